@@ -1,0 +1,66 @@
+"""Knows every channel by name and delivers under one deadline."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from typing import TextIO
+
+import anyio
+
+from .channel import Channel, Notification, Outcome, Refused
+
+
+class Channels:
+    """The channels of one runner, each opened when it is first needed."""
+
+    def __init__(self, *, stream: TextIO | None = None) -> None:
+        self._stream = stream
+        self._open: dict[str, Channel] = {}
+        self._kinds: dict[str, Callable[[], Channel]] = {
+            "stdout": self._stdout,
+            "webhook": _webhook,
+        }
+
+    async def deliver(self, notification: Notification, *, deadline: float) -> Outcome:
+        """Try once to deliver within `deadline` seconds; never raises."""
+        try:
+            with anyio.fail_after(deadline):
+                return await self._channel(notification.channel).send(notification)
+        except TimeoutError:
+            return Outcome(error=f"not delivered within {deadline:g} s")
+        except Refused as error:
+            return Outcome(error=str(error), permanent=True)
+        except Exception as error:
+            return Outcome(error=_where(error))
+
+    async def close(self) -> None:
+        """Close every channel that was opened."""
+        while self._open:
+            await self._open.popitem()[1].close()
+
+    def _channel(self, name: str) -> Channel:
+        if name not in self._kinds:
+            raise Refused(f"this release has no channel {name}")
+        if name not in self._open:
+            self._open[name] = self._kinds[name]()
+        return self._open[name]
+
+    def _stdout(self) -> Channel:
+        from .stdout import Stdout
+
+        return Stdout(self._stream)
+
+
+def _webhook() -> Channel:
+    # httpx takes longer to import than the rest of the runner.
+    from .webhook import Webhook
+
+    return Webhook()
+
+
+def _where(error: Exception) -> str:
+    """Name an unforeseen error and its place; its text might quote a secret."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {frames[-1].filename}:{frames[-1].lineno}" if frames else ""
+    return f"unexpected {type(error).__name__}{place}"

@@ -1,0 +1,113 @@
+"""Names every SQLSTATE of agentdb once: class ZA, which the standard leaves free."""
+
+from __future__ import annotations
+
+
+class AgentdbError(Exception):
+    """A condition that agentdb reports; `sqlstate` tells which."""
+
+    sqlstate = "ZA000"
+
+    def __init__(self, message: str, *, detail: str = "", hint: str = "") -> None:
+        super().__init__(message)
+        self.detail = detail
+        self.hint = hint
+
+
+class NoRun(AgentdbError):
+    """No run is open, or several are and none was named."""
+
+    sqlstate = "ZA001"
+
+
+class NotAnAgent(AgentdbError):
+    """The login role belongs to no registered agent, or the secret is wrong."""
+
+    sqlstate = "ZA002"
+
+
+class RunClosed(AgentdbError):
+    """The run has ended: nothing can be logged for it any more."""
+
+    sqlstate = "ZA003"
+
+
+class InvalidArgument(AgentdbError):
+    """An argument is missing, ill-formed or out of its range."""
+
+    sqlstate = "ZA004"
+
+
+class LimitReached(AgentdbError):
+    """The policy of the agent allows no more of these."""
+
+    sqlstate = "ZA005"
+
+
+class NotFound(AgentdbError):
+    """No agent, policy, run, call, rule or alert of that name."""
+
+    sqlstate = "ZA006"
+
+
+class AlreadyExists(AgentdbError):
+    """The name is taken."""
+
+    sqlstate = "ZA007"
+
+
+class AppendOnly(AgentdbError):
+    """A log row cannot be changed or removed."""
+
+    sqlstate = "ZA008"
+
+
+class UnsafeRole(AgentdbError):
+    """The login role could get around what an agent must not get around."""
+
+    sqlstate = "ZA009"
+
+
+class UnsupportedServer(AgentdbError):
+    """The server is too old or the database is not in UTF8."""
+
+    sqlstate = "ZA011"
+
+
+class NotAdopted(AgentdbError):
+    """Something under one of our names exists already and is not ours."""
+
+    sqlstate = "ZA012"
+
+
+BY_SQLSTATE: dict[str, type[AgentdbError]] = {
+    error.sqlstate: error for error in AgentdbError.__subclasses__()
+}
+
+
+def from_database(error: BaseException) -> AgentdbError | None:
+    """Return our own error for a driver's, or None where it is not one of ours."""
+    cause: BaseException = getattr(error, "orig", None) or error
+    fields = _fields(cause)
+    kind = BY_SQLSTATE.get(fields.get("C", ""))
+    if kind is None:
+        return None
+    return kind(
+        fields.get("M", str(cause)),
+        detail=fields.get("D", ""),
+        hint=fields.get("H", ""),
+    )
+
+
+def _fields(error: BaseException) -> dict[str, str]:
+    """Return the fields of a server message, as psycopg or pg8000 carry it."""
+    if diag := getattr(error, "diag", None):
+        found = {
+            "C": diag.sqlstate,
+            "M": diag.message_primary,
+            "D": diag.message_detail,
+            "H": diag.message_hint,
+        }
+        return {key: value for key, value in found.items() if value}
+    first = error.args[0] if error.args else None
+    return first if isinstance(first, dict) else {}

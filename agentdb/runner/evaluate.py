@@ -1,0 +1,125 @@
+"""Evaluates the rules that are due."""
+
+from __future__ import annotations
+
+import json
+import logging
+
+import anyio
+import psycopg
+
+from .flush import flush
+from .logs import log
+from .loop import Loop
+from .rule import Answer, Rule, ask, complaint
+from .session import SLOW, Lost, Session, brief
+from .state import State
+
+ROLL_UP_EVERY = 5.0
+ROLL_UP_DEADLINE = 15.0
+# Between two looks at a rule that somebody else has just claimed.
+TAKEN = 0.05
+
+INGEST = """
+select * from agentdb.ingest(
+  rule_name => %(rule)s::text,
+  evaluation => %(evaluation)s::bigint,
+  instances => %(instances)s::jsonb,
+  truncated => %(truncated)s::boolean,
+  duration_ms => %(duration)s::double precision)
+"""
+FAIL = """
+select * from agentdb.fail_rule(
+  rule_name => %(rule)s::text,
+  evaluation => %(evaluation)s::bigint,
+  error => %(error)s::text)
+"""
+
+
+class Evaluate(Loop):
+    """Claims a rule, asks it, and hands what it sees to the database."""
+
+    name = "evaluate"
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        # Kept over a lost connection, which the rule itself may have caused.
+        self._failures: list[tuple[Rule, str]] = []
+
+    async def lap(self, session: Session) -> None:
+        """Evaluate a rule, or wait until one is due."""
+        await self._record_failures(session)
+        await self._roll_up(session)
+        due_in = await session.value("select * from agentdb.next_evaluation_ms()")
+        if due_in > 0:
+            await self.state.pause(min(due_in / 1000, self.state.settings.poll))
+        elif rule := await _claim(session):
+            await self._evaluate(session, rule)
+        else:
+            await self.state.pause(TAKEN)
+
+    async def _evaluate(self, session: Session, rule: Rule) -> None:
+        try:
+            moved = await _ingest(session, rule, await ask(session, rule))
+        except Exception as error:
+            log(logging.WARNING, "rule failed", rule=rule.rule_name, error=brief(error))
+            self._failures.append((rule, complaint(rule, error)))
+            if isinstance(error, Lost):
+                raise
+            await self._record_failures(session)
+        else:
+            if moved:
+                log(logging.INFO, "alerts moved", rule=rule.rule_name, **moved)
+                await self._announce(session)
+
+    async def _record_failures(self, session: Session) -> None:
+        while self._failures:
+            rule, text = self._failures[0]
+            binds = {"rule": rule.rule_name, "evaluation": rule.evaluation}
+            try:
+                await session.rows(FAIL, {**binds, "error": text})
+            except psycopg.Error as error:
+                log(logging.ERROR, "failure of a rule not recorded", error=brief(error))
+            self._failures.pop(0)
+
+    async def _announce(self, session: Session) -> None:
+        """Send at once; what goes wrong here the flush loop makes good."""
+        try:
+            if await flush(session):
+                self.state.wake.set()
+        except psycopg.Error as error:
+            log(logging.WARNING, "flush failed", error=brief(error))
+
+    async def _roll_up(self, session: Session) -> None:
+        """Advance the rollups that rules read, which can do without for a while."""
+        now = anyio.current_time()
+        if now - self.state.rolled_up_at < ROLL_UP_EVERY:
+            return
+        self.state.rolled_up_at = now
+        try:
+            await session.value(
+                "select * from agentdb.roll_up()", deadline=ROLL_UP_DEADLINE
+            )
+        except psycopg.Error as error:
+            log(logging.WARNING, "roll-up failed", error=brief(error))
+
+
+async def _claim(session: Session) -> Rule | None:
+    rows = await session.rows("select * from agentdb.claim_rule()")
+    return Rule(**rows[0]) if rows else None
+
+
+async def _ingest(session: Session, rule: Rule, answer: Answer) -> dict[str, int]:
+    """Hand in the answer; return how many alerts changed into which state."""
+    rows = await session.rows(
+        INGEST,
+        {
+            "rule": rule.rule_name,
+            "evaluation": rule.evaluation,
+            "instances": json.dumps(answer.instances),
+            "truncated": answer.truncated,
+            "duration": answer.duration_ms,
+        },
+        deadline=SLOW,
+    )
+    return {state: count for row in rows for state, count in row.items() if count}

@@ -1,0 +1,59 @@
+"""Turns what has happened to alerts into notifications, and keeps house."""
+
+from __future__ import annotations
+
+import logging
+
+import anyio
+import psycopg
+
+from .logs import log
+from .loop import Loop
+from .session import SLOW, Session, brief
+from .state import State
+
+BATCH = 500
+MAINTAIN_EVERY = 3600.0
+MAINTAIN_AGAIN = 60.0
+
+FLUSH = "select * from agentdb.flush(max_notifications => %(batch)s::integer)"
+
+
+async def flush(session: Session) -> int:
+    """Flush until nothing is left; return how many notifications there are."""
+    total, made = 0, BATCH
+    while made == BATCH:
+        made = await session.value(FLUSH, {"batch": BATCH}, deadline=SLOW)
+        total += made
+    return total
+
+
+class Flush(Loop):
+    """Flushes what no evaluation of this runner has flushed already."""
+
+    name = "flush"
+
+    def __init__(self, state: State) -> None:
+        super().__init__(state)
+        self._maintain_at = 0.0
+
+    async def lap(self, session: Session) -> None:
+        """Flush once, then wait."""
+        await self._maintain(session)
+        if await flush(session):
+            self.state.wake.set()
+        await self.state.pause(self.state.settings.poll)
+
+    async def _maintain(self, session: Session) -> None:
+        """Make and drop partitions; a lock in the way is tried again soon."""
+        if anyio.current_time() < self._maintain_at:
+            return
+        self._maintain_at = anyio.current_time() + MAINTAIN_AGAIN
+        try:
+            for row in await session.rows(
+                "select * from agentdb.maintain()", deadline=SLOW
+            ):
+                log(logging.INFO, "maintained", **row)
+            self._maintain_at += MAINTAIN_EVERY - MAINTAIN_AGAIN
+        except psycopg.Error as error:
+            log(logging.WARNING, "maintenance failed", error=brief(error))

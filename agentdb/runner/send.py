@@ -1,0 +1,76 @@
+"""Claims notifications, delivers them, and records what became of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..channels import Channels, Notification
+from .loop import Loop
+from .marks import Marks
+from .session import Session
+from .state import State
+
+CLAIM = """
+select * from agentdb.claim_notification(
+  runner_name => %(name)s::text,
+  max_notifications => %(batch)s::integer,
+  lease => %(lease)s::interval,
+  skip => %(skip)s::text[])
+"""
+
+
+class Send(Loop):
+    """Delivers side by side; each receiver has slots of its own."""
+
+    name = "send"
+
+    def __init__(
+        self, state: State, channels: Channels, marks: Marks, tasks: TaskGroup
+    ) -> None:
+        super().__init__(state)
+        self._marks = marks
+        self._channels = channels
+        self._tasks = tasks
+        self._busy: Counter[str] = Counter()
+
+    async def lap(self, session: Session) -> None:
+        """Record what is done, claim what there are slots for, and wait."""
+        self.state.wake.clear()
+        await self._marks.write(session)
+        while not self.state.stopping.is_set():
+            claimed = await self._claim(session)
+            for notification in claimed:
+                self._busy[notification.receiver_name] += 1
+                self._tasks.start_soon(self._deliver, notification)
+            if len(claimed) < self.state.settings.batch:
+                break
+        with anyio.move_on_after(self.state.settings.poll):
+            await self.state.wake.wait()
+
+    async def _claim(self, session: Session) -> list[Notification]:
+        settings = self.state.settings
+        full = settings.slots - settings.batch
+        rows = await session.rows(
+            CLAIM,
+            {
+                "name": self.state.name,
+                "batch": settings.batch,
+                "lease": timedelta(seconds=settings.lease),
+                "skip": [name for name, busy in self._busy.items() if busy > full],
+            },
+        )
+        return [Notification(**row) for row in rows]
+
+    async def _deliver(self, notification: Notification) -> None:
+        try:
+            outcome = await self._channels.deliver(
+                notification, deadline=self.state.settings.deadline
+            )
+            self._marks.add(notification, outcome)
+        finally:
+            self._busy[notification.receiver_name] -= 1
+            self.state.wake.set()

@@ -1,0 +1,441 @@
+"""The tables of the first release, in the order of the concepts."""
+
+from alembic import op
+
+from agentdb import schema
+
+revision = "0001"
+down_revision = None
+
+TABLES = """
+create table agentdb.policy (
+  policy_name text not null,
+  description text not null,
+  max_open_runs integer not null default 20,
+  abandon_after interval not null default '1 day',
+  token_rate_per_hour bigint not null default 1000000,
+  token_rate_factor double precision not null default 3,
+  token_rate_window interval not null default '30 minutes',
+  token_rate_baseline interval not null default '7 days',
+  token_rate_min_history interval not null default '1 day',
+  token_rate_floor bigint not null default 10000,
+  no_progress_after interval not null default '15 minutes',
+  repeated_tool_call_count integer not null default 5,
+  repeated_tool_call_window interval not null default '10 minutes',
+  tool_errors_count integer not null default 3,
+  tool_errors_share double precision not null default 0.5,
+  tool_errors_window interval not null default '10 minutes',
+  conversation_budget_tokens bigint not null default 500000,
+  hung_tool_call_after interval not null default '5 minutes',
+  missed_tick_grace interval not null default '1 minute',
+  long_tick_after interval not null default '15 minutes',
+  log_retention interval not null default '30 days',
+  constraint policy_pkey primary key (policy_name),
+  constraint policy_policy_name_check
+    check (policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  constraint policy_counts_check check (
+    max_open_runs between 1 and 10000
+    and token_rate_per_hour > 0
+    and token_rate_floor >= 0
+    and repeated_tool_call_count > 0
+    and tool_errors_count > 0
+    and conversation_budget_tokens > 0
+  ),
+  constraint policy_ratios_check check (
+    token_rate_factor > 1
+    and token_rate_factor < 'infinity'
+    and tool_errors_share between 0 and 1
+  ),
+  constraint policy_windows_check check (
+    token_rate_window between '1 minute' and '1 day'
+    and token_rate_baseline between '1 day' and '31 days'
+    and repeated_tool_call_window between '1 second' and '1 day'
+    and tool_errors_window between '1 second' and '1 day'
+  ),
+  constraint policy_delays_check check (
+    abandon_after >= '1 minute'
+    and token_rate_min_history >= '0'
+    and no_progress_after > '0'
+    and hung_tool_call_after > '0'
+    and missed_tick_grace >= '0'
+    and long_tick_after > '0'
+    and log_retention >= '2 days'
+  )
+);
+
+insert into agentdb.policy (policy_name, description)
+values ('default', 'The thresholds of the playbook, taken literally.');
+
+create table agentdb.agent (
+  agent_id bigint generated always as identity,
+  agent_name text not null,
+  role_name name not null,
+  pooled boolean not null,
+  policy_name text not null,
+  registered_at timestamptz not null default clock_timestamp(),
+  registered_by name not null default session_user,
+  constraint agent_pkey primary key (agent_id),
+  constraint agent_agent_name_key unique (agent_name),
+  constraint agent_agent_name_check
+    check (agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  constraint agent_policy_name_fkey
+    foreign key (policy_name) references agentdb.policy on update cascade
+);
+
+create index agent_role_name_idx on agentdb.agent (role_name);
+create unique index agent_role_name_key on agentdb.agent (role_name) where not pooled;
+
+create table agentdb.agent_secret (
+  agent_id bigint not null,
+  secret_hash bytea not null,
+  constraint agent_secret_pkey primary key (agent_id),
+  constraint agent_secret_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+);
+
+create table agentdb.run (
+  run_id bigint generated always as identity,
+  agent_id bigint not null,
+  role_name name not null,
+  conversation text not null,
+  purpose text,
+  tick_interval interval,
+  started_at timestamptz not null default clock_timestamp(),
+  ended_at timestamptz,
+  outcome text,
+  summary text,
+  constraint run_pkey primary key (run_id),
+  constraint run_agent_id_fkey foreign key (agent_id) references agentdb.agent,
+  constraint run_outcome_check
+    check (outcome in ('succeeded', 'failed', 'cancelled', 'abandoned')),
+  constraint run_ended_at_check check ((ended_at is null) = (outcome is null)),
+  constraint run_tick_interval_check check (tick_interval > '0')
+);
+
+create index run_role_name_idx on agentdb.run (role_name) where ended_at is null;
+create index run_agent_id_idx on agentdb.run (agent_id, started_at desc);
+create index run_conversation_idx on agentdb.run (agent_id, conversation);
+create index run_ended_at_idx on agentdb.run (ended_at);
+
+create table agentdb.run_token (
+  token_hash bytea not null,
+  run_id bigint not null,
+  constraint run_token_pkey primary key (token_hash),
+  constraint run_token_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+);
+
+create index run_token_run_id_idx on agentdb.run_token (run_id);
+
+create table agentdb.progress_log (
+  progress_log_id bigint generated always as identity,
+  run_id bigint not null,
+  agent_id bigint not null,
+  recorded_at timestamptz not null default clock_timestamp(),
+  xid xid8 not null default pg_current_xact_id(),
+  step text not null,
+  details jsonb,
+  constraint progress_log_pkey primary key (run_id, progress_log_id, recorded_at)
+) partition by range (recorded_at);
+
+create table agentdb.tool_call (
+  run_id bigint not null,
+  call_id text not null,
+  agent_id bigint not null,
+  tool text not null,
+  args jsonb,
+  began_at timestamptz not null default clock_timestamp(),
+  ended_at timestamptz,
+  constraint tool_call_pkey primary key (run_id, call_id),
+  constraint tool_call_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+);
+
+create index tool_call_run_id_began_at_idx
+  on agentdb.tool_call (run_id, began_at) where ended_at is null;
+
+create table agentdb.tool_call_log (
+  tool_call_log_id bigint generated always as identity,
+  run_id bigint not null,
+  agent_id bigint not null,
+  recorded_at timestamptz not null default clock_timestamp(),
+  xid xid8 not null default pg_current_xact_id(),
+  tool text not null,
+  args jsonb,
+  ok boolean not null,
+  error text,
+  result_size bigint,
+  duration interval,
+  call_id text,
+  constraint tool_call_log_pkey primary key (run_id, tool_call_log_id, recorded_at),
+  constraint tool_call_log_result_size_check check (result_size >= 0)
+) partition by range (recorded_at);
+
+create table agentdb.token_log (
+  token_log_id bigint generated always as identity,
+  run_id bigint not null,
+  agent_id bigint not null,
+  recorded_at timestamptz not null default clock_timestamp(),
+  xid xid8 not null default pg_current_xact_id(),
+  input_tokens bigint not null,
+  cached_input_tokens bigint not null,
+  output_tokens bigint not null,
+  reasoning_tokens bigint not null,
+  cost numeric(20, 9) not null,
+  model text,
+  constraint token_log_pkey primary key (run_id, token_log_id, recorded_at),
+  constraint token_log_amounts_check check (
+    input_tokens between 0 and 1000000000
+    and cached_input_tokens between 0 and 1000000000
+    and output_tokens between 0 and 1000000000
+    and reasoning_tokens between 0 and output_tokens
+    and cost between 0 and 1000000000
+  )
+) partition by range (recorded_at);
+
+create table agentdb.run_activity (
+  run_id bigint not null,
+  last_progress_at timestamptz,
+  last_step text,
+  last_tool_call_at timestamptz,
+  last_tokens_at timestamptz,
+  steps bigint not null default 0,
+  tool_calls bigint not null default 0,
+  tool_errors bigint not null default 0,
+  model_calls bigint not null default 0,
+  input_tokens bigint not null default 0,
+  cached_input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  cost numeric not null default 0,
+  constraint run_activity_pkey primary key (run_id),
+  constraint run_activity_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+) with (fillfactor = 70);
+
+create table agentdb.token_hour (
+  agent_id bigint not null,
+  hour_at timestamptz not null,
+  tokens bigint not null,
+  constraint token_hour_pkey primary key (agent_id, hour_at)
+) with (fillfactor = 70);
+
+create table agentdb.roll_up_state (
+  only_row boolean not null default true,
+  horizon xid8 not null,
+  rolled_at timestamptz not null,
+  constraint roll_up_state_pkey primary key (only_row),
+  constraint roll_up_state_only_row_check check (only_row)
+);
+
+insert into agentdb.roll_up_state (horizon, rolled_at) values ('0', '-infinity');
+
+create table agentdb.alert_rule (
+  rule_name text not null,
+  description text not null,
+  view_name text not null,
+  evidence_query text,
+  severity text not null default 'warning',
+  enabled boolean not null default true,
+  evaluate_every interval not null default '15 seconds',
+  fire_after interval not null default '0',
+  keep_firing interval not null default '0',
+  max_alerts integer not null default 1000,
+  timeout interval not null default '2 seconds',
+  evaluation bigint not null default 0,
+  next_evaluation_at timestamptz not null default clock_timestamp(),
+  evaluated_at timestamptz,
+  evaluation_ms double precision,
+  alerts integer,
+  truncated boolean not null default false,
+  failures integer not null default 0,
+  failed_at timestamptz,
+  error text,
+  constraint alert_rule_pkey primary key (rule_name),
+  constraint alert_rule_rule_name_check
+    check (rule_name ~ '^[a-z0-9][a-z0-9_]{0,62}$'),
+  constraint alert_rule_severity_check
+    check (severity in ('info', 'warning', 'critical')),
+  constraint alert_rule_times_check check (
+    evaluate_every between '100 milliseconds' and '1 day'
+    and fire_after between '0' and '7 days'
+    and keep_firing between '0' and '7 days'
+    and timeout between '10 milliseconds' and '5 minutes'
+  ),
+  constraint alert_rule_max_alerts_check check (max_alerts between 1 and 100000)
+) with (fillfactor = 50);
+
+create table agentdb.alert (
+  alert_id bigint generated always as identity,
+  rule_name text not null,
+  fingerprint text not null,
+  labels jsonb not null,
+  annotations jsonb not null,
+  value double precision,
+  severity text not null,
+  state text not null,
+  episode integer not null default 1,
+  active_at timestamptz not null,
+  firing_at timestamptz,
+  seen_at timestamptz not null,
+  resolved_at timestamptz,
+  flush boolean not null default false,
+  constraint alert_pkey primary key (alert_id),
+  constraint alert_rule_name_fingerprint_key unique (rule_name, fingerprint),
+  constraint alert_rule_name_fkey foreign key (rule_name)
+    references agentdb.alert_rule on update cascade on delete cascade,
+  constraint alert_severity_check check (severity in ('info', 'warning', 'critical')),
+  constraint alert_state_check check (state in ('pending', 'firing', 'resolved'))
+) with (fillfactor = 70);
+
+create index alert_flush_idx on agentdb.alert (alert_id) where flush;
+
+create table agentdb.alert_log (
+  alert_log_id bigint generated always as identity,
+  alert_id bigint not null,
+  rule_name text not null,
+  recorded_at timestamptz not null default clock_timestamp(),
+  from_state text,
+  to_state text not null,
+  episode integer not null,
+  value double precision,
+  constraint alert_log_pkey primary key (alert_id, alert_log_id, recorded_at)
+) partition by range (recorded_at);
+
+create table agentdb.receiver (
+  receiver_name text not null,
+  channel text not null,
+  target text,
+  secret_ref text,
+  min_severity text not null default 'info',
+  send_resolved boolean not null default true,
+  enabled boolean not null default true,
+  constraint receiver_pkey primary key (receiver_name),
+  constraint receiver_receiver_name_check
+    check (receiver_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  constraint receiver_channel_check check (channel in ('stdout', 'webhook')),
+  constraint receiver_target_check check (
+    case channel
+      when 'webhook' then target ~ '^(https?://[^[:space:]/@]+|env:[A-Za-z_]|file:/)'
+        and target is not null
+      else target is null
+    end
+  ),
+  constraint receiver_secret_ref_check
+    check (secret_ref ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'),
+  constraint receiver_min_severity_check
+    check (min_severity in ('info', 'warning', 'critical'))
+);
+
+insert into agentdb.receiver (receiver_name, channel) values ('stdout', 'stdout');
+
+create table agentdb.notification (
+  notification_id bigint generated always as identity,
+  alert_id bigint not null,
+  episode integer not null,
+  kind text not null,
+  receiver_name text not null,
+  idempotency_key uuid not null default gen_random_uuid(),
+  payload jsonb not null,
+  state text not null default 'queued',
+  attempt integer not null default 0,
+  max_attempts integer not null default 12,
+  visible_at timestamptz not null default clock_timestamp(),
+  claimed_by text,
+  created_at timestamptz not null default clock_timestamp(),
+  finished_at timestamptz,
+  status integer,
+  error text,
+  constraint notification_pkey primary key (notification_id),
+  constraint notification_alert_id_episode_kind_receiver_name_key
+    unique (alert_id, episode, kind, receiver_name),
+  constraint notification_alert_id_fkey
+    foreign key (alert_id) references agentdb.alert on delete cascade,
+  constraint notification_receiver_name_fkey foreign key (receiver_name)
+    references agentdb.receiver on update cascade on delete cascade,
+  constraint notification_kind_check check (kind in ('firing', 'resolved')),
+  constraint notification_state_check check (state in ('queued', 'sent', 'dead'))
+) with (fillfactor = 70);
+
+create index notification_visible_at_idx
+  on agentdb.notification (visible_at) where state = 'queued';
+
+create table agentdb.runner (
+  runner_name text not null,
+  host text not null,
+  pid integer not null,
+  version text not null,
+  started_at timestamptz not null default clock_timestamp(),
+  evaluated_at timestamptz,
+  flushed_at timestamptz,
+  sent_at timestamptz,
+  listened_at timestamptz,
+  constraint runner_pkey primary key (runner_name)
+) with (fillfactor = 50);
+"""
+
+LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log")
+
+# A row whose day has no partition yet lands in the default one; maintain() moves it.
+PARTITIONS = """
+create table agentdb.{log}_default partition of agentdb.{log} default;
+
+create index {log}_recorded_at_idx on agentdb.{log}
+  using brin (recorded_at) with (pages_per_range = 32, autosummarize = on);
+"""
+
+# The part of a log that no roll-up has counted yet is found by transaction.
+TAILS = """
+create index progress_log_xid_idx on agentdb.progress_log (xid);
+create index tool_call_log_xid_idx on agentdb.tool_call_log (xid);
+create index token_log_xid_idx on agentdb.token_log (xid);
+"""
+
+DROP_PARTITIONS = """
+do $$
+declare
+  v_partition text;
+begin
+  for v_partition in
+    select p.partition_name from agentdb.log_partition as p where not p.is_default
+  loop
+    execute format('drop table agentdb.%I', v_partition);
+  end loop;
+end;
+$$;
+"""
+
+DROP_TABLES = """
+drop table agentdb.runner;
+drop table agentdb.notification;
+drop table agentdb.receiver;
+drop table agentdb.alert_log;
+drop table agentdb.alert;
+drop table agentdb.alert_rule;
+drop table agentdb.roll_up_state;
+drop table agentdb.token_hour;
+drop table agentdb.run_activity;
+drop table agentdb.token_log;
+drop table agentdb.tool_call_log;
+drop table agentdb.tool_call;
+drop table agentdb.progress_log;
+drop table agentdb.run_token;
+drop table agentdb.run;
+drop table agentdb.agent_secret;
+drop table agentdb.agent;
+drop table agentdb.policy;
+"""
+
+
+def upgrade() -> None:
+    context = op.get_context()
+    schema.emit(context, TABLES)
+    for log in LOGS:
+        schema.emit(context, PARTITIONS.format(log=log))
+    schema.emit(context, TAILS)
+
+
+def downgrade() -> None:
+    context = op.get_context()
+    schema.emit(context, DROP_PARTITIONS)
+    schema.emit(context, schema.drop_code(revision))
+    schema.emit(context, DROP_TABLES)

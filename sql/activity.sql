@@ -1,0 +1,203 @@
+-- Activity: one row a run of what the logs add up to, advanced by the runner and never by
+-- the agents' writes (that would double the cost of an event).  It is advanced up to a
+-- transaction horizon, below which nothing is in flight any more, so that a late commit
+-- is never missed; rules add the tail above the horizon themselves.
+
+create or replace function agentdb._horizon ()
+  returns xid8
+  language sql
+  stable
+  return (select s.horizon from agentdb.roll_up_state as s);
+
+comment on function agentdb._horizon () is
+  'The transaction below which every event is counted in run_activity and token_hour.';
+
+
+create or replace function agentdb._roll_up_progress (low xid8, high xid8)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.run_activity as a (run_id, last_progress_at, last_step, steps)
+  select
+    l.run_id, max(l.recorded_at),
+    (array_agg(l.step order by l.recorded_at desc))[1], count(*)
+  from agentdb.progress_log as l
+  where l.xid >= low and l.xid < high
+  group by l.run_id
+  on conflict (run_id) do update
+  set last_progress_at = greatest(a.last_progress_at, excluded.last_progress_at),
+      last_step = case
+        when excluded.last_progress_at < a.last_progress_at then a.last_step
+        else excluded.last_step
+      end,
+      steps = a.steps + excluded.steps;
+$$;
+
+comment on function agentdb._roll_up_progress (xid8, xid8) is
+  'Adds the progress of a range of transactions to run_activity.';
+
+
+create or replace function agentdb._roll_up_tool_calls (low xid8, high xid8)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.run_activity as a (
+    run_id, last_tool_call_at, tool_calls, tool_errors
+  )
+  select
+    l.run_id, max(l.recorded_at), count(*), count(*) filter (where not l.ok)
+  from agentdb.tool_call_log as l
+  where l.xid >= low and l.xid < high
+  group by l.run_id
+  on conflict (run_id) do update
+  set last_tool_call_at = greatest(a.last_tool_call_at, excluded.last_tool_call_at),
+      tool_calls = a.tool_calls + excluded.tool_calls,
+      tool_errors = a.tool_errors + excluded.tool_errors;
+$$;
+
+comment on function agentdb._roll_up_tool_calls (xid8, xid8) is
+  'Adds the tool calls of a range of transactions to run_activity.';
+
+
+create or replace function agentdb._roll_up_tokens (low xid8, high xid8)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.run_activity as a (
+    run_id, last_tokens_at, model_calls, input_tokens, cached_input_tokens,
+    output_tokens, cost
+  )
+  select
+    l.run_id, max(l.recorded_at), count(*), sum(l.input_tokens),
+    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost)
+  from agentdb.token_log as l
+  where l.xid >= low and l.xid < high
+  group by l.run_id
+  on conflict (run_id) do update
+  set last_tokens_at = greatest(a.last_tokens_at, excluded.last_tokens_at),
+      model_calls = a.model_calls + excluded.model_calls,
+      input_tokens = a.input_tokens + excluded.input_tokens,
+      cached_input_tokens = a.cached_input_tokens + excluded.cached_input_tokens,
+      output_tokens = a.output_tokens + excluded.output_tokens,
+      cost = a.cost + excluded.cost;
+
+  insert into agentdb.token_hour as h (agent_id, hour_at, tokens)
+  select
+    l.agent_id, date_bin('1 hour', l.recorded_at, 'epoch'),
+    sum(l.input_tokens + l.cached_input_tokens + l.output_tokens)
+  from agentdb.token_log as l
+  where l.xid >= low and l.xid < high
+  group by 1, 2
+  on conflict (agent_id, hour_at) do update
+  set tokens = h.tokens + excluded.tokens;
+$$;
+
+comment on function agentdb._roll_up_tokens (xid8, xid8) is
+  'Adds the tokens of a range of transactions to run_activity and token_hour.';
+
+
+create or replace function agentdb.roll_up ()
+  returns interval
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_low xid8;
+  v_high xid8;
+begin
+  select s.horizon into v_low from agentdb.roll_up_state as s for update skip locked;
+  if found then
+    v_high := pg_snapshot_xmin(pg_current_snapshot());
+    if v_high > v_low then
+      perform agentdb._roll_up_progress(v_low, v_high);
+      perform agentdb._roll_up_tool_calls(v_low, v_high);
+      perform agentdb._roll_up_tokens(v_low, v_high);
+    end if;
+    update agentdb.roll_up_state as s
+    set horizon = v_high,
+        rolled_at = clock_timestamp();
+  end if;
+  return (
+    select clock_timestamp() - nullif(s.rolled_at, '-infinity')
+    from agentdb.roll_up_state as s
+  );
+end;
+$$;
+
+comment on function agentdb.roll_up () is
+  'Advances run_activity and token_hour to the newest settled transaction and returns their age; a second caller leaves at once.';
+
+
+-- Runs that can still make trouble: open, or ended within the last hour of the moment.
+create or replace function agentdb._recent_run (as_of timestamptz)
+  returns setof agentdb.run
+  language sql
+  stable
+begin atomic
+  select r.*
+  from agentdb.run as r
+  where r.started_at <= as_of
+    and r.ended_at is null
+  union all
+  select r.*
+  from agentdb.run as r
+  where r.started_at <= as_of
+    and r.ended_at > as_of - interval '1 hour';
+end;
+
+comment on function agentdb._recent_run (timestamptz) is
+  'The runs that were open at a moment or ended within the hour before it.';
+
+
+-- The totals of run_activity hold for a moment after its last event; for an earlier
+-- moment (a backtest) the log itself is added up.
+create or replace function agentdb._tokens_of_run (as_of timestamptz)
+  returns table (run_id bigint, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint)
+  language sql
+  stable
+begin atomic
+  select a.run_id, a.input_tokens, a.cached_input_tokens, a.output_tokens
+  from agentdb.run_activity as a
+  where a.last_tokens_at <= as_of
+  union all
+  select t.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
+  from agentdb.token_log as t
+  where t.xid >= agentdb._horizon()
+    and t.recorded_at <= as_of
+  union all
+  select t.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
+  from agentdb.run_activity as a
+  join agentdb.token_log as t on t.run_id = a.run_id
+  where a.last_tokens_at > as_of
+    and t.xid < agentdb._horizon()
+    and t.recorded_at <= as_of;
+end;
+
+comment on function agentdb._tokens_of_run (timestamptz) is
+  'Partial sums of tokens a run up to a moment, to be added up by the caller.';
+
+
+create or replace function agentdb._last_progress (run bigint, since timestamptz, as_of timestamptz)
+  returns timestamptz
+  language sql
+  stable
+  return coalesce(
+    (
+      select max(p.recorded_at)
+      from agentdb.progress_log as p
+      where p.run_id = run
+        and p.recorded_at between since and as_of
+    ),
+    since
+  );
+
+comment on function agentdb._last_progress (bigint, timestamptz, timestamptz) is
+  'When a run logged progress last before a moment, else when it began.';

@@ -1,0 +1,284 @@
+-- Alerts: a rule's row becomes an alert with a life (pending, firing, resolved).  The
+-- runner only carries rows from a view to ingest(); every decision is taken here, so any
+-- number of runners may work at once and psql can do what a runner does.
+
+create or replace view agentdb.broken_rule as
+  select
+    jsonb_build_object('rule', r.rule_name) as labels,
+    r.failures::double precision as value,
+    jsonb_build_object(
+      'summary', format('rule %s has failed %s times in a row: %s',
+        r.rule_name, r.failures, left(r.error, 200)),
+      'threshold', 3
+    ) as annotations
+  from agentdb.alert_rule as r
+  where r.enabled
+    and r.failures >= 3;
+
+comment on view agentdb.broken_rule is
+  'Rule: rules that cannot be evaluated; while one is broken it watches nothing.';
+
+
+create or replace function agentdb._rule_query (view_name text, max_alerts integer)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select format(
+    'select coalesce(jsonb_agg(r), ''[]'') from (select v.labels, v.value, v.annotations '
+      'from %s as v limit %s) as r',
+    coalesce(
+      to_regclass(view_name)::text,
+      (select string_agg(quote_ident(p.part), '.')
+        from unnest(parse_ident(view_name, false)) as p (part))
+    ),
+    max_alerts + 1
+  );
+$$;
+
+comment on function agentdb._rule_query (text, integer) is
+  'The statement that yields a rule''s rows as one JSON array, one row more than allowed.';
+
+
+create or replace function agentdb.claim_rule ()
+  returns table (
+    rule_name text, query text, evaluation bigint, timeout_ms integer, max_alerts integer
+  )
+  language sql
+  volatile
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+  update agentdb.alert_rule as r
+  set next_evaluation_at = greatest(
+        r.next_evaluation_at + r.evaluate_every, clock_timestamp()),
+      evaluation = r.evaluation + 1
+  where r.rule_name = (
+    select c.rule_name
+    from agentdb.alert_rule as c
+    where c.enabled
+      and c.next_evaluation_at <= clock_timestamp()
+    order by c.next_evaluation_at
+    limit 1
+    for update skip locked
+  )
+  returning
+    r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), r.evaluation,
+    (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts;
+$$;
+
+comment on function agentdb.claim_rule () is
+  'Takes the rule that is due longest and returns the query to run for it; no row when none is due.';
+
+
+create or replace function agentdb.next_evaluation_ms ()
+  returns integer
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select least(60000, greatest(0, coalesce(ceil(
+    extract(epoch from min(r.next_evaluation_at) - clock_timestamp()) * 1000
+  ), 60000)))::integer
+  from agentdb.alert_rule as r
+  where r.enabled;
+$$;
+
+comment on function agentdb.next_evaluation_ms () is
+  'Milliseconds until a rule is due, at most 60000.';
+
+
+create or replace function agentdb.fail_rule (rule_name text, evaluation bigint, error text)
+  returns boolean
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  -- Its alerts keep their state: not knowing is neither trouble nor its end.
+  update agentdb.alert_rule as r
+  set failures = r.failures + 1,
+      failed_at = clock_timestamp(),
+      error = agentdb._clean_text(fail_rule.error, 2000),
+      next_evaluation_at = clock_timestamp()
+        + least(r.evaluate_every * power(2, least(r.failures, 10)), interval '5 minutes')
+  where r.rule_name = fail_rule.rule_name
+    and r.evaluation = fail_rule.evaluation;
+  return found;
+end;
+$$;
+
+comment on function agentdb.fail_rule (text, bigint, text) is
+  'Records that an evaluation failed and puts the next one off, doubling up to 5 minutes; false when another came between.';
+
+
+create or replace function agentdb._check_instances (instances jsonb)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if jsonb_typeof(instances) is distinct from 'array' then
+    perform agentdb._refuse('instances must be a JSON array', 'Send what the rule''s query returned.');
+  elsif exists (
+    select from jsonb_array_elements(instances) as i (item)
+    where jsonb_typeof(i.item -> 'labels') is distinct from 'object'
+      or coalesce(jsonb_typeof(i.item -> 'annotations'), 'null') not in ('object', 'null')
+      or coalesce(jsonb_typeof(i.item -> 'value'), 'null') not in ('number', 'string', 'null')
+  ) then
+    perform agentdb._refuse(
+      'a row of the rule has no labels object, or annotations that are no object',
+      'A rule''s view has columns labels jsonb, value double precision, annotations jsonb.'
+    );
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_instances (jsonb) is
+  'Raises ZA004 unless every instance has labels, and annotations that are an object or absent.';
+
+
+create or replace function agentdb._touch_alerts (rule_name text, instances jsonb, at timestamptz)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.alert as a (
+    rule_name, fingerprint, labels, annotations, value, severity, state, active_at, seen_at
+  )
+  select distinct on (md5((i.item -> 'labels')::text))
+    r.rule_name, md5((i.item -> 'labels')::text),
+    agentdb._bounded_json(i.item -> 'labels', 8192),
+    agentdb._bounded_json(coalesce(nullif(i.item -> 'annotations', 'null'), '{}'), 65536),
+    (i.item ->> 'value')::double precision,
+    case
+      when i.item #>> '{annotations,severity}' in ('info', 'warning', 'critical')
+        then i.item #>> '{annotations,severity}'
+      else r.severity
+    end,
+    'pending', _touch_alerts.at, _touch_alerts.at
+  from agentdb.alert_rule as r
+  cross join jsonb_array_elements(_touch_alerts.instances) as i (item)
+  where r.rule_name = _touch_alerts.rule_name
+  on conflict on constraint alert_rule_name_fingerprint_key do update
+  set annotations = excluded.annotations,
+      value = excluded.value,
+      severity = excluded.severity,
+      seen_at = excluded.seen_at,
+      state = case a.state when 'resolved' then 'pending' else a.state end,
+      episode = a.episode + (a.state = 'resolved')::integer,
+      active_at = case a.state when 'resolved' then excluded.active_at else a.active_at end,
+      firing_at = case a.state when 'resolved' then null else a.firing_at end,
+      resolved_at = null;
+$$;
+
+comment on function agentdb._touch_alerts (text, jsonb, timestamptz) is
+  'Marks the alerts of a rule as seen now; new ones and resolved ones begin an episode as pending.';
+
+
+create or replace function agentdb._advance_alerts (rule_name text, at timestamptz, truncated boolean)
+  returns table (to_state text)
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with fired as (
+    update agentdb.alert as a
+    set state = 'firing',
+        firing_at = _advance_alerts.at,
+        flush = true
+    from agentdb.alert_rule as r
+    where r.rule_name = _advance_alerts.rule_name
+      and a.rule_name = r.rule_name
+      and a.state = 'pending'
+      and a.seen_at = _advance_alerts.at
+      and a.active_at + r.fire_after <= _advance_alerts.at
+    returning a.alert_id, 'pending' as from_state, 'firing' as to_state, a.episode, a.value
+  ),
+  -- A truncated answer proves nothing about the alerts it does not name.
+  gone as (
+    update agentdb.alert as a
+    set state = 'resolved',
+        resolved_at = _advance_alerts.at,
+        flush = a.state = 'firing'
+    from agentdb.alert_rule as r, agentdb.alert as former
+    where not _advance_alerts.truncated
+      and r.rule_name = _advance_alerts.rule_name
+      and a.rule_name = r.rule_name
+      and former.alert_id = a.alert_id
+      and a.seen_at < _advance_alerts.at
+      and (a.state = 'pending'
+        or (a.state = 'firing' and a.seen_at + r.keep_firing < _advance_alerts.at))
+    returning a.alert_id, former.state as from_state, 'resolved' as to_state, a.episode, a.value
+  ),
+  waiting as (
+    select a.alert_id, null as from_state, 'pending' as to_state, a.episode, a.value
+    from agentdb.alert as a
+    join agentdb.alert_rule as r on r.rule_name = a.rule_name
+    where a.rule_name = _advance_alerts.rule_name
+      and a.state = 'pending'
+      and a.active_at = _advance_alerts.at
+      and r.fire_after > '0'
+  )
+  insert into agentdb.alert_log as l (
+    alert_id, rule_name, from_state, to_state, episode, value
+  )
+  select c.alert_id, _advance_alerts.rule_name, c.from_state, c.to_state, c.episode, c.value
+  from (
+    select * from fired union all select * from gone union all select * from waiting
+  ) as c
+  returning l.to_state;
+$$;
+
+comment on function agentdb._advance_alerts (text, timestamptz, boolean) is
+  'Fires what has been pending for fire_after, resolves what is gone for keep_firing, and logs both.';
+
+
+create or replace function agentdb.ingest (
+  rule_name text,
+  evaluation bigint,
+  instances jsonb,
+  truncated boolean default false,
+  duration_ms double precision default null
+)
+  returns table (pending integer, firing integer, resolved integer)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  update agentdb.alert_rule as r
+  set evaluated_at = v_now,
+      evaluation_ms = duration_ms,
+      alerts = jsonb_array_length(instances),
+      truncated = ingest.truncated,
+      failures = 0,
+      error = null
+  where r.rule_name = ingest.rule_name
+    and r.evaluation = ingest.evaluation;
+  -- Somebody newer has evaluated the rule: this answer is out of date.
+  if not found then
+    return;
+  end if;
+  perform agentdb._check_instances(instances);
+  perform agentdb._touch_alerts(ingest.rule_name, instances, v_now);
+  return query
+    select
+      count(*) filter (where a.to_state = 'pending')::integer,
+      count(*) filter (where a.to_state = 'firing')::integer,
+      count(*) filter (where a.to_state = 'resolved')::integer
+    from agentdb._advance_alerts(ingest.rule_name, v_now, ingest.truncated) as a;
+end;
+$$;
+
+comment on function agentdb.ingest (text, bigint, jsonb, boolean, double precision) is
+  'Turns the rows of one evaluation into alerts and says how many changed; no row when the evaluation is out of date; raises ZA004.';

@@ -1,0 +1,201 @@
+-- Identity: whose call is this?  The agent is found from the login role of the session,
+-- the run by an argument, by a token bound to the transaction, or because the role has
+-- only one open.
+
+create or replace function agentdb._bound_run ()
+  returns bigint
+  language sql
+  stable
+  return (
+    select t.run_id
+    from agentdb.run_token as t
+    where t.token_hash
+      = agentdb._hash_secret(nullif(current_setting('agentdb.run_token', true), ''))
+  );
+
+comment on function agentdb._bound_run () is
+  'The run whose token bind_run() put into this transaction, else NULL.';
+
+
+create or replace function agentdb._current_run (
+  run bigint,
+  out run_id bigint,
+  out agent_id bigint
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_ended_at timestamptz;
+  v_bound bigint := agentdb._bound_run();
+begin
+  select r.run_id, r.agent_id, r.ended_at
+    into _current_run.run_id, _current_run.agent_id, v_ended_at
+  from agentdb.run as r
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  where r.run_id = coalesce(_current_run.run, v_bound)
+    and r.role_name = session_user
+    -- Behind a shared role a number proves nothing: only the token does.
+    and (not a.pooled or r.run_id = v_bound);
+  if found then
+    if v_ended_at is not null then
+      perform agentdb._refuse_closed_run(_current_run.run_id);
+    end if;
+  elsif coalesce(_current_run.run, v_bound) is not null then
+    perform agentdb._refuse_foreign_run(coalesce(_current_run.run, v_bound));
+  else
+    select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
+    from agentdb._only_open_run() as o;
+  end if;
+end;
+$$;
+
+comment on function agentdb._current_run (bigint) is
+  'Resolves the run of a call: the argument, the bound token, else the role''s only open run; raises ZA001 or ZA003.';
+
+
+create or replace function agentdb._only_open_run (
+  out run_id bigint,
+  out agent_id bigint
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_runs bigint[];
+  v_agents bigint[];
+begin
+  select array_agg(r.run_id order by r.run_id), array_agg(r.agent_id order by r.run_id)
+    into v_runs, v_agents
+  from agentdb.run as r
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  where r.role_name = session_user and r.ended_at is null and not a.pooled;
+  if cardinality(v_runs) = 1 then
+    run_id := v_runs[1];
+    agent_id := v_agents[1];
+  elsif v_runs is null then
+    raise exception 'role % has no open run', session_user
+      using errcode = 'ZA001',
+            hint = 'Open one first: select * from agentdb.start_run(); behind a shared '
+              'role then bind its token in every transaction: '
+              'select agentdb.bind_run(token);';
+  else
+    raise exception 'role % has % open runs: %', session_user, cardinality(v_runs),
+        array_to_string(v_runs, ', ')
+      using errcode = 'ZA001',
+            hint = format('Say which: add run => %s to the call, or end the others: '
+              'select * from agentdb.end_run(outcome => ''cancelled'', run => %s);',
+              v_runs[cardinality(v_runs)], v_runs[1]);
+  end if;
+end;
+$$;
+
+comment on function agentdb._only_open_run () is
+  'The one open run of the login role; raises ZA001 where there is none or several.';
+
+
+create or replace function agentdb._refuse_closed_run (run bigint)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_outcome text;
+  v_ended_at timestamptz;
+begin
+  select r.outcome, r.ended_at into v_outcome, v_ended_at
+  from agentdb.run as r where r.run_id = _refuse_closed_run.run;
+  raise exception 'run % has ended', run
+    using errcode = 'ZA003',
+          detail = format('It %s at %s.', v_outcome, v_ended_at),
+          hint = 'Stop working for this run.  If there is more to do, open another: '
+            'select * from agentdb.start_run();';
+end;
+$$;
+
+comment on function agentdb._refuse_closed_run (bigint) is
+  'Raises ZA003 for a run that has ended.';
+
+
+create or replace function agentdb._refuse_foreign_run (run bigint)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'run % is not open to role %', run, session_user
+    using errcode = 'ZA001',
+          hint = 'Use the run_id that agentdb.start_run() returned to you; behind a '
+            'shared role bind its token first: select agentdb.bind_run(token);';
+end;
+$$;
+
+comment on function agentdb._refuse_foreign_run (bigint) is
+  'Raises ZA001 for a run that the session may not speak for, whether or not it exists.';
+
+
+create or replace function agentdb._session_agent (
+  agent text,
+  secret text,
+  out agent_id bigint,
+  out policy_name text
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select a.agent_id, a.policy_name
+    into _session_agent.agent_id, _session_agent.policy_name
+  from agentdb.agent as a
+  left join agentdb.agent_secret as s on s.agent_id = a.agent_id
+  where a.role_name = session_user
+    and (a.agent_name = agent or (agent is null and not a.pooled))
+    and (not a.pooled or s.secret_hash = agentdb._hash_secret(secret));
+  if not found then
+    raise exception 'role % may not run agent %', session_user, coalesce(agent, '(its own)')
+      using errcode = 'ZA002',
+            hint = 'An operator registers agents: select * from agentdb.register_agent('
+              'name => ''…'', role_name => ''' || session_user || '''); an agent behind '
+              'a shared role also gives agent => and secret =>.';
+  end if;
+end;
+$$;
+
+comment on function agentdb._session_agent (text, text) is
+  'Resolves the agent of a session by its login role, or by name and secret behind a shared role; raises ZA002.';
+
+
+-- For the transaction only: behind a pooler the next transaction is somebody else's.
+create or replace function agentdb.bind_run (token text)
+  returns bigint
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_run_id bigint;
+begin
+  select t.run_id into v_run_id
+  from agentdb.run_token as t
+  join agentdb.run as r on r.run_id = t.run_id
+  where t.token_hash = agentdb._hash_secret(bind_run.token)
+    and r.role_name = session_user;
+  if v_run_id is null then
+    raise exception 'this token opens no run of role %', session_user
+      using errcode = 'ZA001',
+            hint = 'Bind the token that agentdb.start_run() returned, within the same '
+              'transaction as the calls that follow.';
+  end if;
+  perform set_config('agentdb.run_token', bind_run.token, true);
+  return v_run_id;
+end;
+$$;
+
+comment on function agentdb.bind_run (text) is
+  'Binds a run''s token to the current transaction and returns the run; raises ZA001.';

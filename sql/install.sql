@@ -1,0 +1,19 @@
+-- Puts the code in place; the tables must be there already (see alembic/).
+\ir text.sql
+\ir log.sql
+\ir agent.sql
+\ir identity.sql
+\ir run.sql
+\ir progress.sql
+\ir tool.sql
+\ir token.sql
+\ir activity.sql
+\ir rule_token.sql
+\ir rule_tool.sql
+\ir rule_run.sql
+\ir alert.sql
+\ir notification.sql
+\ir runner.sql
+\ir report.sql
+\ir alert_rule.sql
+\ir grant.sql

@@ -1,0 +1,168 @@
+-- Runs: one tick or session of an agent.  Every event belongs to a run.
+
+create or replace function agentdb.start_run (
+  agent text default null,
+  conversation text default null,
+  tick_interval interval default null,
+  purpose text default null,
+  secret text default null
+)
+  returns table (run_id bigint, token text, conversation_name text)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint;
+  v_policy_name text;
+begin
+  if conversation is not null and not agentdb._is_clean_name(conversation, 200) then
+    perform agentdb._refuse(
+      format('%L is no name for a conversation', agentdb._clean_text(conversation, 100)),
+      'Use 1 to 200 visible characters on one line, or leave it out.'
+    );
+  elsif tick_interval <= '0' or tick_interval > '1 year' then
+    perform agentdb._refuse(
+      format('tick_interval must be between 0 and 1 year, got %s', tick_interval),
+      'Give the time from one start to the next, for example tick_interval => ''15 min''.'
+    );
+  end if;
+  select s.agent_id, s.policy_name into v_agent_id, v_policy_name
+  from agentdb._session_agent(start_run.agent, start_run.secret) as s;
+  perform agentdb._check_open_runs(v_agent_id, v_policy_name);
+  start_run.run_id := nextval('agentdb.run_run_id_seq');
+  -- A run without a conversation is one of its own.
+  conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
+  insert into agentdb.run (
+    run_id, agent_id, role_name, conversation, purpose, tick_interval
+  )
+  overriding system value
+  values (
+    start_run.run_id, v_agent_id, session_user, conversation_name,
+    agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval
+  );
+  token := agentdb._new_secret();
+  insert into agentdb.run_token (token_hash, run_id)
+  values (agentdb._hash_secret(start_run.token), start_run.run_id);
+  return next;
+end;
+$$;
+
+comment on function agentdb.start_run (text, text, interval, text, text) is
+  'Opens a run for the session''s agent and returns its number and its token; raises ZA002, ZA004 or ZA005.';
+
+
+-- The row of the agent is locked so that two sessions cannot pass the cap together.
+create or replace function agentdb._check_open_runs (agent_id bigint, policy_name text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_max integer;
+  v_open bigint[];
+begin
+  select p.max_open_runs into v_max
+  from agentdb.policy as p where p.policy_name = _check_open_runs.policy_name;
+  perform from agentdb.agent as a
+  where a.agent_id = _check_open_runs.agent_id
+  for no key update;
+  perform agentdb._abandon_runs(_check_open_runs.agent_id);
+  select array_agg(r.run_id order by r.run_id) into v_open
+  from agentdb.run as r
+  where r.agent_id = _check_open_runs.agent_id and r.ended_at is null;
+  if cardinality(v_open) >= v_max then
+    raise exception 'the agent has % open runs already', cardinality(v_open)
+      using errcode = 'ZA005',
+            detail = format('policy.max_open_runs is %s; open: %s', v_max,
+              array_to_string(v_open[1:20], ', ')),
+            hint = format('End what is finished: select * from agentdb.end_run('
+              'outcome => ''cancelled'', run => %s);', v_open[1]);
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_open_runs (bigint, text) is
+  'Raises ZA005 where an agent has as many open runs as its policy allows.';
+
+
+create or replace function agentdb._last_event_at (run bigint, since timestamptz)
+  returns timestamptz
+  language sql
+  stable
+  return greatest(
+    since,
+    (select max(l.recorded_at) from agentdb.progress_log as l
+      where l.run_id = run and l.recorded_at >= since),
+    (select max(l.recorded_at) from agentdb.tool_call_log as l
+      where l.run_id = run and l.recorded_at >= since),
+    (select max(l.recorded_at) from agentdb.token_log as l
+      where l.run_id = run and l.recorded_at >= since),
+    (select max(c.began_at) from agentdb.tool_call as c where c.run_id = run)
+  );
+
+comment on function agentdb._last_event_at (bigint, timestamptz) is
+  'When a run logged anything last, from the logs themselves.';
+
+
+-- A run whose process died never ends itself.  Silence for policy.abandon_after ends it,
+-- so that dead runs neither fill the cap nor page for ever.
+create or replace function agentdb._abandon_runs (agent bigint)
+  returns table (run_id bigint)
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  update agentdb.run as r
+  set ended_at = clock_timestamp(),
+      outcome = 'abandoned'
+  from agentdb.agent as a, agentdb.policy as p
+  where r.ended_at is null
+    and (_abandon_runs.agent is null or r.agent_id = _abandon_runs.agent)
+    and a.agent_id = r.agent_id
+    and p.policy_name = a.policy_name
+    and r.started_at < clock_timestamp() - p.abandon_after
+    and agentdb._last_event_at(r.run_id, r.started_at)
+      < clock_timestamp() - p.abandon_after
+  returning r.run_id;
+$$;
+
+comment on function agentdb._abandon_runs (bigint) is
+  'Ends the open runs, of one agent or of all, that logged nothing for policy.abandon_after.';
+
+
+create or replace function agentdb.end_run (
+  outcome text default 'succeeded',
+  summary text default null,
+  run bigint default null
+)
+  returns table (run_id bigint, ended_at timestamptz)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  if outcome is null or outcome not in ('succeeded', 'failed', 'cancelled') then
+    perform agentdb._refuse(
+      format('%L is no outcome of a run', agentdb._clean_text(outcome, 50)),
+      'Say succeeded, failed or cancelled.'
+    );
+  end if;
+  select c.run_id into end_run.run_id from agentdb._current_run(end_run.run) as c;
+  update agentdb.run as r
+  set ended_at = clock_timestamp(),
+      outcome = end_run.outcome,
+      summary = agentdb._clean_text(end_run.summary, 4000)
+  where r.run_id = end_run.run_id and r.ended_at is null
+  returning r.ended_at into end_run.ended_at;
+  if not found then
+    perform agentdb._refuse_closed_run(end_run.run_id);
+  end if;
+  return next;
+end;
+$$;
+
+comment on function agentdb.end_run (text, text, bigint) is
+  'Ends the run with an outcome: succeeded, failed or cancelled; what it says is a claim; raises ZA001, ZA003 or ZA004.';

@@ -1,0 +1,71 @@
+-- Runners: who evaluates and delivers, and whether that still happens.  Health is the age
+-- of the last successful lap, never "the process is alive".
+
+create or replace function agentdb.beat (
+  runner_name text,
+  loop text,
+  host text,
+  pid integer,
+  version text
+)
+  returns void
+  language sql
+  volatile
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+  insert into agentdb.runner as r (
+    runner_name, host, pid, version, evaluated_at, flushed_at, sent_at, listened_at
+  )
+  values (
+    beat.runner_name, beat.host, beat.pid, beat.version,
+    case beat.loop when 'evaluate' then clock_timestamp() end,
+    case beat.loop when 'flush' then clock_timestamp() end,
+    case beat.loop when 'send' then clock_timestamp() end,
+    case beat.loop when 'listen' then clock_timestamp() end
+  )
+  on conflict on constraint runner_pkey do update
+  set host = excluded.host,
+      pid = excluded.pid,
+      version = excluded.version,
+      started_at = case when r.pid = excluded.pid and r.host = excluded.host
+        then r.started_at else excluded.started_at end,
+      evaluated_at = coalesce(excluded.evaluated_at, r.evaluated_at),
+      flushed_at = coalesce(excluded.flushed_at, r.flushed_at),
+      sent_at = coalesce(excluded.sent_at, r.sent_at),
+      listened_at = coalesce(excluded.listened_at, r.listened_at);
+$$;
+
+comment on function agentdb.beat (text, text, text, integer, text) is
+  'Records a successful lap of a runner''s loop: evaluate, flush, send or listen.';
+
+
+create or replace function agentdb.retire_runner (runner_name text)
+  returns void
+  language sql
+  volatile
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+  delete from agentdb.runner as r where r.runner_name = retire_runner.runner_name;
+$$;
+
+comment on function agentdb.retire_runner (text) is
+  'Removes a runner that ends on purpose; one that died stays visible.';
+
+
+create or replace view agentdb.runner_health as
+  select
+    r.runner_name, r.host, r.pid, r.version, r.started_at,
+    clock_timestamp() - least(r.evaluated_at, r.flushed_at, r.sent_at) as silent_for,
+    r.evaluated_at is not null
+      and r.flushed_at is not null
+      and r.sent_at is not null
+      and clock_timestamp() - least(r.evaluated_at, r.flushed_at, r.sent_at)
+        < interval '30 seconds' as healthy
+  from agentdb.runner as r;
+
+comment on view agentdb.runner_health is
+  'Each runner and how long ago the slowest of its loops last succeeded.';

@@ -1,0 +1,133 @@
+-- Text: what agents write is data that people will read on a terminal or a phone.
+-- Log entries are made harmless and cut to size, never refused: a fact must not be
+-- lost for being ugly.  Names are refused instead, since they are typed again.
+
+-- Control characters but tab and line feed, soft hyphens, zero-width and bidirectional
+-- marks (Unicode categories Cc and Cf): they hide or reorder what people see.
+create or replace function agentdb._clean_text (value text, max_length integer)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return left(
+    regexp_replace(
+      value collate "C",
+      U&'[\0001-\0008\000B-\001F\007F-\009F\00AD\061C\180E\200B-\200F\2028-\202E\2060-\206F\FEFF\FFF9-\FFFB]',
+      U&'\FFFD', 'g'
+    ),
+    max_length
+  );
+
+comment on function agentdb._clean_text (text, integer) is
+  'Replaces what could deceive a reader by U+FFFD and cuts the text to a length in characters.';
+
+
+create or replace function agentdb._is_clean_name (value text, max_length integer)
+  returns boolean
+  language sql
+  immutable
+  parallel safe
+  return coalesce(
+    length(value) between 1 and max_length
+      and value = agentdb._clean_text(value, max_length)
+      and value !~ '[[:space:]]{2}|^[[:space:]]|[[:space:]]$|[\t\n]',
+    false
+  );
+
+comment on function agentdb._is_clean_name (text, integer) is
+  'Tells whether a text may serve as a name: one line, no hidden characters, not empty.';
+
+
+-- JSON deeper than 32 levels breaks the parsers of readers; JSON of megabytes breaks
+-- the readers.  Both are kept as their beginning, their size and their hash.
+create or replace function agentdb._bounded_json (value jsonb, max_bytes integer)
+  returns jsonb
+  language sql
+  immutable
+  parallel safe
+  return case
+    when value is null then null
+    when octet_length(value::text) <= max_bytes
+      and not jsonb_path_exists(value, 'strict $.**{33}')
+      then value
+    else jsonb_build_object(
+      'truncated', true,
+      'bytes', octet_length(value::text),
+      'md5', md5(value::text),
+      'head', agentdb._clean_text(value::text, 1000)
+    )
+  end;
+
+comment on function agentdb._bounded_json (jsonb, integer) is
+  'Returns a JSON value, or a stand-in with its size, hash and head where it is too large or deep.';
+
+
+-- A call with an ill-formed argument is told what was wrong and what would be right.
+create or replace function agentdb._refuse (problem text, hint text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using errcode = 'ZA004', message = problem, hint = hint;
+end;
+$$;
+
+comment on function agentdb._refuse (text, text) is
+  'Raises ZA004 (invalid argument) with a message and what to do instead.';
+
+
+-- Used for members of agents' JSON arrays: a wrong type is NULL here, not an error.
+create or replace function agentdb._json_text (object jsonb, key text)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return case
+    when jsonb_typeof(object -> key) in ('string', 'number', 'boolean')
+      then object ->> key
+  end;
+
+comment on function agentdb._json_text (jsonb, text) is
+  'Returns a scalar member of a JSON object as text, else NULL.';
+
+
+-- An array is checked as a whole before any row of it is written.
+create or replace function agentdb._check_rows (items jsonb, required_key text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_place bigint;
+begin
+  if jsonb_typeof(items) is distinct from 'array' then
+    perform agentdb._refuse(
+      format('expected a JSON array, got %s', coalesce(jsonb_typeof(items), 'NULL')),
+      format('Send [{"%s": …}, …].', required_key)
+    );
+  elsif jsonb_array_length(items) > 10000 then
+    perform agentdb._refuse(
+      format('%s rows are too many for one call', jsonb_array_length(items)),
+      'Send at most 10000 at a time.'
+    );
+  end if;
+  select i.place into v_place
+  from jsonb_array_elements(items) with ordinality as i (item, place)
+  where agentdb._json_text(i.item, required_key) is null
+    or agentdb._json_text(i.item, required_key) !~ '[^[:space:]]'
+  order by i.place
+  limit 1;
+  if v_place is not null then
+    perform agentdb._refuse(
+      format('row %s of %s has no %s', v_place, jsonb_array_length(items), required_key),
+      format('Every row is an object with a non-empty "%s"; nothing of this call was '
+        'recorded.', required_key)
+    );
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_rows (jsonb, text) is
+  'Raises ZA004 unless a value is an array of at most 10000 objects that all have a key.';

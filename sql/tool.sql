@@ -1,0 +1,278 @@
+-- Tool calls: what the agent did, and how it ended.  With a call_id a call is counted
+-- once, however often it is reported; begun and never ended, it is seen hanging.
+
+create or replace function agentdb._check_tool (tool text, call_id text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tool is null or tool !~ '[^[:space:]]' then
+    perform agentdb._refuse('tool must not be empty', 'Give the tool''s name, as the model wrote it.');
+  elsif call_id is not null and not agentdb._is_clean_name(call_id, 200) then
+    perform agentdb._refuse(
+      format('%L is no call_id', agentdb._clean_text(call_id, 100)),
+      'Use the model''s tool call id: 1 to 200 visible characters on one line.'
+    );
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_tool (text, text) is
+  'Raises ZA004 for an empty tool or an ill-formed call_id.';
+
+
+create or replace function agentdb.log_tool_call (
+  tool text,
+  args jsonb default null,
+  ok boolean default true,
+  error text default null,
+  result_size bigint default null,
+  duration interval default null,
+  call_id text default null,
+  run bigint default null
+)
+  returns table (run_id bigint, repeated boolean, recorded_at timestamptz)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint;
+begin
+  perform agentdb._check_tool(tool, call_id);
+  if ok is null then
+    perform agentdb._refuse('ok must not be NULL', 'Say true or false: did the call do what it should?');
+  elsif result_size < 0 or duration < '0' then
+    perform agentdb._refuse('result_size and duration must not be negative',
+      'Give characters or bytes of the result, and the time it took.');
+  end if;
+  select c.run_id, c.agent_id into log_tool_call.run_id, v_agent_id
+  from agentdb._current_run(log_tool_call.run) as c;
+  repeated := false;
+  if call_id is not null then
+    insert into agentdb.tool_call (run_id, call_id, agent_id, tool, ended_at)
+    values (
+      log_tool_call.run_id, call_id, v_agent_id, agentdb._clean_text(tool, 200),
+      clock_timestamp()
+    )
+    on conflict on constraint tool_call_pkey do nothing;
+    repeated := not found;
+  end if;
+  if not repeated then
+    recorded_at := agentdb._insert_tool_call(
+      log_tool_call.run_id, v_agent_id, tool, args, ok, error, result_size, duration,
+      call_id
+    );
+  end if;
+  return next;
+end;
+$$;
+
+comment on function agentdb.log_tool_call (text, jsonb, boolean, text, bigint, interval, text, bigint) is
+  'Records a finished tool call, once per call_id; result_size is in characters or bytes; raises ZA001, ZA003 or ZA004.';
+
+
+create or replace function agentdb._insert_tool_call (
+  run_id bigint,
+  agent_id bigint,
+  tool text,
+  args jsonb,
+  ok boolean,
+  error text,
+  result_size bigint,
+  duration interval,
+  call_id text
+)
+  returns timestamptz
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_recorded_at timestamptz;
+begin
+  insert into agentdb.tool_call_log as l (
+    run_id, agent_id, tool, args, ok, error, result_size, duration, call_id
+  )
+  values (
+    _insert_tool_call.run_id, _insert_tool_call.agent_id,
+    agentdb._clean_text(_insert_tool_call.tool, 200),
+    agentdb._bounded_json(_insert_tool_call.args, 65536), _insert_tool_call.ok,
+    agentdb._clean_text(_insert_tool_call.error, 4000), _insert_tool_call.result_size,
+    _insert_tool_call.duration, _insert_tool_call.call_id
+  )
+  returning l.recorded_at into v_recorded_at;
+  return v_recorded_at;
+end;
+$$;
+
+comment on function agentdb._insert_tool_call (bigint, bigint, text, jsonb, boolean, text, bigint, interval, text) is
+  'Appends one row to tool_call_log, made harmless and cut to size.';
+
+
+create or replace function agentdb.begin_tool_call (
+  tool text,
+  args jsonb default null,
+  call_id text default null,
+  run bigint default null
+)
+  returns table (run_id bigint, call text, repeated boolean, began_at timestamptz)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint;
+begin
+  perform agentdb._check_tool(tool, call_id);
+  select c.run_id, c.agent_id into begin_tool_call.run_id, v_agent_id
+  from agentdb._current_run(begin_tool_call.run) as c;
+  perform agentdb._check_open_calls(begin_tool_call.run_id);
+  call := coalesce(call_id, gen_random_uuid()::text);
+  insert into agentdb.tool_call as c (run_id, call_id, agent_id, tool, args)
+  values (
+    begin_tool_call.run_id, call, v_agent_id, agentdb._clean_text(tool, 200),
+    agentdb._bounded_json(args, 65536)
+  )
+  on conflict on constraint tool_call_pkey do nothing
+  returning c.began_at into begin_tool_call.began_at;
+  repeated := not found;
+  return next;
+end;
+$$;
+
+comment on function agentdb.begin_tool_call (text, jsonb, text, bigint) is
+  'Records that a tool call begins and returns the id to end it with; until then it is in flight; raises ZA001, ZA003, ZA004 or ZA005.';
+
+
+create or replace function agentdb._check_open_calls (run bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (
+    select count(*) from agentdb.tool_call as c
+    where c.run_id = run and c.ended_at is null
+  ) >= 1000 then
+    raise exception 'run % has 1000 tool calls in flight', run
+      using errcode = 'ZA005',
+            hint = 'End those that are over: select * from agentdb.end_tool_call(call_id => …);';
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_open_calls (bigint) is
+  'Raises ZA005 where a run has 1000 tool calls in flight: more are a leak, not work.';
+
+
+create or replace function agentdb.end_tool_call (
+  call_id text,
+  ok boolean default true,
+  error text default null,
+  result_size bigint default null,
+  run bigint default null
+)
+  returns table (run_id bigint, repeated boolean, duration interval)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint;
+  v_tool text;
+  v_args jsonb;
+begin
+  if ok is null or result_size < 0 then
+    perform agentdb._refuse('ok must not be NULL and result_size not negative',
+      'Say true or false, and the size of the result.');
+  end if;
+  select c.run_id, c.agent_id into end_tool_call.run_id, v_agent_id
+  from agentdb._current_run(end_tool_call.run) as c;
+  update agentdb.tool_call as c
+  set ended_at = clock_timestamp(),
+      args = null
+  from agentdb.tool_call as former
+  where c.run_id = end_tool_call.run_id
+    and c.call_id = end_tool_call.call_id
+    and c.ended_at is null
+    and former.run_id = c.run_id
+    and former.call_id = c.call_id
+  returning former.tool, former.args, c.ended_at - c.began_at
+    into v_tool, v_args, end_tool_call.duration;
+  repeated := not found;
+  if not repeated then
+    perform agentdb._insert_tool_call(
+      end_tool_call.run_id, v_agent_id, v_tool, v_args, ok, error, result_size,
+      end_tool_call.duration, end_tool_call.call_id
+    );
+  elsif not exists (
+    select from agentdb.tool_call as c
+    where c.run_id = end_tool_call.run_id and c.call_id = end_tool_call.call_id
+  ) then
+    raise exception 'run % began no tool call %', end_tool_call.run_id,
+        agentdb._clean_text(call_id, 100)
+      using errcode = 'ZA006',
+            hint = 'Use the id that begin_tool_call() returned, or record the whole call '
+              'at once with log_tool_call().';
+  end if;
+  return next;
+end;
+$$;
+
+comment on function agentdb.end_tool_call (text, boolean, text, bigint, bigint) is
+  'Records how a begun tool call ended, timed by the database; a second end changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';
+
+
+create or replace function agentdb.log_tool_call_many (
+  calls jsonb,
+  run bigint default null
+)
+  returns table (run_id bigint, recorded integer, repeated integer)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_call jsonb;
+  v_repeated boolean;
+begin
+  perform agentdb._check_rows(calls, 'tool');
+  select c.run_id into log_tool_call_many.run_id
+  from agentdb._current_run(log_tool_call_many.run) as c;
+  recorded := 0;
+  repeated := 0;
+  for v_call in select e.item from jsonb_array_elements(calls) as e (item)
+  loop
+    select l.repeated into v_repeated
+    from agentdb.log_tool_call(
+      tool => agentdb._json_text(v_call, 'tool'),
+      args => nullif(v_call -> 'args', 'null'),
+      ok => coalesce(agentdb._json_text(v_call, 'ok')::boolean, true),
+      error => agentdb._json_text(v_call, 'error'),
+      result_size => agentdb._json_text(v_call, 'result_size')::bigint,
+      duration => agentdb._json_text(v_call, 'duration')::interval,
+      call_id => agentdb._json_text(v_call, 'call_id'),
+      run => log_tool_call_many.run_id
+    ) as l;
+    recorded := recorded + (not v_repeated)::integer;
+    repeated := repeated + v_repeated::integer;
+  end loop;
+  return next;
+exception when invalid_text_representation or numeric_value_out_of_range
+  or invalid_datetime_format or interval_field_overflow then
+  perform agentdb._refuse(
+    format('a call of the array is ill-formed: %s', sqlerrm),
+    'ok is true or false, result_size a whole number, duration an interval such as '
+      '"1.5 s"; nothing of this call was recorded.'
+  );
+end;
+$$;
+
+comment on function agentdb.log_tool_call_many (jsonb, bigint) is
+  'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id}, all or none; raises ZA001, ZA003 or ZA004.';

@@ -1,0 +1,213 @@
+"""Databases for tests: one server, a template installed once, a fresh copy per test.
+
+Set AGENTDB_TEST_DSN to use a server of yours instead of one of our own: a
+throw-away one that trusts its clients, with a DSN that makes us superuser.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeAlias
+
+import psycopg
+import pytest
+from psycopg import sql
+from sqlalchemy import Engine, NullPool, create_engine
+
+from agentdb.local import LocalServer
+
+from .servers import GivenServer, Server, url
+
+DRIVERS = ("psycopg", "pg8000")
+INSTALLER = "installer"
+# Everybody who can log in, and the group of the pack each belongs to.
+LOGINS = {
+    "agent_a": "agentdb_agent",
+    "agent_b": "agentdb_agent",
+    "agent_pool": "agentdb_agent",
+    "reviewer_r": "agentdb_reviewer",
+    "auditor_u": "agentdb_auditor",
+    "operator_o": "agentdb_operator",
+    "app_user": None,
+}
+# Roles belong to the whole server, where other test processes may be at work.
+ROLES_LOCK = 7_263_001
+
+Connection: TypeAlias = psycopg.Connection
+Connect: TypeAlias = Callable[..., Connection]
+Dump: TypeAlias = Callable[[str], str]
+MakeDatabase: TypeAlias = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[Server]:
+    """The server of this test process."""
+    if dsn := os.environ.get("AGENTDB_TEST_DSN"):
+        yield GivenServer(dsn)
+    else:
+        with LocalServer(fast=True) as local:
+            yield local
+
+
+@pytest.fixture(scope="session")
+def admin(server: Server) -> Iterator[Connection]:
+    """A superuser's connection to the maintenance database, with all login roles."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        with connection.transaction():
+            connection.execute("select pg_advisory_xact_lock(%s)", [ROLES_LOCK])
+            create_roles(connection)
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def template(server: Server, admin: Connection) -> Iterator[str]:
+    """A database with the pack installed, to copy from."""
+    name = f"agentdb_test_{os.getpid()}"
+    create_database(admin, name, "template1")
+    with admin.transaction():
+        admin.execute("select pg_advisory_xact_lock(%s)", [ROLES_LOCK])
+        install(server.dsn(database=name, user=INSTALLER))
+        grant_groups(admin)
+    yield name
+    drop_database(admin, name)
+
+
+@pytest.fixture
+def make_database(admin: Connection) -> Iterator[MakeDatabase]:
+    """Create databases, owned by the installer, that are gone after the test."""
+    made: list[str] = []
+
+    def make(template: str = "template1") -> str:
+        name = f"agentdb_test_{os.getpid()}_{len(made)}"
+        create_database(admin, name, template)
+        made.append(name)
+        return name
+
+    yield make
+    for name in made:
+        drop_database(admin, name)
+
+
+@pytest.fixture
+def connect(server: Server, make_database: MakeDatabase) -> Iterator[Connect]:
+    """Open sessions that commit each statement, as one of LOGINS or a superuser."""
+    with ExitStack() as stack:
+
+        def connect(database: str, user: str | None = None) -> Connection:
+            who = {"user": user} if user else {}
+            dsn = server.dsn(database=database, **who)
+            return stack.enter_context(psycopg.connect(dsn, autocommit=True))
+
+        yield connect
+
+
+@pytest.fixture
+def db(template: str, make_database: MakeDatabase, connect: Connect) -> Connection:
+    """A superuser's connection to a fresh, installed database."""
+    return connect(make_database(template))
+
+
+@pytest.fixture(params=DRIVERS)
+def empty(
+    request: pytest.FixtureRequest, server: Server, make_database: MakeDatabase
+) -> Iterator[Engine]:
+    """The installer's engine on an empty database, once for each driver."""
+    dsn = server.dsn(database=make_database(), user=INSTALLER)
+    engine = create_engine(url(request.param, dsn), poolclass=NullPool)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def dump(server: Server) -> Dump:
+    """Return the schema of a database as pg_dump tells it, without its comments."""
+
+    def dump(database: str) -> str:
+        command = [f"{server.bin}/pg_dump", "--schema-only", "--no-owner"]
+        out = subprocess.run(
+            [*command, "--dbname", server.dsn(database=database)],
+            check=True,
+            stdout=subprocess.PIPE,
+            text=True,
+        ).stdout
+        # A line that begins with a backslash is \restrict, random each time.
+        return "\n".join(s for s in out.splitlines() if not s.startswith(("\\", "--")))
+
+    return dump
+
+
+@pytest.fixture
+def place() -> Iterator[Path]:
+    """A directory that everybody may enter, unlike pytest's own."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        yield Path(name)
+
+
+@pytest.fixture
+def home(place: Path) -> Path:
+    return place / "home"
+
+
+@pytest.fixture
+def temporary(place: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A temporary directory that nobody else sweeps or leaves anything in."""
+    place.chmod(0o1777)
+    monkeypatch.setenv("TMPDIR", str(place))
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    return place
+
+
+def create_roles(connection: Connection) -> None:
+    """Create the roles that tests log in as, unless they exist."""
+    existing = {name for (name,) in connection.execute("select rolname from pg_roles")}
+    for name in {*LOGINS, INSTALLER} - existing:
+        create = sql.SQL("create role {} login").format(sql.Identifier(name))
+        connection.execute(create)
+    connection.execute(f"alter role {INSTALLER} createrole")
+
+
+def grant_groups(connection: Connection) -> None:
+    """Put the login roles into the groups that an installation made."""
+    for login, group in LOGINS.items():
+        if group:
+            connection.execute(
+                sql.SQL("grant {} to {}").format(
+                    sql.Identifier(group), sql.Identifier(login)
+                )
+            )
+
+
+def install(dsn: str) -> None:
+    """Install the pack."""
+    from agentdb import schema
+
+    engine = create_engine(url("psycopg", dsn), poolclass=NullPool)
+    with engine.begin() as connection:
+        schema.install(connection)
+    engine.dispose()
+
+
+def create_database(connection: Connection, name: str, template: str) -> None:
+    """Copy a database for the installer to own; by files, which takes a tenth."""
+    by_files = connection.info.server_version >= 150000
+    connection.execute(
+        sql.SQL("create database {} template {} owner {} {}").format(
+            sql.Identifier(name),
+            sql.Identifier(template),
+            sql.Identifier(INSTALLER),
+            sql.SQL("strategy file_copy" if by_files else ""),
+        )
+    )
+
+
+def drop_database(connection: Connection, name: str) -> None:
+    """Drop a database and end the sessions in it."""
+    connection.execute(
+        sql.SQL("drop database {} with (force)").format(sql.Identifier(name))
+    )

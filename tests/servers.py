@@ -1,0 +1,80 @@
+"""The PostgreSQL servers that tests run on."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+from urllib.parse import quote, urlencode
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy import URL
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString
+
+
+class Server(Protocol):
+    """What tests need of a server; a LocalServer has it."""
+
+    @property
+    def bin(self) -> Path: ...
+
+    def dsn(self, *, database: str = ..., user: str = ...) -> str: ...
+
+
+class GivenServer:
+    """A throw-away server that somebody else started, trusting all its clients."""
+
+    def __init__(self, dsn: str) -> None:
+        with psycopg.connect(dsn) as connection:
+            info = connection.info
+            self._place = {"host": info.host, "port": info.port}
+            self._user = info.user
+
+    @property
+    def bin(self) -> Path:
+        """The directory of pg_dump, which must not be older than the server."""
+        found = os.environ.get("AGENTDB_PG_BIN") or shutil.which("pg_dump")
+        assert found, "set AGENTDB_PG_BIN to the directory of pg_dump"
+        return Path(found) if Path(found).is_dir() else Path(found).parent
+
+    def dsn(self, *, database: str = "postgres", user: str = "") -> str:
+        """Return the URI of a database."""
+        return (
+            f"postgresql://{quote(user or self._user, safe='')}@/"
+            f"{quote(database, safe='')}?{urlencode(self._place, quote_via=quote)}"
+        )
+
+
+def url(driver: str, dsn: str) -> URL:
+    """Return the SQLAlchemy URL of a DSN for one of the drivers."""
+    parts = {key: str(value) for key, value in conninfo_to_dict(dsn).items()}
+    host, port = parts["host"], int(parts["port"])
+    socket = {"unix_sock": f"{host}/.s.PGSQL.{port}"} if host.startswith("/") else None
+    if driver == "psycopg" and socket:
+        socket = {"host": host, "port": str(port)}
+    return URL.create(
+        f"postgresql+{driver}",
+        username=parts["user"],
+        host=None if socket else host,
+        port=None if socket else port,
+        database=parts["dbname"],
+        query=socket or {},
+    )
+
+
+def answer(dsn: str, question: LiteralString) -> object:
+    """Return the value that a query answers with."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        row = connection.execute(question).fetchone()
+    return row and row[0]
+
+
+def tell(dsn: str, *statements: LiteralString) -> None:
+    """Execute statements, each in a transaction of its own."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        for statement in statements:
+            connection.execute(statement)
