@@ -11,12 +11,13 @@ import io
 import re
 from contextlib import redirect_stdout
 from pathlib import Path
+from typing import Any
 
 from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection
+from sqlalchemy import Connection, CursorResult
 
 from .connection import dsn
 
@@ -104,9 +105,11 @@ def drop_code(revision: str | None = None) -> str:
     )
 
 
-def run(connection: Connection, text: str) -> None:
+def run(connection: Connection, text: str) -> CursorResult[Any]:
     """Execute a script as it stands: no binds, no percent escapes."""
-    connection.exec_driver_sql(text, execution_options={"no_parameters": True})
+    return connection.exec_driver_sql(
+        text, execution_options={"no_parameters": True}
+    )
 
 
 def emit(context: MigrationContext, text: str) -> None:
@@ -115,6 +118,11 @@ def emit(context: MigrationContext, text: str) -> None:
         context.impl.static_output(text.strip())
     elif context.connection is not None:
         run(context.connection, text)
+
+
+def frame(name: str) -> str:
+    """Return a script that frames every migration: before, after or base."""
+    return (bundled("alembic") / f"{name}.sql").read_text("utf-8")
 
 
 def install(connection: Connection, revision: str = "head") -> None:

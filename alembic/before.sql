@@ -11,6 +11,7 @@ declare
   v_role text;
   v_fault text;
 begin
+  perform pg_advisory_xact_lock(hashtext('agentdb.install'));
   if current_setting('server_version_num')::integer < 140000 then
     raise exception 'agentdb needs PostgreSQL 14 or newer, this is %',
         current_setting('server_version')

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from pathlib import Path
 from typing import Any
 
 from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, create_engine
 
-from agentdb.schema import SCHEMA, code, emit, url
+from agentdb.schema import SCHEMA, code, emit, frame, url
 
 
 def place_code(
@@ -21,12 +20,7 @@ def place_code(
 ) -> None:
     """Follow one revision step with its code; at base, remove the last traces."""
     if not step.is_stamp:
-        emit(ctx, code(*heads) if heads else part("base"))
-
-
-def part(name: str) -> str:
-    """Return a script that frames every migration."""
-    return Path(__file__).with_name(f"{name}.sql").read_text("utf-8")
+        emit(ctx, code(*heads) if heads else frame("base"))
 
 
 def migrate(**options: Any) -> None:
@@ -38,13 +32,13 @@ def migrate(**options: Any) -> None:
     )
     with context.begin_transaction():
         ctx = context.get_context()
-        emit(ctx, part("before"))
+        emit(ctx, frame("before"))
         found = () if ctx.as_sql else ctx.get_current_heads()
         context.run_migrations()
         if context.config.attributes.get("refresh") and found == ctx.get_current_heads():
             emit(ctx, code())
         if ctx.as_sql or ctx.get_current_heads():
-            emit(ctx, part("after"))
+            emit(ctx, frame("after"))
 
 
 def main() -> None:

@@ -52,8 +52,11 @@ create or replace function agentdb.claim_rule ()
   set lock_timeout = '2s'
 as $$
   update agentdb.alert_rule as r
-  set next_evaluation_at = greatest(
-        r.next_evaluation_at + r.evaluate_every, clock_timestamp()),
+  set next_evaluation_at = case
+        when r.next_evaluation_at + r.evaluate_every > clock_timestamp()
+          then r.next_evaluation_at + r.evaluate_every
+        else clock_timestamp() + r.evaluate_every
+      end,
       evaluation = r.evaluation + 1
   where r.rule_name = (
     select c.rule_name

@@ -43,7 +43,7 @@ comment on function agentdb._payload (agentdb.alert, text) is
   'The JSON that a receiver gets for an alert, described in docs/on-call.md.';
 
 
-create or replace function agentdb.flush (max_notifications integer default 500)
+create or replace function agentdb.flush (max_alerts integer default 500)
   returns integer
   language plpgsql
   security definer
@@ -51,6 +51,7 @@ create or replace function agentdb.flush (max_notifications integer default 500)
   set lock_timeout = '2s'
 as $$
 declare
+  v_flushed integer;
   v_made integer;
 begin
   perform agentdb._bury_notifications();
@@ -59,7 +60,7 @@ begin
     from agentdb.alert as a
     where a.flush and a.state <> 'pending'
     order by a.alert_id
-    limit max_notifications
+    limit max_alerts
     for update skip locked
   ),
   flushed as (
@@ -84,17 +85,17 @@ begin
       do nothing
     returning 1
   )
-  select count(*) into v_made from made;
+  select (select count(*) from flushed), (select count(*) from made) into v_flushed, v_made;
   -- Only runners listen, and only this function, which no agent can call, notifies.
   if v_made > 0 then
     perform pg_notify('agentdb_notification', '');
   end if;
-  return v_made;
+  return v_flushed;
 end;
 $$;
 
 comment on function agentdb.flush (integer) is
-  'Writes the notifications of alerts that began to fire or were resolved and wakes the runners; returns how many.';
+  'Writes the notifications of alerts that began to fire or were resolved and wakes the runners; returns the number of alerts.';
 
 
 create or replace function agentdb._bury_notifications ()
@@ -145,6 +146,14 @@ as $$
         and c.visible_at <= clock_timestamp()
         and c.attempt < c.max_attempts
         and c.receiver_name <> all (claim_notification.skip)
+        -- A late "firing" after "resolved" would open the incident again.
+        and not exists (
+          select from agentdb.notification as e
+          where e.alert_id = c.alert_id
+            and e.receiver_name = c.receiver_name
+            and e.state = 'queued'
+            and e.notification_id < c.notification_id
+        )
       order by c.visible_at, c.notification_id
       limit claim_notification.max_notifications
       for update skip locked
@@ -216,7 +225,7 @@ begin
   set state = case when mark_failed.permanent or n.attempt >= n.max_attempts then 'dead' else 'queued' end,
       finished_at = case when mark_failed.permanent or n.attempt >= n.max_attempts then clock_timestamp() end,
       visible_at = clock_timestamp()
-        + greatest(v_delay, least(mark_failed.retry_after, interval '1 hour')),
+        + greatest(v_delay, least(coalesce(mark_failed.retry_after, '0'), interval '1 hour')),
       status = mark_failed.status,
       error = agentdb._clean_text(mark_failed.error, 1000)
   where n.notification_id = mark_failed.notification_id

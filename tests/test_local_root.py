@@ -54,6 +54,7 @@ def test_root_is_told_which_directory_keeps_the_user_out(home: Path) -> None:
 def test_root_runs_programs_that_the_user_cannot_reach(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv(binaries.BIN_VARIABLE, raising=False)
     home.mkdir(mode=0o700)
     installed = binaries.find(home).parent.parent
     libraries = installed.with_name(f"{installed.name}.libs")

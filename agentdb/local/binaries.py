@@ -10,6 +10,7 @@ import subprocess
 from pathlib import Path
 
 from .account import Account
+from .directories import is_plain
 from .errors import LocalServerError
 
 BIN_VARIABLE = "AGENTDB_PG_BIN"
@@ -47,8 +48,13 @@ def major(programs: Path) -> str:
     return match.group() if match else printed.strip()
 
 
+def run_in_place(programs: Path, account: Account) -> bool:
+    """Tell whether an account can run programs where they are."""
+    return is_plain(programs) and account.can_run(programs / "postgres")
+
+
 def copy(programs: Path, target: Path, account: Account) -> Path:
-    """Copy programs of the package for an account that cannot reach them."""
+    """Copy programs of the package for an account that cannot run them there."""
     prefix, package = programs.parent, programs.parent.parent
     if package.name != PACKAGE:
         raise LocalServerError(

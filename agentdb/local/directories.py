@@ -69,13 +69,18 @@ def fits_socket(directory: Path) -> bool:
     return len(path) <= SOCKET_PATH_LIMIT and b"," not in path
 
 
+def is_plain(path: Path) -> bool:
+    """Tell whether programs can run there: initdb puts its path in double quotes."""
+    return not set(str(path)) & set('"$`\\\n\r')
+
+
 def _base(account: Account) -> Path:
-    """Return the directory for temporary ones, usable by the account and short."""
-    for base in (Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")):
-        if fits_socket(base.absolute() / f"{PREFIX}12345678") and account.can_write(
-            base
-        ):
-            return base.absolute()
+    """Return the directory for temporary ones: the usual one, or a plainer one."""
+    for name in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+        base = Path(name).absolute()
+        short = fits_socket(base / f"{PREFIX}12345678")
+        if short and is_plain(base) and account.can_write(base):
+            return base
     raise LocalServerError(
         f"user {account.name} can create no file in the temporary directory: set TMPDIR"
     )

@@ -116,7 +116,7 @@ class LocalServer:
             directories.prepare(self._wanted, account)
             self._locks.append(directories.lock(self._wanted))
         self.bin = programs = binaries.find(self.directory / "data")
-        if not account.can_run(programs / "postgres"):
+        if not binaries.run_in_place(programs, account):
             programs = binaries.copy(programs, self._scratch / "programs", account)
         # Last, so that nobody else has a hand in what we do there as root.
         account.take(self._scratch)

@@ -16,13 +16,13 @@ BATCH = 500
 MAINTAIN_EVERY = 3600.0
 MAINTAIN_AGAIN = 60.0
 
-FLUSH = "select * from agentdb.flush(max_notifications => %(batch)s::integer)"
+FLUSH = "select * from agentdb.flush(max_alerts => %(batch)s::integer)"
 
 
 async def flush(session: Session) -> int:
-    """Flush until nothing is left; return how many notifications there are."""
+    """Flush until nothing is left; return how many alerts that was."""
     total, made = 0, BATCH
-    while made == BATCH:
+    while made >= BATCH:
         made = await session.value(FLUSH, {"batch": BATCH}, deadline=SLOW)
         total += made
     return total

@@ -315,8 +315,9 @@ create table agentdb.receiver (
   constraint receiver_channel_check check (channel in ('stdout', 'webhook')),
   constraint receiver_target_check check (
     case channel
-      when 'webhook' then target ~ '^(https?://[^[:space:]/@]+|env:[A-Za-z_]|file:/)'
-        and target is not null
+      -- No user or password in the URL: a secret is kept by reference only.
+      when 'webhook' then target is not null
+        and target ~ '^(https?://[^[:space:]/@?#]+([/?#][^[:space:]]*)?|env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'
       else target is null
     end
   ),

@@ -1,0 +1,48 @@
+"""The agentdb command: commands parse and print, the work is done elsewhere."""
+
+from __future__ import annotations
+
+from importlib import import_module
+
+import click
+
+from agentdb import __version__
+
+# Loaded when asked for: `agentdb status` must not wait for what it does not use.
+COMMANDS = {
+    "agent": "agent",
+    "alerts": "read",
+    "demo": "demo",
+    "install": "install",
+    "run": "serve",
+    "runs": "read",
+    "status": "read",
+    "timeline": "read",
+    "uninstall": "install",
+    "up": "serve",
+    "why": "why",
+}
+
+
+class LazyGroup(click.Group):
+    """A group that imports a command's module only when the command is asked for."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"agentdb.cli.{COMMANDS[cmd_name]}")
+        command = getattr(module, cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+
+@click.group(cls=LazyGroup)
+@click.version_option(__version__)
+def main() -> None:
+    """Make autonomous agents debuggable and safe in Postgres.
+
+    The connection comes from --dsn, from AGENTDB_DSN, or from libpq's variables.
+    """

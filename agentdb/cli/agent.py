@@ -1,0 +1,39 @@
+"""The command that makes an agent known."""
+
+from __future__ import annotations
+
+import click
+
+from .options import dsn, reports_errors
+
+
+@click.group()
+def agent() -> None:
+    """Make agents known to the database."""
+
+
+@agent.command()
+@dsn
+@click.argument("name")
+@click.option("--role", help="Login role of the agent; by default NAME.")
+@click.option("--policy", default="default", show_default=True)
+@click.option("--pooled", is_flag=True, help="Several agents share the role.")
+@click.option("--create-role", is_flag=True, help="Create the role if it is missing.")
+@reports_errors
+def add(
+    dsn: str, name: str, role: str | None, policy: str, pooled: bool, create_role: bool
+) -> None:
+    """Register agent NAME under a login role, and print its secret if it has one."""
+    from agentdb import operation
+
+    secret = operation.register_agent(
+        dsn,
+        name,
+        role=role or name,
+        policy=policy,
+        pooled=pooled,
+        create_role=create_role,
+    )
+    click.echo(f"agent {name} is registered under role {role or name}")
+    if secret:
+        click.echo(f"its secret, shown only now: {secret}")

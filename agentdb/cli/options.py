@@ -1,0 +1,82 @@
+"""Options and errors that many commands share."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from agentdb.connection import dsn as resolve
+from agentdb.errors import from_database
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def _resolved(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
+    return resolve(value)
+
+
+dsn = click.option(
+    "--dsn",
+    callback=_resolved,
+    metavar="DSN",
+    help="Connection string; else AGENTDB_DSN, else libpq's variables.",
+)
+
+
+class Failure(click.ClickException):
+    """A failure with what was seen and what to do next, as the database told it."""
+
+    def __init__(self, error: BaseException, exit_code: int = 1) -> None:
+        super().__init__(_describe(error))
+        self.exit_code = exit_code
+
+
+def reports_errors(function: F) -> F:
+    """Turn the errors of the database into messages, without a traceback."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except click.ClickException:
+            raise
+        except Exception as error:
+            if not _is_from_database(error):
+                raise
+            raise Failure(error) from error
+
+    return wrapper  # type: ignore[return-value]
+
+
+def _is_from_database(error: Exception) -> bool:
+    import psycopg
+
+    return isinstance(getattr(error, "orig", error), psycopg.Error)
+
+
+def _describe(error: BaseException) -> str:
+    cause = getattr(error, "orig", None) or error
+    if (ours := from_database(cause)) is not None:
+        parts = {"": str(ours), "detail: ": ours.detail, "hint: ": ours.hint}
+    else:
+        diag = getattr(cause, "diag", None)
+        first = getattr(diag, "message_primary", None) or str(cause).strip()
+        detail = getattr(diag, "message_detail", None)
+        parts = {"": first, "detail: ": detail, "hint: ": _hint(cause)}
+    return "\n".join(prefix + text for prefix, text in parts.items() if text)
+
+
+HINTS = {
+    "3F000": "Install the pack first: agentdb install",
+    "42P01": "Is the pack installed, and of this version?  agentdb install --check",
+    "42501": "Connect as a member of agentdb_operator or agentdb_auditor.",
+    "2BP01": "Drop what depends on agentdb first, then uninstall again.",
+}
+
+
+def _hint(error: BaseException) -> str | None:
+    """Return what to do about an error of PostgreSQL's own."""
+    return HINTS.get(getattr(error, "sqlstate", None) or "")

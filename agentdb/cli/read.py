@@ -1,0 +1,118 @@
+"""Commands that show what is going on: status, alerts, runs, timeline."""
+
+from __future__ import annotations
+
+import click
+import psycopg
+
+from .options import Failure, dsn, reports_errors
+from .output import Section, how, query, show
+
+EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2}
+UNKNOWN = 3
+
+STATUS = "select check_name, state, detail from agentdb.health_check"
+ALERTS = """
+select 'A-' || alert_id as alert, severity, state, rule_name as rule, since, age, summary
+from agentdb.active_alert
+order by state, array_position(array['critical', 'warning', 'info'], severity), since
+"""
+RESOLVED = """
+select 'A-' || alert_id as alert, severity, state, rule_name as rule,
+  coalesce(firing_at, active_at) as since, resolved_at,
+  coalesce(annotations ->> 'summary', rule_name) as summary
+from agentdb.alert
+order by seen_at desc
+limit {limit}
+"""
+RUNS = """
+select run_id as run, agent_name as agent, state, started_at, took, tool_calls as calls,
+  tool_errors as errors, input_tokens + cached_input_tokens as input,
+  output_tokens as output, coalesce(last_step, purpose) as last_step
+from agentdb.run_summary
+where ({agent}::text is null or agent_name = {agent})
+  and (not {open} or state = 'running')
+order by run_id desc
+limit {limit}
+"""
+TIMELINE = """
+select at, kind, ok, tokens, what, details
+from agentdb.timeline({run})
+"""
+
+
+class RunId(click.ParamType):
+    """A run's number, also as R-12."""
+
+    name = "run"
+
+    def convert(
+        self, value: str, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int:
+        text = str(value).upper().removeprefix("R-")
+        if not text.isdecimal() or len(text) > 18:
+            self.fail(f"{value!r} is no run; see agentdb runs", param, ctx)
+        return int(text)
+
+
+limit = click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True
+)
+
+
+@click.command()
+@dsn
+@how
+def status(dsn: str, as_json: bool, as_sql: bool) -> None:
+    """Say in one screen whether all is well.
+
+    Exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, 3 unknown.
+    """
+    section = Section("status", query(STATUS))
+    try:
+        found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
+    except psycopg.Error as error:
+        raise Failure(error, UNKNOWN) from error
+    states = (EXIT_CODES.get(row["state"], UNKNOWN) for rows in found for row in rows)
+    raise click.exceptions.Exit(max(states, default=0))
+
+
+@click.command()
+@dsn
+@how
+@click.option("--all", "every", is_flag=True, help="Resolved ones too, newest first.")
+@limit
+@reports_errors
+def alerts(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> None:
+    """List what fires now, the worst first."""
+    statement = query(RESOLVED, limit=limit) if every else query(ALERTS)
+    section = Section("alerts", statement, "nothing fires")
+    show(dsn, [section], as_json=as_json, as_sql=as_sql)
+
+
+@click.command()
+@dsn
+@how
+@click.option("--agent", help="Only the runs of this agent.")
+@click.option("--open", "only_open", is_flag=True, help="Only runs that have not ended.")
+@limit
+@reports_errors
+def runs(
+    dsn: str, as_json: bool, as_sql: bool, agent: str | None, only_open: bool, limit: int
+) -> None:
+    """List runs, the newest first."""
+    statement = query(RUNS, agent=agent, open=only_open, limit=limit)
+    show(dsn, [Section("runs", statement)], as_json=as_json, as_sql=as_sql)
+
+
+@click.command()
+@dsn
+@how
+@click.argument("run", type=RunId())
+@reports_errors
+def timeline(dsn: str, as_json: bool, as_sql: bool, run: int) -> None:
+    """Show everything that RUN did, in order."""
+    section = Section(f"run {run}", query(TIMELINE, run=run), "no such run")
+    found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
+    if found == [[]]:
+        raise click.exceptions.Exit(1)

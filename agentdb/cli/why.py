@@ -1,0 +1,137 @@
+"""The command that explains: which rows, which rule, what to do next."""
+
+from __future__ import annotations
+
+import click
+import psycopg
+from psycopg import sql
+
+from .options import dsn, reports_errors
+from .output import Row, Section, connect, how, query, show
+
+ALERT = """
+select 'A-' || a.alert_id as alert, a.severity, a.state, a.rule_name as rule,
+  coalesce(a.firing_at, a.active_at) as since, a.seen_at as last_seen,
+  coalesce(a.annotations ->> 'summary', a.rule_name) as summary,
+  a.annotations ->> 'policy' as policy, a.annotations ->> 'threshold' as threshold,
+  a.value, r.description as reason
+from agentdb.alert as a
+join agentdb.alert_rule as r on r.rule_name = a.rule_name
+where a.alert_id = {alert}
+"""
+RUN = "select * from agentdb.run_summary where run_id = {run}"
+RUN_ALERTS = """
+select 'A-' || alert_id as alert, severity, state, rule_name as rule,
+  coalesce(annotations ->> 'summary', rule_name) as summary
+from agentdb.alert
+where labels ->> 'run' = {run}::text
+order by seen_at desc
+limit 20
+"""
+RUN_EVENTS = """
+select at, kind, ok, tokens, what
+from (
+  select t.*, row_number() over () as place from agentdb.timeline({run}) as t
+) as t
+order by place desc
+limit 10
+"""
+AGENT = """
+select a.agent_name as agent, a.role_name as role, a.policy_name as policy,
+  count(*) filter (where s.state = 'running') as open_runs, count(s.run_id) as runs,
+  max(s.started_at) as last_start, max(s.last_progress_at) as last_progress
+from agentdb.agent as a
+left join agentdb.run_summary as s on s.agent_name = a.agent_name
+where a.agent_name = {agent}
+group by a.agent_id
+"""
+AGENT_ALERTS = """
+select 'A-' || alert_id as alert, severity, state, rule_name as rule, summary
+from agentdb.active_alert
+where labels ->> 'agent' = {agent}
+order by since
+"""
+AGENT_RUNS = """
+select run_id as run, state, started_at, took, tool_calls as calls, tool_errors as errors,
+  input_tokens + cached_input_tokens as input, output_tokens as output
+from agentdb.run_summary
+where agent_name = {agent}
+order by run_id desc
+limit 5
+"""
+
+
+@click.command()
+@dsn
+@how
+@click.argument("what", metavar="ALERT|RUN|AGENT")
+@reports_errors
+def why(dsn: str, as_json: bool, as_sql: bool, what: str) -> None:
+    """Explain an alert (A-41), a run (12 or R-12) or an agent (its name)."""
+    kind, number = _recognise(what)
+    with connect(dsn) as connection:
+        if not _exists(connection, kind, number or what):
+            raise click.ClickException(
+                f"there is no {kind} {what}; see agentdb alerts, agentdb runs"
+            )
+        sections = _sections(connection, kind, number, what)
+    show(dsn, sections, as_json=as_json, as_sql=as_sql)
+    if not (as_json or as_sql):
+        click.echo("\n".join(["", *(f"next: {hint}" for hint in _next(kind, what))]))
+
+
+def _recognise(what: str) -> tuple[str, int]:
+    """Return which kind of thing a word names, and its number if it has one."""
+    text = what.upper()
+    for prefix, kind in (("A-", "alert"), ("R-", "run"), ("", "run")):
+        digits = text.removeprefix(prefix)
+        if text.startswith(prefix) and digits.isdecimal() and len(digits) <= 18:
+            return kind, int(digits)
+    return "agent", 0
+
+
+def _exists(connection: psycopg.Connection[Row], kind: str, key: object) -> bool:
+    statement = sql.SQL("select from agentdb.{table} where {column} = {key}").format(
+        table=sql.Identifier(kind),
+        column=sql.Identifier("agent_name" if kind == "agent" else f"{kind}_id"),
+        key=sql.Literal(key),
+    )
+    return connection.execute(statement).fetchone() is not None
+
+
+def _sections(
+    connection: psycopg.Connection[Row], kind: str, number: int, what: str
+) -> list[Section]:
+    if kind == "alert":
+        return [
+            Section("alert", query(ALERT, alert=number)),
+            Section("evidence", _evidence(connection, number)),
+        ]
+    if kind == "run":
+        return [
+            Section("run", query(RUN, run=number)),
+            Section("alerts", query(RUN_ALERTS, run=number)),
+            Section("last events", query(RUN_EVENTS, run=number)),
+        ]
+    return [
+        Section("agent", query(AGENT, agent=what)),
+        Section("alerts", query(AGENT_ALERTS, agent=what)),
+        Section("last runs", query(AGENT_RUNS, agent=what)),
+    ]
+
+
+def _evidence(connection: psycopg.Connection[Row], alert: int) -> str:
+    """Return the statement that shows the rows which tripped the rule."""
+    asked = "select agentdb.evidence_query(%s::bigint) as text"
+    row = connection.execute(asked, [alert]).fetchone()
+    assert row is not None
+    return str(row["text"])
+
+
+def _next(kind: str, what: str) -> list[str]:
+    """Return the commands to type after this answer."""
+    if kind == "run":
+        return [f"agentdb timeline {what}"]
+    if kind == "alert":
+        return [f"agentdb why {what} --sql", "agentdb runs --open"]
+    return [f"agentdb runs --agent {what}", "agentdb alerts"]

@@ -1,0 +1,53 @@
+"""Runs schema changes against a connection string, as the commands need them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy.exc import DBAPIError
+
+from . import catalog, schema
+from .connection import shown
+
+T = TypeVar("T")
+
+# Roles belong to the cluster and an advisory lock to one database, so installations
+# of two databases can collide on a role: these say so, and trying again helps.
+COLLISIONS = {"23505", "40001", "40P01", "42710", "XX000"}
+ATTEMPTS = 10
+
+
+def install(dsn: str) -> str:
+    """Install or upgrade the pack and say in one line what was done."""
+    _transact(dsn, schema.install)
+    return f"agentdb is installed in {shown(dsn)}"
+
+
+def uninstall(dsn: str) -> None:
+    """Remove the pack, or raise what stands in the way."""
+    _transact(dsn, schema.downgrade)
+
+
+def differences(dsn: str) -> list[str]:
+    """Return what differs from the release, changing nothing."""
+    engine = create_engine(schema.url(dsn), poolclass=NullPool)
+    with engine.connect() as connection:
+        found = catalog.differences(connection)
+        connection.rollback()
+    return found
+
+
+def _transact(dsn: str, work: Callable[[Connection], T]) -> T:
+    """Do work in one transaction, again when another installation got in the way."""
+    engine = create_engine(schema.url(dsn), poolclass=NullPool)
+    for _ in range(ATTEMPTS - 1):
+        try:
+            with engine.begin() as connection:
+                return work(connection)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) not in COLLISIONS:
+                raise
+    with engine.begin() as connection:
+        return work(connection)

@@ -1,0 +1,91 @@
+"""What many tests say: an agent is registered, a run is open, a rule is asked."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString
+
+    from .conftest import Connection
+
+Row = dict[str, Any]
+
+
+def rows(
+    connection: Connection, query: LiteralString, *values: object
+) -> list[Row]:
+    """Return the rows of a query as dictionaries."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, values or None).fetchall()
+
+
+def row(connection: Connection, query: LiteralString, *values: object) -> Row:
+    """Return the only row of a query."""
+    (only,) = rows(connection, query, *values)
+    return only
+
+
+def value(connection: Connection, query: LiteralString, *values: object) -> Any:
+    """Return the only value of a query."""
+    (only,) = row(connection, query, *values).values()
+    return only
+
+
+def register(
+    db: Connection, name: str = "a", role: str = "agent_a", *, pooled: bool = False
+) -> str:
+    """Register an agent and return its secret, empty where it has none."""
+    return (
+        value(
+            db,
+            "select secret from agentdb.register_agent("
+            "name => %s::text, role_name => %s::text, pooled => %s::boolean)",
+            name,
+            role,
+            pooled,
+        )
+        or ""
+    )
+
+
+def start(session: Connection, /, **arguments: str) -> int:
+    """Open a run in an agent's session and return its number."""
+    names = ", ".join(f"{name} => %({name})s" for name in arguments)
+    query = f"select run_id from agentdb.start_run({names})"
+    found = session.execute(query.encode(), arguments or None).fetchone()
+    assert found is not None
+    return int(found[0])
+
+
+def refusal(
+    connection: Connection, query: LiteralString, *values: object
+) -> psycopg.errors.Diagnostic:
+    """Return what the database says when it refuses a call."""
+    try:
+        connection.execute(query, values or None)
+    except psycopg.Error as error:
+        return error.diag
+    raise AssertionError(f"not refused: {query}")
+
+
+def labels(db: Connection, rule: LiteralString, at: str = "now") -> list[Row]:
+    """Return the labels of the rows that a rule has at a moment, in their order."""
+    query: LiteralString = (
+        "select r.labels from agentdb.rule_" + rule + "(%s::timestamptz) as r"
+    )
+    found = rows(db, query + " order by r.labels", at)
+    return [each["labels"] for each in found]
+
+
+def age(db: Connection, table: LiteralString, column: LiteralString, by: str) -> None:
+    """Move the moments of a table's rows into the past, as its owner could not."""
+    with db.transaction():
+        db.execute("set local session_replication_role = replica")
+        query: LiteralString = (
+            "update agentdb." + table + " set " + column + " = " + column
+        )
+        db.execute(query + " - %s::interval", [by])

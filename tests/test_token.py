@@ -1,0 +1,87 @@
+"""Tokens are facts: recorded apart by kind, refused only where they cannot be."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+
+import pytest
+
+from .agents import refusal, register, row, start, value
+from .conftest import Connect, Connection
+
+
+@pytest.fixture
+def agent(db: Connection, connect: Connect) -> Connection:
+    """The session of an agent with one open run."""
+    register(db)
+    session = connect(db.info.dbname, "agent_a")
+    start(session)
+    return session
+
+
+def test_kinds_of_tokens_are_kept_apart(db: Connection, agent: Connection) -> None:
+    agent.execute(
+        "select agentdb.log_tokens(input => 100, cached_input => 900, output => 50,"
+        " reasoning => 20, model => 'm-1', cost => %s)",
+        [0.0125],
+    )
+    found = row(
+        db,
+        "select input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost,"
+        " model from agentdb.token_log",
+    )
+    assert found == {
+        "input_tokens": 100,
+        "cached_input_tokens": 900,
+        "output_tokens": 50,
+        "reasoning_tokens": 20,
+        "cost": Decimal("0.012500000"),
+        "model": "m-1",
+    }
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        "null, 1",
+        "1, null",
+        "-1, 1",
+        "1, -1",
+        "1, 1, -1",
+        "1, 1, null",
+        "1, 1, 0, 2",
+        "1000000001, 1",
+        "1, 1, cost => 'NaN'",
+        "1, 1, cost => 'infinity'",
+        "1, 1, cost => -0.01",
+        "1, 1, cost => null",
+    ],
+)
+def test_counts_that_cannot_be_are_refused(
+    db: Connection, agent: Connection, arguments: str
+) -> None:
+    query = f"select agentdb.log_tokens({arguments})"
+    refused = refusal(agent, query)  # type: ignore[arg-type]
+    assert refused.sqlstate == "ZA004"
+    assert value(db, "select count(*) from agentdb.token_log") == 0
+
+
+def test_many_usages_are_one_call(db: Connection, agent: Connection) -> None:
+    usages = '[{"input": 10, "output": 2}, {"input": 20, "cached_input": 5, "cost": 0.5}]'
+    said = row(agent, "select * from agentdb.log_tokens_many(%s::jsonb)", usages)
+    assert said["recorded"] == 2
+    found = row(
+        db,
+        "select sum(input_tokens)::int as input, sum(cached_input_tokens)::int as cached,"
+        " sum(output_tokens)::int as output, sum(cost) as cost from agentdb.token_log",
+    )
+    assert found == {"input": 30, "cached": 5, "output": 2, "cost": Decimal("0.5")}
+
+
+@pytest.mark.parametrize("bad", ['{"input": 1.5}', '{"input": "NaN"}', '{"input": 1e99}', "{}"])
+def test_one_bad_usage_refuses_all(db: Connection, agent: Connection, bad: str) -> None:
+    refused = refusal(
+        agent, "select agentdb.log_tokens_many(%s::jsonb)", f'[{{"input": 1}}, {bad}]'
+    )
+    assert refused.sqlstate == "ZA004"
+    assert value(db, "select count(*) from agentdb.token_log") == 0
