@@ -19,23 +19,17 @@ comment on view agentdb.broken_rule is
   'Rule: rules that cannot be evaluated; while one is broken it watches nothing.';
 
 
+-- The name is quoted and not looked up: looking up fails without USAGE on its schema,
+-- and one rule must not keep the others from being claimed.
 create or replace function agentdb._rule_query (view_name text, max_alerts integer)
   returns text
   language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select format(
+  immutable
+  return format(
     'select coalesce(jsonb_agg(r), ''[]'') from (select v.labels, v.value, v.annotations '
-      'from %s as v limit %s) as r',
-    coalesce(
-      to_regclass(view_name)::text,
-      (select string_agg(quote_ident(p.part), '.')
-        from unnest(parse_ident(view_name, false)) as p (part))
-    ),
-    max_alerts + 1
+      'from %I.%I as v limit %s) as r',
+    (parse_ident(view_name))[1], (parse_ident(view_name))[2], max_alerts + 1
   );
-$$;
 
 comment on function agentdb._rule_query (text, integer) is
   'The statement that yields a rule''s rows as one JSON array, one row more than allowed.';

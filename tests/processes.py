@@ -40,15 +40,16 @@ class Owner:
     keeper: int
 
     def end(self, number: signal.Signals) -> None:
-        """Send a signal, and wait until the owner and its keeper are gone."""
+        """Send a signal, and wait until the owner's keeper is gone as well."""
         keeper = os.pidfd_open(self.keeper)
-        self.end_alone(number)
-        await_end(keeper)
+        with self.process:
+            self.process.send_signal(number)
+            await_end(keeper)
 
-    def end_alone(self, number: signal.Signals = signal.SIGKILL) -> None:
-        """Send a signal, and wait until the owner is gone."""
-        self.process.send_signal(number)
-        self.process.communicate()
+    def end_alone(self) -> None:
+        """Kill the owner, and wait until it is gone."""
+        with self.process:
+            self.process.kill()
 
 
 def own(directory: Path | None = None, *, forks: bool = False) -> Owner:
@@ -58,7 +59,7 @@ def own(directory: Path | None = None, *, forks: bool = False) -> Owner:
             sys.executable,
             "-c",
             OWNER,
-            json.dumps([directory and str(directory), forks]),
+            json.dumps([directory and f"{directory}", forks]),
         ],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import io
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ import psycopg
 import pytest
 
 from agentdb.local import LocalServer
+from agentdb.runner import Runner, Settings
 
 from .conftest import (
     INSTALLER,
@@ -177,10 +181,7 @@ BROKEN = {
     "null_labels": ("select null::jsonb as labels, 1 as value", "ZA004"),
     "odd_labels": ("select '[]'::jsonb as labels, 1 as value", "ZA004"),
     "odd_value": ("select '{}'::jsonb as labels, 'abc'::text as value", "22P02"),
-    "endless_value": (
-        "select '{}'::jsonb as labels, repeat('9', 9999)::numeric as value",
-        "",
-    ),
+    "vast_value": ("select '{}'::jsonb as labels, 1e400::numeric as value", "22003"),
     "writes": ("select '{}'::jsonb as labels, public.write() as value", "25006"),
     "leaves": (
         "select '{}'::jsonb as labels,"
@@ -305,11 +306,76 @@ def test_stdout_gets_a_line_for_each_notification(scene: Scene) -> None:
     assert scene.states() == {"sent": 1}
 
 
+def test_runner_works_inside_another_program(scene: Scene) -> None:
+    scene.db.execute("insert into agentdb.receiver values ('screen', 'stdout')")
+    scene.trouble()
+    stream = io.StringIO()
+
+    async def program() -> bool:
+        runner = Runner(scene.dsn, stream=stream)
+        running = asyncio.create_task(runner.run())
+        await asyncio.to_thread(until, stream.getvalue)
+        runner.stop()
+        return await running
+
+    assert asyncio.run(program())
+    assert json.loads(stream.getvalue())["labels"] == {"name": "t1"}
+    assert scene.states() == {"sent": 1}
+
+
 def test_every_loop_reports_its_laps(scene: Scene) -> None:
     runner = scene.start()
     until(lambda: len(_beats(scene)) == 4)
     assert runner.stop() == 0
     assert scene.value("select count(*) from agentdb.runner") == 0
+
+
+def test_secrets_stay_out_of_the_log_and_the_database(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for mode in ("ok", "404", "garbage"):
+        name = f"HOOK_{mode}"
+        monkeypatch.setenv(name, f"{scene.sink.url(mode)}?token={CANARY}")
+        monkeypatch.setenv(f"{name}_SECRET", CANARY)
+        scene.db.execute(
+            "insert into agentdb.receiver (receiver_name, channel, target, secret_ref)"
+            " values (%s, 'webhook', %s, %s)",
+            [mode, f"env:{name}", f"env:{name}_SECRET"],
+        )
+    scene.trouble()
+    runner = scene.start()
+    scene.sink.wait(3)
+    assert runner.stop() == 0
+    assert CANARY not in runner.log.read_text()
+    rows = scene.db.execute("select to_jsonb(n) from agentdb.notification as n")
+    assert CANARY not in repr(rows.fetchall())
+
+
+def test_interrupt_ends_the_runner_in_order_too(scene: Scene) -> None:
+    runner = scene.start()
+    until(lambda: _beats(scene))
+    runner.signal(signal.SIGINT)
+    assert runner.wait() == 0
+    assert "Traceback" not in runner.log.read_text()
+
+
+def test_runner_waits_for_a_database_that_is_not_there(scene: Scene) -> None:
+    right = scene.dsn
+    scene.dsn = right.replace(scene.db.info.dbname, "no_such_database")
+    runner = scene.start()
+    until(lambda: runner.logged("database trouble"))
+    assert runner.stop() == 0
+
+
+def test_connection_string_that_is_none_is_refused_and_not_repeated() -> None:
+    with pytest.raises(ValueError, match="not a connection string") as refused:
+        Runner(f"host=localhost password={CANARY}' x")
+    assert CANARY not in str(refused.value)
+
+
+def test_lease_must_outlive_an_attempt() -> None:
+    with pytest.raises(ValueError, match="lease"):
+        Settings(deadline=30, lease=30)
 
 
 def test_loop_that_only_fails_reports_nothing(scene: Scene) -> None:

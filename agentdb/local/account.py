@@ -53,8 +53,8 @@ class Account:
         # Asked of the system as that user: access lists and mounts have a say
         # that mode bits do not show.
         other = not self.is_ours
-        return (
-            subprocess.call(
+        try:
+            status = subprocess.call(
                 ["sh", "-c", test, path],
                 cwd="/",
                 stdout=subprocess.DEVNULL,
@@ -63,8 +63,12 @@ class Account:
                 group=self.gid if other else None,
                 extra_groups=[] if other else None,
             )
-            == 0
-        )
+        except OSError as error:
+            raise LocalServerError(
+                f"PostgreSQL does not run as root, and we cannot become {self.name}: "
+                f"{error.strerror}"
+            ) from error
+        return status == 0
 
 
 def server_account() -> Account:

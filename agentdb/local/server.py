@@ -10,6 +10,7 @@ import subprocess
 import sys
 import weakref
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from urllib.parse import quote, urlencode
@@ -47,7 +48,6 @@ FIXED = {
     "port": "5432",
     "unix_socket_permissions": "0700",
 }
-KEEPER = (sys.executable, "-I", "-S", str(Path(__file__).with_name("keeper.py")))
 
 
 class LocalServer:
@@ -145,8 +145,19 @@ class LocalServer:
 
     def _employ_keeper(self) -> None:
         """Start the keeper, and return when it has started the server."""
-        self._keeper = keeper = subprocess.Popen(
-            KEEPER,
+        self._keeper = keeper = self._new_keeper()
+        _alive.add(self)
+        assert keeper.stdin and keeper.stdout
+        with keeper.stdout as answers:
+            with suppress(BrokenPipeError):
+                keeper.stdin.write(self._order)
+            answer = json.loads(answers.readline() or '{"error": "its keeper died"}')
+        if "error" in answer:
+            raise LocalServerError(f"no local server: {answer['error']}")
+
+    def _new_keeper(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", Path(__file__).with_name("keeper.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             bufsize=0,
@@ -154,21 +165,16 @@ class LocalServer:
             pass_fds=self._locks,
             start_new_session=True,  # a Ctrl-C is for us alone
         )
-        _alive.add(self)
-        assert keeper.stdin and keeper.stdout
-        keeper.stdin.write(self._order)
-        with keeper.stdout as answers:
-            answer = json.loads(answers.readline() or '{"error": "its keeper died"}')
-        if "error" in answer:
-            raise LocalServerError(f"no local server: {answer['error']}")
 
     def _stop(self) -> None:
         self._let_go()
         if self._keeper and self._keeper.wait() < 0:
             # Somebody killed the keeper.  Another one, whose owner is gone from
             # the beginning, finishes its work.
-            subprocess.run(KEEPER, input=self._order, stdout=subprocess.DEVNULL)
-        shutil.rmtree(self._scratch, ignore_errors=True)
+            self._keeper = self._new_keeper()
+            self._keeper.communicate(self._order)
+        if not self._keeper or self._keeper.returncode:
+            shutil.rmtree(self._scratch, ignore_errors=True)
 
     def _let_go(self) -> None:
         """Close what tells the keeper, and those who sweep, that we are alive."""
@@ -187,4 +193,4 @@ def _let_go_of_all() -> None:
 
 
 # A forked child that outlives us must not keep our server alive.
-os.register_at_fork(after_in_child=_let_go_of_all)
+#os.register_at_fork(after_in_child=_let_go_of_all)

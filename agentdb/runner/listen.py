@@ -9,7 +9,7 @@ from .loop import Loop
 from .session import ANSWER, Session
 from .state import State
 
-HEAR = 5.0
+LONGEST = 5.0
 
 
 class Listen(Loop):
@@ -21,6 +21,7 @@ class Listen(Loop):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._deaf = False
+        self._patience = 0.0
 
     async def start(self, session: Session) -> None:
         """Begin to listen, and look once for what came before."""
@@ -29,18 +30,21 @@ class Listen(Loop):
             log(logging.WARNING, "no LISTEN through a pooler: polling instead")
         else:
             await session.rows("listen agentdb_notification")
+        # The first lap is short: the database shall know soon that we hear.
+        self._patience = 0.0
         self.state.wake.set()
 
     async def lap(self, session: Session) -> None:
         """Wait for a notification, then make sure that the server still answers."""
         if self._deaf:
-            await self.state.pause(HEAR)
-        elif await _heard(session):
+            await self.state.pause(self._patience)
+        elif await _heard(session, self._patience):
             self.state.wake.set()
         await session.value("select 1")
+        self._patience = LONGEST
 
 
-async def _heard(session: Session) -> bool:
-    async with session.answering(HEAR + ANSWER):
-        notices = session.connection.notifies(timeout=HEAR, stop_after=1)
+async def _heard(session: Session, patience: float) -> bool:
+    async with session.answering(patience + ANSWER):
+        notices = session.connection.notifies(timeout=patience, stop_after=1)
         return bool([notice async for notice in notices])

@@ -87,10 +87,10 @@ class Runner:
         ]
 
     async def _settle(self) -> bool:
-        """Record the last outcomes and sign off, as long as it takes within reason."""
+        """Sign off; insist, within reason, as long as outcomes are not recorded."""
         backoff = Backoff()
         with anyio.move_on_after(self._state.settings.settle):
-            while not await self._sign_off():
+            while not await self._sign_off() and self._marks:
                 await anyio.sleep(backoff.next())
         if left := len(self._marks):
             log(logging.ERROR, "outcomes lost: these are sent again", deliveries=left)

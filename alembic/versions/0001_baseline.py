@@ -253,6 +253,7 @@ create table agentdb.alert_rule (
   constraint alert_rule_pkey primary key (rule_name),
   constraint alert_rule_rule_name_check
     check (rule_name ~ '^[a-z0-9][a-z0-9_]{0,62}$'),
+  constraint alert_rule_view_name_check check (cardinality(parse_ident(view_name)) = 2),
   constraint alert_rule_severity_check
     check (severity in ('info', 'warning', 'critical')),
   constraint alert_rule_times_check check (

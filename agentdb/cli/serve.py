@@ -1,0 +1,48 @@
+"""Commands that keep running: the runner alone, or with a database of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import dsn, reports_errors
+
+
+@click.command()
+@dsn
+@click.option("--name", help="The runner's name; by default host and process.")
+@reports_errors
+def run(dsn: str, name: str | None) -> None:
+    """Evaluate rules and deliver notifications until told to stop.
+
+    Any number of runners may work on one database.  SIGTERM finishes what is
+    in flight and exits 0.
+    """
+    from agentdb import runner
+
+    try:
+        code = runner.run(dsn, name=name)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    raise click.exceptions.Exit(code)
+
+
+@click.command()
+@dsn
+@click.option(
+    "--directory",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path("agentdb-data"),
+    show_default=True,
+    help="Where a server of our own keeps its data.",
+)
+@reports_errors
+def up(dsn: str, directory: Path) -> None:
+    """Start a database if none is given, install the pack, and run the runner.
+
+    Prints the connection strings for an agent, a reviewer and a DBA.
+    """
+    from agentdb import up
+
+    raise click.exceptions.Exit(up.up(dsn, directory, tell=click.echo))

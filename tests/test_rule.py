@@ -1,0 +1,246 @@
+"""Each rule fires past its threshold, not before, and answers for any moment."""
+
+from __future__ import annotations
+
+import pytest
+
+from .agents import age, labels, register, row, rows, start, value
+from .conftest import Connect, Connection
+
+
+@pytest.fixture
+def agent(db: Connection, connect: Connect) -> Connection:
+    """The session of an agent."""
+    register(db)
+    return connect(db.info.dbname, "agent_a")
+
+
+RULES = (
+    "conversation_budget",
+    "hung_tool_call",
+    "long_tick",
+    "missed_tick",
+    "no_progress",
+    "repeated_tool_call",
+    "token_rate",
+    "tool_errors",
+)
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_view_is_the_rule_at_the_present_time(db: Connection, rule: str) -> None:
+    assert rows(db, f"select * from agentdb.{rule}") == []  # type: ignore[arg-type]
+    assert labels(db, rule) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("user", ["auditor_u", "operator_o"])
+@pytest.mark.parametrize("rule", RULES)
+def test_rules_are_read_by_auditors_and_operators(
+    db: Connection, connect: Connect, agent: Connection, rule: str, user: str
+) -> None:
+    start(agent, tick_interval="1 min")
+    session = connect(db.info.dbname, user)
+    assert rows(session, f"select * from agentdb.{rule}") == []  # type: ignore[arg-type]
+
+
+def test_conversation_over_its_budget_fires(db: Connection, agent: Connection) -> None:
+    run = start(agent, conversation="case 7")
+    agent.execute("select agentdb.log_tokens(400000, 50000, 50000)")
+    assert labels(db, "conversation_budget") == []
+    agent.execute("select agentdb.log_tokens(1, 0)")
+    expected = [{"agent": "a", "conversation": "case 7", "run": str(run)}]
+    assert labels(db, "conversation_budget") == expected
+    db.execute("select agentdb.roll_up()")
+    assert labels(db, "conversation_budget") == expected
+
+
+def test_conversation_counts_across_its_runs(db: Connection, agent: Connection) -> None:
+    for _ in range(3):
+        start(agent, conversation="case 7")
+        agent.execute("select agentdb.log_tokens(200000, 0)")
+        agent.execute("select agentdb.end_run()")
+    start(agent, conversation="case 8")
+    agent.execute("select agentdb.log_tokens(200000, 0)")
+    assert [each["conversation"] for each in labels(db, "conversation_budget")] == ["case 7"]
+
+
+def test_conversation_that_ended_long_ago_is_over(db: Connection, agent: Connection) -> None:
+    start(agent)
+    agent.execute("select agentdb.log_tokens(600000, 0)")
+    agent.execute("select agentdb.end_run()")
+    assert len(labels(db, "conversation_budget")) == 1
+    age(db, "run", "ended_at", "61 minutes")
+    assert labels(db, "conversation_budget") == []
+
+
+def test_token_ceiling_of_an_hour(db: Connection, agent: Connection) -> None:
+    start(agent)
+    agent.execute("select agentdb.log_tokens(500000, 0, 500000)")
+    assert labels(db, "token_rate") == []
+    agent.execute("select agentdb.log_tokens(0, 1)")
+    assert labels(db, "token_rate") == [{"agent": "a"}]
+    age(db, "token_log", "recorded_at", "61 minutes")
+    assert labels(db, "token_rate") == []
+
+
+def test_three_times_the_average_fires_after_a_day_of_history(
+    db: Connection, agent: Connection
+) -> None:
+    start(agent)
+    # 20,000 an hour for two days is 10,000 a window of 30 minutes.
+    db.execute(
+        "insert into agentdb.token_hour (agent_id, hour_at, tokens) "
+        "select a.agent_id, date_trunc('hour', now()) - i * interval '1 hour', 20000 "
+        "from agentdb.agent as a, generate_series(2, 50) as i"
+    )
+    agent.execute("select agentdb.log_tokens(28000, 0)")
+    assert labels(db, "token_rate") == []
+    agent.execute("select agentdb.log_tokens(4000, 0)")
+    assert labels(db, "token_rate") == [{"agent": "a"}]
+    db.execute("delete from agentdb.token_hour where hour_at < now() - interval '20 hours'")
+    assert labels(db, "token_rate") == []
+
+
+def test_silent_run_fires_until_it_reaches_a_step(
+    db: Connection, agent: Connection
+) -> None:
+    run = start(agent)
+    assert labels(db, "no_progress") == []
+    age(db, "run", "started_at", "16 minutes")
+    assert labels(db, "no_progress") == [{"agent": "a", "run": str(run)}]
+    agent.execute("select agentdb.log_tool_call('t')")
+    assert len(labels(db, "no_progress")) == 1
+    agent.execute("select agentdb.log_progress('s')")
+    assert labels(db, "no_progress") == []
+    db.execute("select agentdb.roll_up()")
+    assert labels(db, "no_progress") == []
+
+
+def test_silent_run_is_found_also_at_a_past_moment(
+    db: Connection, agent: Connection
+) -> None:
+    run = start(agent)
+    age(db, "run", "started_at", "60 minutes")
+    moment = value(db, "select (clock_timestamp() - interval '1 minute')::text")
+    agent.execute("select agentdb.log_progress('s')")
+    db.execute("select agentdb.roll_up()")
+    assert labels(db, "no_progress") == []
+    assert labels(db, "no_progress", moment) == [{"agent": "a", "run": str(run)}]
+    agent.execute("select agentdb.end_run()")
+    assert len(labels(db, "no_progress", moment)) == 1
+
+
+def test_one_tool_again_and_again_fires(db: Connection, agent: Connection) -> None:
+    run = start(agent)
+    agent.execute("select agentdb.log_tool_call('search') from generate_series(1, 5)")
+    agent.execute("select agentdb.log_tool_call('other') from generate_series(1, 5)")
+    assert labels(db, "repeated_tool_call") == []
+    agent.execute("select agentdb.log_tool_call('search')")
+    expected = [{"agent": "a", "run": str(run), "tool": "search"}]
+    assert labels(db, "repeated_tool_call") == expected
+    age(db, "tool_call_log", "recorded_at", "11 minutes")
+    assert labels(db, "repeated_tool_call") == []
+
+
+def test_tool_that_mostly_fails_fires(db: Connection, agent: Connection) -> None:
+    start(agent)
+    agent.execute("select agentdb.log_tool_call('t', ok => i > 2, error => 'E' || i) from generate_series(1, 4) as i")
+    assert labels(db, "tool_errors") == []
+    agent.execute("select agentdb.log_tool_call('t', ok => false, error => 'last')")
+    assert labels(db, "tool_errors") == [{"agent": "a", "tool": "t"}]
+    summary = value(db, "select annotations ->> 'summary' from agentdb.tool_errors")
+    assert summary == "3 of 5 calls of t by a failed in 00:10:00; last: last"
+    agent.execute("select agentdb.log_tool_call('t') from generate_series(1, 2)")
+    assert labels(db, "tool_errors") == []
+
+
+def test_hung_call_fires_until_it_or_its_run_ends(
+    db: Connection, agent: Connection
+) -> None:
+    run = start(agent)
+    agent.execute("select agentdb.begin_tool_call('fetch', call_id => 'c1')")
+    assert labels(db, "hung_tool_call") == []
+    age(db, "tool_call", "began_at", "6 minutes")
+    expected = [{"agent": "a", "run": str(run), "tool": "fetch", "call": "c1"}]
+    assert labels(db, "hung_tool_call") == expected
+    agent.execute("select agentdb.end_tool_call('c1')")
+    assert labels(db, "hung_tool_call") == []
+    moment = value(db, "select (clock_timestamp() - interval '5 seconds')::text")
+    assert labels(db, "hung_tool_call", moment) == expected
+
+
+def test_missed_tick_fires_until_the_next(db: Connection, agent: Connection) -> None:
+    start(agent, tick_interval="10 min")
+    agent.execute("select agentdb.end_run()")
+    age(db, "run", "started_at", "10 minutes 30 seconds")
+    assert labels(db, "missed_tick") == []
+    age(db, "run", "started_at", "1 minute")
+    assert labels(db, "missed_tick") == [{"agent": "a"}]
+    start(agent, tick_interval="10 min")
+    assert labels(db, "missed_tick") == []
+
+
+def test_long_tick_fires_for_ticks_only(db: Connection, agent: Connection) -> None:
+    run = start(agent, tick_interval="1 hour")
+    start(agent)
+    age(db, "run", "started_at", "16 minutes")
+    assert labels(db, "long_tick") == [{"agent": "a", "run": str(run)}]
+
+
+def test_each_agent_is_judged_by_its_own_policy(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    db.execute(
+        "insert into agentdb.policy (policy_name, description, repeated_tool_call_count) "
+        "values ('patient', 'for pollers', 50)"
+    )
+    register(db, "b", "agent_b")
+    db.execute("update agentdb.agent set policy_name = 'patient' where agent_name = 'b'")
+    for session in (agent, connect(db.info.dbname, "agent_b")):
+        start(session)
+        session.execute("select agentdb.log_tool_call('t') from generate_series(1, 10)")
+    assert [each["agent"] for each in labels(db, "repeated_tool_call")] == ["a"]
+
+
+def test_hostile_names_and_numbers_break_no_rule(
+    db: Connection, agent: Connection
+) -> None:
+    start(agent, conversation="%s'; drop table x; -- :at {}")
+    for tool in ("%s", "'; --", "\x1b[2J", "\U0001f512" * 200, "{}", ":labels"):
+        agent.execute(
+            "select agentdb.log_tool_call(%s::text, '[]', false, %s::text) "
+            "from generate_series(1, 6)",
+            [tool, tool],
+        )
+    agent.execute("select agentdb.log_tokens(1000000000, 1000000000, 1000000000)")
+    assert len(labels(db, "repeated_tool_call")) == 6
+    for rule in RULES:
+        for each in rows(db, f"select * from agentdb.{rule}"):  # type: ignore[arg-type]
+            assert each["annotations"]["summary"]
+
+
+@pytest.mark.parametrize("moment", ["-infinity", "1970-01-01", "2999-01-01"])
+def test_any_moment_may_be_asked_about(
+    db: Connection, agent: Connection, moment: str
+) -> None:
+    start(agent, tick_interval="1 min")
+    agent.execute("select agentdb.log_tool_call('t')")
+    agent.execute("select agentdb.log_tokens(10, 1)")
+    for rule in RULES:
+        labels(db, rule, moment)  # type: ignore[arg-type]
+
+
+def test_thresholds_are_columns_with_sane_bounds(db: Connection) -> None:
+    found = row(db, "select * from agentdb.policy")
+    assert found["conversation_budget_tokens"] == 500_000
+    assert str(found["no_progress_after"]) == "0:15:00"
+    for wrong in (
+        "token_rate_factor = 'NaN'",
+        "token_rate_factor = 1",
+        "tool_errors_share = 'NaN'",
+        "no_progress_after = '0'",
+        "repeated_tool_call_count = 0",
+        "conversation_budget_tokens = null",
+    ):
+        with pytest.raises(Exception, match="violates"):
+            db.execute(f"update agentdb.policy set {wrong}".encode())
