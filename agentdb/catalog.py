@@ -75,7 +75,7 @@ def differences(connection: Connection) -> list[str]:
     The code is put in place and the caller rolls it back, so that PostgreSQL
     itself says whether anything would change.
     """
-    if connection.exec_driver_sql("select to_regclass('agentdb.alembic_version')").scalar() is None:
+    if schema.run(connection, "select to_regnamespace('agentdb')").scalar() is None:
         return ["agentdb is not installed"]
     schema.run(connection, schema.frame("before"))
     revision = _revision(connection)
@@ -85,7 +85,14 @@ def differences(connection: Connection) -> list[str]:
     before = _fingerprint(connection)
     schema.run(connection, schema.code())
     after = _fingerprint(connection)
-    return [*_edited(before, after), *_foreign(after), *_changed_tables(connection)]
+    foreign = _foreign(after)
+    for name in foreign:
+        del after[name]
+    return [
+        *_edited(before, after),
+        *(f"{name} is not part of agentdb" for name in foreign),
+        *_changed_tables(connection),
+    ]
 
 
 def tables(connection: Connection) -> list[str]:
@@ -122,7 +129,7 @@ def _foreign(found: dict[str, str]) -> list[str]:
         for _, name, _, trigger, table in schema.CREATED.findall(schema.code())
     }
     return sorted(
-        f"{name} is not part of agentdb"
+        name
         for name in found
         if not name.startswith("grants on ") and _bare(name) not in ours
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
-from sqlalchemy import Connection, NullPool, create_engine
+from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from . import catalog, schema
@@ -32,16 +32,22 @@ def uninstall(dsn: str) -> None:
 
 def differences(dsn: str) -> list[str]:
     """Return what differs from the release, changing nothing."""
-    engine = create_engine(schema.url(dsn), poolclass=NullPool)
+    engine = _engine(dsn)
     with engine.connect() as connection:
         found = catalog.differences(connection)
         connection.rollback()
     return found
 
 
+def _engine(dsn: str) -> Engine:
+    """Return an engine that keeps nothing open and reads text in any database."""
+    encoding = {"client_encoding": "UTF8"}
+    return create_engine(schema.url(dsn), poolclass=NullPool, connect_args=encoding)
+
+
 def _transact(dsn: str, work: Callable[[Connection], T]) -> T:
     """Do work in one transaction, again when another installation got in the way."""
-    engine = create_engine(schema.url(dsn), poolclass=NullPool)
+    engine = _engine(dsn)
     for _ in range(ATTEMPTS - 1):
         try:
             with engine.begin() as connection:

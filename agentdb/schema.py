@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import re
+import threading
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,10 @@ CREATED = re.compile(
     r"(?:(function|procedure|view) (\S+)|(trigger) (\S+)\s+.*\s+on (\S+))",
     re.MULTILINE,
 )
+
+
+# Alembic keeps the migration it runs in globals: two threads would mix theirs.
+ONE_AT_A_TIME = threading.Lock()
 
 
 def url(given: str | None = None) -> str:
@@ -129,17 +134,19 @@ def install(connection: Connection, revision: str = "head") -> None:
     """Bring the database to a revision and put the code in place."""
     cfg = config(connection)
     cfg.attributes["refresh"] = revision == "head"
-    command.upgrade(cfg, revision)
+    with ONE_AT_A_TIME:
+        command.upgrade(cfg, revision)
 
 
 def downgrade(connection: Connection, revision: str = "base") -> None:
     """Take the database back to a revision; ``base`` removes everything."""
-    command.downgrade(config(connection), revision)
+    with ONE_AT_A_TIME:
+        command.downgrade(config(connection), revision)
 
 
 def script() -> str:
     """Return the whole installation as SQL, for a DBA to read and run."""
     output = io.StringIO()
-    with redirect_stdout(io.StringIO()):
+    with ONE_AT_A_TIME, redirect_stdout(io.StringIO()):
         command.upgrade(config(output=output), "head", sql=True)
     return output.getvalue()

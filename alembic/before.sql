@@ -80,9 +80,13 @@ begin
 
   if to_regnamespace('agentdb') is null then
     create schema agentdb authorization agentdb_owner;
-  elsif to_regclass('agentdb.alembic_version') is null
-    or (select n.nspowner from pg_namespace as n where n.nspname = 'agentdb')
-      <> 'agentdb_owner'::regrole then
+  elsif not exists (
+    select from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname = 'agentdb'
+      and n.nspowner = 'agentdb_owner'::regrole
+      and c.relname = 'alembic_version'
+  ) then
     raise exception 'a schema agentdb already exists and is not ours'
       using errcode = 'ZA012',
             detail = 'It has no alembic_version of agentdb, or another owner.',

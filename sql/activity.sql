@@ -138,16 +138,16 @@ comment on function agentdb.roll_up () is
 
 -- Runs that can still make trouble: open, or ended within the last hour of the moment.
 create or replace function agentdb._recent_run (as_of timestamptz)
-  returns setof agentdb.run
+  returns table (run_id bigint, agent_id bigint, conversation text)
   language sql
   stable
 begin atomic
-  select r.*
+  select r.run_id, r.agent_id, r.conversation
   from agentdb.run as r
   where r.started_at <= as_of
     and r.ended_at is null
   union all
-  select r.*
+  select r.run_id, r.agent_id, r.conversation
   from agentdb.run as r
   where r.started_at <= as_of
     and r.ended_at > as_of - interval '1 hour';

@@ -96,3 +96,20 @@ on conflict on constraint alert_rule_pkey do update
 set view_name = excluded.view_name,
     description = excluded.description,
     evidence_query = excluded.evidence_query;
+
+-- All rules have the same three columns.
+do $$
+declare
+  v_view text;
+begin
+  for v_view in select r.view_name from agentdb.alert_rule as r where r.view_name ~ '^agentdb[.]'
+  loop
+    execute format('comment on column %s.labels is %L', v_view,
+      'What tells one alert of the rule from another.');
+    execute format('comment on column %s.value is %L', v_view,
+      'How bad it is: a count, or seconds.');
+    execute format('comment on column %s.annotations is %L', v_view,
+      'What a person reads: summary, policy, threshold.');
+  end loop;
+end;
+$$;

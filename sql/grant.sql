@@ -5,7 +5,8 @@ revoke all on all tables in schema agentdb from public;
 revoke all on schema agentdb from public;
 
 grant usage on schema agentdb
-  to agentdb_agent, agentdb_reviewer, agentdb_auditor, agentdb_operator;
+  to agentdb_agent, agentdb_reviewer, agentdb_auditor, agentdb_operator,
+    agentdb_capture, agentdb_applier;
 
 -- Agents: functions only, no table and no view.
 grant execute on function

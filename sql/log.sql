@@ -94,8 +94,16 @@ create or replace view agentdb.log_partition as
 comment on view agentdb.log_partition is
   'The partitions of the logs, each with the UTC day it holds and its size.';
 
+comment on column agentdb.log_partition.log_name is
+  'The log.';
+comment on column agentdb.log_partition.partition_name is
+  'The partition.';
+comment on column agentdb.log_partition.is_default is
+  'Whether it takes rows that have no partition.';
 comment on column agentdb.log_partition.day is
-  'The UTC day whose rows the partition holds; NULL for the default partition.';
+  'The UTC day whose rows it holds; NULL for the default partition.';
+comment on column agentdb.log_partition.bytes is
+  'Its size with indexes.';
 
 
 -- A new partition is built beside the log and attached, which never blocks writers of

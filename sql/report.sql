@@ -23,6 +23,46 @@ comment on view agentdb.run_summary is
   'Each run with its agent, state and what it has used, as of the last roll-up (seconds ago while a runner is alive).';
 
 
+comment on column agentdb.run_summary.run_id is
+  'The run''s number.';
+comment on column agentdb.run_summary.agent_name is
+  'Whose run it is.';
+comment on column agentdb.run_summary.role_name is
+  'The login role that opened it.';
+comment on column agentdb.run_summary.conversation is
+  'The scope of the token budget.';
+comment on column agentdb.run_summary.purpose is
+  'What the agent said the run is for.';
+comment on column agentdb.run_summary.state is
+  'running, or the outcome: succeeded, failed, cancelled, abandoned.';
+comment on column agentdb.run_summary.started_at is
+  'When it began.';
+comment on column agentdb.run_summary.ended_at is
+  'When it ended.';
+comment on column agentdb.run_summary.took is
+  'How long it took, or has taken so far.';
+comment on column agentdb.run_summary.last_progress_at is
+  'When it last reached a step.';
+comment on column agentdb.run_summary.last_step is
+  'The step.';
+comment on column agentdb.run_summary.steps is
+  'How many steps it logged.';
+comment on column agentdb.run_summary.tool_calls is
+  'How many tool calls it finished.';
+comment on column agentdb.run_summary.tool_errors is
+  'How many of them failed.';
+comment on column agentdb.run_summary.input_tokens is
+  'Input tokens that did not come from a cache.';
+comment on column agentdb.run_summary.cached_input_tokens is
+  'Input tokens from the provider''s cache.';
+comment on column agentdb.run_summary.output_tokens is
+  'Output tokens, reasoning included.';
+comment on column agentdb.run_summary.cost is
+  'What its model calls cost, in the currency of the caller.';
+comment on column agentdb.run_summary.summary is
+  'What the agent said at its end.';
+
+
 create or replace view agentdb.active_alert as
   select
     a.alert_id, a.rule_name, a.severity, a.state, a.labels, a.value,
@@ -35,6 +75,28 @@ create or replace view agentdb.active_alert as
 
 comment on view agentdb.active_alert is
   'Alerts that are pending or firing now.';
+
+
+comment on column agentdb.active_alert.alert_id is
+  'The number, shown as A-41.';
+comment on column agentdb.active_alert.rule_name is
+  'The rule that has the row.';
+comment on column agentdb.active_alert.severity is
+  'info, warning or critical.';
+comment on column agentdb.active_alert.state is
+  'pending or firing.';
+comment on column agentdb.active_alert.labels is
+  'What tells the alert from others of its rule.';
+comment on column agentdb.active_alert.value is
+  'How bad it is, in the rule''s unit.';
+comment on column agentdb.active_alert.summary is
+  'The alert in a sentence.';
+comment on column agentdb.active_alert.since is
+  'When it began to fire, or to be pending.';
+comment on column agentdb.active_alert.age is
+  'How long ago that was.';
+comment on column agentdb.active_alert.annotations is
+  'More about it, such as policy and threshold.';
 
 
 -- Events of the same instant keep the order in which they were logged.
@@ -209,3 +271,9 @@ create or replace view agentdb.health_check as
 
 comment on view agentdb.health_check is
   'One row a question: does alerting work, what fires, is delivery healthy; states ok, warning, critical.';
+comment on column agentdb.health_check.check_name is
+  'What was asked.';
+comment on column agentdb.health_check.state is
+  'ok, warning or critical.';
+comment on column agentdb.health_check.detail is
+  'The answer in words.';

@@ -69,3 +69,17 @@ create or replace view agentdb.runner_health as
 
 comment on view agentdb.runner_health is
   'Each runner and how long ago the slowest of its loops last succeeded.';
+comment on column agentdb.runner_health.runner_name is
+  'The runner.';
+comment on column agentdb.runner_health.host is
+  'The machine it says it runs on.';
+comment on column agentdb.runner_health.pid is
+  'Its process there.';
+comment on column agentdb.runner_health.version is
+  'Its version of agentdb.';
+comment on column agentdb.runner_health.started_at is
+  'When it first reported.';
+comment on column agentdb.runner_health.silent_for is
+  'Age of the last success of its slowest loop.';
+comment on column agentdb.runner_health.healthy is
+  'Whether all its loops succeeded within 30 seconds.';

@@ -21,7 +21,9 @@ from sqlalchemy import Engine, NullPool, create_engine
 
 from agentdb.local import LocalServer
 
+from .scene import Scene
 from .servers import GivenServer, Server, url
+from .sink import Sink
 
 DRIVERS = ("psycopg", "pg8000")
 INSTALLER = "installer"
@@ -112,6 +114,23 @@ def db(template: str, make_database: MakeDatabase, connect: Connect) -> Connecti
     return connect(make_database(template))
 
 
+@pytest.fixture
+def sink() -> Iterator[Sink]:
+    """A receiver of notifications."""
+    with Sink().serving() as sink:
+        yield sink
+
+
+@pytest.fixture
+def scene(
+    server: Server, db: Connection, sink: Sink, tmp_path: Path
+) -> Iterator[Scene]:
+    """A fresh database with a rule to trip, for runners to work on."""
+    dsn = server.dsn(database=db.info.dbname, user="operator_o")
+    with Scene(db, dsn, sink, tmp_path).open() as scene:
+        yield scene
+
+
 @pytest.fixture(params=DRIVERS)
 def empty(
     request: pytest.FixtureRequest, server: Server, make_database: MakeDatabase
@@ -191,6 +210,16 @@ def install(dsn: str) -> None:
     with engine.begin() as connection:
         schema.install(connection)
     engine.dispose()
+
+
+def install_on(server: Server) -> str:
+    """Install the pack on a server of its own; return the DSN of an operator."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        create_roles(connection)
+        create_database(connection, "agentdb", "template1")
+        install(server.dsn(database="agentdb", user=INSTALLER))
+        grant_groups(connection)
+    return server.dsn(database="agentdb", user="operator_o")
 
 
 def create_database(connection: Connection, name: str, template: str) -> None:

@@ -52,6 +52,11 @@ class Process:
                 text=True,
             )
 
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        return self._child.pid
+
     def signal(self, number: int) -> None:
         """Send it a signal."""
         self._child.send_signal(number)
@@ -144,6 +149,15 @@ class Scene:
     def states(self) -> Counter[str]:
         """Return how many notifications there are in each state."""
         return Counter(state for state, _, _ in self.notifications())
+
+    def beats(self) -> set[str]:
+        """Return which loops the database has heard of."""
+        rows = self.db.execute(
+            "select key from agentdb.runner as r,"
+            " jsonb_each(jsonb_strip_nulls(to_jsonb(r) - 'started_at'))"
+            " where key like '%_at'"
+        )
+        return {name for (name,) in rows}
 
     def value(self, query: str) -> Any:
         """Return what the database says."""

@@ -7,6 +7,7 @@ import socket
 import ssl
 import struct
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,6 +28,7 @@ class Request:
     path: str
     headers: Message
     body: bytes
+    at: float
 
     @property
     def key(self) -> str:
@@ -120,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Record the request and behave as its path says."""
         mode = urlsplit(self.path).path.strip("/")
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.request_ = Request(mode, self.path, self.headers, body)
+        self.request_ = Request(mode, self.path, self.headers, body, time.time())
         self.server.sink.record(self.request_)
         self.close_connection = True
         if mode.isdigit():

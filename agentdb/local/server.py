@@ -193,4 +193,4 @@ def _let_go_of_all() -> None:
 
 
 # A forked child that outlives us must not keep our server alive.
-#os.register_at_fork(after_in_child=_let_go_of_all)
+os.register_at_fork(after_in_child=_let_go_of_all)

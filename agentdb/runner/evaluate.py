@@ -16,10 +16,14 @@ from .session import SLOW, Lost, Session, brief
 from .state import State
 
 ROLL_UP_EVERY = 5.0
-ROLL_UP_DEADLINE = 15.0
 # Between two looks at a rule that somebody else has just claimed.
 TAKEN = 0.05
 
+# Columns by name: a runner may meet a newer release that returns more.
+CLAIM = """
+select rule_name, query, evaluation, timeout_ms, max_alerts
+from agentdb.claim_rule()
+"""
 INGEST = """
 select * from agentdb.ingest(
   rule_name => %(rule)s::text,
@@ -97,15 +101,13 @@ class Evaluate(Loop):
             return
         self.state.rolled_up_at = now
         try:
-            await session.value(
-                "select * from agentdb.roll_up()", deadline=ROLL_UP_DEADLINE
-            )
+            await session.rows("select * from agentdb.roll_up()", deadline=SLOW)
         except psycopg.Error as error:
             log(logging.WARNING, "roll-up failed", error=brief(error))
 
 
 async def _claim(session: Session) -> Rule | None:
-    rows = await session.rows("select * from agentdb.claim_rule()")
+    rows = await session.rows(CLAIM)
     return Rule(**rows[0]) if rows else None
 
 

@@ -13,6 +13,7 @@ from .session import SLOW, Session, brief
 from .state import State
 
 BATCH = 500
+DEADLINE = 10.0
 MAINTAIN_EVERY = 3600.0
 MAINTAIN_AGAIN = 60.0
 
@@ -23,7 +24,7 @@ async def flush(session: Session) -> int:
     """Flush until nothing is left; return how many alerts that was."""
     total, made = 0, BATCH
     while made >= BATCH:
-        made = await session.value(FLUSH, {"batch": BATCH}, deadline=SLOW)
+        made = await session.value(FLUSH, {"batch": BATCH}, deadline=DEADLINE)
         total += made
     return total
 

@@ -26,6 +26,8 @@ def configure(*, stream: TextIO | None = None, level: int = logging.INFO) -> Non
     handler = logging.StreamHandler(stream)
     handler.setFormatter(TextFormatter() if stream.isatty() else JsonFormatter())
     logging.basicConfig(handlers=[handler], level=level)
+    # It warns of each query that is cut off; the loops tell what came of it.
+    logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 class JsonFormatter(logging.Formatter):

@@ -22,6 +22,13 @@ FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 HEALTHY_AFTER = 30.0
 
+# What a person forgets to do before the first start.
+HINTS = {
+    "3F000": "this database has no agentdb: run agentdb install",
+    "42883": "agentdb is of another release: run agentdb install",
+    "42501": "the runner's role must be a member of agentdb_operator",
+}
+
 BEAT = """
 select * from agentdb.beat(
   runner_name => %(name)s::text,
@@ -117,7 +124,13 @@ async def _beat(loop: Loop, session: Session) -> None:
 
 def _report(loop: Loop, error: Exception) -> None:
     if isinstance(error, (Lost, psycopg.Error)):
-        log(logging.WARNING, "database trouble", loop=loop.name, error=brief(error))
+        log(
+            logging.WARNING,
+            "database trouble",
+            loop=loop.name,
+            error=brief(error),
+            hint=HINTS.get(getattr(error, "sqlstate", None) or ""),
+        )
     else:
         details = {"loop": loop.name}
         logging.getLogger(__name__).exception(

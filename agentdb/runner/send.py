@@ -14,8 +14,12 @@ from .marks import Marks
 from .session import Session
 from .state import State
 
+# Columns by name: a runner may meet a newer release that returns more.
 CLAIM = """
-select * from agentdb.claim_notification(
+select
+  notification_id, attempt, receiver_name, channel, target, secret_ref,
+  idempotency_key, kind, dedup_key, payload
+from agentdb.claim_notification(
   runner_name => %(name)s::text,
   max_notifications => %(batch)s::integer,
   lease => %(lease)s::interval,

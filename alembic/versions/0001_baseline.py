@@ -375,6 +375,106 @@ create table agentdb.runner (
 ) with (fillfactor = 50);
 """
 
+COMMENTS = """
+comment on table agentdb.policy is
+  'Named thresholds; each agent has one, and every number a rule compares with is a column here.';
+comment on column agentdb.policy.max_open_runs is
+  'How many runs an agent may have open at once; more are refused.';
+comment on column agentdb.policy.abandon_after is
+  'A run that logs nothing for this long is ended as abandoned.';
+comment on column agentdb.policy.token_rate_per_hour is
+  'Rule token_rate: tokens (input, cached input and output) an agent may use in an hour.';
+comment on column agentdb.policy.token_rate_factor is
+  'Rule token_rate: how many times its average window an agent may use in a window.';
+comment on column agentdb.policy.token_rate_window is
+  'Rule token_rate: the window that is compared with the average.';
+comment on column agentdb.policy.token_rate_baseline is
+  'Rule token_rate: how far back the average looks.';
+comment on column agentdb.policy.token_rate_min_history is
+  'Rule token_rate: how old an agent''s first tokens must be before it has an average.';
+comment on column agentdb.policy.token_rate_floor is
+  'Rule token_rate: windows below this many tokens are never an anomaly.';
+comment on column agentdb.policy.no_progress_after is
+  'Rule no_progress: how long an open run may reach no step.';
+comment on column agentdb.policy.repeated_tool_call_count is
+  'Rule repeated_tool_call: how many calls of one tool a run may make in the window.';
+comment on column agentdb.policy.repeated_tool_call_window is
+  'Rule repeated_tool_call: the window.';
+comment on column agentdb.policy.tool_errors_count is
+  'Rule tool_errors: from how many failed calls of a tool in the window on.';
+comment on column agentdb.policy.tool_errors_share is
+  'Rule tool_errors: from which share of failed calls on, 0 to 1.';
+comment on column agentdb.policy.tool_errors_window is
+  'Rule tool_errors: the window.';
+comment on column agentdb.policy.conversation_budget_tokens is
+  'Rule conversation_budget: tokens a conversation may use over all its runs.';
+comment on column agentdb.policy.hung_tool_call_after is
+  'Rule hung_tool_call: how long a tool call may be in flight.';
+comment on column agentdb.policy.missed_tick_grace is
+  'Rule missed_tick: how late a tick may begin.';
+comment on column agentdb.policy.long_tick_after is
+  'Rule long_tick: how long a run with a tick interval may take.';
+comment on column agentdb.policy.log_retention is
+  'How long log rows are kept; the longest of all policies counts.';
+
+comment on table agentdb.agent is
+  'Configured actors, each speaking through a login role.';
+comment on table agentdb.agent_secret is
+  'SHA-256 of the secret of each agent behind a shared role.';
+comment on table agentdb.run is
+  'One tick or session of an agent; what it says of its outcome is a claim.';
+comment on table agentdb.run_token is
+  'SHA-256 of the token that binds a transaction to a run.';
+comment on table agentdb.progress_log is
+  'Steps that agents say they reached; append-only, a partition a UTC day.';
+comment on table agentdb.tool_call is
+  'Tool calls that have an id: in flight until ended_at, and counted once by the id.';
+comment on table agentdb.tool_call_log is
+  'Finished tool calls; append-only, a partition a UTC day.';
+comment on table agentdb.token_log is
+  'Tokens of each model call; append-only, a partition a UTC day.';
+comment on table agentdb.run_activity is
+  'What the logs of a run add up to below roll_up_state.horizon.';
+comment on table agentdb.token_hour is
+  'Tokens of each agent a UTC hour, the history that averages are made of.';
+comment on table agentdb.roll_up_state is
+  'The transaction below which run_activity and token_hour have counted everything.';
+comment on table agentdb.alert_rule is
+  'Rules: a view that has a row for each trouble, how often to ask it and how to alert.';
+comment on column agentdb.alert_rule.view_name is
+  'schema.view with columns labels jsonb, value double precision, annotations jsonb.';
+comment on column agentdb.alert_rule.evidence_query is
+  'Statement that shows the rows behind an alert; :labels and :at stand for its labels and moment.';
+comment on column agentdb.alert_rule.fire_after is
+  'How long a row must stay before its alert fires.';
+comment on column agentdb.alert_rule.keep_firing is
+  'How long an alert fires on after its row is gone.';
+comment on column agentdb.alert_rule.max_alerts is
+  'How many rows are looked at; past that nothing is resolved.';
+comment on column agentdb.alert_rule.evaluation is
+  'Counts evaluations; an answer to an older one is dropped.';
+comment on table agentdb.alert is
+  'One labelled instance of a rule and its life: pending, firing, resolved.';
+comment on column agentdb.alert.episode is
+  'Counts how often the alert has come back.';
+comment on column agentdb.alert.flush is
+  'Whether a change has still to be turned into notifications.';
+comment on table agentdb.alert_log is
+  'Every change of an alert''s state; append-only, a partition a UTC day.';
+comment on table agentdb.receiver is
+  'Who is told: standard output of the runner, or a webhook.';
+comment on column agentdb.receiver.target is
+  'The URL of a webhook, or env:NAME or file:/path of the runner where it holds a secret.';
+comment on column agentdb.receiver.secret_ref is
+  'Where the runner finds the key that signs messages: env:NAME or file:/path.';
+comment on table agentdb.notification is
+  'The outbox: one message an alert''s change and receiver, until sent or given up.';
+comment on column agentdb.notification.visible_at is
+  'When it may be claimed: a lease that runs out, or the end of a back-off.';
+comment on table agentdb.runner is
+  'Runners that have reported, and when each of their loops last succeeded.';
+"""
+
 LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log")
 
 # A row whose day has no partition yet lands in the default one; maintain() moves it.
@@ -431,6 +531,7 @@ drop table agentdb.policy;
 def upgrade() -> None:
     context = op.get_context()
     schema.emit(context, TABLES)
+    schema.emit(context, COMMENTS)
     for log in LOGS:
         schema.emit(context, PARTITIONS.format(log=log))
     schema.emit(context, TAILS)

@@ -1,0 +1,29 @@
+"""Prints the SQL on standard input in the part of the language that pgspot reads.
+
+It stops at functions with a SQL-standard body: they are parsed when they are
+created, so nothing that it looks for can happen in them, and they are left out.
+And it does not know results that are qualified by their function's name: the
+name is left out.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+from pglast import ast, parse_sql
+
+
+def spottable(script: str) -> Iterator[str]:
+    """Yield the statements as pgspot can read them."""
+    for raw in parse_sql(script):
+        start = raw.stmt_location
+        text = script[start : start + raw.stmt_len].strip()
+        if not isinstance(raw.stmt, ast.CreateFunctionStmt):
+            yield f"{text};"
+        elif raw.stmt.sql_body is None:
+            yield f"{text.replace(f' {raw.stmt.funcname[-1].sval}.', ' ')};"
+
+
+if __name__ == "__main__":
+    sys.stdout.writelines(f"{text}\n\n" for text in spottable(sys.stdin.read()))
