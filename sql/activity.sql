@@ -115,7 +115,11 @@ declare
 begin
   select s.horizon into v_low from agentdb.roll_up_state as s for update skip locked;
   if found then
-    v_high := pg_snapshot_xmin(pg_current_snapshot());
+    -- Bounded, so that a long pause is caught up with in steps that all succeed.
+    v_high := least(
+      pg_snapshot_xmin(pg_current_snapshot()),
+      (v_low::text::bigint + 500000)::text::xid8
+    );
     if v_high > v_low then
       perform agentdb._roll_up_progress(v_low, v_high);
       perform agentdb._roll_up_tool_calls(v_low, v_high);

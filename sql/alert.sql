@@ -140,17 +140,16 @@ comment on function agentdb._check_instances (jsonb) is
   'Raises ZA004 unless every instance has labels, and annotations that are an object or absent.';
 
 
-create or replace function agentdb._touch_alerts (rule_name text, instances jsonb, at timestamptz)
-  returns void
+create or replace function agentdb._instance (rule_name text, instances jsonb)
+  returns table (
+    fingerprint text, labels jsonb, annotations jsonb, value double precision, severity text
+  )
   language sql
-  volatile
+  stable
   set search_path = pg_catalog, pg_temp
 as $$
-  insert into agentdb.alert as a (
-    rule_name, fingerprint, labels, annotations, value, severity, state, active_at, seen_at
-  )
   select distinct on (md5((i.item -> 'labels')::text))
-    r.rule_name, md5((i.item -> 'labels')::text),
+    md5((i.item -> 'labels')::text),
     agentdb._bounded_json(i.item -> 'labels', 8192),
     agentdb._bounded_json(coalesce(nullif(i.item -> 'annotations', 'null'), '{}'), 65536),
     (i.item ->> 'value')::double precision,
@@ -158,21 +157,51 @@ as $$
       when i.item #>> '{annotations,severity}' in ('info', 'warning', 'critical')
         then i.item #>> '{annotations,severity}'
       else r.severity
-    end,
-    'pending', _touch_alerts.at, _touch_alerts.at
+    end
   from agentdb.alert_rule as r
-  cross join jsonb_array_elements(_touch_alerts.instances) as i (item)
-  where r.rule_name = _touch_alerts.rule_name
-  on conflict on constraint alert_rule_name_fingerprint_key do update
-  set annotations = excluded.annotations,
-      value = excluded.value,
-      severity = excluded.severity,
-      seen_at = excluded.seen_at,
-      state = case a.state when 'resolved' then 'pending' else a.state end,
-      episode = a.episode + (a.state = 'resolved')::integer,
-      active_at = case a.state when 'resolved' then excluded.active_at else a.active_at end,
-      firing_at = case a.state when 'resolved' then null else a.firing_at end,
-      resolved_at = null;
+  cross join jsonb_array_elements(_instance.instances) as i (item)
+  where r.rule_name = _instance.rule_name;
+$$;
+
+comment on function agentdb._instance (text, jsonb) is
+  'The rows of an evaluation, one a set of labels, as alerts want them.';
+
+
+-- Updated first and inserted only where new: ON CONFLICT would use up a number of
+-- alert_id at every look, and people type these numbers.
+create or replace function agentdb._touch_alerts (rule_name text, instances jsonb, at timestamptz)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with instance as materialized (
+    select i.* from agentdb._instance(_touch_alerts.rule_name, _touch_alerts.instances) as i
+  ),
+  known as (
+    update agentdb.alert as a
+    set annotations = i.annotations,
+        value = i.value,
+        severity = i.severity,
+        seen_at = _touch_alerts.at,
+        state = case a.state when 'resolved' then 'pending' else a.state end,
+        episode = a.episode + (a.state = 'resolved')::integer,
+        active_at = case a.state when 'resolved' then _touch_alerts.at else a.active_at end,
+        firing_at = case a.state when 'resolved' then null else a.firing_at end,
+        resolved_at = null
+    from instance as i
+    where a.rule_name = _touch_alerts.rule_name
+      and a.fingerprint = i.fingerprint
+    returning a.fingerprint
+  )
+  insert into agentdb.alert (
+    rule_name, fingerprint, labels, annotations, value, severity, state, active_at, seen_at
+  )
+  select
+    _touch_alerts.rule_name, i.fingerprint, i.labels, i.annotations, i.value, i.severity,
+    'pending', _touch_alerts.at, _touch_alerts.at
+  from instance as i
+  where i.fingerprint not in (select k.fingerprint from known as k);
 $$;
 
 comment on function agentdb._touch_alerts (text, jsonb, timestamptz) is

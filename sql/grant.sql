@@ -23,7 +23,7 @@ revoke all on agentdb.agent_secret, agentdb.run_token from agentdb_auditor, agen
 
 -- A view calls functions with the rights of whoever reads it.
 grant execute on function
-  agentdb._horizon, agentdb._recent_run, agentdb._tokens_of_run, agentdb._last_progress,
+  agentdb._span, agentdb._horizon, agentdb._recent_run, agentdb._tokens_of_run, agentdb._last_progress,
   agentdb._token_baseline, agentdb._token_use, agentdb._conversation_use,
   agentdb.rule_token_rate, agentdb.rule_conversation_budget,
   agentdb.rule_repeated_tool_call, agentdb.rule_tool_errors, agentdb.rule_hung_tool_call,

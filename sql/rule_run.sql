@@ -10,8 +10,9 @@ begin atomic
     extract(epoch from as_of - s.since)::double precision,
     jsonb_build_object(
       'summary', format(
-        'run %s of %s has made no progress since %s; the limit is %s',
-        r.run_id, a.agent_name, date_trunc('second', s.since), p.no_progress_after
+        'run %s of %s has made no progress for %s; the limit is %s',
+        r.run_id, a.agent_name, agentdb._span(as_of - s.since),
+        agentdb._span(p.no_progress_after)
       ),
       'policy', p.policy_name,
       'threshold', extract(epoch from p.no_progress_after)
@@ -57,9 +58,9 @@ begin atomic
     extract(epoch from as_of - r.started_at - r.tick_interval)::double precision,
     jsonb_build_object(
       'summary', format(
-        '%s should have begun a tick at %s, %s after its last',
-        a.agent_name, date_trunc('second', r.started_at + r.tick_interval),
-        r.tick_interval
+        'the tick of %s is %s late; it comes every %s',
+        a.agent_name, agentdb._span(as_of - r.started_at - r.tick_interval),
+        agentdb._span(r.tick_interval)
       ),
       'policy', p.policy_name,
       'threshold', extract(epoch from p.missed_tick_grace),
@@ -100,8 +101,9 @@ begin atomic
     extract(epoch from as_of - r.started_at)::double precision,
     jsonb_build_object(
       'summary', format(
-        'tick %s of %s has run since %s; the limit is %s',
-        r.run_id, a.agent_name, date_trunc('second', r.started_at), p.long_tick_after
+        'tick %s of %s has run for %s; the limit is %s',
+        r.run_id, a.agent_name, agentdb._span(as_of - r.started_at),
+        agentdb._span(p.long_tick_after)
       ),
       'policy', p.policy_name,
       'threshold', extract(epoch from p.long_tick_after)

@@ -69,7 +69,7 @@ begin atomic
         )
         else format(
           '%s used %s tokens in %s, %s times its average of %s',
-          a.agent_name, u.tokens_in_window, p.token_rate_window,
+          a.agent_name, u.tokens_in_window, agentdb._span(p.token_rate_window),
           round((u.tokens_in_window / b.tokens_per_window)::numeric, 1),
           round(b.tokens_per_window)
         )

@@ -12,7 +12,7 @@ begin atomic
     jsonb_build_object(
       'summary', format(
         '%s called %s %s times in %s with %s different arguments; %s calls failed',
-        a.agent_name, l.tool, count(*), p.repeated_tool_call_window,
+        a.agent_name, l.tool, count(*), agentdb._span(p.repeated_tool_call_window),
         count(distinct l.args), count(*) filter (where not l.ok)
       ),
       'policy', p.policy_name,
@@ -54,7 +54,7 @@ begin atomic
       'summary', format(
         '%s of %s calls of %s by %s failed in %s; last: %s',
         count(*) filter (where not l.ok), count(*), l.tool, a.agent_name,
-        p.tool_errors_window,
+        agentdb._span(p.tool_errors_window),
         left((array_agg(l.error order by l.recorded_at desc) filter (where not l.ok))[1], 200)
       ),
       'policy', p.policy_name,
@@ -97,8 +97,9 @@ begin atomic
     extract(epoch from as_of - c.began_at)::double precision,
     jsonb_build_object(
       'summary', format(
-        '%s has waited for %s since %s; the limit is %s',
-        a.agent_name, c.tool, date_trunc('second', c.began_at), p.hung_tool_call_after
+        '%s has waited %3$s for %2$s; the limit is %4$s',
+        a.agent_name, c.tool, agentdb._span(as_of - c.began_at),
+        agentdb._span(p.hung_tool_call_after)
       ),
       'policy', p.policy_name,
       'threshold', extract(epoch from p.hung_tool_call_after)

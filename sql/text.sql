@@ -131,3 +131,22 @@ $$;
 
 comment on function agentdb._check_rows (jsonb, text) is
   'Raises ZA004 unless a value is an array of at most 10000 objects that all have a key.';
+
+
+create or replace function agentdb._span (value interval)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return coalesce(
+    nullif(concat_ws(' ',
+      nullif(floor(extract(epoch from value) / 86400)::bigint, 0) || ' d',
+      nullif(floor(mod(extract(epoch from value)::numeric, 86400) / 3600)::bigint, 0) || ' h',
+      nullif(floor(mod(extract(epoch from value)::numeric, 3600) / 60)::bigint, 0) || ' min',
+      nullif(floor(mod(extract(epoch from value)::numeric, 60))::bigint, 0) || ' s'
+    ), ''),
+    '0 s'
+  );
+
+comment on function agentdb._span (interval) is
+  'A length of time as people say it, such as 1 h 30 min.';

@@ -149,7 +149,7 @@ def test_tool_that_mostly_fails_fires(db: Connection, agent: Connection) -> None
     agent.execute("select agentdb.log_tool_call('t', ok => false, error => 'last')")
     assert labels(db, "tool_errors") == [{"agent": "a", "tool": "t"}]
     summary = value(db, "select annotations ->> 'summary' from agentdb.tool_errors")
-    assert summary == "3 of 5 calls of t by a failed in 00:10:00; last: last"
+    assert summary == "3 of 5 calls of t by a failed in 10 min; last: last"
     agent.execute("select agentdb.log_tool_call('t') from generate_series(1, 2)")
     assert labels(db, "tool_errors") == []
 

@@ -227,7 +227,8 @@ create table agentdb.roll_up_state (
   constraint roll_up_state_only_row_check check (only_row)
 );
 
-insert into agentdb.roll_up_state (horizon, rolled_at) values ('0', '-infinity');
+insert into agentdb.roll_up_state (horizon, rolled_at)
+values (pg_snapshot_xmin(pg_current_snapshot()), '-infinity');
 
 create table agentdb.alert_rule (
   rule_name text not null,

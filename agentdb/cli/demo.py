@@ -1,0 +1,38 @@
+"""The command that shows agentdb at work."""
+
+from __future__ import annotations
+
+import signal
+
+import click
+
+from .options import reports_errors
+
+
+@click.command()
+@click.option("--keep", is_flag=True, help="Keep the database until Ctrl-C.")
+@reports_errors
+def demo(keep: bool) -> None:
+    """Replay recorded runs of real agents and show what agentdb catches.
+
+    Starts a PostgreSQL of its own, gone at the end; needs agentdb[local].
+    """
+    from rich.console import Console
+
+    from agentdb import demo
+    from agentdb.local import LocalServerError
+
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        caught = demo.demo(Console(), keep=keep)
+    except LocalServerError as error:
+        raise click.ClickException(str(error)) from error
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(0 if keep else 130) from None
+    if not caught:
+        raise click.ClickException("the run over its budget was not caught")
+
+
+def _terminate(number: int, frame: object) -> None:
+    """End as Ctrl-C does: the server is stopped and removed on the way out."""
+    raise SystemExit(128 + number)

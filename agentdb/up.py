@@ -1,0 +1,99 @@
+"""Brings up all that agentdb needs: a database, the pack, the runner."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from contextlib import ExitStack
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from agentdb import installation, operation
+
+# A login for each of those who will connect, and the group it belongs to.
+LOGINS = {"agent_1": "agentdb_agent", "reviewer_1": "agentdb_reviewer"}
+BECOME_OPERATOR = """
+do $$
+begin
+  if not pg_has_role('agentdb_operator', 'MEMBER') then
+    grant agentdb_operator to current_user;
+  end if;
+end;
+$$
+"""
+REGISTERED = "select from agentdb.agent where agent_name = 'agent_1'"
+
+
+def up(dsn: str, directory: Path, *, tell: Callable[[str], object]) -> int:
+    """Run until stopped and return the exit code; `tell` gets lines for people."""
+    from agentdb import runner
+
+    with ExitStack() as stack:
+        if not dsn:
+            dsn = _own_server(stack, directory)
+        installation.install(dsn)
+        for line in prepare(dsn):
+            tell(line)
+        tell("the runner works; alerts follow, one JSON object a line; Ctrl-C stops")
+        return runner.run(dsn)
+
+
+def _own_server(stack: ExitStack, directory: Path) -> str:
+    from agentdb.local import LocalServer
+
+    return stack.enter_context(LocalServer(directory=directory)).dsn()
+
+
+def prepare(dsn: str) -> list[str]:
+    """Create the logins that are missing; return how each of them connects."""
+    socket = psycopg.conninfo.conninfo_to_dict(dsn).get("host", "")
+    with psycopg.connect(dsn) as connection:
+        connection.execute(BECOME_OPERATOR)
+        passwords = {
+            login: _create(connection, login, group, trusted=str(socket).startswith("/"))
+            for login, group in LOGINS.items()
+        }
+        known = connection.execute(REGISTERED).fetchone() is not None
+    if not known:
+        operation.register_agent(dsn, "agent_1", role="agent_1")
+    lines = [
+        f"{login.removesuffix('_1'):9}{_as(dsn, login, password)}"
+        for login, password in passwords.items()
+    ]
+    return [*lines, f"{'dba':9}{_as(dsn, None, None)}"]
+
+
+def _create(
+    connection: psycopg.Connection[tuple[object, ...]],
+    login: str,
+    group: str,
+    *,
+    trusted: bool,
+) -> str | None:
+    """Create a login unless it exists; return the password it was given, if any."""
+    known = "select from pg_roles where rolname = %s::text"
+    fresh = connection.execute(known, [login]).fetchone() is None
+    operation.create_login(connection, login, group)
+    if trusted or not fresh:
+        return None
+    password = secrets.token_urlsafe(24)
+    connection.execute(
+        sql.SQL("alter role {} password {}").format(
+            sql.Identifier(login), sql.Literal(password)
+        )
+    )
+    return password
+
+
+def _as(dsn: str, login: str | None, password: str | None) -> str:
+    """Return the connection string of a login, or of the caller without a password."""
+    parts = conninfo_to_dict(dsn)
+    parts.pop("password", None)
+    if login:
+        parts["user"] = login
+    if password:
+        parts["password"] = password
+    return make_conninfo("", **parts)
