@@ -13,7 +13,9 @@ from .runner import Runner, Settings
 class BackgroundRunner:
     """A runner that works from `with` to its end; `stream` gets its stdout channel."""
 
-    def __init__(self, dsn: str, *, stream: TextIO | None = None, poll: float = 1) -> None:
+    def __init__(
+        self, dsn: str, *, stream: TextIO | None = None, poll: float = 1
+    ) -> None:
         self._runner = Runner(dsn, stream=stream, settings=Settings(poll=poll))
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._work, name="runner")

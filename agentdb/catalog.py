@@ -8,9 +8,9 @@ from sqlalchemy import Connection
 from . import schema
 
 CODE = """
-select 'function ' || p.oid::regprocedure,
+select 'function ' || p.oid::regprocedure as name,
        pg_get_functiondef(p.oid) || p.proowner::regrole || coalesce(p.proacl::text, '')
-         || coalesce(obj_description(p.oid, 'pg_proc'), '')
+         || coalesce(obj_description(p.oid, 'pg_proc'), '') as definition
 from pg_proc as p
 where p.pronamespace = 'agentdb'::regnamespace
 union all
@@ -108,7 +108,8 @@ def _revision(connection: Connection) -> object:
 
 def _fingerprint(connection: Connection) -> dict[str, str]:
     connection.exec_driver_sql("set local search_path = pg_catalog, pg_temp")
-    return {name: text for name, text in schema.run(connection, CODE)}
+    found = schema.run(connection, CODE).mappings()
+    return {row["name"]: row["definition"] for row in found}
 
 
 def _edited(before: dict[str, str], after: dict[str, str]) -> list[str]:
@@ -143,7 +144,9 @@ def _bare(name: str) -> str:
 
 
 def _changed_tables(connection: Connection) -> list[str]:
-    expected = (schema.bundled("alembic") / "tables.txt").read_text("utf-8").splitlines()
+    expected = (
+        (schema.bundled("alembic") / "tables.txt").read_text("utf-8").splitlines()
+    )
     found = tables(connection)
     return [
         *(f"missing: {line}" for line in expected if line not in found),

@@ -112,9 +112,7 @@ def drop_code(revision: str | None = None) -> str:
 
 def run(connection: Connection, text: str) -> CursorResult[Any]:
     """Execute a script as it stands: no binds, no percent escapes."""
-    return connection.exec_driver_sql(
-        text, execution_options={"no_parameters": True}
-    )
+    return connection.exec_driver_sql(text, execution_options={"no_parameters": True})
 
 
 def emit(context: MigrationContext, text: str) -> None:

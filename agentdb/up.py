@@ -53,7 +53,9 @@ def prepare(dsn: str) -> list[str]:
     with psycopg.connect(dsn) as connection:
         connection.execute(BECOME_OPERATOR)
         passwords = {
-            login: _create(connection, login, group, trusted=str(socket).startswith("/"))
+            login: _create(
+                connection, login, group, trusted=str(socket).startswith("/")
+            )
             for login, group in LOGINS.items()
         }
         known = connection.execute(REGISTERED).fetchone() is not None

@@ -35,7 +35,10 @@ def migrate(**options: Any) -> None:
         emit(ctx, frame("before"))
         found = () if ctx.as_sql else ctx.get_current_heads()
         context.run_migrations()
-        if context.config.attributes.get("refresh") and found == ctx.get_current_heads():
+        if (
+            context.config.attributes.get("refresh")
+            and found == ctx.get_current_heads()
+        ):
             emit(ctx, code())
         if ctx.as_sql or ctx.get_current_heads():
             emit(ctx, frame("after"))

@@ -8,28 +8,24 @@ import psycopg
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
-    from typing_extensions import LiteralString
-
     from .conftest import Connection
 
 Row = dict[str, Any]
 
 
-def rows(
-    connection: Connection, query: LiteralString, *values: object
-) -> list[Row]:
+def rows(connection: Connection, query: str, *values: object) -> list[Row]:
     """Return the rows of a query as dictionaries."""
     with connection.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(query, values or None).fetchall()
+        return cursor.execute(query.encode(), values or None).fetchall()
 
 
-def row(connection: Connection, query: LiteralString, *values: object) -> Row:
+def row(connection: Connection, query: str, *values: object) -> Row:
     """Return the only row of a query."""
     (only,) = rows(connection, query, *values)
     return only
 
 
-def value(connection: Connection, query: LiteralString, *values: object) -> Any:
+def value(connection: Connection, query: str, *values: object) -> Any:
     """Return the only value of a query."""
     (only,) = row(connection, query, *values).values()
     return only
@@ -62,30 +58,26 @@ def start(session: Connection, /, **arguments: str) -> int:
 
 
 def refusal(
-    connection: Connection, query: LiteralString, *values: object
+    connection: Connection, query: str, *values: object
 ) -> psycopg.errors.Diagnostic:
     """Return what the database says when it refuses a call."""
     try:
-        connection.execute(query, values or None)
+        connection.execute(query.encode(), values or None)
     except psycopg.Error as error:
         return error.diag
     raise AssertionError(f"not refused: {query}")
 
 
-def labels(db: Connection, rule: LiteralString, at: str = "now") -> list[Row]:
+def labels(db: Connection, rule: str, at: str = "now") -> list[Row]:
     """Return the labels of the rows that a rule has at a moment, in their order."""
-    query: LiteralString = (
-        "select r.labels from agentdb.rule_" + rule + "(%s::timestamptz) as r"
-    )
-    found = rows(db, query + " order by r.labels", at)
+    query = f"select r.labels from agentdb.rule_{rule}(%s::timestamptz) as r order by r.labels"
+    found = rows(db, query, at)
     return [each["labels"] for each in found]
 
 
-def age(db: Connection, table: LiteralString, column: LiteralString, by: str) -> None:
+def age(db: Connection, table: str, column: str, by: str) -> None:
     """Move the moments of a table's rows into the past, as its owner could not."""
+    change = f"update agentdb.{table} set {column} = {column} - %s::interval"
     with db.transaction():
         db.execute("set local session_replication_role = replica")
-        query: LiteralString = (
-            "update agentdb." + table + " set " + column + " = " + column
-        )
-        db.execute(query + " - %s::interval", [by])
+        db.execute(change.encode(), [by])

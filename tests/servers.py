@@ -5,15 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL
-
-if TYPE_CHECKING:
-    from typing_extensions import LiteralString
 
 
 class Server(Protocol):
@@ -66,15 +63,15 @@ def url(driver: str, dsn: str) -> URL:
     )
 
 
-def answer(dsn: str, question: LiteralString) -> object:
+def answer(dsn: str, question: str) -> object:
     """Return the value that a query answers with."""
     with psycopg.connect(dsn, autocommit=True) as connection:
-        row = connection.execute(question).fetchone()
+        row = connection.execute(question.encode()).fetchone()
     return row and row[0]
 
 
-def tell(dsn: str, *statements: LiteralString) -> None:
+def tell(dsn: str, *statements: str) -> None:
     """Execute statements, each in a transaction of its own."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         for statement in statements:
-            connection.execute(statement)
+            connection.execute(statement.encode())

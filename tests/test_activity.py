@@ -31,8 +31,12 @@ def tokens(db: Connection) -> int:
 def test_totals_are_those_of_the_logs(db: Connection, agent: Connection) -> None:
     for step in ("a", "b", "b"):
         agent.execute("select agentdb.log_progress(%s::text)", [step])
-    agent.execute("select agentdb.log_tool_call('t', ok => i = 1) from generate_series(1, 4) as i")
-    agent.execute("select agentdb.log_tokens(100, 7, 30, cost => 0.5) from generate_series(1, 3)")
+    agent.execute(
+        "select agentdb.log_tool_call('t', ok => i = 1) from generate_series(1, 4) as i"
+    )
+    agent.execute(
+        "select agentdb.log_tokens(100, 7, 30, cost => 0.5) from generate_series(1, 3)"
+    )
     db.execute("select agentdb.roll_up()")
     found = row(
         db,
@@ -53,7 +57,9 @@ def test_totals_are_those_of_the_logs(db: Connection, agent: Connection) -> None
     assert value(db, "select sum(tokens)::int from agentdb.token_hour") == 411
 
 
-def test_rolling_up_again_counts_nothing_twice(db: Connection, agent: Connection) -> None:
+def test_rolling_up_again_counts_nothing_twice(
+    db: Connection, agent: Connection
+) -> None:
     agent.execute("select agentdb.log_tokens(100, 1)")
     for _ in range(3):
         db.execute("select agentdb.roll_up()")
@@ -102,7 +108,9 @@ def test_two_runners_roll_up_once(
     assert tokens(db) == 100
 
 
-def test_past_moment_is_answered_from_the_log(db: Connection, agent: Connection) -> None:
+def test_past_moment_is_answered_from_the_log(
+    db: Connection, agent: Connection
+) -> None:
     agent.execute("select agentdb.log_tokens(100, 1)")
     moment = value(db, "select clock_timestamp()")
     agent.execute("select agentdb.log_tokens(1000, 1)")

@@ -11,8 +11,11 @@ from .conftest import Connect, Connection
 def test_operator_registers_an_agent(db: Connection, connect: Connect) -> None:
     operator = connect(db.info.dbname, "operator_o")
     register(operator, "billing", "agent_a")
-    found = row(db, "select agent_name, role_name, policy_name, registered_by, pooled "
-                "from agentdb.agent")
+    found = row(
+        db,
+        "select agent_name, role_name, policy_name, registered_by, pooled "
+        "from agentdb.agent",
+    )
     assert found == {
         "agent_name": "billing",
         "role_name": "agent_a",
@@ -23,7 +26,9 @@ def test_operator_registers_an_agent(db: Connection, connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("user", ["agent_a", "auditor_u", "reviewer_r", "app_user"])
-def test_nobody_else_registers_agents(db: Connection, connect: Connect, user: str) -> None:
+def test_nobody_else_registers_agents(
+    db: Connection, connect: Connect, user: str
+) -> None:
     session = connect(db.info.dbname, user)
     refused = refusal(session, "select agentdb.register_agent('x', 'agent_a')")
     assert refused.sqlstate == "42501"
@@ -50,7 +55,9 @@ def test_pooled_agents_share_a_role_with_a_secret_each(db: Connection) -> None:
     second = register(db, "b", "agent_pool", pooled=True)
     assert len(first) == len(second) == 64
     assert first != second
-    stored = value(db, "select string_agg(secret_hash::text, '') from agentdb.agent_secret")
+    stored = value(
+        db, "select string_agg(secret_hash::text, '') from agentdb.agent_secret"
+    )
     assert first not in stored
 
 

@@ -18,8 +18,10 @@ Instance = dict[str, Any]
 def rule(db: Connection) -> str:
     """The name of a rule of a DBA's own, the only one that is enabled."""
     db.execute("update agentdb.alert_rule set enabled = false")
-    db.execute("create view public.late as select null::jsonb as labels, "
-               "1::float as value, null::jsonb as annotations where false")
+    db.execute(
+        "create view public.late as select null::jsonb as labels, "
+        "1::float as value, null::jsonb as annotations where false"
+    )
     db.execute(
         "insert into agentdb.alert_rule (rule_name, description, view_name) "
         "values ('late', 'something is late', 'public.late')"
@@ -29,7 +31,9 @@ def rule(db: Connection) -> str:
 
 def claim(db: Connection) -> int:
     """Make the rule due, claim it and return the evaluation."""
-    db.execute("update agentdb.alert_rule set next_evaluation_at = now() - interval '1 s'")
+    db.execute(
+        "update agentdb.alert_rule set next_evaluation_at = now() - interval '1 s'"
+    )
     return int(value(db, "select evaluation from agentdb.claim_rule()"))
 
 
@@ -56,8 +60,10 @@ def states(db: Connection) -> dict[str, str]:
 
 def log(db: Connection) -> list[tuple[str | None, str, int]]:
     query = "select from_state, to_state, episode from agentdb.alert_log order by 1, alert_log_id"
-    return [tuple(each.values()) for each in rows(  # type: ignore[misc]
-        db, query.replace("order by 1,", "order by"))]  # type: ignore[arg-type]
+    return [
+        tuple(each.values())
+        for each in rows(db, query.replace("order by 1,", "order by"))
+    ]
 
 
 def test_row_fires_and_resolves_when_it_is_gone(db: Connection, rule: str) -> None:
@@ -130,7 +136,9 @@ def test_rule_is_due_for_one_runner_only(
     sessions = [connect(db.info.dbname, "operator_o") for _ in range(6)]
     threads = [
         threading.Thread(
-            target=lambda s: claimed.append(len(rows(s, "select * from agentdb.claim_rule()"))),
+            target=lambda s: claimed.append(
+                len(rows(s, "select * from agentdb.claim_rule()"))
+            ),
             args=[session],
         )
         for session in sessions
@@ -146,11 +154,16 @@ def test_failure_keeps_alerts_and_backs_off(db: Connection, rule: str) -> None:
     ingest(db, late("x"))
     for _ in range(3):
         assert value(
-            db, "select agentdb.fail_rule('late', %s::bigint, 'view is gone')", claim(db)
+            db,
+            "select agentdb.fail_rule('late', %s::bigint, 'view is gone')",
+            claim(db),
         )
     assert states(db) == {"x": "firing"}
-    found = row(db, "select failures, error, next_evaluation_at > now() + interval '50 s' "
-                    "as later from agentdb.alert_rule where enabled")
+    found = row(
+        db,
+        "select failures, error, next_evaluation_at > now() + interval '50 s' "
+        "as later from agentdb.alert_rule where enabled",
+    )
     assert found == {"failures": 3, "error": "view is gone", "later": True}
     broken = rows(db, "select labels from agentdb.broken_rule")
     assert broken == [{"labels": {"rule": "late"}}]
@@ -189,10 +202,14 @@ def test_row_may_raise_its_own_severity(db: Connection, rule: str) -> None:
 
 def test_claimed_query_reads_the_view_with_odd_names(db: Connection, rule: str) -> None:
     db.execute('create schema "Odd; --"')
-    db.execute('create view "Odd; --"."a.b" as select \'{"who": "q"}\'::jsonb as labels, '
-               "'NaN'::float as value, null::jsonb as annotations")
-    db.execute("update agentdb.alert_rule set view_name = '\"Odd; --\".\"a.b\"', "
-               "max_alerts = 1, next_evaluation_at = now() where enabled")
+    db.execute(
+        'create view "Odd; --"."a.b" as select \'{"who": "q"}\'::jsonb as labels, '
+        "'NaN'::float as value, null::jsonb as annotations"
+    )
+    db.execute(
+        'update agentdb.alert_rule set view_name = \'"Odd; --"."a.b"\', '
+        "max_alerts = 1, next_evaluation_at = now() where enabled"
+    )
     claimed = row(db, "select * from agentdb.claim_rule()")
     (answer,) = db.execute(claimed["query"]).fetchone() or ()
     assert answer[0]["labels"] == {"who": "q"}
@@ -236,12 +253,17 @@ def test_evidence_shows_the_rows_behind_an_alert(
     )
     for name in ("repeated_tool_call", "tool_errors"):
         db.execute("update agentdb.alert_rule set next_evaluation_at = 'infinity'")
-        db.execute("update agentdb.alert_rule set next_evaluation_at = now() "
-                   "where rule_name = %s", [name])
+        db.execute(
+            "update agentdb.alert_rule set next_evaluation_at = now() "
+            "where rule_name = %s",
+            [name],
+        )
         claimed = row(db, "select * from agentdb.claim_rule()")
         (answer,) = db.execute(claimed["query"]).fetchone() or ()
-        db.execute("select agentdb.ingest(%s::text, %s::bigint, %s::jsonb)",
-                   [name, claimed["evaluation"], json.dumps(answer)])
+        db.execute(
+            "select agentdb.ingest(%s::text, %s::bigint, %s::jsonb)",
+            [name, claimed["evaluation"], json.dumps(answer)],
+        )
     auditor = connect(db.info.dbname, "auditor_u")
     for alert in rows(db, "select alert_id from agentdb.alert"):
         query = value(auditor, "select agentdb.evidence_query(%s)", alert["alert_id"])
@@ -254,12 +276,14 @@ def test_every_rule_of_the_pack_has_evidence_that_runs(
     db.execute(
         "insert into agentdb.alert (rule_name, fingerprint, labels, annotations, severity,"
         " state, active_at, seen_at) select rule_name, 'f', "
-        "'{\"agent\": \"a\", \"run\": \"1\", \"tool\": \"t\", \"call\": \"c\", "
-        "\"conversation\": \"c\", \"rule\": \"x\"}', '{}', 'info', 'firing', now(), now() "
+        '\'{"agent": "a", "run": "1", "tool": "t", "call": "c", '
+        '"conversation": "c", "rule": "x"}\', \'{}\', \'info\', \'firing\', now(), now() '
         "from agentdb.alert_rule"
     )
     operator = connect(db.info.dbname, "operator_o")
-    queries = rows(operator, "select agentdb.evidence_query(alert_id) as q from agentdb.alert")
+    queries = rows(
+        operator, "select agentdb.evidence_query(alert_id) as q from agentdb.alert"
+    )
     assert len(queries) == 9
     for each in queries:
         assert operator.execute(each["q"].encode()).fetchall() == []

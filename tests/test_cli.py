@@ -93,7 +93,9 @@ def test_status_says_what_is_wrong_and_exits_as_plugins_do(
     assert "firing" in agentdb("status", dsn=dsn, code=1)
     db.execute("update agentdb.alert set state = 'resolved'")
     agentdb("status", dsn=dsn, code=0)
-    db.execute("update agentdb.alert_rule set failures = 1 where rule_name = 'long_tick'")
+    db.execute(
+        "update agentdb.alert_rule set failures = 1 where rule_name = 'long_tick'"
+    )
     assert "failing: long_tick" in agentdb("status", dsn=dsn, code=2)
 
 
@@ -134,7 +136,9 @@ def test_why_run_and_agent(dsn: str, trouble: int) -> None:
 
 @pytest.mark.parametrize("word", ["A-999", "999", "nobody", "A-", "'; --", "%s"])
 def test_why_of_what_is_not_there_says_so(dsn: str, trouble: int, word: str) -> None:
-    assert f"there is no {{}} {word}".split("{}")[0] in agentdb("why", word, dsn=dsn, code=1)
+    assert f"there is no {{}} {word}".split("{}")[0] in agentdb(
+        "why", word, dsn=dsn, code=1
+    )
 
 
 def test_timeline_tells_the_run_in_order(dsn: str, trouble: int) -> None:

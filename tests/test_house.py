@@ -22,50 +22,58 @@ OURS: LiteralString = "p.pronamespace = 'agentdb'::regnamespace"
 # Each query names what breaks a rule; each offender is an object that must be named.
 RULES: dict[str, tuple[LiteralString, LiteralString]] = {
     "function has a comment": (
-        "select p.proname from pg_proc as p where " + OURS +
-        " and obj_description(p.oid, 'pg_proc') is null",
+        "select p.proname from pg_proc as p where "
+        + OURS
+        + " and obj_description(p.oid, 'pg_proc') is null",
         "create function agentdb.f() returns int language sql return 1",
     ),
     "function pins its path or has a parsed body": (
-        "select p.proname from pg_proc as p where " + OURS +
-        " and p.prosqlbody is null and not coalesce(p.proconfig::text[] @> "
+        "select p.proname from pg_proc as p where "
+        + OURS
+        + " and p.prosqlbody is null and not coalesce(p.proconfig::text[] @> "
         "array['search_path=pg_catalog, pg_temp'], false)",
         "create function agentdb.f() returns int language sql set search_path = pg_catalog "
         "as 'select 1'",
     ),
     "public may execute nothing": (
-        "select p.proname from pg_proc as p where " + OURS +
-        " and has_function_privilege('public', p.oid, 'execute')",
+        "select p.proname from pg_proc as p where "
+        + OURS
+        + " and has_function_privilege('public', p.oid, 'execute')",
         "create function agentdb.f() returns int language sql return 1",
     ),
     "names are not overloaded": (
-        "select p.proname from pg_proc as p where " + OURS +
-        " group by p.proname having count(*) > 1",
+        "select p.proname from pg_proc as p where "
+        + OURS
+        + " group by p.proname having count(*) > 1",
         "create function agentdb.flush() returns int language sql return 1",
     ),
     "no polymorphic or variadic argument": (
-        "select p.proname from pg_proc as p where " + OURS +
-        " and (p.provariadic <> 0 or exists (select from unnest(p.proargtypes) as t "
+        "select p.proname from pg_proc as p where "
+        + OURS
+        + " and (p.provariadic <> 0 or exists (select from unnest(p.proargtypes) as t "
         "join pg_type as y on y.oid = t where y.typtype = 'p'))",
         "create function agentdb.f(x anyelement) returns int language sql as 'select 1'",
     ),
     "what an agent may call waits for no lock for long": (
-        "select p.proname from pg_proc as p where " + OURS +
-        " and has_function_privilege('agentdb_agent', p.oid, 'execute')"
+        "select p.proname from pg_proc as p where "
+        + OURS
+        + " and has_function_privilege('agentdb_agent', p.oid, 'execute')"
         " and not coalesce(exists (select from unnest(p.proconfig) as c "
         "where c like 'lock_timeout=%%'), false)",
         "create function agentdb.f() returns int language sql return 1; "
         "grant execute on function agentdb.f to agentdb_agent",
     ),
     "internal function is granted to no agent": (
-        "select p.proname from pg_proc as p where " + OURS +
-        " and p.proname like '\\_%%' and has_function_privilege('agentdb_agent', p.oid, 'execute')",
+        "select p.proname from pg_proc as p where "
+        + OURS
+        + " and p.proname like '\\_%%' and has_function_privilege('agentdb_agent', p.oid, 'execute')",
         "create function agentdb._f() returns int language sql return 1; "
         "grant execute on function agentdb._f to agentdb_agent",
     ),
     "function belongs to an owner role": (
-        "select p.proname from pg_proc as p where " + OURS +
-        " and p.proowner::regrole::text not in "
+        "select p.proname from pg_proc as p where "
+        + OURS
+        + " and p.proowner::regrole::text not in "
         "('agentdb_owner', 'agentdb_capture', 'agentdb_applier')",
         "create function agentdb.f() returns int language sql return 1",
     ),
@@ -131,7 +139,7 @@ def offenders(db: Connection, query: LiteralString) -> list[str]:
 @pytest.mark.parametrize("rule", RULES)
 def test_house_rule_holds_and_sees_an_offender(db: Connection, rule: str) -> None:
     query, offence = RULES[rule]
-    query = query.replace("%%", "%")  # type: ignore[assignment]
+    query = query.replace("%%", "%")
     assert offenders(db, query) == []
     with db.transaction(force_rollback=True):
         db.execute(offence)
@@ -163,7 +171,9 @@ def test_every_sql_file_is_installed() -> None:
 def longer(text: str, limit: int) -> list[str]:
     """Return the functions whose bodies are longer than a limit."""
     found = re.finditer(
-        r"create or replace (?:function|procedure) (\S+).*?as \$\$\n(.*?)\n\$\$;", text, re.DOTALL
+        r"create or replace (?:function|procedure) (\S+).*?as \$\$\n(.*?)\n\$\$;",
+        text,
+        re.DOTALL,
     )
     return [m[1] for m in found if m[2].count("\n") >= limit]
 

@@ -33,7 +33,9 @@ def test_two_open_runs_must_be_told_apart(agent: Connection) -> None:
     refused = refusal(agent, LOG)
     assert refused.sqlstate == "ZA001"
     assert f"{first}, {second}" in (refused.message_primary or "")
-    named = value(agent, "select run_id from agentdb.log_progress('s', run => %s)", first)
+    named = value(
+        agent, "select run_id from agentdb.log_progress('s', run => %s)", first
+    )
     assert named == first
 
 
@@ -112,7 +114,7 @@ def test_pooled_run_is_reached_by_its_token_only(
     assert by_number.sqlstate == "ZA001"
     with session.transaction():
         session.execute("select agentdb.bind_run(%s::text)", [opened["token"]])
-        assert value(session, LOG.replace("*", "run_id")) == opened["run_id"]  # type: ignore[arg-type]
+        assert value(session, LOG.replace("*", "run_id")) == opened["run_id"]
 
 
 def test_binding_ends_with_the_transaction(
@@ -147,7 +149,9 @@ def test_stolen_token_opens_nothing_to_another_role(
 @pytest.mark.parametrize("token", [None, "", "x", "0" * 64, "\U0001f512"])
 def test_made_up_tokens_open_nothing(agent: Connection, token: str | None) -> None:
     start(agent)
-    assert refusal(agent, "select agentdb.bind_run(%s::text)", token).sqlstate == "ZA001"
+    assert (
+        refusal(agent, "select agentdb.bind_run(%s::text)", token).sqlstate == "ZA001"
+    )
 
 
 def test_hostile_setting_is_no_token(agent: Connection) -> None:
@@ -169,4 +173,4 @@ def test_secrets_are_stored_as_hashes_only(
         session = connect(db.info.dbname, user)
         for table in ("run_token", "agent_secret"):
             query = f"select * from agentdb.{table}"
-            assert refusal(session, query).sqlstate == "42501"  # type: ignore[arg-type]
+            assert refusal(session, query).sqlstate == "42501"

@@ -30,10 +30,10 @@ def test_log_cannot_be_rewritten_even_by_its_owner(
 ) -> None:
     db.execute(f"set role {role}".encode())
     for statement in ("delete from agentdb.{}", "truncate agentdb.{}"):
-        refused = refusal(db, statement.format(log + partition))  # type: ignore[arg-type]
+        refused = refusal(db, statement.format(log + partition))
         assert refused.sqlstate == "ZA008"
     update = f"update agentdb.{log}{partition} set recorded_at = now()"
-    assert refusal(db, update).sqlstate == "ZA008"  # type: ignore[arg-type]
+    assert refusal(db, update).sqlstate == "ZA008"
 
 
 def test_day_partitions_refuse_rewriting_too(db: Connection, agent: Connection) -> None:
@@ -44,7 +44,7 @@ def test_day_partitions_refuse_rewriting_too(db: Connection, agent: Connection) 
         "where log_name = 'token_log' and day = (now() at time zone 'UTC')::date",
     )
     for statement in ("delete from agentdb.{}", "truncate agentdb.{}"):
-        assert refusal(db, statement.format(day)).sqlstate == "ZA008"  # type: ignore[arg-type]
+        assert refusal(db, statement.format(day)).sqlstate == "ZA008"
 
 
 def test_row_without_a_partition_is_kept_and_moved(
@@ -65,7 +65,9 @@ def test_partitions_are_made_ahead_once(db: Connection) -> None:
     assert ahead == 0
 
 
-def test_partitions_past_retention_are_dropped(db: Connection, agent: Connection) -> None:
+def test_partitions_past_retention_are_dropped(
+    db: Connection, agent: Connection
+) -> None:
     age(db, "progress_log", "recorded_at", "31 days")
     age(db, "token_log", "recorded_at", "29 days")
     db.execute("select agentdb.maintain()")
@@ -80,7 +82,10 @@ def test_busy_log_is_maintained_later(
     reader = connect(db.info.dbname)
     with reader.transaction():
         reader.execute("lock table agentdb.token_log_default in share mode")
-        found = rows(db, "select distinct action from agentdb.maintain(0) where object like 'token%%'", )
+        found = rows(
+            db,
+            "select distinct action from agentdb.maintain(0) where object like 'token%%'",
+        )
         assert found == [{"action": "postponed"}]
     db.execute("select agentdb.maintain(0)")
     assert value(db, "select count(*) from agentdb.token_log_default") == 0

@@ -29,7 +29,7 @@ def alert(db: Connection, state: str = "firing", severity: str = "warning") -> i
             "insert into agentdb.alert (rule_name, fingerprint, labels, annotations, value,"
             " severity, state, active_at, firing_at, seen_at, flush) "
             "values ('no_progress', gen_random_uuid()::text, '{\"run\": \"12\"}',"
-            " '{\"summary\": \"silent\", \"policy\": \"default\"}', 'NaN', %s, %s,"
+            ' \'{"summary": "silent", "policy": "default"}\', \'NaN\', %s, %s,'
             " '2026-01-02 03:04:05Z', '2026-01-02 03:04:05Z', now(), true) "
             "returning alert_id",
             severity,
@@ -43,7 +43,9 @@ def claim(db: Connection) -> Row:
     return claimed
 
 
-def test_firing_alert_becomes_one_message_a_receiver(db: Connection, hook: None) -> None:
+def test_firing_alert_becomes_one_message_a_receiver(
+    db: Connection, hook: None
+) -> None:
     number = alert(db, severity="critical")
     assert value(db, "select agentdb.flush()") == 1
     assert value(db, "select agentdb.flush()") == 0
@@ -75,8 +77,10 @@ def test_receiver_hears_what_is_severe_enough(db: Connection, hook: None) -> Non
 
 
 def test_resolution_goes_to_those_who_want_it(db: Connection, hook: None) -> None:
-    db.execute("update agentdb.receiver set min_severity = 'info', "
-               "send_resolved = receiver_name = 'hook'")
+    db.execute(
+        "update agentdb.receiver set min_severity = 'info', "
+        "send_resolved = receiver_name = 'hook'"
+    )
     number = alert(db)
     db.execute("select agentdb.flush()")
     db.execute("update agentdb.alert set state = 'resolved', flush = true")
@@ -126,8 +130,13 @@ def test_failure_waits_longer_each_time_and_ends_dead(db: Connection) -> None:
         state = value(
             db, "select agentdb.mark_failed(%s, %s, 503, 'busy')", number, attempt
         )
-        waits.append(value(db, "select extract(epoch from visible_at - now())::float "
-                               "from agentdb.notification"))
+        waits.append(
+            value(
+                db,
+                "select extract(epoch from visible_at - now())::float "
+                "from agentdb.notification",
+            )
+        )
         age(db, "notification", "visible_at", "1 hour")
     assert state == "dead"
     assert 0.4 < waits[0] < 1.1 < waits[2] < 4.1
@@ -147,8 +156,11 @@ def test_wish_of_the_receiver_is_honoured_up_to_an_hour(db: Connection) -> None:
             "select agentdb.mark_failed(%s, %s, 429, 'slow', false, %s::text::interval)",
             [found["notification_id"], found["attempt"], wish],
         )
-        wait = value(db, "select extract(epoch from visible_at - clock_timestamp())::float"
-                         " from agentdb.notification")
+        wait = value(
+            db,
+            "select extract(epoch from visible_at - clock_timestamp())::float"
+            " from agentdb.notification",
+        )
         assert seconds - 2 < wait <= seconds
         age(db, "notification", "visible_at", "3 days")
 
@@ -178,9 +190,7 @@ def test_busy_receivers_are_skipped(db: Connection, hook: None) -> None:
     assert rows(db, query) == [{"receiver_name": "stdout"}]
 
 
-def test_claims_in_a_race_share_nothing(
-    db: Connection, connect: Connect
-) -> None:
+def test_claims_in_a_race_share_nothing(db: Connection, connect: Connect) -> None:
     for _ in range(40):
         alert(db)
     db.execute("select agentdb.flush()")
@@ -188,8 +198,11 @@ def test_claims_in_a_race_share_nothing(
 
     def work() -> None:
         session = connect(db.info.dbname, "operator_o")
-        while found := rows(session, "select notification_id from "
-                                     "agentdb.claim_notification('r', 3, '30 seconds')"):
+        while found := rows(
+            session,
+            "select notification_id from "
+            "agentdb.claim_notification('r', 3, '30 seconds')",
+        ):
             claimed.extend(each["notification_id"] for each in found)
 
     threads = [threading.Thread(target=work) for _ in range(4)]
@@ -228,6 +241,11 @@ def test_odd_targets_are_refused(db: Connection, target: str | None) -> None:
 @pytest.mark.parametrize("user", ["agent_a", "auditor_u", "reviewer_r", "app_user"])
 def test_outbox_is_the_operators(db: Connection, connect: Connect, user: str) -> None:
     session = connect(db.info.dbname, user)
-    for call in ("flush()", "claim_notification('x')", "mark_sent(1, 1)", "claim_rule()"):
-        refused = refusal(session, f"select agentdb.{call}")  # type: ignore[arg-type]
+    for call in (
+        "flush()",
+        "claim_notification('x')",
+        "mark_sent(1, 1)",
+        "claim_rule()",
+    ):
+        refused = refusal(session, f"select agentdb.{call}")
         assert refused.sqlstate == "42501"

@@ -19,8 +19,12 @@ def agent(db: Connection, connect: Connect) -> Connection:
 
 def test_step_is_recorded_with_its_details(db: Connection, agent: Connection) -> None:
     details = '{"page": 3, "url": "https://example.org/%s"}'
-    said = row(agent, "select * from agentdb.log_progress('fetched', %s::jsonb)", details)
-    found = row(db, "select run_id, recorded_at, step, details from agentdb.progress_log")
+    said = row(
+        agent, "select * from agentdb.log_progress('fetched', %s::jsonb)", details
+    )
+    found = row(
+        db, "select run_id, recorded_at, step, details from agentdb.progress_log"
+    )
     assert found["recorded_at"] == said["recorded_at"]
     assert (found["step"], found["details"]["page"]) == ("fetched", 3)
 
@@ -60,7 +64,9 @@ def test_huge_and_deep_details_leave_their_size_and_hash(
 def test_many_steps_are_one_call_and_keep_their_order(
     db: Connection, agent: Connection
 ) -> None:
-    steps = '[{"step": "b"}, {"step": "a", "details": [1]}, {"step": "c", "details": null}]'
+    steps = (
+        '[{"step": "b"}, {"step": "a", "details": [1]}, {"step": "c", "details": null}]'
+    )
     said = row(agent, "select * from agentdb.log_progress_many(%s::jsonb)", steps)
     assert said["recorded"] == 3
     query = "select step, details from agentdb.progress_log order by progress_log_id"

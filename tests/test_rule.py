@@ -29,8 +29,8 @@ RULES = (
 
 @pytest.mark.parametrize("rule", RULES)
 def test_view_is_the_rule_at_the_present_time(db: Connection, rule: str) -> None:
-    assert rows(db, f"select * from agentdb.{rule}") == []  # type: ignore[arg-type]
-    assert labels(db, rule) == []  # type: ignore[arg-type]
+    assert rows(db, f"select * from agentdb.{rule}") == []
+    assert labels(db, rule) == []
 
 
 @pytest.mark.parametrize("user", ["auditor_u", "operator_o"])
@@ -40,7 +40,7 @@ def test_rules_are_read_by_auditors_and_operators(
 ) -> None:
     start(agent, tick_interval="1 min")
     session = connect(db.info.dbname, user)
-    assert rows(session, f"select * from agentdb.{rule}") == []  # type: ignore[arg-type]
+    assert rows(session, f"select * from agentdb.{rule}") == []
 
 
 def test_conversation_over_its_budget_fires(db: Connection, agent: Connection) -> None:
@@ -61,10 +61,14 @@ def test_conversation_counts_across_its_runs(db: Connection, agent: Connection) 
         agent.execute("select agentdb.end_run()")
     start(agent, conversation="case 8")
     agent.execute("select agentdb.log_tokens(200000, 0)")
-    assert [each["conversation"] for each in labels(db, "conversation_budget")] == ["case 7"]
+    assert [each["conversation"] for each in labels(db, "conversation_budget")] == [
+        "case 7"
+    ]
 
 
-def test_conversation_that_ended_long_ago_is_over(db: Connection, agent: Connection) -> None:
+def test_conversation_that_ended_long_ago_is_over(
+    db: Connection, agent: Connection
+) -> None:
     start(agent)
     agent.execute("select agentdb.log_tokens(600000, 0)")
     agent.execute("select agentdb.end_run()")
@@ -97,7 +101,9 @@ def test_three_times_the_average_fires_after_a_day_of_history(
     assert labels(db, "token_rate") == []
     agent.execute("select agentdb.log_tokens(4000, 0)")
     assert labels(db, "token_rate") == [{"agent": "a"}]
-    db.execute("delete from agentdb.token_hour where hour_at < now() - interval '20 hours'")
+    db.execute(
+        "delete from agentdb.token_hour where hour_at < now() - interval '20 hours'"
+    )
     assert labels(db, "token_rate") == []
 
 
@@ -144,7 +150,9 @@ def test_one_tool_again_and_again_fires(db: Connection, agent: Connection) -> No
 
 def test_tool_that_mostly_fails_fires(db: Connection, agent: Connection) -> None:
     start(agent)
-    agent.execute("select agentdb.log_tool_call('t', ok => i > 2, error => 'E' || i) from generate_series(1, 4) as i")
+    agent.execute(
+        "select agentdb.log_tool_call('t', ok => i > 2, error => 'E' || i) from generate_series(1, 4) as i"
+    )
     assert labels(db, "tool_errors") == []
     agent.execute("select agentdb.log_tool_call('t', ok => false, error => 'last')")
     assert labels(db, "tool_errors") == [{"agent": "a", "tool": "t"}]
@@ -195,7 +203,9 @@ def test_each_agent_is_judged_by_its_own_policy(
         "values ('patient', 'for pollers', 50)"
     )
     register(db, "b", "agent_b")
-    db.execute("update agentdb.agent set policy_name = 'patient' where agent_name = 'b'")
+    db.execute(
+        "update agentdb.agent set policy_name = 'patient' where agent_name = 'b'"
+    )
     for session in (agent, connect(db.info.dbname, "agent_b")):
         start(session)
         session.execute("select agentdb.log_tool_call('t') from generate_series(1, 10)")
@@ -215,7 +225,7 @@ def test_hostile_names_and_numbers_break_no_rule(
     agent.execute("select agentdb.log_tokens(1000000000, 1000000000, 1000000000)")
     assert len(labels(db, "repeated_tool_call")) == 6
     for rule in RULES:
-        for each in rows(db, f"select * from agentdb.{rule}"):  # type: ignore[arg-type]
+        for each in rows(db, f"select * from agentdb.{rule}"):
             assert each["annotations"]["summary"]
 
 
@@ -227,7 +237,7 @@ def test_any_moment_may_be_asked_about(
     agent.execute("select agentdb.log_tool_call('t')")
     agent.execute("select agentdb.log_tokens(10, 1)")
     for rule in RULES:
-        labels(db, rule, moment)  # type: ignore[arg-type]
+        labels(db, rule, moment)
 
 
 def test_thresholds_are_columns_with_sane_bounds(db: Connection) -> None:

@@ -103,7 +103,9 @@ def test_dead_runs_do_not_fill_the_cap(db: Connection, agent: Connection) -> Non
     ]
 
 
-def test_run_that_still_logs_is_not_abandoned(db: Connection, agent: Connection) -> None:
+def test_run_that_still_logs_is_not_abandoned(
+    db: Connection, agent: Connection
+) -> None:
     db.execute("update agentdb.policy set abandon_after = '1 hour'")
     run = start(agent)
     age(db, "run", "started_at", "2 hours")

@@ -92,7 +92,11 @@ def test_both_drivers_and_the_printed_script_install_the_same(
 
 
 def test_psql_runs_the_printed_script(
-    server: Server, make_database: MakeDatabase, tmp_path: Path, db: Connection, dump: Dump
+    server: Server,
+    make_database: MakeDatabase,
+    tmp_path: Path,
+    db: Connection,
+    dump: Dump,
 ) -> None:
     psql = shutil.which("psql", path=f"{server.bin}:{os.environ.get('PATH', '')}")
     if psql is None:
@@ -102,7 +106,13 @@ def test_psql_runs_the_printed_script(
     database = make_database()
     subprocess.run(
         [
-            psql, "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f", script,
+            psql,
+            "-X",
+            "-q",
+            "-v",
+            "ON_ERROR_STOP=1",
+            "-f",
+            script,
             server.dsn(database=database, user=INSTALLER),
         ],
         check=True,
@@ -118,7 +128,9 @@ def test_shape_of_the_schema_is_the_reviewed_one(db: Connection, dump: Dump) -> 
     if os.environ.get("AGENTDB_WRITE_SCHEMA"):
         golden.write_text(found)
     if db.info.server_version // 10000 != 18:
-        pytest.skip("schema.sql is written by pg_dump 18, whose words others do not use")
+        pytest.skip(
+            "schema.sql is written by pg_dump 18, whose words others do not use"
+        )
     assert found == golden.read_text()
 
 
@@ -170,16 +182,18 @@ def test_expected_tables_are_those_of_the_baseline(empty: Engine) -> None:
             "alter table agentdb.run add extra int",
             "unexpected: column run.extra integer",
         ),
-        ("drop index agentdb.run_ended_at_idx", "missing: index CREATE INDEX run_ended_at_idx"),
+        (
+            "drop index agentdb.run_ended_at_idx",
+            "missing: index CREATE INDEX run_ended_at_idx",
+        ),
     ],
 )
 def test_check_names_what_was_edited(
     template: str, make_database: MakeDatabase, server: Server, edit: str, said: str
 ) -> None:
-    dsn = server.dsn(database=make_database(template))
-    with psycopg.connect(dsn, autocommit=True) as connection:
-        connection.execute(edit.encode())
-    installer = server.dsn(database=psycopg.conninfo.conninfo_to_dict(dsn)["dbname"], user=INSTALLER)
+    name = make_database(template)
+    tell(server.dsn(database=name), edit)
+    installer = server.dsn(database=name, user=INSTALLER)
     found = installation.differences(installer)
     assert len(found) == 1
     assert found[0].startswith(said)
@@ -195,12 +209,18 @@ def test_installing_again_mends_edited_code(db: Connection, server: Server) -> N
     assert installation.differences(dsn) == []
 
 
-def test_what_a_dba_set_survives_an_installation(db: Connection, server: Server) -> None:
-    db.execute("update agentdb.alert_rule set enabled = false, severity = 'info', "
-               "evaluate_every = '1 hour', description = 'x' where rule_name = 'long_tick'")
+def test_what_a_dba_set_survives_an_installation(
+    db: Connection, server: Server
+) -> None:
+    db.execute(
+        "update agentdb.alert_rule set enabled = false, severity = 'info', "
+        "evaluate_every = '1 hour', description = 'x' where rule_name = 'long_tick'"
+    )
     installation.install(server.dsn(database=db.info.dbname, user=INSTALLER))
-    found = db.execute("select enabled, severity, evaluate_every::text, description = 'x' "
-                       "from agentdb.alert_rule where rule_name = 'long_tick'").fetchone()
+    found = db.execute(
+        "select enabled, severity, evaluate_every::text, description = 'x' "
+        "from agentdb.alert_rule where rule_name = 'long_tick'"
+    ).fetchone()
     assert found == (False, "info", "01:00:00", False)
 
 
@@ -227,11 +247,15 @@ def test_nothing_of_somebody_elses_is_adopted(
 def test_roles_of_somebody_else_are_not_adopted() -> None:
     with LocalServer(fast=True) as server:
         for fault in ("login", "createdb", "superuser", "bypassrls"):
-            tell(server.dsn(), b"create role agentdb_owner " + fault.encode())  # type: ignore[arg-type]
+            tell(server.dsn(), f"create role agentdb_owner {fault}")
             with pytest.raises(DBAPIError, match="role agentdb_owner already exists"):
                 installation.install(server.dsn())
             tell(server.dsn(), "drop role agentdb_owner")
-        tell(server.dsn(), "create role agentdb_owner", "create role eve login in role agentdb_owner")
+        tell(
+            server.dsn(),
+            "create role agentdb_owner",
+            "create role eve login in role agentdb_owner",
+        )
         with pytest.raises(DBAPIError, match="eve is a member of agentdb_owner"):
             installation.install(server.dsn())
 
@@ -266,8 +290,11 @@ def test_eight_installations_at_once_all_succeed(
 
 
 def test_uninstalling_leaves_the_users_own_tables(empty: Engine, dump: Dump) -> None:
-    run(empty, "create schema mine; create table mine.t (id int primary key); "
-               "insert into mine.t values (1)")
+    run(
+        empty,
+        "create schema mine; create table mine.t (id int primary key); "
+        "insert into mine.t values (1)",
+    )
     before = dumped(dump, empty)
     install(empty)
     run(empty, "insert into mine.t values (2)")
@@ -279,7 +306,11 @@ def test_uninstalling_leaves_the_users_own_tables(empty: Engine, dump: Dump) -> 
 
 
 def test_uninstalling_with_data_and_partitions_leaves_nothing(
-    db: Connection, connect: Connect, server: Server, dump: Dump, make_database: MakeDatabase
+    db: Connection,
+    connect: Connect,
+    server: Server,
+    dump: Dump,
+    make_database: MakeDatabase,
 ) -> None:
     db.execute("select agentdb.maintain()")
     installation.uninstall(server.dsn(database=db.info.dbname, user=INSTALLER))
@@ -291,7 +322,9 @@ def test_users_view_stops_the_removal_and_is_named(
 ) -> None:
     db.execute("create view public.mine as select * from agentdb.run_summary")
     dsn = server.dsn(database=db.info.dbname, user=INSTALLER)
-    with pytest.raises(DBAPIError, match="view public.mine depends on view agentdb.run_summary"):
+    with pytest.raises(
+        DBAPIError, match=r"view public\.mine depends on view agentdb\.run_summary"
+    ):
         installation.uninstall(dsn)
     assert installation.differences(dsn) == []
 
@@ -299,8 +332,12 @@ def test_users_view_stops_the_removal_and_is_named(
 def test_roles_go_with_the_last_database_only() -> None:
     count = "select count(*) from pg_roles where rolname like 'agentdb%'"
     with LocalServer(fast=True) as server:
-        tell(server.dsn(), "create role installer login createrole",
-             "create database one owner installer", "create database two owner installer")
+        tell(
+            server.dsn(),
+            "create role installer login createrole",
+            "create database one owner installer",
+            "create database two owner installer",
+        )
         dsns = [server.dsn(database=name, user="installer") for name in ("one", "two")]
         for dsn in dsns:
             installation.install(dsn)
@@ -311,9 +348,13 @@ def test_roles_go_with_the_last_database_only() -> None:
         assert answer(server.dsn(), count) == 0
 
 
-def test_database_in_another_encoding_is_refused(server: Server, admin: Connection) -> None:
-    admin.execute("create database agentdb_latin encoding 'SQL_ASCII' template template0 "
-                  "owner installer")
+def test_database_in_another_encoding_is_refused(
+    server: Server, admin: Connection
+) -> None:
+    admin.execute(
+        "create database agentdb_latin encoding 'SQL_ASCII' template template0 "
+        "owner installer"
+    )
     try:
         with pytest.raises(DBAPIError, match="UTF8"):
             installation.install(server.dsn(database="agentdb_latin", user=INSTALLER))
@@ -321,7 +362,9 @@ def test_database_in_another_encoding_is_refused(server: Server, admin: Connecti
         admin.execute("drop database agentdb_latin")
 
 
-def test_unprivileged_role_cannot_install(server: Server, make_database: MakeDatabase) -> None:
+def test_unprivileged_role_cannot_install(
+    server: Server, make_database: MakeDatabase
+) -> None:
     with pytest.raises(DBAPIError) as failure:
         installation.install(server.dsn(database=make_database(), user="app_user"))
     assert getattr(failure.value.orig, "sqlstate", None) == "42501"
@@ -343,8 +386,10 @@ def test_later_revision_keeps_former_code_beside_it(tmp_path: Path) -> None:
     (copy / "sql" / "runner.sql").write_text(newer)
     with LocalServer(fast=True) as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "bundled", lambda name: copy / name)
-        comment = ("select left(obj_description('agentdb.runner_health'::regclass), 4), "
-                   "to_regclass('agentdb.shout') is not null")
+        comment = (
+            "select left(obj_description('agentdb.runner_health'::regclass), 4), "
+            "to_regclass('agentdb.shout') is not null"
+        )
         engine = create_engine(schema.url(server.dsn()), poolclass=NullPool)
         for step, expected in (
             ("0001", ("Each", False)),

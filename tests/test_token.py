@@ -61,13 +61,15 @@ def test_counts_that_cannot_be_are_refused(
     db: Connection, agent: Connection, arguments: str
 ) -> None:
     query = f"select agentdb.log_tokens({arguments})"
-    refused = refusal(agent, query)  # type: ignore[arg-type]
+    refused = refusal(agent, query)
     assert refused.sqlstate == "ZA004"
     assert value(db, "select count(*) from agentdb.token_log") == 0
 
 
 def test_many_usages_are_one_call(db: Connection, agent: Connection) -> None:
-    usages = '[{"input": 10, "output": 2}, {"input": 20, "cached_input": 5, "cost": 0.5}]'
+    usages = (
+        '[{"input": 10, "output": 2}, {"input": 20, "cached_input": 5, "cost": 0.5}]'
+    )
     said = row(agent, "select * from agentdb.log_tokens_many(%s::jsonb)", usages)
     assert said["recorded"] == 2
     found = row(
@@ -78,7 +80,9 @@ def test_many_usages_are_one_call(db: Connection, agent: Connection) -> None:
     assert found == {"input": 30, "cached": 5, "output": 2, "cost": Decimal("0.5")}
 
 
-@pytest.mark.parametrize("bad", ['{"input": 1.5}', '{"input": "NaN"}', '{"input": 1e99}', "{}"])
+@pytest.mark.parametrize(
+    "bad", ['{"input": 1.5}', '{"input": "NaN"}', '{"input": 1e99}', "{}"]
+)
 def test_one_bad_usage_refuses_all(db: Connection, agent: Connection, bad: str) -> None:
     refused = refusal(
         agent, "select agentdb.log_tokens_many(%s::jsonb)", f'[{{"input": 1}}, {bad}]'

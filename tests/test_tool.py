@@ -77,12 +77,18 @@ def test_same_call_id_in_another_run_is_another_call(
     assert value(db, "select count(*) from agentdb.tool_call_log") == 2
 
 
-def test_begun_call_is_in_flight_until_it_ends(db: Connection, agent: Connection) -> None:
-    call = value(agent, "select call from agentdb.begin_tool_call('fetch', '{\"u\": 1}')")
+def test_begun_call_is_in_flight_until_it_ends(
+    db: Connection, agent: Connection
+) -> None:
+    call = value(
+        agent, "select call from agentdb.begin_tool_call('fetch', '{\"u\": 1}')"
+    )
     flying = row(db, "select tool, args from agentdb.tool_call where ended_at is null")
     assert flying == {"tool": "fetch", "args": {"u": 1}}
     assert value(db, "select count(*) from agentdb.tool_call_log") == 0
-    ended = row(agent, "select * from agentdb.end_tool_call(%s::text, false, 'x')", call)
+    ended = row(
+        agent, "select * from agentdb.end_tool_call(%s::text, false, 'x')", call
+    )
     found = row(db, "select tool, args, ok, error, duration from agentdb.tool_call_log")
     assert found == {
         "tool": "fetch",
@@ -103,9 +109,7 @@ def test_call_that_never_began_is_told(agent: Connection) -> None:
 
 
 def test_calls_in_flight_are_capped(agent: Connection) -> None:
-    agent.execute(
-        "select agentdb.begin_tool_call('t') from generate_series(1, 1000)"
-    )
+    agent.execute("select agentdb.begin_tool_call('t') from generate_series(1, 1000)")
     assert refusal(agent, "select agentdb.begin_tool_call('t')").sqlstate == "ZA005"
 
 
@@ -125,7 +129,7 @@ def test_odd_arguments_are_refused(
     db: Connection, agent: Connection, arguments: str
 ) -> None:
     query = f"select agentdb.log_tool_call({arguments})"
-    assert refusal(agent, query).sqlstate == "ZA004"  # type: ignore[arg-type]
+    assert refusal(agent, query).sqlstate == "ZA004"
     assert value(db, "select count(*) from agentdb.tool_call_log") == 0
 
 
@@ -138,7 +142,8 @@ def test_many_calls_are_one_call(db: Connection, agent: Connection) -> None:
     said = row(agent, "select * from agentdb.log_tool_call_many(%s::jsonb)", calls)
     assert (said["recorded"], said["repeated"]) == (2, 1)
     found = rows(
-        db, "select tool, ok, error from agentdb.tool_call_log order by tool_call_log_id"
+        db,
+        "select tool, ok, error from agentdb.tool_call_log order by tool_call_log_id",
     )
     assert found == [
         {"tool": "a", "ok": True, "error": None},

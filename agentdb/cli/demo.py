@@ -6,7 +6,7 @@ import signal
 
 import click
 
-from .options import reports_errors
+from .options import end_in_order, reports_errors
 
 
 @click.command()
@@ -22,7 +22,7 @@ def demo(keep: bool) -> None:
     from agentdb import demo
     from agentdb.local import LocalServerError
 
-    signal.signal(signal.SIGTERM, _terminate)
+    signal.signal(signal.SIGTERM, end_in_order)
     try:
         caught = demo.demo(Console(), keep=keep)
     except LocalServerError as error:
@@ -31,8 +31,3 @@ def demo(keep: bool) -> None:
         raise click.exceptions.Exit(0 if keep else 130) from None
     if not caught:
         raise click.ClickException("the run over its budget was not caught")
-
-
-def _terminate(number: int, frame: object) -> None:
-    """End as Ctrl-C does: the server is stopped and removed on the way out."""
-    raise SystemExit(128 + number)

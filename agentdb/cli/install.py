@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import click
 
 from .options import dsn, reports_errors
@@ -9,8 +11,12 @@ from .options import dsn, reports_errors
 
 @click.command()
 @dsn
-@click.option("--check", is_flag=True, help="Name what differs from this release; 1 if any.")
-@click.option("--sql", "as_sql", is_flag=True, help="Print the script instead of running it.")
+@click.option(
+    "--check", is_flag=True, help="Name what differs from this release; 1 if any."
+)
+@click.option(
+    "--sql", "as_sql", is_flag=True, help="Print the script instead of running it."
+)
 @reports_errors
 def install(dsn: str, check: bool, as_sql: bool) -> None:
     """Install the pack into a database, or upgrade it.
@@ -47,7 +53,7 @@ def uninstall(dsn: str, yes: bool) -> None:
 
     if not yes:
         question = f"Remove schema agentdb and all its logs from {shown(dsn)}?"
-        if not click.get_text_stream("stdin").isatty():
+        if not sys.stdin.isatty():
             raise click.UsageError(f"{question} Say --yes to confirm.")
         click.confirm(question, abort=True)
     installation.uninstall(dsn)

@@ -29,9 +29,8 @@ dsn = click.option(
 class Failure(click.ClickException):
     """A failure with what was seen and what to do next, as the database told it."""
 
-    def __init__(self, error: BaseException, exit_code: int = 1) -> None:
+    def __init__(self, error: BaseException) -> None:
         super().__init__(_describe(error))
-        self.exit_code = exit_code
 
 
 def reports_errors(function: F) -> F:
@@ -59,6 +58,7 @@ def _is_from_database(error: Exception) -> bool:
 
 def _describe(error: BaseException) -> str:
     cause = getattr(error, "orig", None) or error
+    parts: dict[str, str | None]
     if (ours := from_database(cause)) is not None:
         parts = {"": str(ours), "detail: ": ours.detail, "hint: ": ours.hint}
     else:
@@ -67,6 +67,11 @@ def _describe(error: BaseException) -> str:
         detail = getattr(diag, "message_detail", None)
         parts = {"": first, "detail: ": detail, "hint: ": _hint(cause)}
     return "\n".join(prefix + text for prefix, text in parts.items() if text)
+
+
+def end_in_order(number: int, frame: object) -> None:
+    """Handle SIGTERM as Ctrl-C is: what was started is stopped on the way out."""
+    raise SystemExit(0)
 
 
 HINTS = {

@@ -14,6 +14,7 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from typing_extensions import LiteralString
 
 Row: TypeAlias = dict[str, Any]
@@ -100,13 +101,15 @@ def print_json(sections: Sequence[Section], found: Sequence[list[Row]]) -> None:
     click.echo(json.dumps(answer, default=_as_json, indent=2, ensure_ascii=False))
 
 
-def print_table(section: Section, its: list[Row]) -> None:
+def print_table(
+    section: Section, its: list[Row], console: Console | None = None
+) -> None:
     """Print rows for a person, as wide as the terminal."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(highlight=False, emoji=False, markup=False)
+    console = console or Console(highlight=False, emoji=False, markup=False)
     if not its:
         console.print(Text(f"{section.title}: {section.empty}"))
         return

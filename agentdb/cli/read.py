@@ -41,18 +41,12 @@ from agentdb.timeline({run})
 """
 
 
-class RunId(click.ParamType):
-    """A run's number, also as R-12."""
-
-    name = "run"
-
-    def convert(
-        self, value: str, param: click.Parameter | None, ctx: click.Context | None
-    ) -> int:
-        text = str(value).upper().removeprefix("R-")
-        if not text.isdecimal() or len(text) > 18:
-            self.fail(f"{value!r} is no run; see agentdb runs", param, ctx)
-        return int(text)
+def run_number(ctx: click.Context, param: click.Parameter, value: str) -> int:
+    """Return a run's number, also from R-12."""
+    text = value.upper().removeprefix("R-")
+    if not text.isdecimal() or len(text) > 18:
+        raise click.BadParameter(f"{value!r} is no run; see agentdb runs")
+    return int(text)
 
 
 limit = click.option(
@@ -72,7 +66,8 @@ def status(dsn: str, as_json: bool, as_sql: bool) -> None:
     try:
         found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
     except psycopg.Error as error:
-        raise Failure(error, UNKNOWN) from error
+        click.echo(f"unknown: {Failure(error).message}", err=True)
+        raise click.exceptions.Exit(UNKNOWN) from error
     states = (EXIT_CODES.get(row["state"], UNKNOWN) for rows in found for row in rows)
     raise click.exceptions.Exit(max(states, default=0))
 
@@ -94,11 +89,18 @@ def alerts(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> No
 @dsn
 @how
 @click.option("--agent", help="Only the runs of this agent.")
-@click.option("--open", "only_open", is_flag=True, help="Only runs that have not ended.")
+@click.option(
+    "--open", "only_open", is_flag=True, help="Only runs that have not ended."
+)
 @limit
 @reports_errors
 def runs(
-    dsn: str, as_json: bool, as_sql: bool, agent: str | None, only_open: bool, limit: int
+    dsn: str,
+    as_json: bool,
+    as_sql: bool,
+    agent: str | None,
+    only_open: bool,
+    limit: int,
 ) -> None:
     """List runs, the newest first."""
     statement = query(RUNS, agent=agent, open=only_open, limit=limit)
@@ -108,7 +110,7 @@ def runs(
 @click.command()
 @dsn
 @how
-@click.argument("run", type=RunId())
+@click.argument("run", callback=run_number)
 @reports_errors
 def timeline(dsn: str, as_json: bool, as_sql: bool, run: int) -> None:
     """Show everything that RUN did, in order."""

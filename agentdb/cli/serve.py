@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import click
 
-from .options import dsn, reports_errors
+from .options import dsn, end_in_order, reports_errors
 
 
 @click.command()
@@ -45,4 +46,5 @@ def up(dsn: str, directory: Path) -> None:
     """
     from agentdb import up
 
+    signal.signal(signal.SIGTERM, end_in_order)
     raise click.exceptions.Exit(up.up(dsn, directory, tell=click.echo))

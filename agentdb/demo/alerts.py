@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import io
 import json
+from typing import TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
 
 STYLES = {"critical": "bold red", "warning": "yellow", "info": "cyan"}
+
+
+def alert_printer(console: Console) -> TextIO:
+    """Return a stream that prints the runner's messages on a console."""
+    return cast(TextIO, AlertPrinter(console))
 
 
 class AlertPrinter(io.TextIOBase):

@@ -15,7 +15,7 @@ from agentdb.background import BackgroundRunner
 from agentdb.local import LocalServer
 
 from . import airline, summary
-from .alerts import AlertPrinter
+from .alerts import alert_printer
 from .progress import Progress
 from .recording import DATA, Event, Recording, read
 from .replay import Pace, Stopped, replay
@@ -42,7 +42,7 @@ def demo(console: Console, *, factor: float = FACTOR, keep: bool = False) -> boo
     with LocalServer(fast=True) as server:
         dsn = server.dsn()
         prepare(dsn)
-        with BackgroundRunner(dsn, stream=AlertPrinter(console), poll=0.2):
+        with BackgroundRunner(dsn, stream=alert_printer(console), poll=0.2):
             agents = {name: server.dsn(user=role) for name, role in AGENTS.items()}
             _replay_all(agents, recordings(), console, factor)
             _wait_until_told(dsn)
@@ -109,6 +109,8 @@ def _wait_until_told(dsn: str) -> None:
         end = _value(connection, "select clock_timestamp()")
         while not _value(connection, SETTLED, end) or not _value(connection, TOLD):
             time.sleep(0.1)
+        # The runner rolls up every few seconds; the summary wants the last event too.
+        connection.execute("select agentdb.roll_up()")
 
 
 def _value(

@@ -29,7 +29,9 @@ select from agentdb.log_tool_call(
   error => %(error)s::text, result_size => %(size)s::bigint, run => %(run)s::bigint
 )
 """
-PROGRESS = "select from agentdb.log_progress(step => %(step)s::text, run => %(run)s::bigint)"
+PROGRESS = (
+    "select from agentdb.log_progress(step => %(step)s::text, run => %(run)s::bigint)"
+)
 END = "select from agentdb.end_run(outcome => 'succeeded', run => %(run)s::bigint)"
 
 

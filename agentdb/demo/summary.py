@@ -43,7 +43,7 @@ def show(console: Console, dsn: str, *, keep: bool) -> bool:
     _print_caught(console, caught)
     console.print("\nThe SQL that shows it, and its answer:\n", style="bold")
     console.print(Text(budget.statement, style="cyan"))
-    print_table(budget, over)
+    print_table(budget, over, console)
     _print_next(console, dsn, over, keep=keep)
     return bool(over)
 
