@@ -9,7 +9,8 @@ from . import schema
 
 CODE = """
 select 'function ' || p.oid::regprocedure as name,
-       pg_get_functiondef(p.oid) || p.proowner::regrole || coalesce(p.proacl::text, '')
+       pg_get_functiondef(p.oid) || p.proowner::regrole
+         || coalesce(p.proacl::text, '')
          || coalesce(obj_description(p.oid, 'pg_proc'), '') as definition
 from pg_proc as p
 where p.pronamespace = 'agentdb'::regnamespace
@@ -29,7 +30,8 @@ where c.relnamespace = 'agentdb'::regnamespace
   and not t.tgisinternal
   and not c.relispartition
 union all
-select 'grants on ' || c.oid::regclass, c.relowner::regrole || coalesce(c.relacl::text, '')
+select 'grants on ' || c.oid::regclass,
+       c.relowner::regrole || coalesce(c.relacl::text, '')
 from pg_class as c
 where c.relnamespace = 'agentdb'::regnamespace
   and c.relkind in ('r', 'p')

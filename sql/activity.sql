@@ -137,7 +137,8 @@ end;
 $$;
 
 comment on function agentdb.roll_up () is
-  'Advances run_activity and token_hour to the newest settled transaction and returns their age; a second caller leaves at once.';
+  'Advances run_activity and token_hour to the newest settled transaction and '
+  'returns their age; a second caller leaves at once.';
 
 
 -- Runs that can still make trouble: open, or ended within the last hour of the moment.

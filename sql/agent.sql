@@ -26,7 +26,8 @@ create or replace function agentdb._role_fault (role_name name)
   );
 
 comment on function agentdb._role_fault (name) is
-  'Says why a role must not be an agent''s; empty where nothing speaks against it, NULL where there is no such role.';
+  'Says why a role must not be an agent''s; empty where nothing speaks against it, '
+  'NULL where there is no such role.';
 
 
 create or replace function agentdb._check_agent_role (role_name name)
@@ -107,7 +108,8 @@ end;
 $$;
 
 comment on function agentdb.register_agent (text, text, text, boolean) is
-  'Registers an agent under a login role; with pooled => true several agents share the role and each gets a secret, shown only once.';
+  'Registers an agent under a login role; with pooled => true several agents share '
+  'the role and each gets a secret, shown only once.';
 
 
 create or replace function agentdb._new_secret ()

@@ -32,7 +32,8 @@ create or replace function agentdb._rule_query (view_name text, max_alerts integ
   );
 
 comment on function agentdb._rule_query (text, integer) is
-  'The statement that yields a rule''s rows as one JSON array, one row more than allowed.';
+  'The statement that yields a rule''s rows as one JSON array, one row more than '
+  'allowed.';
 
 
 create or replace function agentdb.claim_rule ()
@@ -67,7 +68,8 @@ as $$
 $$;
 
 comment on function agentdb.claim_rule () is
-  'Takes the rule that is due longest and returns the query to run for it; no row when none is due.';
+  'Takes the rule that is due longest and returns the query to run for it; no row '
+  'when none is due.';
 
 
 create or replace function agentdb.next_evaluation_ms ()
@@ -110,7 +112,8 @@ end;
 $$;
 
 comment on function agentdb.fail_rule (text, bigint, text) is
-  'Records that an evaluation failed and puts the next one off, doubling up to 5 minutes; false when another came between.';
+  'Records that an evaluation failed and puts the next one off, doubling up to 5 '
+  'minutes; false when another came between.';
 
 
 create or replace function agentdb._check_instances (instances jsonb)
@@ -137,7 +140,8 @@ end;
 $$;
 
 comment on function agentdb._check_instances (jsonb) is
-  'Raises ZA004 unless every instance has labels, and annotations that are an object or absent.';
+  'Raises ZA004 unless every instance has labels, and annotations that are an '
+  'object or absent.';
 
 
 create or replace function agentdb._instance (rule_name text, instances jsonb)
@@ -205,7 +209,8 @@ as $$
 $$;
 
 comment on function agentdb._touch_alerts (text, jsonb, timestamptz) is
-  'Marks the alerts of a rule as seen now; new ones and resolved ones begin an episode as pending.';
+  'Marks the alerts of a rule as seen now; new ones and resolved ones begin an '
+  'episode as pending.';
 
 
 create or replace function agentdb._advance_alerts (rule_name text, at timestamptz, truncated boolean)
@@ -263,7 +268,8 @@ as $$
 $$;
 
 comment on function agentdb._advance_alerts (text, timestamptz, boolean) is
-  'Fires what has been pending for fire_after, resolves what is gone for keep_firing, and logs both.';
+  'Fires what has been pending for fire_after, resolves what is gone for '
+  'keep_firing, and logs both.';
 
 
 create or replace function agentdb.ingest (
@@ -307,4 +313,5 @@ end;
 $$;
 
 comment on function agentdb.ingest (text, bigint, jsonb, boolean, double precision) is
-  'Turns the rows of one evaluation into alerts and says how many changed; no row when the evaluation is out of date; raises ZA004.';
+  'Turns the rows of one evaluation into alerts and says how many changed; no row '
+  'when the evaluation is out of date; raises ZA004.';

@@ -52,7 +52,8 @@ end;
 $$;
 
 comment on function agentdb._current_run (bigint) is
-  'Resolves the run of a call: the argument, the bound token, else the role''s only open run; raises ZA001 or ZA003.';
+  'Resolves the run of a call: the argument, the bound token, else the role''s only '
+  'open run; raises ZA001 or ZA003.';
 
 
 create or replace function agentdb._only_open_run (
@@ -135,7 +136,8 @@ end;
 $$;
 
 comment on function agentdb._refuse_foreign_run (bigint) is
-  'Raises ZA001 for a run that the session may not speak for, whether or not it exists.';
+  'Raises ZA001 for a run that the session may not speak for, whether or not it '
+  'exists.';
 
 
 create or replace function agentdb._session_agent (
@@ -167,7 +169,8 @@ end;
 $$;
 
 comment on function agentdb._session_agent (text, text) is
-  'Resolves the agent of a session by its login role, or by name and secret behind a shared role; raises ZA002.';
+  'Resolves the agent of a session by its login role, or by name and secret behind '
+  'a shared role; raises ZA002.';
 
 
 -- For the transaction only: behind a pooler the next transaction is somebody else's.

@@ -13,7 +13,10 @@ create or replace function agentdb._is_live (
   language sql
   immutable
   parallel safe
-  return expires_at > at and expires_at - renewed_at >= renewed_at - at;
+  return case
+    when expires_at > at then expires_at - renewed_at >= renewed_at - at
+    else false
+  end;
 
 comment on function agentdb._is_live (timestamptz, timestamptz, timestamptz) is
   'Tells whether a lock, or its cooling, still lasts at a moment; also after the clock was set back.';
@@ -42,6 +45,24 @@ comment on function agentdb._next_fence (bigint, integer, timestamptz) is
   'Returns a fence greater than the former one of the lock or slot.';
 
 
+create or replace function agentdb._refuse_ttl (ttl interval, max_ttl interval)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._refuse(
+    format('ttl must be between 0 and %s, got %s', max_ttl, coalesce(ttl::text, 'NULL')),
+    'Give the longest time that one step can take, for example ttl => ''15 min''; '
+      'renew_lock prolongs it.  policy.lock_max_ttl is the maximum.'
+  );
+end;
+$$;
+
+comment on function agentdb._refuse_ttl (interval, interval) is
+  'Raises ZA004 for a time that no lock can have.';
+
+
 -- What taking a lock needs to know of the caller, in one statement.
 create or replace function agentdb._lock_caller (
   run bigint,
@@ -61,19 +82,14 @@ declare
 begin
   select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || a.agent_name,
     p.lock_max_ttl, p.max_locks - (
-      select count(*) from agentdb.lock as l
-      where l.agent_id = c.agent_id and l.run_id is not null
+      select count(*) from agentdb.lock as l where l.agent_id = c.agent_id
     )
     into _lock_caller.run_id, _lock_caller.agent_id, holder, v_max_ttl, spare
   from agentdb._current_run(_lock_caller.run) as c
   join agentdb.agent as a on a.agent_id = c.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name;
   if ttl is null or ttl <= '0' or ttl > v_max_ttl then
-    perform agentdb._refuse(
-      format('ttl must be between 0 and %s, got %s', v_max_ttl, coalesce(ttl::text, 'NULL')),
-      'Give the longest time that one step can take, for example ttl => ''15 min''; '
-        'renew_lock prolongs it.  policy.lock_max_ttl is the maximum.'
-    );
+    perform agentdb._refuse_ttl(ttl, v_max_ttl);
   elsif max_hold <= '0' or max_hold > '1 year' then
     perform agentdb._refuse(
       format('max_hold must be between 0 and 1 year, got %s', max_hold),
@@ -144,8 +160,8 @@ comment on function agentdb._take_lock (text, integer, integer, bigint, bigint, 
   'Takes the first free or expired slot of a name, or returns NULL.';
 
 
--- Only where nothing could be taken: makes the rows of a new name, or says who is in the
--- way.  The row is read without a lock, so being told costs nothing and waits for nobody.
+-- Only where nothing could be taken: says who is in the way, or makes the rows of a new
+-- name.  Rows are read without a lock, so being told costs nothing and waits for nobody.
 create or replace function agentdb._take_otherwise (
   name text,
   first_slot integer,
@@ -169,8 +185,14 @@ begin
     select e.* into _take_otherwise.fence, _take_otherwise.expires_at,
       _take_otherwise.slot, _take_otherwise.outcome
     from agentdb._reenter_lock(name, given, run_id) as e;
+    if _take_otherwise.fence is not null then
+      return;
+    end if;
   end if;
-  if _take_otherwise.fence is null
+  select b.* into _take_otherwise.outcome, _take_otherwise.holder,
+    _take_otherwise.expires_at
+  from agentdb._blocking_lock(name, first_slot, last_slot) as b;
+  if _take_otherwise.outcome is null
     and agentdb._make_lock(name, first_slot, last_slot) > 0 then
     select t.* into _take_otherwise.fence, _take_otherwise.expires_at,
       _take_otherwise.slot, _take_otherwise.outcome
@@ -178,9 +200,6 @@ begin
       name, first_slot, last_slot, run_id, agent_id, span, max_hold) as t;
   end if;
   if _take_otherwise.fence is null then
-    select b.outcome, b.holder, b.expires_at into _take_otherwise.outcome,
-      _take_otherwise.holder, _take_otherwise.expires_at
-    from agentdb._blocking_lock(name, first_slot, last_slot) as b;
     _take_otherwise.outcome := coalesce(_take_otherwise.outcome, 'busy');
     perform agentdb._count_denial(name, run_id, agent_id);
   end if;

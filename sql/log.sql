@@ -152,7 +152,8 @@ end;
 $$;
 
 comment on function agentdb._add_partition (text, date) is
-  'Adds the partition of one UTC day to a log and moves into it what the default partition held.';
+  'Adds the partition of one UTC day to a log and moves into it what the default '
+  'partition held.';
 
 
 create or replace function agentdb._missing_day (log_name text, days_ahead integer)
@@ -207,10 +208,12 @@ comment on function agentdb._add_partitions (text, integer) is
   'Adds the partitions that a log lacks, as far as their locks can be had now.';
 
 
+-- Dropping locks the whole log: who waits for that lock makes every writer wait behind.
 create or replace function agentdb._drop_partition (partition_name text)
   returns text
   language plpgsql
   set search_path = pg_catalog, pg_temp
+  set lock_timeout = '100ms'
 as $$
 begin
   execute format('drop table agentdb.%I', partition_name);
@@ -261,4 +264,5 @@ end;
 $$;
 
 comment on function agentdb.maintain (integer) is
-  'Adds log partitions ahead, drops those past policy.log_retention, ends abandoned runs; says what it did.';
+  'Adds log partitions ahead, drops those past policy.log_retention, ends abandoned '
+  'runs; says what it did.';

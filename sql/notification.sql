@@ -95,7 +95,8 @@ end;
 $$;
 
 comment on function agentdb.flush (integer) is
-  'Writes the notifications of alerts that began to fire or were resolved and wakes the runners; returns the number of alerts.';
+  'Writes the notifications of alerts that began to fire or were resolved and wakes '
+  'the runners; returns the number of alerts.';
 
 
 create or replace function agentdb._bury_notifications ()
@@ -170,7 +171,8 @@ as $$
 $$;
 
 comment on function agentdb.claim_notification (text, integer, interval, text[]) is
-  'Leases queued notifications to a runner, none of the receivers named in skip; an unmarked one is free again after the lease.';
+  'Leases queued notifications to a runner, none of the receivers named in skip; an '
+  'unmarked one is free again after the lease.';
 
 
 create or replace function agentdb.mark_sent (
@@ -237,4 +239,5 @@ end;
 $$;
 
 comment on function agentdb.mark_failed (bigint, integer, integer, text, boolean, interval) is
-  'Records a failed attempt: queued again after a back-off, or dead when permanent or tried too often; NULL when fenced.';
+  'Records a failed attempt: queued again after a back-off, or dead when permanent '
+  'or tried too often; NULL when fenced.';

@@ -33,7 +33,8 @@ end;
 $$;
 
 comment on function agentdb.log_progress (text, jsonb, bigint) is
-  'Records that the run reached a step; a step is evidence only while it is new; raises ZA001, ZA003 or ZA004.';
+  'Records that the run reached a step; a step is evidence only while it is new; '
+  'raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb.log_progress_many (
@@ -65,4 +66,5 @@ end;
 $$;
 
 comment on function agentdb.log_progress_many (jsonb, bigint) is
-  'Records a JSON array of {step, details} in one call, all or none; raises ZA001, ZA003 or ZA004.';
+  'Records a JSON array of {step, details} in one call, all or none; raises ZA001, '
+  'ZA003 or ZA004.';

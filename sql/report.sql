@@ -20,7 +20,8 @@ create or replace view agentdb.run_summary as
   left join agentdb.run_activity as v on v.run_id = r.run_id;
 
 comment on view agentdb.run_summary is
-  'Each run with its agent, state and what it has used, as of the last roll-up (seconds ago while a runner is alive).';
+  'Each run with its agent, state and what it has used, as of the last roll-up '
+  '(seconds ago while a runner is alive).';
 
 
 comment on column agentdb.run_summary.run_id is
@@ -159,7 +160,8 @@ as $$
 $$;
 
 comment on function agentdb.timeline (bigint) is
-  'Everything a run did, in order: steps, tool calls, calls in flight, tokens, alerts, its end.';
+  'Everything a run did, in order: steps, tool calls, calls in flight, tokens, '
+  'alerts, its end.';
 
 
 -- Labels are put in last: what they hold is never looked through for placeholders.
@@ -183,7 +185,8 @@ as $$
 $$;
 
 comment on function agentdb.evidence_query (bigint) is
-  'The statement that shows the rows which tripped an alert''s rule, as they were when it was last seen.';
+  'The statement that shows the rows which tripped an alert''s rule, as they were '
+  'when it was last seen.';
 
 
 create or replace view agentdb.health_check as
@@ -270,7 +273,8 @@ create or replace view agentdb.health_check as
   ) as p;
 
 comment on view agentdb.health_check is
-  'One row a question: does alerting work, what fires, is delivery healthy; states ok, warning, critical.';
+  'One row a question: does alerting work, what fires, is delivery healthy; states '
+  'ok, warning, critical.';
 comment on column agentdb.health_check.check_name is
   'What was asked.';
 comment on column agentdb.health_check.state is

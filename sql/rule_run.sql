@@ -80,7 +80,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_missed_tick (timestamptz) is
-  'Agents whose last run promised another after tick_interval, which did not begin within policy.missed_tick_grace.';
+  'Agents whose last run promised another after tick_interval, which did not begin '
+  'within policy.missed_tick_grace.';
 
 
 create or replace view agentdb.missed_tick as

@@ -24,7 +24,8 @@ begin atomic
 end;
 
 comment on function agentdb._token_baseline (timestamptz) is
-  'The average tokens of a policy window per agent over the baseline, for agents with enough history.';
+  'The average tokens of a policy window per agent over the baseline, for agents '
+  'with enough history.';
 
 
 create or replace function agentdb._token_use (as_of timestamptz)
@@ -89,7 +90,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_token_rate (timestamptz) is
-  'Agents over policy.token_rate_per_hour, or over token_rate_factor times their own average window.';
+  'Agents over policy.token_rate_per_hour, or over token_rate_factor times their '
+  'own average window.';
 
 
 create or replace view agentdb.token_rate as
@@ -97,7 +99,8 @@ create or replace view agentdb.token_rate as
   from agentdb.rule_token_rate(statement_timestamp()) as r;
 
 comment on view agentdb.token_rate is
-  'Rule: agents that burn tokens faster than their ceiling or than three times their average.';
+  'Rule: agents that burn tokens faster than their ceiling or than three times '
+  'their average.';
 
 
 -- A conversation counts while a run of it is open or ended within the last hour; after
@@ -165,7 +168,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_conversation_budget (timestamptz) is
-  'Conversations alive at a moment that had used more than policy.conversation_budget_tokens.';
+  'Conversations alive at a moment that had used more than '
+  'policy.conversation_budget_tokens.';
 
 
 create or replace view agentdb.conversation_budget as

@@ -31,7 +31,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_repeated_tool_call (timestamptz) is
-  'Runs that called one tool more than policy.repeated_tool_call_count times in the window.';
+  'Runs that called one tool more than policy.repeated_tool_call_count times in the '
+  'window.';
 
 
 create or replace view agentdb.repeated_tool_call as
@@ -74,7 +75,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_tool_errors (timestamptz) is
-  'Tools of which an agent''s calls failed at least policy.tool_errors_count times and tool_errors_share of the time.';
+  'Tools of which an agent''s calls failed at least policy.tool_errors_count times '
+  'and tool_errors_share of the time.';
 
 
 create or replace view agentdb.tool_errors as

@@ -50,7 +50,8 @@ end;
 $$;
 
 comment on function agentdb.start_run (text, text, interval, text, text) is
-  'Opens a run for the session''s agent and returns its number and its token; raises ZA002, ZA004 or ZA005.';
+  'Opens a run for the session''s agent and returns its number and its token; '
+  'raises ZA002, ZA004 or ZA005.';
 
 
 -- The row of the agent is locked so that two sessions cannot pass the cap together.
@@ -117,19 +118,25 @@ as $$
   update agentdb.run as r
   set ended_at = clock_timestamp(),
       outcome = 'abandoned'
-  from agentdb.agent as a, agentdb.policy as p
-  where r.ended_at is null
-    and (_abandon_runs.agent is null or r.agent_id = _abandon_runs.agent)
-    and a.agent_id = r.agent_id
-    and p.policy_name = a.policy_name
-    and r.started_at < clock_timestamp() - p.abandon_after
-    and agentdb._last_event_at(r.run_id, r.started_at)
-      < clock_timestamp() - p.abandon_after
+  where r.run_id in (
+    select o.run_id
+    from agentdb.run as o
+    join agentdb.agent as a on a.agent_id = o.agent_id
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where o.ended_at is null
+      and (_abandon_runs.agent is null or o.agent_id = _abandon_runs.agent)
+      and o.started_at < clock_timestamp() - p.abandon_after
+      and agentdb._last_event_at(o.run_id, o.started_at)
+        < clock_timestamp() - p.abandon_after
+    -- An agent that holds its run in an open transaction keeps nobody else waiting.
+    for no key update of o skip locked
+  )
   returning r.run_id;
 $$;
 
 comment on function agentdb._abandon_runs (bigint) is
-  'Ends the open runs, of one agent or of all, that logged nothing for policy.abandon_after.';
+  'Ends the open runs, of one agent or of all, that logged nothing for '
+  'policy.abandon_after.';
 
 
 create or replace function agentdb.end_run (
@@ -165,4 +172,5 @@ end;
 $$;
 
 comment on function agentdb.end_run (text, text, bigint) is
-  'Ends the run with an outcome: succeeded, failed or cancelled; what it says is a claim; raises ZA001, ZA003 or ZA004.';
+  'Ends the run with an outcome: succeeded, failed or cancelled; what it says is a '
+  'claim; raises ZA001, ZA003 or ZA004.';

@@ -19,7 +19,8 @@ create or replace function agentdb._clean_text (value text, max_length integer)
   );
 
 comment on function agentdb._clean_text (text, integer) is
-  'Replaces what could deceive a reader by U+FFFD and cuts the text to a length in characters.';
+  'Replaces what could deceive a reader by U+FFFD and cuts the text to a length in '
+  'characters.';
 
 
 create or replace function agentdb._is_clean_name (value text, max_length integer)
@@ -35,7 +36,8 @@ create or replace function agentdb._is_clean_name (value text, max_length intege
   );
 
 comment on function agentdb._is_clean_name (text, integer) is
-  'Tells whether a text may serve as a name: one line, no hidden characters, not empty.';
+  'Tells whether a text may serve as a name: one line, no hidden characters, not '
+  'empty.';
 
 
 -- JSON deeper than 32 levels breaks the parsers of readers; JSON of megabytes breaks
@@ -59,7 +61,8 @@ create or replace function agentdb._bounded_json (value jsonb, max_bytes integer
   end;
 
 comment on function agentdb._bounded_json (jsonb, integer) is
-  'Returns a JSON value, or a stand-in with its size, hash and head where it is too large or deep.';
+  'Returns a JSON value, or a stand-in with its size, hash and head where it is too '
+  'large or deep.';
 
 
 -- A call with an ill-formed argument is told what was wrong and what would be right.
@@ -130,7 +133,8 @@ end;
 $$;
 
 comment on function agentdb._check_rows (jsonb, text) is
-  'Raises ZA004 unless a value is an array of at most 10000 objects that all have a key.';
+  'Raises ZA004 unless a value is an array of at most 10000 objects that all have a '
+  'key.';
 
 
 create or replace function agentdb._span (value interval)

@@ -74,7 +74,8 @@ end;
 $$;
 
 comment on function agentdb.log_tokens (bigint, bigint, bigint, bigint, text, double precision, bigint) is
-  'Records the tokens of one model call: input without the cached part, output with its reasoning part; raises ZA001, ZA003 or ZA004.';
+  'Records the tokens of one model call: input without the cached part, output with '
+  'its reasoning part; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb.log_tokens_many (
@@ -117,4 +118,5 @@ end;
 $$;
 
 comment on function agentdb.log_tokens_many (jsonb, bigint) is
-  'Records a JSON array of {input, output, cached_input, reasoning, model, cost}, all or none; raises ZA001, ZA003 or ZA004.';
+  'Records a JSON array of {input, output, cached_input, reasoning, model, cost}, '
+  'all or none; raises ZA001, ZA003 or ZA004.';

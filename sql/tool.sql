@@ -72,7 +72,8 @@ end;
 $$;
 
 comment on function agentdb.log_tool_call (text, jsonb, boolean, text, bigint, interval, text, bigint) is
-  'Records a finished tool call, once per call_id; result_size is in characters or bytes; raises ZA001, ZA003 or ZA004.';
+  'Records a finished tool call, once per call_id; result_size is in characters or '
+  'bytes; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb._insert_tool_call (
@@ -145,7 +146,8 @@ end;
 $$;
 
 comment on function agentdb.begin_tool_call (text, jsonb, text, bigint) is
-  'Records that a tool call begins and returns the id to end it with; until then it is in flight; raises ZA001, ZA003, ZA004 or ZA005.';
+  'Records that a tool call begins and returns the id to end it with; until then it '
+  'is in flight; raises ZA001, ZA003, ZA004 or ZA005.';
 
 
 create or replace function agentdb._check_open_calls (run bigint)
@@ -225,7 +227,8 @@ end;
 $$;
 
 comment on function agentdb.end_tool_call (text, boolean, text, bigint, bigint) is
-  'Records how a begun tool call ended, timed by the database; a second end changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';
+  'Records how a begun tool call ended, timed by the database; a second end changes '
+  'nothing; raises ZA001, ZA003, ZA004 or ZA006.';
 
 
 create or replace function agentdb.log_tool_call_many (
@@ -275,4 +278,5 @@ end;
 $$;
 
 comment on function agentdb.log_tool_call_many (jsonb, bigint) is
-  'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id}, all or none; raises ZA001, ZA003 or ZA004.';
+  'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id}, '
+  'all or none; raises ZA001, ZA003 or ZA004.';

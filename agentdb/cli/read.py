@@ -13,7 +13,8 @@ UNKNOWN = 3
 
 STATUS = "select check_name, state, detail from agentdb.health_check"
 ALERTS = """
-select 'A-' || alert_id as alert, severity, state, rule_name as rule, since, age, summary
+select 'A-' || alert_id as alert, severity, state, rule_name as rule,
+  since, age, summary
 from agentdb.active_alert
 order by state, array_position(array['critical', 'warning', 'info'], severity), since
 """

@@ -52,8 +52,9 @@ where labels ->> 'agent' = {agent}
 order by since
 """
 AGENT_RUNS = """
-select run_id as run, state, started_at, took, tool_calls as calls, tool_errors as errors,
-  input_tokens + cached_input_tokens as input, output_tokens as output
+select run_id as run, state, started_at, took, tool_calls as calls,
+  tool_errors as errors, input_tokens + cached_input_tokens as input,
+  output_tokens as output
 from agentdb.run_summary
 where agent_name = {agent}
 order by run_id desc

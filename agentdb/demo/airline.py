@@ -47,6 +47,10 @@ create table airline.reservations (
 );
 """
 
+GRANT = """
+grant usage on schema airline to {role};
+grant select, insert, update, delete on all tables in schema airline to {role};
+"""
 INSERT = """
 insert into airline.{table}
 select * from jsonb_populate_record(null::airline.{table}, {row}::jsonb)
@@ -66,9 +70,7 @@ def create(connection: psycopg.Connection[Any], data: Path, *writers: str) -> No
         for row in lines(data / f"{table}.jsonl"):
             connection.execute(insertion(table, row))
     for writer in writers:
-        grant = "grant usage on schema airline to {}; grant select, insert, update, delete on all tables in schema airline to {}"
-        role = sql.Identifier(writer)
-        connection.execute(sql.SQL(grant).format(role, role))
+        connection.execute(sql.SQL(GRANT).format(role=sql.Identifier(writer)))
 
 
 def statements(writes: Iterable[Mapping[str, Any]]) -> Iterable[sql.Composed]:

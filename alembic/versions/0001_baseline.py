@@ -29,7 +29,11 @@ create table agentdb.policy (
   hung_tool_call_after interval not null default '5 minutes',
   missed_tick_grace interval not null default '1 minute',
   long_tick_after interval not null default '15 minutes',
+  unattributed_write_window interval not null default '1 hour',
+  blast_radius_rows integer not null default 1000,
+  blast_radius_window interval not null default '1 hour',
   log_retention interval not null default '30 days',
+  audit_retention interval not null default '90 days',
   constraint policy_pkey primary key (policy_name),
   constraint policy_policy_name_check
     check (policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
@@ -60,6 +64,12 @@ create table agentdb.policy (
     and missed_tick_grace >= '0'
     and long_tick_after > '0'
     and log_retention >= '2 days'
+    and audit_retention >= '2 days'
+  ),
+  constraint policy_audit_check check (
+    blast_radius_rows > 0
+    and blast_radius_window between '1 second' and '1 day'
+    and unattributed_write_window between '1 second' and '1 day'
   )
 );
 
@@ -192,6 +202,64 @@ create table agentdb.token_log (
     and cost between 0 and 1000000000
   )
 ) partition by range (recorded_at);
+
+create table agentdb.audit_target (
+  audit_target_id integer generated always as identity,
+  table_oid oid not null,
+  table_name text not null,
+  level text not null,
+  exclude text[] not null default '{}',
+  redact text[] not null default '{}',
+  refuse_blast boolean not null default false,
+  layout text not null,
+  audited_at timestamptz not null default clock_timestamp(),
+  audited_by name not null default session_user,
+  unaudited_at timestamptz,
+  constraint audit_target_pkey primary key (audit_target_id),
+  constraint audit_target_level_check check (level in ('statement', 'row'))
+);
+
+create unique index audit_target_table_oid_key
+  on agentdb.audit_target (table_oid) where unaudited_at is null;
+
+create sequence agentdb.audit_statement_seq;
+
+create table agentdb.audit_log (
+  audit_log_id bigint generated always as identity,
+  recorded_at timestamptz not null default clock_timestamp(),
+  transaction_at timestamptz not null default transaction_timestamp(),
+  xid xid8 not null default pg_current_xact_id(),
+  statement bigint not null,
+  audit_target_id integer not null,
+  operation text not null,
+  row_key jsonb,
+  old_values jsonb,
+  new_values jsonb,
+  session_role text not null,
+  agent_id bigint,
+  run_id bigint,
+  application_name text,
+  client_addr inet,
+  constraint audit_log_pkey primary key (audit_log_id, recorded_at),
+  constraint audit_log_operation_check
+    check (operation in ('insert', 'update', 'delete', 'truncate'))
+) partition by range (recorded_at);
+
+create index audit_log_row_key_idx
+  on agentdb.audit_log (audit_target_id, jsonb_hash_extended(row_key, 0));
+create index audit_log_run_id_idx
+  on agentdb.audit_log (run_id) where run_id is not null;
+
+create table agentdb.seal (
+  seal_id bigint not null,
+  day date not null,
+  snapshot pg_snapshot not null,
+  rows bigint not null,
+  digest bytea not null,
+  root bytea not null,
+  sealed_at timestamptz not null default clock_timestamp(),
+  constraint seal_pkey primary key (seal_id, day)
+);
 
 create table agentdb.run_activity (
   run_id bigint not null,
@@ -378,13 +446,15 @@ create table agentdb.runner (
 
 COMMENTS = """
 comment on table agentdb.policy is
-  'Named thresholds; each agent has one, and every number a rule compares with is a column here.';
+  'Named thresholds; each agent has one, and every number a rule compares with is a '
+  'column here.';
 comment on column agentdb.policy.max_open_runs is
   'How many runs an agent may have open at once; more are refused.';
 comment on column agentdb.policy.abandon_after is
   'A run that logs nothing for this long is ended as abandoned.';
 comment on column agentdb.policy.token_rate_per_hour is
-  'Rule token_rate: tokens (input, cached input and output) an agent may use in an hour.';
+  'Rule token_rate: tokens (input, cached input and output) an agent may use in an '
+  'hour.';
 comment on column agentdb.policy.token_rate_factor is
   'Rule token_rate: how many times its average window an agent may use in a window.';
 comment on column agentdb.policy.token_rate_window is
@@ -415,6 +485,14 @@ comment on column agentdb.policy.missed_tick_grace is
   'Rule missed_tick: how late a tick may begin.';
 comment on column agentdb.policy.long_tick_after is
   'Rule long_tick: how long a run with a tick interval may take.';
+comment on column agentdb.policy.unattributed_write_window is
+  'Rule unattributed_write: how far back it looks.';
+comment on column agentdb.policy.blast_radius_rows is
+  'Rule blast_radius: how many audited rows one statement of an agent may change.';
+comment on column agentdb.policy.blast_radius_window is
+  'Rule blast_radius: how far back it looks.';
+comment on column agentdb.policy.audit_retention is
+  'How long audit_log is kept; the longest of all policies counts.';
 comment on column agentdb.policy.log_retention is
   'How long log rows are kept; the longest of all policies counts.';
 
@@ -434,6 +512,18 @@ comment on table agentdb.tool_call_log is
   'Finished tool calls; append-only, a partition a UTC day.';
 comment on table agentdb.token_log is
   'Tokens of each model call; append-only, a partition a UTC day.';
+comment on table agentdb.audit_target is
+  'Each attachment of the audit to a table, from audited_at to unaudited_at.';
+comment on column agentdb.audit_target.level is
+  'Whether its triggers fire once a statement, which is faster, or once a row.';
+comment on column agentdb.audit_target.layout is
+  'The columns and the key that its capture function was generated for.';
+comment on table agentdb.audit_log is
+  'Every audited row that changed, what it was and who changed it; append-only, a partition a UTC day.';
+comment on column agentdb.audit_log.old_values is
+  'Only the changed columns of an update; (old_values ->> column)::type gives back a value exactly.';
+comment on table agentdb.seal is
+  'Chained hashes of what became visible in audit_log from one seal to the next, a row a UTC day.';
 comment on table agentdb.run_activity is
   'What the logs of a run add up to below roll_up_state.horizon.';
 comment on table agentdb.token_hour is
@@ -441,11 +531,13 @@ comment on table agentdb.token_hour is
 comment on table agentdb.roll_up_state is
   'The transaction below which run_activity and token_hour have counted everything.';
 comment on table agentdb.alert_rule is
-  'Rules: a view that has a row for each trouble, how often to ask it and how to alert.';
+  'Rules: a view that has a row for each trouble, how often to ask it and how to '
+  'alert.';
 comment on column agentdb.alert_rule.view_name is
   'schema.view with columns labels jsonb, value double precision, annotations jsonb.';
 comment on column agentdb.alert_rule.evidence_query is
-  'Statement that shows the rows behind an alert; :labels and :at stand for its labels and moment.';
+  'Statement that shows the rows behind an alert; :labels and :at stand for its '
+  'labels and moment.';
 comment on column agentdb.alert_rule.fire_after is
   'How long a row must stay before its alert fires.';
 comment on column agentdb.alert_rule.keep_firing is
@@ -465,7 +557,8 @@ comment on table agentdb.alert_log is
 comment on table agentdb.receiver is
   'Who is told: standard output of the runner, or a webhook.';
 comment on column agentdb.receiver.target is
-  'The URL of a webhook, or env:NAME or file:/path of the runner where it holds a secret.';
+  'The URL of a webhook, or env:NAME or file:/path of the runner where it holds a '
+  'secret.';
 comment on column agentdb.receiver.secret_ref is
   'Where the runner finds the key that signs messages: env:NAME or file:/path.';
 comment on table agentdb.notification is
@@ -476,7 +569,7 @@ comment on table agentdb.runner is
   'Runners that have reported, and when each of their loops last succeeded.';
 """
 
-LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log")
+LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log", "audit_log")
 
 # A row whose day has no partition yet lands in the default one; maintain() moves it.
 PARTITIONS = """
@@ -491,6 +584,7 @@ TAILS = """
 create index progress_log_xid_idx on agentdb.progress_log (xid);
 create index tool_call_log_xid_idx on agentdb.tool_call_log (xid);
 create index token_log_xid_idx on agentdb.token_log (xid);
+create index audit_log_xid_idx on agentdb.audit_log (xid);
 """
 
 DROP_PARTITIONS = """
@@ -517,6 +611,10 @@ drop table agentdb.alert_rule;
 drop table agentdb.roll_up_state;
 drop table agentdb.token_hour;
 drop table agentdb.run_activity;
+drop table agentdb.seal;
+drop table agentdb.audit_log;
+drop sequence agentdb.audit_statement_seq;
+drop table agentdb.audit_target;
 drop table agentdb.token_log;
 drop table agentdb.tool_call_log;
 drop table agentdb.tool_call;

@@ -1,4 +1,4 @@
--- What taking a lock needs besides: new names, re-entry, denials, the cap.
+-- Where a lock cannot simply be taken: new names, re-entry, denials, the cap.
 
 -- A name that two sessions use for the first time at once: the second does not wait for
 -- the first to commit for longer than a moment.
@@ -14,12 +14,6 @@ as $$
 declare
   v_made bigint;
 begin
-  if (
-    select count(*) from agentdb.lock as l
-    where l.lock_name = name and l.slot between first_slot and last_slot
-  ) > last_slot - first_slot then
-    return 0;
-  end if;
   if not agentdb._is_clean_name(name, 200) then
     perform agentdb._refuse(
       format('%L is no name for a lock', agentdb._clean_text(name, 100)),
@@ -38,7 +32,8 @@ begin
   end if;
   perform set_config('lock_timeout', '100ms', true);
   insert into agentdb.lock (lock_name, slot, fence)
-  select name, s.slot, 0
+  select name, s.slot, coalesce(
+    (select max(h.fence) from agentdb.lock_log as h where h.lock_name = name), 0)
   from generate_series(first_slot, last_slot) as s (slot)
   on conflict on constraint lock_pkey do nothing;
   get diagnostics v_made = row_count;
@@ -156,8 +151,9 @@ comment on function agentdb._count_denial (text, bigint, bigint) is
   'Counts that a run was denied a lock, at most once a second.';
 
 
--- Near the cap sessions of the agent go one after another.  Rows that the agent left
--- behind are let go of now and then, so that counting its locks stays cheap.
+-- Called now and then, and always near the cap, where sessions of the agent go one after
+-- another.  Rows that the agent left behind are parted from it, so that counting its
+-- locks stays cheap.
 create or replace function agentdb._check_locks (agent_id bigint)
   returns void
   language plpgsql
@@ -167,16 +163,18 @@ declare
   v_max integer;
   v_held text[];
 begin
+  perform agentdb._forget_locks(_check_locks.agent_id);
   select p.max_locks into v_max
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name
-  where a.agent_id = _check_locks.agent_id
-  for no key update of a;
-  select array_agg(l.lock_name order by l.acquired_at) into v_held
-  from agentdb.lock as l
-  where l.agent_id = _check_locks.agent_id
-    and l.run_id is not null
-    and agentdb._is_live(l.expires_at, l.renewed_at, clock_timestamp());
+  where a.agent_id = _check_locks.agent_id;
+  v_held := agentdb._held_locks(_check_locks.agent_id);
+  if cardinality(v_held) > v_max - 32 then
+    perform from agentdb.agent as a
+    where a.agent_id = _check_locks.agent_id
+    for no key update;
+    v_held := agentdb._held_locks(_check_locks.agent_id);
+  end if;
   if cardinality(v_held) > v_max then
     raise exception 'the agent holds % locks already', v_max
       using errcode = 'ZA005',
@@ -185,12 +183,33 @@ begin
             hint = 'Release what is done with: select * from agentdb.release_lock('
               'name => …, fence => …);';
   end if;
-  perform agentdb._forget_locks(_check_locks.agent_id);
 end;
 $$;
 
 comment on function agentdb._check_locks (bigint) is
   'Raises ZA005 where an agent holds more locks than its policy allows.';
+
+
+create or replace function agentdb._held_locks (agent_id bigint)
+  returns text[]
+  language plpgsql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return array(
+    select l.lock_name
+    from agentdb.lock as l
+    where l.agent_id = _held_locks.agent_id
+      and l.run_id is not null
+      and agentdb._is_live(l.expires_at, l.renewed_at, clock_timestamp())
+    order by l.acquired_at
+  );
+end;
+$$;
+
+comment on function agentdb._held_locks (bigint) is
+  'The names of the locks that an agent holds now.';
 
 
 create or replace function agentdb._forget_locks (agent_id bigint)

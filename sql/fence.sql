@@ -1,0 +1,181 @@
+-- Fences: a table that only the present holder of a lock may write.  A run that slept past
+-- its time is refused at its statement; one that is overtaken in the middle of a
+-- transaction is refused at its commit.
+--
+-- The statement reads the lock without locking it, or a holder could not renew, and nobody
+-- take over, while a writing transaction stays open.  It leaves a row in fenced_write, whose
+-- deferred trigger looks again when the transaction commits, and holds the lock's row
+-- until it has: FOR KEY SHARE lets the holder renew and release and lets nobody take.
+
+-- Sessions that belong to no agent (the application, a DBA) are not fenced.
+create or replace function agentdb._check_fence ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_name text := tg_argv[0];
+  v_run_id bigint;
+  v_fence bigint;
+begin
+  if exists (select from agentdb.agent as a where a.role_name = session_user) then
+    select c.run_id into v_run_id from agentdb._current_run(null) as c;
+    select l.fence into v_fence
+    from agentdb.lock as l
+    where l.lock_name = v_name
+      and l.run_id = v_run_id
+      and agentdb._is_live(l.expires_at, l.renewed_at, clock_timestamp())
+    order by l.fence desc
+    limit 1;
+    if v_fence is null then
+      perform agentdb._refuse_write(
+        format('%I.%I', tg_table_schema, tg_table_name), v_name, v_run_id);
+    end if;
+    insert into agentdb.fenced_write (lock_name, fence, run_id)
+    select v_name, v_fence, v_run_id
+    where not exists (
+      select from agentdb.fenced_write as w
+      where w.xid = pg_current_xact_id() and w.lock_name = v_name and w.fence = v_fence
+    );
+  end if;
+  return case tg_op when 'DELETE' then old else new end;
+end;
+$$;
+
+comment on function agentdb._check_fence () is
+  'Trigger function on users'' tables: refuses a write of a run that does not hold the lock of the table.';
+
+
+create or replace function agentdb._refuse_write (target text, name text, run_id bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_detail text;
+begin
+  select string_agg(case
+      when l.run_id = _refuse_write.run_id then format('It expired at %s.', l.expires_at)
+      when l.run_id is null then format('Nobody holds it; its last fence is %s.', l.fence)
+      else format('Run %s of %s has it now, with fence %s.',
+        l.run_id, a.agent_name, l.fence)
+    end, ' ' order by l.slot) into v_detail
+  from agentdb.lock as l
+  left join agentdb.agent as a on a.agent_id = l.agent_id
+  where l.lock_name = _refuse_write.name;
+  raise exception 'run % may not write %: it does not hold lock %', run_id, target, name
+    using errcode = 'ZA020',
+          detail = coalesce(v_detail, 'Nobody has taken it yet.'),
+          hint = format('Stop, and take the lock before doing the work again: '
+            'select * from agentdb.acquire_lock(name => %L); what was done before may '
+            'be outdated.', name);
+end;
+$$;
+
+comment on function agentdb._refuse_write (text, text, bigint) is
+  'Raises ZA020 for a write of a run that does not hold the lock of the table.';
+
+
+create or replace function agentdb._check_fence_again ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  perform from agentdb.lock as l
+  where l.lock_name = new.lock_name
+    and l.fence = new.fence
+    and l.run_id = new.run_id
+  for key share;
+  if not found and not exists (
+    -- Let go of by the run itself, in this very transaction.
+    select from agentdb.lock_log as h
+    where h.lock_name = new.lock_name
+      and h.fence = new.fence
+      and h.run_id = new.run_id
+      and h.xid = pg_current_xact_id()
+      and h.outcome in ('released', 'run_ended')
+  ) then
+    perform agentdb._refuse_write('what it wrote in this transaction',
+      new.lock_name, new.run_id);
+  end if;
+  delete from agentdb.fenced_write as w
+  where w.xid = new.xid and w.lock_name = new.lock_name and w.fence = new.fence;
+  return null;
+end;
+$$;
+
+comment on function agentdb._check_fence_again () is
+  'Trigger function: refuses the commit of a run that lost the lock since it wrote.';
+
+
+create or replace function agentdb._fence_target (table_name text)
+  returns regclass
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass := to_regclass(table_name);
+begin
+  if v_table is null then
+    raise exception 'there is no table %', coalesce(agentdb._clean_text(table_name, 200), 'NULL')
+      using errcode = 'ZA006', hint = 'Write the schema in front of it: public.report.';
+  elsif not exists (
+    select from pg_class as c
+    where c.oid = v_table
+      and c.relkind in ('r', 'p')
+      and c.relpersistence <> 't'
+      and c.relnamespace not in ('agentdb'::regnamespace, 'pg_catalog'::regnamespace)
+      and (c.relkind = 'p' or not c.relhassubclass)
+  ) then
+    perform agentdb._refuse(
+      format('%s cannot be fenced', v_table),
+      'Fence an ordinary or partitioned table of the application, without inheritance.'
+    );
+  end if;
+  return v_table;
+end;
+$$;
+
+comment on function agentdb._fence_target (text) is
+  'Returns the table of a name, or raises ZA004 or ZA006.';
+
+
+-- The caller makes the triggers, so only the owner of a table can fence it.  A write can
+-- go straight to a partition: row triggers are inherited by all, truncation is refused at
+-- each that exists.
+create or replace function agentdb.fence_table (table_name text, lock_name text)
+  returns table (fenced_table text, lock text)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '5s'
+as $$
+declare
+  v_table regclass := agentdb._fence_target(table_name);
+  v_part regclass;
+begin
+  if not agentdb._is_clean_name(lock_name, 200) then
+    perform agentdb._refuse(
+      format('%L is no name for a lock', agentdb._clean_text(lock_name, 100)),
+      'Use 1 to 200 visible characters on one line.'
+    );
+  end if;
+  perform agentdb.unfence_table(table_name);
+  for v_part in select p.relid from pg_partition_tree(v_table) as p order by p.level loop
+    perform agentdb._add_fence(v_part, v_part = v_table, lock_name);
+  end loop;
+  if not exists (select from pg_partition_tree(v_table)) then
+    perform agentdb._add_fence(v_table, true, lock_name);
+  end if;
+  return query select v_table::text, fence_table.lock_name;
+end;
+$$;
+
+comment on function agentdb.fence_table (text, text) is
+  'Lets only the run that holds a lock write a table; called by the table''s owner; raises ZA004, ZA006, and ZA020 at the writes it refuses.';

@@ -1,0 +1,156 @@
+"""The README is true: every command and every statement in it is executed."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from agentdb.demo import demo
+from agentdb.local import LocalServer
+
+ROOT = Path(__file__).parent.parent
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?=(?:```text\n(.*?)^```$)?)", re.M | re.S)
+# What differs from one run to the next.
+VARIES = (
+    (r"\bA-\d+", "A-N"),
+    (r"used \d+ tokens", "used N tokens"),
+    (r"\d+ of \d+ calls of", "N of N calls of"),
+    (r"-{2,}[-+]*", "--"),
+    (r"[━─]+", ""),
+    (r"\s+", " "),
+)
+
+
+def plain(text: str) -> str:
+    for pattern, replacement in VARIES:
+        text = re.sub(pattern, replacement, text)
+    return text.strip()
+
+
+def agrees(expected: str, found: str) -> None:
+    """Every part between ellipses occurs in what was found, in this order."""
+    rest = plain(found)
+    for part in expected.split("…"):
+        assert plain(part) in rest, f"{plain(part)!r} is not in {rest!r}"
+        rest = rest[rest.index(plain(part)) + len(plain(part)) :]
+
+
+def blocks(path: Path) -> list[tuple[str, str, str]]:
+    """Return the code blocks of a page with the output that follows, in order."""
+    return [m.groups(default="") for m in BLOCK.finditer(path.read_text())]  # type: ignore[misc]
+
+
+@pytest.fixture
+def server() -> Iterator[LocalServer]:
+    """A server that only this page knows."""
+    with LocalServer(fast=True) as server:
+        yield server
+
+
+class Reader:
+    """Somebody who types in what a page says."""
+
+    def __init__(self, server: LocalServer) -> None:
+        self.server = server
+        self.psql = shutil.which("psql", path=str(server.bin)) or shutil.which("psql")
+
+    def type_sql(self, text: str) -> str:
+        """Run a block in psql as the role that its first line names."""
+        assert self.psql, "psql comes with the server"
+        role = re.match(r"-- as (\w+)\n", text)
+        assert role, f"who runs this? {text}"
+        user = "postgres" if role[1] == "dba" else role[1]
+        done = subprocess.run(
+            [self.psql, "-X", "-q", self.server.dsn(user=user)],
+            input=text,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        return done.stdout
+
+    def type_command(self, line: str) -> str:
+        """Run a command, for what is installed from the working tree."""
+        if line.startswith(("make ", "pip ", "export ")):
+            return ""
+        assert line.startswith("agentdb "), line
+        done = subprocess.run(
+            [sys.executable, "-m", *line.split()],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, "AGENTDB_DSN": self.server.dsn(), "COLUMNS": "100"},
+        )
+        return done.stdout
+
+
+def commands(text: str) -> list[tuple[str, str]]:
+    """Return the commands of a transcript with their outputs."""
+    parts = re.split(r"^\$ ", text, flags=re.M)[1:]
+    return [tuple(part.split("\n", 1)) for part in parts]  # type: ignore[misc]
+
+
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_page_is_true(page: Path, server: LocalServer) -> None:
+    reader = Reader(server)
+    if page.name != "README.md":
+        prepare(reader)
+    for kind, text, expected in blocks(page):
+        if kind == "sql":
+            found = reader.type_sql(text)
+            if not expected:
+                assert "ERROR" not in found, found
+            agrees(expected, found)
+        elif kind == "console":
+            for command, output in commands(text):
+                if not command.startswith("make "):
+                    agrees(output, reader.type_command(command))
+        else:
+            assert kind in ("text", "python", "json", "toml"), kind
+
+
+def prepare(reader: Reader) -> None:
+    """The other pages begin where the README's installation ends."""
+    reader.type_command("agentdb install")
+    add = "agentdb agent add billing --role billing_agent --create-role"
+    assert "registered" in reader.type_command(add)
+
+
+def test_demo_prints_what_the_readme_shows() -> None:
+    out = io.StringIO()
+    demo(Console(file=out, width=200), factor=60)
+    (shown,) = (
+        output
+        for kind, text, _ in blocks(ROOT / "README.md")
+        if kind == "console"
+        for command, output in commands(text)
+        if command == "make demo"
+    )
+    found = plain(out.getvalue())
+    for line in re.split(r"…|\n", shown):
+        assert plain(line) in found
+
+
+def test_links_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_readme_begins_as_a_reader_needs() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert lines[0] == "# agentdb"
+    assert lines[2].startswith("agentdb makes")
+    assert "$ make demo" in lines[:20]
