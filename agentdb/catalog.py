@@ -85,16 +85,33 @@ def differences(connection: Connection) -> list[str]:
     if revision != head:
         return [f"revision {revision}, expected {head}"]
     before = _fingerprint(connection)
+    faults = _audit_faults(connection)
     schema.run(connection, schema.code())
     after = _fingerprint(connection)
-    foreign = _foreign(after)
+    foreign = _foreign(after, _generated(connection))
     for name in foreign:
         del after[name]
     return [
         *_edited(before, after),
         *(f"{name} is not part of agentdb" for name in foreign),
         *_changed_tables(connection),
+        *faults,
     ]
+
+
+def _generated(connection: Connection) -> set[str]:
+    """Return the functions that audited tables have, which no file creates."""
+    query = "select audit_target_id from agentdb.audit_target where unaudited_at is null"
+    return {f"agentdb._capture_{number}" for (number,) in schema.run(connection, query)}
+
+
+def _audit_faults(connection: Connection) -> list[str]:
+    """Return what keeps the audit of a table from working."""
+    known = "select to_regclass('agentdb.audit_fault')"
+    if schema.run(connection, known).scalar() is None:
+        return []
+    query = "select table_name || ': ' || fault from agentdb.audit_fault order by 1"
+    return [f"audit of {line}" for (line,) in schema.run(connection, query)]
 
 
 def tables(connection: Connection) -> list[str]:
@@ -125,9 +142,9 @@ def _edited(before: dict[str, str], after: dict[str, str]) -> list[str]:
     return sorted(missing + changed)
 
 
-def _foreign(found: dict[str, str]) -> list[str]:
-    """Return functions, views and triggers that no file of sql/ creates."""
-    ours = {
+def _foreign(found: dict[str, str], generated: set[str]) -> list[str]:
+    """Return functions, views and triggers that neither sql/ nor the audit creates."""
+    ours = generated | {
         f"trigger {trigger} on {table}" if trigger else name
         for _, name, _, trigger, table in schema.CREATED.findall(schema.code())
     }

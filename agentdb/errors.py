@@ -80,6 +80,42 @@ class NotAdopted(AgentdbError):
     sqlstate = "ZA012"
 
 
+class FenceLost(AgentdbError):
+    """A run wrote a fenced table and does not hold its lock any more."""
+
+    sqlstate = "ZA020"
+
+
+class LockInUse(AgentdbError):
+    """A transaction that is still open is changing the lock."""
+
+    sqlstate = "ZA021"
+
+
+class NotAuditable(AgentdbError):
+    """The table cannot be audited, or not by this session."""
+
+    sqlstate = "ZA030"
+
+
+class BlastRadius(AgentdbError):
+    """A statement changes more audited rows than the policy of the agent allows."""
+
+    sqlstate = "ZA031"
+
+
+class TruncateRefused(AgentdbError):
+    """The rows that a TRUNCATE would remove cannot be recorded."""
+
+    sqlstate = "ZA032"
+
+
+class NoHistory(AgentdbError):
+    """The log cannot tell what a table or row was at that moment."""
+
+    sqlstate = "ZA033"
+
+
 BY_SQLSTATE: dict[str, type[AgentdbError]] = {
     error.sqlstate: error for error in AgentdbError.__subclasses__()
 }

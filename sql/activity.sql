@@ -1,7 +1,7 @@
--- Activity: one row a run of what the logs add up to, advanced by the runner and never by
--- the agents' writes (that would double the cost of an event).  It is advanced up to a
--- transaction horizon, below which nothing is in flight any more, so that a late commit
--- is never missed; rules add the tail above the horizon themselves.
+-- Activity: one row a run of what the logs add up to, advanced by the runner and never
+-- by the agents' writes (that would double the cost of an event).  It is advanced up to
+-- a transaction horizon, below which nothing is in flight any more, so that a late
+-- commit is never missed; rules add the tail above the horizon themselves.
 
 create or replace function agentdb._horizon ()
   returns xid8
@@ -165,7 +165,9 @@ comment on function agentdb._recent_run (timestamptz) is
 -- The totals of run_activity hold for a moment after its last event; for an earlier
 -- moment (a backtest) the log itself is added up.
 create or replace function agentdb._tokens_of_run (as_of timestamptz)
-  returns table (run_id bigint, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint)
+  returns table (
+    run_id bigint, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint
+  )
   language sql
   stable
 begin atomic
@@ -190,7 +192,11 @@ comment on function agentdb._tokens_of_run (timestamptz) is
   'Partial sums of tokens a run up to a moment, to be added up by the caller.';
 
 
-create or replace function agentdb._last_progress (run bigint, since timestamptz, as_of timestamptz)
+create or replace function agentdb._last_progress (
+  run bigint,
+  since timestamptz,
+  as_of timestamptz
+)
   returns timestamptz
   language sql
   stable

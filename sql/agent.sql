@@ -75,12 +75,13 @@ begin
   if not agentdb._is_clean_name(name, 63) or name !~ '^[a-z0-9][a-z0-9_.-]*$' then
     perform agentdb._refuse(
       format('%L is no name for an agent', agentdb._clean_text(name, 100)),
-      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, beginning with a letter or digit.'
+      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first.'
     );
   elsif role_name is null or pooled is null or policy is null then
     perform agentdb._refuse(
       'role_name, policy and pooled must not be NULL',
-      'select * from agentdb.register_agent(name => ''billing'', role_name => ''billing_agent'');'
+      'select * from agentdb.register_agent('
+        'name => ''billing'', role_name => ''billing_agent'');'
     );
   elsif not exists (
     select from agentdb.policy as p where p.policy_name = register_agent.policy

@@ -1,6 +1,6 @@
 -- Alerts: a rule's row becomes an alert with a life (pending, firing, resolved).  The
--- runner only carries rows from a view to ingest(); every decision is taken here, so any
--- number of runners may work at once and psql can do what a runner does.
+-- runner only carries rows from a view to ingest(); every decision is taken here, so
+-- any number of runners may work at once and psql can do what a runner does.
 
 create or replace view agentdb.broken_rule as
   select
@@ -26,8 +26,8 @@ create or replace function agentdb._rule_query (view_name text, max_alerts integ
   language sql
   immutable
   return format(
-    'select coalesce(jsonb_agg(r), ''[]'') from (select v.labels, v.value, v.annotations '
-      'from %I.%I as v limit %s) as r',
+    'select coalesce(jsonb_agg(r), ''[]'') from ('
+      'select v.labels, v.value, v.annotations from %I.%I as v limit %s) as r',
     (parse_ident(view_name))[1], (parse_ident(view_name))[2], max_alerts + 1
   );
 
@@ -38,7 +38,8 @@ comment on function agentdb._rule_query (text, integer) is
 
 create or replace function agentdb.claim_rule ()
   returns table (
-    rule_name text, query text, evaluation bigint, timeout_ms integer, max_alerts integer
+    rule_name text, query text, evaluation bigint, timeout_ms integer,
+    max_alerts integer
   )
   language sql
   volatile
@@ -90,7 +91,11 @@ comment on function agentdb.next_evaluation_ms () is
   'Milliseconds until a rule is due, at most 60000.';
 
 
-create or replace function agentdb.fail_rule (rule_name text, evaluation bigint, error text)
+create or replace function agentdb.fail_rule (
+  rule_name text,
+  evaluation bigint,
+  error text
+)
   returns boolean
   language plpgsql
   security definer
@@ -104,7 +109,7 @@ begin
       failed_at = clock_timestamp(),
       error = agentdb._clean_text(fail_rule.error, 2000),
       next_evaluation_at = clock_timestamp()
-        + least(r.evaluate_every * power(2, least(r.failures, 10)), interval '5 minutes')
+        + least(r.evaluate_every * power(2, least(r.failures, 10)), '5 minutes')
   where r.rule_name = fail_rule.rule_name
     and r.evaluation = fail_rule.evaluation;
   return found;
@@ -124,16 +129,18 @@ create or replace function agentdb._check_instances (instances jsonb)
 as $$
 begin
   if jsonb_typeof(instances) is distinct from 'array' then
-    perform agentdb._refuse('instances must be a JSON array', 'Send what the rule''s query returned.');
+    perform agentdb._refuse(
+      'instances must be a JSON array', 'Send what the rule''s query returned.'
+    );
   elsif exists (
     select from jsonb_array_elements(instances) as i (item)
     where jsonb_typeof(i.item -> 'labels') is distinct from 'object'
-      or coalesce(jsonb_typeof(i.item -> 'annotations'), 'null') not in ('object', 'null')
-      or coalesce(jsonb_typeof(i.item -> 'value'), 'null') not in ('number', 'string', 'null')
+      or jsonb_typeof(i.item -> 'annotations') not in ('object', 'null')
+      or jsonb_typeof(i.item -> 'value') not in ('number', 'string', 'null')
   ) then
     perform agentdb._refuse(
       'a row of the rule has no labels object, or annotations that are no object',
-      'A rule''s view has columns labels jsonb, value double precision, annotations jsonb.'
+      'A rule''s view has labels jsonb, value double precision, annotations jsonb.'
     );
   end if;
 end;
@@ -146,7 +153,8 @@ comment on function agentdb._check_instances (jsonb) is
 
 create or replace function agentdb._instance (rule_name text, instances jsonb)
   returns table (
-    fingerprint text, labels jsonb, annotations jsonb, value double precision, severity text
+    fingerprint text, labels jsonb, annotations jsonb, value double precision,
+    severity text
   )
   language sql
   stable
@@ -155,7 +163,8 @@ as $$
   select distinct on (md5((i.item -> 'labels')::text))
     md5((i.item -> 'labels')::text),
     agentdb._bounded_json(i.item -> 'labels', 8192),
-    agentdb._bounded_json(coalesce(nullif(i.item -> 'annotations', 'null'), '{}'), 65536),
+    agentdb._bounded_json(
+      coalesce(nullif(i.item -> 'annotations', 'null'), '{}'), 65536),
     (i.item ->> 'value')::double precision,
     case
       when i.item #>> '{annotations,severity}' in ('info', 'warning', 'critical')
@@ -173,14 +182,19 @@ comment on function agentdb._instance (text, jsonb) is
 
 -- Updated first and inserted only where new: ON CONFLICT would use up a number of
 -- alert_id at every look, and people type these numbers.
-create or replace function agentdb._touch_alerts (rule_name text, instances jsonb, at timestamptz)
+create or replace function agentdb._touch_alerts (
+  rule_name text,
+  instances jsonb,
+  at timestamptz
+)
   returns void
   language sql
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
   with instance as materialized (
-    select i.* from agentdb._instance(_touch_alerts.rule_name, _touch_alerts.instances) as i
+    select i.*
+    from agentdb._instance(_touch_alerts.rule_name, _touch_alerts.instances) as i
   ),
   known as (
     update agentdb.alert as a
@@ -190,7 +204,8 @@ as $$
         seen_at = _touch_alerts.at,
         state = case a.state when 'resolved' then 'pending' else a.state end,
         episode = a.episode + (a.state = 'resolved')::integer,
-        active_at = case a.state when 'resolved' then _touch_alerts.at else a.active_at end,
+        active_at = case a.state
+          when 'resolved' then _touch_alerts.at else a.active_at end,
         firing_at = case a.state when 'resolved' then null else a.firing_at end,
         resolved_at = null
     from instance as i
@@ -199,11 +214,12 @@ as $$
     returning a.fingerprint
   )
   insert into agentdb.alert (
-    rule_name, fingerprint, labels, annotations, value, severity, state, active_at, seen_at
+    rule_name, fingerprint, labels, annotations, value, severity, state, active_at,
+    seen_at
   )
   select
-    _touch_alerts.rule_name, i.fingerprint, i.labels, i.annotations, i.value, i.severity,
-    'pending', _touch_alerts.at, _touch_alerts.at
+    _touch_alerts.rule_name, i.fingerprint, i.labels, i.annotations, i.value,
+    i.severity, 'pending', _touch_alerts.at, _touch_alerts.at
   from instance as i
   where i.fingerprint not in (select k.fingerprint from known as k);
 $$;
@@ -213,7 +229,11 @@ comment on function agentdb._touch_alerts (text, jsonb, timestamptz) is
   'episode as pending.';
 
 
-create or replace function agentdb._advance_alerts (rule_name text, at timestamptz, truncated boolean)
+create or replace function agentdb._advance_alerts (
+  rule_name text,
+  at timestamptz,
+  truncated boolean
+)
   returns table (to_state text)
   language sql
   volatile
@@ -230,7 +250,8 @@ as $$
       and a.state = 'pending'
       and a.seen_at = _advance_alerts.at
       and a.active_at + r.fire_after <= _advance_alerts.at
-    returning a.alert_id, 'pending' as from_state, 'firing' as to_state, a.episode, a.value
+    returning
+      a.alert_id, 'pending' as from_state, 'firing' as to_state, a.episode, a.value
   ),
   -- A truncated answer proves nothing about the alerts it does not name.
   gone as (
@@ -246,7 +267,8 @@ as $$
       and a.seen_at < _advance_alerts.at
       and (a.state = 'pending'
         or (a.state = 'firing' and a.seen_at + r.keep_firing < _advance_alerts.at))
-    returning a.alert_id, former.state as from_state, 'resolved' as to_state, a.episode, a.value
+    returning
+      a.alert_id, former.state as from_state, 'resolved' as to_state, a.episode, a.value
   ),
   waiting as (
     select a.alert_id, null as from_state, 'pending' as to_state, a.episode, a.value
@@ -260,7 +282,8 @@ as $$
   insert into agentdb.alert_log as l (
     alert_id, rule_name, from_state, to_state, episode, value
   )
-  select c.alert_id, _advance_alerts.rule_name, c.from_state, c.to_state, c.episode, c.value
+  select
+    c.alert_id, _advance_alerts.rule_name, c.from_state, c.to_state, c.episode, c.value
   from (
     select * from fired union all select * from gone union all select * from waiting
   ) as c

@@ -1,10 +1,44 @@
--- The rules that come with the pack.  What a DBA sets (enabled, severity, times) stays at
--- the DBA's values when the pack is installed again.
+-- The rules that come with the pack.  What a DBA sets (enabled, severity, times) stays
+-- at the DBA's values when the pack is installed again.
 
 insert into agentdb.alert_rule as r (
   rule_name, severity, fire_after, view_name, description, evidence_query
 )
 values
+  (
+    'audit_gap', 'critical', '0', 'agentdb.audit_gap',
+    'What is not recorded cannot be verified, explained or undone.',
+    'select f.table_name, f.fault from agentdb.audit_fault as f
+     where f.table_name = :labels ->> ''table'''
+  ),
+  (
+    'blast_radius', 'critical', '0', 'agentdb.blast_radius',
+    'A forgotten WHERE changes every row at once.',
+    'select l.xid, l.statement, l.operation, count(*) as rows, min(l.recorded_at) as at
+     from agentdb.audit_log as l
+     join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
+     where t.table_name = :labels ->> ''table''
+       and l.run_id is not distinct from (:labels ->> ''run'')::bigint
+       and l.recorded_at > :at - interval ''1 day''
+       and l.recorded_at <= :at
+     group by 1, 2, 3
+     order by 4 desc
+     limit 10'
+  ),
+  (
+    'unattributed_write', 'warning', '0', 'agentdb.unattributed_write',
+    'A write outside any run has nobody who answers for it.',
+    'select l.recorded_at, l.operation, l.row_key, l.application_name, l.client_addr
+     from agentdb.audit_log as l
+     join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
+     where t.table_name = :labels ->> ''table''
+       and l.session_role = :labels ->> ''role''
+       and l.run_id is null
+       and l.recorded_at > :at - interval ''1 day''
+       and l.recorded_at <= :at
+     order by l.audit_log_id desc
+     limit 10'
+  ),
   (
     'broken_rule', 'critical', '0', 'agentdb.broken_rule',
     'A rule that cannot be evaluated watches nothing.',
@@ -14,7 +48,8 @@ values
   (
     'conversation_budget', 'critical', '0', 'agentdb.conversation_budget',
     'Context that only grows is paid again with every call.',
-    'select t.recorded_at, t.run_id, t.model, t.input_tokens, t.cached_input_tokens, t.output_tokens
+    'select t.recorded_at, t.run_id, t.model, t.input_tokens, t.cached_input_tokens,
+       t.output_tokens
      from agentdb.token_log as t
      join agentdb.run as r on r.run_id = t.run_id
      join agentdb.agent as a on a.agent_id = r.agent_id
@@ -33,9 +68,31 @@ values
        and c.call_id = :labels ->> ''call'''
   ),
   (
+    'lock_contention', 'warning', '0', 'agentdb.lock_contention',
+    'A lock that many do not get is held too long or too coarse.',
+    'select d.first_at, d.last_at, d.run_id, a.agent_name, d.denials
+     from agentdb.lock_denial as d
+     join agentdb.agent as a on a.agent_id = d.agent_id
+     where d.lock_name = :labels ->> ''lock''
+       and d.first_at <= :at
+     order by d.first_at desc
+     limit 10'
+  ),
+  (
+    'lock_held_too_long', 'warning', '0', 'agentdb.lock_held_too_long',
+    'A holder that keeps renewing and never finishes keeps all others out.',
+    'select h.lock_name, h.fence, h.agent_name, h.run_id, h.acquired_at, h.expires_at,
+       h.renewals, h.ended_at, h.outcome
+     from agentdb.lock_history as h
+     where h.lock_name = :labels ->> ''lock''
+     order by h.fence desc
+     limit 10'
+  ),
+  (
     'long_tick', 'warning', '0', 'agentdb.long_tick',
     'A tick that does not end delays or overlaps the next.',
-    'select at, kind, what, ok, tokens from agentdb.timeline((:labels ->> ''run'')::bigint)
+    'select at, kind, what, ok, tokens
+     from agentdb.timeline((:labels ->> ''run'')::bigint)
      order by at desc limit 10'
   ),
   (
@@ -50,7 +107,8 @@ values
   (
     'no_progress', 'warning', '0', 'agentdb.no_progress',
     'An agent can be online, burn tokens and reach nothing.',
-    'select at, kind, what, ok, tokens from agentdb.timeline((:labels ->> ''run'')::bigint)
+    'select at, kind, what, ok, tokens
+     from agentdb.timeline((:labels ->> ''run'')::bigint)
      order by at desc limit 10'
   ),
   (
@@ -65,10 +123,29 @@ values
      limit 10'
   ),
   (
+    'schedule_blocked', 'critical', '0', 'agentdb.schedule_blocked',
+    'Ticks that do not get their lock end quietly, and nothing is ever done.',
+    'select s.lock_name, s.slot, s.state, s.holder, s.held_for, s.time_left, s.renewals,
+       s.waiting, s.denied_since
+     from agentdb.lock_status as s
+     where s.lock_name = :labels ->> ''lock'''
+  ),
+  (
+    'stale_lock', 'warning', '0', 'agentdb.stale_lock',
+    'A lock that expired unreleased tells of a holder that crashed or hangs.',
+    'select h.lock_name, h.fence, h.agent_name, h.run_id, h.acquired_at, h.expires_at,
+       h.renewals, h.ended_at, h.outcome
+     from agentdb.lock_history as h
+     where h.lock_name = :labels ->> ''lock''
+     order by h.fence desc
+     limit 10'
+  ),
+  (
     'token_rate', 'critical', '0', 'agentdb.token_rate',
     'Tokens per hour are the first thing that a runaway changes.',
-    'select t.run_id, date_bin(''5 minutes'', t.recorded_at, ''epoch'') as since, count(*) as calls,
-       sum(t.input_tokens) as input, sum(t.cached_input_tokens) as cached, sum(t.output_tokens) as output
+    'select t.run_id, date_bin(''5 minutes'', t.recorded_at, ''epoch'') as since,
+       count(*) as calls, sum(t.input_tokens) as input,
+       sum(t.cached_input_tokens) as cached, sum(t.output_tokens) as output
      from agentdb.token_log as t
      join agentdb.agent as a on a.agent_id = t.agent_id
      where a.agent_name = :labels ->> ''agent''
@@ -102,7 +179,8 @@ do $$
 declare
   v_view text;
 begin
-  for v_view in select r.view_name from agentdb.alert_rule as r where r.view_name ~ '^agentdb[.]'
+  for v_view in
+    select r.view_name from agentdb.alert_rule as r where r.view_name ~ '^agentdb[.]'
   loop
     execute format('comment on column %s.labels is %L', v_view,
       'What tells one alert of the rule from another.');

@@ -4,8 +4,9 @@
 --
 -- The statement reads the lock without locking it, or a holder could not renew, and nobody
 -- take over, while a writing transaction stays open.  It leaves a row in fenced_write, whose
--- deferred trigger looks again when the transaction commits, and holds the lock's row
--- until it has: FOR KEY SHARE lets the holder renew and release and lets nobody take.
+-- deferred trigger looks again when the transaction commits, and keeps the lock's row from
+-- changing until it has.  Under REPEATABLE READ a row that changed since the snapshot, be
+-- it by a renewal, is a serialization failure (40001): the transaction is tried again.
 
 -- Sessions that belong to no agent (the application, a DBA) are not fenced.
 create or replace function agentdb._check_fence ()
@@ -40,7 +41,10 @@ begin
       where w.xid = pg_current_xact_id() and w.lock_name = v_name and w.fence = v_fence
     );
   end if;
-  return case tg_op when 'DELETE' then old else new end;
+  if tg_op = 'DELETE' then
+    return old;
+  end if;
+  return new;
 end;
 $$;
 
@@ -91,7 +95,7 @@ begin
   where l.lock_name = new.lock_name
     and l.fence = new.fence
     and l.run_id = new.run_id
-  for key share;
+  for share;
   if not found and not exists (
     -- Let go of by the run itself, in this very transaction.
     select from agentdb.lock_log as h
@@ -114,68 +118,7 @@ comment on function agentdb._check_fence_again () is
   'Trigger function: refuses the commit of a run that lost the lock since it wrote.';
 
 
-create or replace function agentdb._fence_target (table_name text)
-  returns regclass
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_table regclass := to_regclass(table_name);
-begin
-  if v_table is null then
-    raise exception 'there is no table %', coalesce(agentdb._clean_text(table_name, 200), 'NULL')
-      using errcode = 'ZA006', hint = 'Write the schema in front of it: public.report.';
-  elsif not exists (
-    select from pg_class as c
-    where c.oid = v_table
-      and c.relkind in ('r', 'p')
-      and c.relpersistence <> 't'
-      and c.relnamespace not in ('agentdb'::regnamespace, 'pg_catalog'::regnamespace)
-      and (c.relkind = 'p' or not c.relhassubclass)
-  ) then
-    perform agentdb._refuse(
-      format('%s cannot be fenced', v_table),
-      'Fence an ordinary or partitioned table of the application, without inheritance.'
-    );
-  end if;
-  return v_table;
-end;
-$$;
-
-comment on function agentdb._fence_target (text) is
-  'Returns the table of a name, or raises ZA004 or ZA006.';
-
-
--- The caller makes the triggers, so only the owner of a table can fence it.  A write can
--- go straight to a partition: row triggers are inherited by all, truncation is refused at
--- each that exists.
-create or replace function agentdb.fence_table (table_name text, lock_name text)
-  returns table (fenced_table text, lock text)
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '5s'
-as $$
-declare
-  v_table regclass := agentdb._fence_target(table_name);
-  v_part regclass;
-begin
-  if not agentdb._is_clean_name(lock_name, 200) then
-    perform agentdb._refuse(
-      format('%L is no name for a lock', agentdb._clean_text(lock_name, 100)),
-      'Use 1 to 200 visible characters on one line.'
-    );
-  end if;
-  perform agentdb.unfence_table(table_name);
-  for v_part in select p.relid from pg_partition_tree(v_table) as p order by p.level loop
-    perform agentdb._add_fence(v_part, v_part = v_table, lock_name);
-  end loop;
-  if not exists (select from pg_partition_tree(v_table)) then
-    perform agentdb._add_fence(v_table, true, lock_name);
-  end if;
-  return query select v_table::text, fence_table.lock_name;
-end;
-$$;
-
-comment on function agentdb.fence_table (text, text) is
-  'Lets only the run that holds a lock write a table; called by the table''s owner; raises ZA004, ZA006, and ZA020 at the writes it refuses.';
+create or replace trigger agentdb_fence_again
+  after insert
+  on agentdb.fenced_write
+  for each row execute function agentdb._check_fence_again();

@@ -14,20 +14,28 @@ grant execute on function
   agentdb.log_progress, agentdb.log_progress_many,
   agentdb.log_tool_call, agentdb.log_tool_call_many,
   agentdb.begin_tool_call, agentdb.end_tool_call,
-  agentdb.log_tokens, agentdb.log_tokens_many
+  agentdb.log_tokens, agentdb.log_tokens_many,
+  agentdb.acquire_lock, agentdb.acquire_slot, agentdb.renew_lock, agentdb.release_lock,
+  agentdb.begin_wait, agentdb.end_wait, agentdb.wake_waiters
   to agentdb_agent;
 
 -- Auditors and operators read everything but the hashes of secrets.
 grant select on all tables in schema agentdb to agentdb_auditor, agentdb_operator;
-revoke all on agentdb.agent_secret, agentdb.run_token from agentdb_auditor, agentdb_operator;
+revoke all on agentdb.agent_secret, agentdb.run_token
+  from agentdb_auditor, agentdb_operator;
 
 -- A view calls functions with the rights of whoever reads it.
 grant execute on function
-  agentdb._span, agentdb._horizon, agentdb._recent_run, agentdb._tokens_of_run, agentdb._last_progress,
+  agentdb._span, agentdb._horizon, agentdb._recent_run, agentdb._tokens_of_run,
+  agentdb._last_progress,
   agentdb._token_baseline, agentdb._token_use, agentdb._conversation_use,
   agentdb.rule_token_rate, agentdb.rule_conversation_budget,
-  agentdb.rule_repeated_tool_call, agentdb.rule_tool_errors, agentdb.rule_hung_tool_call,
+  agentdb.rule_repeated_tool_call, agentdb.rule_tool_errors,
+  agentdb.rule_hung_tool_call,
   agentdb.rule_no_progress, agentdb.rule_missed_tick, agentdb.rule_long_tick,
+  agentdb._is_live, agentdb._tenure,
+  agentdb.rule_stale_lock, agentdb.rule_lock_held_too_long, agentdb.rule_lock_contention,
+  agentdb.rule_schedule_blocked,
   agentdb.timeline, agentdb.evidence_query
   to agentdb_auditor, agentdb_operator;
 
@@ -36,7 +44,37 @@ grant execute on function
   agentdb.register_agent, agentdb.maintain, agentdb.roll_up,
   agentdb.claim_rule, agentdb.next_evaluation_ms, agentdb.ingest, agentdb.fail_rule,
   agentdb.flush, agentdb.claim_notification, agentdb.mark_sent, agentdb.mark_failed,
-  agentdb.beat, agentdb.retire_runner
+  agentdb.beat, agentdb.retire_runner, agentdb.force_release_lock
+  to agentdb_operator;
+
+-- A table's owner fences it, with its own rights.
+grant execute on function
+  agentdb.fence_table, agentdb.unfence_table, agentdb._fence_target, agentdb._add_fence,
+  agentdb._check_fence, agentdb._is_clean_name, agentdb._clean_text, agentdb._refuse
+  to agentdb_operator;
+
+-- The capture functions: they insert into the log and read how a table is laid out.
+grant insert on agentdb.audit_log to agentdb_capture;
+grant usage on sequence agentdb.audit_statement_seq to agentdb_capture;
+grant execute on function
+  agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._refuse_blast,
+  agentdb._capture_sql, agentdb._truncate_sql
+  to agentdb_capture;
+
+grant execute on function
+  agentdb._base_type, agentdb._is_exact, agentdb._layout, agentdb._layout_now,
+  agentdb._needs_rows, agentdb._table_name, agentdb._value_sql, agentdb._object_sql,
+  agentdb._key_sql, agentdb._row_sql, agentdb._canonical_key, agentdb._target_of,
+  agentdb._refuse, agentdb._refuse_history, agentdb._past_sql, agentdb._check_past,
+  agentdb.row_history, agentdb.row_as_of, agentdb.table_as_of, agentdb.run_changes,
+  agentdb.seal_audit, agentdb.verify_audit,
+  agentdb.rule_unattributed_write, agentdb.rule_blast_radius, agentdb.rule_audit_gap
+  to agentdb_auditor, agentdb_operator;
+
+-- A table's owner has it audited, with its own rights.
+grant execute on function
+  agentdb.audit_table, agentdb.unaudit_table, agentdb._register_audit, agentdb._end_audit,
+  agentdb._drop_triggers, agentdb._create_triggers, agentdb._grant_usage
   to agentdb_operator;
 
 -- What a person configures is rows.

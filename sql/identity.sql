@@ -4,19 +4,31 @@
 
 create or replace function agentdb._bound_run ()
   returns bigint
-  language sql
+  language plpgsql
   stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  -- A pooler leaves the setting behind as an empty text.
+  v_token text := nullif(current_setting('agentdb.run_token', true), '');
+begin
+  if v_token is null then
+    return null;
+  end if;
   return (
     select t.run_id
     from agentdb.run_token as t
-    where t.token_hash
-      = agentdb._hash_secret(nullif(current_setting('agentdb.run_token', true), ''))
+    where t.token_hash = agentdb._hash_secret(v_token)
   );
+end;
+$$;
 
 comment on function agentdb._bound_run () is
   'The run whose token bind_run() put into this transaction, else NULL.';
 
 
+-- Every call of an agent passes here.  With no run to look for it must not ask for one:
+-- PostgreSQL would plan a query for NULL anew at each call, at thrice the cost of all else.
 create or replace function agentdb._current_run (
   run bigint,
   out run_id bigint,
@@ -27,33 +39,33 @@ create or replace function agentdb._current_run (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_ended_at timestamptz;
   v_bound bigint := agentdb._bound_run();
+  v_run bigint := coalesce(run, v_bound);
+  v_ended_at timestamptz;
 begin
+  if v_run is null then
+    select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
+    from agentdb._only_open_run() as o;
+    return;
+  end if;
   select r.run_id, r.agent_id, r.ended_at
     into _current_run.run_id, _current_run.agent_id, v_ended_at
   from agentdb.run as r
-  join agentdb.agent as a on a.agent_id = r.agent_id
-  where r.run_id = coalesce(_current_run.run, v_bound)
+  where r.run_id = v_run
     and r.role_name = session_user
     -- Behind a shared role a number proves nothing: only the token does.
-    and (not a.pooled or r.run_id = v_bound);
-  if found then
-    if v_ended_at is not null then
-      perform agentdb._refuse_closed_run(_current_run.run_id);
-    end if;
-  elsif coalesce(_current_run.run, v_bound) is not null then
-    perform agentdb._refuse_foreign_run(coalesce(_current_run.run, v_bound));
-  else
-    select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
-    from agentdb._only_open_run() as o;
+    and (not r.pooled or r.run_id = v_bound);
+  if not found then
+    perform agentdb._refuse_foreign_run(v_run);
+  elsif v_ended_at is not null then
+    perform agentdb._refuse_closed_run(v_run);
   end if;
 end;
 $$;
 
 comment on function agentdb._current_run (bigint) is
-  'Resolves the run of a call: the argument, the bound token, else the role''s only '
-  'open run; raises ZA001 or ZA003.';
+  'Resolves the run of a call: the argument, the bound token, else the role''s only open '
+  'run; raises ZA001 or ZA003.';
 
 
 create or replace function agentdb._only_open_run (
@@ -66,16 +78,15 @@ create or replace function agentdb._only_open_run (
 as $$
 declare
   v_runs bigint[];
-  v_agents bigint[];
 begin
-  select array_agg(r.run_id order by r.run_id), array_agg(r.agent_id order by r.run_id)
-    into v_runs, v_agents
+  select array_agg(r.run_id order by r.run_id), min(r.agent_id)
+    into v_runs, _only_open_run.agent_id
   from agentdb.run as r
-  join agentdb.agent as a on a.agent_id = r.agent_id
-  where r.role_name = session_user and r.ended_at is null and not a.pooled;
+  where r.role_name = session_user
+    and r.ended_at is null
+    and not r.pooled;
   if cardinality(v_runs) = 1 then
     run_id := v_runs[1];
-    agent_id := v_agents[1];
   elsif v_runs is null then
     raise exception 'role % has no open run', session_user
       using errcode = 'ZA001',
@@ -144,6 +155,7 @@ create or replace function agentdb._session_agent (
   agent text,
   secret text,
   out agent_id bigint,
+  out pooled boolean,
   out policy_name text
 )
   language plpgsql
@@ -151,19 +163,20 @@ create or replace function agentdb._session_agent (
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  select a.agent_id, a.policy_name
-    into _session_agent.agent_id, _session_agent.policy_name
+  select a.agent_id, a.pooled, a.policy_name
+    into _session_agent.agent_id, _session_agent.pooled, _session_agent.policy_name
   from agentdb.agent as a
   left join agentdb.agent_secret as s on s.agent_id = a.agent_id
   where a.role_name = session_user
     and (a.agent_name = agent or (agent is null and not a.pooled))
     and (not a.pooled or s.secret_hash = agentdb._hash_secret(secret));
   if not found then
-    raise exception 'role % may not run agent %', session_user, coalesce(agent, '(its own)')
+    raise exception 'role % may not run agent %',
+        session_user, coalesce(agent, '(its own)')
       using errcode = 'ZA002',
             hint = 'An operator registers agents: select * from agentdb.register_agent('
-              'name => ''…'', role_name => ''' || session_user || '''); an agent behind '
-              'a shared role also gives agent => and secret =>.';
+              'name => ''…'', role_name => ''' || session_user || '''); an agent '
+              'behind a shared role also gives agent => and secret =>.';
   end if;
 end;
 $$;

@@ -106,7 +106,7 @@ comment on function agentdb._lock_caller (bigint, interval, interval) is
 
 
 -- SKIP LOCKED: who changes the row in a transaction that stays open delays nobody.
--- FOR UPDATE rather than less: it respects the lock of a fenced write being committed.
+-- It respects the share lock of a fenced write that is being committed.
 create or replace function agentdb._take_lock (
   name text,
   first_slot integer,
@@ -134,7 +134,7 @@ begin
       and not agentdb._is_live(l.expires_at, l.renewed_at, v_now)
     order by l.slot
     limit 1
-    for update skip locked
+    for no key update skip locked
   )
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),

@@ -228,7 +228,7 @@ begin
     where f.agent_id = _forget_locks.agent_id
       and (f.run_id is null
         or not agentdb._is_live(f.expires_at, f.renewed_at, clock_timestamp()))
-    for update skip locked
+    for no key update skip locked
   ) as f
   where l.lock_name = f.lock_name and l.slot = f.slot;
 end;

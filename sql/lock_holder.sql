@@ -42,7 +42,7 @@ declare
   v_strict boolean;
   v_now timestamptz;
 begin
-  select c.run_id, c.span, c.strict into v_run_id, v_span, v_strict
+  select c.run_id, c.span, c.needs_progress into v_run_id, v_span, v_strict
   from agentdb._lock_renewer(renew_lock.run, renew_lock.ttl) as c;
   v_strict := v_strict or coalesce(needs_progress, false);
   v_now := clock_timestamp();
@@ -76,7 +76,7 @@ create or replace function agentdb._lock_renewer (
   ttl interval,
   out run_id bigint,
   out span interval,
-  out strict boolean
+  out needs_progress boolean
 )
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -85,7 +85,7 @@ declare
   v_max_ttl interval;
 begin
   select c.run_id, p.renew_needs_progress, p.lock_max_ttl
-    into _lock_renewer.run_id, strict, v_max_ttl
+    into _lock_renewer.run_id, needs_progress, v_max_ttl
   from agentdb._current_run(_lock_renewer.run) as c
   join agentdb.agent as a on a.agent_id = c.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name;

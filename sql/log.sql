@@ -37,6 +37,31 @@ create or replace trigger agentdb_append_only
   on agentdb.alert_log
   for each row execute function agentdb._refuse_rewrite();
 
+create or replace trigger agentdb_append_only
+  before update or delete
+  on agentdb.audit_log
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_append_only
+  before update or delete
+  on agentdb.seal
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.audit_log
+  for each statement execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.seal
+  for each statement execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.audit_log_default
+  for each statement execute function agentdb._refuse_rewrite();
+
 create or replace trigger agentdb_no_truncate
   before truncate
   on agentdb.progress_log
@@ -190,7 +215,8 @@ as $$
 declare
   v_day date;
 begin
-  for v_day in select d.* from agentdb._missing_day(log_name, days_ahead) as d order by d
+  for v_day in
+    select d.* from agentdb._missing_day(log_name, days_ahead) as d order by d
   loop
     begin
       object := agentdb._add_partition(log_name, v_day);
@@ -238,6 +264,7 @@ as $$
 declare
   v_today date := (clock_timestamp() at time zone 'UTC')::date;
   v_keep interval := (select max(p.log_retention) from agentdb.policy as p);
+  v_keep_audit interval := (select max(p.audit_retention) from agentdb.policy as p);
   v_log text;
   v_object text;
 begin
@@ -254,15 +281,21 @@ begin
     return query select * from agentdb._add_partitions(v_log, days_ahead);
   end loop;
   for v_object in
-    select p.partition_name from agentdb.log_partition as p where p.day < v_today - v_keep
+    select p.partition_name
+    from agentdb.log_partition as p
+    where p.day < v_today
+      - case p.log_name when 'audit_log' then v_keep_audit else v_keep end
   loop
     return query select agentdb._drop_partition(v_object), v_object;
   end loop;
   return query
-    select 'abandoned', format('run %s', r.run_id) from agentdb._abandon_runs(null) as r;
+    select 'abandoned', format('run %s', r.run_id)
+    from agentdb._abandon_runs(null) as r;
+  return query select * from agentdb._prune_locks(v_keep);
+  return query select * from agentdb._maintain_audit();
 end;
 $$;
 
 comment on function agentdb.maintain (integer) is
-  'Adds log partitions ahead, drops those past policy.log_retention, ends abandoned '
-  'runs; says what it did.';
+  'Adds log partitions ahead, drops those past their retention, ends abandoned '
+  'runs, adapts the audit to altered tables; says what it did.';

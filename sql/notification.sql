@@ -29,8 +29,10 @@ as $$
     'severity', alert.severity,
     'labels', alert.labels,
     'summary', coalesce(alert.annotations ->> 'summary', alert.rule_name),
-    'value', case when alert.value < 'infinity' and alert.value > '-infinity' then alert.value end,
-    'since', to_char(coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'value', case
+      when alert.value < 'infinity' and alert.value > '-infinity' then alert.value end,
+    'since', to_char(
+      coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
     'annotations', alert.annotations - 'summary',
     'next', to_jsonb(array_remove(array[
       format('agentdb why A-%s', alert.alert_id),
@@ -71,11 +73,13 @@ begin
   made as (
     insert into agentdb.notification (alert_id, episode, kind, receiver_name, payload)
     select f.alert_id, f.episode, k.kind, r.receiver_name,
-      agentdb._payload((select a from agentdb.alert as a where a.alert_id = f.alert_id), k.kind)
+      agentdb._payload(
+        (select a from agentdb.alert as a where a.alert_id = f.alert_id), k.kind)
     from flushed as f
     -- What fired and went away between two flushes is still told, once.
-    cross join lateral unnest(case f.state
-      when 'firing' then array['firing'] else array['firing', 'resolved'] end) as k (kind)
+    cross join lateral unnest(
+      case f.state when 'firing' then '{firing}' else '{firing, resolved}'::text[] end
+    ) as k (kind)
     join agentdb.receiver as r
       on r.enabled
       and agentdb._severity_rank(f.severity) >= agentdb._severity_rank(r.min_severity)
@@ -85,7 +89,8 @@ begin
       do nothing
     returning 1
   )
-  select (select count(*) from flushed), (select count(*) from made) into v_flushed, v_made;
+  select (select count(*) from flushed), (select count(*) from made)
+    into v_flushed, v_made;
   -- Only runners listen, and only this function, which no agent can call, notifies.
   if v_made > 0 then
     perform pg_notify('agentdb_notification', '');
@@ -163,8 +168,8 @@ as $$
   )
   select
     c.notification_id, c.attempt, c.receiver_name, r.channel, r.target, r.secret_ref,
-    c.idempotency_key, c.kind, format('agentdb/%s/A-%s', current_database(), c.alert_id),
-    c.payload
+    c.idempotency_key, c.kind,
+    format('agentdb/%s/A-%s', current_database(), c.alert_id), c.payload
   from claimed as c
   join agentdb.receiver as r on r.receiver_name = c.receiver_name
   order by c.notification_id;
@@ -219,15 +224,20 @@ create or replace function agentdb.mark_failed (
 as $$
 declare
   v_state text;
+  v_wish interval := least(coalesce(retry_after, '0'), '1 hour');
   -- Exponential back-off with jitter, so that many failures do not return as one wave.
-  v_delay interval := least(interval '10 minutes', interval '0.5 seconds' * power(2, least(attempt, 12)))
-    * (0.5 + random() / 2);
+  v_delay interval := (0.5 + random() / 2)
+    * least('10 minutes', interval '0.5 seconds' * power(2, least(attempt, 12)));
 begin
   update agentdb.notification as n
-  set state = case when mark_failed.permanent or n.attempt >= n.max_attempts then 'dead' else 'queued' end,
-      finished_at = case when mark_failed.permanent or n.attempt >= n.max_attempts then clock_timestamp() end,
-      visible_at = clock_timestamp()
-        + greatest(v_delay, least(coalesce(mark_failed.retry_after, '0'), interval '1 hour')),
+  set state = case
+        when mark_failed.permanent or n.attempt >= n.max_attempts then 'dead'
+        else 'queued'
+      end,
+      finished_at = case
+        when mark_failed.permanent or n.attempt >= n.max_attempts then clock_timestamp()
+      end,
+      visible_at = clock_timestamp() + greatest(v_delay, v_wish),
       status = mark_failed.status,
       error = agentdb._clean_text(mark_failed.error, 1000)
   where n.notification_id = mark_failed.notification_id
@@ -238,6 +248,7 @@ begin
 end;
 $$;
 
-comment on function agentdb.mark_failed (bigint, integer, integer, text, boolean, interval) is
+comment on function agentdb.mark_failed (
+  bigint, integer, integer, text, boolean, interval) is
   'Records a failed attempt: queued again after a back-off, or dead when permanent '
   'or tried too often; NULL when fenced.';

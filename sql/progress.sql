@@ -17,7 +17,8 @@ begin
   if step is null or step !~ '[^[:space:]]' then
     perform agentdb._refuse(
       'step must not be empty',
-      'Name what was reached, for example: select * from agentdb.log_progress(''fetched page 3'');'
+      'Name what was reached, for example: '
+        'select * from agentdb.log_progress(''fetched page 3'');'
     );
   end if;
   select c.run_id, c.agent_id into log_progress.run_id, v_agent_id

@@ -110,7 +110,7 @@ create or replace function agentdb.timeline (run bigint)
   set search_path = pg_catalog, pg_temp
 as $$
   with span as (
-    select r.run_id, r.agent_id, r.started_at, r.ended_at, r.outcome, r.summary, r.purpose
+    select r.run_id, r.started_at, r.ended_at, r.outcome, r.summary, r.purpose
     from agentdb.run as r
     where r.run_id = timeline.run
   ),
@@ -134,7 +134,8 @@ as $$
     from span as s
     join agentdb.tool_call as c on c.run_id = s.run_id and c.ended_at is null
     union all
-    select t.recorded_at, t.token_log_id, 'tokens', coalesce(t.model, 'model call'), null,
+    select t.recorded_at, t.token_log_id, 'tokens',
+      coalesce(t.model, 'model call'), null,
       t.input_tokens + t.cached_input_tokens + t.output_tokens,
       jsonb_build_object('input', t.input_tokens, 'cached_input', t.cached_input_tokens,
         'output', t.output_tokens)
@@ -196,10 +197,11 @@ create or replace view agentdb.health_check as
       else 'critical'
     end as state,
     case
-      when count(*) = 0 then 'no runner has ever reported: nobody is alerted; start agentdb run'
+      when count(*) = 0
+        then 'no runner has ever reported: nobody is alerted; start agentdb run'
       when count(*) filter (where h.healthy) = 0 then format(
         'no runner works: the last was heard %s ago; start agentdb run',
-        date_trunc('second', min(h.silent_for)))
+        agentdb._span(min(h.silent_for)))
       else format('%s of %s runners work', count(*) filter (where h.healthy), count(*))
     end as detail
   from agentdb.runner_health as h
@@ -218,7 +220,7 @@ create or replace view agentdb.health_check as
         filter (where r.failures > 0),
       format('%s rules; the oldest answer is %s old', count(*),
         coalesce(
-          date_trunc('second', clock_timestamp() - min(r.evaluated_at))::text, 'unknown'))
+          agentdb._span(clock_timestamp() - min(r.evaluated_at)), 'unknown'))
     )
   from agentdb.alert_rule as r
   where r.enabled
@@ -242,11 +244,13 @@ create or replace view agentdb.health_check as
       when count(*) filter (where n.state = 'dead') > 0
         or min(n.created_at) filter (where n.state = 'queued')
           < clock_timestamp() - interval '5 minutes' then 'critical'
-      when count(*) filter (where n.state = 'queued' and n.attempt > 1) > 0 then 'warning'
+      when count(*) filter (where n.state = 'queued' and n.attempt > 1) > 0
+        then 'warning'
       else 'ok'
     end,
     format('%s waiting, %s given up in a day',
-      count(*) filter (where n.state = 'queued'), count(*) filter (where n.state = 'dead'))
+      count(*) filter (where n.state = 'queued'),
+      count(*) filter (where n.state = 'dead'))
   from agentdb.notification as n
   where n.state = 'queued'
     or (n.state = 'dead' and n.finished_at > clock_timestamp() - interval '1 day')
@@ -257,17 +261,22 @@ create or replace view agentdb.health_check as
   union all
   select 'roll-up',
     case
-      when s.rolled_at > clock_timestamp() - interval '1 minute' then 'ok' else 'warning'
+      when s.rolled_at > clock_timestamp() - interval '1 minute' then 'ok'
+      else 'warning'
     end,
-    coalesce('the totals of runs are ' || date_trunc('second', clock_timestamp()
-      - nullif(s.rolled_at, '-infinity'))::text || ' old', 'the totals of runs were never made')
+    case s.rolled_at
+      when '-infinity' then 'the totals of runs were never made'
+      else format('the totals of runs are %s old',
+        agentdb._span(clock_timestamp() - s.rolled_at))
+    end
   from agentdb.roll_up_state as s
   union all
   select 'partitions',
     case when min(p.ahead) >= 1 then 'ok' else 'warning' end,
     format('prepared for the next %s days', greatest(min(p.ahead), 0))
   from (
-    select coalesce(max(l.day) - (clock_timestamp() at time zone 'UTC')::date, 0) as ahead
+    select coalesce(
+      max(l.day) - (clock_timestamp() at time zone 'UTC')::date, 0) as ahead
     from agentdb.log_partition as l
     group by l.log_name
   ) as p;

@@ -1,5 +1,5 @@
--- Rules about tokens.  Each rule is a function of a moment, so that it can be asked about
--- any hour of the past, and a view at the present time, which alert_rule names.
+-- Rules about tokens.  Each rule is a function of a moment, so that it can be asked
+-- about any hour of the past, and a view at the present time, which alert_rule names.
 -- A row is one alert: labels say which, value how bad, annotations what a person reads.
 -- Thresholds are columns of policy and come from the playbook, taken literally.
 

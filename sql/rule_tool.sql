@@ -56,7 +56,8 @@ begin atomic
         '%s of %s calls of %s by %s failed in %s; last: %s',
         count(*) filter (where not l.ok), count(*), l.tool, a.agent_name,
         agentdb._span(p.tool_errors_window),
-        left((array_agg(l.error order by l.recorded_at desc) filter (where not l.ok))[1], 200)
+        left((array_agg(l.error order by l.recorded_at desc)
+          filter (where not l.ok))[1], 200)
       ),
       'policy', p.policy_name,
       'threshold', p.tool_errors_count

@@ -15,31 +15,33 @@ create or replace function agentdb.start_run (
 as $$
 declare
   v_agent_id bigint;
+  v_pooled boolean;
   v_policy_name text;
 begin
   if conversation is not null and not agentdb._is_clean_name(conversation, 200) then
     perform agentdb._refuse(
-      format('%L is no name for a conversation', agentdb._clean_text(conversation, 100)),
+      format('%L is no name for a conversation',
+        agentdb._clean_text(conversation, 100)),
       'Use 1 to 200 visible characters on one line, or leave it out.'
     );
   elsif tick_interval <= '0' or tick_interval > '1 year' then
     perform agentdb._refuse(
       format('tick_interval must be between 0 and 1 year, got %s', tick_interval),
-      'Give the time from one start to the next, for example tick_interval => ''15 min''.'
+      'Give the time from one start to the next, such as tick_interval => ''15 min''.'
     );
   end if;
-  select s.agent_id, s.policy_name into v_agent_id, v_policy_name
+  select s.agent_id, s.pooled, s.policy_name into v_agent_id, v_pooled, v_policy_name
   from agentdb._session_agent(start_run.agent, start_run.secret) as s;
   perform agentdb._check_open_runs(v_agent_id, v_policy_name);
   start_run.run_id := nextval('agentdb.run_run_id_seq');
   -- A run without a conversation is one of its own.
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
   insert into agentdb.run (
-    run_id, agent_id, role_name, conversation, purpose, tick_interval
+    run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval
   )
   overriding system value
   values (
-    start_run.run_id, v_agent_id, session_user, conversation_name,
+    start_run.run_id, v_agent_id, session_user, v_pooled, conversation_name,
     agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval
   );
   token := agentdb._new_secret();
@@ -107,31 +109,34 @@ comment on function agentdb._last_event_at (bigint, timestamptz) is
   'When a run logged anything last, from the logs themselves.';
 
 
--- A run whose process died never ends itself.  Silence for policy.abandon_after ends it,
--- so that dead runs neither fill the cap nor page for ever.
+-- A run whose process died never ends itself.  Silence for policy.abandon_after ends
+-- it, so that dead runs neither fill the cap nor page for ever.
 create or replace function agentdb._abandon_runs (agent bigint)
   returns table (run_id bigint)
   language sql
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  update agentdb.run as r
-  set ended_at = clock_timestamp(),
-      outcome = 'abandoned'
-  where r.run_id in (
-    select o.run_id
-    from agentdb.run as o
-    join agentdb.agent as a on a.agent_id = o.agent_id
-    join agentdb.policy as p on p.policy_name = a.policy_name
-    where o.ended_at is null
-      and (_abandon_runs.agent is null or o.agent_id = _abandon_runs.agent)
-      and o.started_at < clock_timestamp() - p.abandon_after
-      and agentdb._last_event_at(o.run_id, o.started_at)
-        < clock_timestamp() - p.abandon_after
-    -- An agent that holds its run in an open transaction keeps nobody else waiting.
-    for no key update of o skip locked
+  with ended as (
+    update agentdb.run as r
+    set ended_at = clock_timestamp(),
+        outcome = 'abandoned'
+    where r.run_id in (
+      select o.run_id
+      from agentdb.run as o
+      join agentdb.agent as a on a.agent_id = o.agent_id
+      join agentdb.policy as p on p.policy_name = a.policy_name
+      where o.ended_at is null
+        and (_abandon_runs.agent is null or o.agent_id = _abandon_runs.agent)
+        and o.started_at < clock_timestamp() - p.abandon_after
+        and agentdb._last_event_at(o.run_id, o.started_at)
+          < clock_timestamp() - p.abandon_after
+      -- An agent that holds its run in an open transaction keeps nobody else waiting.
+      for no key update of o skip locked
+    )
+    returning r.run_id, agentdb._release_locks(r.run_id, r.agent_id, 'abandoned')
   )
-  returning r.run_id;
+  select e.run_id from ended as e;
 $$;
 
 comment on function agentdb._abandon_runs (bigint) is
@@ -150,6 +155,8 @@ create or replace function agentdb.end_run (
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
+declare
+  v_agent_id bigint;
 begin
   if outcome is null or outcome not in ('succeeded', 'failed', 'cancelled') then
     perform agentdb._refuse(
@@ -157,7 +164,8 @@ begin
       'Say succeeded, failed or cancelled.'
     );
   end if;
-  select c.run_id into end_run.run_id from agentdb._current_run(end_run.run) as c;
+  select c.run_id, c.agent_id into end_run.run_id, v_agent_id
+  from agentdb._current_run(end_run.run) as c;
   update agentdb.run as r
   set ended_at = clock_timestamp(),
       outcome = end_run.outcome,
@@ -167,6 +175,7 @@ begin
   if not found then
     perform agentdb._refuse_closed_run(end_run.run_id);
   end if;
+  perform agentdb._release_locks(end_run.run_id, v_agent_id, 'run_ended');
   return next;
 end;
 $$;

@@ -1,5 +1,5 @@
--- Runners: who evaluates and delivers, and whether that still happens.  Health is the age
--- of the last successful lap, never "the process is alive".
+-- Runners: who evaluates and delivers, and whether that still happens.  Health is the
+-- age of the last successful lap, never "the process is alive".
 
 create or replace function agentdb.beat (
   runner_name text,

@@ -12,7 +12,8 @@ create or replace function agentdb._clean_text (value text, max_length integer)
   return left(
     regexp_replace(
       value collate "C",
-      U&'[\0001-\0008\000B-\001F\007F-\009F\00AD\061C\180E\200B-\200F\2028-\202E\2060-\206F\FEFF\FFF9-\FFFB]',
+      U&'[\0001-\0008\000B-\001F\007F-\009F\00AD\061C\180E\200B-\200F'
+        '\2028-\202E\2060-\206F\FEFF\FFF9-\FFFB]',
       U&'\FFFD', 'g'
     ),
     max_length
@@ -124,7 +125,8 @@ begin
   limit 1;
   if v_place is not null then
     perform agentdb._refuse(
-      format('row %s of %s has no %s', v_place, jsonb_array_length(items), required_key),
+      format('row %s of %s has no %s',
+        v_place, jsonb_array_length(items), required_key),
       format('Every row is an object with a non-empty "%s"; nothing of this call was '
         'recorded.', required_key)
     );
@@ -142,15 +144,18 @@ create or replace function agentdb._span (value interval)
   language sql
   immutable
   parallel safe
-  return coalesce(
+begin atomic
+  select coalesce(
     nullif(concat_ws(' ',
-      nullif(floor(extract(epoch from value) / 86400)::bigint, 0) || ' d',
-      nullif(floor(mod(extract(epoch from value)::numeric, 86400) / 3600)::bigint, 0) || ' h',
-      nullif(floor(mod(extract(epoch from value)::numeric, 3600) / 60)::bigint, 0) || ' min',
-      nullif(floor(mod(extract(epoch from value)::numeric, 60))::bigint, 0) || ' s'
+      nullif(s.seconds / 86400, 0) || ' d',
+      nullif(s.seconds % 86400 / 3600, 0) || ' h',
+      nullif(s.seconds % 3600 / 60, 0) || ' min',
+      nullif(s.seconds % 60, 0) || ' s'
     ), ''),
     '0 s'
-  );
+  )
+  from (select floor(extract(epoch from value))::bigint as seconds) as s;
+end;
 
 comment on function agentdb._span (interval) is
   'A length of time as people say it, such as 1 h 30 min.';

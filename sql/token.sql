@@ -1,5 +1,5 @@
--- Tokens: what every model call cost.  Input that came from the provider's cache is kept
--- apart, because it costs a tenth and says something else.
+-- Tokens: what every model call cost.  Input that came from the provider's cache is
+-- kept apart, because it costs a tenth and says something else.
 
 create or replace function agentdb._check_tokens (
   input bigint,
@@ -35,7 +35,8 @@ begin
 end;
 $$;
 
-comment on function agentdb._check_tokens (bigint, bigint, bigint, bigint, double precision) is
+comment on function agentdb._check_tokens (
+  bigint, bigint, bigint, bigint, double precision) is
   'Raises ZA004 for token counts or a cost that cannot be.';
 
 
@@ -73,7 +74,8 @@ begin
 end;
 $$;
 
-comment on function agentdb.log_tokens (bigint, bigint, bigint, bigint, text, double precision, bigint) is
+comment on function agentdb.log_tokens (
+  bigint, bigint, bigint, bigint, text, double precision, bigint) is
   'Records the tokens of one model call: input without the cached part, output with '
   'its reasoning part; raises ZA001, ZA003 or ZA004.';
 
@@ -112,7 +114,8 @@ begin
 exception when invalid_text_representation or numeric_value_out_of_range then
   perform agentdb._refuse(
     format('a row of the array is ill-formed: %s', sqlerrm),
-    'Token counts are whole numbers and cost is a number; nothing of this call was recorded.'
+    'Token counts are whole numbers and cost is a number; nothing of this call was '
+      'recorded.'
   );
 end;
 $$;

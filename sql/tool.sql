@@ -9,7 +9,9 @@ create or replace function agentdb._check_tool (tool text, call_id text)
 as $$
 begin
   if tool is null or tool !~ '[^[:space:]]' then
-    perform agentdb._refuse('tool must not be empty', 'Give the tool''s name, as the model wrote it.');
+    perform agentdb._refuse(
+      'tool must not be empty', 'Give the tool''s name, as the model wrote it.'
+    );
   elsif call_id is not null and not agentdb._is_clean_name(call_id, 200) then
     perform agentdb._refuse(
       format('%L is no call_id', agentdb._clean_text(call_id, 100)),
@@ -44,7 +46,9 @@ declare
 begin
   perform agentdb._check_tool(tool, call_id);
   if ok is null then
-    perform agentdb._refuse('ok must not be NULL', 'Say true or false: did the call do what it should?');
+    perform agentdb._refuse(
+      'ok must not be NULL', 'Say true or false: did the call do what it should?'
+    );
   elsif result_size < 0 or duration < '0' then
     perform agentdb._refuse('result_size and duration must not be negative',
       'Give characters or bytes of the result, and the time it took.');
@@ -71,7 +75,8 @@ begin
 end;
 $$;
 
-comment on function agentdb.log_tool_call (text, jsonb, boolean, text, bigint, interval, text, bigint) is
+comment on function agentdb.log_tool_call (
+  text, jsonb, boolean, text, bigint, interval, text, bigint) is
   'Records a finished tool call, once per call_id; result_size is in characters or '
   'bytes; raises ZA001, ZA003 or ZA004.';
 
@@ -109,7 +114,8 @@ begin
 end;
 $$;
 
-comment on function agentdb._insert_tool_call (bigint, bigint, text, jsonb, boolean, text, bigint, interval, text) is
+comment on function agentdb._insert_tool_call (
+  bigint, bigint, text, jsonb, boolean, text, bigint, interval, text) is
   'Appends one row to tool_call_log, made harmless and cut to size.';
 
 
@@ -162,7 +168,8 @@ begin
   ) >= 1000 then
     raise exception 'run % has 1000 tool calls in flight', run
       using errcode = 'ZA005',
-            hint = 'End those that are over: select * from agentdb.end_tool_call(call_id => …);';
+            hint = 'End those that are over: '
+              'select * from agentdb.end_tool_call(call_id => …);';
   end if;
 end;
 $$;
@@ -219,8 +226,8 @@ begin
     raise exception 'run % began no tool call %', end_tool_call.run_id,
         agentdb._clean_text(call_id, 100)
       using errcode = 'ZA006',
-            hint = 'Use the id that begin_tool_call() returned, or record the whole call '
-              'at once with log_tool_call().';
+            hint = 'Use the id that begin_tool_call() returned, or record the whole '
+              'call at once with log_tool_call().';
   end if;
   return next;
 end;

@@ -14,11 +14,14 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 if TYPE_CHECKING:
-    from rich.console import Console
+    from rich.console import Console, RenderableType
+    from rich.text import Text
     from typing_extensions import LiteralString
 
 Row: TypeAlias = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
+# Columns up to this width are never broken.
+SHORT = 26
 COLOURS = {
     "critical": "red",
     "firing": "red",
@@ -33,11 +36,18 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class Section:
-    """One statement and what to print above its rows."""
+    """One statement and how to print its rows.
+
+    `below` names a column of long text that goes under its row, `hidden` one that
+    only JSON shows; `card` prints a single row as one line a column.
+    """
 
     title: str
     statement: str
     empty: str = "nothing"
+    below: str = ""
+    hidden: str = ""
+    card: bool = False
 
 
 def query(template: LiteralString, **values: object) -> str:
@@ -106,23 +116,64 @@ def print_table(
 ) -> None:
     """Print rows for a person, as wide as the terminal."""
     from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
 
     console = console or Console(highlight=False, emoji=False, markup=False)
     if not its:
-        console.print(Text(f"{section.title}: {section.empty}"))
+        console.print(f"{section.title}: {section.empty}")
         return
-    table = Table(title=section.title, title_justify="left", box=None, pad_edge=False)
-    for name in its[0]:
-        numbers = all(isinstance(row[name], int | float) for row in its)
-        table.add_column(name, justify="right" if numbers else "left", overflow="fold")
-    for row in its:
-        table.add_row(*(_cell(value) for value in row.values()))
-    console.print(table)
+    console.print(section.title, style="bold")
+    console.print(_card(its[0]) if section.card else _table(section, its))
 
 
-def _cell(value: object) -> Any:
+def _card(row: Row) -> RenderableType:
+    """Lay a single row out as a line a column, which fits on a phone."""
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in row.items():
+        if value is not None:
+            table.add_row(name, _cell(value))
+    return table
+
+
+def _table(section: Section, its: list[Row]) -> RenderableType:
+    """Lay rows out in columns, each with its long text on lines of its own."""
+    from rich.console import Group
+    from rich.padding import Padding
+    from rich.table import Table
+
+    names = [name for name in its[0] if name not in (section.below, section.hidden)]
+    widths = {
+        name: max(len(name), *(_width(row[name]) for row in its)) for name in names
+    }
+    parts: list[RenderableType] = []
+    for number, row in enumerate(its):
+        table = Table(
+            box=None, pad_edge=False, show_header=not number, header_style="dim"
+        )
+        for name in names:
+            fixed = widths[name] <= SHORT
+            table.add_column(
+                name,
+                width=widths[name] if fixed else None,
+                no_wrap=fixed,
+                overflow="fold",
+                justify="right" if isinstance(row[name], int | float) else "left",
+            )
+        table.add_row(*(_cell(row[name]) for name in names))
+        parts.append(table)
+        if row.get(section.below) is not None:
+            parts.append(Padding(_cell(row[section.below]), (0, 0, 0, 2)))
+    return Group(*parts)
+
+
+def _width(value: object) -> int:
+    return max(map(len, shown(value).split("\n")))
+
+
+def _cell(value: object) -> Text:
     from rich.text import Text
 
     text = shown(value)
@@ -139,8 +190,8 @@ def shown(value: object) -> str:
         return span(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int):
-        return f"{value:,}"
+    if isinstance(value, int | float):
+        return f"{value:,.12g}"
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False)
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(value))

@@ -29,7 +29,9 @@ limit {limit}
 RUNS = """
 select run_id as run, agent_name as agent, state, started_at, took, tool_calls as calls,
   tool_errors as errors, input_tokens + cached_input_tokens as input,
-  output_tokens as output, coalesce(last_step, purpose) as last_step
+  output_tokens as output,
+  left(regexp_replace(coalesce(last_step, purpose), '[[:space:]]+', ' ', 'g'), 76)
+    as last_step
 from agentdb.run_summary
 where ({agent}::text is null or agent_name = {agent})
   and (not {open} or state = 'running')
@@ -82,7 +84,7 @@ def status(dsn: str, as_json: bool, as_sql: bool) -> None:
 def alerts(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> None:
     """List what fires now, the worst first."""
     statement = query(RESOLVED, limit=limit) if every else query(ALERTS)
-    section = Section("alerts", statement, "nothing fires")
+    section = Section("alerts", statement, "nothing fires", below="summary")
     show(dsn, [section], as_json=as_json, as_sql=as_sql)
 
 
@@ -105,7 +107,8 @@ def runs(
 ) -> None:
     """List runs, the newest first."""
     statement = query(RUNS, agent=agent, open=only_open, limit=limit)
-    show(dsn, [Section("runs", statement)], as_json=as_json, as_sql=as_sql)
+    section = Section("runs", statement, below="last_step")
+    show(dsn, [section], as_json=as_json, as_sql=as_sql)
 
 
 @click.command()
@@ -115,7 +118,8 @@ def runs(
 @reports_errors
 def timeline(dsn: str, as_json: bool, as_sql: bool, run: int) -> None:
     """Show everything that RUN did, in order."""
-    section = Section(f"run {run}", query(TIMELINE, run=run), "no such run")
+    statement = query(TIMELINE, run=run)
+    section = Section(f"run {run}", statement, "no such run", hidden="details")
     found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
     if found == [[]]:
         raise click.exceptions.Exit(1)

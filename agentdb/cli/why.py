@@ -78,6 +78,8 @@ def why(dsn: str, as_json: bool, as_sql: bool, what: str) -> None:
         sections = _sections(connection, kind, number, what)
     show(dsn, sections, as_json=as_json, as_sql=as_sql)
     if not (as_json or as_sql):
+        if kind == "alert":
+            click.echo(f"\nthe SQL that shows it:\n{sections[-1].statement};")
         click.echo("\n".join(["", *(f"next: {hint}" for hint in _next(kind, what))]))
 
 
@@ -105,18 +107,18 @@ def _sections(
 ) -> list[Section]:
     if kind == "alert":
         return [
-            Section("alert", query(ALERT, alert=number)),
-            Section("evidence", _evidence(connection, number)),
+            Section("alert", query(ALERT, alert=number), card=True),
+            Section("evidence", _evidence(connection, number), below="args"),
         ]
     if kind == "run":
         return [
-            Section("run", query(RUN, run=number)),
-            Section("alerts", query(RUN_ALERTS, run=number)),
+            Section("run", query(RUN, run=number), card=True),
+            Section("alerts", query(RUN_ALERTS, run=number), below="summary"),
             Section("last events", query(RUN_EVENTS, run=number)),
         ]
     return [
-        Section("agent", query(AGENT, agent=what)),
-        Section("alerts", query(AGENT_ALERTS, agent=what)),
+        Section("agent", query(AGENT, agent=what), card=True),
+        Section("alerts", query(AGENT_ALERTS, agent=what), below="summary"),
         Section("last runs", query(AGENT_RUNS, agent=what)),
     ]
 

@@ -29,6 +29,13 @@ create table agentdb.policy (
   hung_tool_call_after interval not null default '5 minutes',
   missed_tick_grace interval not null default '1 minute',
   long_tick_after interval not null default '15 minutes',
+  lock_max_ttl interval not null default '1 hour',
+  max_locks integer not null default 100,
+  renew_needs_progress boolean not null default false,
+  lock_held_too_long_after interval not null default '1 hour',
+  lock_contention_count integer not null default 10,
+  lock_contention_window interval not null default '10 minutes',
+  schedule_blocked_count integer not null default 3,
   unattributed_write_window interval not null default '1 hour',
   blast_radius_rows integer not null default 1000,
   blast_radius_window interval not null default '1 hour',
@@ -44,6 +51,9 @@ create table agentdb.policy (
     and repeated_tool_call_count > 0
     and tool_errors_count > 0
     and conversation_budget_tokens > 0
+    and max_locks between 1 and 10000
+    and lock_contention_count > 0
+    and schedule_blocked_count > 0
   ),
   constraint policy_ratios_check check (
     token_rate_factor > 1
@@ -55,6 +65,7 @@ create table agentdb.policy (
     and token_rate_baseline between '1 day' and '31 days'
     and repeated_tool_call_window between '1 second' and '1 day'
     and tool_errors_window between '1 second' and '1 day'
+    and lock_contention_window between '1 minute' and '1 day'
   ),
   constraint policy_delays_check check (
     abandon_after >= '1 minute'
@@ -63,6 +74,8 @@ create table agentdb.policy (
     and hung_tool_call_after > '0'
     and missed_tick_grace >= '0'
     and long_tick_after > '0'
+    and lock_max_ttl between '1 second' and '7 days'
+    and lock_held_too_long_after > '0'
     and log_retention >= '2 days'
     and audit_retention >= '2 days'
   ),
@@ -107,6 +120,7 @@ create table agentdb.run (
   run_id bigint generated always as identity,
   agent_id bigint not null,
   role_name name not null,
+  pooled boolean not null,
   conversation text not null,
   purpose text,
   tick_interval interval,
@@ -210,6 +224,8 @@ create table agentdb.audit_target (
   level text not null,
   exclude text[] not null default '{}',
   redact text[] not null default '{}',
+  exclude_places smallint[] not null default '{}',
+  redact_places smallint[] not null default '{}',
   refuse_blast boolean not null default false,
   layout text not null,
   audited_at timestamptz not null default clock_timestamp(),
@@ -259,6 +275,79 @@ create table agentdb.seal (
   root bytea not null,
   sealed_at timestamptz not null default clock_timestamp(),
   constraint seal_pkey primary key (seal_id, day)
+);
+
+create table agentdb.lock (
+  lock_name text not null,
+  slot integer not null default 0,
+  fence bigint not null,
+  agent_id bigint,
+  run_id bigint,
+  acquired_at timestamptz not null default clock_timestamp(),
+  renewed_at timestamptz not null default clock_timestamp(),
+  expires_at timestamptz not null default '-infinity',
+  hold_until timestamptz not null default 'infinity',
+  renewals integer not null default 0,
+  depth integer not null default 0,
+  outcome text,
+  reason text,
+  constraint lock_pkey primary key (lock_name, slot),
+  constraint lock_slot_check check (slot between 0 and 1000)
+) with (
+  fillfactor = 50,
+  autovacuum_vacuum_scale_factor = 0,
+  autovacuum_vacuum_threshold = 2000,
+  autovacuum_vacuum_cost_delay = 0
+);
+
+create index lock_agent_id_idx on agentdb.lock (agent_id);
+
+create table agentdb.lock_log (
+  lock_name text not null,
+  slot integer not null,
+  fence bigint not null,
+  agent_id bigint,
+  run_id bigint not null,
+  recorded_at timestamptz not null default clock_timestamp(),
+  xid xid8 not null default pg_current_xact_id(),
+  acquired_at timestamptz not null,
+  expires_at timestamptz not null,
+  renewals integer not null,
+  outcome text not null,
+  ended_by name not null,
+  reason text,
+  constraint lock_log_pkey primary key (lock_name, fence, recorded_at)
+) partition by range (recorded_at);
+
+create table agentdb.lock_denial (
+  lock_name text not null,
+  run_id bigint not null,
+  agent_id bigint not null,
+  first_at timestamptz not null,
+  last_at timestamptz not null,
+  denials bigint not null default 1,
+  constraint lock_denial_pkey primary key (lock_name, run_id, first_at)
+) with (fillfactor = 70);
+
+create index lock_denial_first_at_idx on agentdb.lock_denial (first_at);
+
+create table agentdb.lock_waiter (
+  lock_name text not null,
+  run_id bigint not null,
+  agent_id bigint not null,
+  since_at timestamptz not null default clock_timestamp(),
+  until_at timestamptz not null,
+  constraint lock_waiter_pkey primary key (lock_name, run_id)
+) with (fillfactor = 70);
+
+create index lock_waiter_run_id_idx on agentdb.lock_waiter (run_id);
+
+create unlogged table agentdb.fenced_write (
+  xid xid8 not null default pg_current_xact_id(),
+  lock_name text not null,
+  fence bigint not null,
+  run_id bigint not null,
+  constraint fenced_write_pkey primary key (xid, lock_name, fence)
 );
 
 create table agentdb.run_activity (
@@ -493,6 +582,20 @@ comment on column agentdb.policy.blast_radius_window is
   'Rule blast_radius: how far back it looks.';
 comment on column agentdb.policy.audit_retention is
   'How long audit_log is kept; the longest of all policies counts.';
+comment on column agentdb.policy.lock_max_ttl is
+  'The longest time for which a run may take or renew a lock.';
+comment on column agentdb.policy.max_locks is
+  'How many locks and slots an agent may hold at once.';
+comment on column agentdb.policy.renew_needs_progress is
+  'Whether a lock is renewed only after a step that is new in its run.';
+comment on column agentdb.policy.lock_held_too_long_after is
+  'Rule lock_held_too_long: how long a run may hold a lock, renewals included.';
+comment on column agentdb.policy.lock_contention_count is
+  'Rule lock_contention: from how many denied attempts at a lock in the window on.';
+comment on column agentdb.policy.lock_contention_window is
+  'Rule lock_contention: the window.';
+comment on column agentdb.policy.schedule_blocked_count is
+  'Rule schedule_blocked: from how many runs in a row on that were denied a lock.';
 comment on column agentdb.policy.log_retention is
   'How long log rows are kept; the longest of all policies counts.';
 
@@ -516,6 +619,8 @@ comment on table agentdb.audit_target is
   'Each attachment of the audit to a table, from audited_at to unaudited_at.';
 comment on column agentdb.audit_target.level is
   'Whether its triggers fire once a statement, which is faster, or once a row.';
+comment on column agentdb.audit_target.redact_places is
+  'The same columns by number: a column that is renamed stays redacted.';
 comment on column agentdb.audit_target.layout is
   'The columns and the key that its capture function was generated for.';
 comment on table agentdb.audit_log is
@@ -524,6 +629,28 @@ comment on column agentdb.audit_log.old_values is
   'Only the changed columns of an update; (old_values ->> column)::type gives back a value exactly.';
 comment on table agentdb.seal is
   'Chained hashes of what became visible in audit_log from one seal to the next, a row a UTC day.';
+comment on table agentdb.lock is
+  'Locks and slots of semaphores, a row each: who holds it and until when.';
+comment on column agentdb.lock.fence is
+  'The number of the present or last tenure; it only grows.';
+comment on column agentdb.lock.agent_id is
+  'Who held it last.';
+comment on column agentdb.lock.run_id is
+  'The run that holds it; NULL when it is free or cooling.';
+comment on column agentdb.lock.hold_until is
+  'The end that no renewal goes beyond.';
+comment on column agentdb.lock.depth is
+  'How many releases it takes, one for each acquisition of the same run.';
+comment on column agentdb.lock.outcome is
+  'How the last tenure ended; NULL while it lasts.';
+comment on table agentdb.lock_log is
+  'Tenures of locks that have ended, and how; append-only, a partition a UTC day.';
+comment on table agentdb.lock_denial is
+  'Denied attempts at locks, counted once a second and run, a row a minute.';
+comment on table agentdb.lock_waiter is
+  'Runs that wait for a lock.';
+comment on table agentdb.fenced_write is
+  'Transactions that wrote a fenced table and have not committed yet.';
 comment on table agentdb.run_activity is
   'What the logs of a run add up to below roll_up_state.horizon.';
 comment on table agentdb.token_hour is
@@ -569,7 +696,7 @@ comment on table agentdb.runner is
   'Runners that have reported, and when each of their loops last succeeded.';
 """
 
-LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log", "audit_log")
+LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log", "audit_log", "lock_log")
 
 # A row whose day has no partition yet lands in the default one; maintain() moves it.
 PARTITIONS = """
@@ -601,6 +728,59 @@ end;
 $$;
 """
 
+# Only the owner of a table can take our triggers and rights off it: the role that
+# uninstalls, not ours.
+RELEASE_TABLES = """
+reset role;
+
+do $$
+declare
+  v_trigger record;
+  v_grant record;
+begin
+  for v_trigger in
+    select t.tgname, t.tgrelid::regclass as table_name
+    from pg_trigger as t
+    join pg_proc as p on p.oid = t.tgfoid
+    join pg_class as c on c.oid = t.tgrelid
+    where p.pronamespace = 'agentdb'::regnamespace
+      and c.relnamespace <> 'agentdb'::regnamespace
+      and t.tgparentid = 0
+  loop
+    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.table_name);
+  end loop;
+  for v_grant in
+    select 'table' as kind, c.oid::regclass::text as name
+    from pg_class as c cross join aclexplode(c.relacl) as a
+    where a.grantee = 'agentdb_capture'::regrole
+      and c.relnamespace <> 'agentdb'::regnamespace
+    union
+    select 'schema', n.oid::regnamespace::text
+    from pg_namespace as n cross join aclexplode(n.nspacl) as a
+    where a.grantee = 'agentdb_capture'::regrole and n.nspname <> 'agentdb'
+  loop
+    execute format('revoke all on %s %s from agentdb_capture', v_grant.kind, v_grant.name);
+  end loop;
+end;
+$$;
+
+set local role agentdb_owner;
+
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    select p.oid from agentdb.audit_target as t
+    join pg_proc as p on p.proname = '_capture_' || t.audit_target_id
+    where p.pronamespace = 'agentdb'::regnamespace
+  loop
+    execute format('drop function %s', v_function);
+  end loop;
+end;
+$$;
+"""
+
 DROP_TABLES = """
 drop table agentdb.runner;
 drop table agentdb.notification;
@@ -611,6 +791,11 @@ drop table agentdb.alert_rule;
 drop table agentdb.roll_up_state;
 drop table agentdb.token_hour;
 drop table agentdb.run_activity;
+drop table agentdb.fenced_write;
+drop table agentdb.lock_waiter;
+drop table agentdb.lock_denial;
+drop table agentdb.lock_log;
+drop table agentdb.lock;
 drop table agentdb.seal;
 drop table agentdb.audit_log;
 drop sequence agentdb.audit_statement_seq;
@@ -638,6 +823,7 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     context = op.get_context()
+    schema.emit(context, RELEASE_TABLES)
     schema.emit(context, DROP_PARTITIONS)
     schema.emit(context, schema.drop_code(revision))
     schema.emit(context, DROP_TABLES)

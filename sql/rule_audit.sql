@@ -1,0 +1,125 @@
+-- Rules about writes: outside any run, too wide, or not recorded as they should be.
+
+create or replace function agentdb.rule_unattributed_write (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('role', l.session_role, 'table', t.table_name),
+    count(*)::double precision,
+    jsonb_build_object(
+      'summary', format(
+        'role %s changed %s rows of %s outside any run within %s',
+        l.session_role, count(*), t.table_name, agentdb._span(p.unattributed_write_window)
+      ),
+      'policy', p.policy_name,
+      'threshold', 0
+    )
+  from (
+    -- Behind a shared role the policy with the longest window watches.
+    select distinct on (a.role_name) a.role_name, p.policy_name, p.unattributed_write_window
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    order by a.role_name, p.unattributed_write_window desc
+  ) as p
+  join agentdb.audit_log as l
+    on l.session_role = p.role_name
+    and l.run_id is null
+    and l.recorded_at > as_of - p.unattributed_write_window
+    and l.recorded_at <= as_of
+  join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
+  where l.recorded_at > as_of - interval '1 day' and l.recorded_at <= as_of
+  group by l.session_role, t.table_name, p.policy_name, p.unattributed_write_window;
+end;
+
+comment on function agentdb.rule_unattributed_write (timestamptz) is
+  'Writes to audited tables by an agent''s role that belong to no run.';
+
+
+create or replace view agentdb.unattributed_write as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_unattributed_write(statement_timestamp()) as r;
+
+comment on view agentdb.unattributed_write is
+  'Rule: writes of agents that no run answers for.';
+
+
+create or replace function agentdb.rule_blast_radius (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('agent', a.agent_name, 'run', w.run_id::text, 'table', t.table_name),
+    max(w.changed)::double precision,
+    jsonb_build_object(
+      'summary', format(
+        'a %s of %s changed %s rows of %s; the limit is %s',
+        case t.level when 'row' then 'transaction' else 'statement' end,
+        a.agent_name, max(w.changed), t.table_name, p.blast_radius_rows
+      ),
+      'policy', p.policy_name,
+      'threshold', p.blast_radius_rows
+    )
+  from (
+    select l.agent_id, l.run_id, l.audit_target_id, count(*) as changed,
+      max(l.recorded_at) as recorded_at
+    from agentdb.audit_log as l
+    join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
+    where l.agent_id is not null
+      and l.recorded_at > as_of - interval '1 day'
+      and l.recorded_at <= as_of
+    group by l.agent_id, l.run_id, l.audit_target_id, l.xid, l.operation,
+      case t.level when 'statement' then l.statement end
+  ) as w
+  join agentdb.agent as a on a.agent_id = w.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  join agentdb.audit_target as t on t.audit_target_id = w.audit_target_id
+  where w.changed > p.blast_radius_rows
+    and w.recorded_at > as_of - p.blast_radius_window
+  group by a.agent_name, w.run_id, t.table_name, t.level, p.policy_name, p.blast_radius_rows;
+end;
+
+comment on function agentdb.rule_blast_radius (timestamptz) is
+  'Statements of agents that changed more rows of an audited table than policy.blast_radius_rows.';
+
+
+create or replace view agentdb.blast_radius as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_blast_radius(statement_timestamp()) as r;
+
+comment on view agentdb.blast_radius is
+  'Rule: statements of agents that changed too many rows.';
+
+
+-- The catalog has no past: of an earlier moment only tables audited by then are asked.
+create or replace function agentdb.rule_audit_gap (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('table', f.table_name),
+    count(*)::double precision,
+    jsonb_build_object(
+      'summary', format('the audit of %s has a gap: %s', f.table_name,
+        left(string_agg(f.fault, '; ' order by f.fault), 500)),
+      'threshold', 0
+    )
+  from agentdb.audit_fault as f
+  join agentdb.audit_target as t on t.audit_target_id = f.audit_target_id
+  where t.audited_at <= as_of
+  group by f.table_name;
+end;
+
+comment on function agentdb.rule_audit_gap (timestamptz) is
+  'Audited tables whose triggers are missing, disabled or replaced, or whose layout has changed.';
+
+
+create or replace view agentdb.audit_gap as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_audit_gap(statement_timestamp()) as r;
+
+comment on view agentdb.audit_gap is
+  'Rule: audited tables that are not recorded as they should be.';

@@ -1,0 +1,193 @@
+-- Seals: tamper evidence that costs nothing on the write path.  A seal hashes the rows that
+-- its snapshot sees and the one before did not, and the seal before it.  So a long
+-- transaction neither holds a seal up nor escapes the one after its end, and whoever
+-- rewrites a row, DBA included, has to rewrite every seal since: the runner hands the
+-- root of each to the outside.
+
+create or replace function agentdb._sealed_rows (after pg_snapshot, upto pg_snapshot)
+  returns table (day date, rows bigint, digest bytea)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set extra_float_digits = 1
+  set "TimeZone" = 'UTC'
+  set "DateStyle" = 'ISO, YMD'
+  set "IntervalStyle" = 'postgres'
+  set bytea_output = 'hex'
+as $$
+  select l.recorded_at::date, count(*), sha256(string_agg(
+    sha256(convert_to(row(
+      l.audit_log_id, l.recorded_at, l.transaction_at, l.xid, l.statement,
+      l.audit_target_id, l.operation, l.row_key, l.old_values, l.new_values,
+      l.session_role, l.agent_id, l.run_id, l.application_name, l.client_addr
+    )::text, 'UTF8')), '' order by l.audit_log_id))
+  from agentdb.audit_log as l
+  where l.xid >= coalesce(pg_snapshot_xmin(after), '0')
+    and l.xid < pg_snapshot_xmax(upto)
+    and pg_visible_in_snapshot(l.xid, upto)
+    and not coalesce(pg_visible_in_snapshot(l.xid, after), false)
+  group by l.recorded_at::date;
+$$;
+
+comment on function agentdb._sealed_rows (pg_snapshot, pg_snapshot) is
+  'Hashes of what became visible in audit_log from one snapshot to another, a UTC day each.';
+
+
+create or replace function agentdb._root (former bytea, day date, snapshot pg_snapshot, rows bigint, digest bytea)
+  returns bytea
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set "DateStyle" = 'ISO, YMD'
+as $$
+  select sha256(coalesce(former, '\x') || convert_to(
+    concat_ws(' ', day, snapshot, rows), 'UTF8') || digest);
+$$;
+
+comment on function agentdb._root (bytea, date, pg_snapshot, bigint, bytea) is
+  'The root of a seal: the hash of the root before it and of what it seals.';
+
+
+create or replace function agentdb.seal_audit ()
+  returns table (seal_id bigint, rows bigint, root text)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+  set "TimeZone" = 'UTC'
+as $$
+declare
+  v_part record;
+  v_after pg_snapshot;
+  v_upto pg_snapshot;
+  v_root bytea;
+begin
+  -- Before the first statement that reads: its snapshot must be newer than the last seal's.
+  lock table agentdb.seal in share row exclusive mode;
+  select s.seal_id, s.snapshot, s.root into seal_audit.seal_id, v_after, v_root
+  from agentdb.seal as s
+  order by s.seal_id desc, s.day desc
+  limit 1;
+  seal_audit.seal_id := coalesce(seal_audit.seal_id, 0) + 1;
+  rows := 0;
+  for v_part in
+    select pg_current_snapshot() as snapshot, d.*
+    from agentdb._sealed_rows(v_after, pg_current_snapshot()) as d
+    order by d.day
+  loop
+    v_root := agentdb._root(v_root, v_part.day, v_part.snapshot, v_part.rows, v_part.digest);
+    rows := rows + v_part.rows;
+    insert into agentdb.seal (seal_id, day, snapshot, rows, digest, root)
+    values (seal_audit.seal_id, v_part.day, v_part.snapshot, v_part.rows, v_part.digest, v_root);
+  end loop;
+  root := encode(v_root, 'hex');
+  if rows > 0 then
+    return next;
+  end if;
+end;
+$$;
+
+comment on function agentdb.seal_audit () is
+  'Seals what became visible in audit_log since the last seal; no row where there is nothing new.';
+
+
+-- Rows that went with their partition at the end of their retention cannot be hashed again;
+-- their seals still hold the chain together.
+create or replace function agentdb.verify_audit (root text default null)
+  returns table (
+    intact boolean, seals bigint, rows bigint, expired bigint, unsealed bigint,
+    broken_seal bigint, day date, sealed_at timestamptz, problem text
+  )
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  select count(distinct s.seal_id), coalesce(sum(s.rows), 0),
+         count(*) filter (where agentdb._is_expired(s.day))
+    into seals, verify_audit.rows, expired
+  from agentdb.seal as s;
+  select count(*) into unsealed
+  from agentdb.audit_log as l
+  where not coalesce(pg_visible_in_snapshot(l.xid, (
+    select s.snapshot from agentdb.seal as s order by s.seal_id desc limit 1)), false);
+  select b.seal_id, b.day, b.sealed_at, b.problem
+    into broken_seal, verify_audit.day, verify_audit.sealed_at, verify_audit.problem
+  from agentdb._broken_seal() as b
+  limit 1;
+  if problem is null and verify_audit.root is not null and not exists (
+    select from agentdb.seal as s where encode(s.root, 'hex') = verify_audit.root
+  ) then
+    problem := 'the root is not that of any seal: the chain was rewritten since';
+  end if;
+  intact := problem is null;
+  return next;
+end;
+$$;
+
+comment on function agentdb.verify_audit (text) is
+  'Hashes audit_log again and names the first seal whose rows, or which itself, was changed; give a root from outside to know that the chain is the same.';
+
+
+create or replace function agentdb._is_expired (day date)
+  returns boolean
+  language sql
+  stable
+  return day < (clock_timestamp() at time zone 'UTC')::date
+    - (select max(p.audit_retention) from agentdb.policy as p);
+
+comment on function agentdb._is_expired (date) is
+  'Whether the rows of a UTC day are past policy.audit_retention.';
+
+
+create or replace function agentdb._broken_seal ()
+  returns table (seal_id bigint, day date, sealed_at timestamptz, problem text)
+  language sql
+  stable
+begin atomic
+  with batch as (
+    select s.seal_id, min(s.snapshot::text)::pg_snapshot as snapshot,
+      min(s.sealed_at) as sealed_at
+    from agentdb.seal as s
+    group by s.seal_id
+  ),
+  span as (
+    select b.*, lag(b.snapshot) over (order by b.seal_id) as after,
+      lag(b.seal_id) over (order by b.seal_id) as former_id
+    from batch as b
+  ),
+  chain as (
+    select s.*, lag(s.root) over (order by s.seal_id, s.day) as former
+    from agentdb.seal as s
+  ),
+  found as (
+    select p.seal_id, p.sealed_at as batch_sealed_at, d.*
+    from span as p
+    cross join lateral agentdb._sealed_rows(p.after, p.snapshot) as d
+  )
+  select coalesce(c.seal_id, f.seal_id), coalesce(c.day, f.day),
+    coalesce(c.sealed_at, f.batch_sealed_at),
+    case
+      when c.seal_id is null then format('%s rows of the day were added', f.rows)
+      when f.seal_id is null then format('all %s rows are gone', c.rows)
+      when f.rows <> c.rows then format('%s rows were sealed, %s are there', c.rows, f.rows)
+      when f.digest <> c.digest then format('at least one of %s rows was changed', c.rows)
+      when p.former_id is distinct from nullif(c.seal_id - 1, 0) then 'the seal before it is gone'
+      else 'the seal itself or one before it was changed'
+    end
+  from chain as c
+  full join found as f on f.seal_id = c.seal_id and f.day = c.day
+  left join span as p on p.seal_id = c.seal_id
+  where c.seal_id is null
+    or f.seal_id is null and not agentdb._is_expired(c.day)
+    or f.rows <> c.rows and not agentdb._is_expired(c.day)
+    or f.digest <> c.digest and not agentdb._is_expired(c.day)
+    or p.former_id is distinct from nullif(c.seal_id - 1, 0)
+    or c.root <> agentdb._root(c.former, c.day, c.snapshot, c.rows, c.digest)
+  order by 1, 2;
+end;
+
+comment on function agentdb._broken_seal () is
+  'Seals that their rows, or the chain, do not agree with, the first one first.';
