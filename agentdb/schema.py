@@ -24,7 +24,7 @@ from .connection import dsn
 
 SCHEMA = "agentdb"
 CREATED = re.compile(
-    r"^create (?:or replace )?"
+    r"^create (?:or replace |constraint )?"
     r"(?:(function|procedure|view) (\S+)|(trigger) (\S+)\s+.*\s+on (\S+))",
     re.MULTILINE,
 )

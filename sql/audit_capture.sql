@@ -2,14 +2,13 @@
 -- that a statement costs one insert however many rows it changed.  They belong to
 -- agentdb_capture, which can do nothing but insert into audit_log and read what it audits.
 
--- Declared immutable although it is not: the call is folded into the cached plan of a
--- query on a transition table, which PostgreSQL drops when the table is altered.  So the
--- generated code learns of every change of layout, at no cost.
-create or replace function agentdb._layout (table_oid oid)
+create or replace function agentdb._layout_now (table_oid oid)
   returns text
-  language sql
-  immutable
-  parallel safe
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
   return (
     select md5(concat(
       string_agg(
@@ -17,25 +16,35 @@ create or replace function agentdb._layout (table_oid oid)
         order by a.attnum
       ),
       (select i.indkey::text from pg_index as i
-        where i.indrelid = _layout.table_oid and i.indisprimary and i.indimmediate)
+        where i.indrelid = _layout_now.table_oid and i.indisprimary and i.indimmediate)
     ))
     from pg_attribute as a
-    where a.attrelid = _layout.table_oid and a.attnum > 0 and not a.attisdropped
+    where a.attrelid = _layout_now.table_oid and a.attnum > 0 and not a.attisdropped
   );
-
-comment on function agentdb._layout (oid) is
-  'A fingerprint of the columns and the primary key of a table.';
-
-
--- The same without the promise, for triggers that fire by row and have no plan to fold into.
-create or replace function agentdb._layout_now (table_oid oid)
-  returns text
-  language sql
-  volatile
-  return agentdb._layout(table_oid);
+end;
+$$;
 
 comment on function agentdb._layout_now (oid) is
-  'The fingerprint of a table, looked up at every call.';
+  'A fingerprint of the columns and the primary key of a table, looked up at every call.';
+
+
+-- Declared immutable although it is not: the call is folded into the cached plan of a
+-- query on a transition table, which PostgreSQL drops when the table is altered.  So the
+-- generated code learns of every change of layout, at no cost.
+create or replace function agentdb._layout (table_oid oid)
+  returns text
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return agentdb._layout_now(table_oid);
+end;
+$$;
+
+comment on function agentdb._layout (oid) is
+  'The same fingerprint, looked up once a plan.';
 
 
 create or replace function agentdb._writer (

@@ -164,11 +164,11 @@ create or replace function agentdb._key_sql (target integer, row_name text)
   stable
   return (
     select coalesce(
-      format('jsonb_build_object(%s)', string_agg(
+      'jsonb_build_object(' || string_agg(
         format('%L, %s', c.column_name::text,
           agentdb._value_sql(row_name, c.column_name, c.form, false)),
         ', ' order by c.key_place
-      )), 'null::jsonb')
+      ) || ')', 'null::jsonb')
     from agentdb.audit_column as c
     where c.audit_target_id = target and c.key_place is not null
   );

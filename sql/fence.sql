@@ -118,7 +118,12 @@ comment on function agentdb._check_fence_again () is
   'Trigger function: refuses the commit of a run that lost the lock since it wrote.';
 
 
-create or replace trigger agentdb_fence_again
+drop trigger if exists agentdb_fence_again on agentdb.fenced_write;
+
+create constraint trigger agentdb_fence_again
   after insert
   on agentdb.fenced_write
+  deferrable initially deferred
   for each row execute function agentdb._check_fence_again();
+
+alter table agentdb.fenced_write enable always trigger agentdb_fence_again;

@@ -2,11 +2,13 @@
 
 create or replace view agentdb.fenced_table as
   select
-    t.tgrelid::regclass::text as table_name,
+    format('%I.%I', n.nspname, c.relname) as table_name,
     convert_from(substring(t.tgargs from 1 for octet_length(t.tgargs) - 1), 'UTF8')
       as lock_name,
     t.tgenabled = 'A' as enabled
   from pg_trigger as t
+  join pg_class as c on c.oid = t.tgrelid
+  join pg_namespace as n on n.oid = c.relnamespace
   where t.tgfoid = 'agentdb._check_fence'::regproc
     and t.tgname = 'agentdb_fence'
     and t.tgparentid = 0;
@@ -15,7 +17,7 @@ comment on view agentdb.fenced_table is
   'The tables that only the holder of a lock may write.';
 
 comment on column agentdb.fenced_table.table_name is
-  'The table, with its schema unless the search path has it.';
+  'The table, with its schema.';
 comment on column agentdb.fenced_table.lock_name is
   'The lock that the writing run must hold.';
 comment on column agentdb.fenced_table.enabled is
@@ -140,9 +142,11 @@ declare
   v_table regclass := agentdb._fence_target(table_name);
   v_part regclass;
 begin
-  select v_table::text, f.lock_name into unfenced_table, lock
+  select f.table_name, f.lock_name into unfenced_table, lock
   from agentdb.fenced_table as f
-  where f.table_name = v_table::text;
+  join pg_class as c on c.oid = v_table
+  join pg_namespace as n on n.oid = c.relnamespace
+  where f.table_name = format('%I.%I', n.nspname, c.relname);
   if not found then
     return;
   end if;
