@@ -101,7 +101,9 @@ def differences(connection: Connection) -> list[str]:
 
 def _generated(connection: Connection) -> set[str]:
     """Return the functions that audited tables have, which no file creates."""
-    query = "select audit_target_id from agentdb.audit_target where unaudited_at is null"
+    query = (
+        "select audit_target_id from agentdb.audit_target where unaudited_at is null"
+    )
     return {f"agentdb._capture_{number}" for (number,) in schema.run(connection, query)}
 
 

@@ -12,6 +12,12 @@ select r.secret from agentdb.register_agent(
 ) as r
 """
 
+RELEASE = """
+select coalesce(f.holder, 'nobody'), f.was from agentdb.force_release_lock(
+  name => %(name)s::text, reason => %(reason)s::text, slot => %(slot)s::integer
+) as f
+"""
+
 
 def register_agent(
     dsn: str,
@@ -44,3 +50,12 @@ def create_login(
         sql.Identifier(group), sql.Identifier(role)
     )
     connection.execute(grant)
+
+
+def release_lock(
+    dsn: str, name: str, *, reason: str, slot: int | None = None
+) -> list[str]:
+    """Take a lock from its holders, for the log with a reason, and return who had it."""
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        values = {"name": name, "reason": reason, "slot": slot}
+        return [str(row[0]) for row in connection.execute(RELEASE, values)]

@@ -1,6 +1,6 @@
 """Measures what locks cost beside the least that SQL can do, and beside others' locks.
 
-Run it from the checkout: python -m bench.locks [--seconds 2] [--cycles 1000000]
+Run it from the checkout: python -m bench.locks [--seconds 3] [--cycles 1000000]
 Each contestant runs in turn, round after round, in one run on one server that is
 durable.  A cycle acquires and releases; only cycles that got the lock count.
 """
@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shutil
 import statistics
 import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +25,6 @@ import psycopg
 from agentdb.local import LocalServer
 from tests.conftest import install_on
 
-Cycle = Callable[[psycopg.Connection, str, int], bool]
 CLIENTS = (1, 4, 16)
 TICK = os.sysconf("SC_CLK_TCK")
 SETTINGS = {
@@ -56,106 +55,90 @@ update agentdb.policy set max_locks = 10000;
 """
 
 
-def ours(connection: psycopg.Connection, name: str, client: int) -> bool:
-    """Acquire and release with the pack: identity, fence, history."""
-    got = connection.execute(
-        "select acquired, fence from agentdb.acquire_lock(%s::text)", [name]
-    ).fetchone()
-    if not got or not got[0]:
-        return False
-    connection.execute("select released from agentdb.release_lock(%s, %s)", [name, got[1]])
-    return True
-
-
-def bare(connection: psycopg.Connection, name: str, client: int) -> bool:
-    """The limit: an upsert and an update, with neither identity nor history."""
-    got = connection.execute(
-        "insert into bench.bare as b values (%s, %s, clock_timestamp() + interval '15 min')"
-        " on conflict (name) do update set owner = excluded.owner,"
-        " expires_at = excluded.expires_at where b.expires_at <= clock_timestamp()",
-        [name, str(client)],
-    )
-    if not got.rowcount:
-        return False
-    connection.execute(
-        "update bench.bare set owner = null, expires_at = '-infinity'"
-        " where name = %s and owner = %s",
-        [name, str(client)],
-    )
-    return True
-
-
-def shedlock(connection: psycopg.Connection, name: str, client: int) -> bool:
-    """ShedLock's JDBC provider on PostgreSQL with the time of the database."""
-    now = "timezone('utc', current_timestamp)"
-    got = connection.execute(
-        "insert into bench.shedlock as s (name, lock_until, locked_at, locked_by)"
-        f" values (%s, {now} + interval '15 min', {now}, %s)"
-        " on conflict (name) do update set lock_until = excluded.lock_until,"
-        " locked_at = excluded.locked_at, locked_by = excluded.locked_by"
-        f" where s.lock_until <= {now}".encode(),
-        [name, str(client)],
-    )
-    if not got.rowcount:
-        return False
-    connection.execute(
-        f"update bench.shedlock set lock_until = {now}"
-        " where name = %s and locked_by = %s".encode(),
-        [name, str(client)],
-    )
-    return True
-
-
-def pglock(connection: psycopg.Connection, name: str, client: int) -> bool:
-    """cirello.io/pglock: a serializable upsert with a record version number."""
-    connection.execute("begin isolation level serializable")
-    try:
-        number = connection.execute("select nextval('bench.pglock_rvn')").fetchone()
-        assert number
-        got = connection.execute(
-            "insert into bench.pglock as p (name, record_version_number, data, owner)"
-            " values (%s, %s, null, %s) on conflict (name) do update set"
-            " record_version_number = case when coalesce(p.record_version_number = 0, true)"
-            " then %s else p.record_version_number end,"
-            " owner = case when coalesce(p.record_version_number = 0, true)"
-            " then excluded.owner else p.owner end"
-            " returning record_version_number",
-            [name, number[0], str(client), number[0]],
-        ).fetchone()
-        connection.execute("commit")
-    except psycopg.errors.SerializationFailure:
-        connection.execute("rollback")
-        return False
-    if not got or got[0] != number[0]:
-        return False
-    connection.execute("begin isolation level serializable")
-    try:
-        connection.execute(
-            "delete from bench.pglock where name = %s and record_version_number = %s",
-            [name, number[0]],
-        )
-        connection.execute("commit")
-    except psycopg.errors.SerializationFailure:
-        connection.execute("rollback")
-        connection.execute("delete from bench.pglock where name = %s", [name])
-    return True
-
-
-def renewing(connection: psycopg.Connection, name: str, client: int) -> bool:
-    """Renew with the pack the lock that `prepare` took."""
-    fence = int(name.rpartition(" ")[2])
-    connection.execute("select renewed from agentdb.renew_lock(%s, %s)", [name[:8], fence])
-    return True
-
-
-def updating(connection: psycopg.Connection, name: str, client: int) -> bool:
-    """A bare UPDATE of a row's expiry."""
-    connection.execute(
-        "update bench.bare set expires_at = clock_timestamp() + interval '15 min'"
-        " where name = %s",
-        [name[:8]],
-    )
-    return True
+NOW = "timezone('utc', current_timestamp)"
+OURS = """
+select acquired::int as got, coalesce(fence, 0) as fence
+from agentdb.acquire_lock({name}) \\gset
+\\if :got
+select released from agentdb.release_lock({name}, :fence);
+\\endif
+"""
+# The limit: an upsert and an update, with neither identity nor history.
+BARE = """
+with taken as (
+  insert into bench.bare as b
+  values ({name}, :client_id::text, clock_timestamp() + interval '15 min')
+  on conflict (name) do update
+  set owner = excluded.owner, expires_at = excluded.expires_at
+  where b.expires_at <= clock_timestamp()
+  returning 1
+)
+select count(*) as got from taken \\gset
+\\if :got
+update bench.bare set owner = null, expires_at = '-infinity'
+where name = {name} and owner = :client_id::text;
+\\endif
+"""
+# ShedLock's JDBC provider for PostgreSQL, with the time of the database.
+SHEDLOCK = f"""
+with taken as (
+  insert into bench.shedlock as s (name, lock_until, locked_at, locked_by)
+  values ({{name}}, {NOW} + interval '15 min', {NOW}, :client_id::text)
+  on conflict (name) do update
+  set lock_until = excluded.lock_until, locked_at = excluded.locked_at,
+      locked_by = excluded.locked_by
+  where s.lock_until <= {NOW}
+  returning 1
+)
+select count(*) as got from taken \\gset
+\\if :got
+update bench.shedlock set lock_until = {NOW}
+where name = {{name}} and locked_by = :client_id::text;
+\\endif
+"""
+# cirello.io/pglock: a serializable upsert of a record version number, then a delete.
+PGLOCK = """
+begin isolation level serializable;
+select nextval('bench.pglock_rvn') as number \\gset
+insert into bench.pglock as p (name, record_version_number, data, owner)
+values ({name}, :number, null, :client_id::text)
+on conflict (name) do update
+set record_version_number = case
+      when coalesce(p.record_version_number = 0, true) then :number
+      else p.record_version_number
+    end,
+    owner = case
+      when coalesce(p.record_version_number = 0, true) then excluded.owner
+      else p.owner
+    end
+returning (record_version_number = :number)::int as got \\gset
+commit;
+\\if :got
+begin isolation level serializable;
+delete from bench.pglock where name = {name} and record_version_number = :number;
+commit;
+\\endif
+"""
+RENEWING = "select renewed from agentdb.renew_lock({name}, {fence});"
+UPDATING = """
+update bench.bare set expires_at = clock_timestamp() + interval '15 min'
+where name = {name};
+"""
+CYCLES = {"bare": BARE, "ours": OURS, "ShedLock": SHEDLOCK, "pglock": PGLOCK}
+RENEWALS = {"bare": UPDATING, "ours": RENEWING}
+# Releases, counted where each contestant leaves its mark.
+DONE = """
+select jsonb_build_object(
+  'ours', (select count(*) from agentdb.lock_log),
+  'bare', (select n_tup_upd / 2 from pg_stat_user_tables
+    where relid = 'bench.bare'::regclass),
+  'ShedLock',
+    (select n_tup_upd / 2 from pg_stat_user_tables
+    where relid = 'bench.shedlock'::regclass),
+  'pglock', (select n_tup_del from pg_stat_user_tables
+    where relid = 'bench.pglock'::regclass)
+)
+"""
 
 
 @dataclass
@@ -179,131 +162,157 @@ class Result:
 def main() -> None:
     """Print the measurements."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2, help="of each round")
+    parser.add_argument("--seconds", type=int, default=3, help="of each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--cycles", type=int, default=1_000_000, help="on one name")
     options = parser.parse_args()
-    with LocalServer(settings=SETTINGS) as server:
-        dsn = install_on(server)
-        admin = server.dsn(database="agentdb")
-        with psycopg.connect(admin, autocommit=True) as db:
-            db.execute(SETUP)
-            db.execute("select agentdb.register_agent('a', 'agent_a')")
-            db.execute("select agentdb.maintain()")
+    with ExitStack() as stack:
+        server = stack.enter_context(LocalServer(settings=SETTINGS))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        install_on(server)
+        db = stack.enter_context(
+            psycopg.connect(server.dsn(database="agentdb"), autocommit=True)
+        )
+        db.execute(SETUP)
+        db.execute("select agentdb.register_agent('a', 'agent_a')")
+        db.execute("select agentdb.maintain()")
         agent = server.dsn(database="agentdb", user="agent_a")
-        with psycopg.connect(agent, autocommit=True) as session:
-            session.execute("select agentdb.start_run()")
-        postmaster = int((server.directory / "data/postmaster.pid").read_text().split()[0])
-        bench = Bench(agent, postmaster, options.seconds, options.rounds)
-        print("cycle acquire + release", flush=True)
+        session = stack.enter_context(psycopg.connect(agent, autocommit=True))
+        session.execute("select agentdb.start_run()")
+        bench = Bench(server, db, place, options.seconds, options.rounds)
+        for distinct in (True, False):
+            for clients in CLIENTS:
+                bench.compare(clients, distinct=distinct)
         for clients in CLIENTS:
-            bench.compare("distinct names", clients, CYCLES, distinct=True)
-        for clients in CLIENTS:
-            bench.compare("one name", clients, CYCLES, distinct=False)
-        print("renew", flush=True)
-        for clients in CLIENTS:
-            bench.compare_renewal(clients)
+            bench.compare_renewal(session, clients)
         _redis(bench)
-        _size(agent, admin, options.cycles)
-        del dsn
-
-
-CYCLES: dict[str, Cycle] = {
-    "bare": bare,
-    "ours": ours,
-    "ShedLock": shedlock,
-    "pglock": pglock,
-}
+        _size(bench, options.cycles)
 
 
 class Bench:
     """Runs contestants in turn and prints what they reached."""
 
-    def __init__(self, dsn: str, postmaster: int, seconds: float, rounds: int) -> None:
-        self._dsn = dsn
-        self._postmaster = postmaster
+    def __init__(
+        self,
+        server: LocalServer,
+        db: psycopg.Connection,
+        place: Path,
+        seconds: int,
+        rounds: int,
+    ) -> None:
+        self._server = server
+        self.db = db
+        self._place = place
         self._seconds = seconds
         self.rounds = rounds
+        pid = (server.directory / "data/postmaster.pid").read_text().split()[0]
+        self._postmaster = int(pid)
 
-    def compare(
-        self, title: str, clients: int, cycles: dict[str, Cycle], *, distinct: bool
-    ) -> dict[str, Result]:
-        """Let each contestant have its round, so many times, and print the medians."""
-        names = [f"{title} {n if distinct else 0}" for n in range(clients)]
-        results = {name: Result() for name in cycles}
+    def compare(self, clients: int, *, distinct: bool) -> None:
+        """Let each contestant have its rounds in turn, and print the medians."""
+        title = "distinct names" if distinct else "one name"
+        name = "'n' || :client_id::int" if distinct else "'one'"
+        results = {contestant: Result() for contestant in CYCLES}
         for _ in range(self.rounds):
-            for contestant, cycle in cycles.items():
-                self.round(results[contestant], cycle, names)
-        self.report(title, clients, results)
-        return results
+            for contestant, script in CYCLES.items():
+                self.round(results, contestant, script.format(name=name), clients)
+        _report(title, clients, results)
 
-    def compare_renewal(self, clients: int) -> None:
-        """Renew locks that are held all the time, and update rows likewise."""
-        names = [f"r{clients:02}{number:05}" for number in range(clients)]
-        with psycopg.connect(self._dsn, autocommit=True) as connection:
-            fenced = []
-            for name in names:
-                bare(connection, name, 0)
-                got = connection.execute(
-                    "select fence from agentdb.acquire_lock(%s::text)", [name]
-                ).fetchone()
-                assert got
-                fenced.append(f"{name} {got[0]}")
-        cycles: dict[str, Cycle] = {"bare": updating, "ours": renewing}
-        results = {name: Result() for name in cycles}
+    def compare_renewal(self, session: psycopg.Connection, clients: int) -> None:
+        """Renew one lock for each client, and update one row for each."""
+        results = {contestant: Result() for contestant in RENEWALS}
+        scripts: dict[str, list[str]] = {contestant: [] for contestant in RENEWALS}
+        for client in range(clients):
+            name = f"renew {clients} {client}"
+            got = session.execute(
+                "select fence from agentdb.acquire_lock(%s::text)", [name]
+            ).fetchone()
+            assert got
+            self.db.execute("insert into bench.bare values (%s, '', now())", [name])
+            for contestant, script in RENEWALS.items():
+                scripts[contestant].append(
+                    f"\\if :client_id = {client}\n"
+                    + script.format(name=f"'{name}'", fence=got[0]).strip()
+                    + "\n\\endif\n"
+                )
         for _ in range(self.rounds):
-            for contestant, cycle in cycles.items():
-                self.round(results[contestant], cycle, fenced)
-        self.report("renew", clients, results)
+            for contestant, parts in scripts.items():
+                text = "".join(parts)
+                self.round(results, contestant, text, clients, counted=False)
+        _report("renew", clients, results)
 
-    def round(self, result: Result, cycle: Cycle, names: list[str]) -> None:
-        """Run one contestant with a client for each name."""
-        counts = [0] * len(names)
-        over = threading.Event()
-        start = threading.Barrier(len(names) + 1)
+    def round(
+        self,
+        results: dict[str, Result],
+        contestant: str,
+        script: str,
+        clients: int,
+        *,
+        counted: bool = True,
+    ) -> None:
+        """Run one contestant with pgbench."""
+        before, cpu = self._done(contestant), _cpu(self._postmaster)
+        attempts = self.pgbench(script, clients, ["-T", str(self._seconds)])
+        done = self._done(contestant) - before if counted else attempts
+        used = _cpu(self._postmaster) - cpu
+        results[contestant].rates.append(done / self._seconds)
+        results[contestant].costs.append(used * 1e6 / max(done, 1))
 
-        def work(client: int) -> None:
-            with psycopg.connect(self._dsn, autocommit=True) as connection:
-                start.wait()
-                while not over.is_set():
-                    counts[client] += cycle(connection, names[client], client)
+    def pgbench(self, script: str, clients: int, how: list[str]) -> int:
+        """Run a script and return how often it ran."""
+        file = self._place / "script.sql"
+        file.write_text(script.strip() + "\n")
+        command = [
+            f"{self._server.bin}/pgbench",
+            "-n",
+            "-M",
+            "prepared",
+            "-f",
+            str(file),
+            "-c",
+            str(clients),
+            "-j",
+            "1",
+            "--max-tries=1000",
+            *how,
+            self._server.dsn(database="agentdb", user="agent_a"),
+        ]
+        found = subprocess.run(command, capture_output=True, text=True)
+        if found.returncode:
+            raise RuntimeError(found.stderr)
+        ran = re.search(r"actually processed: (\d+)", found.stdout)
+        assert ran, found.stdout
+        return int(ran[1])
 
-        threads = [threading.Thread(target=work, args=[n]) for n in range(len(names))]
-        for thread in threads:
-            thread.start()
-        start.wait()
-        began, cpu = time.monotonic(), _cpu(self._postmaster)
-        time.sleep(self._seconds)
-        # The backends are asked before they end and take their numbers along.
-        took, used = time.monotonic() - began, _cpu(self._postmaster) - cpu
-        done = sum(counts)
-        over.set()
-        for thread in threads:
-            thread.join()
-        result.rates.append(done / took)
-        result.costs.append(used * 1e6 / max(done, 1))
+    def _done(self, contestant: str) -> int:
+        row = self.db.execute(DONE).fetchone()
+        assert row
+        return int(row[0][contestant])
 
-    def report(self, title: str, clients: int, results: dict[str, Result]) -> None:
-        """Print rates and costs beside those of the bare statements."""
-        base = results["bare"]
-        for name, result in results.items():
-            print(
-                f"  {title:14} {clients:2} clients  {name:9}"
-                f"{result.rate:8.0f}/s {result.rate / base.rate:5.2f}x"
-                f"  {result.cost:6.0f} us {result.cost / base.cost:5.2f}x",
-                flush=True,
-            )
+
+def _report(title: str, clients: int, results: dict[str, Result]) -> None:
+    """Print rates and costs beside those of the bare statements."""
+    base = results["bare"]
+    for name, result in results.items():
+        print(
+            f"  {title:14} {clients:2} clients  {name:9}"
+            f"{result.rate:8.0f}/s {result.rate / base.rate:5.2f}x"
+            f"  {result.cost:6.0f} us {result.cost / base.cost:5.2f}x",
+            flush=True,
+        )
 
 
 def _cpu(postmaster: int) -> float:
-    """Return the seconds of CPU that the server's living processes have used."""
+    """Return the seconds of CPU that the server's processes have used, the dead too."""
     total = 0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = stat.read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if int(fields[1]) == postmaster or int(stat.parent.name) == postmaster:
+        if int(stat.parent.name) == postmaster:
+            total += sum(int(field) for field in fields[11:15])
+        elif int(fields[1]) == postmaster:
             total += int(fields[11]) + int(fields[12])
     return total / TICK
 
@@ -318,8 +327,21 @@ def _redis(bench: Bench) -> None:
         socket = f"{place}/redis.sock"
         process = stack.enter_context(
             subprocess.Popen(
-                [server, "--port", "0", "--unixsocket", socket, "--dir", place,
-                 "--appendonly", "yes", "--appendfsync", "always", "--save", ""],
+                [
+                    server,
+                    "--port",
+                    "0",
+                    "--unixsocket",
+                    socket,
+                    "--dir",
+                    place,
+                    "--appendonly",
+                    "yes",
+                    "--appendfsync",
+                    "always",
+                    "--save",
+                    "",
+                ],
                 stdout=subprocess.DEVNULL,
             )
         )
@@ -373,22 +395,21 @@ def _resp(*parts: bytes) -> bytes:
     return b"*%d\r\n%b" % (len(parts), bulk)
 
 
-def _size(agent: str, admin: str, cycles: int) -> None:
+def _size(bench: Bench, cycles: int) -> None:
     """Acquire and release one name so many times; print what the lock has grown to."""
-    with psycopg.connect(agent, autocommit=True) as connection:
-        connection.execute("set synchronous_commit = off")
-        began = time.monotonic()
-        for _ in range(cycles):
-            ours(connection, "size", 0)
-        took = time.monotonic() - began
-    with psycopg.connect(admin, autocommit=True) as db:
-        found = db.execute(
-            "select pg_size_pretty(pg_total_relation_size('agentdb.lock')),"
-            " pg_size_pretty(sum(bytes)::bigint) from agentdb.log_partition"
-            " where log_name = 'lock_log'"
-        ).fetchone()
+    script = "set synchronous_commit = off;" + OURS.format(name="'size'")
+    began = time.monotonic()
+    bench.pgbench(script, 1, ["-t", str(cycles)])
+    took = time.monotonic() - began
+    found = bench.db.execute(
+        "select pg_size_pretty(pg_total_relation_size('agentdb.lock')),"
+        " pg_size_pretty(sum(bytes)::bigint) from agentdb.log_partition"
+        " where log_name = 'lock_log'"
+    ).fetchone()
     assert found
-    print(f"{cycles} cycles on one name in {took:.0f} s: lock {found[0]}, log {found[1]}")
+    print(
+        f"{cycles} cycles on one name in {took:.0f} s: lock {found[0]}, log {found[1]}"
+    )
 
 
 if __name__ == "__main__":

@@ -87,15 +87,20 @@ as $$
       output_tokens = a.output_tokens + excluded.output_tokens,
       cost = a.cost + excluded.cost;
 
-  insert into agentdb.token_hour as h (agent_id, hour_at, tokens)
+  insert into agentdb.token_hour as h (
+    agent_id, hour_at, input_tokens, cached_input_tokens, output_tokens, cost
+  )
   select
-    l.agent_id, date_bin('1 hour', l.recorded_at, 'epoch'),
-    sum(l.input_tokens + l.cached_input_tokens + l.output_tokens)
+    l.agent_id, date_bin('1 hour', l.recorded_at, 'epoch'), sum(l.input_tokens),
+    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost)
   from agentdb.token_log as l
   where l.xid >= low and l.xid < high
   group by 1, 2
   on conflict (agent_id, hour_at) do update
-  set tokens = h.tokens + excluded.tokens;
+  set input_tokens = h.input_tokens + excluded.input_tokens,
+      cached_input_tokens = h.cached_input_tokens + excluded.cached_input_tokens,
+      output_tokens = h.output_tokens + excluded.output_tokens,
+      cost = h.cost + excluded.cost;
 $$;
 
 comment on function agentdb._roll_up_tokens (xid8, xid8) is

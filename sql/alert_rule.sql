@@ -46,6 +46,26 @@ values
      where rule_name = :labels ->> ''rule'''
   ),
   (
+    'budget_low', 'warning', '0', 'agentdb.budget_low',
+    'A budget that runs low will refuse the agent soon.',
+    'select b.scope, b.run_id, b.max_tokens, b.spent, b.reserved, b.tokens_left, b.cost
+     from agentdb.budget as b
+     where b.agent_name = :labels ->> ''agent''
+       and b.scope = :labels ->> ''scope''
+     order by b.run_id desc
+     limit 10'
+  ),
+  (
+    'context_jump', 'warning', '0', 'agentdb.context_jump',
+    'One large file read whole, and every later call pays for it again.',
+    'select t.recorded_at, t.model, t.input_tokens, t.cached_input_tokens, t.output_tokens
+     from agentdb.token_log as t
+     where t.run_id = (:labels ->> ''run'')::bigint
+       and t.recorded_at <= :at
+     order by t.recorded_at desc
+     limit 10'
+  ),
+  (
     'conversation_budget', 'critical', '0', 'agentdb.conversation_budget',
     'Context that only grows is paid again with every call.',
     'select t.recorded_at, t.run_id, t.model, t.input_tokens, t.cached_input_tokens,
@@ -86,6 +106,26 @@ values
      from agentdb.lock_history as h
      where h.lock_name = :labels ->> ''lock''
      order by h.fence desc
+     limit 10'
+  ),
+  (
+    'input_spike', 'warning', '0', 'agentdb.input_spike',
+    'Input is what a context bomb costs; output does not show it.',
+    'select c.day, c.input_tokens, c.cached_input_tokens, c.output_tokens, c.cost
+     from agentdb.cost_by_agent_day as c
+     where c.agent_name = :labels ->> ''agent''
+     order by c.day desc
+     limit 8'
+  ),
+  (
+    'large_tool_result', 'warning', '0', 'agentdb.large_tool_result',
+    'What a tool returns is in the context from then on.',
+    'select l.recorded_at, l.result_size, l.ok, l.args
+     from agentdb.tool_call_log as l
+     where l.run_id = (:labels ->> ''run'')::bigint
+       and l.tool = :labels ->> ''tool''
+       and l.recorded_at <= :at
+     order by l.result_size desc nulls last
      limit 10'
   ),
   (

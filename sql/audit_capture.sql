@@ -58,24 +58,33 @@ create or replace function agentdb._writer (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_bound bigint := agentdb._bound_run();
+  v_bound bigint;
 begin
-  select min(p.blast_radius_rows), min(a.agent_id) filter (where not a.pooled)
-    into max_rows, _writer.agent_id
+  select a.agent_id, p.blast_radius_rows into _writer.agent_id, max_rows
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name
-  where a.role_name = session_user;
-  if v_bound is not null then
-    select r.run_id, r.agent_id into _writer.run_id, _writer.agent_id
-    from agentdb.run as r
-    where r.run_id = v_bound and r.role_name = session_user and r.ended_at is null;
-  elsif _writer.agent_id is not null then
-    select min(r.run_id) into _writer.run_id
+  where a.role_name = session_user and not a.pooled;
+  if found then
+    select case when count(*) = 1 then min(r.run_id) end into _writer.run_id
     from agentdb.run as r
     where r.role_name = session_user
       and r.agent_id = _writer.agent_id
-      and r.ended_at is null
-    having count(*) = 1;
+      and r.ended_at is null;
+  end if;
+  -- Rarely set where the role is an agent's own, and a function call to save.
+  if current_setting('agentdb.run_token', true) <> '' or max_rows is null then
+    v_bound := agentdb._bound_run();
+    select case when r.ended_at is null then r.run_id end, r.agent_id
+      into _writer.run_id, _writer.agent_id
+    from agentdb.run as r
+    where r.run_id = v_bound and r.role_name = session_user
+    union all
+    select _writer.run_id, _writer.agent_id
+    limit 1;
+    select min(p.blast_radius_rows) into max_rows
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where a.role_name = session_user;
   end if;
 end;
 $$;

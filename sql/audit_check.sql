@@ -41,7 +41,7 @@ create or replace function agentdb._is_agents (owner oid)
   stable
   return exists (
     select from pg_roles as r
-    where (pg_has_role(r.oid, 'agentdb_agent', 'MEMBER') and not r.rolsuper
+    where (pg_has_role(r.oid, 'agentdb_agent', 'USAGE') and not r.rolsuper
         or r.rolname in (select a.role_name from agentdb.agent as a))
       and pg_has_role(r.oid, owner, 'MEMBER')
   );

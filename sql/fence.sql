@@ -1,12 +1,13 @@
--- Fences: a table that only the present holder of a lock may write.  A run that slept past
--- its time is refused at its statement; one that is overtaken in the middle of a
+-- Fences: a table that only the present holder of a lock may write.  A run that slept
+-- past its time is refused at its statement; one that is overtaken in the middle of a
 -- transaction is refused at its commit.
 --
--- The statement reads the lock without locking it, or a holder could not renew, and nobody
--- take over, while a writing transaction stays open.  It leaves a row in fenced_write, whose
--- deferred trigger looks again when the transaction commits, and keeps the lock's row from
--- changing until it has.  Under REPEATABLE READ a row that changed since the snapshot, be
--- it by a renewal, is a serialization failure (40001): the transaction is tried again.
+-- The statement reads the lock without locking it, or a holder could not renew, and
+-- nobody take over, while a writing transaction stays open.  It leaves a row in
+-- fenced_write, whose deferred trigger looks again when the transaction commits, and
+-- keeps the lock's row from changing until it has.  Under REPEATABLE READ a row that
+-- changed since the snapshot, be it by a renewal, is a serialization failure (40001):
+-- the transaction is tried again.
 
 -- Sessions that belong to no agent (the application, a DBA) are not fenced.
 create or replace function agentdb._check_fence ()
@@ -49,7 +50,8 @@ end;
 $$;
 
 comment on function agentdb._check_fence () is
-  'Trigger function on users'' tables: refuses a write of a run that does not hold the lock of the table.';
+  'Trigger function on users'' tables: refuses a write of a run that does not hold '
+  'the lock of the table.';
 
 
 create or replace function agentdb._refuse_write (target text, name text, run_id bigint)
@@ -62,8 +64,10 @@ declare
   v_detail text;
 begin
   select string_agg(case
-      when l.run_id = _refuse_write.run_id then format('It expired at %s.', l.expires_at)
-      when l.run_id is null then format('Nobody holds it; its last fence is %s.', l.fence)
+      when l.run_id = _refuse_write.run_id
+        then format('It expired at %s.', l.expires_at)
+      when l.run_id is null
+        then format('Nobody holds it; its last fence is %s.', l.fence)
       else format('Run %s of %s has it now, with fence %s.',
         l.run_id, a.agent_name, l.fence)
     end, ' ' order by l.slot) into v_detail

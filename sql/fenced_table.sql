@@ -34,7 +34,8 @@ declare
   v_table regclass := to_regclass(table_name);
 begin
   if v_table is null then
-    raise exception 'there is no table %', coalesce(agentdb._clean_text(table_name, 200), 'NULL')
+    raise exception 'there is no table %',
+        coalesce(agentdb._clean_text(table_name, 200), 'NULL')
       using errcode = 'ZA006', hint = 'Write the schema in front of it: public.report.';
   elsif not exists (
     select from pg_class as c
@@ -98,9 +99,9 @@ comment on function agentdb._add_fence (regclass, boolean, text) is
   'Puts the triggers of a fence on a table or partition.';
 
 
--- The caller makes the triggers, so only the owner of a table can fence it.  A write can
--- go straight to a partition: row triggers are inherited by all, truncation is refused at
--- each that exists.
+-- The caller makes the triggers, so only the owner of a table can fence it.  A write
+-- can go straight to a partition: row triggers are inherited by all, truncation is
+-- refused at each that exists.
 create or replace function agentdb.fence_table (table_name text, lock_name text)
   returns table (fenced_table text, lock text)
   language plpgsql
@@ -118,7 +119,9 @@ begin
     );
   end if;
   perform agentdb.unfence_table(table_name);
-  for v_part in select p.relid from pg_partition_tree(v_table) as p order by p.level loop
+  for v_part in
+    select p.relid from pg_partition_tree(v_table) as p order by p.level
+  loop
     perform agentdb._add_fence(v_part, v_part = v_table, lock_name);
   end loop;
   if not exists (select from pg_partition_tree(v_table)) then
@@ -129,7 +132,8 @@ end;
 $$;
 
 comment on function agentdb.fence_table (text, text) is
-  'Lets only the run that holds a lock write a table; called by the table''s owner; raises ZA004, ZA006, and ZA020 at the writes it refuses.';
+  'Lets only the run that holds a lock write a table; called by the table''s owner; '
+  'raises ZA004, ZA006, and ZA020 at the writes it refuses.';
 
 
 create or replace function agentdb.unfence_table (table_name text)
@@ -159,4 +163,5 @@ end;
 $$;
 
 comment on function agentdb.unfence_table (text) is
-  'Takes the fence off a table; called by the table''s owner; no row where there was none; raises ZA004 or ZA006.';
+  'Takes the fence off a table; called by the table''s owner; no row where there was '
+  'none; raises ZA004 or ZA006.';

@@ -15,6 +15,7 @@ grant execute on function
   agentdb.log_tool_call, agentdb.log_tool_call_many,
   agentdb.begin_tool_call, agentdb.end_tool_call,
   agentdb.log_tokens, agentdb.log_tokens_many,
+  agentdb.reserve_tokens, agentdb.settle_tokens, agentdb.remaining_budget,
   agentdb.acquire_lock, agentdb.acquire_slot, agentdb.renew_lock, agentdb.release_lock,
   agentdb.begin_wait, agentdb.end_wait, agentdb.wake_waiters
   to agentdb_agent;
@@ -29,6 +30,9 @@ grant execute on function
   agentdb._span, agentdb._horizon, agentdb._recent_run, agentdb._tokens_of_run,
   agentdb._last_progress,
   agentdb._token_baseline, agentdb._token_use, agentdb._conversation_use,
+  agentdb._budget_limit, agentdb._spent, agentdb._reserved, agentdb._budget,
+  agentdb._prompt, agentdb.rule_budget_low, agentdb.rule_context_jump,
+  agentdb.rule_large_tool_result, agentdb.rule_input_spike,
   agentdb.rule_token_rate, agentdb.rule_conversation_budget,
   agentdb.rule_repeated_tool_call, agentdb.rule_tool_errors,
   agentdb.rule_hung_tool_call,
@@ -78,7 +82,8 @@ grant execute on function
   to agentdb_operator;
 
 -- What a person configures is rows.
-grant insert, update, delete on agentdb.policy, agentdb.receiver to agentdb_operator;
+grant insert, update, delete on agentdb.policy, agentdb.receiver, agentdb.budget_override
+  to agentdb_operator;
 grant insert, delete, update (description, view_name, evidence_query, severity, enabled,
   evaluate_every, fire_after, keep_firing, max_alerts, timeout)
   on agentdb.alert_rule to agentdb_operator;

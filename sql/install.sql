@@ -3,6 +3,7 @@
 \ir log.sql
 \ir agent.sql
 \ir identity.sql
+\ir lock_caller.sql
 \ir lock.sql
 \ir lock_denial.sql
 \ir lock_holder.sql
@@ -30,12 +31,16 @@
 \ir rule_audit.sql
 \ir activity.sql
 \ir rule_token.sql
+\ir budget.sql
+\ir budget_status.sql
+\ir rule_budget.sql
 \ir rule_tool.sql
 \ir rule_run.sql
 \ir rule_lock.sql
 \ir alert.sql
 \ir notification.sql
 \ir runner.sql
+\ir retention.sql
 \ir report.sql
 \ir alert_rule.sql
 \ir grant.sql

@@ -2,109 +2,6 @@
 -- number that grows with every holder of a name, so that what is protected can tell the
 -- holder of today from one that slept past its time.
 
--- A stored time further ahead than its own span comes from a clock that has been set
--- back since; believed, it would be a lock that nobody can take.
-create or replace function agentdb._is_live (
-  expires_at timestamptz,
-  renewed_at timestamptz,
-  at timestamptz
-)
-  returns boolean
-  language sql
-  immutable
-  parallel safe
-  return case
-    when expires_at > at then expires_at - renewed_at >= renewed_at - at
-    else false
-  end;
-
-comment on function agentdb._is_live (timestamptz, timestamptz, timestamptz) is
-  'Tells whether a lock, or its cooling, still lasts at a moment; also after the clock was set back.';
-
-
--- Microseconds of the clock survive a restore to an earlier state, where a sequence would
--- count the same numbers again; the former fence survives a clock that is set back.  The
--- slots of a semaphore differ in the last three digits.
-create or replace function agentdb._next_fence (
-  former bigint,
-  slot integer,
-  at timestamptz
-)
-  returns bigint
-  language sql
-  immutable
-  parallel safe
-  return case
-    when slot = 0
-      then greatest(former + 1, (extract(epoch from at) * 1000000)::bigint)
-    else greatest(former / 1000 + 1, (extract(epoch from at) * 1000)::bigint) * 1000
-      + slot - 1
-  end;
-
-comment on function agentdb._next_fence (bigint, integer, timestamptz) is
-  'Returns a fence greater than the former one of the lock or slot.';
-
-
-create or replace function agentdb._refuse_ttl (ttl interval, max_ttl interval)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  perform agentdb._refuse(
-    format('ttl must be between 0 and %s, got %s', max_ttl, coalesce(ttl::text, 'NULL')),
-    'Give the longest time that one step can take, for example ttl => ''15 min''; '
-      'renew_lock prolongs it.  policy.lock_max_ttl is the maximum.'
-  );
-end;
-$$;
-
-comment on function agentdb._refuse_ttl (interval, interval) is
-  'Raises ZA004 for a time that no lock can have.';
-
-
--- What taking a lock needs to know of the caller, in one statement.
-create or replace function agentdb._lock_caller (
-  run bigint,
-  ttl interval,
-  max_hold interval,
-  out run_id bigint,
-  out agent_id bigint,
-  out holder text,
-  out span interval,
-  out spare bigint
-)
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_max_ttl interval;
-begin
-  select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || a.agent_name,
-    p.lock_max_ttl, p.max_locks - (
-      select count(*) from agentdb.lock as l where l.agent_id = c.agent_id
-    )
-    into _lock_caller.run_id, _lock_caller.agent_id, holder, v_max_ttl, spare
-  from agentdb._current_run(_lock_caller.run) as c
-  join agentdb.agent as a on a.agent_id = c.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name;
-  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
-    perform agentdb._refuse_ttl(ttl, v_max_ttl);
-  elsif max_hold <= '0' or max_hold > '1 year' then
-    perform agentdb._refuse(
-      format('max_hold must be between 0 and 1 year, got %s', max_hold),
-      'Give the time after which renewals end, or leave it out.'
-    );
-  end if;
-  -- Months and days would stretch with the calendar, and could even end in the past.
-  span := make_interval(secs => extract(epoch from ttl));
-end;
-$$;
-
-comment on function agentdb._lock_caller (bigint, interval, interval) is
-  'Resolves the run that wants a lock, its name for others, its time and how many locks it may still take; raises ZA001, ZA003 or ZA004.';
-
-
 -- SKIP LOCKED: who changes the row in a transaction that stays open delays nobody.
 -- It respects the share lock of a fenced write that is being committed.
 create or replace function agentdb._take_lock (
@@ -126,16 +23,6 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
 begin
-  with former as (
-    select l.slot, l.run_id
-    from agentdb.lock as l
-    where l.lock_name = _take_lock.name
-      and l.slot between first_slot and last_slot
-      and not agentdb._is_live(l.expires_at, l.renewed_at, v_now)
-    order by l.slot
-    limit 1
-    for no key update skip locked
-  )
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
       agent_id = _take_lock.agent_id,
@@ -146,12 +33,19 @@ begin
       hold_until = coalesce(v_now + max_hold, 'infinity'),
       renewals = 0,
       depth = 1,
-      outcome = null,
+      outcome = case when l.run_id is null then 'acquired' else 'taken_over' end,
       reason = null
-  from former
-  where l.lock_name = _take_lock.name and l.slot = former.slot
-  returning l.fence, l.expires_at, l.slot,
-    case when former.run_id is null then 'acquired' else 'taken_over' end
+  where l.ctid = (
+    select f.ctid
+    from agentdb.lock as f
+    where f.lock_name = _take_lock.name
+      and f.slot between first_slot and last_slot
+      and not agentdb._is_live(f.expires_at, f.renewed_at, v_now)
+    order by f.slot
+    limit 1
+    for no key update skip locked
+  )
+  returning l.fence, l.expires_at, l.slot, l.outcome
     into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome;
 end;
 $$;
@@ -161,7 +55,8 @@ comment on function agentdb._take_lock (text, integer, integer, bigint, bigint, 
 
 
 -- Only where nothing could be taken: says who is in the way, or makes the rows of a new
--- name.  Rows are read without a lock, so being told costs nothing and waits for nobody.
+-- name.  Rows are read without a lock, so being told costs nothing and waits for
+-- nobody.
 create or replace function agentdb._take_otherwise (
   name text,
   first_slot integer,
@@ -207,7 +102,8 @@ end;
 $$;
 
 comment on function agentdb._take_otherwise (text, integer, integer, bigint, bigint, bigint, interval, interval) is
-  'Re-enters a lock, takes one whose name is new, or says what is in the way and counts the denial.';
+  'Re-enters a lock, takes one whose name is new, or says what is in the way and '
+  'counts the denial.';
 
 
 create or replace function agentdb._acquire (
@@ -230,28 +126,27 @@ create or replace function agentdb._acquire (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_run_id bigint;
-  v_agent_id bigint;
-  v_holder text;
-  v_span interval;
-  v_spare bigint;
+  v_caller record;
+  v_taken record;
 begin
-  select c.* into v_run_id, v_agent_id, v_holder, v_span, v_spare
-  from agentdb._lock_caller(_acquire.run, _acquire.ttl, _acquire.max_hold) as c;
-  select t.* into _acquire.fence, _acquire.expires_at, _acquire.slot, _acquire.outcome
-  from agentdb._take_lock(
-    name, first_slot, last_slot, v_run_id, v_agent_id, v_span, max_hold) as t;
-  if _acquire.fence is null then
-    select o.* into _acquire.fence, _acquire.expires_at, _acquire.slot,
-      _acquire.outcome, _acquire.holder
-    from agentdb._take_otherwise(name, first_slot, last_slot, given, v_run_id,
-      v_agent_id, v_span, max_hold) as o;
+  -- Assigned, not selected from: that saves a statement's worth of work for each call.
+  v_caller := agentdb._lock_caller(_acquire.run, _acquire.ttl, _acquire.max_hold);
+  v_taken := agentdb._take_lock(name, first_slot, last_slot, v_caller.run_id,
+    v_caller.agent_id, v_caller.span, max_hold);
+  if v_taken.fence is null then
+    v_taken := agentdb._take_otherwise(name, first_slot, last_slot, given,
+      v_caller.run_id, v_caller.agent_id, v_caller.span, max_hold);
+    holder := v_taken.holder;
   end if;
+  fence := v_taken.fence;
+  _acquire.expires_at := v_taken.expires_at;
+  _acquire.slot := v_taken.slot;
+  _acquire.outcome := v_taken.outcome;
   acquired := _acquire.fence is not null;
   if acquired then
-    holder := v_holder;
-    if v_spare <= 32 and _acquire.outcome <> 'reentered' then
-      perform agentdb._check_locks(v_agent_id);
+    holder := v_caller.holder;
+    if v_caller.spare <= 32 and _acquire.outcome <> 'reentered' then
+      perform agentdb._check_locks(v_caller.agent_id);
     end if;
   end if;
   ttl_ms := greatest(
@@ -260,9 +155,11 @@ end;
 $$;
 
 comment on function agentdb._acquire (text, integer, integer, interval, interval, bigint, bigint) is
-  'Takes one of the slots of a name for a run; what acquire_lock and acquire_slot have in common.';
+  'Takes one of the slots of a name for a run; what acquire_lock and acquire_slot '
+  'have in common.';
 
 
+-- Arguments that are NULL would have the statements planned anew at each call.
 create or replace function agentdb.acquire_lock (
   out acquired boolean,
   name text,
@@ -279,16 +176,23 @@ create or replace function agentdb.acquire_lock (
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
+  set plan_cache_mode = force_generic_plan
 as $$
+declare
+  v_got record;
 begin
-  select a.acquired, a.fence, a.expires_at, a.ttl_ms, a.holder, a.outcome
-    into acquire_lock.acquired, acquire_lock.fence, acquire_lock.expires_at,
-      acquire_lock.ttl_ms, acquire_lock.holder, acquire_lock.outcome
-  from agentdb._acquire(
+  v_got := agentdb._acquire(
     acquire_lock.name, 0, 0, acquire_lock.ttl, acquire_lock.max_hold,
-    acquire_lock.fence, acquire_lock.run) as a;
+    acquire_lock.fence, acquire_lock.run);
+  acquired := v_got.acquired;
+  acquire_lock.fence := v_got.fence;
+  acquire_lock.expires_at := v_got.expires_at;
+  acquire_lock.ttl_ms := v_got.ttl_ms;
+  acquire_lock.holder := v_got.holder;
+  acquire_lock.outcome := v_got.outcome;
 end;
 $$;
 
 comment on function agentdb.acquire_lock (text, interval, interval, bigint, bigint) is
-  'Takes a lock for the run, or says who holds it; fence => re-enters the run''s own; raises ZA001, ZA003, ZA004 or ZA005, never for a held lock.';
+  'Takes a lock for the run, or says who holds it; fence => re-enters the run''s own; '
+  'raises ZA001, ZA003, ZA004 or ZA005, never for a held lock.';

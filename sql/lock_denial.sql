@@ -44,7 +44,8 @@ end;
 $$;
 
 comment on function agentdb._make_lock (text, integer, integer) is
-  'Makes the rows that a name lacks and returns how many; raises ZA004 for an ill-formed name.';
+  'Makes the rows that a name lacks and returns how many; raises ZA004 for an '
+  'ill-formed name.';
 
 
 create or replace function agentdb._reenter_lock (
@@ -109,9 +110,13 @@ comment on function agentdb._blocking_lock (text, integer, integer) is
   'Says which of the slots of a name gets free first, and who holds it.';
 
 
--- A client that tries in a loop is counted once a second, and a row lasts a minute: what
--- is denied writes next to nothing, and never waits for another session.
-create or replace function agentdb._count_denial (name text, run_id bigint, agent_id bigint)
+-- A client that tries in a loop is counted once a second, and a row lasts a minute:
+-- what is denied writes next to nothing, and never waits for another session.
+create or replace function agentdb._count_denial (
+  name text,
+  run_id bigint,
+  agent_id bigint
+)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -151,9 +156,9 @@ comment on function agentdb._count_denial (text, bigint, bigint) is
   'Counts that a run was denied a lock, at most once a second.';
 
 
--- Called now and then, and always near the cap, where sessions of the agent go one after
--- another.  Rows that the agent left behind are parted from it, so that counting its
--- locks stays cheap.
+-- Called now and then, and always near the cap, where sessions of the agent go one
+-- after another.  Rows that the agent left behind are parted from it, so that counting
+-- its locks stays cheap.
 create or replace function agentdb._check_locks (agent_id bigint)
   returns void
   language plpgsql

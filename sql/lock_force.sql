@@ -34,7 +34,8 @@ begin
   if not found and not exists (
     select from agentdb.lock as l where l.lock_name = force_release_lock.name
   ) then
-    raise exception 'there is no lock %', coalesce(agentdb._clean_text(name, 200), 'NULL')
+    raise exception 'there is no lock %',
+        coalesce(agentdb._clean_text(name, 200), 'NULL')
       using errcode = 'ZA006', hint = 'select * from agentdb.lock_status;';
   end if;
 exception when lock_not_available then
@@ -48,4 +49,5 @@ end;
 $$;
 
 comment on function agentdb.force_release_lock (text, text, integer) is
-  'Takes a lock, or one slot of a semaphore, from its holder; the reason is logged; raises ZA004, ZA006 or ZA021.';
+  'Takes a lock, or one slot of a semaphore, from its holder; the reason is logged; '
+  'raises ZA004, ZA006 or ZA021.';

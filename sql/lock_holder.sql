@@ -1,5 +1,5 @@
--- What the holder of a lock does with it: renews and releases it.  The fence tells its own
--- lock from a successor's, and only the run that took a lock may use its fence.
+-- What the holder of a lock does with it: renews and releases it.  The fence tells its
+-- own lock from a successor's, and only the run that took a lock may use its fence.
 
 -- A step that is new in its run: the same words again prove nothing.
 create or replace function agentdb._has_evidence (run bigint, since timestamptz)
@@ -35,24 +35,23 @@ create or replace function agentdb.renew_lock (
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
-  v_run_id bigint;
-  v_span interval;
+  v_caller record;
   v_strict boolean;
   v_now timestamptz;
 begin
-  select c.run_id, c.span, c.needs_progress into v_run_id, v_span, v_strict
-  from agentdb._lock_renewer(renew_lock.run, renew_lock.ttl) as c;
-  v_strict := v_strict or coalesce(needs_progress, false);
+  v_caller := agentdb._lock_renewer(renew_lock.run, renew_lock.ttl);
+  v_strict := v_caller.needs_progress or coalesce(needs_progress, false);
   v_now := clock_timestamp();
   update agentdb.lock as l
-  set expires_at = least(v_now + v_span, l.hold_until),
+  set expires_at = least(v_now + v_caller.span, l.hold_until),
       renewed_at = v_now,
       renewals = l.renewals + 1
   where l.lock_name = name
     and l.fence = renew_lock.fence
-    and l.run_id = v_run_id
+    and l.run_id = v_caller.run_id
     and l.hold_until > v_now
     and (not v_strict or agentdb._has_evidence(l.run_id, l.renewed_at))
   returning true, l.expires_at, 'renewed'
@@ -60,7 +59,7 @@ begin
   if not found then
     renewed := false;
     select r.expires_at, r.outcome into renew_lock.expires_at, renew_lock.outcome
-    from agentdb._refused_renewal(name, fence, v_run_id, v_now) as r;
+    from agentdb._refused_renewal(name, fence, v_caller.run_id, v_now) as r;
   end if;
   ttl_ms := greatest(
     ceil(extract(epoch from renew_lock.expires_at - clock_timestamp()) * 1000), 0);
@@ -68,7 +67,8 @@ end;
 $$;
 
 comment on function agentdb.renew_lock (text, bigint, interval, boolean, bigint) is
-  'Prolongs a lock of the run and tells the milliseconds left, or why not: lost, max_hold or no_progress; raises ZA001, ZA003 or ZA004.';
+  'Prolongs a lock of the run and tells the milliseconds left, or why not: lost, '
+  'max_hold or no_progress; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb._lock_renewer (
@@ -97,7 +97,8 @@ end;
 $$;
 
 comment on function agentdb._lock_renewer (bigint, interval) is
-  'Resolves the run that renews a lock, the time it asks for and whether its policy wants progress; raises ZA001, ZA003 or ZA004.';
+  'Resolves the run that renews a lock, the time it asks for and whether its policy '
+  'wants progress; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb._refused_renewal (
@@ -144,15 +145,16 @@ create or replace function agentdb.release_lock (
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_run_id bigint;
+  v_caller record;
   v_span interval;
 begin
-  select c.run_id into v_run_id from agentdb._current_run(release_lock.run) as c;
+  v_caller := agentdb._current_run(release_lock.run);
   if at_least is not null then
-    v_span := agentdb._cooling_span(v_run_id, at_least);
+    v_span := agentdb._cooling_span(v_caller.run_id, at_least);
   end if;
   update agentdb.lock as l
   set depth = l.depth - 1,
@@ -166,7 +168,7 @@ begin
       end
   where l.lock_name = name
     and l.fence = release_lock.fence
-    and l.run_id = v_run_id
+    and l.run_id = v_caller.run_id
   returning l.run_id is null, coalesce(l.outcome, 'still_held'), v_now - l.acquired_at,
     case when l.run_id is null then nullif(l.expires_at, '-infinity') end,
     (select count(*) from agentdb.lock_waiter as w
@@ -182,7 +184,8 @@ end;
 $$;
 
 comment on function agentdb.release_lock (text, bigint, interval, bigint) is
-  'Gives a lock of the run back; at_least => keeps it from being taken until so long after it was acquired; raises ZA001, ZA003 or ZA004.';
+  'Gives a lock of the run back; at_least => keeps it from being taken until so long '
+  'after it was acquired; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb._cooling_span (run_id bigint, at_least interval)

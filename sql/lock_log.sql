@@ -13,7 +13,8 @@ begin
   if tg_op = 'UPDATE' then
     v_outcome := case
       when new.fence <> old.fence then 'taken_over'
-      else coalesce(new.outcome, 'edited')
+      when new.outcome is distinct from old.outcome then coalesce(new.outcome, 'edited')
+      else 'edited'
     end;
     v_reason := new.reason;
   end if;
@@ -71,7 +72,8 @@ create or replace function agentdb._refuse_truncate ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception '% of agentdb.% refused: it would end locks unlogged', tg_op, tg_table_name
+  raise exception '% of agentdb.% refused: it would end locks unlogged',
+      tg_op, tg_table_name
     using errcode = 'ZA008',
           hint = 'Delete the rows instead, or release them: select * from '
             'agentdb.force_release_lock(name => …, reason => …);';
@@ -88,9 +90,13 @@ create or replace trigger agentdb_no_truncate
   for each statement execute function agentdb._refuse_truncate();
 
 
--- A run that is over holds nothing.  A row that somebody is changing is left to them: it
--- is being taken over or released, or expires.
-create or replace function agentdb._release_locks (run_id bigint, agent_id bigint, outcome text)
+-- A run that is over holds nothing.  A row that somebody is changing is left to them:
+-- it is being taken over or released, or expires.
+create or replace function agentdb._release_locks (
+  run_id bigint,
+  agent_id bigint,
+  outcome text
+)
   returns bigint
   language plpgsql
   set search_path = pg_catalog, pg_temp

@@ -42,7 +42,8 @@ comment on column agentdb.lock_status.lock_name is
 comment on column agentdb.lock_status.slot is
   'The slot of a semaphore, from 1; 0 for a lock.';
 comment on column agentdb.lock_status.state is
-  'free, held, cooling (released, and kept from being taken), stale (expired and not released: anybody can take it).';
+  'free, held, cooling (released, and kept from being taken), stale (expired and not '
+  'released: anybody can take it).';
 comment on column agentdb.lock_status.holder is
   'Who holds it, or held it when it expired.';
 comment on column agentdb.lock_status.run_id is
@@ -62,7 +63,8 @@ comment on column agentdb.lock_status.renewals is
 comment on column agentdb.lock_status.waiting is
   'How many runs wait for it.';
 comment on column agentdb.lock_status.denied_since is
-  'Attempts that were denied since it was last acquired, at most one counted a second and run.';
+  'Attempts that were denied since it was last acquired, at most one counted a second '
+  'and run.';
 
 
 create or replace view agentdb.lock_history as
@@ -107,7 +109,8 @@ comment on column agentdb.lock_history.expires_at is
 comment on column agentdb.lock_history.renewals is
   'How often it was renewed.';
 comment on column agentdb.lock_history.outcome is
-  'released, taken_over, expired, run_ended, abandoned, forced; edited or deleted if a hand did it; NULL for the present holder.';
+  'released, taken_over, expired, run_ended, abandoned, forced; edited or deleted if '
+  'a hand did it; NULL for the present holder.';
 comment on column agentdb.lock_history.ended_by is
   'The login role that ended it.';
 comment on column agentdb.lock_history.reason is

@@ -1,5 +1,6 @@
--- Waiting for a lock.  Who waits says so; who released a lock is told how many wait, and
--- wakes them in a transaction of its own: a NOTIFY among other writes could make them fail.
+-- Waiting for a lock.  Who waits says so; who released a lock is told how many wait,
+-- and wakes them in a transaction of its own: a NOTIFY among other writes could make
+-- them fail.
 
 create or replace function agentdb.begin_wait (
   name text,
@@ -21,7 +22,8 @@ begin
       'Use 1 to 200 visible characters on one line.');
   elsif at_most is null or at_most <= '0' or at_most > '1 day' then
     perform agentdb._refuse(
-      format('at_most must be between 0 and 1 day, got %s', coalesce(at_most::text, 'NULL')),
+      format('at_most must be between 0 and 1 day, got %s',
+        coalesce(at_most::text, 'NULL')),
       'Give the longest time that you will wait.'
     );
   end if;
@@ -43,7 +45,8 @@ end;
 $$;
 
 comment on function agentdb.begin_wait (text, interval, bigint) is
-  'Says that the run waits for a lock; wait_for_lock of the Python client does it; raises ZA001, ZA003, ZA004 or ZA005.';
+  'Says that the run waits for a lock; wait_for_lock of the Python client does it; '
+  'raises ZA001, ZA003, ZA004 or ZA005.';
 
 
 create or replace function agentdb.end_wait (name text, run bigint default null)
@@ -90,4 +93,5 @@ end;
 $$;
 
 comment on function agentdb.wake_waiters (text, bigint) is
-  'Tells those who wait for a lock to try again, in a transaction of its own after a release; raises ZA001 or ZA003.';
+  'Tells those who wait for a lock to try again, in a transaction of its own after a '
+  'release; raises ZA001 or ZA003.';

@@ -291,6 +291,14 @@ begin
   return query
     select 'abandoned', format('run %s', r.run_id)
     from agentdb._abandon_runs(null) as r;
+  return query
+    select 'forgot', format('%s %s', f.count, f.what)
+    from (
+      values
+        (agentdb._forget_runs(greatest(v_keep, v_keep_audit)), 'runs'),
+        (agentdb._forget_alerts(v_keep), 'alerts')
+    ) as f (count, what)
+    where f.count > 0;
   return query select * from agentdb._prune_locks(v_keep);
   return query select * from agentdb._maintain_audit();
 end;

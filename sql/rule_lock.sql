@@ -1,5 +1,5 @@
--- Rules about locks: expired and not released, held too long, fought over, in the way of
--- a schedule.
+-- Rules about locks: expired and not released, held too long, fought over, in the way
+-- of a schedule.
 
 -- Tenures that lasted at a moment; those of today are the rows of the locks.
 create or replace function agentdb._tenure (as_of timestamptz)
@@ -10,13 +10,13 @@ create or replace function agentdb._tenure (as_of timestamptz)
   language sql
   stable
 begin atomic
-  select l.lock_name, l.slot, l.fence, l.agent_id, l.run_id, l.acquired_at, l.expires_at,
-    l.renewals
+  select l.lock_name, l.slot, l.fence, l.agent_id, l.run_id, l.acquired_at,
+    l.expires_at, l.renewals
   from agentdb.lock as l
   where l.run_id is not null and l.acquired_at <= as_of
   union all
-  select h.lock_name, h.slot, h.fence, h.agent_id, h.run_id, h.acquired_at, h.expires_at,
-    h.renewals
+  select h.lock_name, h.slot, h.fence, h.agent_id, h.run_id, h.acquired_at,
+    h.expires_at, h.renewals
   from agentdb.lock_log as h
   where h.acquired_at <= as_of and h.recorded_at > as_of;
 end;
@@ -58,7 +58,8 @@ create or replace view agentdb.stale_lock as
   from agentdb.rule_stale_lock(statement_timestamp()) as r;
 
 comment on view agentdb.stale_lock is
-  'Rule: locks that have expired and were not released, the sign of a crashed or hanging holder.';
+  'Rule: locks that have expired and were not released, the sign of a crashed or '
+  'hanging holder.';
 
 
 create or replace function agentdb.rule_lock_held_too_long (as_of timestamptz)
@@ -72,7 +73,8 @@ begin atomic
     extract(epoch from as_of - t.acquired_at)::double precision,
     jsonb_build_object(
       'summary', format(
-        'run %s of %s has held lock %s since %s and renewed it %s times; the limit is %s',
+        'run %s of %s has held lock %s since %s and renewed it %s times; the '
+          'limit is %s',
         t.run_id, a.agent_name, t.lock_name, date_trunc('second', t.acquired_at),
         t.renewals, p.lock_held_too_long_after
       ),
@@ -182,7 +184,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_schedule_blocked (timestamptz) is
-  'Agents of which policy.schedule_blocked_count runs were denied a lock, and none has got it since.';
+  'Agents of which policy.schedule_blocked_count runs were denied a lock, and none '
+  'has got it since.';
 
 
 create or replace view agentdb.schedule_blocked as
@@ -190,4 +193,5 @@ create or replace view agentdb.schedule_blocked as
   from agentdb.rule_schedule_blocked(statement_timestamp()) as r;
 
 comment on view agentdb.schedule_blocked is
-  'Rule: agents whose ticks keep being denied a lock, so that nothing is done and nothing fails.';
+  'Rule: agents whose ticks keep being denied a lock, so that nothing is done and '
+  'nothing fails.';

@@ -6,13 +6,20 @@
 -- Baselines come from whole hours of token_hour, so a poll costs the same however long
 -- the history; the window itself is read from the log.
 create or replace function agentdb._token_baseline (as_of timestamptz)
-  returns table (agent_id bigint, tokens_per_window double precision)
+  returns table (
+    agent_id bigint, tokens_per_window double precision,
+    input_per_window double precision
+  )
   language sql
   stable
 begin atomic
   select
     h.agent_id,
-    sum(h.tokens) * extract(epoch from p.token_rate_window)::double precision
+    sum(h.input_tokens + h.cached_input_tokens + h.output_tokens)
+      * extract(epoch from p.token_rate_window)::double precision
+      / extract(epoch from as_of - p.token_rate_window - min(h.hour_at)),
+    sum(h.input_tokens + h.cached_input_tokens)
+      * extract(epoch from p.token_rate_window)::double precision
       / extract(epoch from as_of - p.token_rate_window - min(h.hour_at))
   from agentdb.token_hour as h
   join agentdb.agent as a on a.agent_id = h.agent_id
@@ -29,7 +36,10 @@ comment on function agentdb._token_baseline (timestamptz) is
 
 
 create or replace function agentdb._token_use (as_of timestamptz)
-  returns table (agent_id bigint, tokens_per_hour bigint, tokens_in_window bigint)
+  returns table (
+    agent_id bigint, tokens_per_hour bigint, tokens_in_window bigint,
+    input_in_window bigint
+  )
   language sql
   stable
 begin atomic
@@ -38,6 +48,8 @@ begin atomic
     coalesce(sum(t.input_tokens + t.cached_input_tokens + t.output_tokens)
       filter (where t.recorded_at > as_of - interval '1 hour'), 0)::bigint,
     coalesce(sum(t.input_tokens + t.cached_input_tokens + t.output_tokens)
+      filter (where t.recorded_at > as_of - p.token_rate_window), 0)::bigint,
+    coalesce(sum(t.input_tokens + t.cached_input_tokens)
       filter (where t.recorded_at > as_of - p.token_rate_window), 0)::bigint
   from agentdb.token_log as t
   join agentdb.agent as a on a.agent_id = t.agent_id
@@ -101,6 +113,46 @@ create or replace view agentdb.token_rate as
 comment on view agentdb.token_rate is
   'Rule: agents that burn tokens faster than their ceiling or than three times '
   'their average.';
+
+
+-- Output hardly changes when a context fills up; the input side tells it alone.
+create or replace function agentdb.rule_input_spike (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('agent', a.agent_name),
+    u.input_in_window::double precision,
+    jsonb_build_object(
+      'summary', format(
+        '%s sent %s input tokens in %s, %s times its average of %s',
+        a.agent_name, u.input_in_window, agentdb._span(p.token_rate_window),
+        round((u.input_in_window / b.input_per_window)::numeric, 1),
+        round(b.input_per_window)
+      ),
+      'policy', p.policy_name,
+      'threshold', p.token_rate_factor,
+      'baseline', round(b.input_per_window)
+    )
+  from agentdb._token_use(as_of) as u
+  join agentdb.agent as a on a.agent_id = u.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  join agentdb._token_baseline(as_of) as b on b.agent_id = u.agent_id
+  where u.input_in_window > p.token_rate_floor
+    and u.input_in_window > p.token_rate_factor * b.input_per_window;
+end;
+
+comment on function agentdb.rule_input_spike (timestamptz) is
+  'Agents whose input tokens are over policy.token_rate_factor times their own average.';
+
+
+create or replace view agentdb.input_spike as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_input_spike(statement_timestamp()) as r;
+
+comment on view agentdb.input_spike is
+  'Rule: agents whose prompts have grown, whatever they answer.';
 
 
 -- A conversation counts while a run of it is open or ended within the last hour; after

@@ -1,4 +1,5 @@
--- Semaphores: a name with several slots, each a lock with the same life and the same log.
+-- Semaphores: a name with several slots, each a lock with the same life and the same
+-- log.
 
 -- The number of slots is what the callers say, as long as they all say the same; it can
 -- change while nobody holds one.
@@ -28,8 +29,8 @@ begin
   elsif v_live > 0 then
     perform agentdb._refuse(
       format('semaphore %s has %s slots, not %s', name, v_slots, slots),
-      format('Say slots => %s, as the others do; it can be changed while no slot is held.',
-        v_slots)
+      format('Say slots => %s, as the others do; it can be changed while no slot is '
+        'held.', v_slots)
     );
   end if;
   delete from agentdb.lock as l
@@ -62,6 +63,7 @@ create or replace function agentdb.acquire_slot (
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
+  set plan_cache_mode = force_generic_plan
 as $$
 begin
   perform agentdb._check_slots(name, slots);
@@ -76,4 +78,5 @@ end;
 $$;
 
 comment on function agentdb.acquire_slot (text, integer, interval, interval, bigint, bigint) is
-  'Takes one of the slots of a semaphore for the run; renew_lock and release_lock work on it as on a lock; raises ZA001, ZA003, ZA004 or ZA005.';
+  'Takes one of the slots of a semaphore for the run; renew_lock and release_lock '
+  'work on it as on a lock; raises ZA001, ZA003, ZA004 or ZA005.';

@@ -22,23 +22,108 @@ CREATE FUNCTION agentdb._abandon_runs(agent bigint) RETURNS TABLE(run_id bigint)
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  update agentdb.run as r
-  set ended_at = clock_timestamp(),
-      outcome = 'abandoned'
-  from agentdb.agent as a, agentdb.policy as p
-  where r.ended_at is null
-    and (_abandon_runs.agent is null or r.agent_id = _abandon_runs.agent)
-    and a.agent_id = r.agent_id
-    and p.policy_name = a.policy_name
-    and r.started_at < clock_timestamp() - p.abandon_after
-    and agentdb._last_event_at(r.run_id, r.started_at)
-      < clock_timestamp() - p.abandon_after
-  returning r.run_id;
+  with ended as (
+    update agentdb.run as r
+    set ended_at = clock_timestamp(),
+        outcome = 'abandoned'
+    where r.run_id in (
+      select o.run_id
+      from agentdb.run as o
+      join agentdb.agent as a on a.agent_id = o.agent_id
+      join agentdb.policy as p on p.policy_name = a.policy_name
+      where o.ended_at is null
+        and (_abandon_runs.agent is null or o.agent_id = _abandon_runs.agent)
+        and o.started_at < clock_timestamp() - p.abandon_after
+        and agentdb._last_event_at(o.run_id, o.started_at)
+          < clock_timestamp() - p.abandon_after
+      -- An agent that holds its run in an open transaction keeps nobody else waiting.
+      for no key update of o skip locked
+    )
+    returning r.run_id, agentdb._release_locks(r.run_id, r.agent_id, 'abandoned')
+  )
+  select e.run_id from ended as e;
 $$;
 
 
 
 COMMENT ON FUNCTION agentdb._abandon_runs(agent bigint) IS 'Ends the open runs, of one agent or of all, that logged nothing for policy.abandon_after.';
+
+
+
+CREATE FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_run_id bigint;
+  v_agent_id bigint;
+  v_holder text;
+  v_span interval;
+  v_spare bigint;
+begin
+  select c.* into v_run_id, v_agent_id, v_holder, v_span, v_spare
+  from agentdb._lock_caller(_acquire.run, _acquire.ttl, _acquire.max_hold) as c;
+  select t.* into _acquire.fence, _acquire.expires_at, _acquire.slot, _acquire.outcome
+  from agentdb._take_lock(
+    name, first_slot, last_slot, v_run_id, v_agent_id, v_span, max_hold) as t;
+  if _acquire.fence is null then
+    select o.* into _acquire.fence, _acquire.expires_at, _acquire.slot,
+      _acquire.outcome, _acquire.holder
+    from agentdb._take_otherwise(name, first_slot, last_slot, given, v_run_id,
+      v_agent_id, v_span, max_hold) as o;
+  end if;
+  acquired := _acquire.fence is not null;
+  if acquired then
+    holder := v_holder;
+    if v_spare <= 32 and _acquire.outcome <> 'reentered' then
+      perform agentdb._check_locks(v_agent_id);
+    end if;
+  end if;
+  ttl_ms := greatest(
+    ceil(extract(epoch from _acquire.expires_at - clock_timestamp()) * 1000), 0);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) IS 'Takes one of the slots of a name for a run; what acquire_lock and acquire_slot have in common.';
+
+
+
+CREATE FUNCTION agentdb._add_fence(target regclass, root boolean, lock_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_partitioned boolean := exists (
+    select from pg_partition_tree(target) as p
+  );
+begin
+  if root then
+    execute format(
+      'create trigger agentdb_fence before insert or update or delete %s on %s
+         for each %s execute function agentdb._check_fence(%L)',
+      case when not v_partitioned then 'or truncate' end, target,
+      case when v_partitioned then 'row' else 'statement' end, lock_name
+    );
+  end if;
+  if v_partitioned then
+    execute format(
+      'create trigger agentdb_fence_truncate before truncate on %s
+         for each statement execute function agentdb._check_fence(%L)',
+      target, lock_name
+    );
+    execute format(
+      'alter table only %s enable always trigger agentdb_fence_truncate', target
+    );
+  end if;
+  execute format('alter table only %s enable always trigger agentdb_fence', target);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._add_fence(target regclass, root boolean, lock_name text) IS 'Puts the triggers of a fence on a table or partition.';
 
 
 
@@ -96,7 +181,8 @@ CREATE FUNCTION agentdb._add_partitions(log_name text, days_ahead integer) RETUR
 declare
   v_day date;
 begin
-  for v_day in select d.* from agentdb._missing_day(log_name, days_ahead) as d order by d
+  for v_day in
+    select d.* from agentdb._missing_day(log_name, days_ahead) as d order by d
   loop
     begin
       object := agentdb._add_partition(log_name, v_day);
@@ -131,7 +217,8 @@ CREATE FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time z
       and a.state = 'pending'
       and a.seen_at = _advance_alerts.at
       and a.active_at + r.fire_after <= _advance_alerts.at
-    returning a.alert_id, 'pending' as from_state, 'firing' as to_state, a.episode, a.value
+    returning
+      a.alert_id, 'pending' as from_state, 'firing' as to_state, a.episode, a.value
   ),
   -- A truncated answer proves nothing about the alerts it does not name.
   gone as (
@@ -147,7 +234,8 @@ CREATE FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time z
       and a.seen_at < _advance_alerts.at
       and (a.state = 'pending'
         or (a.state = 'firing' and a.seen_at + r.keep_firing < _advance_alerts.at))
-    returning a.alert_id, former.state as from_state, 'resolved' as to_state, a.episode, a.value
+    returning
+      a.alert_id, former.state as from_state, 'resolved' as to_state, a.episode, a.value
   ),
   waiting as (
     select a.alert_id, null as from_state, 'pending' as to_state, a.episode, a.value
@@ -161,7 +249,8 @@ CREATE FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time z
   insert into agentdb.alert_log as l (
     alert_id, rule_name, from_state, to_state, episode, value
   )
-  select c.alert_id, _advance_alerts.rule_name, c.from_state, c.to_state, c.episode, c.value
+  select
+    c.alert_id, _advance_alerts.rule_name, c.from_state, c.to_state, c.episode, c.value
   from (
     select * from fired union all select * from gone union all select * from waiting
   ) as c
@@ -174,13 +263,28 @@ COMMENT ON FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with ti
 
 
 
-CREATE FUNCTION agentdb._hash_secret(secret text) RETURNS bytea
-    LANGUAGE sql IMMUTABLE
-    RETURN sha256(convert_to(secret, 'UTF8'::name));
+CREATE FUNCTION agentdb._base_type(type oid) RETURNS oid
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH RECURSIVE base(oid, next) AS (
+          SELECT t.oid,
+             t.typbasetype
+            FROM pg_type t
+           WHERE (t.oid = _base_type.type)
+         UNION ALL
+          SELECT t.oid,
+             t.typbasetype
+            FROM (base b_1
+              JOIN pg_type t ON ((t.oid = b_1.next)))
+         )
+  SELECT b.oid
+    FROM base b
+   WHERE (b.next = (0)::oid);
+END;
 
 
 
-COMMENT ON FUNCTION agentdb._hash_secret(secret text) IS 'SHA-256 of a secret; enough for one with 244 random bits, which nobody can guess.';
+COMMENT ON FUNCTION agentdb._base_type(type oid) IS 'The type that a domain is made of, in the end; any other type itself.';
 
 
 SET default_tablespace = '';
@@ -188,20 +292,134 @@ SET default_tablespace = '';
 SET default_table_access_method = heap;
 
 
-CREATE TABLE agentdb.run_token (
-    token_hash bytea NOT NULL,
-    run_id bigint NOT NULL
+CREATE TABLE agentdb.audit_target (
+    audit_target_id integer NOT NULL,
+    table_oid oid NOT NULL,
+    table_name text NOT NULL,
+    level text NOT NULL,
+    exclude text[] DEFAULT '{}'::text[] NOT NULL,
+    redact text[] DEFAULT '{}'::text[] NOT NULL,
+    exclude_places smallint[] DEFAULT '{}'::smallint[] NOT NULL,
+    redact_places smallint[] DEFAULT '{}'::smallint[] NOT NULL,
+    refuse_blast boolean DEFAULT false NOT NULL,
+    layout text NOT NULL,
+    audited_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    audited_by name DEFAULT SESSION_USER NOT NULL,
+    unaudited_at timestamp with time zone,
+    CONSTRAINT audit_target_level_check CHECK ((level = ANY (ARRAY['statement'::text, 'row'::text])))
 );
 
 
 
-COMMENT ON TABLE agentdb.run_token IS 'SHA-256 of the token that binds a transaction to a run.';
+COMMENT ON TABLE agentdb.audit_target IS 'Each attachment of the audit to a table, from audited_at to unaudited_at.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_target.level IS 'Whether its triggers fire once a statement, which is faster, or once a row.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_target.redact_places IS 'The same columns by number: a column that is renamed stays redacted.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_target.layout IS 'The columns and the key that its capture function was generated for.';
+
+
+
+CREATE FUNCTION agentdb._begin_sql(target integer, level text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format(CASE t.level WHEN 'row'::text THEN '
+  v_same := agentdb._layout_now(%1$s) = %2$L;
+  if tg_op <> ''INSERT'' then
+    v_old := old;
+  end if;
+  if tg_op <> ''DELETE'' then
+    v_new := new;
+  end if;'::text ELSE '
+  if tg_op = ''INSERT'' then
+    select agentdb._layout(%1$s) = %2$L into capture.v_same from agentdb_new limit 1;
+  elsif tg_op = ''DELETE'' then
+    select agentdb._layout(%1$s) = %2$L into capture.v_same from agentdb_old limit 1;
+  else
+    select agentdb._layout(%1$s) = %2$L, (select true from agentdb_old offset 1 limit 1)
+      into capture.v_same, capture.v_many
+    from agentdb_new limit 1;
+  end if;
+  if v_same is null then
+    return null;
+  end if;'::text END, t.table_oid, t.layout) AS format FROM agentdb.audit_target t WHERE (t.audit_target_id = _begin_sql.target));
+
+
+
+COMMENT ON FUNCTION agentdb._begin_sql(target integer, level text) IS 'PL/pgSQL text: whether there is a row, and whether the table is as it was.';
+
+
+
+CREATE FUNCTION agentdb._blast_sql(target integer, level text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT CASE WHEN (t.refuse_blast AND (t.level = 'statement'::text)) THEN format('
+  if v_max_rows is not null then
+    if tg_op = ''INSERT'' then
+      perform from agentdb_new offset v_max_rows limit 1;
+    else
+      perform from agentdb_old offset v_max_rows limit 1;
+    end if;
+    if found then
+      perform agentdb._refuse_blast(%L, v_max_rows);
+    end if;
+  end if;'::text, t.table_name) ELSE ''::text END AS "case" FROM agentdb.audit_target t WHERE (t.audit_target_id = _blast_sql.target));
+
+
+
+COMMENT ON FUNCTION agentdb._blast_sql(target integer, level text) IS 'PL/pgSQL text: refuses an agent''s statement over its limit, where the table says so.';
+
+
+
+CREATE FUNCTION agentdb._blocking_lock(name text, first_slot integer, last_slot integer, OUT outcome text, OUT holder text, OUT expires_at timestamp with time zone) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  select case when l.run_id is null then 'cooling' else 'held' end,
+    'run ' || l.run_id || ' of ' || a.agent_name, l.expires_at
+    into _blocking_lock.outcome, _blocking_lock.holder, _blocking_lock.expires_at
+  from agentdb.lock as l
+  left join agentdb.agent as a on a.agent_id = l.agent_id
+  where l.lock_name = name
+    and l.slot between first_slot and last_slot
+    and agentdb._is_live(l.expires_at, l.renewed_at, v_now)
+  order by l.expires_at
+  limit 1;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._blocking_lock(name text, first_slot integer, last_slot integer, OUT outcome text, OUT holder text, OUT expires_at timestamp with time zone) IS 'Says which of the slots of a name gets free first, and who holds it.';
 
 
 
 CREATE FUNCTION agentdb._bound_run() RETURNS bigint
-    LANGUAGE sql STABLE
-    RETURN (SELECT t.run_id FROM agentdb.run_token t WHERE (t.token_hash = agentdb._hash_secret(NULLIF(current_setting('agentdb.run_token'::text, true), ''::text))));
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  -- A pooler leaves the setting behind as an empty text.
+  v_token text := nullif(current_setting('agentdb.run_token', true), '');
+begin
+  if v_token is null then
+    return null;
+  end if;
+  return (
+    select t.run_id
+    from agentdb.run_token as t
+    where t.token_hash = agentdb._hash_secret(v_token)
+  );
+end;
+$$;
 
 
 
@@ -231,6 +449,302 @@ COMMENT ON FUNCTION agentdb._bounded_json(value jsonb, max_bytes integer) IS 'Re
 
 
 
+CREATE TABLE agentdb.policy (
+    policy_name text NOT NULL,
+    description text NOT NULL,
+    max_open_runs integer DEFAULT 20 NOT NULL,
+    abandon_after interval DEFAULT '1 day'::interval NOT NULL,
+    token_rate_per_hour bigint DEFAULT 1000000 NOT NULL,
+    token_rate_factor double precision DEFAULT 3 NOT NULL,
+    token_rate_window interval DEFAULT '00:30:00'::interval NOT NULL,
+    token_rate_baseline interval DEFAULT '7 days'::interval NOT NULL,
+    token_rate_min_history interval DEFAULT '1 day'::interval NOT NULL,
+    token_rate_floor bigint DEFAULT 10000 NOT NULL,
+    no_progress_after interval DEFAULT '00:15:00'::interval NOT NULL,
+    repeated_tool_call_count integer DEFAULT 5 NOT NULL,
+    repeated_tool_call_window interval DEFAULT '00:10:00'::interval NOT NULL,
+    tool_errors_count integer DEFAULT 3 NOT NULL,
+    tool_errors_share double precision DEFAULT 0.5 NOT NULL,
+    tool_errors_window interval DEFAULT '00:10:00'::interval NOT NULL,
+    conversation_budget_tokens bigint DEFAULT 500000 NOT NULL,
+    hung_tool_call_after interval DEFAULT '00:05:00'::interval NOT NULL,
+    missed_tick_grace interval DEFAULT '00:01:00'::interval NOT NULL,
+    long_tick_after interval DEFAULT '00:15:00'::interval NOT NULL,
+    lock_max_ttl interval DEFAULT '01:00:00'::interval NOT NULL,
+    max_locks integer DEFAULT 100 NOT NULL,
+    renew_needs_progress boolean DEFAULT false NOT NULL,
+    lock_held_too_long_after interval DEFAULT '01:00:00'::interval NOT NULL,
+    lock_contention_count integer DEFAULT 10 NOT NULL,
+    lock_contention_window interval DEFAULT '00:10:00'::interval NOT NULL,
+    schedule_blocked_count integer DEFAULT 3 NOT NULL,
+    unattributed_write_window interval DEFAULT '01:00:00'::interval NOT NULL,
+    blast_radius_rows integer DEFAULT 1000 NOT NULL,
+    blast_radius_window interval DEFAULT '01:00:00'::interval NOT NULL,
+    log_retention interval DEFAULT '30 days'::interval NOT NULL,
+    audit_retention interval DEFAULT '90 days'::interval NOT NULL,
+    CONSTRAINT policy_audit_check CHECK (((blast_radius_rows > 0) AND ((blast_radius_window >= '00:00:01'::interval) AND (blast_radius_window <= '1 day'::interval)) AND ((unattributed_write_window >= '00:00:01'::interval) AND (unattributed_write_window <= '1 day'::interval)))),
+    CONSTRAINT policy_counts_check CHECK ((((max_open_runs >= 1) AND (max_open_runs <= 10000)) AND (token_rate_per_hour > 0) AND (token_rate_floor >= 0) AND (repeated_tool_call_count > 0) AND (tool_errors_count > 0) AND (conversation_budget_tokens > 0) AND ((max_locks >= 1) AND (max_locks <= 10000)) AND (lock_contention_count > 0) AND (schedule_blocked_count > 0))),
+    CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval) AND (audit_retention >= '2 days'::interval))),
+    CONSTRAINT policy_policy_name_check CHECK ((policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
+    CONSTRAINT policy_ratios_check CHECK (((token_rate_factor > (1)::double precision) AND (token_rate_factor < 'Infinity'::double precision) AND ((tool_errors_share >= (0)::double precision) AND (tool_errors_share <= (1)::double precision)))),
+    CONSTRAINT policy_windows_check CHECK ((((token_rate_window >= '00:01:00'::interval) AND (token_rate_window <= '1 day'::interval)) AND ((token_rate_baseline >= '1 day'::interval) AND (token_rate_baseline <= '31 days'::interval)) AND ((repeated_tool_call_window >= '00:00:01'::interval) AND (repeated_tool_call_window <= '1 day'::interval)) AND ((tool_errors_window >= '00:00:01'::interval) AND (tool_errors_window <= '1 day'::interval)) AND ((lock_contention_window >= '00:01:00'::interval) AND (lock_contention_window <= '1 day'::interval))))
+);
+
+
+
+COMMENT ON TABLE agentdb.policy IS 'Named thresholds; each agent has one, and every number a rule compares with is a column here.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_open_runs IS 'How many runs an agent may have open at once; more are refused.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.abandon_after IS 'A run that logs nothing for this long is ended as abandoned.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_per_hour IS 'Rule token_rate: tokens (input, cached input and output) an agent may use in an hour.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_factor IS 'Rule token_rate: how many times its average window an agent may use in a window.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_window IS 'Rule token_rate: the window that is compared with the average.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_baseline IS 'Rule token_rate: how far back the average looks.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_min_history IS 'Rule token_rate: how old an agent''s first tokens must be before it has an average.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_floor IS 'Rule token_rate: windows below this many tokens are never an anomaly.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.no_progress_after IS 'Rule no_progress: how long an open run may reach no step.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.repeated_tool_call_count IS 'Rule repeated_tool_call: how many calls of one tool a run may make in the window.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.repeated_tool_call_window IS 'Rule repeated_tool_call: the window.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.tool_errors_count IS 'Rule tool_errors: from how many failed calls of a tool in the window on.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.tool_errors_share IS 'Rule tool_errors: from which share of failed calls on, 0 to 1.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.tool_errors_window IS 'Rule tool_errors: the window.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.conversation_budget_tokens IS 'Rule conversation_budget: tokens a conversation may use over all its runs.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.hung_tool_call_after IS 'Rule hung_tool_call: how long a tool call may be in flight.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.missed_tick_grace IS 'Rule missed_tick: how late a tick may begin.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.long_tick_after IS 'Rule long_tick: how long a run with a tick interval may take.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.lock_max_ttl IS 'The longest time for which a run may take or renew a lock.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_locks IS 'How many locks and slots an agent may hold at once.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.renew_needs_progress IS 'Whether a lock is renewed only after a step that is new in its run.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.lock_held_too_long_after IS 'Rule lock_held_too_long: how long a run may hold a lock, renewals included.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.lock_contention_count IS 'Rule lock_contention: from how many denied attempts at a lock in the window on.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.lock_contention_window IS 'Rule lock_contention: the window.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.schedule_blocked_count IS 'Rule schedule_blocked: from how many runs in a row on that were denied a lock.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.unattributed_write_window IS 'Rule unattributed_write: how far back it looks.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.blast_radius_rows IS 'Rule blast_radius: how many audited rows one statement of an agent may change.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.blast_radius_window IS 'Rule blast_radius: how far back it looks.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.log_retention IS 'How long log rows are kept; the longest of all policies counts.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.audit_retention IS 'How long audit_log is kept; the longest of all policies counts.';
+
+
+
+CREATE FUNCTION agentdb._is_expired(day date) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (day < (((clock_timestamp() AT TIME ZONE 'UTC'::text))::date - (SELECT max(p.audit_retention) AS max FROM agentdb.policy p)));
+
+
+
+COMMENT ON FUNCTION agentdb._is_expired(day date) IS 'Whether the rows of a UTC day are past policy.audit_retention.';
+
+
+
+CREATE FUNCTION agentdb._root(former bytea, day date, snapshot pg_snapshot, rows bigint, digest bytea) RETURNS bytea
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "DateStyle" TO 'ISO, YMD'
+    AS $$
+  select sha256(coalesce(former, '\x') || convert_to(
+    concat_ws(' ', day, snapshot, rows), 'UTF8') || digest);
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._root(former bytea, day date, snapshot pg_snapshot, rows bigint, digest bytea) IS 'The root of a seal: the hash of the root before it and of what it seals.';
+
+
+
+CREATE FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) RETURNS TABLE(day date, rows bigint, digest bytea)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    AS $$
+  select l.recorded_at::date, count(*), sha256(string_agg(
+    sha256(convert_to(row(
+      l.audit_log_id, l.recorded_at, l.transaction_at, l.xid, l.statement,
+      l.audit_target_id, l.operation, l.row_key, l.old_values, l.new_values,
+      l.session_role, l.agent_id, l.run_id, l.application_name, l.client_addr
+    )::text, 'UTF8')), '' order by l.audit_log_id))
+  from agentdb.audit_log as l
+  where l.xid >= coalesce(pg_snapshot_xmin(after), '0')
+    and l.xid < pg_snapshot_xmax(upto)
+    and pg_visible_in_snapshot(l.xid, upto)
+    and not coalesce(pg_visible_in_snapshot(l.xid, after), false)
+  group by l.recorded_at::date;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) IS 'Hashes of what became visible in audit_log from one snapshot to another, a UTC day each.';
+
+
+
+CREATE TABLE agentdb.seal (
+    seal_id bigint NOT NULL,
+    day date NOT NULL,
+    snapshot pg_snapshot NOT NULL,
+    rows bigint NOT NULL,
+    digest bytea NOT NULL,
+    root bytea NOT NULL,
+    sealed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.seal IS 'Chained hashes of what became visible in audit_log from one seal to the next, a row a UTC day.';
+
+
+
+CREATE FUNCTION agentdb._broken_seal() RETURNS TABLE(seal_id bigint, day date, sealed_at timestamp with time zone, problem text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH batch AS (
+          SELECT s.seal_id,
+             (min((s.snapshot)::text))::pg_snapshot AS snapshot,
+             min(s.sealed_at) AS sealed_at
+            FROM agentdb.seal s
+           GROUP BY s.seal_id
+         ), span AS (
+          SELECT b.seal_id,
+             b.snapshot,
+             b.sealed_at,
+             lag(b.snapshot) OVER (ORDER BY b.seal_id) AS after,
+             lag(b.seal_id) OVER (ORDER BY b.seal_id) AS former_id
+            FROM batch b
+         ), chain AS (
+          SELECT s.seal_id,
+             s.day,
+             s.snapshot,
+             s.rows,
+             s.digest,
+             s.root,
+             s.sealed_at,
+             lag(s.root) OVER (ORDER BY s.seal_id, s.day) AS former
+            FROM agentdb.seal s
+         ), found AS (
+          SELECT p_1.seal_id,
+             p_1.sealed_at AS batch_sealed_at,
+             d.day,
+             d.rows,
+             d.digest
+            FROM (span p_1
+              CROSS JOIN LATERAL agentdb._sealed_rows(p_1.after, p_1.snapshot) d(day, rows, digest))
+         )
+  SELECT COALESCE(c.seal_id, f.seal_id) AS "coalesce",
+     COALESCE(c.day, f.day) AS "coalesce",
+     COALESCE(c.sealed_at, f.batch_sealed_at) AS "coalesce",
+         CASE
+             WHEN (c.seal_id IS NULL) THEN format('%s rows of the day were added'::text, f.rows)
+             WHEN (f.seal_id IS NULL) THEN format('all %s rows are gone'::text, c.rows)
+             WHEN (f.rows <> c.rows) THEN format('%s rows were sealed, %s are there'::text, c.rows, f.rows)
+             WHEN (f.digest <> c.digest) THEN format('at least one of %s rows was changed'::text, c.rows)
+             WHEN (p.former_id IS DISTINCT FROM NULLIF((c.seal_id - 1), 0)) THEN 'the seal before it is gone'::text
+             ELSE 'the seal itself or one before it was changed'::text
+         END AS "case"
+    FROM ((chain c
+      FULL JOIN found f ON (((f.seal_id = c.seal_id) AND (f.day = c.day))))
+      LEFT JOIN span p ON ((p.seal_id = c.seal_id)))
+   WHERE ((c.seal_id IS NULL) OR ((f.seal_id IS NULL) AND (NOT agentdb._is_expired(c.day))) OR ((f.rows <> c.rows) AND (NOT agentdb._is_expired(c.day))) OR ((f.digest <> c.digest) AND (NOT agentdb._is_expired(c.day))) OR (p.former_id IS DISTINCT FROM NULLIF((c.seal_id - 1), 0)) OR (c.root <> agentdb._root(c.former, c.day, c.snapshot, c.rows, c.digest)))
+   ORDER BY COALESCE(c.seal_id, f.seal_id), COALESCE(c.day, f.day);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._broken_seal() IS 'Seals that their rows, or the chain, do not agree with, the first one first.';
+
+
+
 CREATE FUNCTION agentdb._bury_notifications() RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -247,6 +761,185 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._bury_notifications() IS 'Gives up notifications whose last attempt was never marked.';
+
+
+
+CREATE FUNCTION agentdb._canonical_key(relation regclass, key jsonb) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+declare
+  v_target integer := agentdb._target_of(relation);
+  v_columns text[];
+  v_select text;
+  v_key jsonb := _canonical_key.key;
+begin
+  select array_agg(c.column_name::text order by c.key_place),
+         string_agg(format('($1 ->> %L)::%s as %I', c.column_name::text,
+           format_type(a.atttypid, a.atttypmod), c.column_name), ', ' order by c.key_place)
+    into v_columns, v_select
+  from agentdb.audit_column as c
+  join pg_attribute as a on a.attrelid = relation and a.attnum = c.place
+  where c.audit_target_id = v_target and c.key_place is not null;
+  if v_columns is null then
+    perform agentdb._refuse_history(relation, 'it has no primary key, so its rows have no names',
+      format('select * from agentdb.audit where table_name = %L;', agentdb._table_name(relation)));
+  elsif jsonb_typeof(v_key) <> 'object' and cardinality(v_columns) = 1 then
+    v_key := jsonb_build_object(v_columns[1], v_key);
+  end if;
+  if v_key is null or not v_key ?& v_columns then
+    perform agentdb._refuse(
+      format('the key of %s is %s', agentdb._table_name(relation), array_to_string(v_columns, ', ')),
+      'Give it as JSON: {"' || v_columns[1] || '": …}.');
+  end if;
+  execute format('select %s from (select %s) as o', agentdb._key_sql(v_target, 'o'), v_select)
+    into v_key using v_key;
+  return v_key;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._canonical_key(relation regclass, key jsonb) IS 'The key of a row as audit_log has it; raises ZA004, ZA006 or ZA033.';
+
+
+
+CREATE FUNCTION agentdb._capture_function(target integer) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_level text;
+  v_text text := $capture$
+#variable_conflict use_column
+<<capture>>
+declare
+  v_now timestamptz := clock_timestamp();
+  v_application text := current_setting('application_name');
+  v_address inet := inet_client_addr();
+  v_statement bigint;
+  v_agent_id bigint;
+  v_run_id bigint;
+  v_max_rows integer;
+  v_same boolean;
+  v_many boolean;
+  v_old record;
+  v_new record;
+  v_old_values jsonb := '{}';
+  v_new_values jsonb := '{}';
+begin
+{begin}
+  v_statement := nextval('agentdb.audit_statement_seq');
+  -- Only agents have runs: a test that costs nothing spares all others the search.
+  if pg_has_role(session_user, 'agentdb_agent', 'member') then
+    select w.agent_id, w.run_id, w.max_rows
+      into capture.v_agent_id, capture.v_run_id, capture.v_max_rows
+    from agentdb._writer() as w;
+  end if;
+{blast}
+{write}
+  return null;
+end;
+$capture$;
+begin
+  select t.level into v_level
+  from agentdb.audit_target as t where t.audit_target_id = target;
+  v_text := replace(v_text, '{begin}', agentdb._begin_sql(target, v_level));
+  v_text := replace(v_text, '{blast}', agentdb._blast_sql(target, v_level));
+  return replace(v_text, '{write}', case v_level
+    when 'row' then agentdb._row_write_sql(target)
+    else agentdb._statement_write_sql(target) end);
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._capture_function(target integer) IS 'PL/pgSQL text: the body of the trigger function of an audited table.';
+
+
+
+CREATE FUNCTION agentdb._capture_sql(target integer, operation text, context text, old_rows text DEFAULT 'agentdb_old'::text, new_rows text DEFAULT 'agentdb_new'::text) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_head text := format(
+    'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id, run_id,
+       application_name, client_addr, audit_target_id, operation, row_key, old_values,
+       new_values)
+     select %s, %s, ', context, target);
+begin
+  if operation = 'INSERT' then
+    return v_head || format(E'''insert'', %s, null, %s\nfrom %s as n',
+      agentdb._key_sql(target, 'n'), agentdb._row_sql(target, 'n'), new_rows);
+  elsif operation = 'DELETE' then
+    return v_head || format(E'''delete'', %s, %s, null\nfrom %s as o',
+      agentdb._key_sql(target, 'o'), agentdb._row_sql(target, 'o'), old_rows);
+  elsif agentdb._key_sql(target, 'n') = 'null::jsonb' then
+    return v_head || agentdb._paired_sql(target, old_rows, new_rows);
+  end if;
+  return v_head || agentdb._joined_sql(target, old_rows, new_rows);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._capture_sql(target integer, operation text, context text, old_rows text, new_rows text) IS 'SQL text: writes what a statement changed into audit_log.';
+
+
+
+CREATE FUNCTION agentdb._capture_truncate() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET lc_monetary TO 'C'
+    AS $_$
+declare
+  v_writer record;
+begin
+  if not has_schema_privilege(tg_table_schema, 'usage')
+    or not has_table_privilege(tg_relid, 'select')
+    or row_security_active(tg_relid) and not exists (
+      select from pg_policy as y
+      where y.polrelid = tg_relid
+        and y.polcmd in ('r', '*')
+        and y.polroles @> array['agentdb_capture'::regrole::oid]
+      having bool_and(y.polpermissive) and bool_or(pg_get_expr(y.polqual, y.polrelid) = 'true')
+    ) then
+    raise exception 'truncate of audited table %.% refused: its rows cannot be recorded',
+        tg_table_schema, tg_table_name
+      using errcode = 'ZA032',
+            hint = format('Use DELETE; or let agentdb_capture read it: grant usage on schema '
+              '%1$I to agentdb_capture; grant select on %1$I.%2$I to agentdb_capture; with '
+              'row security also: create policy agentdb_audit on %1$I.%2$I for select to '
+              'agentdb_capture using (true);', tg_table_schema, tg_table_name);
+  end if;
+  select w.* into v_writer from agentdb._writer() as w;
+  execute agentdb._truncate_sql(tg_argv[0]::integer, tg_relid)
+    using clock_timestamp(), nextval('agentdb.audit_statement_seq'), v_writer.agent_id,
+      v_writer.run_id, current_setting('application_name'), inet_client_addr();
+  return null;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._capture_truncate() IS 'Trigger function: records the rows that a TRUNCATE removes from an audited table.';
+
+
+
+CREATE FUNCTION agentdb._changed_sql(o text, n text, col name, exact boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN format(CASE WHEN exact THEN '%1$s.%3$I is distinct from %2$s.%3$I'::text ELSE 'record_image_ne(row(%1$s.%3$I), row(%2$s.%3$I))'::text END, o, n, col);
+
+
+
+COMMENT ON FUNCTION agentdb._changed_sql(o text, n text, col name, exact boolean) IS 'SQL text: whether a column differs between two rows.';
 
 
 
@@ -280,22 +973,148 @@ COMMENT ON FUNCTION agentdb._check_agent_role(role_name name) IS 'Raises ZA006 o
 
 
 
+CREATE FUNCTION agentdb._check_audit(table_oid oid, exclude text[], redact text[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_fault text;
+  v_owner oid;
+begin
+  select c.relowner into v_owner from pg_class as c where c.oid = _check_audit.table_oid;
+  if v_owner is null then
+    perform agentdb._refuse('there is no such table', 'Give its name: audit_table(''public.orders'').');
+  elsif not pg_has_role(session_user, v_owner, 'MEMBER')
+    or agentdb._is_agents(session_user::regrole::oid) and not (
+      select r.rolsuper from pg_roles as r where r.rolname = session_user) then
+    perform agentdb._refuse_audit(_check_audit.table_oid, format('%s does not own it', session_user),
+      format('Log in as a member of %s and of agentdb_operator, or as a superuser.', v_owner::regrole));
+  end if;
+  v_fault := agentdb._table_fault(_check_audit.table_oid);
+  if v_fault is not null then
+    perform agentdb._refuse_audit(_check_audit.table_oid, v_fault, 'Audit ordinary tables and partitioned tables.');
+  end if;
+  v_fault := agentdb._hostile_part(_check_audit.table_oid);
+  if v_fault is not null then
+    perform agentdb._refuse_audit(_check_audit.table_oid, 'an agent controls a part of it: ' || v_fault,
+      'Give these to the owner of the table, or revoke them; then audit it.');
+  end if;
+  select string_agg(format('%I', n.name), ', ') into v_fault
+  from unnest(exclude || redact) as n (name)
+  left join pg_attribute as a
+    on a.attrelid = _check_audit.table_oid and a.attname = n.name and a.attnum > 0 and not a.attisdropped
+  left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary
+  where a.attnum is null or a.attnum = any (i.indkey);
+  if exclude is null or redact is null or v_fault is not null then
+    perform agentdb._refuse(
+      format('exclude and redact name columns outside the primary key, not %s', coalesce(v_fault, 'NULL')),
+      'For example exclude => array[''search_vector''], redact => array[''password''].');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_audit(table_oid oid, exclude text[], redact text[]) IS 'Raises ZA030 or ZA004 where a table cannot be audited, or not so, or not by this session.';
+
+
+
+CREATE FUNCTION agentdb._check_fence() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_name text := tg_argv[0];
+  v_run_id bigint;
+  v_fence bigint;
+begin
+  if exists (select from agentdb.agent as a where a.role_name = session_user) then
+    select c.run_id into v_run_id from agentdb._current_run(null) as c;
+    select l.fence into v_fence
+    from agentdb.lock as l
+    where l.lock_name = v_name
+      and l.run_id = v_run_id
+      and agentdb._is_live(l.expires_at, l.renewed_at, clock_timestamp())
+    order by l.fence desc
+    limit 1;
+    if v_fence is null then
+      perform agentdb._refuse_write(
+        format('%I.%I', tg_table_schema, tg_table_name), v_name, v_run_id);
+    end if;
+    insert into agentdb.fenced_write (lock_name, fence, run_id)
+    select v_name, v_fence, v_run_id
+    where not exists (
+      select from agentdb.fenced_write as w
+      where w.xid = pg_current_xact_id() and w.lock_name = v_name and w.fence = v_fence
+    );
+  end if;
+  if tg_op = 'DELETE' then
+    return old;
+  end if;
+  return new;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_fence() IS 'Trigger function on users'' tables: refuses a write of a run that does not hold the lock of the table.';
+
+
+
+CREATE FUNCTION agentdb._check_fence_again() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  perform from agentdb.lock as l
+  where l.lock_name = new.lock_name
+    and l.fence = new.fence
+    and l.run_id = new.run_id
+  for share;
+  if not found and not exists (
+    -- Let go of by the run itself, in this very transaction.
+    select from agentdb.lock_log as h
+    where h.lock_name = new.lock_name
+      and h.fence = new.fence
+      and h.run_id = new.run_id
+      and h.xid = pg_current_xact_id()
+      and h.outcome in ('released', 'run_ended')
+  ) then
+    perform agentdb._refuse_write('what it wrote in this transaction',
+      new.lock_name, new.run_id);
+  end if;
+  delete from agentdb.fenced_write as w
+  where w.xid = new.xid and w.lock_name = new.lock_name and w.fence = new.fence;
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_fence_again() IS 'Trigger function: refuses the commit of a run that lost the lock since it wrote.';
+
+
+
 CREATE FUNCTION agentdb._check_instances(instances jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if jsonb_typeof(instances) is distinct from 'array' then
-    perform agentdb._refuse('instances must be a JSON array', 'Send what the rule''s query returned.');
+    perform agentdb._refuse(
+      'instances must be a JSON array', 'Send what the rule''s query returned.'
+    );
   elsif exists (
     select from jsonb_array_elements(instances) as i (item)
     where jsonb_typeof(i.item -> 'labels') is distinct from 'object'
-      or coalesce(jsonb_typeof(i.item -> 'annotations'), 'null') not in ('object', 'null')
-      or coalesce(jsonb_typeof(i.item -> 'value'), 'null') not in ('number', 'string', 'null')
+      or jsonb_typeof(i.item -> 'annotations') not in ('object', 'null')
+      or jsonb_typeof(i.item -> 'value') not in ('number', 'string', 'null')
   ) then
     perform agentdb._refuse(
       'a row of the rule has no labels object, or annotations that are no object',
-      'A rule''s view has columns labels jsonb, value double precision, annotations jsonb.'
+      'A rule''s view has labels jsonb, value double precision, annotations jsonb.'
     );
   end if;
 end;
@@ -304,6 +1123,43 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_instances(instances jsonb) IS 'Raises ZA004 unless every instance has labels, and annotations that are an object or absent.';
+
+
+
+CREATE FUNCTION agentdb._check_locks(agent_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_max integer;
+  v_held text[];
+begin
+  perform agentdb._forget_locks(_check_locks.agent_id);
+  select p.max_locks into v_max
+  from agentdb.agent as a
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where a.agent_id = _check_locks.agent_id;
+  v_held := agentdb._held_locks(_check_locks.agent_id);
+  if cardinality(v_held) > v_max - 32 then
+    perform from agentdb.agent as a
+    where a.agent_id = _check_locks.agent_id
+    for no key update;
+    v_held := agentdb._held_locks(_check_locks.agent_id);
+  end if;
+  if cardinality(v_held) > v_max then
+    raise exception 'the agent holds % locks already', v_max
+      using errcode = 'ZA005',
+            detail = format('policy.max_locks is %s; held: %s', v_max,
+              array_to_string(v_held[1:20], ', ')),
+            hint = 'Release what is done with: select * from agentdb.release_lock('
+              'name => …, fence => …);';
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_locks(agent_id bigint) IS 'Raises ZA005 where an agent holds more locks than its policy allows.';
 
 
 
@@ -318,7 +1174,8 @@ begin
   ) >= 1000 then
     raise exception 'run % has 1000 tool calls in flight', run
       using errcode = 'ZA005',
-            hint = 'End those that are over: select * from agentdb.end_tool_call(call_id => …);';
+            hint = 'End those that are over: '
+              'select * from agentdb.end_tool_call(call_id => …);';
   end if;
 end;
 $$;
@@ -363,6 +1220,29 @@ COMMENT ON FUNCTION agentdb._check_open_runs(agent_id bigint, policy_name text) 
 
 
 
+CREATE FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_since timestamptz := (
+    select greatest(t.audited_at, clock_timestamp() - (select max(p.audit_retention) from agentdb.policy as p))
+    from agentdb.audit_target as t where t.audit_target_id = agentdb._target_of(relation)
+  );
+begin
+  if at is null or at < v_since then
+    perform agentdb._refuse_history(relation, format('it is recorded since %s', v_since),
+      format('Ask for a moment since then, not for %s.', coalesce(at::text, 'NULL')));
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) IS 'Raises ZA033 for a moment before the audit of a table began or its retention ends.';
+
+
+
 CREATE FUNCTION agentdb._check_rows(items jsonb, required_key text) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -389,7 +1269,8 @@ begin
   limit 1;
   if v_place is not null then
     perform agentdb._refuse(
-      format('row %s of %s has no %s', v_place, jsonb_array_length(items), required_key),
+      format('row %s of %s has no %s',
+        v_place, jsonb_array_length(items), required_key),
       format('Every row is an object with a non-empty "%s"; nothing of this call was '
         'recorded.', required_key)
     );
@@ -400,6 +1281,49 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_rows(items jsonb, required_key text) IS 'Raises ZA004 unless a value is an array of at most 10000 objects that all have a key.';
+
+
+
+CREATE FUNCTION agentdb._check_slots(name text, slots integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_slots bigint;
+  v_live bigint;
+begin
+  if slots is null or slots not between 1 and 1000 then
+    perform agentdb._refuse(
+      format('slots must be between 1 and 1000, got %s', coalesce(slots::text, 'NULL')),
+      'Say how many runs may hold it at the same time.'
+    );
+  end if;
+  select count(*),
+    count(*) filter (where agentdb._is_live(l.expires_at, l.renewed_at, v_now))
+    into v_slots, v_live
+  from agentdb.lock as l
+  where l.lock_name = name and l.slot > 0;
+  if v_slots = slots or v_slots = 0 then
+    return;
+  elsif v_live > 0 then
+    perform agentdb._refuse(
+      format('semaphore %s has %s slots, not %s', name, v_slots, slots),
+      format('Say slots => %s, as the others do; it can be changed while no slot is held.',
+        v_slots)
+    );
+  end if;
+  delete from agentdb.lock as l
+  where l.lock_name = name
+    and l.slot > _check_slots.slots
+    and not agentdb._is_live(l.expires_at, l.renewed_at, v_now);
+  perform agentdb._make_lock(name, 1, slots);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_slots(name text, slots integer) IS 'Makes a semaphore have as many slots as a caller says, or raises ZA004.';
 
 
 
@@ -441,7 +1365,9 @@ CREATE FUNCTION agentdb._check_tool(tool text, call_id text) RETURNS void
     AS $$
 begin
   if tool is null or tool !~ '[^[:space:]]' then
-    perform agentdb._refuse('tool must not be empty', 'Give the tool''s name, as the model wrote it.');
+    perform agentdb._refuse(
+      'tool must not be empty', 'Give the tool''s name, as the model wrote it.'
+    );
   elsif call_id is not null and not agentdb._is_clean_name(call_id, 200) then
     perform agentdb._refuse(
       format('%L is no call_id', agentdb._clean_text(call_id, 100)),
@@ -454,6 +1380,16 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_tool(tool text, call_id text) IS 'Raises ZA004 for an empty tool or an ill-formed call_id.';
+
+
+
+CREATE FUNCTION agentdb._context_sql() RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN 'capture.v_now, capture.v_statement, session_user, capture.v_agent_id, capture.v_run_id, capture.v_application, capture.v_address'::text;
+
+
+
+COMMENT ON FUNCTION agentdb._context_sql() IS 'SQL text: who, when and from where, the same for all rows of a statement.';
 
 
 
@@ -484,6 +1420,7 @@ CREATE TABLE agentdb.run (
     run_id bigint NOT NULL,
     agent_id bigint NOT NULL,
     role_name name NOT NULL,
+    pooled boolean NOT NULL,
     conversation text NOT NULL,
     purpose text,
     tick_interval interval,
@@ -633,31 +1570,142 @@ COMMENT ON FUNCTION agentdb._conversation_use(as_of timestamp with time zone) IS
 
 
 
+CREATE FUNCTION agentdb._cooling_span(run_id bigint, at_least interval) RETURNS interval
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_max interval;
+begin
+  select p.lock_max_ttl into v_max
+  from agentdb.run as r
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where r.run_id = _cooling_span.run_id;
+  if at_least < '0' or at_least > v_max then
+    perform agentdb._refuse(
+      format('at_least must be between 0 and %s, got %s', v_max, at_least),
+      'Give the shortest time from acquiring a lock until it can be taken again.'
+    );
+  end if;
+  return make_interval(secs => extract(epoch from at_least));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._cooling_span(run_id bigint, at_least interval) IS 'Checks and returns how long a lock is kept at least; raises ZA004.';
+
+
+
+CREATE FUNCTION agentdb._count_denial(name text, run_id bigint, agent_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_first_at timestamptz;
+  v_last_at timestamptz;
+begin
+  select d.first_at, d.last_at into v_first_at, v_last_at
+  from agentdb.lock_denial as d
+  where d.lock_name = name and d.run_id = _count_denial.run_id
+  order by d.first_at desc
+  limit 1;
+  if v_last_at > v_now - interval '1 second' and v_last_at <= v_now then
+    return;
+  elsif v_first_at > v_now - interval '1 minute' and v_first_at <= v_now
+    and current_setting('transaction_isolation') = 'read committed' then
+    perform from agentdb.lock_denial as d
+    where d.lock_name = name and d.run_id = _count_denial.run_id
+      and d.first_at = v_first_at
+    for no key update skip locked;
+    update agentdb.lock_denial as d
+    set denials = d.denials + 1,
+        last_at = v_now
+    where found and d.lock_name = name and d.run_id = _count_denial.run_id
+      and d.first_at = v_first_at;
+  else
+    insert into agentdb.lock_denial (lock_name, run_id, agent_id, first_at, last_at)
+    values (name, _count_denial.run_id, _count_denial.agent_id, v_now, v_now)
+    on conflict on constraint lock_denial_pkey do nothing;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._count_denial(name text, run_id bigint, agent_id bigint) IS 'Counts that a run was denied a lock, at most once a second.';
+
+
+
+CREATE FUNCTION agentdb._create_triggers(relation regclass, target integer, level text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_part regclass;
+  v_trigger text[];
+begin
+  foreach v_trigger slice 1 in array case level
+    -- By row it has to come before all others, whose writes it would else record first.
+    when 'row' then array[
+      ['00_agentdb_audit', 'after insert or update or delete', 'for each row']]
+    else array[
+      ['agentdb_audit_insert', 'after insert',
+        'referencing new table as agentdb_new for each statement'],
+      ['agentdb_audit_update', 'after update',
+        'referencing old table as agentdb_old new table as agentdb_new for each statement'],
+      ['agentdb_audit_delete', 'after delete',
+        'referencing old table as agentdb_old for each statement']] end
+  loop
+    execute format('create trigger %I %s on %s %s execute function agentdb.%I()',
+      v_trigger[1], v_trigger[2], relation, v_trigger[3], '_capture_' || target);
+    execute format('alter table %s enable always trigger %I', relation, v_trigger[1]);
+  end loop;
+  for v_part in
+    select coalesce(p.relid, relation) from (select) as one
+    left join pg_partition_tree(relation) as p on true
+  loop
+    execute format('create trigger agentdb_audit_truncate before truncate on %s '
+      'for each statement execute function agentdb._capture_truncate(%L)', v_part, target);
+    execute format('alter table %s enable always trigger agentdb_audit_truncate', v_part);
+    execute format('grant select on %s to agentdb_capture', v_part);
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text) IS 'Creates the audit triggers of a table, with the rights of the caller.';
+
+
+
 CREATE FUNCTION agentdb._current_run(run bigint, OUT run_id bigint, OUT agent_id bigint) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_ended_at timestamptz;
   v_bound bigint := agentdb._bound_run();
+  v_run bigint := coalesce(run, v_bound);
+  v_ended_at timestamptz;
 begin
+  if v_run is null then
+    select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
+    from agentdb._only_open_run() as o;
+    return;
+  end if;
   select r.run_id, r.agent_id, r.ended_at
     into _current_run.run_id, _current_run.agent_id, v_ended_at
   from agentdb.run as r
-  join agentdb.agent as a on a.agent_id = r.agent_id
-  where r.run_id = coalesce(_current_run.run, v_bound)
+  where r.run_id = v_run
     and r.role_name = session_user
     -- Behind a shared role a number proves nothing: only the token does.
-    and (not a.pooled or r.run_id = v_bound);
-  if found then
-    if v_ended_at is not null then
-      perform agentdb._refuse_closed_run(_current_run.run_id);
-    end if;
-  elsif coalesce(_current_run.run, v_bound) is not null then
-    perform agentdb._refuse_foreign_run(coalesce(_current_run.run, v_bound));
-  else
-    select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
-    from agentdb._only_open_run() as o;
+    and (not r.pooled or r.run_id = v_bound);
+  if not found then
+    perform agentdb._refuse_foreign_run(v_run);
+  elsif v_ended_at is not null then
+    perform agentdb._refuse_closed_run(v_run);
   end if;
 end;
 $$;
@@ -668,9 +1716,121 @@ COMMENT ON FUNCTION agentdb._current_run(run bigint, OUT run_id bigint, OUT agen
 
 
 
+CREATE FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (SELECT ((t.typtype = 'e'::"char") OR (t.oid = ANY (ARRAY[('boolean'::regtype)::oid, ('smallint'::regtype)::oid, ('integer'::regtype)::oid, ('bigint'::regtype)::oid, ('oid'::regtype)::oid, ('uuid'::regtype)::oid, ('date'::regtype)::oid, ('timestamp without time zone'::regtype)::oid, ('timestamp with time zone'::regtype)::oid, ('bytea'::regtype)::oid])) OR ((t.oid = ('numeric'::regtype)::oid) AND (_is_exact.typmod >= 0)) OR ((t.oid = ANY (ARRAY[('text'::regtype)::oid, ('character varying'::regtype)::oid])) AND COALESCE((SELECT c.collisdeterministic FROM pg_collation c WHERE (c.oid = _is_exact.collation_id)), true))) FROM pg_type t WHERE (t.oid = agentdb._base_type(_is_exact.type)));
+
+
+
+COMMENT ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) IS 'Whether two values of a type that are equal are also identical.';
+
+
+
+CREATE FUNCTION agentdb._object_sql(parts text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN COALESCE((SELECT string_agg(format('(%s)'::text, g.text), '
+ || '::text ORDER BY g.place) AS string_agg FROM (SELECT (p.place / 40) AS place, string_agg(p.part, '
+ || '::text ORDER BY p.place) AS text FROM unnest(_object_sql.parts) WITH ORDINALITY p(part, place) GROUP BY (p.place / 40)) g), '''{}''::jsonb'::text);
+
+
+
+COMMENT ON FUNCTION agentdb._object_sql(parts text[]) IS 'SQL text: JSON objects put together, whatever their number.';
+
+
+
+CREATE FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN redacted THEN '''[redacted]''::text'::text WHEN (form = 'plain'::text) THEN format('%1$s.%2$I'::text, row_name, col) WHEN (form = 'jsonb'::text) THEN format('case when jsonb_typeof(%1$s.%2$I) in (''object'', ''array'') then %1$s.%2$I else to_jsonb(%1$s.%2$I::text) end'::text, row_name, col) WHEN (form = 'float'::text) THEN format('case when %1$s.%2$I = 0 and concat(%1$s.%2$I) = ''-0'' then to_jsonb(''-0''::text) else to_jsonb(%1$s.%2$I) end'::text, row_name, col) ELSE format('case when num_nulls(%1$s.%2$I) = 0 then concat(%1$s.%2$I) end'::text, row_name, col) END;
+
+
+
+COMMENT ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) IS 'SQL text: the value of a column of a row, as it is recorded.';
+
+
+
+CREATE VIEW agentdb.audit_column AS
+ SELECT t.audit_target_id,
+    a.attnum AS place,
+    a.attname AS column_name,
+    b.oid AS base_type,
+        CASE
+            WHEN (b.oid = ('jsonb'::regtype)::oid) THEN 'jsonb'::text
+            WHEN (b.oid = ANY (ARRAY[('real'::regtype)::oid, ('double precision'::regtype)::oid])) THEN 'float'::text
+            WHEN ((b.oid = ('json'::regtype)::oid) OR (b.typcategory = 'A'::"char") OR (b.typtype = 'c'::"char") OR ((b.oid >= (16384)::oid) AND (b.typtype <> ALL (ARRAY['e'::"char", 'r'::"char", 'm'::"char"])))) THEN 'text'::text
+            ELSE 'plain'::text
+        END AS form,
+    ((b.oid < (16384)::oid) OR (b.typtype = 'e'::"char")) AS safe,
+    agentdb._is_exact(a.atttypid, a.atttypmod, a.attcollation) AS exact,
+    ((a.attname = ANY (t.redact)) OR (a.attnum = ANY (t.redact_places))) AS redacted,
+    ((a.attname = ANY (t.exclude)) OR (a.attnum = ANY (t.exclude_places))) AS excluded,
+    k.place AS key_place
+   FROM ((((agentdb.audit_target t
+     JOIN pg_attribute a ON (((a.attrelid = t.table_oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+     JOIN pg_type b ON ((b.oid = agentdb._base_type(a.atttypid))))
+     LEFT JOIN pg_index i ON (((i.indrelid = t.table_oid) AND i.indisprimary AND i.indimmediate)))
+     LEFT JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, place) ON ((k.attnum = a.attnum)))
+  WHERE (t.unaudited_at IS NULL);
+
+
+
+COMMENT ON VIEW agentdb.audit_column IS 'The columns of audited tables as they are now, and how each is recorded.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.audit_target_id IS 'The attachment.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.place IS 'Number of the column in its table.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.column_name IS 'The column.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.base_type IS 'Its type, below all domains.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.form IS 'How its values become JSON: plain, or so that ->> gives them back exactly.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.safe IS 'Whether no cast of a user can be involved.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.exact IS 'Whether = finds every change.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.redacted IS 'Whether only the fact of a change is recorded.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.excluded IS 'Whether it is not recorded at all.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.key_place IS 'Its place in the primary key; NULL outside it, or where the key is deferrable.';
+
+
+
+CREATE FUNCTION agentdb._difference_sql(target integer, row_name text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT agentdb._object_sql(array_agg(format('case when %s then jsonb_build_object(%L, %s) else ''{}'' end'::text, agentdb._changed_sql('o'::text, 'n'::text, c.column_name, c.exact), (c.column_name)::text, agentdb._value_sql(_difference_sql.row_name, c.column_name, c.form, c.redacted)) ORDER BY c.place)) AS _object_sql FROM agentdb.audit_column c WHERE ((c.audit_target_id = _difference_sql.target) AND (NOT c.excluded) AND (c.key_place IS NULL)));
+
+
+
+COMMENT ON FUNCTION agentdb._difference_sql(target integer, row_name text) IS 'SQL text: the changed columns of a row o or n as JSON.';
+
+
+
 CREATE FUNCTION agentdb._drop_partition(partition_name text) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '100ms'
     AS $$
 begin
   execute format('drop table agentdb.%I', partition_name);
@@ -683,6 +1843,376 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._drop_partition(partition_name text) IS 'Drops an old partition of a log, unless its lock cannot be had now.';
+
+
+
+CREATE FUNCTION agentdb._drop_triggers(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_trigger record;
+begin
+  for v_trigger in
+    select t.tgname, t.tgrelid::regclass as name
+    from pg_trigger as t
+    join pg_proc as p on p.oid = t.tgfoid
+    where p.pronamespace = 'agentdb'::regnamespace
+      and p.proname like '\_capture\_%'
+      and t.tgparentid = 0
+      and (t.tgrelid = relation
+        or t.tgrelid in (select r.relid from pg_partition_tree(relation) as r))
+  loop
+    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.name);
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._drop_triggers(relation regclass) IS 'Drops the audit triggers of a table and its partitions, with the rights of the caller.';
+
+
+
+CREATE FUNCTION agentdb._end_audit(relation regclass, detach boolean) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_target integer;
+  v_owner oid;
+begin
+  select t.audit_target_id, c.relowner into v_target, v_owner
+  from agentdb.audit_target as t
+  join pg_class as c on c.oid = t.table_oid
+  where t.table_oid = relation::oid and t.unaudited_at is null;
+  if v_target is null then
+    raise exception '% is not audited', coalesce(agentdb._table_name(relation), 'NULL')
+      using errcode = 'ZA006', hint = 'select table_name from agentdb.audited_table;';
+  elsif not pg_has_role(session_user, v_owner, 'MEMBER') then
+    perform agentdb._refuse_audit(relation, format('%s does not own it', session_user),
+      format('Log in as a member of %s.', v_owner::regrole));
+  elsif detach then
+    perform agentdb._forget_target(v_target);
+  else
+    perform agentdb._take_back_capture(v_target, pg_get_userbyid(v_owner));
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._end_audit(relation regclass, detach boolean) IS 'Takes the right to a capture function back, or ends the attachment; raises ZA006 or ZA030.';
+
+
+
+CREATE FUNCTION agentdb._fence_target(table_name text) RETURNS regclass
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_table regclass := to_regclass(table_name);
+begin
+  if v_table is null then
+    raise exception 'there is no table %', coalesce(agentdb._clean_text(table_name, 200), 'NULL')
+      using errcode = 'ZA006', hint = 'Write the schema in front of it: public.report.';
+  elsif not exists (
+    select from pg_class as c
+    where c.oid = v_table
+      and c.relkind in ('r', 'p')
+      and c.relpersistence <> 't'
+      and c.relnamespace not in ('agentdb'::regnamespace, 'pg_catalog'::regnamespace)
+      and not c.relispartition
+      and (c.relkind = 'p' or not c.relhassubclass)
+  ) then
+    perform agentdb._refuse(
+      format('%s cannot be fenced', v_table),
+      'Fence an ordinary or partitioned table of the application, without inheritance.'
+    );
+  end if;
+  return v_table;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._fence_target(table_name text) IS 'Returns the table of a name, or raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb._forget_locks(agent_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update agentdb.lock as l
+  set agent_id = null,
+      run_id = null,
+      outcome = case when l.run_id is not null then 'expired' end
+  from (
+    select f.lock_name, f.slot
+    from agentdb.lock as f
+    where f.agent_id = _forget_locks.agent_id
+      and (f.run_id is null
+        or not agentdb._is_live(f.expires_at, f.renewed_at, clock_timestamp()))
+    for no key update skip locked
+  ) as f
+  where l.lock_name = f.lock_name and l.slot = f.slot;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._forget_locks(agent_id bigint) IS 'Ends the expired locks of an agent and parts it from those it released.';
+
+
+
+CREATE FUNCTION agentdb._forget_target(target integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update agentdb.audit_target as t
+  set unaudited_at = clock_timestamp()
+  where t.audit_target_id = target;
+  perform agentdb._lend_capture(target, null);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._forget_target(target integer) IS 'Ends an attachment and drops its capture function.';
+
+
+
+CREATE FUNCTION agentdb._generate_capture(target integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- Two at a time would both change the rights on the schema.
+  lock table agentdb.audit_target in share row exclusive mode;
+  update agentdb.audit_target as t
+  set layout = agentdb._layout_now(t.table_oid),
+      exclude_places = array(
+        select c.place from agentdb.audit_column as c
+        where c.audit_target_id = target and c.excluded),
+      redact_places = array(
+        select c.place from agentdb.audit_column as c
+        where c.audit_target_id = target and c.redacted)
+  where t.audit_target_id = target;
+  grant create on schema agentdb to agentdb_capture;
+  perform agentdb._place_capture(target, agentdb._capture_function(target));
+  revoke create on schema agentdb from agentdb_capture;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._generate_capture(target integer) IS 'Makes the capture function of an attachment for the present layout of its table.';
+
+
+
+CREATE FUNCTION agentdb._grant_usage(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_schema name := (
+    select n.nspname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = relation
+  );
+begin
+  if not has_schema_privilege('agentdb_capture', v_schema, 'usage')
+    and has_schema_privilege(v_schema, 'usage with grant option') then
+    execute format('grant usage on schema %I to agentdb_capture', v_schema);
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._grant_usage(relation regclass) IS 'Lets agentdb_capture read rows before a TRUNCATE, where the caller may grant that.';
+
+
+
+CREATE TABLE agentdb.progress_log (
+    progress_log_id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    step text NOT NULL,
+    details jsonb
+)
+PARTITION BY RANGE (recorded_at);
+
+
+
+COMMENT ON TABLE agentdb.progress_log IS 'Steps that agents say they reached; append-only, a partition a UTC day.';
+
+
+
+CREATE FUNCTION agentdb._has_evidence(run bigint, since timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM agentdb.progress_log p WHERE ((p.run_id = _has_evidence.run) AND (p.recorded_at > _has_evidence.since) AND (NOT (EXISTS (SELECT FROM agentdb.progress_log q WHERE ((q.run_id = _has_evidence.run) AND (q.recorded_at <= _has_evidence.since) AND (q.step = p.step))))))));
+
+
+
+COMMENT ON FUNCTION agentdb._has_evidence(run bigint, since timestamp with time zone) IS 'Tells whether a run has logged a step since a moment that it had not logged before.';
+
+
+
+CREATE FUNCTION agentdb._hash_secret(secret text) RETURNS bytea
+    LANGUAGE sql IMMUTABLE
+    RETURN sha256(convert_to(secret, 'UTF8'::name));
+
+
+
+COMMENT ON FUNCTION agentdb._hash_secret(secret text) IS 'SHA-256 of a secret; enough for one with 244 random bits, which nobody can guess.';
+
+
+
+CREATE FUNCTION agentdb._held_locks(agent_id bigint) RETURNS text[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return array(
+    select l.lock_name
+    from agentdb.lock as l
+    where l.agent_id = _held_locks.agent_id
+      and l.run_id is not null
+      and agentdb._is_live(l.expires_at, l.renewed_at, clock_timestamp())
+    order by l.acquired_at
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._held_locks(agent_id bigint) IS 'The names of the locks that an agent holds now.';
+
+
+
+CREATE TABLE agentdb.agent (
+    agent_id bigint NOT NULL,
+    agent_name text NOT NULL,
+    role_name name NOT NULL,
+    pooled boolean NOT NULL,
+    policy_name text NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
+);
+
+
+
+COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
+
+
+
+CREATE FUNCTION agentdb._is_agents(owner oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM pg_roles r WHERE (((pg_has_role(r.oid, 'agentdb_agent'::name, 'MEMBER'::text) AND (NOT r.rolsuper)) OR (r.rolname IN (SELECT a.role_name FROM agentdb.agent a))) AND pg_has_role(r.oid, _is_agents.owner, 'MEMBER'::text))));
+
+
+
+COMMENT ON FUNCTION agentdb._is_agents(owner oid) IS 'Whether an agent can act as a role.';
+
+
+
+CREATE FUNCTION agentdb._types_of(table_oid oid) RETURNS SETOF oid
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH RECURSIVE part(oid) AS (
+          SELECT a.atttypid
+            FROM pg_attribute a
+           WHERE ((a.attrelid = _types_of.table_oid) AND (a.attnum > 0) AND (NOT a.attisdropped))
+         UNION
+          SELECT s.oid
+            FROM ((part p_1
+              JOIN pg_type t ON ((t.oid = p_1.oid)))
+              CROSS JOIN LATERAL ( SELECT t.typbasetype
+                 UNION ALL
+                  SELECT t.typelem
+                 UNION ALL
+                  SELECT a.atttypid
+                    FROM pg_attribute a
+                   WHERE ((a.attrelid = t.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))
+                 UNION ALL
+                  SELECT r.rngsubtype
+                    FROM pg_range r
+                   WHERE ((t.oid = r.rngtypid) OR (t.oid = r.rngmultitypid))) s(oid))
+           WHERE (s.oid <> (0)::oid)
+         )
+  SELECT p.oid
+    FROM part p;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._types_of(table_oid oid) IS 'All types that the values of a table are made of.';
+
+
+
+CREATE FUNCTION agentdb._hostile_part(table_oid oid) RETURNS text
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT string_agg(h.what, ', '::text ORDER BY h.what) AS string_agg
+    FROM ( SELECT format('it belongs to %s'::text, (c.relowner)::regrole) AS format
+            FROM pg_class c
+           WHERE ((c.oid = _hostile_part.table_oid) AND agentdb._is_agents(c.relowner))
+         UNION
+          SELECT format('type %s of %s'::text, format_type(t.oid, NULL::integer), (t.typowner)::regrole) AS format
+            FROM (agentdb._types_of(_hostile_part.table_oid) o(oid)
+              JOIN pg_type t ON ((t.oid = o.oid)))
+           WHERE agentdb._is_agents(t.typowner)
+         UNION
+          SELECT format('cast from %s by %s of %s'::text, format_type(c.castsource, NULL::integer), (c.castfunc)::regproc, (p.proowner)::regrole) AS format
+            FROM ((agentdb._types_of(_hostile_part.table_oid) o(oid)
+              JOIN pg_cast c ON ((c.castsource = o.oid)))
+              JOIN pg_proc p ON ((p.oid = c.castfunc)))
+           WHERE agentdb._is_agents(p.proowner)
+         UNION
+          SELECT format('function %s of %s'::text, (p.oid)::regproc, (p.proowner)::regrole) AS format
+            FROM (pg_depend d
+              JOIN pg_proc p ON ((p.oid = d.refobjid)))
+           WHERE ((d.refclassid = ('pg_proc'::regclass)::oid) AND agentdb._is_agents(p.proowner) AND ((d.classid, d.objid) IN ( SELECT 'pg_trigger'::regclass AS regclass,
+                     t.oid
+                    FROM pg_trigger t
+                   WHERE (t.tgrelid = _hostile_part.table_oid)
+                 UNION ALL
+                  SELECT 'pg_attrdef'::regclass AS regclass,
+                     a.oid
+                    FROM pg_attrdef a
+                   WHERE (a.adrelid = _hostile_part.table_oid)
+                 UNION ALL
+                  SELECT 'pg_constraint'::regclass AS regclass,
+                     k.oid
+                    FROM pg_constraint k
+                   WHERE ((k.conrelid = _hostile_part.table_oid) OR (k.contypid IN ( SELECT o.oid
+                            FROM agentdb._types_of(_hostile_part.table_oid) o(oid))))
+                 UNION ALL
+                  SELECT 'pg_policy'::regclass AS regclass,
+                     y.oid
+                    FROM pg_policy y
+                   WHERE (y.polrelid = _hostile_part.table_oid)
+                 UNION ALL
+                  SELECT 'pg_class'::regclass AS regclass,
+                     i.indexrelid
+                    FROM pg_index i
+                   WHERE (i.indrelid = _hostile_part.table_oid))))
+         UNION
+          SELECT format('the right of %s to create triggers on it'::text, (r.oid)::regrole) AS format
+            FROM pg_roles r
+           WHERE ((NOT r.rolsuper) AND agentdb._is_agents(r.oid) AND has_table_privilege(r.oid, _hostile_part.table_oid, 'TRIGGER'::text))) h(what);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._hostile_part(table_oid oid) IS 'Names what an agent could use to run code inside the audit of a table; NULL where there is nothing.';
 
 
 
@@ -714,6 +2244,32 @@ COMMENT ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, to
 
 
 
+CREATE FUNCTION agentdb._instance(rule_name text, instances jsonb) RETURNS TABLE(fingerprint text, labels jsonb, annotations jsonb, value double precision, severity text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select distinct on (md5((i.item -> 'labels')::text))
+    md5((i.item -> 'labels')::text),
+    agentdb._bounded_json(i.item -> 'labels', 8192),
+    agentdb._bounded_json(
+      coalesce(nullif(i.item -> 'annotations', 'null'), '{}'), 65536),
+    (i.item ->> 'value')::double precision,
+    case
+      when i.item #>> '{annotations,severity}' in ('info', 'warning', 'critical')
+        then i.item #>> '{annotations,severity}'
+      else r.severity
+    end
+  from agentdb.alert_rule as r
+  cross join jsonb_array_elements(_instance.instances) as i (item)
+  where r.rule_name = _instance.rule_name;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._instance(rule_name text, instances jsonb) IS 'The rows of an evaluation, one a set of labels, as alerts want them.';
+
+
+
 CREATE FUNCTION agentdb._is_clean_name(value text, max_length integer) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN COALESCE((((length(value) >= 1) AND (length(value) <= max_length)) AND (value = agentdb._clean_text(value, max_length)) AND (value !~ '[[:space:]]{2}|^[[:space:]]|[[:space:]]$|[\t\n]'::text)), false);
@@ -724,6 +2280,54 @@ COMMENT ON FUNCTION agentdb._is_clean_name(value text, max_length integer) IS 'T
 
 
 
+CREATE FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at timestamp with time zone, at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (expires_at > at) THEN ((expires_at - renewed_at) >= (renewed_at - at)) ELSE false END;
+
+
+
+COMMENT ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at timestamp with time zone, at timestamp with time zone) IS 'Tells whether a lock, or its cooling, still lasts at a moment; also after the clock was set back.';
+
+
+
+CREATE FUNCTION agentdb._key_sql(target integer, row_name text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT COALESCE((('jsonb_build_object('::text || string_agg(format('%L, %s'::text, (c.column_name)::text, agentdb._value_sql(_key_sql.row_name, c.column_name, c.form, false)), ', '::text ORDER BY c.key_place)) || ')'::text), 'null::jsonb'::text) AS "coalesce" FROM agentdb.audit_column c WHERE ((c.audit_target_id = _key_sql.target) AND (c.key_place IS NOT NULL)));
+
+
+
+COMMENT ON FUNCTION agentdb._key_sql(target integer, row_name text) IS 'SQL text: the primary key of a row as JSON, NULL for a table without one.';
+
+
+
+CREATE FUNCTION agentdb._row_sql(target integer, row_name text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT CASE WHEN (bool_and((c.safe OR c.excluded)) AND (count(*) FILTER (WHERE c.excluded) = 0)) THEN concat(format('to_jsonb(%s)'::text, (_row_sql.row_name || CASE WHEN (_row_sql.row_name ~~ 'v\_%'::text) THEN ''::text ELSE '.*'::text END)), string_agg(format('
+ || jsonb_build_object(%L, %s)'::text, (c.column_name)::text, agentdb._value_sql(_row_sql.row_name, c.column_name, c.form, c.redacted)), ''::text ORDER BY c.place) FILTER (WHERE ((c.form <> 'plain'::text) OR c.redacted))) ELSE agentdb._object_sql(array_agg(format('jsonb_build_object(%L, %s)'::text, (c.column_name)::text, agentdb._value_sql(_row_sql.row_name, c.column_name, c.form, c.redacted)) ORDER BY c.place) FILTER (WHERE (NOT c.excluded))) END AS _object_sql FROM agentdb.audit_column c WHERE (c.audit_target_id = _row_sql.target));
+
+
+
+COMMENT ON FUNCTION agentdb._row_sql(target integer, row_name text) IS 'SQL text: a whole row as JSON, as it is recorded.';
+
+
+
+CREATE FUNCTION agentdb._joined_sql(target integer, old_rows text, new_rows text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format('d.* from (
+ select case when %2$s then ''insert'' when %3$s then ''delete'' else ''update'' end as operation,
+ case when %3$s then %4$s else %5$s end as row_key,
+ case when %2$s then null when %3$s then %6$s else %8$s end as old_values,
+ case when %3$s then null when %2$s then %7$s else %9$s end as new_values
+ from %10$s as o full join %11$s as n on %1$s
+ offset 0) as d
+where d.operation <> ''update'' or d.new_values <> ''{}'''::text, string_agg(format(CASE WHEN c.exact THEN 'o.%1$I = n.%1$I'::text ELSE 'row(o.%1$I) *= row(n.%1$I)'::text END, c.column_name), ' and '::text ORDER BY c.key_place), min(format('num_nulls(o.%I) = 1'::text, c.column_name)) FILTER (WHERE (c.key_place = 1)), min(format('num_nulls(n.%I) = 1'::text, c.column_name)) FILTER (WHERE (c.key_place = 1)), agentdb._key_sql(_joined_sql.target, 'o'::text), agentdb._key_sql(_joined_sql.target, 'n'::text), agentdb._row_sql(_joined_sql.target, 'o'::text), agentdb._row_sql(_joined_sql.target, 'n'::text), agentdb._difference_sql(_joined_sql.target, 'o'::text), agentdb._difference_sql(_joined_sql.target, 'n'::text), _joined_sql.old_rows, _joined_sql.new_rows) AS format FROM agentdb.audit_column c WHERE ((c.audit_target_id = _joined_sql.target) AND (c.key_place IS NOT NULL)));
+
+
+
+COMMENT ON FUNCTION agentdb._joined_sql(target integer, old_rows text, new_rows text) IS 'SQL text: what an update changed in a table that has a primary key.';
+
+
+
 CREATE FUNCTION agentdb._json_text(object jsonb, key text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (jsonb_typeof((object -> key)) = ANY (ARRAY['string'::text, 'number'::text, 'boolean'::text])) THEN (object ->> key) ELSE NULL::text END;
@@ -731,23 +2335,6 @@ CREATE FUNCTION agentdb._json_text(object jsonb, key text) RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._json_text(object jsonb, key text) IS 'Returns a scalar member of a JSON object as text, else NULL.';
-
-
-
-CREATE TABLE agentdb.progress_log (
-    progress_log_id bigint NOT NULL,
-    run_id bigint NOT NULL,
-    agent_id bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    step text NOT NULL,
-    details jsonb
-)
-PARTITION BY RANGE (recorded_at);
-
-
-
-COMMENT ON TABLE agentdb.progress_log IS 'Steps that agents say they reached; append-only, a partition a UTC day.';
 
 
 
@@ -810,6 +2397,225 @@ COMMENT ON FUNCTION agentdb._last_progress(run bigint, since timestamp with time
 
 
 
+CREATE FUNCTION agentdb._layout(table_oid oid) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return agentdb._layout_now(table_oid);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._layout(table_oid oid) IS 'The same fingerprint, looked up once a plan.';
+
+
+
+CREATE FUNCTION agentdb._layout_now(table_oid oid) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    select md5(concat(
+      string_agg(
+        concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation), ','
+        order by a.attnum
+      ),
+      (select i.indkey::text from pg_index as i
+        where i.indrelid = _layout_now.table_oid and i.indisprimary and i.indimmediate)
+    ))
+    from pg_attribute as a
+    where a.attrelid = _layout_now.table_oid and a.attnum > 0 and not a.attisdropped
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._layout_now(table_oid oid) IS 'A fingerprint of the columns and the primary key of a table, looked up at every call.';
+
+
+
+CREATE FUNCTION agentdb._lend_capture(target integer, owner name) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if owner is null then
+    execute format('drop function agentdb.%I', '_capture_' || target);
+  else
+    execute format('grant execute on function agentdb.%I to %I', '_capture_' || target, owner);
+    execute format('grant execute on function agentdb._capture_truncate to %I', owner);
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._lend_capture(target integer, owner name) IS 'Lets the owner of a table name its capture function in a trigger; without an owner, drops the function.';
+
+
+
+CREATE FUNCTION agentdb._lock_caller(run bigint, ttl interval, max_hold interval, OUT run_id bigint, OUT agent_id bigint, OUT holder text, OUT span interval, OUT spare bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_max_ttl interval;
+begin
+  select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || a.agent_name,
+    p.lock_max_ttl, p.max_locks - (
+      select count(*) from agentdb.lock as l where l.agent_id = c.agent_id
+    )
+    into _lock_caller.run_id, _lock_caller.agent_id, holder, v_max_ttl, spare
+  from agentdb._current_run(_lock_caller.run) as c
+  join agentdb.agent as a on a.agent_id = c.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name;
+  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
+    perform agentdb._refuse_ttl(ttl, v_max_ttl);
+  elsif max_hold <= '0' or max_hold > '1 year' then
+    perform agentdb._refuse(
+      format('max_hold must be between 0 and 1 year, got %s', max_hold),
+      'Give the time after which renewals end, or leave it out.'
+    );
+  end if;
+  -- Months and days would stretch with the calendar, and could even end in the past.
+  span := make_interval(secs => extract(epoch from ttl));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._lock_caller(run bigint, ttl interval, max_hold interval, OUT run_id bigint, OUT agent_id bigint, OUT holder text, OUT span interval, OUT spare bigint) IS 'Resolves the run that wants a lock, its name for others, its time and how many locks it may still take; raises ZA001, ZA003 or ZA004.';
+
+
+
+CREATE FUNCTION agentdb._lock_renewer(run bigint, ttl interval, OUT run_id bigint, OUT span interval, OUT needs_progress boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_max_ttl interval;
+begin
+  select c.run_id, p.renew_needs_progress, p.lock_max_ttl
+    into _lock_renewer.run_id, needs_progress, v_max_ttl
+  from agentdb._current_run(_lock_renewer.run) as c
+  join agentdb.agent as a on a.agent_id = c.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name;
+  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
+    perform agentdb._refuse_ttl(ttl, v_max_ttl);
+  end if;
+  span := make_interval(secs => extract(epoch from ttl));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._lock_renewer(run bigint, ttl interval, OUT run_id bigint, OUT span interval, OUT needs_progress boolean) IS 'Resolves the run that renews a lock, the time it asks for and whether its policy wants progress; raises ZA001, ZA003 or ZA004.';
+
+
+
+CREATE FUNCTION agentdb._log_sql(target integer, operation text, row_key text, old_values text, new_values text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN format('insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id, run_id,
+       application_name, client_addr, audit_target_id, operation, row_key, old_values,
+       new_values)
+     values (%s, %s, %L, %s, %s, %s);'::text, agentdb._context_sql(), target, operation, row_key, old_values, new_values);
+
+
+
+COMMENT ON FUNCTION agentdb._log_sql(target integer, operation text, row_key text, old_values text, new_values text) IS 'PL/pgSQL text: writes one row into audit_log.';
+
+
+
+CREATE FUNCTION agentdb._maintain_audit() RETURNS TABLE(action text, object text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_target integer;
+begin
+  -- A table that was restored from a dump has another number; its trigger knows which it is.
+  update agentdb.audit_target as t
+  set table_oid = g.tgrelid
+  from pg_trigger as g
+  join pg_proc as p on p.oid = g.tgfoid and p.pronamespace = 'agentdb'::regnamespace
+  where p.proname = '_capture_' || t.audit_target_id
+    and t.unaudited_at is null
+    and g.tgparentid = 0
+    and g.tgrelid <> t.table_oid;
+  for v_target, object, action in
+    select t.audit_target_id, t.table_name,
+      case when c.oid is null then 'unaudited (dropped)' else 'regenerated' end
+    from agentdb.audit_target as t
+    left join pg_class as c on c.oid = t.table_oid
+    where t.unaudited_at is null
+      and (c.oid is null or t.layout is distinct from agentdb._layout_now(t.table_oid)
+        or t.table_name <> agentdb._table_name(t.table_oid))
+    order by t.audit_target_id
+  loop
+    if action = 'regenerated' then
+      update agentdb.audit_target as t
+      set table_name = agentdb._table_name(t.table_oid) where t.audit_target_id = v_target;
+      perform agentdb._generate_capture(v_target);
+    else
+      perform agentdb._forget_target(v_target);
+    end if;
+    return next;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._maintain_audit() IS 'Adapts the capture functions to tables that were altered, and forgets tables that were dropped.';
+
+
+
+CREATE FUNCTION agentdb._make_lock(name text, first_slot integer, last_slot integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_made bigint;
+begin
+  if not agentdb._is_clean_name(name, 200) then
+    perform agentdb._refuse(
+      format('%L is no name for a lock', agentdb._clean_text(name, 100)),
+      'Use 1 to 200 visible characters on one line.'
+    );
+  elsif exists (
+    select from agentdb.lock as l
+    where l.lock_name = name and (l.slot = 0) <> (first_slot = 0)
+  ) then
+    perform agentdb._refuse(
+      format('%s is the name of a %s', name,
+        case when first_slot = 0 then 'semaphore' else 'lock' end),
+      case when first_slot = 0 then 'Take it with acquire_slot, or use another name.'
+        else 'Take it with acquire_lock, or use another name.' end
+    );
+  end if;
+  perform set_config('lock_timeout', '100ms', true);
+  insert into agentdb.lock (lock_name, slot, fence)
+  select name, s.slot, coalesce(
+    (select max(h.fence) from agentdb.lock_log as h where h.lock_name = name), 0)
+  from generate_series(first_slot, last_slot) as s (slot)
+  on conflict on constraint lock_pkey do nothing;
+  get diagnostics v_made = row_count;
+  return v_made;
+exception when lock_not_available then
+  return 0;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._make_lock(name text, first_slot integer, last_slot integer) IS 'Makes the rows that a name lacks and returns how many; raises ZA004 for an ill-formed name.';
+
+
+
 CREATE FUNCTION agentdb._missing_day(log_name text, days_ahead integer) RETURNS SETOF date
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -834,6 +2640,16 @@ COMMENT ON FUNCTION agentdb._missing_day(log_name text, days_ahead integer) IS '
 
 
 
+CREATE FUNCTION agentdb._needs_rows(table_oid oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT CASE WHEN ((c.relkind = 'p'::"char") OR c.relispartition) THEN 'a partition can be written to by its own name'::text WHEN (EXISTS (SELECT FROM pg_inherits i WHERE ((_needs_rows.table_oid = i.inhrelid) OR (_needs_rows.table_oid = i.inhparent)))) THEN 'it inherits or is inherited from'::text WHEN (EXISTS (SELECT FROM pg_subscription_rel s WHERE (s.srrelid = _needs_rows.table_oid))) THEN 'a subscription writes row by row'::text WHEN (EXISTS (SELECT FROM pg_trigger t WHERE ((t.tgrelid = _needs_rows.table_oid) AND (NOT t.tgisinternal) AND (((t.tgtype)::integer & 1) = 1) AND (((t.tgtype)::integer & 66) = 0) AND (NOT (t.tgfoid IN (SELECT p.oid FROM pg_proc p WHERE (p.pronamespace = ('agentdb'::regnamespace)::oid))))))) THEN 'its AFTER ROW triggers may write to it in between'::text WHEN (EXISTS (SELECT FROM pg_constraint k WHERE ((k.conrelid = _needs_rows.table_oid) AND (k.confrelid = _needs_rows.table_oid) AND (k.contype = 'f'::"char") AND ((k.confdeltype = ANY (ARRAY['c'::"char", 'n'::"char", 'd'::"char"])) OR (k.confupdtype = ANY (ARRAY['c'::"char", 'n'::"char", 'd'::"char"])))))) THEN 'a foreign key to itself may write to it in between'::text WHEN (c.relnatts > 600) THEN 'its rows are too wide to compare two at a time'::text ELSE NULL::text END AS "case" FROM pg_class c WHERE (c.oid = _needs_rows.table_oid));
+
+
+
+COMMENT ON FUNCTION agentdb._needs_rows(table_oid oid) IS 'Says why triggers by statement would miss or reorder writes of a table; NULL where they would not.';
+
+
+
 CREATE FUNCTION agentdb._new_secret() RETURNS text
     LANGUAGE sql
     RETURN replace(((gen_random_uuid())::text || (gen_random_uuid())::text), '-'::text, ''::text);
@@ -844,22 +2660,52 @@ COMMENT ON FUNCTION agentdb._new_secret() IS 'Returns 64 hexadecimal digits with
 
 
 
+CREATE FUNCTION agentdb._next_fence(former bigint, slot integer, at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (slot = 0) THEN GREATEST((former + 1), ((EXTRACT(epoch FROM at) * (1000000)::numeric))::bigint) ELSE (((GREATEST(((former / 1000) + 1), ((EXTRACT(epoch FROM at) * (1000)::numeric))::bigint) * 1000) + slot) - 1) END;
+
+
+
+COMMENT ON FUNCTION agentdb._next_fence(former bigint, slot integer, at timestamp with time zone) IS 'Returns a fence greater than the former one of the lock or slot.';
+
+
+
+CREATE FUNCTION agentdb._one_row_sql(target integer) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT concat(format('if %s then
+    %s
+    %s
+    else
+    '::text, string_agg(agentdb._changed_sql('v_old'::text, 'v_new'::text, c.column_name, c.exact), ' or '::text) FILTER (WHERE (c.key_place IS NOT NULL)), agentdb._log_sql(_one_row_sql.target, 'delete'::text, agentdb._key_sql(_one_row_sql.target, 'v_old'::text), agentdb._row_sql(_one_row_sql.target, 'v_old'::text), 'null'::text), agentdb._log_sql(_one_row_sql.target, 'insert'::text, agentdb._key_sql(_one_row_sql.target, 'v_new'::text), 'null'::text, agentdb._row_sql(_one_row_sql.target, 'v_new'::text))), string_agg(format('if %1$s then
+      v_old_values := v_old_values || jsonb_build_object(%2$L, %3$s);
+      v_new_values := v_new_values || jsonb_build_object(%2$L, %4$s);
+    end if;
+    '::text, agentdb._changed_sql('v_old'::text, 'v_new'::text, c.column_name, c.exact), (c.column_name)::text, agentdb._value_sql('v_old'::text, c.column_name, c.form, c.redacted), agentdb._value_sql('v_new'::text, c.column_name, c.form, c.redacted)), ''::text ORDER BY c.place) FILTER (WHERE ((NOT c.excluded) AND (c.key_place IS NULL))), 'if v_new_values <> ''{}'' then
+    ', agentdb._log_sql(_one_row_sql.target, 'update'::text, agentdb._key_sql(_one_row_sql.target, 'v_new'::text), 'capture.v_old_values'::text, 'capture.v_new_values'::text), '
+    end if;
+    end if;') AS concat FROM agentdb.audit_column c WHERE (c.audit_target_id = _one_row_sql.target));
+
+
+
+COMMENT ON FUNCTION agentdb._one_row_sql(target integer) IS 'PL/pgSQL text: compares v_old and v_new column by column and writes the difference.';
+
+
+
 CREATE FUNCTION agentdb._only_open_run(OUT run_id bigint, OUT agent_id bigint) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_runs bigint[];
-  v_agents bigint[];
 begin
-  select array_agg(r.run_id order by r.run_id), array_agg(r.agent_id order by r.run_id)
-    into v_runs, v_agents
+  select array_agg(r.run_id order by r.run_id), min(r.agent_id)
+    into v_runs, _only_open_run.agent_id
   from agentdb.run as r
-  join agentdb.agent as a on a.agent_id = r.agent_id
-  where r.role_name = session_user and r.ended_at is null and not a.pooled;
+  where r.role_name = session_user
+    and r.ended_at is null
+    and not r.pooled;
   if cardinality(v_runs) = 1 then
     run_id := v_runs[1];
-    agent_id := v_agents[1];
   elsif v_runs is null then
     raise exception 'role % has no open run', session_user
       using errcode = 'ZA001',
@@ -880,6 +2726,89 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._only_open_run(OUT run_id bigint, OUT agent_id bigint) IS 'The one open run of the login role; raises ZA001 where there is none or several.';
+
+
+
+CREATE FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN format('''update'', null::jsonb, d.old_values, d.new_values from (
+ select a.old_values, b.new_values
+ from (select row_number() over () as place, row(o.*) as image, %1$s as old_values from %3$s as o) as a
+ join (select row_number() over () as place, row(n.*) as image, %2$s as new_values from %4$s as n) as b
+   on a.place = b.place
+ where record_image_ne(a.image, b.image)%5$s offset 0) as d'::text, agentdb._row_sql(target, 'o'::text), agentdb._row_sql(target, 'n'::text), old_rows, new_rows, CASE WHEN (EXISTS (SELECT FROM agentdb.audit_column c WHERE ((c.audit_target_id = _paired_sql.target) AND c.excluded))) THEN ' and a.old_values::text <> b.new_values::text'::text ELSE ''::text END);
+
+
+
+COMMENT ON FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) IS 'SQL text: what an update changed in a table without a primary key.';
+
+
+
+CREATE FUNCTION agentdb._target_of(relation regclass) RETURNS integer
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_target integer := (
+    select t.audit_target_id from agentdb.audit_target as t
+    where t.table_oid = relation::oid and t.unaudited_at is null
+  );
+begin
+  if v_target is null then
+    raise exception '% is not audited', coalesce(agentdb._table_name(relation), 'NULL')
+      using errcode = 'ZA006', hint = 'select table_name from agentdb.audited_table;';
+  end if;
+  return v_target;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._target_of(relation regclass) IS 'The present attachment of a table; raises ZA006.';
+
+
+
+CREATE FUNCTION agentdb._past_sql(relation regclass, by_key boolean) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN format('
+    with event as materialized (
+      select l.audit_log_id, l.row_key, l.operation, l.old_values
+      from agentdb.audit_log as l
+      where l.audit_target_id = %1$s and l.recorded_at > $1 %2$s
+    ),
+    changed as (
+      select e.row_key,
+        min(e.audit_log_id) filter (where e.operation in (''delete'', ''truncate'')) as removed,
+        (array_agg(e.operation order by e.audit_log_id))[1] as first_operation
+      from event as e
+      group by e.row_key
+    ),
+    former as (
+      select e.row_key, jsonb_object_agg(v.key, v.value order by e.audit_log_id desc) as row_values
+      from event as e
+      join changed as c on c.row_key = e.row_key
+      cross join lateral jsonb_each(e.old_values) as v
+      where e.operation = ''update'' and (c.removed is null or e.audit_log_id < c.removed)
+      group by e.row_key
+    ),
+    present as (
+      select %3$s as row_key, %4$s as row_values from %5$s as o %6$s
+    )
+    select p.row_key, p.row_values
+    from present as p
+    where not exists (select from changed as c where c.row_key = p.row_key)
+    union all
+    select c.row_key,
+      coalesce(r.old_values, p.row_values) || coalesce(f.row_values, ''{}'')
+    from changed as c
+    left join former as f on f.row_key = c.row_key
+    left join event as r on r.audit_log_id = c.removed
+    left join present as p on p.row_key = c.row_key and c.removed is null
+    where c.first_operation <> ''insert'''::text, agentdb._target_of(relation), CASE WHEN by_key THEN 'and jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended($2, 0) and l.row_key = $2'::text ELSE ''::text END, agentdb._key_sql(agentdb._target_of(relation), 'o'::text), agentdb._row_sql(agentdb._target_of(relation), 'o'::text), relation, CASE WHEN by_key THEN (SELECT ('where '::text || string_agg(format('o.%I = ($2 ->> %L)::%s'::text, c.column_name, (c.column_name)::text, format_type(a.atttypid, a.atttypmod)), ' and '::text)) FROM (agentdb.audit_column c JOIN pg_attribute a ON (((a.attrelid = (_past_sql.relation)::oid) AND (a.attnum = c.place)))) WHERE ((c.audit_target_id = agentdb._target_of(_past_sql.relation)) AND (c.key_place IS NOT NULL))) ELSE ''::text END);
+
+
+
+COMMENT ON FUNCTION agentdb._past_sql(relation regclass, by_key boolean) IS 'SQL text: the rows of a table, or one of them, as they were at $1.';
 
 
 
@@ -931,8 +2860,10 @@ CREATE FUNCTION agentdb._payload(alert agentdb.alert, kind text) RETURNS jsonb
     'severity', alert.severity,
     'labels', alert.labels,
     'summary', coalesce(alert.annotations ->> 'summary', alert.rule_name),
-    'value', case when alert.value < 'infinity' and alert.value > '-infinity' then alert.value end,
-    'since', to_char(coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'value', case
+      when alert.value < 'infinity' and alert.value > '-infinity' then alert.value end,
+    'since', to_char(
+      coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
     'annotations', alert.annotations - 'summary',
     'next', to_jsonb(array_remove(array[
       format('agentdb why A-%s', alert.alert_id),
@@ -944,6 +2875,124 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._payload(alert agentdb.alert, kind text) IS 'The JSON that a receiver gets for an alert, described in docs/on-call.md.';
+
+
+
+CREATE FUNCTION agentdb._place_capture(target integer, body text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  -- The settings that turn rows into text are pinned: a session's own would blur the log.
+  execute format(
+    'create or replace function agentdb.%1$I () returns trigger
+       language plpgsql security definer
+       set search_path = pg_catalog, pg_temp
+       set extra_float_digits = 1 set "TimeZone" = ''UTC'' set "DateStyle" = ''ISO, YMD''
+       set "IntervalStyle" = ''postgres'' set bytea_output = ''hex'' set lc_monetary = ''C''
+       as %2$L',
+    '_capture_' || target, body);
+  execute format('revoke all on function agentdb.%I from public', '_capture_' || target);
+  -- Without it `revoke … on all functions` would stop at this one.
+  execute format('grant execute on function agentdb.%I to agentdb_owner',
+    '_capture_' || target);
+  execute format('comment on function agentdb.%I is %L', '_capture_' || target,
+    'Trigger function, generated: records what changes in an audited table.');
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._place_capture(target integer, body text) IS 'Creates the capture function of an attachment, as agentdb_capture.';
+
+
+
+CREATE FUNCTION agentdb._prune_locks(keep interval) RETURNS TABLE(action text, object text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_count bigint;
+begin
+  delete from agentdb.lock as l
+  where (l.lock_name, l.slot) in (
+    select f.lock_name, f.slot
+    from agentdb.lock as f
+    where f.run_id is null
+      and f.expires_at < v_now
+      and f.acquired_at < v_now - interval '1 day'
+    for update skip locked
+  );
+  get diagnostics v_count = row_count;
+  if v_count > 0 then
+    return query select 'forgot'::text, format('%s locks', v_count);
+  end if;
+  delete from agentdb.lock_denial as d where d.last_at < v_now - keep;
+  delete from agentdb.lock_waiter as w where w.until_at < v_now - interval '1 hour';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._prune_locks(keep interval) IS 'Forgets names that no run has used for a day, and denials past their retention.';
+
+
+
+CREATE FUNCTION agentdb._record_tenure() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_outcome text := 'deleted';
+  v_reason text;
+begin
+  if tg_op = 'UPDATE' then
+    v_outcome := case
+      when new.fence <> old.fence then 'taken_over'
+      else coalesce(new.outcome, 'edited')
+    end;
+    v_reason := new.reason;
+  end if;
+  insert into agentdb.lock_log (
+    lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
+    outcome, ended_by, reason
+  )
+  values (
+    old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
+    old.expires_at, old.renewals, v_outcome, session_user, v_reason
+  );
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._record_tenure() IS 'Trigger function: logs how a run came to hold a lock no longer.';
+
+
+
+CREATE FUNCTION agentdb._reenter_lock(name text, given bigint, run_id bigint, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update agentdb.lock as l
+  set depth = l.depth + 1
+  where l.lock_name = name
+    and l.fence = given
+    and l.run_id = _reenter_lock.run_id
+    and l.depth < 1000
+    and agentdb._is_live(l.expires_at, l.renewed_at, clock_timestamp())
+  returning l.fence, l.expires_at, l.slot, 'reentered'
+    into _reenter_lock.fence, _reenter_lock.expires_at, _reenter_lock.slot,
+      _reenter_lock.outcome;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._reenter_lock(name text, given bigint, run_id bigint, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) IS 'Enters a lock once more that the run holds under this fence, or returns NULL.';
 
 
 
@@ -959,6 +3008,44 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._refuse(problem text, hint text) IS 'Raises ZA004 (invalid argument) with a message and what to do instead.';
+
+
+
+CREATE FUNCTION agentdb._refuse_audit(table_oid oid, problem text, hint text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception '% cannot be audited: %',
+      coalesce(agentdb._table_name(table_oid), table_oid::text), problem
+    using errcode = 'ZA030', hint = hint;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_audit(table_oid oid, problem text, hint text) IS 'Raises ZA030 for a table that cannot be audited.';
+
+
+
+CREATE FUNCTION agentdb._refuse_blast(table_name text, max_rows integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception 'a statement of % changes more than % rows of %', session_user, max_rows,
+      table_name
+    using errcode = 'ZA031',
+          detail = format('policy.blast_radius_rows of the agent is %s; nothing was changed.',
+            max_rows),
+          hint = 'Check the WHERE clause.  If all these rows are meant, ask an operator to '
+            'do it, or to raise the limit of the policy.';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_blast(table_name text, max_rows integer) IS 'Raises ZA031 for a statement of an agent that changes more rows than its policy allows.';
 
 
 
@@ -1004,6 +3091,22 @@ COMMENT ON FUNCTION agentdb._refuse_foreign_run(run bigint) IS 'Raises ZA001 for
 
 
 
+CREATE FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception 'the past of % cannot be told: %', agentdb._table_name(relation), problem
+    using errcode = 'ZA033', hint = hint;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) IS 'Raises ZA033 where the log cannot answer.';
+
+
+
 CREATE FUNCTION agentdb._refuse_rewrite() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1018,6 +3121,173 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._refuse_rewrite() IS 'Trigger function: refuses to change or remove rows of a log, also for its owner.';
+
+
+
+CREATE FUNCTION agentdb._refuse_truncate() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception '% of agentdb.% refused: it would end locks unlogged', tg_op, tg_table_name
+    using errcode = 'ZA008',
+          hint = 'Delete the rows instead, or release them: select * from '
+            'agentdb.force_release_lock(name => …, reason => …);';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_truncate() IS 'Trigger function: refuses what row triggers do not see.';
+
+
+
+CREATE FUNCTION agentdb._refuse_ttl(ttl interval, max_ttl interval) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform agentdb._refuse(
+    format('ttl must be between 0 and %s, got %s', max_ttl, coalesce(ttl::text, 'NULL')),
+    'Give the longest time that one step can take, for example ttl => ''15 min''; '
+      'renew_lock prolongs it.  policy.lock_max_ttl is the maximum.'
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_ttl(ttl interval, max_ttl interval) IS 'Raises ZA004 for a time that no lock can have.';
+
+
+
+CREATE FUNCTION agentdb._refuse_write(target text, name text, run_id bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_detail text;
+begin
+  select string_agg(case
+      when l.run_id = _refuse_write.run_id then format('It expired at %s.', l.expires_at)
+      when l.run_id is null then format('Nobody holds it; its last fence is %s.', l.fence)
+      else format('Run %s of %s has it now, with fence %s.',
+        l.run_id, a.agent_name, l.fence)
+    end, ' ' order by l.slot) into v_detail
+  from agentdb.lock as l
+  left join agentdb.agent as a on a.agent_id = l.agent_id
+  where l.lock_name = _refuse_write.name;
+  raise exception 'run % may not write %: it does not hold lock %', run_id, target, name
+    using errcode = 'ZA020',
+          detail = coalesce(v_detail, 'Nobody has taken it yet.'),
+          hint = format('Stop, and take the lock before doing the work again: '
+            'select * from agentdb.acquire_lock(name => %L); what was done before may '
+            'be outdated.', name);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_write(target text, name text, run_id bigint) IS 'Raises ZA020 for a write of a run that does not hold the lock of the table.';
+
+
+
+CREATE FUNCTION agentdb._refused_renewal(name text, fence bigint, run_id bigint, at timestamp with time zone, OUT expires_at timestamp with time zone, OUT outcome text) RETURNS record
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  select l.expires_at,
+    case when l.hold_until <= at then 'max_hold' else 'no_progress' end
+    into _refused_renewal.expires_at, _refused_renewal.outcome
+  from agentdb.lock as l
+  where l.lock_name = name
+    and l.fence = _refused_renewal.fence
+    and l.run_id = _refused_renewal.run_id;
+  if not found then
+    outcome := 'lost';
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refused_renewal(name text, fence bigint, run_id bigint, at timestamp with time zone, OUT expires_at timestamp with time zone, OUT outcome text) IS 'Says why a lock was not renewed: lost, max_hold or no_progress.';
+
+
+
+CREATE FUNCTION agentdb._register_audit(relation regclass, exclude text[], redact text[], level text, refuse_blast boolean, OUT target integer, OUT chosen text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  perform agentdb._check_audit(relation, exclude, redact);
+  if level not in ('statement', 'row') or refuse_blast is null
+    or level = 'statement' and agentdb._needs_rows(relation) is not null then
+    perform agentdb._refuse(
+      format('level %s is not possible: %s', level, coalesce(agentdb._needs_rows(relation), 'statement or row')),
+      'Leave level out to have the fastest that is right.');
+  end if;
+  chosen := coalesce(level, case when agentdb._needs_rows(relation) is null then 'statement' else 'row' end);
+  lock table agentdb.audit_target in share row exclusive mode;
+  update agentdb.audit_target as t
+  set exclude = _register_audit.exclude,
+      redact = _register_audit.redact,
+      exclude_places = '{}',
+      redact_places = '{}',
+      level = chosen,
+      refuse_blast = _register_audit.refuse_blast
+  where t.table_oid = relation::oid and t.unaudited_at is null
+  returning t.audit_target_id into target;
+  if target is null then
+    insert into agentdb.audit_target as t (
+      table_oid, table_name, level, exclude, redact, refuse_blast, layout
+    )
+    values (
+      relation, agentdb._table_name(relation), chosen, exclude, redact, refuse_blast, ''
+    )
+    returning t.audit_target_id into target;
+  end if;
+  perform agentdb._generate_capture(target);
+  perform agentdb._lend_capture(target, (
+    select pg_get_userbyid(c.relowner) from pg_class as c where c.oid = relation));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._register_audit(relation regclass, exclude text[], redact text[], level text, refuse_blast boolean, OUT target integer, OUT chosen text) IS 'Makes the capture function of a table and lets its owner use it in triggers.';
+
+
+
+CREATE FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, outcome text) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_released bigint;
+begin
+  update agentdb.lock as l
+  set run_id = null,
+      outcome = _release_locks.outcome,
+      expires_at = '-infinity'
+  from (
+    select h.lock_name, h.slot
+    from agentdb.lock as h
+    where h.agent_id = _release_locks.agent_id and h.run_id = _release_locks.run_id
+    for no key update skip locked
+  ) as h
+  where l.lock_name = h.lock_name and l.slot = h.slot;
+  get diagnostics v_released = row_count;
+  return v_released;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, outcome text) IS 'Frees all locks of a run that is over and returns how many.';
 
 
 
@@ -1120,6 +3390,29 @@ COMMENT ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) IS 'Adds th
 
 
 
+CREATE FUNCTION agentdb._row_write_sql(target integer) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN format('
+  if not v_same then
+    execute agentdb._capture_sql(%1$s, tg_op, ''$1, $2, session_user, $3, $4, $5, $6'',
+        ''(select ($7).*)'', ''(select ($8).*)'')
+      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address, old, new;
+  elsif tg_op = ''INSERT'' then
+    %2$s
+  elsif tg_op = ''DELETE'' then
+    %3$s
+  else
+    %4$s
+  end if;'::text, target, agentdb._log_sql(target, 'insert'::text, agentdb._key_sql(target, 'v_new'::text), 'null'::text, agentdb._row_sql(target, 'v_new'::text)), agentdb._log_sql(target, 'delete'::text, agentdb._key_sql(target, 'v_old'::text), agentdb._row_sql(target, 'v_old'::text), 'null'::text), CASE WHEN (agentdb._key_sql(target, 'n'::text) <> 'null::jsonb'::text) THEN agentdb._one_row_sql(target) ELSE format('if record_image_ne(v_old, v_new) then
+    %s
+    end if;'::text, agentdb._log_sql(target, 'update'::text, 'null::jsonb'::text, agentdb._row_sql(target, 'v_old'::text), agentdb._row_sql(target, 'v_new'::text))) END);
+
+
+
+COMMENT ON FUNCTION agentdb._row_write_sql(target integer) IS 'PL/pgSQL text: writes what happened to a row.';
+
+
+
 CREATE FUNCTION agentdb._rule_query(view_name text, max_alerts integer) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN format('select coalesce(jsonb_agg(r), ''[]'') from (select v.labels, v.value, v.annotations from %I.%I as v limit %s) as r'::text, (parse_ident(view_name))[1], (parse_ident(view_name))[2], (max_alerts + 1));
@@ -1130,31 +3423,32 @@ COMMENT ON FUNCTION agentdb._rule_query(view_name text, max_alerts integer) IS '
 
 
 
-CREATE FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id bigint, OUT policy_name text) RETURNS record
+CREATE FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id bigint, OUT pooled boolean, OUT policy_name text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  select a.agent_id, a.policy_name
-    into _session_agent.agent_id, _session_agent.policy_name
+  select a.agent_id, a.pooled, a.policy_name
+    into _session_agent.agent_id, _session_agent.pooled, _session_agent.policy_name
   from agentdb.agent as a
   left join agentdb.agent_secret as s on s.agent_id = a.agent_id
   where a.role_name = session_user
     and (a.agent_name = agent or (agent is null and not a.pooled))
     and (not a.pooled or s.secret_hash = agentdb._hash_secret(secret));
   if not found then
-    raise exception 'role % may not run agent %', session_user, coalesce(agent, '(its own)')
+    raise exception 'role % may not run agent %',
+        session_user, coalesce(agent, '(its own)')
       using errcode = 'ZA002',
             hint = 'An operator registers agents: select * from agentdb.register_agent('
-              'name => ''…'', role_name => ''' || session_user || '''); an agent behind '
-              'a shared role also gives agent => and secret =>.';
+              'name => ''…'', role_name => ''' || session_user || '''); an agent '
+              'behind a shared role also gives agent => and secret =>.';
   end if;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id bigint, OUT policy_name text) IS 'Resolves the agent of a session by its login role, or by name and secret behind a shared role; raises ZA002.';
+COMMENT ON FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id bigint, OUT pooled boolean, OUT policy_name text) IS 'Resolves the agent of a session by its login role, or by name and secret behind a shared role; raises ZA002.';
 
 
 
@@ -1168,131 +3462,259 @@ COMMENT ON FUNCTION agentdb._severity_rank(severity text) IS 'Orders severities:
 
 
 
-CREATE TABLE agentdb.agent (
-    agent_id bigint NOT NULL,
-    agent_name text NOT NULL,
-    role_name name NOT NULL,
-    pooled boolean NOT NULL,
-    policy_name text NOT NULL,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    registered_by name DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
-);
+CREATE FUNCTION agentdb._span(value interval) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE(NULLIF(concat_ws(' '::text, (NULLIF((s.seconds / 86400), 0) || ' d'::text), (NULLIF(((s.seconds % (86400)::bigint) / 3600), 0) || ' h'::text), (NULLIF(((s.seconds % (3600)::bigint) / 60), 0) || ' min'::text), (NULLIF((s.seconds % (60)::bigint), 0) || ' s'::text)), ''::text), '0 s'::text) AS "coalesce"
+    FROM ( SELECT (floor(EXTRACT(epoch FROM _span.value)))::bigint AS seconds) s;
+END;
 
 
 
-COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
+COMMENT ON FUNCTION agentdb._span(value interval) IS 'A length of time as people say it, such as 1 h 30 min.';
 
 
 
-CREATE TABLE agentdb.policy (
-    policy_name text NOT NULL,
-    description text NOT NULL,
-    max_open_runs integer DEFAULT 20 NOT NULL,
-    abandon_after interval DEFAULT '1 day'::interval NOT NULL,
-    token_rate_per_hour bigint DEFAULT 1000000 NOT NULL,
-    token_rate_factor double precision DEFAULT 3 NOT NULL,
-    token_rate_window interval DEFAULT '00:30:00'::interval NOT NULL,
-    token_rate_baseline interval DEFAULT '7 days'::interval NOT NULL,
-    token_rate_min_history interval DEFAULT '1 day'::interval NOT NULL,
-    token_rate_floor bigint DEFAULT 10000 NOT NULL,
-    no_progress_after interval DEFAULT '00:15:00'::interval NOT NULL,
-    repeated_tool_call_count integer DEFAULT 5 NOT NULL,
-    repeated_tool_call_window interval DEFAULT '00:10:00'::interval NOT NULL,
-    tool_errors_count integer DEFAULT 3 NOT NULL,
-    tool_errors_share double precision DEFAULT 0.5 NOT NULL,
-    tool_errors_window interval DEFAULT '00:10:00'::interval NOT NULL,
-    conversation_budget_tokens bigint DEFAULT 500000 NOT NULL,
-    hung_tool_call_after interval DEFAULT '00:05:00'::interval NOT NULL,
-    missed_tick_grace interval DEFAULT '00:01:00'::interval NOT NULL,
-    long_tick_after interval DEFAULT '00:15:00'::interval NOT NULL,
-    log_retention interval DEFAULT '30 days'::interval NOT NULL,
-    CONSTRAINT policy_counts_check CHECK ((((max_open_runs >= 1) AND (max_open_runs <= 10000)) AND (token_rate_per_hour > 0) AND (token_rate_floor >= 0) AND (repeated_tool_call_count > 0) AND (tool_errors_count > 0) AND (conversation_budget_tokens > 0))),
-    CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval))),
-    CONSTRAINT policy_policy_name_check CHECK ((policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
-    CONSTRAINT policy_ratios_check CHECK (((token_rate_factor > (1)::double precision) AND (token_rate_factor < 'Infinity'::double precision) AND ((tool_errors_share >= (0)::double precision) AND (tool_errors_share <= (1)::double precision)))),
-    CONSTRAINT policy_windows_check CHECK ((((token_rate_window >= '00:01:00'::interval) AND (token_rate_window <= '1 day'::interval)) AND ((token_rate_baseline >= '1 day'::interval) AND (token_rate_baseline <= '31 days'::interval)) AND ((repeated_tool_call_window >= '00:00:01'::interval) AND (repeated_tool_call_window <= '1 day'::interval)) AND ((tool_errors_window >= '00:00:01'::interval) AND (tool_errors_window <= '1 day'::interval))))
-);
+CREATE FUNCTION agentdb._statement_write_sql(target integer) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN format('
+  if not v_same then
+    execute agentdb._capture_sql(%1$s, tg_op, ''$1, $2, session_user, $3, $4, $5, $6'')
+      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address;
+  elsif tg_op = ''INSERT'' then
+    %2$s;
+  elsif tg_op = ''DELETE'' then
+    %3$s;%5$s
+  else
+    %4$s;
+  end if;'::text, target, agentdb._capture_sql(target, 'INSERT'::text, agentdb._context_sql()), agentdb._capture_sql(target, 'DELETE'::text, agentdb._context_sql()), agentdb._capture_sql(target, 'UPDATE'::text, agentdb._context_sql()), CASE WHEN (agentdb._key_sql(target, 'n'::text) <> 'null::jsonb'::text) THEN format('
+  elsif v_many is null then
+    -- One row: to compare it here is cheaper than to start a wide plan.
+    select * into v_old from agentdb_old;
+    select * into v_new from agentdb_new;
+    %s'::text, agentdb._one_row_sql(target)) ELSE ''::text END);
 
 
 
-COMMENT ON TABLE agentdb.policy IS 'Named thresholds; each agent has one, and every number a rule compares with is a column here.';
+COMMENT ON FUNCTION agentdb._statement_write_sql(target integer) IS 'PL/pgSQL text: writes what a statement changed.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.max_open_runs IS 'How many runs an agent may have open at once; more are refused.';
+CREATE FUNCTION agentdb._table_fault(table_oid oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT CASE WHEN (c.relnamespace = ANY (ARRAY[('agentdb'::regnamespace)::oid, ('pg_catalog'::regnamespace)::oid, ('information_schema'::regnamespace)::oid])) THEN 'it belongs to the system'::text WHEN (c.relpersistence = 't'::"char") THEN 'a temporary table ends with its session'::text WHEN (c.relpersistence = 'u'::"char") THEN 'an unlogged table loses its rows in a crash, the log does not'::text WHEN (c.relkind = ANY (ARRAY['v'::"char", 'm'::"char"])) THEN 'it is a view; audit the tables under it'::text WHEN (c.relkind = 'f'::"char") THEN 'it is a foreign table; audit it where its rows are'::text WHEN (c.relkind <> ALL (ARRAY['r'::"char", 'p'::"char"])) THEN 'it is no table'::text WHEN (EXISTS (SELECT FROM agentdb.audit_target t WHERE ((t.unaudited_at IS NULL) AND (t.table_oid IN (SELECT a.relid FROM pg_partition_ancestors((c.oid)::regclass) a(relid))) AND (t.table_oid <> c.oid)))) THEN 'a table that it is a partition of is audited, and its rows with it'::text WHEN ((c.relkind = 'p'::"char") AND (EXISTS (SELECT FROM agentdb.audit_target t WHERE ((t.unaudited_at IS NULL) AND (t.table_oid IN (SELECT p.relid FROM pg_partition_tree((c.oid)::regclass) p(relid, parentrelid, isleaf, level))) AND (t.table_oid <> c.oid))))) THEN 'a partition of it is audited by itself; unaudit that first'::text ELSE NULL::text END AS "case" FROM pg_class c WHERE (c.oid = _table_fault.table_oid));
 
 
 
-COMMENT ON COLUMN agentdb.policy.abandon_after IS 'A run that logs nothing for this long is ended as abandoned.';
+COMMENT ON FUNCTION agentdb._table_fault(table_oid oid) IS 'Says why a table cannot be audited; NULL where nothing speaks against it.';
+
+
 
+CREATE FUNCTION agentdb._table_name(table_oid oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format('%I.%I'::text, n.nspname, c.relname) AS format FROM (pg_class c JOIN pg_namespace n ON ((n.oid = c.relnamespace))) WHERE (c.oid = _table_name.table_oid));
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_per_hour IS 'Rule token_rate: tokens (input, cached input and output) an agent may use in an hour.';
 
+COMMENT ON FUNCTION agentdb._table_name(table_oid oid) IS 'The name of a table with its schema, quoted where it must be.';
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_factor IS 'Rule token_rate: how many times its average window an agent may use in a window.';
 
+CREATE FUNCTION agentdb._take_back_capture(target integer, owner name) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  execute format('revoke all on function agentdb.%I from %I', '_capture_' || target, owner);
+  execute format('revoke all on function agentdb._capture_truncate from %I', owner);
+end;
+$$;
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_window IS 'Rule token_rate: the window that is compared with the average.';
+
+COMMENT ON FUNCTION agentdb._take_back_capture(target integer, owner name) IS 'Ends what _lend_capture() began: triggers fire without the right to call their function.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_baseline IS 'Rule token_rate: how far back the average looks.';
+CREATE FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot integer, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  with former as (
+    select l.slot, l.run_id
+    from agentdb.lock as l
+    where l.lock_name = _take_lock.name
+      and l.slot between first_slot and last_slot
+      and not agentdb._is_live(l.expires_at, l.renewed_at, v_now)
+    order by l.slot
+    limit 1
+    for no key update skip locked
+  )
+  update agentdb.lock as l
+  set fence = agentdb._next_fence(l.fence, l.slot, v_now),
+      agent_id = _take_lock.agent_id,
+      run_id = _take_lock.run_id,
+      acquired_at = v_now,
+      renewed_at = v_now,
+      expires_at = v_now + least(span, max_hold),
+      hold_until = coalesce(v_now + max_hold, 'infinity'),
+      renewals = 0,
+      depth = 1,
+      outcome = null,
+      reason = null
+  from former
+  where l.lock_name = _take_lock.name and l.slot = former.slot
+  returning l.fence, l.expires_at, l.slot,
+    case when former.run_id is null then 'acquired' else 'taken_over' end
+    into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome;
+end;
+$$;
 
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_min_history IS 'Rule token_rate: how old an agent''s first tokens must be before it has an average.';
+COMMENT ON FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot integer, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) IS 'Takes the first free or expired slot of a name, or returns NULL.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_floor IS 'Rule token_rate: windows below this many tokens are never an anomaly.';
+CREATE FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if given is not null then
+    select e.* into _take_otherwise.fence, _take_otherwise.expires_at,
+      _take_otherwise.slot, _take_otherwise.outcome
+    from agentdb._reenter_lock(name, given, run_id) as e;
+    if _take_otherwise.fence is not null then
+      return;
+    end if;
+  end if;
+  select b.* into _take_otherwise.outcome, _take_otherwise.holder,
+    _take_otherwise.expires_at
+  from agentdb._blocking_lock(name, first_slot, last_slot) as b;
+  if _take_otherwise.outcome is null
+    and agentdb._make_lock(name, first_slot, last_slot) > 0 then
+    select t.* into _take_otherwise.fence, _take_otherwise.expires_at,
+      _take_otherwise.slot, _take_otherwise.outcome
+    from agentdb._take_lock(
+      name, first_slot, last_slot, run_id, agent_id, span, max_hold) as t;
+  end if;
+  if _take_otherwise.fence is null then
+    _take_otherwise.outcome := coalesce(_take_otherwise.outcome, 'busy');
+    perform agentdb._count_denial(name, run_id, agent_id);
+  end if;
+end;
+$$;
 
 
 
-COMMENT ON COLUMN agentdb.policy.no_progress_after IS 'Rule no_progress: how long an open run may reach no step.';
+COMMENT ON FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) IS 'Re-enters a lock, takes one whose name is new, or says what is in the way and counts the denial.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.repeated_tool_call_count IS 'Rule repeated_tool_call: how many calls of one tool a run may make in the window.';
+CREATE TABLE agentdb.lock (
+    lock_name text NOT NULL,
+    slot integer DEFAULT 0 NOT NULL,
+    fence bigint NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    acquired_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    renewed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    hold_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    renewals integer DEFAULT 0 NOT NULL,
+    depth integer DEFAULT 0 NOT NULL,
+    outcome text,
+    reason text,
+    CONSTRAINT lock_slot_check CHECK (((slot >= 0) AND (slot <= 1000)))
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
 
 
-COMMENT ON COLUMN agentdb.policy.repeated_tool_call_window IS 'Rule repeated_tool_call: the window.';
+COMMENT ON TABLE agentdb.lock IS 'Locks and slots of semaphores, a row each: who holds it and until when.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.tool_errors_count IS 'Rule tool_errors: from how many failed calls of a tool in the window on.';
+COMMENT ON COLUMN agentdb.lock.fence IS 'The number of the present or last tenure; it only grows.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.tool_errors_share IS 'Rule tool_errors: from which share of failed calls on, 0 to 1.';
+COMMENT ON COLUMN agentdb.lock.agent_id IS 'Who held it last.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.tool_errors_window IS 'Rule tool_errors: the window.';
+COMMENT ON COLUMN agentdb.lock.run_id IS 'The run that holds it; NULL when it is free or cooling.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.conversation_budget_tokens IS 'Rule conversation_budget: tokens a conversation may use over all its runs.';
+COMMENT ON COLUMN agentdb.lock.hold_until IS 'The end that no renewal goes beyond.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.hung_tool_call_after IS 'Rule hung_tool_call: how long a tool call may be in flight.';
+COMMENT ON COLUMN agentdb.lock.depth IS 'How many releases it takes, one for each acquisition of the same run.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.missed_tick_grace IS 'Rule missed_tick: how late a tick may begin.';
+COMMENT ON COLUMN agentdb.lock.outcome IS 'How the last tenure ended; NULL while it lasts.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.long_tick_after IS 'Rule long_tick: how long a run with a tick interval may take.';
+CREATE TABLE agentdb.lock_log (
+    lock_name text NOT NULL,
+    slot integer NOT NULL,
+    fence bigint NOT NULL,
+    agent_id bigint,
+    run_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    acquired_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    renewals integer NOT NULL,
+    outcome text NOT NULL,
+    ended_by name NOT NULL,
+    reason text
+)
+PARTITION BY RANGE (recorded_at);
 
 
 
-COMMENT ON COLUMN agentdb.policy.log_retention IS 'How long log rows are kept; the longest of all policies counts.';
+COMMENT ON TABLE agentdb.lock_log IS 'Tenures of locks that have ended, and how; append-only, a partition a UTC day.';
+
+
+
+CREATE FUNCTION agentdb._tenure(as_of timestamp with time zone) RETURNS TABLE(lock_name text, slot integer, fence bigint, agent_id bigint, run_id bigint, acquired_at timestamp with time zone, expires_at timestamp with time zone, renewals integer)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT l.lock_name,
+     l.slot,
+     l.fence,
+     l.agent_id,
+     l.run_id,
+     l.acquired_at,
+     l.expires_at,
+     l.renewals
+    FROM agentdb.lock l
+   WHERE ((l.run_id IS NOT NULL) AND (l.acquired_at <= _tenure.as_of))
+ UNION ALL
+  SELECT h.lock_name,
+     h.slot,
+     h.fence,
+     h.agent_id,
+     h.run_id,
+     h.acquired_at,
+     h.expires_at,
+     h.renewals
+    FROM agentdb.lock_log h
+   WHERE ((h.acquired_at <= _tenure.as_of) AND (h.recorded_at > _tenure.as_of));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._tenure(as_of timestamp with time zone) IS 'The locks that were held, or expired and not released, at a moment.';
 
 
 
@@ -1320,38 +3742,174 @@ CREATE FUNCTION agentdb._touch_alerts(rule_name text, instances jsonb, at timest
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  insert into agentdb.alert as a (
-    rule_name, fingerprint, labels, annotations, value, severity, state, active_at, seen_at
+  with instance as materialized (
+    select i.*
+    from agentdb._instance(_touch_alerts.rule_name, _touch_alerts.instances) as i
+  ),
+  known as (
+    update agentdb.alert as a
+    set annotations = i.annotations,
+        value = i.value,
+        severity = i.severity,
+        seen_at = _touch_alerts.at,
+        state = case a.state when 'resolved' then 'pending' else a.state end,
+        episode = a.episode + (a.state = 'resolved')::integer,
+        active_at = case a.state
+          when 'resolved' then _touch_alerts.at else a.active_at end,
+        firing_at = case a.state when 'resolved' then null else a.firing_at end,
+        resolved_at = null
+    from instance as i
+    where a.rule_name = _touch_alerts.rule_name
+      and a.fingerprint = i.fingerprint
+    returning a.fingerprint
   )
-  select distinct on (md5((i.item -> 'labels')::text))
-    r.rule_name, md5((i.item -> 'labels')::text),
-    agentdb._bounded_json(i.item -> 'labels', 8192),
-    agentdb._bounded_json(coalesce(nullif(i.item -> 'annotations', 'null'), '{}'), 65536),
-    (i.item ->> 'value')::double precision,
-    case
-      when i.item #>> '{annotations,severity}' in ('info', 'warning', 'critical')
-        then i.item #>> '{annotations,severity}'
-      else r.severity
-    end,
-    'pending', _touch_alerts.at, _touch_alerts.at
-  from agentdb.alert_rule as r
-  cross join jsonb_array_elements(_touch_alerts.instances) as i (item)
-  where r.rule_name = _touch_alerts.rule_name
-  on conflict on constraint alert_rule_name_fingerprint_key do update
-  set annotations = excluded.annotations,
-      value = excluded.value,
-      severity = excluded.severity,
-      seen_at = excluded.seen_at,
-      state = case a.state when 'resolved' then 'pending' else a.state end,
-      episode = a.episode + (a.state = 'resolved')::integer,
-      active_at = case a.state when 'resolved' then excluded.active_at else a.active_at end,
-      firing_at = case a.state when 'resolved' then null else a.firing_at end,
-      resolved_at = null;
+  insert into agentdb.alert (
+    rule_name, fingerprint, labels, annotations, value, severity, state, active_at,
+    seen_at
+  )
+  select
+    _touch_alerts.rule_name, i.fingerprint, i.labels, i.annotations, i.value,
+    i.severity, 'pending', _touch_alerts.at, _touch_alerts.at
+  from instance as i
+  where i.fingerprint not in (select k.fingerprint from known as k);
 $$;
 
 
 
 COMMENT ON FUNCTION agentdb._touch_alerts(rule_name text, instances jsonb, at timestamp with time zone) IS 'Marks the alerts of a rule as seen now; new ones and resolved ones begin an episode as pending.';
+
+
+
+CREATE FUNCTION agentdb._truncate_sql(target integer, table_oid oid) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+  select replace(
+    agentdb._capture_sql(target, 'DELETE', '$1, $2, session_user, $3, $4, $5, $6',
+      format('only %s', table_oid::regclass)),
+    '''delete'', ', '''truncate'', ');
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) IS 'SQL text: records all rows of a table as removed.';
+
+
+
+CREATE FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT max_rows integer) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_bound bigint := agentdb._bound_run();
+begin
+  select min(p.blast_radius_rows), min(a.agent_id) filter (where not a.pooled)
+    into max_rows, _writer.agent_id
+  from agentdb.agent as a
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where a.role_name = session_user;
+  if exists (
+    select from agentdb.run as r where r.run_id = v_bound and r.role_name = session_user
+  ) then
+    select case when r.ended_at is null then r.run_id end, r.agent_id
+      into _writer.run_id, _writer.agent_id
+    from agentdb.run as r
+    where r.run_id = v_bound;
+  elsif _writer.agent_id is not null then
+    select min(r.run_id) into _writer.run_id
+    from agentdb.run as r
+    where r.role_name = session_user
+      and r.agent_id = _writer.agent_id
+      and r.ended_at is null
+    having count(*) = 1;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT max_rows integer) IS 'Who writes: the session''s agent, its run by the bound token or because it is the only open one, and how many rows its policy allows a statement.';
+
+
+
+CREATE FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interval DEFAULT '00:15:00'::interval, max_hold interval DEFAULT NULL::interval, INOUT fence bigint DEFAULT NULL::bigint, run bigint DEFAULT NULL::bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  select a.acquired, a.fence, a.expires_at, a.ttl_ms, a.holder, a.outcome
+    into acquire_lock.acquired, acquire_lock.fence, acquire_lock.expires_at,
+      acquire_lock.ttl_ms, acquire_lock.holder, acquire_lock.outcome
+  from agentdb._acquire(
+    acquire_lock.name, 0, 0, acquire_lock.ttl, acquire_lock.max_hold,
+    acquire_lock.fence, acquire_lock.run) as a;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) IS 'Takes a lock for the run, or says who holds it; fence => re-enters the run''s own; raises ZA001, ZA003, ZA004 or ZA005, never for a held lock.';
+
+
+
+CREATE FUNCTION agentdb.acquire_slot(OUT acquired boolean, OUT slot integer, name text, slots integer, ttl interval DEFAULT '00:15:00'::interval, max_hold interval DEFAULT NULL::interval, INOUT fence bigint DEFAULT NULL::bigint, run bigint DEFAULT NULL::bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  perform agentdb._check_slots(name, slots);
+  select a.acquired, a.slot, a.fence, a.expires_at, a.ttl_ms, a.holder, a.outcome
+    into acquire_slot.acquired, acquire_slot.slot, acquire_slot.fence,
+      acquire_slot.expires_at, acquire_slot.ttl_ms, acquire_slot.holder,
+      acquire_slot.outcome
+  from agentdb._acquire(
+    acquire_slot.name, 1, acquire_slot.slots, acquire_slot.ttl, acquire_slot.max_hold,
+    acquire_slot.fence, acquire_slot.run) as a;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.acquire_slot(OUT acquired boolean, OUT slot integer, name text, slots integer, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) IS 'Takes one of the slots of a semaphore for the run; renew_lock and release_lock work on it as on a lock; raises ZA001, ZA003, ZA004 or ZA005.';
+
+
+
+CREATE FUNCTION agentdb.audit_table(relation regclass, exclude text[] DEFAULT '{}'::text[], redact text[] DEFAULT '{}'::text[], level text DEFAULT NULL::text, refuse_blast boolean DEFAULT false) RETURNS TABLE(table_name text, fires text, row_key text[])
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+declare
+  v_target integer;
+  v_child regclass;
+begin
+  perform agentdb._drop_triggers(relation);
+  select r.target, r.chosen into v_target, audit_table.fires
+  from agentdb._register_audit(relation, exclude, redact, audit_table.level, refuse_blast) as r;
+  perform agentdb._create_triggers(relation, v_target, fires);
+  perform agentdb._grant_usage(relation);
+  perform agentdb._end_audit(relation, false);
+  select t.table_name, t.row_key into audit_table.table_name, audit_table.row_key
+  from agentdb.audited_table as t where t.table_oid = relation::oid;
+  return next;
+  -- Each table of an inheritance tree holds rows of its own.
+  for v_child in
+    select i.inhrelid from pg_inherits as i
+    join pg_class as c on c.oid = i.inhparent and c.relkind = 'r'
+    where i.inhparent = relation::oid
+  loop
+    return query select * from agentdb.audit_table(v_child, exclude, redact, 'row', refuse_blast);
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.audit_table(relation regclass, exclude text[], redact text[], level text, refuse_blast boolean) IS 'Records every change of a table from now on, without some columns or only that they changed; raises ZA004 or ZA030.';
 
 
 
@@ -1419,6 +3977,47 @@ COMMENT ON FUNCTION agentdb.begin_tool_call(tool text, args jsonb, call_id text,
 
 
 
+CREATE FUNCTION agentdb.begin_wait(name text, at_most interval DEFAULT '00:01:00'::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(until_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_run_id bigint;
+  v_agent_id bigint;
+begin
+  if not agentdb._is_clean_name(name, 200) then
+    perform agentdb._refuse('this is no name for a lock',
+      'Use 1 to 200 visible characters on one line.');
+  elsif at_most is null or at_most <= '0' or at_most > '1 day' then
+    perform agentdb._refuse(
+      format('at_most must be between 0 and 1 day, got %s', coalesce(at_most::text, 'NULL')),
+      'Give the longest time that you will wait.'
+    );
+  end if;
+  select c.run_id, c.agent_id into v_run_id, v_agent_id
+  from agentdb._current_run(begin_wait.run) as c;
+  if (
+    select count(*) from agentdb.lock_waiter as w where w.run_id = v_run_id
+  ) >= 1000 then
+    raise exception 'run % waits for 1000 locks already', v_run_id
+      using errcode = 'ZA005', hint = 'select agentdb.end_wait(name => …);';
+  end if;
+  insert into agentdb.lock_waiter as w (lock_name, run_id, agent_id, until_at)
+  values (begin_wait.name, v_run_id, v_agent_id, clock_timestamp() + at_most)
+  on conflict on constraint lock_waiter_pkey do update
+  set until_at = excluded.until_at
+  returning w.until_at into begin_wait.until_at;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.begin_wait(name text, at_most interval, run bigint) IS 'Says that the run waits for a lock; wait_for_lock of the Python client does it; raises ZA001, ZA003, ZA004 or ZA005.';
+
+
+
 CREATE FUNCTION agentdb.bind_run(token text) RETURNS bigint
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1482,8 +4081,8 @@ CREATE FUNCTION agentdb.claim_notification(runner_name text, max_notifications i
   )
   select
     c.notification_id, c.attempt, c.receiver_name, r.channel, r.target, r.secret_ref,
-    c.idempotency_key, c.kind, format('agentdb/%s/A-%s', current_database(), c.alert_id),
-    c.payload
+    c.idempotency_key, c.kind,
+    format('agentdb/%s/A-%s', current_database(), c.alert_id), c.payload
   from claimed as c
   join agentdb.receiver as r on r.receiver_name = c.receiver_name
   order by c.notification_id;
@@ -1532,6 +4131,8 @@ CREATE FUNCTION agentdb.end_run(outcome text DEFAULT 'succeeded'::text, summary 
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
     AS $$
+declare
+  v_agent_id bigint;
 begin
   if outcome is null or outcome not in ('succeeded', 'failed', 'cancelled') then
     perform agentdb._refuse(
@@ -1539,7 +4140,8 @@ begin
       'Say succeeded, failed or cancelled.'
     );
   end if;
-  select c.run_id into end_run.run_id from agentdb._current_run(end_run.run) as c;
+  select c.run_id, c.agent_id into end_run.run_id, v_agent_id
+  from agentdb._current_run(end_run.run) as c;
   update agentdb.run as r
   set ended_at = clock_timestamp(),
       outcome = end_run.outcome,
@@ -1549,6 +4151,7 @@ begin
   if not found then
     perform agentdb._refuse_closed_run(end_run.run_id);
   end if;
+  perform agentdb._release_locks(end_run.run_id, v_agent_id, 'run_ended');
   return next;
 end;
 $$;
@@ -1599,8 +4202,8 @@ begin
     raise exception 'run % began no tool call %', end_tool_call.run_id,
         agentdb._clean_text(call_id, 100)
       using errcode = 'ZA006',
-            hint = 'Use the id that begin_tool_call() returned, or record the whole call '
-              'at once with log_tool_call().';
+            hint = 'Use the id that begin_tool_call() returned, or record the whole '
+              'call at once with log_tool_call().';
   end if;
   return next;
 end;
@@ -1609,6 +4212,28 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.end_tool_call(call_id text, ok boolean, error text, result_size bigint, run bigint) IS 'Records how a begun tool call ended, timed by the database; a second end changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.end_wait(name text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(waited boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_run_id bigint;
+begin
+  select c.run_id into v_run_id from agentdb._current_run(end_wait.run) as c;
+  delete from agentdb.lock_waiter as w
+  where w.lock_name = name and w.run_id = v_run_id;
+  waited := found;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.end_wait(name text, run bigint) IS 'Says that the run waits no longer for a lock; raises ZA001 or ZA003.';
 
 
 
@@ -1647,7 +4272,7 @@ begin
       failed_at = clock_timestamp(),
       error = agentdb._clean_text(fail_rule.error, 2000),
       next_evaluation_at = clock_timestamp()
-        + least(r.evaluate_every * power(2, least(r.failures, 10)), interval '5 minutes')
+        + least(r.evaluate_every * power(2, least(r.failures, 10)), '5 minutes')
   where r.rule_name = fail_rule.rule_name
     and r.evaluation = fail_rule.evaluation;
   return found;
@@ -1657,6 +4282,38 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.fail_rule(rule_name text, evaluation bigint, error text) IS 'Records that an evaluation failed and puts the next one off, doubling up to 5 minutes; false when another came between.';
+
+
+
+CREATE FUNCTION agentdb.fence_table(table_name text, lock_name text) RETURNS TABLE(fenced_table text, lock text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+declare
+  v_table regclass := agentdb._fence_target(table_name);
+  v_part regclass;
+begin
+  if not agentdb._is_clean_name(lock_name, 200) then
+    perform agentdb._refuse(
+      format('%L is no name for a lock', agentdb._clean_text(lock_name, 100)),
+      'Use 1 to 200 visible characters on one line.'
+    );
+  end if;
+  perform agentdb.unfence_table(table_name);
+  for v_part in select p.relid from pg_partition_tree(v_table) as p order by p.level loop
+    perform agentdb._add_fence(v_part, v_part = v_table, lock_name);
+  end loop;
+  if not exists (select from pg_partition_tree(v_table)) then
+    perform agentdb._add_fence(v_table, true, lock_name);
+  end if;
+  return query select v_table::text, fence_table.lock_name;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.fence_table(table_name text, lock_name text) IS 'Lets only the run that holds a lock write a table; called by the table''s owner; raises ZA004, ZA006, and ZA020 at the writes it refuses.';
 
 
 
@@ -1686,11 +4343,13 @@ begin
   made as (
     insert into agentdb.notification (alert_id, episode, kind, receiver_name, payload)
     select f.alert_id, f.episode, k.kind, r.receiver_name,
-      agentdb._payload((select a from agentdb.alert as a where a.alert_id = f.alert_id), k.kind)
+      agentdb._payload(
+        (select a from agentdb.alert as a where a.alert_id = f.alert_id), k.kind)
     from flushed as f
     -- What fired and went away between two flushes is still told, once.
-    cross join lateral unnest(case f.state
-      when 'firing' then array['firing'] else array['firing', 'resolved'] end) as k (kind)
+    cross join lateral unnest(
+      case f.state when 'firing' then '{firing}' else '{firing, resolved}'::text[] end
+    ) as k (kind)
     join agentdb.receiver as r
       on r.enabled
       and agentdb._severity_rank(f.severity) >= agentdb._severity_rank(r.min_severity)
@@ -1700,7 +4359,8 @@ begin
       do nothing
     returning 1
   )
-  select (select count(*) from flushed), (select count(*) from made) into v_flushed, v_made;
+  select (select count(*) from flushed), (select count(*) from made)
+    into v_flushed, v_made;
   -- Only runners listen, and only this function, which no agent can call, notifies.
   if v_made > 0 then
     perform pg_notify('agentdb_notification', '');
@@ -1712,6 +4372,53 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.flush(max_alerts integer) IS 'Writes the notifications of alerts that began to fire or were resolved and wakes the runners; returns the number of alerts.';
+
+
+
+CREATE FUNCTION agentdb.force_release_lock(name text, reason text, slot integer DEFAULT NULL::integer) RETURNS TABLE(fence bigint, holder text, held_for interval, was text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  if reason is null or reason !~ '[^[:space:]]' then
+    perform agentdb._refuse('a reason is required',
+      'Say why the holder must lose the lock: it is kept in the log.');
+  end if;
+  return query
+    update agentdb.lock as l
+    set run_id = null,
+        outcome = 'forced',
+        reason = agentdb._clean_text(force_release_lock.reason, 1000),
+        expires_at = '-infinity'
+    from agentdb.lock_status as s
+    where l.lock_name = force_release_lock.name
+      and (force_release_lock.slot is null or l.slot = force_release_lock.slot)
+      and s.lock_name = l.lock_name
+      and s.slot = l.slot
+      and s.state <> 'free'
+    returning l.fence, s.holder, v_now - l.acquired_at, s.state;
+  if not found and not exists (
+    select from agentdb.lock as l where l.lock_name = force_release_lock.name
+  ) then
+    raise exception 'there is no lock %', coalesce(agentdb._clean_text(name, 200), 'NULL')
+      using errcode = 'ZA006', hint = 'select * from agentdb.lock_status;';
+  end if;
+exception when lock_not_available then
+  raise exception 'lock % is being changed in a transaction that is still open', name
+    using errcode = 'ZA021',
+          hint = 'End that session: select pid, usename, state, query, '
+            'pg_terminate_backend(pid) from pg_stat_activity '
+            'where pid = any (array(select unnest(pg_blocking_pids(pid)) from '
+            'pg_stat_activity));';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.force_release_lock(name text, reason text, slot integer) IS 'Takes a lock, or one slot of a semaphore, from its holder; the reason is logged; raises ZA004, ZA006 or ZA021.';
 
 
 
@@ -1764,7 +4471,8 @@ begin
   if step is null or step !~ '[^[:space:]]' then
     perform agentdb._refuse(
       'step must not be empty',
-      'Name what was reached, for example: select * from agentdb.log_progress(''fetched page 3'');'
+      'Name what was reached, for example: '
+        'select * from agentdb.log_progress(''fetched page 3'');'
     );
   end if;
   select c.run_id, c.agent_id into log_progress.run_id, v_agent_id
@@ -1873,7 +4581,8 @@ begin
 exception when invalid_text_representation or numeric_value_out_of_range then
   perform agentdb._refuse(
     format('a row of the array is ill-formed: %s', sqlerrm),
-    'Token counts are whole numbers and cost is a number; nothing of this call was recorded.'
+    'Token counts are whole numbers and cost is a number; nothing of this call was '
+      'recorded.'
   );
 end;
 $$;
@@ -1894,7 +4603,9 @@ declare
 begin
   perform agentdb._check_tool(tool, call_id);
   if ok is null then
-    perform agentdb._refuse('ok must not be NULL', 'Say true or false: did the call do what it should?');
+    perform agentdb._refuse(
+      'ok must not be NULL', 'Say true or false: did the call do what it should?'
+    );
   elsif result_size < 0 or duration < '0' then
     perform agentdb._refuse('result_size and duration must not be negative',
       'Give characters or bytes of the result, and the time it took.');
@@ -1983,6 +4694,7 @@ CREATE FUNCTION agentdb.maintain(days_ahead integer DEFAULT 3) RETURNS TABLE(act
 declare
   v_today date := (clock_timestamp() at time zone 'UTC')::date;
   v_keep interval := (select max(p.log_retention) from agentdb.policy as p);
+  v_keep_audit interval := (select max(p.audit_retention) from agentdb.policy as p);
   v_log text;
   v_object text;
 begin
@@ -1999,18 +4711,24 @@ begin
     return query select * from agentdb._add_partitions(v_log, days_ahead);
   end loop;
   for v_object in
-    select p.partition_name from agentdb.log_partition as p where p.day < v_today - v_keep
+    select p.partition_name
+    from agentdb.log_partition as p
+    where p.day < v_today
+      - case p.log_name when 'audit_log' then v_keep_audit else v_keep end
   loop
     return query select agentdb._drop_partition(v_object), v_object;
   end loop;
   return query
-    select 'abandoned', format('run %s', r.run_id) from agentdb._abandon_runs(null) as r;
+    select 'abandoned', format('run %s', r.run_id)
+    from agentdb._abandon_runs(null) as r;
+  return query select * from agentdb._prune_locks(v_keep);
+  return query select * from agentdb._maintain_audit();
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.maintain(days_ahead integer) IS 'Adds log partitions ahead, drops those past policy.log_retention, ends abandoned runs; says what it did.';
+COMMENT ON FUNCTION agentdb.maintain(days_ahead integer) IS 'Adds log partitions ahead, drops those past their retention, ends abandoned runs, adapts the audit to altered tables; says what it did.';
 
 
 
@@ -2021,15 +4739,20 @@ CREATE FUNCTION agentdb.mark_failed(notification_id bigint, attempt integer, sta
     AS $$
 declare
   v_state text;
+  v_wish interval := least(coalesce(retry_after, '0'), '1 hour');
   -- Exponential back-off with jitter, so that many failures do not return as one wave.
-  v_delay interval := least(interval '10 minutes', interval '0.5 seconds' * power(2, least(attempt, 12)))
-    * (0.5 + random() / 2);
+  v_delay interval := (0.5 + random() / 2)
+    * least('10 minutes', interval '0.5 seconds' * power(2, least(attempt, 12)));
 begin
   update agentdb.notification as n
-  set state = case when mark_failed.permanent or n.attempt >= n.max_attempts then 'dead' else 'queued' end,
-      finished_at = case when mark_failed.permanent or n.attempt >= n.max_attempts then clock_timestamp() end,
-      visible_at = clock_timestamp()
-        + greatest(v_delay, least(coalesce(mark_failed.retry_after, '0'), interval '1 hour')),
+  set state = case
+        when mark_failed.permanent or n.attempt >= n.max_attempts then 'dead'
+        else 'queued'
+      end,
+      finished_at = case
+        when mark_failed.permanent or n.attempt >= n.max_attempts then clock_timestamp()
+      end,
+      visible_at = clock_timestamp() + greatest(v_delay, v_wish),
       status = mark_failed.status,
       error = agentdb._clean_text(mark_failed.error, 1000)
   where n.notification_id = mark_failed.notification_id
@@ -2096,12 +4819,13 @@ begin
   if not agentdb._is_clean_name(name, 63) or name !~ '^[a-z0-9][a-z0-9_.-]*$' then
     perform agentdb._refuse(
       format('%L is no name for an agent', agentdb._clean_text(name, 100)),
-      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, beginning with a letter or digit.'
+      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first.'
     );
   elsif role_name is null or pooled is null or policy is null then
     perform agentdb._refuse(
       'role_name, policy and pooled must not be NULL',
-      'select * from agentdb.register_agent(name => ''billing'', role_name => ''billing_agent'');'
+      'select * from agentdb.register_agent('
+        'name => ''billing'', role_name => ''billing_agent'');'
     );
   elsif not exists (
     select from agentdb.policy as p where p.policy_name = register_agent.policy
@@ -2134,6 +4858,97 @@ COMMENT ON FUNCTION agentdb.register_agent(name text, role_name text, policy tex
 
 
 
+CREATE FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(released boolean, outcome text, held_for interval, cooling_until timestamp with time zone, waiting bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_run_id bigint;
+  v_span interval;
+begin
+  select c.run_id into v_run_id from agentdb._current_run(release_lock.run) as c;
+  if at_least is not null then
+    v_span := agentdb._cooling_span(v_run_id, at_least);
+  end if;
+  update agentdb.lock as l
+  set depth = l.depth - 1,
+      run_id = case when l.depth > 1 then l.run_id end,
+      outcome = case when l.depth = 1 then 'released' end,
+      renewed_at = case when l.depth > 1 then l.renewed_at else l.acquired_at end,
+      expires_at = case
+        when l.depth > 1 then l.expires_at
+        when l.acquired_at + v_span > v_now then l.acquired_at + v_span
+        else '-infinity'
+      end
+  where l.lock_name = name
+    and l.fence = release_lock.fence
+    and l.run_id = v_run_id
+  returning l.run_id is null, coalesce(l.outcome, 'still_held'), v_now - l.acquired_at,
+    case when l.run_id is null then nullif(l.expires_at, '-infinity') end,
+    (select count(*) from agentdb.lock_waiter as w
+      where w.lock_name = name and w.until_at > v_now)
+    into released, release_lock.outcome, held_for, cooling_until, waiting;
+  if not found then
+    released := false;
+    release_lock.outcome := 'lost';
+    waiting := 0;
+  end if;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint) IS 'Gives a lock of the run back; at_least => keeps it from being taken until so long after it was acquired; raises ZA001, ZA003 or ZA004.';
+
+
+
+CREATE FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval DEFAULT '00:15:00'::interval, needs_progress boolean DEFAULT false, run bigint DEFAULT NULL::bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) RETURNS record
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_run_id bigint;
+  v_span interval;
+  v_strict boolean;
+  v_now timestamptz;
+begin
+  select c.run_id, c.span, c.needs_progress into v_run_id, v_span, v_strict
+  from agentdb._lock_renewer(renew_lock.run, renew_lock.ttl) as c;
+  v_strict := v_strict or coalesce(needs_progress, false);
+  v_now := clock_timestamp();
+  update agentdb.lock as l
+  set expires_at = least(v_now + v_span, l.hold_until),
+      renewed_at = v_now,
+      renewals = l.renewals + 1
+  where l.lock_name = name
+    and l.fence = renew_lock.fence
+    and l.run_id = v_run_id
+    and l.hold_until > v_now
+    and (not v_strict or agentdb._has_evidence(l.run_id, l.renewed_at))
+  returning true, l.expires_at, 'renewed'
+    into renewed, renew_lock.expires_at, outcome;
+  if not found then
+    renewed := false;
+    select r.expires_at, r.outcome into renew_lock.expires_at, renew_lock.outcome
+    from agentdb._refused_renewal(name, fence, v_run_id, v_now) as r;
+  end if;
+  ttl_ms := greatest(
+    ceil(extract(epoch from renew_lock.expires_at - clock_timestamp()) * 1000), 0);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval, needs_progress boolean, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) IS 'Prolongs a lock of the run and tells the milliseconds left, or why not: lost, max_hold or no_progress; raises ZA001, ZA003 or ZA004.';
+
+
+
 CREATE FUNCTION agentdb.retire_runner(runner_name text) RETURNS void
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2159,7 +4974,11 @@ declare
 begin
   select s.horizon into v_low from agentdb.roll_up_state as s for update skip locked;
   if found then
-    v_high := pg_snapshot_xmin(pg_current_snapshot());
+    -- Bounded, so that a long pause is caught up with in steps that all succeed.
+    v_high := least(
+      pg_snapshot_xmin(pg_current_snapshot()),
+      (v_low::text::bigint + 500000)::text::xid8
+    );
     if v_high > v_low then
       perform agentdb._roll_up_progress(v_low, v_high);
       perform agentdb._roll_up_tool_calls(v_low, v_high);
@@ -2179,6 +4998,210 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.roll_up() IS 'Advances run_activity and token_hour to the newest settled transaction and returns their age; a second caller leaves at once.';
+
+
+
+CREATE FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp with time zone) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET lc_monetary TO 'C'
+    AS $$
+declare
+  v_row jsonb;
+begin
+  perform agentdb._check_past(relation, at);
+  execute format('select p.row_values from (%s) as p', agentdb._past_sql(relation, true))
+    into v_row using at, agentdb._canonical_key(relation, key);
+  return v_row;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp with time zone) IS 'A row as it was at a moment, NULL where it did not exist; raises ZA004, ZA006 or ZA033.';
+
+
+
+CREATE FUNCTION agentdb.row_history(relation regclass, key jsonb) RETURNS TABLE(recorded_at timestamp with time zone, operation text, old_values jsonb, new_values jsonb, agent_name text, run_id bigint, session_role text, statement bigint, audit_log_id bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_key jsonb := agentdb._canonical_key(relation, key);
+begin
+  return query
+    select l.recorded_at, l.operation, l.old_values, l.new_values, a.agent_name, l.run_id,
+      l.session_role, l.statement, l.audit_log_id
+    from agentdb.audit_log as l
+    left join agentdb.agent as a on a.agent_id = l.agent_id
+    where l.audit_target_id in (
+        select t.audit_target_id from agentdb.audit_target as t
+        where t.table_oid = relation::oid)
+      and jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(v_key, 0)
+      and l.row_key = v_key
+    order by l.audit_log_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.row_history(relation regclass, key jsonb) IS 'Everything that happened to a row, the oldest first; the key as JSON, or its bare value; raises ZA004, ZA006 or ZA033.';
+
+
+
+CREATE VIEW agentdb.audit_fault AS
+ SELECT t.audit_target_id,
+    t.table_name,
+    f.fault
+   FROM ((agentdb.audit_target t
+     LEFT JOIN pg_class c ON ((c.oid = t.table_oid)))
+     CROSS JOIN LATERAL ( SELECT 'the table is gone'::text AS fault
+          WHERE (c.oid IS NULL)
+        UNION ALL
+         SELECT 'the table was altered; agentdb.maintain() adapts its capture function'::text
+          WHERE ((c.oid IS NOT NULL) AND (t.layout <> agentdb._layout_now(t.table_oid)))
+        UNION ALL
+         SELECT 'its capture function is gone'::text
+          WHERE (NOT (EXISTS ( SELECT
+                   FROM pg_proc p
+                  WHERE ((p.pronamespace = ('agentdb'::regnamespace)::oid) AND (p.proname = ('_capture_'::text || t.audit_target_id))))))
+        UNION ALL
+         SELECT ('it needs level row now: '::text || agentdb._needs_rows(t.table_oid))
+          WHERE ((t.level = 'statement'::text) AND (agentdb._needs_rows(t.table_oid) IS NOT NULL))
+        UNION ALL
+         SELECT format('trigger %s on %s is %s'::text, w.tgname, (w.table_oid)::regclass,
+                CASE
+                    WHEN (g.oid IS NULL) THEN 'missing'::text
+                    WHEN (g.tgenabled <> 'A'::"char") THEN 'disabled'::text
+                    ELSE 'replaced'::text
+                END) AS format
+           FROM ((( SELECT t.table_oid,
+                    n.tgname
+                   FROM unnest(
+                        CASE t.level
+                            WHEN 'row'::text THEN ARRAY['00_agentdb_audit'::text]
+                            ELSE ARRAY['agentdb_audit_insert'::text, 'agentdb_audit_update'::text, 'agentdb_audit_delete'::text]
+                        END) n(tgname)
+                  WHERE (c.oid IS NOT NULL)
+                UNION ALL
+                 SELECT p_1.relid,
+                    x.tgname
+                   FROM (pg_partition_tree((t.table_oid)::regclass) p_1(relid, parentrelid, isleaf, level)
+                     CROSS JOIN ( VALUES ('00_agentdb_audit'::text), ('agentdb_audit_truncate'::text)) x(tgname))
+                  WHERE ((p_1.relid)::oid <> t.table_oid)
+                UNION ALL
+                 SELECT t.table_oid,
+                    'agentdb_audit_truncate'::text
+                  WHERE (c.oid IS NOT NULL)) w(table_oid, tgname)
+             LEFT JOIN pg_trigger g ON (((g.tgrelid = w.table_oid) AND (g.tgname = w.tgname))))
+             LEFT JOIN pg_proc p ON (((p.oid = g.tgfoid) AND (p.pronamespace = ('agentdb'::regnamespace)::oid))))
+          WHERE ((g.tgenabled IS DISTINCT FROM 'A'::"char") OR (g.tgqual IS NOT NULL) OR (g.tgattr <> ''::int2vector) OR (p.proname IS NULL) OR (p.proname <> ALL (ARRAY[(('_capture_'::text || t.audit_target_id))::name, '_capture_truncate'::name])) OR ((p.proname = '_capture_truncate'::name) AND (g.tgargs <> (convert_to((t.audit_target_id)::text, 'UTF8'::name) || '\x00'::bytea))))) f)
+  WHERE (t.unaudited_at IS NULL);
+
+
+
+COMMENT ON VIEW agentdb.audit_fault IS 'What keeps the audit from recording a table as it should; empty where all is well.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_fault.audit_target_id IS 'The attachment.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_fault.table_name IS 'The table.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_fault.fault IS 'What is wrong.';
+
+
+
+CREATE FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('table', f.table_name) AS jsonb_build_object,
+     (count(*))::double precision AS count,
+     jsonb_build_object('summary', format('the audit of %s has a gap: %s'::text, f.table_name, "left"(string_agg(f.fault, '; '::text ORDER BY f.fault), 500)), 'threshold', 0) AS jsonb_build_object
+    FROM (agentdb.audit_fault f
+      JOIN agentdb.audit_target t ON ((t.audit_target_id = f.audit_target_id)))
+   WHERE (t.audited_at <= rule_audit_gap.as_of)
+   GROUP BY f.table_name;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) IS 'Audited tables whose triggers are missing, disabled or replaced, or whose layout has changed.';
+
+
+
+CREATE TABLE agentdb.audit_log (
+    audit_log_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    transaction_at timestamp with time zone DEFAULT transaction_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    statement bigint NOT NULL,
+    audit_target_id integer NOT NULL,
+    operation text NOT NULL,
+    row_key jsonb,
+    old_values jsonb,
+    new_values jsonb,
+    session_role text NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    application_name text,
+    client_addr inet,
+    CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text])))
+)
+PARTITION BY RANGE (recorded_at);
+
+
+
+COMMENT ON TABLE agentdb.audit_log IS 'Every audited row that changed, what it was and who changed it; append-only, a partition a UTC day.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_log.old_values IS 'Only the changed columns of an update; (old_values ->> column)::type gives back a value exactly.';
+
+
+
+CREATE FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', a.agent_name, 'run', (w.run_id)::text, 'table', t.table_name) AS jsonb_build_object,
+     (max(w.changed))::double precision AS max,
+     jsonb_build_object('summary', format('a %s of %s changed %s rows of %s; the limit is %s'::text,
+         CASE t.level
+             WHEN 'row'::text THEN 'transaction'::text
+             ELSE 'statement'::text
+         END, a.agent_name, max(w.changed), t.table_name, p.blast_radius_rows), 'policy', p.policy_name, 'threshold', p.blast_radius_rows) AS jsonb_build_object
+    FROM (((( SELECT l.agent_id,
+             l.run_id,
+             l.audit_target_id,
+             count(*) AS changed,
+             max(l.recorded_at) AS recorded_at
+            FROM (agentdb.audit_log l
+              JOIN agentdb.audit_target t_1 ON ((t_1.audit_target_id = l.audit_target_id)))
+           WHERE ((l.agent_id IS NOT NULL) AND (l.recorded_at > (rule_blast_radius.as_of - '1 day'::interval)) AND (l.recorded_at <= rule_blast_radius.as_of))
+           GROUP BY l.agent_id, l.run_id, l.audit_target_id, l.xid, l.operation,
+                 CASE t_1.level
+                     WHEN 'statement'::text THEN l.statement
+                     ELSE NULL::bigint
+                 END) w
+      JOIN agentdb.agent a ON ((a.agent_id = w.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      JOIN agentdb.audit_target t ON ((t.audit_target_id = w.audit_target_id)))
+   WHERE ((w.changed > p.blast_radius_rows) AND (w.recorded_at > (rule_blast_radius.as_of - p.blast_radius_window)))
+   GROUP BY a.agent_name, w.run_id, t.table_name, t.level, p.policy_name, p.blast_radius_rows;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) IS 'Statements of agents that changed more rows of an audited table than policy.blast_radius_rows.';
 
 
 
@@ -2206,7 +5229,7 @@ CREATE FUNCTION agentdb.rule_hung_tool_call(as_of timestamp with time zone) RETU
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (c.run_id)::text, 'tool', c.tool, 'call', c.call_id) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_hung_tool_call.as_of - c.began_at)))::double precision AS "extract",
-     jsonb_build_object('summary', format('%s has waited for %s since %s; the limit is %s'::text, a.agent_name, c.tool, date_trunc('second'::text, c.began_at), p.hung_tool_call_after), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.hung_tool_call_after)) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s has waited %3$s for %2$s; the limit is %4$s'::text, a.agent_name, c.tool, agentdb._span((rule_hung_tool_call.as_of - c.began_at)), agentdb._span(p.hung_tool_call_after)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.hung_tool_call_after)) AS jsonb_build_object
     FROM (((agentdb.tool_call c
       JOIN agentdb.run r ON ((r.run_id = c.run_id)))
       JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
@@ -2220,12 +5243,67 @@ COMMENT ON FUNCTION agentdb.rule_hung_tool_call(as_of timestamp with time zone) 
 
 
 
+CREATE TABLE agentdb.lock_denial (
+    lock_name text NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    first_at timestamp with time zone NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    denials bigint DEFAULT 1 NOT NULL
+)
+WITH (fillfactor='70');
+
+
+
+COMMENT ON TABLE agentdb.lock_denial IS 'Denied attempts at locks, counted once a second and run, a row a minute.';
+
+
+
+CREATE FUNCTION agentdb.rule_lock_contention(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('lock', d.lock_name) AS jsonb_build_object,
+     (sum(d.denials))::double precision AS sum,
+     jsonb_build_object('summary', format('%s attempts of %s runs were denied lock %s in %s'::text, sum(d.denials), count(DISTINCT d.run_id), d.lock_name, max(p.lock_contention_window)), 'policy', min(p.policy_name), 'threshold', min(p.lock_contention_count)) AS jsonb_build_object
+    FROM ((agentdb.lock_denial d
+      JOIN agentdb.agent a ON ((a.agent_id = d.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE ((d.first_at <= rule_lock_contention.as_of) AND (d.first_at > (rule_lock_contention.as_of - p.lock_contention_window)) AND (d.first_at > (rule_lock_contention.as_of - ( SELECT max(w.lock_contention_window) AS max
+            FROM agentdb.policy w))))
+   GROUP BY d.lock_name
+  HAVING (sum(d.denials) >= (min(p.lock_contention_count))::numeric);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_lock_contention(as_of timestamp with time zone) IS 'Locks that were denied at least policy.lock_contention_count times in the window.';
+
+
+
+CREATE FUNCTION agentdb.rule_lock_held_too_long(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('lock', t.lock_name, 'slot', t.slot, 'agent', a.agent_name, 'run', (t.run_id)::text) AS jsonb_build_object,
+     (EXTRACT(epoch FROM (rule_lock_held_too_long.as_of - t.acquired_at)))::double precision AS "extract",
+     jsonb_build_object('summary', format('run %s of %s has held lock %s since %s and renewed it %s times; the limit is %s'::text, t.run_id, a.agent_name, t.lock_name, date_trunc('second'::text, t.acquired_at), t.renewals, p.lock_held_too_long_after), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.lock_held_too_long_after), 'fence', t.fence) AS jsonb_build_object
+    FROM ((agentdb._tenure(rule_lock_held_too_long.as_of) t(lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals)
+      JOIN agentdb.agent a ON ((a.agent_id = t.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE (t.acquired_at < (rule_lock_held_too_long.as_of - p.lock_held_too_long_after));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_lock_held_too_long(as_of timestamp with time zone) IS 'Locks held for longer than policy.lock_held_too_long_after, renewals included.';
+
+
+
 CREATE FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_long_tick.as_of - r.started_at)))::double precision AS "extract",
-     jsonb_build_object('summary', format('tick %s of %s has run since %s; the limit is %s'::text, r.run_id, a.agent_name, date_trunc('second'::text, r.started_at), p.long_tick_after), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.long_tick_after)) AS jsonb_build_object
+     jsonb_build_object('summary', format('tick %s of %s has run for %s; the limit is %s'::text, r.run_id, a.agent_name, agentdb._span((rule_long_tick.as_of - r.started_at)), agentdb._span(p.long_tick_after)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.long_tick_after)) AS jsonb_build_object
     FROM ((agentdb.run r
       JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -2243,7 +5321,7 @@ CREATE FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) RETURNS
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name) AS jsonb_build_object,
      (EXTRACT(epoch FROM ((rule_missed_tick.as_of - r.started_at) - r.tick_interval)))::double precision AS "extract",
-     jsonb_build_object('summary', format('%s should have begun a tick at %s, %s after its last'::text, a.agent_name, date_trunc('second'::text, (r.started_at + r.tick_interval)), r.tick_interval), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.missed_tick_grace), 'run', r.run_id) AS jsonb_build_object
+     jsonb_build_object('summary', format('the tick of %s is %s late; it comes every %s'::text, a.agent_name, agentdb._span(((rule_missed_tick.as_of - r.started_at) - r.tick_interval)), agentdb._span(r.tick_interval)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.missed_tick_grace), 'run', r.run_id) AS jsonb_build_object
     FROM ((agentdb.agent a
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
       CROSS JOIN LATERAL ( SELECT l.run_id,
@@ -2267,7 +5345,7 @@ CREATE FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) RETURNS
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_no_progress.as_of - s.since)))::double precision AS "extract",
-     jsonb_build_object('summary', format('run %s of %s has made no progress since %s; the limit is %s'::text, r.run_id, a.agent_name, date_trunc('second'::text, s.since), p.no_progress_after), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.no_progress_after)) AS jsonb_build_object
+     jsonb_build_object('summary', format('run %s of %s has made no progress for %s; the limit is %s'::text, r.run_id, a.agent_name, agentdb._span((rule_no_progress.as_of - s.since)), agentdb._span(p.no_progress_after)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.no_progress_after)) AS jsonb_build_object
     FROM ((((agentdb.run r
       JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -2286,6 +5364,138 @@ COMMENT ON FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) IS 
 
 
 
+CREATE FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', a.agent_name, 'lock', d.lock_name) AS jsonb_build_object,
+     (count(DISTINCT d.run_id))::double precision AS count,
+     jsonb_build_object('summary', format('%s runs of %s in a row did not get lock %s, the first at %s'::text, count(DISTINCT d.run_id), a.agent_name, d.lock_name, date_trunc('second'::text, min(d.first_at))), 'policy', p.policy_name, 'threshold', p.schedule_blocked_count) AS jsonb_build_object
+    FROM ((agentdb.lock_denial d
+      JOIN agentdb.agent a ON ((a.agent_id = d.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE ((d.first_at <= rule_schedule_blocked.as_of) AND (d.first_at > (rule_schedule_blocked.as_of - '1 day'::interval)) AND (NOT (EXISTS ( SELECT
+            FROM agentdb.lock l
+           WHERE ((l.lock_name = d.lock_name) AND (l.agent_id = d.agent_id) AND (l.acquired_at >= d.first_at) AND (l.acquired_at <= rule_schedule_blocked.as_of))))) AND (NOT (EXISTS ( SELECT
+            FROM agentdb.lock_log h
+           WHERE ((h.lock_name = d.lock_name) AND (h.agent_id = d.agent_id) AND (h.acquired_at >= d.first_at) AND (h.acquired_at <= rule_schedule_blocked.as_of) AND (h.recorded_at >= d.first_at) AND (h.recorded_at > (rule_schedule_blocked.as_of - '1 day'::interval)))))))
+   GROUP BY a.agent_name, d.lock_name, p.policy_name, p.schedule_blocked_count
+  HAVING (count(DISTINCT d.run_id) >= p.schedule_blocked_count);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) IS 'Agents of which policy.schedule_blocked_count runs were denied a lock, and none has got it since.';
+
+
+
+CREATE FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('lock', t.lock_name, 'slot', t.slot, 'agent', a.agent_name, 'run', (t.run_id)::text) AS jsonb_build_object,
+     (EXTRACT(epoch FROM (rule_stale_lock.as_of - t.expires_at)))::double precision AS "extract",
+     jsonb_build_object('summary', format('lock %s expired at %s and run %s of %s has not released it'::text, t.lock_name, date_trunc('second'::text, t.expires_at), t.run_id, a.agent_name), 'policy', p.policy_name, 'threshold', 0, 'fence', t.fence) AS jsonb_build_object
+    FROM ((agentdb._tenure(rule_stale_lock.as_of) t(lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals)
+      JOIN agentdb.agent a ON ((a.agent_id = t.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE (t.expires_at <= rule_stale_lock.as_of);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) IS 'Locks whose holder neither released nor renewed them in time.';
+
+
+
+CREATE FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('role', l.session_role, 'table', t.table_name) AS jsonb_build_object,
+     (count(*))::double precision AS count,
+     jsonb_build_object('summary', format('role %s changed %s rows of %s outside any run within %s'::text, l.session_role, count(*), t.table_name, agentdb._span(p.unattributed_write_window)), 'policy', p.policy_name, 'threshold', 0) AS jsonb_build_object
+    FROM ((( SELECT DISTINCT ON (a.role_name) a.role_name,
+             p_1.policy_name,
+             p_1.unattributed_write_window
+            FROM (agentdb.agent a
+              JOIN agentdb.policy p_1 ON ((p_1.policy_name = a.policy_name)))
+           ORDER BY a.role_name, p_1.unattributed_write_window DESC) p
+      JOIN agentdb.audit_log l ON (((l.session_role = p.role_name) AND (l.run_id IS NULL) AND (l.recorded_at > (rule_unattributed_write.as_of - p.unattributed_write_window)) AND (l.recorded_at <= rule_unattributed_write.as_of))))
+      JOIN agentdb.audit_target t ON ((t.audit_target_id = l.audit_target_id)))
+   WHERE ((l.recorded_at > (rule_unattributed_write.as_of - '1 day'::interval)) AND (l.recorded_at <= rule_unattributed_write.as_of))
+   GROUP BY l.session_role, t.table_name, p.policy_name, p.unattributed_write_window;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) IS 'Writes to audited tables by an agent''s role that belong to no run.';
+
+
+
+CREATE FUNCTION agentdb.run_changes(run bigint) RETURNS TABLE(recorded_at timestamp with time zone, table_name text, operation text, row_key jsonb, old_values jsonb, new_values jsonb, statement bigint, audit_log_id bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT l.recorded_at,
+     t.table_name,
+     l.operation,
+     l.row_key,
+     l.old_values,
+     l.new_values,
+     l.statement,
+     l.audit_log_id
+    FROM (agentdb.audit_log l
+      JOIN agentdb.audit_target t ON ((t.audit_target_id = l.audit_target_id)))
+   WHERE (l.run_id = run_changes.run)
+   ORDER BY l.audit_log_id;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.run_changes(run bigint) IS 'Every row that a run changed, in order.';
+
+
+
+CREATE FUNCTION agentdb.seal_audit() RETURNS TABLE(seal_id bigint, rows bigint, root text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+declare
+  v_part record;
+  v_after pg_snapshot;
+  v_upto pg_snapshot;
+  v_root bytea;
+begin
+  -- Before the first statement that reads: its snapshot must be newer than the last seal's.
+  lock table agentdb.seal in share row exclusive mode;
+  select s.seal_id, s.snapshot, s.root into seal_audit.seal_id, v_after, v_root
+  from agentdb.seal as s
+  order by s.seal_id desc, s.day desc
+  limit 1;
+  seal_audit.seal_id := coalesce(seal_audit.seal_id, 0) + 1;
+  rows := 0;
+  for v_part in
+    select pg_current_snapshot() as snapshot, d.*
+    from agentdb._sealed_rows(v_after, pg_current_snapshot()) as d
+    order by d.day
+  loop
+    v_root := agentdb._root(v_root, v_part.day, v_part.snapshot, v_part.rows, v_part.digest);
+    rows := rows + v_part.rows;
+    insert into agentdb.seal (seal_id, day, snapshot, rows, digest, root)
+    values (seal_audit.seal_id, v_part.day, v_part.snapshot, v_part.rows, v_part.digest, v_root);
+  end loop;
+  root := encode(v_root, 'hex');
+  if rows > 0 then
+    return next;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.seal_audit() IS 'Seals what became visible in audit_log since the last seal; no row where there is nothing new.';
+
+
+
 CREATE FUNCTION agentdb.start_run(agent text DEFAULT NULL::text, conversation text DEFAULT NULL::text, tick_interval interval DEFAULT NULL::interval, purpose text DEFAULT NULL::text, secret text DEFAULT NULL::text) RETURNS TABLE(run_id bigint, token text, conversation_name text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2293,31 +5503,33 @@ CREATE FUNCTION agentdb.start_run(agent text DEFAULT NULL::text, conversation te
     AS $$
 declare
   v_agent_id bigint;
+  v_pooled boolean;
   v_policy_name text;
 begin
   if conversation is not null and not agentdb._is_clean_name(conversation, 200) then
     perform agentdb._refuse(
-      format('%L is no name for a conversation', agentdb._clean_text(conversation, 100)),
+      format('%L is no name for a conversation',
+        agentdb._clean_text(conversation, 100)),
       'Use 1 to 200 visible characters on one line, or leave it out.'
     );
   elsif tick_interval <= '0' or tick_interval > '1 year' then
     perform agentdb._refuse(
       format('tick_interval must be between 0 and 1 year, got %s', tick_interval),
-      'Give the time from one start to the next, for example tick_interval => ''15 min''.'
+      'Give the time from one start to the next, such as tick_interval => ''15 min''.'
     );
   end if;
-  select s.agent_id, s.policy_name into v_agent_id, v_policy_name
+  select s.agent_id, s.pooled, s.policy_name into v_agent_id, v_pooled, v_policy_name
   from agentdb._session_agent(start_run.agent, start_run.secret) as s;
   perform agentdb._check_open_runs(v_agent_id, v_policy_name);
   start_run.run_id := nextval('agentdb.run_run_id_seq');
   -- A run without a conversation is one of its own.
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
   insert into agentdb.run (
-    run_id, agent_id, role_name, conversation, purpose, tick_interval
+    run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval
   )
   overriding system value
   values (
-    start_run.run_id, v_agent_id, session_user, conversation_name,
+    start_run.run_id, v_agent_id, session_user, v_pooled, conversation_name,
     agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval
   );
   token := agentdb._new_secret();
@@ -2333,12 +5545,38 @@ COMMENT ON FUNCTION agentdb.start_run(agent text, conversation text, tick_interv
 
 
 
+CREATE FUNCTION agentdb.table_as_of(relation regclass, at timestamp with time zone) RETURNS TABLE(row_key jsonb, row_values jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET lc_monetary TO 'C'
+    AS $$
+begin
+  perform agentdb._check_past(relation, at);
+  if agentdb._key_sql(agentdb._target_of(relation), 'o') = 'null::jsonb' then
+    perform agentdb._refuse_history(relation, 'it has no primary key, so its rows have no names',
+      'Give it a primary key.');
+  end if;
+  return query execute agentdb._past_sql(relation, false) using at;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.table_as_of(relation regclass, at timestamp with time zone) IS 'All rows of a table as they were at a moment; (row_values ->> column)::type gives a value back; raises ZA006 or ZA033.';
+
+
+
 CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with time zone, kind text, what text, ok boolean, tokens bigint, details jsonb)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with span as (
-    select r.run_id, r.agent_id, r.started_at, r.ended_at, r.outcome, r.summary, r.purpose
+    select r.run_id, r.started_at, r.ended_at, r.outcome, r.summary, r.purpose
     from agentdb.run as r
     where r.run_id = timeline.run
   ),
@@ -2362,7 +5600,8 @@ CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with tim
     from span as s
     join agentdb.tool_call as c on c.run_id = s.run_id and c.ended_at is null
     union all
-    select t.recorded_at, t.token_log_id, 'tokens', coalesce(t.model, 'model call'), null,
+    select t.recorded_at, t.token_log_id, 'tokens',
+      coalesce(t.model, 'model call'), null,
       t.input_tokens + t.cached_input_tokens + t.output_tokens,
       jsonb_build_object('input', t.input_tokens, 'cached_input', t.cached_input_tokens,
         'output', t.output_tokens)
@@ -2390,6 +5629,121 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.timeline(run bigint) IS 'Everything a run did, in order: steps, tool calls, calls in flight, tokens, alerts, its end.';
+
+
+
+CREATE FUNCTION agentdb.unaudit_table(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+declare
+  v_part regclass;
+begin
+  perform agentdb._drop_triggers(relation);
+  perform agentdb._end_audit(relation, true);
+  for v_part in
+    select coalesce(p.relid, relation) from (select) as one
+    left join pg_partition_tree(relation) as p on true
+  loop
+    execute format('revoke select on %s from agentdb_capture', v_part);
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.unaudit_table(relation regclass) IS 'Records a table no more; what was recorded stays until its retention ends; raises ZA006 or ZA030.';
+
+
+
+CREATE FUNCTION agentdb.unfence_table(table_name text) RETURNS TABLE(unfenced_table text, lock text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+declare
+  v_table regclass := agentdb._fence_target(table_name);
+  v_part regclass;
+begin
+  select f.table_name, f.lock_name into unfenced_table, lock
+  from agentdb.fenced_table as f
+  join pg_class as c on c.oid = v_table
+  join pg_namespace as n on n.oid = c.relnamespace
+  where f.table_name = format('%I.%I', n.nspname, c.relname);
+  if not found then
+    return;
+  end if;
+  for v_part in select p.relid from pg_partition_tree(v_table) as p loop
+    execute format('drop trigger if exists agentdb_fence_truncate on %s', v_part);
+  end loop;
+  execute format('drop trigger agentdb_fence on %s', v_table);
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.unfence_table(table_name text) IS 'Takes the fence off a table; called by the table''s owner; no row where there was none; raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.verify_audit(root text DEFAULT NULL::text) RETURNS TABLE(intact boolean, seals bigint, rows bigint, expired bigint, unsealed bigint, broken_seal bigint, day date, sealed_at timestamp with time zone, problem text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  select count(distinct s.seal_id), coalesce(sum(s.rows), 0),
+         count(*) filter (where agentdb._is_expired(s.day))
+    into seals, verify_audit.rows, expired
+  from agentdb.seal as s;
+  select count(*) into unsealed
+  from agentdb.audit_log as l
+  where not coalesce(pg_visible_in_snapshot(l.xid, (
+    select s.snapshot from agentdb.seal as s order by s.seal_id desc limit 1)), false);
+  select b.seal_id, b.day, b.sealed_at, b.problem
+    into broken_seal, verify_audit.day, verify_audit.sealed_at, verify_audit.problem
+  from agentdb._broken_seal() as b
+  limit 1;
+  if problem is null and verify_audit.root is not null and not exists (
+    select from agentdb.seal as s where encode(s.root, 'hex') = verify_audit.root
+  ) then
+    problem := 'the root is not that of any seal: the chain was rewritten since';
+  end if;
+  intact := problem is null;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.verify_audit(root text) IS 'Hashes audit_log again and names the first seal whose rows, or which itself, was changed; give a root from outside to know that the chain is the same.';
+
+
+
+CREATE FUNCTION agentdb.wake_waiters(name text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(woken bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  perform from agentdb._current_run(wake_waiters.run);
+  select count(*) into woken
+  from agentdb.lock_waiter as w
+  where w.lock_name = name and w.until_at > v_now;
+  if woken > 0 then
+    perform pg_notify('agentdb_lock', name);
+  end if;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.wake_waiters(name text, run bigint) IS 'Tells those who wait for a lock to try again, in a transaction of its own after a release; raises ZA001 or ZA003.';
 
 
 
@@ -2593,6 +5947,257 @@ COMMENT ON COLUMN agentdb.alert_rule.evaluation IS 'Counts evaluations; an answe
 
 
 
+CREATE VIEW agentdb.audit AS
+ SELECT l.recorded_at,
+    t.table_name,
+    l.operation,
+    l.row_key,
+    l.old_values,
+    l.new_values,
+    a.agent_name,
+    l.run_id,
+    l.session_role,
+    l.application_name,
+    l.client_addr,
+    l.transaction_at,
+    l.xid,
+    l.statement,
+    l.audit_log_id
+   FROM ((agentdb.audit_log l
+     JOIN agentdb.audit_target t ON ((t.audit_target_id = l.audit_target_id)))
+     LEFT JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
+  ORDER BY l.audit_log_id DESC;
+
+
+
+COMMENT ON VIEW agentdb.audit IS 'Every recorded change of a row, the newest first.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.recorded_at IS 'When the statement ended, by the clock of the server.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.table_name IS 'The table.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.operation IS 'insert, update, delete or truncate; a changed primary key is a delete and an insert.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.row_key IS 'The primary key of the row.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.old_values IS 'What the row was: of an update only the changed columns.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.new_values IS 'What it became.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.agent_name IS 'The agent, where the session was one''s.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.run_id IS 'The run, where it could be told.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.session_role IS 'The role that logged in.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.application_name IS 'What the client called itself: a claim.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.client_addr IS 'Where the client connected from; NULL for a socket.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.transaction_at IS 'When the transaction began.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.xid IS 'The transaction.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.statement IS 'The statement: rows with the same number changed together, where triggers fire by statement.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.audit_log_id IS 'Orders the changes.';
+
+
+
+CREATE VIEW agentdb.audit_gap AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_audit_gap(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.audit_gap IS 'Rule: audited tables that are not recorded as they should be.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_gap.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_gap.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_gap.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+ALTER TABLE agentdb.audit_log ALTER COLUMN audit_log_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.audit_log_audit_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+
+CREATE TABLE agentdb.audit_log_default (
+    audit_log_id bigint CONSTRAINT audit_log_audit_log_id_not_null NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT audit_log_recorded_at_not_null NOT NULL,
+    transaction_at timestamp with time zone DEFAULT transaction_timestamp() CONSTRAINT audit_log_transaction_at_not_null NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() CONSTRAINT audit_log_xid_not_null NOT NULL,
+    statement bigint CONSTRAINT audit_log_statement_not_null NOT NULL,
+    audit_target_id integer CONSTRAINT audit_log_audit_target_id_not_null NOT NULL,
+    operation text CONSTRAINT audit_log_operation_not_null NOT NULL,
+    row_key jsonb,
+    old_values jsonb,
+    new_values jsonb,
+    session_role text CONSTRAINT audit_log_session_role_not_null NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    application_name text,
+    client_addr inet,
+    CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text])))
+);
+
+
+
+CREATE SEQUENCE agentdb.audit_statement_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+
+
+ALTER TABLE agentdb.audit_target ALTER COLUMN audit_target_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.audit_target_audit_target_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+
+CREATE VIEW agentdb.audited_table AS
+ SELECT table_name,
+    table_oid,
+    level,
+    ( SELECT array_agg((c.column_name)::text ORDER BY c.key_place) AS array_agg
+           FROM agentdb.audit_column c
+          WHERE ((c.audit_target_id = t.audit_target_id) AND (c.key_place IS NOT NULL))) AS row_key,
+    exclude,
+    redact,
+    refuse_blast,
+    audited_at,
+    audited_by,
+    ( SELECT string_agg(f.fault, '; '::text ORDER BY f.fault) AS string_agg
+           FROM agentdb.audit_fault f
+          WHERE (f.audit_target_id = t.audit_target_id)) AS fault
+   FROM agentdb.audit_target t
+  WHERE (unaudited_at IS NULL);
+
+
+
+COMMENT ON VIEW agentdb.audited_table IS 'The tables that are audited, how, since when, and what is wrong with it.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.table_name IS 'The table.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.table_oid IS 'Its number in this database.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.level IS 'Whether its triggers fire once a statement, which is faster, or once a row.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.row_key IS 'Its primary key; NULL where rows have no name.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.exclude IS 'Columns that are not recorded.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.redact IS 'Columns of which only a change is recorded, not the value.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.refuse_blast IS 'Whether a statement of an agent over policy.blast_radius_rows is refused.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.audited_at IS 'Since when it is audited.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.audited_by IS 'Who attached the audit.';
+
+
+
+COMMENT ON COLUMN agentdb.audited_table.fault IS 'What keeps the audit from working; NULL where all is well.';
+
+
+
+CREATE VIEW agentdb.blast_radius AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_blast_radius(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.blast_radius IS 'Rule: statements of agents that changed too many rows.';
+
+
+
+COMMENT ON COLUMN agentdb.blast_radius.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.blast_radius.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.blast_radius.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
 CREATE VIEW agentdb.broken_rule AS
  SELECT jsonb_build_object('rule', rule_name) AS labels,
     (failures)::double precision AS value,
@@ -2618,6 +6223,68 @@ COMMENT ON COLUMN agentdb.broken_rule.annotations IS 'What a person reads: summa
 
 
 
+CREATE VIEW agentdb.change_volume AS
+ SELECT l.run_id,
+    a.agent_name,
+    l.session_role,
+    t.table_name,
+    count(*) FILTER (WHERE (l.operation = 'insert'::text)) AS inserted,
+    count(*) FILTER (WHERE (l.operation = 'update'::text)) AS updated,
+    count(*) FILTER (WHERE (l.operation = ANY (ARRAY['delete'::text, 'truncate'::text]))) AS removed,
+    count(DISTINCT l.statement) AS statements,
+    min(l.recorded_at) AS first_at,
+    max(l.recorded_at) AS last_at
+   FROM ((agentdb.audit_log l
+     JOIN agentdb.audit_target t ON ((t.audit_target_id = l.audit_target_id)))
+     LEFT JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
+  GROUP BY l.run_id, a.agent_name, l.session_role, t.table_name;
+
+
+
+COMMENT ON VIEW agentdb.change_volume IS 'How many rows each run changed in each table.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.run_id IS 'The run; NULL for what no run did.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.agent_name IS 'Its agent.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.session_role IS 'The role that logged in.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.table_name IS 'The table.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.inserted IS 'Rows inserted.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.updated IS 'Rows updated.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.removed IS 'Rows deleted or truncated.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.statements IS 'Statements; by row where triggers fire by row.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.first_at IS 'When the first was recorded.';
+
+
+
+COMMENT ON COLUMN agentdb.change_volume.last_at IS 'When the last was recorded.';
+
+
+
 CREATE VIEW agentdb.conversation_budget AS
  SELECT labels,
     value,
@@ -2639,6 +6306,46 @@ COMMENT ON COLUMN agentdb.conversation_budget.value IS 'How bad it is: a count, 
 
 
 COMMENT ON COLUMN agentdb.conversation_budget.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.fenced_table AS
+ SELECT format('%I.%I'::text, n.nspname, c.relname) AS table_name,
+    convert_from(SUBSTRING(t.tgargs FROM 1 FOR (octet_length(t.tgargs) - 1)), 'UTF8'::name) AS lock_name,
+    (t.tgenabled = 'A'::"char") AS enabled
+   FROM ((pg_trigger t
+     JOIN pg_class c ON ((c.oid = t.tgrelid)))
+     JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+  WHERE ((t.tgfoid = ('agentdb._check_fence'::regproc)::oid) AND (t.tgname = 'agentdb_fence'::name) AND (t.tgparentid = (0)::oid));
+
+
+
+COMMENT ON VIEW agentdb.fenced_table IS 'The tables that only the holder of a lock may write.';
+
+
+
+COMMENT ON COLUMN agentdb.fenced_table.table_name IS 'The table, with its schema.';
+
+
+
+COMMENT ON COLUMN agentdb.fenced_table.lock_name IS 'The lock that the writing run must hold.';
+
+
+
+COMMENT ON COLUMN agentdb.fenced_table.enabled IS 'Whether the fence is in force for every session.';
+
+
+
+CREATE UNLOGGED TABLE agentdb.fenced_write (
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    lock_name text NOT NULL,
+    fence bigint NOT NULL,
+    run_id bigint NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.fenced_write IS 'Transactions that wrote a fenced table and have not committed yet.';
 
 
 
@@ -2782,7 +6489,7 @@ CREATE VIEW agentdb.health_check AS
         END AS state,
         CASE
             WHEN (count(*) = 0) THEN 'no runner has ever reported: nobody is alerted; start agentdb run'::text
-            WHEN (count(*) FILTER (WHERE h.healthy) = 0) THEN format('no runner works: the last was heard %s ago; start agentdb run'::text, date_trunc('second'::text, min(h.silent_for)))
+            WHEN (count(*) FILTER (WHERE h.healthy) = 0) THEN format('no runner works: the last was heard %s ago; start agentdb run'::text, agentdb._span(min(h.silent_for)))
             ELSE format('%s of %s runners work'::text, count(*) FILTER (WHERE h.healthy), count(*))
         END AS detail
    FROM agentdb.runner_health h
@@ -2793,7 +6500,7 @@ UNION ALL
             WHEN COALESCE(bool_or((COALESCE(r.evaluated_at, r.next_evaluation_at) < ((clock_timestamp() - ((3)::double precision * r.evaluate_every)) - '00:00:30'::interval))), true) THEN 'critical'::text
             ELSE 'ok'::text
         END AS state,
-    COALESCE(('failing: '::text || string_agg(r.rule_name, ', '::text ORDER BY r.rule_name) FILTER (WHERE (r.failures > 0))), format('%s rules; the oldest answer is %s old'::text, count(*), COALESCE((date_trunc('second'::text, (clock_timestamp() - min(r.evaluated_at))))::text, 'unknown'::text))) AS detail
+    COALESCE(('failing: '::text || string_agg(r.rule_name, ', '::text ORDER BY r.rule_name) FILTER (WHERE (r.failures > 0))), format('%s rules; the oldest answer is %s old'::text, count(*), COALESCE(agentdb._span((clock_timestamp() - min(r.evaluated_at))), 'unknown'::text))) AS detail
    FROM agentdb.alert_rule r
   WHERE r.enabled
 UNION ALL
@@ -2827,7 +6534,10 @@ UNION ALL
             WHEN (s.rolled_at > (clock_timestamp() - '00:01:00'::interval)) THEN 'ok'::text
             ELSE 'warning'::text
         END AS state,
-    COALESCE((('the totals of runs are '::text || (date_trunc('second'::text, (clock_timestamp() - NULLIF(s.rolled_at, '-infinity'::timestamp with time zone))))::text) || ' old'::text), 'the totals of runs were never made'::text) AS detail
+        CASE s.rolled_at
+            WHEN '-infinity'::timestamp with time zone THEN 'the totals of runs were never made'::text
+            ELSE format('the totals of runs are %s old'::text, agentdb._span((clock_timestamp() - s.rolled_at)))
+        END AS detail
    FROM agentdb.roll_up_state s
 UNION ALL
  SELECT 'partitions'::text AS check_name,
@@ -2879,6 +6589,289 @@ COMMENT ON COLUMN agentdb.hung_tool_call.value IS 'How bad it is: a count, or se
 
 
 COMMENT ON COLUMN agentdb.hung_tool_call.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.lock_contention AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_lock_contention(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.lock_contention IS 'Rule: locks that many attempts do not get.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_contention.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_contention.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_contention.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.lock_held_too_long AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_lock_held_too_long(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.lock_held_too_long IS 'Rule: locks that one run keeps for too long.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_held_too_long.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_held_too_long.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_held_too_long.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.lock_history AS
+ SELECT t.lock_name,
+    t.slot,
+    t.fence,
+    a.agent_name,
+    t.run_id,
+    t.acquired_at,
+    t.ended_at,
+    (COALESCE(t.ended_at, clock_timestamp()) - t.acquired_at) AS held_for,
+    t.expires_at,
+    t.renewals,
+    t.outcome,
+    t.ended_by,
+    t.reason
+   FROM (( SELECT l.lock_name,
+            l.slot,
+            l.fence,
+            l.agent_id,
+            l.run_id,
+            l.acquired_at,
+            l.recorded_at AS ended_at,
+            l.expires_at,
+            l.renewals,
+            l.outcome,
+            l.ended_by,
+            l.reason
+           FROM agentdb.lock_log l
+        UNION ALL
+         SELECT l.lock_name,
+            l.slot,
+            l.fence,
+            l.agent_id,
+            l.run_id,
+            l.acquired_at,
+            NULL::timestamp with time zone,
+            l.expires_at,
+            l.renewals,
+            NULL::text,
+            NULL::name,
+            NULL::text
+           FROM agentdb.lock l
+          WHERE (l.run_id IS NOT NULL)) t
+     LEFT JOIN agentdb.agent a ON ((a.agent_id = t.agent_id)));
+
+
+
+COMMENT ON VIEW agentdb.lock_history IS 'Each time a run held a lock: since when, until when, and how it ended.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.lock_name IS 'The lock.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.slot IS 'The slot of a semaphore, from 1; 0 for a lock.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.fence IS 'The number of this tenure; a later one has a greater.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.agent_name IS 'Who held it.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.run_id IS 'In which run.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.acquired_at IS 'Since when.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.ended_at IS 'Until when; NULL for the present holder.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.held_for IS 'How long.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.expires_at IS 'When its time was, or will be, up.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.renewals IS 'How often it was renewed.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.outcome IS 'released, taken_over, expired, run_ended, abandoned, forced; edited or deleted if a hand did it; NULL for the present holder.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.ended_by IS 'The login role that ended it.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_history.reason IS 'Why an operator ended it.';
+
+
+
+CREATE TABLE agentdb.lock_log_default (
+    lock_name text CONSTRAINT lock_log_lock_name_not_null NOT NULL,
+    slot integer CONSTRAINT lock_log_slot_not_null NOT NULL,
+    fence bigint CONSTRAINT lock_log_fence_not_null NOT NULL,
+    agent_id bigint,
+    run_id bigint CONSTRAINT lock_log_run_id_not_null NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT lock_log_recorded_at_not_null NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() CONSTRAINT lock_log_xid_not_null NOT NULL,
+    acquired_at timestamp with time zone CONSTRAINT lock_log_acquired_at_not_null NOT NULL,
+    expires_at timestamp with time zone CONSTRAINT lock_log_expires_at_not_null NOT NULL,
+    renewals integer CONSTRAINT lock_log_renewals_not_null NOT NULL,
+    outcome text CONSTRAINT lock_log_outcome_not_null NOT NULL,
+    ended_by name CONSTRAINT lock_log_ended_by_not_null NOT NULL,
+    reason text
+);
+
+
+
+CREATE TABLE agentdb.lock_waiter (
+    lock_name text NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    since_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    until_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
+
+
+COMMENT ON TABLE agentdb.lock_waiter IS 'Runs that wait for a lock.';
+
+
+
+CREATE VIEW agentdb.lock_status AS
+ SELECT l.lock_name,
+    l.slot,
+        CASE
+            WHEN ((l.run_id IS NULL) AND v.live) THEN 'cooling'::text
+            WHEN (l.run_id IS NULL) THEN 'free'::text
+            WHEN v.live THEN 'held'::text
+            ELSE 'stale'::text
+        END AS state,
+    ((('run '::text || l.run_id) || ' of '::text) || a.agent_name) AS holder,
+    l.run_id,
+    l.fence,
+        CASE
+            WHEN (l.run_id IS NOT NULL) THEN l.acquired_at
+            ELSE NULL::timestamp with time zone
+        END AS acquired_at,
+        CASE
+            WHEN (l.run_id IS NOT NULL) THEN (v.now - l.acquired_at)
+            ELSE NULL::interval
+        END AS held_for,
+        CASE
+            WHEN ((l.run_id IS NOT NULL) OR v.live) THEN l.expires_at
+            ELSE NULL::timestamp with time zone
+        END AS expires_at,
+        CASE
+            WHEN ((l.run_id IS NOT NULL) OR v.live) THEN (l.expires_at - v.now)
+            ELSE NULL::interval
+        END AS time_left,
+    l.renewals,
+    ( SELECT count(*) AS count
+           FROM agentdb.lock_waiter w
+          WHERE ((w.lock_name = l.lock_name) AND (w.until_at > v.now))) AS waiting,
+    ( SELECT (COALESCE(sum(d.denials), (0)::numeric))::bigint AS "coalesce"
+           FROM agentdb.lock_denial d
+          WHERE ((d.lock_name = l.lock_name) AND (d.last_at >= l.acquired_at))) AS denied_since
+   FROM (((agentdb.lock l
+     LEFT JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
+     CROSS JOIN LATERAL ( SELECT clock_timestamp() AS now
+         OFFSET 0) c)
+     CROSS JOIN LATERAL ( SELECT c.now,
+            agentdb._is_live(l.expires_at, l.renewed_at, c.now) AS live) v);
+
+
+
+COMMENT ON VIEW agentdb.lock_status IS 'Each lock, and each slot of a semaphore: free, held, cooling or stale.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.lock_name IS 'The lock.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.slot IS 'The slot of a semaphore, from 1; 0 for a lock.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.state IS 'free, held, cooling (released, and kept from being taken), stale (expired and not released: anybody can take it).';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.holder IS 'Who holds it, or held it when it expired.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.run_id IS 'The holder''s run.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.fence IS 'The number of the present or last tenure; it only grows.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.acquired_at IS 'When the holder took it.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.held_for IS 'How long ago that was.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.expires_at IS 'When it ends unless it is renewed.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.time_left IS 'How long until then; negative once it is stale.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.renewals IS 'How often the holder renewed it.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.waiting IS 'How many runs wait for it.';
+
+
+
+COMMENT ON COLUMN agentdb.lock_status.denied_since IS 'Attempts that were denied since it was last acquired, at most one counted a second and run.';
 
 
 
@@ -3162,6 +7155,65 @@ COMMENT ON COLUMN agentdb.run_summary.summary IS 'What the agent said at its end
 
 
 
+CREATE TABLE agentdb.run_token (
+    token_hash bytea NOT NULL,
+    run_id bigint NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.run_token IS 'SHA-256 of the token that binds a transaction to a run.';
+
+
+
+CREATE VIEW agentdb.schedule_blocked AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_schedule_blocked(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.schedule_blocked IS 'Rule: agents whose ticks keep being denied a lock, so that nothing is done and nothing fails.';
+
+
+
+COMMENT ON COLUMN agentdb.schedule_blocked.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.schedule_blocked.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.schedule_blocked.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.stale_lock AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_stale_lock(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.stale_lock IS 'Rule: locks that have expired and were not released, the sign of a crashed or hanging holder.';
+
+
+
+COMMENT ON COLUMN agentdb.stale_lock.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.stale_lock.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.stale_lock.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
 CREATE TABLE agentdb.token_hour (
     agent_id bigint NOT NULL,
     hour_at timestamp with time zone NOT NULL,
@@ -3280,7 +7332,39 @@ COMMENT ON COLUMN agentdb.tool_errors.annotations IS 'What a person reads: summa
 
 
 
+CREATE VIEW agentdb.unattributed_write AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_unattributed_write(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.unattributed_write IS 'Rule: writes of agents that no run answers for.';
+
+
+
+COMMENT ON COLUMN agentdb.unattributed_write.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.unattributed_write.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.unattributed_write.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
 ALTER TABLE ONLY agentdb.alert_log ATTACH PARTITION agentdb.alert_log_default DEFAULT;
+
+
+
+ALTER TABLE ONLY agentdb.audit_log ATTACH PARTITION agentdb.audit_log_default DEFAULT;
+
+
+
+ALTER TABLE ONLY agentdb.lock_log ATTACH PARTITION agentdb.lock_log_default DEFAULT;
 
 
 
@@ -3325,7 +7409,7 @@ CREATE FUNCTION agentdb.rule_repeated_tool_call(as_of timestamp with time zone) 
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (l.run_id)::text, 'tool', l.tool) AS jsonb_build_object,
      (count(*))::double precision AS count,
-     jsonb_build_object('summary', format('%s called %s %s times in %s with %s different arguments; %s calls failed'::text, a.agent_name, l.tool, count(*), p.repeated_tool_call_window, count(DISTINCT l.args), count(*) FILTER (WHERE (NOT l.ok))), 'policy', p.policy_name, 'threshold', p.repeated_tool_call_count) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s called %s %s times in %s with %s different arguments; %s calls failed'::text, a.agent_name, l.tool, count(*), agentdb._span(p.repeated_tool_call_window), count(DISTINCT l.args), count(*) FILTER (WHERE (NOT l.ok))), 'policy', p.policy_name, 'threshold', p.repeated_tool_call_count) AS jsonb_build_object
     FROM ((agentdb.tool_call_log l
       JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -3349,7 +7433,7 @@ CREATE FUNCTION agentdb.rule_token_rate(as_of timestamp with time zone) RETURNS 
      jsonb_build_object('summary',
          CASE
              WHEN (u.tokens_per_hour > p.token_rate_per_hour) THEN format('%s used %s tokens in an hour; the ceiling is %s'::text, a.agent_name, u.tokens_per_hour, p.token_rate_per_hour)
-             ELSE format('%s used %s tokens in %s, %s times its average of %s'::text, a.agent_name, u.tokens_in_window, p.token_rate_window, round((((u.tokens_in_window)::double precision / b.tokens_per_window))::numeric, 1), round(b.tokens_per_window))
+             ELSE format('%s used %s tokens in %s, %s times its average of %s'::text, a.agent_name, u.tokens_in_window, agentdb._span(p.token_rate_window), round((((u.tokens_in_window)::double precision / b.tokens_per_window))::numeric, 1), round(b.tokens_per_window))
          END, 'policy', p.policy_name, 'threshold', p.token_rate_per_hour, 'tokens_in_window', u.tokens_in_window, 'baseline', round(b.tokens_per_window)) AS jsonb_build_object
     FROM (((agentdb._token_use(rule_token_rate.as_of) u(agent_id, tokens_per_hour, tokens_in_window)
       JOIN agentdb.agent a ON ((a.agent_id = u.agent_id)))
@@ -3369,7 +7453,7 @@ CREATE FUNCTION agentdb.rule_tool_errors(as_of timestamp with time zone) RETURNS
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'tool', l.tool) AS jsonb_build_object,
      (count(*) FILTER (WHERE (NOT l.ok)))::double precision AS count,
-     jsonb_build_object('summary', format('%s of %s calls of %s by %s failed in %s; last: %s'::text, count(*) FILTER (WHERE (NOT l.ok)), count(*), l.tool, a.agent_name, p.tool_errors_window, "left"((array_agg(l.error ORDER BY l.recorded_at DESC) FILTER (WHERE (NOT l.ok)))[1], 200)), 'policy', p.policy_name, 'threshold', p.tool_errors_count) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s of %s calls of %s by %s failed in %s; last: %s'::text, count(*) FILTER (WHERE (NOT l.ok)), count(*), l.tool, a.agent_name, agentdb._span(p.tool_errors_window), "left"((array_agg(l.error ORDER BY l.recorded_at DESC) FILTER (WHERE (NOT l.ok)))[1], 200)), 'policy', p.policy_name, 'threshold', p.tool_errors_count) AS jsonb_build_object
     FROM ((agentdb.tool_call_log l
       JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -3430,6 +7514,51 @@ ALTER TABLE ONLY agentdb.alert_rule
 
 
 
+ALTER TABLE ONLY agentdb.audit_log
+    ADD CONSTRAINT audit_log_pkey PRIMARY KEY (audit_log_id, recorded_at);
+
+
+
+ALTER TABLE ONLY agentdb.audit_log_default
+    ADD CONSTRAINT audit_log_default_pkey PRIMARY KEY (audit_log_id, recorded_at);
+
+
+
+ALTER TABLE ONLY agentdb.audit_target
+    ADD CONSTRAINT audit_target_pkey PRIMARY KEY (audit_target_id);
+
+
+
+ALTER TABLE ONLY agentdb.fenced_write
+    ADD CONSTRAINT fenced_write_pkey PRIMARY KEY (xid, lock_name, fence);
+
+
+
+ALTER TABLE ONLY agentdb.lock_denial
+    ADD CONSTRAINT lock_denial_pkey PRIMARY KEY (lock_name, run_id, first_at);
+
+
+
+ALTER TABLE ONLY agentdb.lock_log
+    ADD CONSTRAINT lock_log_pkey PRIMARY KEY (lock_name, fence, recorded_at);
+
+
+
+ALTER TABLE ONLY agentdb.lock_log_default
+    ADD CONSTRAINT lock_log_default_pkey PRIMARY KEY (lock_name, fence, recorded_at);
+
+
+
+ALTER TABLE ONLY agentdb.lock
+    ADD CONSTRAINT lock_pkey PRIMARY KEY (lock_name, slot);
+
+
+
+ALTER TABLE ONLY agentdb.lock_waiter
+    ADD CONSTRAINT lock_waiter_pkey PRIMARY KEY (lock_name, run_id);
+
+
+
 ALTER TABLE ONLY agentdb.notification
     ADD CONSTRAINT notification_alert_id_episode_kind_receiver_name_key UNIQUE (alert_id, episode, kind, receiver_name);
 
@@ -3480,6 +7609,11 @@ ALTER TABLE ONLY agentdb.runner
 
 
 
+ALTER TABLE ONLY agentdb.seal
+    ADD CONSTRAINT seal_pkey PRIMARY KEY (seal_id, day);
+
+
+
 ALTER TABLE ONLY agentdb.token_hour
     ADD CONSTRAINT token_hour_pkey PRIMARY KEY (agent_id, hour_at);
 
@@ -3527,6 +7661,62 @@ CREATE INDEX alert_log_recorded_at_idx ON ONLY agentdb.alert_log USING brin (rec
 
 
 CREATE INDEX alert_log_default_recorded_at_idx ON agentdb.alert_log_default USING brin (recorded_at) WITH (pages_per_range='32', autosummarize='on');
+
+
+
+CREATE INDEX audit_log_row_key_idx ON ONLY agentdb.audit_log USING btree (audit_target_id, jsonb_hash_extended(row_key, (0)::bigint));
+
+
+
+CREATE INDEX audit_log_default_audit_target_id_jsonb_hash_extended_idx ON agentdb.audit_log_default USING btree (audit_target_id, jsonb_hash_extended(row_key, (0)::bigint));
+
+
+
+CREATE INDEX audit_log_recorded_at_idx ON ONLY agentdb.audit_log USING brin (recorded_at) WITH (pages_per_range='32', autosummarize='on');
+
+
+
+CREATE INDEX audit_log_default_recorded_at_idx ON agentdb.audit_log_default USING brin (recorded_at) WITH (pages_per_range='32', autosummarize='on');
+
+
+
+CREATE INDEX audit_log_run_id_idx ON ONLY agentdb.audit_log USING btree (run_id) WHERE (run_id IS NOT NULL);
+
+
+
+CREATE INDEX audit_log_default_run_id_idx ON agentdb.audit_log_default USING btree (run_id) WHERE (run_id IS NOT NULL);
+
+
+
+CREATE INDEX audit_log_xid_idx ON ONLY agentdb.audit_log USING btree (xid);
+
+
+
+CREATE INDEX audit_log_default_xid_idx ON agentdb.audit_log_default USING btree (xid);
+
+
+
+CREATE UNIQUE INDEX audit_target_table_oid_key ON agentdb.audit_target USING btree (table_oid) WHERE (unaudited_at IS NULL);
+
+
+
+CREATE INDEX lock_agent_id_idx ON agentdb.lock USING btree (agent_id);
+
+
+
+CREATE INDEX lock_denial_first_at_idx ON agentdb.lock_denial USING btree (first_at);
+
+
+
+CREATE INDEX lock_log_recorded_at_idx ON ONLY agentdb.lock_log USING brin (recorded_at) WITH (pages_per_range='32', autosummarize='on');
+
+
+
+CREATE INDEX lock_log_default_recorded_at_idx ON agentdb.lock_log_default USING brin (recorded_at) WITH (pages_per_range='32', autosummarize='on');
+
+
+
+CREATE INDEX lock_waiter_run_id_idx ON agentdb.lock_waiter USING btree (run_id);
 
 
 
@@ -3614,6 +7804,34 @@ ALTER INDEX agentdb.alert_log_recorded_at_idx ATTACH PARTITION agentdb.alert_log
 
 
 
+ALTER INDEX agentdb.audit_log_row_key_idx ATTACH PARTITION agentdb.audit_log_default_audit_target_id_jsonb_hash_extended_idx;
+
+
+
+ALTER INDEX agentdb.audit_log_pkey ATTACH PARTITION agentdb.audit_log_default_pkey;
+
+
+
+ALTER INDEX agentdb.audit_log_recorded_at_idx ATTACH PARTITION agentdb.audit_log_default_recorded_at_idx;
+
+
+
+ALTER INDEX agentdb.audit_log_run_id_idx ATTACH PARTITION agentdb.audit_log_default_run_id_idx;
+
+
+
+ALTER INDEX agentdb.audit_log_xid_idx ATTACH PARTITION agentdb.audit_log_default_xid_idx;
+
+
+
+ALTER INDEX agentdb.lock_log_pkey ATTACH PARTITION agentdb.lock_log_default_pkey;
+
+
+
+ALTER INDEX agentdb.lock_log_recorded_at_idx ATTACH PARTITION agentdb.lock_log_default_recorded_at_idx;
+
+
+
 ALTER INDEX agentdb.progress_log_pkey ATTACH PARTITION agentdb.progress_log_default_pkey;
 
 
@@ -3678,7 +7896,19 @@ CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.alert_log 
 
 
 
+CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.audit_log FOR EACH ROW EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
+CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.lock_log FOR EACH ROW EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
 CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.progress_log FOR EACH ROW EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
+CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.seal FOR EACH ROW EXECUTE FUNCTION agentdb._refuse_rewrite();
 
 
 
@@ -3690,6 +7920,20 @@ CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.tool_call_
 
 
 
+CREATE TRIGGER agentdb_delete_of_tenure AFTER DELETE ON agentdb.lock FOR EACH ROW WHEN ((old.run_id IS NOT NULL)) EXECUTE FUNCTION agentdb._record_tenure();
+
+
+
+CREATE TRIGGER agentdb_end_of_tenure AFTER UPDATE ON agentdb.lock FOR EACH ROW WHEN (((old.run_id IS NOT NULL) AND ((new.run_id IS DISTINCT FROM old.run_id) OR (new.fence <> old.fence)))) EXECUTE FUNCTION agentdb._record_tenure();
+
+
+
+CREATE CONSTRAINT TRIGGER agentdb_fence_again AFTER INSERT ON agentdb.fenced_write DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION agentdb._check_fence_again();
+
+ALTER TABLE agentdb.fenced_write ENABLE ALWAYS TRIGGER agentdb_fence_again;
+
+
+
 CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.alert_log FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
 
 
@@ -3698,11 +7942,35 @@ CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.alert_log_default 
 
 
 
+CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.audit_log FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
+CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.audit_log_default FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
+CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.lock FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_truncate();
+
+
+
+CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.lock_log FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
+CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.lock_log_default FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
 CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.progress_log FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
 
 
 
 CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.progress_log_default FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
+CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.seal FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
 
 
 
@@ -3767,16 +8035,25 @@ ALTER TABLE ONLY agentdb.tool_call
 
 
 
+GRANT USAGE ON SCHEMA agentdb TO agentdb_capture;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_agent;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_reviewer;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_auditor;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_operator;
-GRANT USAGE ON SCHEMA agentdb TO agentdb_capture;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_applier;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._abandon_runs(agent bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._add_fence(target regclass, root boolean, lock_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._add_fence(target regclass, root boolean, lock_name text) TO agentdb_operator;
 
 
 
@@ -3792,7 +8069,26 @@ REVOKE ALL ON FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with
 
 
 
-REVOKE ALL ON FUNCTION agentdb._hash_secret(secret text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._base_type(type oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._base_type(type oid) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._base_type(type oid) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._begin_sql(target integer, level text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._blast_sql(target integer, level text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._blocking_lock(name text, first_slot integer, last_slot integer, OUT outcome text, OUT holder text, OUT expires_at timestamp with time zone) FROM PUBLIC;
 
 
 
@@ -3801,6 +8097,7 @@ REVOKE ALL ON FUNCTION agentdb._bound_run() FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._clean_text(value text, max_length integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._clean_text(value text, max_length integer) TO agentdb_operator;
 
 
 
@@ -3808,7 +8105,57 @@ REVOKE ALL ON FUNCTION agentdb._bounded_json(value jsonb, max_bytes integer) FRO
 
 
 
+GRANT SELECT ON TABLE agentdb.policy TO agentdb_auditor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.policy TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_expired(day date) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._root(former bytea, day date, snapshot pg_snapshot, rows bigint, digest bytea) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.seal TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.seal TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._broken_seal() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._bury_notifications() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._canonical_key(relation regclass, key jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._canonical_key(relation regclass, key jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._canonical_key(relation regclass, key jsonb) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._capture_function(target integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._capture_sql(target integer, operation text, context text, old_rows text, new_rows text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._capture_sql(target integer, operation text, context text, old_rows text, new_rows text) TO agentdb_capture;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._capture_truncate() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._capture_truncate() TO agentdb_owner;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._changed_sql(o text, n text, col name, exact boolean) FROM PUBLIC;
 
 
 
@@ -3816,7 +8163,24 @@ REVOKE ALL ON FUNCTION agentdb._check_agent_role(role_name name) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_audit(table_oid oid, exclude text[], redact text[]) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_fence() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._check_fence() TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_fence_again() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_instances(instances jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_locks(agent_id bigint) FROM PUBLIC;
 
 
 
@@ -3828,7 +8192,17 @@ REVOKE ALL ON FUNCTION agentdb._check_open_runs(agent_id bigint, policy_name tex
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_rows(items jsonb, required_key text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_slots(name text, slots integer) FROM PUBLIC;
 
 
 
@@ -3837,6 +8211,10 @@ REVOKE ALL ON FUNCTION agentdb._check_tokens(input bigint, output bigint, cached
 
 
 REVOKE ALL ON FUNCTION agentdb._check_tool(tool text, call_id text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._context_sql() FROM PUBLIC;
 
 
 
@@ -3884,7 +8262,47 @@ GRANT ALL ON FUNCTION agentdb._conversation_use(as_of timestamp with time zone) 
 
 
 
+REVOKE ALL ON FUNCTION agentdb._cooling_span(run_id bigint, at_least interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._count_denial(name text, run_id bigint, agent_id bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._current_run(run bigint, OUT run_id bigint, OUT agent_id bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._object_sql(parts text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._object_sql(parts text[]) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._object_sql(parts text[]) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_column TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_column TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._difference_sql(target integer, row_name text) FROM PUBLIC;
 
 
 
@@ -3892,20 +8310,108 @@ REVOKE ALL ON FUNCTION agentdb._drop_partition(partition_name text) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._drop_triggers(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._drop_triggers(relation regclass) TO agentdb_operator;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._is_clean_name(value text, max_length integer) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._end_audit(relation regclass, detach boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._end_audit(relation regclass, detach boolean) TO agentdb_operator;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._json_text(object jsonb, key text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._fence_target(table_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._fence_target(table_name text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._forget_locks(agent_id bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._forget_target(target integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._generate_capture(target integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._grant_usage(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._grant_usage(relation regclass) TO agentdb_operator;
 
 
 
 GRANT SELECT ON TABLE agentdb.progress_log TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.progress_log TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._has_evidence(run bigint, since timestamp with time zone) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._hash_secret(secret text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._held_locks(agent_id bigint) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_agents(owner oid) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._types_of(table_oid oid) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._hostile_part(table_oid oid) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._instance(rule_name text, instances jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_clean_name(value text, max_length integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_clean_name(value text, max_length integer) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at timestamp with time zone, at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at timestamp with time zone, at timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at timestamp with time zone, at timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._key_sql(target integer, row_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._key_sql(target integer, row_name text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._key_sql(target integer, row_name text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._row_sql(target integer, row_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._row_sql(target integer, row_name text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._row_sql(target integer, row_name text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._joined_sql(target integer, old_rows text, new_rows text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._json_text(object jsonb, key text) FROM PUBLIC;
 
 
 
@@ -3929,7 +8435,52 @@ GRANT ALL ON FUNCTION agentdb._last_progress(run bigint, since timestamp with ti
 
 
 
+REVOKE ALL ON FUNCTION agentdb._layout(table_oid oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._layout(table_oid oid) TO agentdb_capture;
+GRANT ALL ON FUNCTION agentdb._layout(table_oid oid) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._layout(table_oid oid) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._layout_now(table_oid oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._layout_now(table_oid oid) TO agentdb_capture;
+GRANT ALL ON FUNCTION agentdb._layout_now(table_oid oid) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._layout_now(table_oid oid) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._lend_capture(target integer, owner name) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._lend_capture(target integer, owner name) TO agentdb_owner;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._lock_caller(run bigint, ttl interval, max_hold interval, OUT run_id bigint, OUT agent_id bigint, OUT holder text, OUT span interval, OUT spare bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._lock_renewer(run bigint, ttl interval, OUT run_id bigint, OUT span interval, OUT needs_progress boolean) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._log_sql(target integer, operation text, row_key text, old_values text, new_values text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._maintain_audit() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._make_lock(name text, first_slot integer, last_slot integer) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._missing_day(log_name text, days_ahead integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._needs_rows(table_oid oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._needs_rows(table_oid oid) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._needs_rows(table_oid oid) TO agentdb_operator;
 
 
 
@@ -3937,7 +8488,31 @@ REVOKE ALL ON FUNCTION agentdb._new_secret() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._next_fence(former bigint, slot integer, at timestamp with time zone) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._one_row_sql(target integer) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._only_open_run(OUT run_id bigint, OUT agent_id bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._target_of(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._target_of(relation regclass) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._target_of(relation regclass) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._past_sql(relation regclass, by_key boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._past_sql(relation regclass, by_key boolean) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._past_sql(relation regclass, by_key boolean) TO agentdb_operator;
 
 
 
@@ -3950,7 +8525,35 @@ REVOKE ALL ON FUNCTION agentdb._payload(alert agentdb.alert, kind text) FROM PUB
 
 
 
+REVOKE ALL ON FUNCTION agentdb._place_capture(target integer, body text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._place_capture(target integer, body text) TO agentdb_owner;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._prune_locks(keep interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._record_tenure() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._reenter_lock(name text, given bigint, run_id bigint, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._refuse(problem text, hint text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._refuse(problem text, hint text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._refuse(problem text, hint text) TO agentdb_auditor;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_audit(table_oid oid, problem text, hint text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_blast(table_name text, max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._refuse_blast(table_name text, max_rows integer) TO agentdb_capture;
 
 
 
@@ -3962,7 +8565,38 @@ REVOKE ALL ON FUNCTION agentdb._refuse_foreign_run(run bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._refuse_rewrite() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_truncate() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_ttl(ttl interval, max_ttl interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_write(target text, name text, run_id bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refused_renewal(name text, fence bigint, run_id bigint, at timestamp with time zone, OUT expires_at timestamp with time zone, OUT outcome text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._register_audit(relation regclass, exclude text[], redact text[], level text, refuse_blast boolean, OUT target integer, OUT chosen text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._register_audit(relation regclass, exclude text[], redact text[], level text, refuse_blast boolean, OUT target integer, OUT chosen text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, outcome text) FROM PUBLIC;
 
 
 
@@ -3982,11 +8616,15 @@ REVOKE ALL ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) FROM PUB
 
 
 
+REVOKE ALL ON FUNCTION agentdb._row_write_sql(target integer) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._rule_query(view_name text, max_alerts integer) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id bigint, OUT policy_name text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id bigint, OUT pooled boolean, OUT policy_name text) FROM PUBLIC;
 
 
 
@@ -3994,13 +8632,52 @@ REVOKE ALL ON FUNCTION agentdb._severity_rank(severity text) FROM PUBLIC;
 
 
 
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._span(value interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_operator;
 
 
 
-GRANT SELECT ON TABLE agentdb.policy TO agentdb_auditor;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.policy TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._statement_write_sql(target integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._table_fault(table_oid oid) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._table_name(table_oid oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._table_name(table_oid oid) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._table_name(table_oid oid) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._take_back_capture(target integer, owner name) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._take_back_capture(target integer, owner name) TO agentdb_owner;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot integer, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock_log TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._tenure(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._tenure(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._tenure(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -4014,6 +8691,31 @@ REVOKE ALL ON FUNCTION agentdb._touch_alerts(rule_name text, instances jsonb, at
 
 
 
+REVOKE ALL ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) TO agentdb_capture;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT max_rows integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT max_rows integer) TO agentdb_capture;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.acquire_slot(OUT acquired boolean, OUT slot integer, name text, slots integer, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.acquire_slot(OUT acquired boolean, OUT slot integer, name text, slots integer, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.audit_table(relation regclass, exclude text[], redact text[], level text, refuse_blast boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.audit_table(relation regclass, exclude text[], redact text[], level text, refuse_blast boolean) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text) TO agentdb_operator;
 
@@ -4021,6 +8723,11 @@ GRANT ALL ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid i
 
 REVOKE ALL ON FUNCTION agentdb.begin_tool_call(tool text, args jsonb, call_id text, run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.begin_tool_call(tool text, args jsonb, call_id text, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.begin_wait(name text, at_most interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.begin_wait(name text, at_most interval, run bigint) TO agentdb_agent;
 
 
 
@@ -4049,6 +8756,11 @@ GRANT ALL ON FUNCTION agentdb.end_tool_call(call_id text, ok boolean, error text
 
 
 
+REVOKE ALL ON FUNCTION agentdb.end_wait(name text, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.end_wait(name text, run bigint) TO agentdb_agent;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.evidence_query(alert bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.evidence_query(alert bigint) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.evidence_query(alert bigint) TO agentdb_operator;
@@ -4060,8 +8772,18 @@ GRANT ALL ON FUNCTION agentdb.fail_rule(rule_name text, evaluation bigint, error
 
 
 
+REVOKE ALL ON FUNCTION agentdb.fence_table(table_name text, lock_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.fence_table(table_name text, lock_name text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.flush(max_alerts integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.flush(max_alerts integer) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.force_release_lock(name text, reason text, slot integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.force_release_lock(name text, reason text, slot integer) TO agentdb_operator;
 
 
 
@@ -4125,6 +8847,16 @@ GRANT ALL ON FUNCTION agentdb.register_agent(name text, role_name text, policy t
 
 
 
+REVOKE ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval, needs_progress boolean, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval, needs_progress boolean, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) TO agentdb_agent;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.retire_runner(runner_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.retire_runner(runner_name text) TO agentdb_operator;
 
@@ -4132,6 +8864,41 @@ GRANT ALL ON FUNCTION agentdb.retire_runner(runner_name text) TO agentdb_operato
 
 REVOKE ALL ON FUNCTION agentdb.roll_up() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.roll_up() TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.row_history(relation regclass, key jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.row_history(relation regclass, key jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.row_history(relation regclass, key jsonb) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_fault TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_fault TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_operator;
+GRANT INSERT ON TABLE agentdb.audit_log TO agentdb_capture;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -4144,6 +8911,23 @@ GRANT ALL ON FUNCTION agentdb.rule_conversation_budget(as_of timestamp with time
 REVOKE ALL ON FUNCTION agentdb.rule_hung_tool_call(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_hung_tool_call(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_hung_tool_call(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock_denial TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock_denial TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_lock_contention(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_lock_contention(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_lock_contention(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_lock_held_too_long(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_lock_held_too_long(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_lock_held_too_long(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -4165,14 +8949,71 @@ GRANT ALL ON FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) T
 
 
 
+REVOKE ALL ON FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.run_changes(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.run_changes(run bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.run_changes(run bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.seal_audit() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.seal_audit() TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.seal_audit() TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.start_run(agent text, conversation text, tick_interval interval, purpose text, secret text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.start_run(agent text, conversation text, tick_interval interval, purpose text, secret text) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.table_as_of(relation regclass, at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.table_as_of(relation regclass, at timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.table_as_of(relation regclass, at timestamp with time zone) TO agentdb_operator;
 
 
 
 REVOKE ALL ON FUNCTION agentdb.timeline(run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.timeline(run bigint) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.timeline(run bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.unaudit_table(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.unaudit_table(relation regclass) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.unfence_table(table_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.unfence_table(table_name text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.verify_audit(root text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.verify_audit(root text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.verify_audit(root text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.wake_waiters(name text, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.wake_waiters(name text, run bigint) TO agentdb_agent;
 
 
 
@@ -4241,13 +9082,57 @@ GRANT UPDATE(timeout) ON TABLE agentdb.alert_rule TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.audit TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_gap TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_gap TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_log_default TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_log_default TO agentdb_operator;
+
+
+
+GRANT USAGE ON SEQUENCE agentdb.audit_statement_seq TO agentdb_capture;
+
+
+
+GRANT SELECT ON TABLE agentdb.audited_table TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audited_table TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.blast_radius TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.blast_radius TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.broken_rule TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.broken_rule TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.change_volume TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_volume TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.conversation_budget TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.conversation_budget TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_operator;
 
 
 
@@ -4278,6 +9163,36 @@ GRANT SELECT ON TABLE agentdb.health_check TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.hung_tool_call TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.hung_tool_call TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock_contention TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock_contention TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock_held_too_long TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock_held_too_long TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock_history TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock_history TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock_log_default TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock_log_default TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock_waiter TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock_waiter TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock_status TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock_status TO agentdb_operator;
 
 
 
@@ -4316,6 +9231,16 @@ GRANT SELECT ON TABLE agentdb.run_summary TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.schedule_blocked TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.schedule_blocked TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.stale_lock TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.stale_lock TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.token_hour TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.token_hour TO agentdb_operator;
 
@@ -4338,6 +9263,11 @@ GRANT SELECT ON TABLE agentdb.tool_call_log_default TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.tool_errors TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.tool_errors TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.unattributed_write TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.unattributed_write TO agentdb_operator;
 
 
 

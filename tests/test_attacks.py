@@ -30,6 +30,9 @@ GRANTED = {
     "log_tokens_many",
     "log_tool_call",
     "log_tool_call_many",
+    "remaining_budget",
+    "reserve_tokens",
+    "settle_tokens",
     "start_run",
 }
 

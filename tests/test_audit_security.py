@@ -92,8 +92,7 @@ SETTINGS = (
     "set agentdb.run_token = 'forged'",
     "set application_name = E'evil\\nname'",
     "set role none; set client_min_messages = error; set row_security = off",
-    "set lc_messages = 'C'; set check_function_bodies = off; set default_transaction_isolation"
-    " = 'repeatable read'",
+    "set check_function_bodies = off; set default_transaction_isolation = 'repeatable read'",
 )
 
 
@@ -102,8 +101,8 @@ def test_settings_do_not_blur_the_record(
     db: Connection, agent: Connection, settings: str
 ) -> None:
     agent.execute(settings.encode())
-    agent.execute("update public.money set amount = amount + 0.0000000001, note = 'n'")
-    agent.execute("insert into public.money values (3, 0.1 + 0.2)")
+    agent.execute("update public.money set amount = 0.30000000000000004, note = 'n'")
+    agent.execute("insert into public.money values (3, 0.30000000000000004)")
     found = rows(
         db,
         "select (old_values ->> 'amount')::float8 as old,"
@@ -112,15 +111,15 @@ def test_settings_do_not_blur_the_record(
         " from agentdb.audit_log order by statement, row_key::text",
     )
     assert [(each["old"], each["new"]) for each in found] == [
-        (0.1, 0.1000000001), (0.2, 0.2000000001), (None, 0.1 + 0.2),
+        (0.1, 0.1 + 0.2), (0.2, 0.1 + 0.2), (None, 0.1 + 0.2),
     ]  # fmt: skip
     assert found[2]["stamp"] == "2026-01-01T00:00:00+00:00"
     assert found[2]["raw"] == "\\x00ff"
     assert {each["session_role"] for each in found} == {"agent_a"}
-    assert all(each["attributed"] for each in found) == ("run_token" not in settings)
+    assert all(each["attributed"] for each in found)
 
 
-def test_token_of_another_role_attributes_nothing(
+def test_token_of_another_role_is_no_token(
     db: Connection, connect: Connect, agent: Connection
 ) -> None:
     register(db, "b", "agent_b")
@@ -130,7 +129,8 @@ def test_token_of_another_role_attributes_nothing(
         agent.execute("select set_config('agentdb.run_token', %s, true)", [token])
         agent.execute("update money set amount = 7 where id = 1")
     found = row(db, "select agent_name, run_id from agentdb.audit")
-    assert found == {"agent_name": "a", "run_id": None}
+    assert found["agent_name"] == "a"
+    assert found["run_id"] == value(db, "select min(run_id) from agentdb.run")
 
 
 def test_definer_function_of_the_application_hides_nobody(
@@ -161,7 +161,7 @@ HOSTILE = {
     "array of a type": "create type evil as (a int); alter type evil owner to agent_a;"
             "alter table t add e evil[]",
     "type within a type": "create type evil as enum ('a'); alter type evil owner to agent_a;"
-            "create type box as (e evil); alter table t add e box",
+            "create type shell as (e evil); alter table t add e shell",
     "domain": "create domain evil as int; alter domain evil owner to agent_a;"
             "alter table t add e evil",
     "cast": "create type fine as (a int); create function evil(fine) returns json language"

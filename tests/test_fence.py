@@ -70,7 +70,7 @@ def test_who_holds_no_lock_writes_nothing(
     if "merge" in write and db.info.server_version < 150000:
         pytest.skip("MERGE comes with version 15")
     acquire(b)
-    refused = refusal(a, write)  # type: ignore[arg-type]
+    refused = refusal(a, write)
     assert refused.sqlstate == "ZA020"
     assert "lock l" in (refused.message_primary or "")
     assert "of b has it now" in (refused.message_detail or "")
@@ -216,7 +216,9 @@ def test_who_is_no_agent_is_not_fenced(
     assert written(db) == 1
 
 
-def test_replica_role_does_not_switch_a_fence_off(db: Connection, a: Connection) -> None:
+def test_replica_role_does_not_switch_a_fence_off(
+    db: Connection, a: Connection
+) -> None:
     found = row(db, "select * from agentdb.fenced_table")
     assert found == {"table_name": "public.report", "lock_name": "l", "enabled": True}
 
@@ -241,8 +243,9 @@ def test_partitions_are_fenced_however_they_are_written(
     db: Connection, a: Connection, b: Connection
 ) -> None:
     db.execute("create table public.part (x int) partition by range (x)")
-    db.execute("create table public.part1 partition of public.part "
-               "for values from (0) to (10)")
+    db.execute(
+        "create table public.part1 partition of public.part for values from (0) to (10)"
+    )
     db.execute("select agentdb.fence_table('public.part', 'l')")
     db.execute("create table public.part2 partition of public.part default")
     db.execute("grant all on public.part, public.part1, public.part2 to agent_a")
@@ -263,10 +266,16 @@ def test_partitions_are_fenced_however_they_are_written(
     a.execute("insert into public.part values (1), (11)")
     release(a, mine["fence"])
     for write in writes:
-        assert refusal(a, write).sqlstate == "ZA020"  # type: ignore[arg-type]
+        assert refusal(a, write).sqlstate == "ZA020"
     db.execute("select agentdb.unfence_table('public.part')")
-    assert rows(db, "select tgname from pg_trigger where tgname like 'agentdb_fence%' "
-                    "and tgrelid::regclass::text like 'part%'") == []
+    assert (
+        rows(
+            db,
+            "select tgname from pg_trigger where tgname like 'agentdb_fence%' "
+            "and tgrelid::regclass::text like 'part%'",
+        )
+        == []
+    )
 
 
 @pytest.mark.parametrize(
@@ -290,8 +299,10 @@ def test_only_the_owner_fences(db: Connection, connect: Connect, a: Connection) 
     assert refusal(a, FENCE).sqlstate == "42501"
     operator = connect(db.info.dbname, "operator_o")
     assert refusal(operator, FENCE).sqlstate == "42501"
-    assert refusal(operator, "select agentdb.unfence_table('public.report')"
-                   ).sqlstate == "42501"
+    assert (
+        refusal(operator, "select agentdb.unfence_table('public.report')").sqlstate
+        == "42501"
+    )
     db.execute("alter table public.report owner to operator_o")
     assert row(operator, FENCE)["lock"] == "l"
 

@@ -49,7 +49,7 @@ def renew(session: Connection, fence: int, name: str = "l", **arguments: Any) ->
 def call(session: Connection, function: str, **arguments: object) -> Row:
     names = ", ".join(f"{name} => %s" for name in arguments)
     query = f"select * from agentdb.{function}({names})"
-    return row(session, query, *arguments.values())  # type: ignore[arg-type]
+    return row(session, query, *arguments.values())
 
 
 def let_pass(db: Connection, by: str) -> None:
@@ -71,7 +71,12 @@ def outcomes(db: Connection) -> list[str]:
 def test_free_lock_is_acquired(db: Connection, a: Connection) -> None:
     got = acquire(a)
     assert list(got) == [
-        "acquired", "fence", "expires_at", "ttl_ms", "holder", "outcome",
+        "acquired",
+        "fence",
+        "expires_at",
+        "ttl_ms",
+        "holder",
+        "outcome",
     ]
     assert (got["acquired"], got["outcome"]) == (True, "acquired")
     assert 800_000 < got["ttl_ms"] <= 900_000
@@ -85,7 +90,9 @@ def test_held_lock_is_a_result_and_says_who_holds_it(
     mine = acquire(a)
     theirs = acquire(b)
     assert (theirs["acquired"], theirs["fence"], theirs["outcome"]) == (
-        False, None, "held",
+        False,
+        None,
+        "held",
     )
     assert theirs["holder"] == mine["holder"]
     assert theirs["expires_at"] == mine["expires_at"]
@@ -103,7 +110,9 @@ def test_released_lock_is_free_at_once(
     assert theirs["fence"] > mine["fence"]
 
 
-def test_expired_lock_is_taken_over(db: Connection, a: Connection, b: Connection) -> None:
+def test_expired_lock_is_taken_over(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     mine = acquire(a, ttl="1 minute")
     let_pass(db, "61 s")
     assert status(db)["state"] == "stale"
@@ -151,7 +160,9 @@ def test_second_run_of_the_same_agent_is_somebody_else(
 @pytest.mark.parametrize(
     "ttl", [None, "0", "-1 s", "1 hour 1 s", "1 mon -30 days", "100 years"]
 )
-def test_ttl_that_no_lock_can_have(db: Connection, a: Connection, ttl: str | None) -> None:
+def test_ttl_that_no_lock_can_have(
+    db: Connection, a: Connection, ttl: str | None
+) -> None:
     refused = refusal(a, "select agentdb.acquire_lock('l', ttl => %s::interval)", ttl)
     assert refused.sqlstate == "ZA004"
     assert "01:00:00" in (refused.message_primary or "")
@@ -250,7 +261,9 @@ def test_at_least_keeps_a_lock_cooling(
     assert status(db)["state"] == "cooling"
     denied = acquire(b)
     assert (denied["acquired"], denied["outcome"], denied["holder"]) == (
-        False, "cooling", None,
+        False,
+        "cooling",
+        None,
     )
     let_pass(db, "11 minutes")
     assert acquire(b)["outcome"] == "acquired"
@@ -272,7 +285,9 @@ def test_operator_forces_a_release_with_a_reason(
     assert (forced["fence"], forced["was"]) == (mine["fence"], "held")
     found = row(db, "select outcome, ended_by, reason from agentdb.lock_history")
     assert found == {
-        "outcome": "forced", "ended_by": "operator_o", "reason": "hangs\ufffd",
+        "outcome": "forced",
+        "ended_by": "operator_o",
+        "reason": "hangs\ufffd",
     }
     assert renew(a, mine["fence"])["outcome"] == "lost"
     assert acquire(b)["outcome"] == "acquired"
@@ -292,7 +307,9 @@ def test_forced_release_of_a_lock_in_an_open_transaction_is_told(
         assert refusal(operator, query).sqlstate == "ZA021"
 
 
-def test_end_of_a_run_frees_its_locks(db: Connection, a: Connection, b: Connection) -> None:
+def test_end_of_a_run_frees_its_locks(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     acquire(a)
     call(a, "acquire_slot", name="s", slots=2)
     a.execute("select agentdb.end_run()")
@@ -308,7 +325,9 @@ def test_abandoned_run_frees_its_locks(db: Connection, a: Connection) -> None:
     assert status(db)["state"] == "free"
 
 
-def test_slots_are_as_many_as_said(db: Connection, a: Connection, b: Connection) -> None:
+def test_slots_are_as_many_as_said(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     def take(session: Connection, **more: object) -> Row:
         return call(session, "acquire_slot", name="s", slots=2, **more)
 
@@ -395,7 +414,9 @@ def test_many_names_one_after_another_stay_cheap_to_count(
     for number in range(300):
         name = f"invoice-{number}"
         release(a, acquire(a, name)["fence"], name)
-    assert value(db, "select count(*) from agentdb.lock where agent_id is not null") <= 100
+    assert (
+        value(db, "select count(*) from agentdb.lock where agent_id is not null") <= 100
+    )
 
 
 def test_denials_are_counted_at_most_once_a_second(
@@ -412,7 +433,9 @@ def test_denials_are_counted_at_most_once_a_second(
     assert value(db, "select count(*) from agentdb.lock_denial") == 1
 
 
-def test_denied_attempts_write_nothing(db: Connection, a: Connection, b: Connection) -> None:
+def test_denied_attempts_write_nothing(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     acquire(a)
     acquire(b)
     db.execute("update agentdb.lock_denial set last_at = last_at + interval '0.5 s'")
@@ -436,7 +459,7 @@ def test_no_hand_gets_around_the_log(db: Connection, a: Connection) -> None:
 def test_agents_see_and_change_no_table(a: Connection) -> None:
     for table in ("lock", "lock_log", "lock_denial", "lock_waiter", "fenced_write"):
         query = f"select * from agentdb.{table}"
-        assert refusal(a, query).sqlstate == "42501"  # type: ignore[arg-type]
+        assert refusal(a, query).sqlstate == "42501"
 
 
 def test_fence_grows_when_the_clock_was_set_back(
@@ -459,7 +482,9 @@ def test_small_step_of_the_clock_takes_no_lock_away(
     assert acquire(b)["outcome"] == "held"
 
 
-def test_cooling_from_the_future_ends(db: Connection, a: Connection, b: Connection) -> None:
+def test_cooling_from_the_future_ends(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     release(a, acquire(a)["fence"], at_least="1 minute")
     let_pass(db, "-1 year")
     assert acquire(b)["outcome"] == "acquired"
@@ -475,7 +500,9 @@ def test_fence_grows_when_the_row_is_forgotten(db: Connection, a: Connection) ->
     assert acquire(a)["fence"] > mine["fence"] + 1000000000000
 
 
-def test_rolled_back_lock_was_never_held(db: Connection, a: Connection, b: Connection) -> None:
+def test_rolled_back_lock_was_never_held(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     release(b, acquire(b)["fence"])
     with a.transaction(force_rollback=True):
         mine = acquire(a)
@@ -520,7 +547,9 @@ def test_older_snapshot_makes_no_second_holder(
     assert acquire(a, run=second)["outcome"] == "held"
 
 
-def test_stranger_does_nothing_with_a_lock(db: Connection, a: Connection, b: Connection) -> None:
+def test_stranger_does_nothing_with_a_lock(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     mine = acquire(a)
     assert renew(b, mine["fence"])["outcome"] == "lost"
     assert release(b, mine["fence"])["outcome"] == "lost"
@@ -528,7 +557,7 @@ def test_stranger_does_nothing_with_a_lock(db: Connection, a: Connection, b: Con
     run = value(db, "select min(run_id) from agentdb.run")
     for function in ("renew_lock", "release_lock"):
         query = f"select agentdb.{function}('l', %s::bigint, run => %s::bigint)"
-        assert refusal(b, query, mine["fence"], run).sqlstate == "ZA001"  # type: ignore[arg-type]
+        assert refusal(b, query, mine["fence"], run).sqlstate == "ZA001"
     assert status(db)["state"] == "held"
 
 
@@ -538,7 +567,9 @@ def test_without_a_run_there_is_no_lock(db: Connection, connect: Connect) -> Non
     assert refusal(session, "select agentdb.acquire_lock('l')").sqlstate == "ZA001"
 
 
-def test_pooled_agents_hold_locks_by_their_tokens(db: Connection, connect: Connect) -> None:
+def test_pooled_agents_hold_locks_by_their_tokens(
+    db: Connection, connect: Connect
+) -> None:
     secrets = {name: register(db, name, "agent_pool", pooled=True) for name in "pq"}
     session = connect(db.info.dbname, "agent_pool")
     tokens = {
@@ -581,7 +612,9 @@ def test_rule_names_a_lock_held_too_long(db: Connection, a: Connection) -> None:
     assert labels(db, "stale_lock") == []
 
 
-def test_rule_names_a_contended_lock(db: Connection, a: Connection, b: Connection) -> None:
+def test_rule_names_a_contended_lock(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     acquire(a)
     acquire(b)
     assert labels(db, "lock_contention") == []
@@ -590,7 +623,9 @@ def test_rule_names_a_contended_lock(db: Connection, a: Connection, b: Connectio
     assert labels(db, "lock_contention", "yesterday") == []
 
 
-def test_rule_sees_the_silent_outage(db: Connection, a: Connection, b: Connection) -> None:
+def test_rule_sees_the_silent_outage(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     mine = acquire(a)
     for _ in range(3):
         assert labels(db, "schedule_blocked") == []
@@ -606,7 +641,9 @@ def test_rule_sees_the_silent_outage(db: Connection, a: Connection, b: Connectio
     assert labels(db, "schedule_blocked") == []
 
 
-def test_history_tells_every_tenure(db: Connection, a: Connection, b: Connection) -> None:
+def test_history_tells_every_tenure(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     release(a, acquire(a)["fence"])
     acquire(b)
     found = rows(
@@ -615,7 +652,12 @@ def test_history_tells_every_tenure(db: Connection, a: Connection, b: Connection
         "from agentdb.lock_history order by fence",
     )
     assert found == [
-        {"agent_name": "a", "outcome": "released", "ended_by": "agent_a", "lasts": False},
+        {
+            "agent_name": "a",
+            "outcome": "released",
+            "ended_by": "agent_a",
+            "lasts": False,
+        },
         {"agent_name": "b", "outcome": None, "ended_by": None, "lasts": True},
     ]
 
@@ -625,12 +667,21 @@ def test_auditor_reads_what_there_is_to_see(
 ) -> None:
     acquire(a)
     auditor = connect(db.info.dbname, "auditor_u")
-    for view in ("lock_status", "lock_history", "stale_lock", "lock_contention",
-                 "lock_held_too_long", "schedule_blocked", "fenced_table"):
-        rows(auditor, f"select * from agentdb.{view}")  # type: ignore[arg-type]
+    for view in (
+        "lock_status",
+        "lock_history",
+        "stale_lock",
+        "lock_contention",
+        "lock_held_too_long",
+        "schedule_blocked",
+        "fenced_table",
+    ):
+        rows(auditor, f"select * from agentdb.{view}")
 
 
-def test_old_denials_and_waiters_go(db: Connection, a: Connection, b: Connection) -> None:
+def test_old_denials_and_waiters_go(
+    db: Connection, a: Connection, b: Connection
+) -> None:
     acquire(a)
     acquire(b)
     b.execute("select agentdb.begin_wait('l')")

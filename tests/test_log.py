@@ -7,7 +7,9 @@ import pytest
 from .agents import age, refusal, register, rows, start, value
 from .conftest import Connect, Connection
 
-LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log", "audit_log")
+LOGS = (
+    "progress_log", "tool_call_log", "token_log", "alert_log", "lock_log", "audit_log"
+)  # fmt: skip
 
 
 @pytest.fixture

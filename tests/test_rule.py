@@ -93,8 +93,9 @@ def test_three_times_the_average_fires_after_a_day_of_history(
     start(agent)
     # 20,000 an hour for two days is 10,000 a window of 30 minutes.
     db.execute(
-        "insert into agentdb.token_hour (agent_id, hour_at, tokens) "
-        "select a.agent_id, date_trunc('hour', now()) - i * interval '1 hour', 20000 "
+        "insert into agentdb.token_hour (agent_id, hour_at, input_tokens, "
+        "cached_input_tokens, output_tokens, cost) "
+        "select a.agent_id, date_trunc('hour', now()) - i * interval '1 hour', 20000, 0, 0, 0 "
         "from agentdb.agent as a, generate_series(2, 50) as i"
     )
     agent.execute("select agentdb.log_tokens(28000, 0)")

@@ -12,8 +12,11 @@ from agentdb import __version__
 COMMANDS = {
     "agent": "agent",
     "alerts": "read",
+    "audit": "audit",
     "demo": "demo",
     "install": "install",
+    "lock": "lock",
+    "locks": "lock",
     "run": "serve",
     "runs": "read",
     "status": "read",

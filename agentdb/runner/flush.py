@@ -9,6 +9,7 @@ import psycopg
 
 from .logs import log
 from .loop import Loop
+from .seal import seal
 from .session import SLOW, Session, brief
 from .state import State
 
@@ -16,6 +17,7 @@ BATCH = 500
 DEADLINE = 10.0
 MAINTAIN_EVERY = 3600.0
 MAINTAIN_AGAIN = 60.0
+SEAL_EVERY = 60.0
 
 FLUSH = "select * from agentdb.flush(max_alerts => %(batch)s::integer)"
 
@@ -37,10 +39,12 @@ class Flush(Loop):
     def __init__(self, state: State) -> None:
         super().__init__(state)
         self._maintain_at = 0.0
+        self._seal_at = 0.0
 
     async def lap(self, session: Session) -> None:
         """Flush once, then wait."""
         await self._maintain(session)
+        await self._seal(session)
         if await flush(session):
             self.state.wake.set()
         await self.state.pause(self.state.settings.poll)
@@ -58,3 +62,13 @@ class Flush(Loop):
             self._maintain_at += MAINTAIN_EVERY - MAINTAIN_AGAIN
         except psycopg.Error as error:
             log(logging.WARNING, "maintenance failed", error=brief(error))
+
+    async def _seal(self, session: Session) -> None:
+        """Seal the audit; another runner at it, or a lock, is no trouble."""
+        if anyio.current_time() < self._seal_at:
+            return
+        self._seal_at = anyio.current_time() + SEAL_EVERY
+        try:
+            await seal(session)
+        except psycopg.Error as error:
+            log(logging.WARNING, "sealing failed", error=brief(error))

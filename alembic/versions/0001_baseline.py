@@ -26,6 +26,18 @@ create table agentdb.policy (
   tool_errors_share double precision not null default 0.5,
   tool_errors_window interval not null default '10 minutes',
   conversation_budget_tokens bigint not null default 500000,
+  conversation_budget_cost double precision,
+  run_budget_tokens bigint,
+  run_budget_cost double precision,
+  agent_day_budget_tokens bigint,
+  agent_day_budget_cost double precision,
+  budget_low_share double precision not null default 0.8,
+  reservation_ttl interval not null default '10 minutes',
+  context_jump_factor double precision not null default 3,
+  context_jump_floor bigint not null default 20000,
+  context_jump_window interval not null default '10 minutes',
+  large_tool_result_size bigint not null default 100000,
+  large_tool_result_window interval not null default '10 minutes',
   hung_tool_call_after interval not null default '5 minutes',
   missed_tick_grace interval not null default '1 minute',
   long_tick_after interval not null default '15 minutes',
@@ -54,6 +66,24 @@ create table agentdb.policy (
     and max_locks between 1 and 10000
     and lock_contention_count > 0
     and schedule_blocked_count > 0
+  ),
+  constraint policy_budgets_check check (
+    run_budget_tokens > 0
+    and agent_day_budget_tokens > 0
+    and conversation_budget_cost > 0
+    and conversation_budget_cost <= 1000000000
+    and run_budget_cost > 0
+    and run_budget_cost <= 1000000000
+    and agent_day_budget_cost > 0
+    and agent_day_budget_cost <= 1000000000
+    and budget_low_share between 0.01 and 1
+    and reservation_ttl between '10 seconds' and '1 day'
+    and context_jump_factor > 1
+    and context_jump_factor < 'infinity'
+    and context_jump_floor >= 0
+    and context_jump_window between '1 second' and '1 day'
+    and large_tool_result_size > 0
+    and large_tool_result_window between '1 second' and '1 day'
   ),
   constraint policy_ratios_check check (
     token_rate_factor > 1
@@ -372,9 +402,55 @@ create table agentdb.run_activity (
 create table agentdb.token_hour (
   agent_id bigint not null,
   hour_at timestamptz not null,
-  tokens bigint not null,
+  input_tokens bigint not null,
+  cached_input_tokens bigint not null,
+  output_tokens bigint not null,
+  cost numeric not null,
   constraint token_hour_pkey primary key (agent_id, hour_at)
 ) with (fillfactor = 70);
+
+create table agentdb.budget_override (
+  agent_id bigint not null,
+  scope text not null,
+  max_tokens bigint,
+  max_cost double precision,
+  constraint budget_override_pkey primary key (agent_id, scope),
+  constraint budget_override_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade,
+  constraint budget_override_scope_check
+    check (scope in ('agent_day', 'conversation', 'run')),
+  constraint budget_override_max_tokens_check check (max_tokens >= 0),
+  constraint budget_override_max_cost_check check (max_cost between 0 and 1000000000)
+);
+
+create table agentdb.budget_gate (
+  agent_id bigint not null,
+  passed bigint not null default 0,
+  constraint budget_gate_pkey primary key (agent_id),
+  constraint budget_gate_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+) with (fillfactor = 50);
+
+create table agentdb.token_reservation (
+  token_reservation_id bigint generated always as identity,
+  run_id bigint not null,
+  agent_id bigint not null,
+  conversation text not null,
+  tokens bigint not null,
+  prompt_tokens bigint not null,
+  reserved_at timestamptz not null default clock_timestamp(),
+  expires_at timestamptz not null,
+  settled_at timestamptz,
+  constraint token_reservation_pkey primary key (token_reservation_id),
+  constraint token_reservation_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade,
+  constraint token_reservation_tokens_check
+    check (tokens > 0 and prompt_tokens between 0 and tokens)
+);
+
+create index token_reservation_agent_id_idx
+  on agentdb.token_reservation (agent_id, expires_at) where settled_at is null;
+create index token_reservation_run_id_idx on agentdb.token_reservation (run_id);
 
 create table agentdb.roll_up_state (
   only_row boolean not null default true,
@@ -567,7 +643,31 @@ comment on column agentdb.policy.tool_errors_share is
 comment on column agentdb.policy.tool_errors_window is
   'Rule tool_errors: the window.';
 comment on column agentdb.policy.conversation_budget_tokens is
-  'Rule conversation_budget: tokens a conversation may use over all its runs.';
+  'Tokens a conversation may use over all its runs; reserve_tokens keeps to it.';
+comment on column agentdb.policy.conversation_budget_cost is
+  'What a conversation may cost; NULL is no limit.';
+comment on column agentdb.policy.run_budget_tokens is
+  'Tokens a run may use; NULL is no limit of its own.';
+comment on column agentdb.policy.run_budget_cost is
+  'What a run may cost; NULL is no limit.';
+comment on column agentdb.policy.agent_day_budget_tokens is
+  'Tokens an agent may use a UTC day, over all its runs; NULL is no limit.';
+comment on column agentdb.policy.agent_day_budget_cost is
+  'What an agent may cost a UTC day; NULL is no limit.';
+comment on column agentdb.policy.budget_low_share is
+  'Rule budget_low: from which share of a budget on a person is told, 0 to 1.';
+comment on column agentdb.policy.reservation_ttl is
+  'How long a reservation that is never settled is kept from others.';
+comment on column agentdb.policy.context_jump_factor is
+  'Rule context_jump: how many times the prompt before it a prompt may be.';
+comment on column agentdb.policy.context_jump_floor is
+  'Rule context_jump: prompts below this many tokens are never a jump.';
+comment on column agentdb.policy.context_jump_window is
+  'Rule context_jump: how long a jump is told.';
+comment on column agentdb.policy.large_tool_result_size is
+  'Rule large_tool_result: characters or bytes that one tool result may have.';
+comment on column agentdb.policy.large_tool_result_window is
+  'Rule large_tool_result: how long a large result is told.';
 comment on column agentdb.policy.hung_tool_call_after is
   'Rule hung_tool_call: how long a tool call may be in flight.';
 comment on column agentdb.policy.missed_tick_grace is
@@ -642,7 +742,7 @@ comment on column agentdb.lock.hold_until is
 comment on column agentdb.lock.depth is
   'How many releases it takes, one for each acquisition of the same run.';
 comment on column agentdb.lock.outcome is
-  'How the last tenure ended; NULL while it lasts.';
+  'How the tenure began (acquired, taken_over) or ended.';
 comment on table agentdb.lock_log is
   'Tenures of locks that have ended, and how; append-only, a partition a UTC day.';
 comment on table agentdb.lock_denial is
@@ -655,6 +755,12 @@ comment on table agentdb.run_activity is
   'What the logs of a run add up to below roll_up_state.horizon.';
 comment on table agentdb.token_hour is
   'Tokens of each agent a UTC hour, the history that averages are made of.';
+comment on table agentdb.budget_override is
+  'Budgets of single agents, in place of their policy''s; NULL is no limit.';
+comment on table agentdb.budget_gate is
+  'A row an agent that its reservations pass one after another.';
+comment on table agentdb.token_reservation is
+  'Tokens set aside before a prompt: until settled, or until they expire.';
 comment on table agentdb.roll_up_state is
   'The transaction below which run_activity and token_hour have counted everything.';
 comment on table agentdb.alert_rule is
@@ -789,6 +895,9 @@ drop table agentdb.alert_log;
 drop table agentdb.alert;
 drop table agentdb.alert_rule;
 drop table agentdb.roll_up_state;
+drop table agentdb.token_reservation;
+drop table agentdb.budget_gate;
+drop table agentdb.budget_override;
 drop table agentdb.token_hour;
 drop table agentdb.run_activity;
 drop table agentdb.fenced_write;

@@ -1,0 +1,130 @@
+"""The command about the audit: what changed in a table or in a row, as a diff."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import Any
+
+import click
+
+from .options import dsn, reports_errors
+from .output import Row, Section, connect, how, query, rows, show, shown
+from .read import limit, run_number
+
+# By name, not as regclass: who reads the log need not see the table.
+CHANGES = """
+select recorded_at as at, operation, row_key as key, old_values as old, new_values as new,
+  coalesce(agent_name, session_role) as who, run_id as run, table_name as "table"
+from agentdb.audit
+where table_name in ({table}, 'public.' || {table})
+  and ({run}::bigint is null or run_id = {run})
+limit {limit}
+"""
+HISTORY = """
+select h.recorded_at as at, h.operation, {key}::jsonb as key, h.old_values as old,
+  h.new_values as new, coalesce(h.agent_name, h.session_role) as who, h.run_id as run
+from agentdb.row_history({table}::regclass, {key}::jsonb) as h
+where {run}::bigint is null or h.run_id = {run}
+order by h.audit_log_id desc
+limit {limit}
+"""
+ROW_AT = """
+select agentdb.row_as_of({table}::regclass, {key}::jsonb, {at}::timestamptz) as row
+"""
+TABLE_AT = """
+select row_key as key, row_values as row
+from agentdb.table_as_of({table}::regclass, {at}::timestamptz)
+order by row_key
+limit {limit}
+"""
+
+
+def _run(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
+    return None if value is None else run_number(ctx, param, value)
+
+
+MARKS = {"insert": "green", "delete": "red", "truncate": "red", "update": "yellow"}
+
+
+@click.command()
+@dsn
+@how
+@click.argument("table")
+@click.argument("key", required=False)
+@click.option("--by", "run", callback=_run, help="Only what this run changed.")
+@click.option("--at", metavar="TIME", help="What it was at this moment instead.")
+@limit
+@reports_errors
+def audit(
+    dsn: str,
+    as_json: bool,
+    as_sql: bool,
+    table: str,
+    key: str | None,
+    run: int | None,
+    at: str | None,
+    limit: int,
+) -> None:
+    """Show what changed in TABLE, or in the row with KEY, the newest first.
+
+    KEY is the primary key: a bare value, or JSON where it has several columns.
+    """
+    if at and run:
+        raise click.UsageError(
+            "--by and --at ask different questions: give one of them"
+        )
+    values: dict[str, Any] = {"table": table, "run": run, "limit": limit, "at": at}
+    if key is not None:
+        values["key"] = _as_json(key)
+    if at:
+        section = Section(
+            f"{table} at {at}", query(ROW_AT if key else TABLE_AT, **values)
+        )
+        show(dsn, [section], as_json=as_json, as_sql=as_sql)
+        return
+    section = Section(table, query(HISTORY if key else CHANGES, **values))
+    if as_json or as_sql:
+        show(dsn, [section], as_json=as_json, as_sql=as_sql)
+        return
+    with connect(dsn) as connection:
+        found = rows(connection, section)
+    for change in found:
+        print_change(change)
+    if not found:
+        click.echo(f"{table}: no change is recorded")
+
+
+def _as_json(key: str) -> str:
+    """Return a key as JSON: an object as it stands, anything else as a string."""
+    try:
+        if isinstance(json.loads(key), dict):
+            return key
+    except ValueError:
+        pass
+    return json.dumps(key)
+
+
+def print_change(change: Row) -> None:
+    """Print one change as a diff, with colours on a terminal."""
+    click.secho(_headline(change), fg=MARKS.get(change["operation"]), bold=True)
+    old, new = change["old"] or {}, change["new"] or {}
+    for column in sorted(old.keys() | new.keys()):
+        for mark, values, colour in (("-", old, "red"), ("+", new, "green")):
+            if column in values:
+                text = shown(_value(values[column]))
+                click.secho(f"  {mark} {column}: {text}", fg=colour)
+
+
+def _headline(change: Row) -> str:
+    at: datetime = change["at"]
+    by = f"run {change['run']} of " if change["run"] else ""
+    place = shown(_value(change["key"]))
+    return f"{shown(at)}  {change['operation']} {place}  by {by}{shown(change['who'])}"
+
+
+def _value(value: object) -> object:
+    """Return numbers as the table has them, without separators."""
+    return (
+        str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    )

@@ -1,0 +1,60 @@
+"""Commands about locks: who holds them, and taking one away."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .options import dsn, reports_errors
+from .output import Section, how, query, show
+
+LOCKS = """
+select lock_name as lock, slot, state, holder, held_for, time_left, renewals, waiting,
+  denied_since as denied, fence
+from agentdb.lock_status
+where {every} or state <> 'free'
+order by array_position(array['stale', 'held', 'cooling', 'free'], state),
+  lock_name, slot
+limit {limit}
+"""
+
+
+@click.command()
+@dsn
+@how
+@click.option("--all", "every", is_flag=True, help="Free ones too.")
+@click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
+@reports_errors
+def locks(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> None:
+    """List the locks that are held, and those that went stale first."""
+    statement = query(LOCKS, every=every, limit=limit)
+    section = Section("locks", statement, "none is held")
+    show(dsn, [section], as_json=as_json, as_sql=as_sql)
+
+
+@click.group()
+def lock() -> None:
+    """Act on a lock."""
+
+
+@lock.command()
+@dsn
+@click.argument("name")
+@click.option("--reason", required=True, help="Why; it is kept in the log.")
+@click.option("--slot", type=click.IntRange(min=1), help="Only this slot.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@reports_errors
+def release(dsn: str, name: str, reason: str, slot: int | None, yes: bool) -> None:
+    """Take lock NAME from its holder, whose further writes to fenced tables fail."""
+    from agentdb import operation
+
+    if not yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError("this takes the lock from its holder: add --yes")
+        click.confirm(f"Take lock {name} from its holder?", abort=True)
+    released = operation.release_lock(dsn, name, reason=reason, slot=slot)
+    for holder in released:
+        click.echo(f"lock {name} is free; {holder} had it")
+    if not released:
+        click.echo(f"lock {name} was free already")

@@ -1,0 +1,106 @@
+-- What locks are made of: when one is live, what its next fence is, and who asks.
+
+-- A stored time further ahead than its own span comes from a clock that has been set
+-- back since; believed, it would be a lock that nobody can take.
+create or replace function agentdb._is_live (
+  expires_at timestamptz,
+  renewed_at timestamptz,
+  at timestamptz
+)
+  returns boolean
+  language sql
+  immutable
+  parallel safe
+  return case
+    when expires_at > at then expires_at - renewed_at >= renewed_at - at
+    else false
+  end;
+
+comment on function agentdb._is_live (timestamptz, timestamptz, timestamptz) is
+  'Tells whether a lock, or its cooling, still lasts at a moment; also after the '
+  'clock was set back.';
+
+
+-- Microseconds of the clock survive a restore to an earlier state, where a sequence
+-- would count the same numbers again; the former fence survives a clock that is set
+-- back.  The slots of a semaphore differ in the last three digits.
+create or replace function agentdb._next_fence (
+  former bigint,
+  slot integer,
+  at timestamptz
+)
+  returns bigint
+  language sql
+  immutable
+  parallel safe
+  return case
+    when slot = 0
+      then greatest(former + 1, (extract(epoch from at) * 1000000)::bigint)
+    else greatest(former / 1000 + 1, (extract(epoch from at) * 1000)::bigint) * 1000
+      + slot - 1
+  end;
+
+comment on function agentdb._next_fence (bigint, integer, timestamptz) is
+  'Returns a fence greater than the former one of the lock or slot.';
+
+
+create or replace function agentdb._refuse_ttl (ttl interval, max_ttl interval)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._refuse(
+    format('ttl must be between 0 and %s, got %s',
+      max_ttl, coalesce(ttl::text, 'NULL')),
+    'Give the longest time that one step can take, for example ttl => ''15 min''; '
+      'renew_lock prolongs it.  policy.lock_max_ttl is the maximum.'
+  );
+end;
+$$;
+
+comment on function agentdb._refuse_ttl (interval, interval) is
+  'Raises ZA004 for a time that no lock can have.';
+
+
+-- What taking a lock needs to know of the caller, in one statement.
+create or replace function agentdb._lock_caller (
+  run bigint,
+  ttl interval,
+  max_hold interval,
+  out run_id bigint,
+  out agent_id bigint,
+  out holder text,
+  out span interval,
+  out spare bigint
+)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_max_ttl interval;
+begin
+  select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || a.agent_name,
+    p.lock_max_ttl, p.max_locks - (
+      select count(*) from agentdb.lock as l where l.agent_id = c.agent_id
+    )
+    into _lock_caller.run_id, _lock_caller.agent_id, holder, v_max_ttl, spare
+  from agentdb._current_run(_lock_caller.run) as c
+  join agentdb.agent as a on a.agent_id = c.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name;
+  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
+    perform agentdb._refuse_ttl(ttl, v_max_ttl);
+  elsif max_hold <= '0' or max_hold > '1 year' then
+    perform agentdb._refuse(
+      format('max_hold must be between 0 and 1 year, got %s', max_hold),
+      'Give the time after which renewals end, or leave it out.'
+    );
+  end if;
+  -- Months and days would stretch with the calendar, and could even end in the past.
+  span := make_interval(secs => extract(epoch from ttl));
+end;
+$$;
+
+comment on function agentdb._lock_caller (bigint, interval, interval) is
+  'Resolves the run that wants a lock, its name for others, its time and how many '
+  'locks it may still take; raises ZA001, ZA003 or ZA004.';

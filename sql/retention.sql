@@ -1,0 +1,67 @@
+-- Retention of what is not partitioned: it follows its run, an alert or the clock.
+
+-- What only an open run needs goes a day after its end: ids of calls, which make a retry
+-- count once, tokens, reservations.  The run itself stays as long as its logs do.
+create or replace function agentdb._forget_runs (keep interval)
+  returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count bigint;
+begin
+  delete from agentdb.tool_call as c
+  using agentdb.run as r
+  where r.run_id = c.run_id
+    and r.ended_at < clock_timestamp() - interval '1 day';
+  delete from agentdb.run_token as t
+  using agentdb.run as r
+  where r.run_id = t.run_id
+    and r.ended_at < clock_timestamp() - interval '1 day';
+  delete from agentdb.token_reservation as v
+  using agentdb.run as r
+  where r.run_id = v.run_id
+    and r.ended_at < clock_timestamp() - interval '1 day';
+  delete from agentdb.run as r
+  where r.ended_at < clock_timestamp() - keep;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+comment on function agentdb._forget_runs (interval) is
+  'Removes runs that ended before the retention, and earlier what only open runs need; '
+  'returns how many runs.';
+
+
+create or replace function agentdb._forget_alerts (keep interval)
+  returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count bigint;
+begin
+  delete from agentdb.alert as a
+  where a.state = 'resolved'
+    and not a.flush
+    and a.seen_at < clock_timestamp() - keep
+    and not exists (
+      select from agentdb.notification as n
+      where n.alert_id = a.alert_id and n.state = 'queued'
+    );
+  get diagnostics v_count = row_count;
+  delete from agentdb.runner as r
+  where greatest(r.evaluated_at, r.flushed_at, r.sent_at, r.started_at)
+    < clock_timestamp() - interval '7 days';
+  delete from agentdb.token_hour as h
+  where h.hour_at < clock_timestamp() - greatest(keep, (
+    select max(p.token_rate_baseline) from agentdb.policy as p
+  ) + interval '1 day');
+  return v_count;
+end;
+$$;
+
+comment on function agentdb._forget_alerts (interval) is
+  'Removes alerts resolved before the retention with their messages, runners silent for a '
+  'week, and hours no baseline needs; returns how many alerts.';

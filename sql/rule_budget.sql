@@ -1,0 +1,159 @@
+-- Rules about budgets and context: what runs low, and what makes it run low.
+
+create or replace function agentdb.rule_budget_low (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  -- A run is not named where the budget is wider than the run.
+  select
+    jsonb_strip_nulls(jsonb_build_object(
+      'agent', a.agent_name, 'scope', b.scope,
+      'conversation', case when b.scope <> 'agent_day' then r.conversation end,
+      'run', case when b.scope = 'run' then r.run_id::text end
+    )),
+    max(u.share),
+    jsonb_build_object(
+      'summary', format(
+        '%s has used %s%% of its %s budget: %s of %s tokens, cost %s of %s',
+        a.agent_name, round(max(u.share) * 100), b.scope, max(b.spent),
+        coalesce(max(b.max_tokens)::text, 'any'), max(b.cost),
+        coalesce(max(b.max_cost)::text, 'any')
+      ),
+      'policy', p.policy_name,
+      'threshold', p.budget_low_share,
+      'severity', case when max(u.share) >= 1 then 'critical' else 'warning' end
+    )
+  from agentdb._recent_run(as_of) as r
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  cross join lateral agentdb._budget(r.run_id, r.agent_id, r.conversation) as b
+  cross join lateral (
+    select greatest(
+      b.spent::double precision / nullif(b.max_tokens, 0),
+      b.cost::double precision / nullif(b.max_cost, 0)
+    ) as share
+  ) as u
+  where u.share >= p.budget_low_share
+  group by 1, a.agent_name, b.scope, p.policy_name;
+end;
+
+comment on function agentdb.rule_budget_low (timestamptz) is
+  'Budgets of runs recent at a moment of which policy.budget_low_share is spent, counted '
+  'as they stand now.';
+
+
+create or replace view agentdb.budget_low as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_budget_low(statement_timestamp()) as r;
+
+comment on view agentdb.budget_low is
+  'Rule: budgets that run low, of a conversation, a run, or an agent''s day.';
+
+
+-- A reservation is seen before its prompt is sent: the bomb is told of before it costs.
+create or replace function agentdb._prompt (since timestamptz, as_of timestamptz)
+  returns table (agent_id bigint, run_id bigint, at timestamptz, tokens bigint, sent boolean)
+  language sql
+  stable
+begin atomic
+  select t.agent_id, t.run_id, t.recorded_at, t.input_tokens + t.cached_input_tokens, true
+  from agentdb.token_log as t
+  where t.recorded_at > since
+    and t.recorded_at <= as_of
+  union all
+  select v.agent_id, v.run_id, v.reserved_at, v.prompt_tokens, false
+  from agentdb.token_reservation as v
+  where v.reserved_at > since
+    and v.reserved_at <= as_of
+    and (v.settled_at is null or v.settled_at > as_of);
+end;
+
+comment on function agentdb._prompt (timestamptz, timestamptz) is
+  'Prompts of a span of time: sent ones from the log, and reserved ones on their way.';
+
+
+create or replace function agentdb.rule_context_jump (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  with prompt as (
+    select q.agent_id, q.run_id, q.at, q.tokens, q.sent,
+      lag(q.tokens) over (partition by q.run_id order by q.at) as former
+    from agentdb._prompt(
+      as_of - (select max(w.context_jump_window) from agentdb.policy as w), as_of
+    ) as q
+  )
+  select distinct on (q.run_id)
+    jsonb_build_object('agent', a.agent_name, 'run', q.run_id::text),
+    q.tokens::double precision,
+    jsonb_build_object(
+      'summary', format(
+        'a prompt of run %s of %s jumped from %s to %s tokens%s',
+        q.run_id, a.agent_name, q.former, q.tokens,
+        case when q.sent then '' else '; it is reserved and not sent yet' end
+      ),
+      'policy', p.policy_name,
+      'threshold', p.context_jump_factor
+    )
+  from prompt as q
+  join agentdb.agent as a on a.agent_id = q.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where q.at > as_of - p.context_jump_window
+    and q.tokens > p.context_jump_floor
+    and q.tokens > p.context_jump_factor * q.former
+  order by q.run_id, q.tokens desc;
+end;
+
+comment on function agentdb.rule_context_jump (timestamptz) is
+  'Runs with a prompt more than policy.context_jump_factor times the one before it, sent or '
+  'reserved.';
+
+
+create or replace view agentdb.context_jump as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_context_jump(statement_timestamp()) as r;
+
+comment on view agentdb.context_jump is
+  'Rule: prompts that grew at a bound, the sign of a context bomb.';
+
+
+create or replace function agentdb.rule_large_tool_result (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('agent', a.agent_name, 'run', l.run_id::text, 'tool', l.tool),
+    max(l.result_size)::double precision,
+    jsonb_build_object(
+      'summary', format(
+        '%s returned up to %s characters to %s, %s times over %s',
+        l.tool, max(l.result_size), a.agent_name, count(*), p.large_tool_result_size
+      ),
+      'policy', p.policy_name,
+      'threshold', p.large_tool_result_size
+    )
+  from agentdb.tool_call_log as l
+  join agentdb.agent as a on a.agent_id = l.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where l.recorded_at <= as_of
+    and l.recorded_at > as_of - p.large_tool_result_window
+    and l.recorded_at > as_of - (
+      select max(w.large_tool_result_window) from agentdb.policy as w
+    )
+    and l.result_size > p.large_tool_result_size
+  group by a.agent_name, l.run_id, l.tool, p.policy_name;
+end;
+
+comment on function agentdb.rule_large_tool_result (timestamptz) is
+  'Tools whose results were larger than policy.large_tool_result_size.';
+
+
+create or replace view agentdb.large_tool_result as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_large_tool_result(statement_timestamp()) as r;
+
+comment on view agentdb.large_tool_result is
+  'Rule: tool results so large that they fill the context.';
