@@ -116,6 +116,18 @@ class NoHistory(AgentdbError):
     sqlstate = "ZA033"
 
 
+class Stopped(AgentdbError):
+    """An operator or a rule has killed the run or the agent."""
+
+    sqlstate = "ZA040"
+
+
+class Paused(AgentdbError):
+    """An operator or a rule has paused the agent; it goes on when resumed."""
+
+    sqlstate = "ZA041"
+
+
 BY_SQLSTATE: dict[str, type[AgentdbError]] = {
     error.sqlstate: error for error in AgentdbError.__subclasses__()
 }

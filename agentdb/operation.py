@@ -55,7 +55,61 @@ def create_login(
 def release_lock(
     dsn: str, name: str, *, reason: str, slot: int | None = None
 ) -> list[str]:
-    """Take a lock from its holders, for the log with a reason, and return who had it."""
+    """Take a lock from its holders, with a logged reason; return who had it."""
     with psycopg.connect(dsn, connect_timeout=10) as connection:
         values = {"name": name, "reason": reason, "slot": slot}
         return [str(row[0]) for row in connection.execute(RELEASE, values)]
+
+
+KILL_RUN = "select * from agentdb.kill_run(%(target)s::bigint, %(reason)s::text)"
+KILL_AGENT = "select * from agentdb.kill_agent(%(target)s::text, %(reason)s::text)"
+KILL_ALL = "select * from agentdb.kill_all(%(reason)s::text)"
+DRAIN = "select drained from agentdb.drain_run(%s::bigint)"
+END_SESSIONS = "select pid, ended, problem from agentdb.end_sessions(%s::bigint)"
+PAUSE = "select runs_paused from agentdb.pause_agent(%s::text, %s::text)"
+RESUME = "select runs_resumed from agentdb.resume_agent(%s::text, %s::text)"
+
+
+def kill(dsn: str, statement: str, *, target: object, reason: str) -> list[str]:
+    """Kill runs; return a line for each thing done, when nothing of them commits.
+
+    The mark is committed first; then writers in flight are ended where we may
+    signal them, and waited for.
+    """
+    with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
+        values = {"target": target, "reason": reason}
+        killed = connection.execute(statement.encode(), values).fetchall()
+        lines = [
+            f"run {run} of {agent} is killed: {locks} locks freed, "
+            f"{reservations} reservations cancelled"
+            for run, agent, locks, reservations in killed
+        ]
+        for run, *_ in killed:
+            lines += _finish(connection, run)
+    return lines or ["no run was open"]
+
+
+def _finish(
+    connection: psycopg.Connection[tuple[object, ...]], run: object
+) -> list[str]:
+    """End the sessions of a killed run and wait for its last writers."""
+    lines = [
+        f"session {pid} is ended" if ended else f"session {pid} goes on: {problem}"
+        for pid, ended, problem in connection.execute(END_SESSIONS, [run]).fetchall()
+    ]
+    row = connection.execute(DRAIN, [run]).fetchone()
+    if row and row[0]:
+        return [*lines, f"nothing of run {run} can commit any more"]
+    return [
+        *lines,
+        f"run {run} still has a transaction open: it can commit what it "
+        "wrote before; end its sessions",
+    ]
+
+
+def pause(dsn: str, statement: str, *, agent: str, reason: str) -> int:
+    """Pause or resume an agent; return how many open runs that concerned."""
+    with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
+        row = connection.execute(statement.encode(), [agent, reason]).fetchone()
+    assert row is not None
+    return int(str(row[0]))

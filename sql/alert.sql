@@ -295,6 +295,50 @@ comment on function agentdb._advance_alerts (text, timestamptz, boolean) is
   'keep_firing, and logs both.';
 
 
+-- What a DBA asked for by alert_rule.action; a rule that names no run means the agent.
+create or replace function agentdb._act_on (rule_name text, fired_at timestamptz)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_action text;
+  v_agent text;
+  v_run bigint;
+  v_reason text;
+begin
+  for v_action, v_agent, v_run, v_reason in
+    select r.action, a.labels ->> 'agent', n.run_id, format('A-%s %s: %s', a.alert_id,
+      a.rule_name, coalesce(a.annotations ->> 'summary', ''))
+    from agentdb.alert as a
+    join agentdb.alert_rule as r on r.rule_name = a.rule_name
+    left join agentdb.run as n
+      on n.run_id::text = a.labels ->> 'run'
+      and n.ended_at is null
+    where a.rule_name = _act_on.rule_name
+      and a.state = 'firing'
+      and a.firing_at = _act_on.fired_at
+      and r.action <> 'notify'
+      -- A run that has ended by itself, or an agent that is no more, needs no stopping.
+      and (n.run_id is not null or not a.labels ? 'run')
+      and exists (select from agentdb.agent as g where g.agent_name = a.labels ->> 'agent')
+  loop
+    if v_action = 'block' then
+      perform agentdb.pause_agent(v_agent, v_reason);
+    elsif v_run is not null then
+      perform agentdb.kill_run(v_run, v_reason);
+    else
+      perform agentdb.kill_agent(v_agent, v_reason);
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function agentdb._act_on (text, timestamptz) is
+  'Pauses or kills what alerts of a rule that just fired name, where alert_rule.action says '
+  'so.';
+
+
 create or replace function agentdb.ingest (
   rule_name text,
   evaluation bigint,
@@ -332,6 +376,7 @@ begin
       count(*) filter (where a.to_state = 'firing')::integer,
       count(*) filter (where a.to_state = 'resolved')::integer
     from agentdb._advance_alerts(ingest.rule_name, v_now, ingest.truncated) as a;
+  perform agentdb._act_on(ingest.rule_name, v_now);
 end;
 $$;
 

@@ -152,6 +152,13 @@ values
      order by at desc limit 10'
   ),
   (
+    'overdue_hold', 'warning', '0', 'agentdb.overdue_hold',
+    'A run that said it would wait has not come back.',
+    'select r.run_id, r.held_until_at, r.hold_reason, r.started_at
+     from agentdb.run as r
+     where r.run_id = (:labels ->> ''run'')::bigint'
+  ),
+  (
     'repeated_tool_call', 'warning', '0', 'agentdb.repeated_tool_call',
     'The same call again and again is the sign of a silent loop.',
     'select l.recorded_at, l.tool, l.ok, l.result_size, l.error, l.args

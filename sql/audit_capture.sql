@@ -1,6 +1,7 @@
 -- Capture: the trigger functions that write audit_log, one generated for each table, so
 -- that a statement costs one insert however many rows it changed.  They belong to
--- agentdb_capture, which can do nothing but insert into audit_log and read what it audits.
+-- agentdb_capture, which can do nothing but insert into audit_log and read what it
+-- audits.
 
 create or replace function agentdb._layout_now (table_oid oid)
   returns text
@@ -12,8 +13,8 @@ begin
   return (
     select md5(concat(
       string_agg(
-        concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation), ','
-        order by a.attnum
+        concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation),
+        ',' order by a.attnum
       ),
       (select i.indkey::text from pg_index as i
         where i.indrelid = _layout_now.table_oid and i.indisprimary and i.indimmediate)
@@ -25,12 +26,13 @@ end;
 $$;
 
 comment on function agentdb._layout_now (oid) is
-  'A fingerprint of the columns and the primary key of a table, looked up at every call.';
+  'A fingerprint of the columns and the primary key of a table, looked up at every '
+  'call.';
 
 
 -- Declared immutable although it is not: the call is folded into the cached plan of a
--- query on a transition table, which PostgreSQL drops when the table is altered.  So the
--- generated code learns of every change of layout, at no cost.
+-- query on a transition table, which PostgreSQL drops when the table is altered.  So
+-- the generated code learns of every change of layout, at no cost.
 create or replace function agentdb._layout (table_oid oid)
   returns text
   language plpgsql
@@ -47,50 +49,58 @@ comment on function agentdb._layout (oid) is
   'The same fingerprint, looked up once a plan.';
 
 
-create or replace function agentdb._writer (
-  out agent_id bigint,
-  out run_id bigint,
-  out max_rows integer
-)
+-- One query where no token is bound: it is asked at every statement of an agent.
+create or replace function agentdb._writer (out agent_id bigint, out run_id bigint)
   language plpgsql
   stable
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_bound bigint;
 begin
-  select a.agent_id, p.blast_radius_rows into _writer.agent_id, max_rows
-  from agentdb.agent as a
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where a.role_name = session_user and not a.pooled;
-  if found then
-    select case when count(*) = 1 then min(r.run_id) end into _writer.run_id
-    from agentdb.run as r
-    where r.role_name = session_user
-      and r.agent_id = _writer.agent_id
-      and r.ended_at is null;
-  end if;
-  -- Rarely set where the role is an agent's own, and a function call to save.
-  if current_setting('agentdb.run_token', true) <> '' or max_rows is null then
-    v_bound := agentdb._bound_run();
+  if current_setting('agentdb.run_token', true) <> '' then
     select case when r.ended_at is null then r.run_id end, r.agent_id
       into _writer.run_id, _writer.agent_id
     from agentdb.run as r
-    where r.run_id = v_bound and r.role_name = session_user
-    union all
-    select _writer.run_id, _writer.agent_id
-    limit 1;
-    select min(p.blast_radius_rows) into max_rows
-    from agentdb.agent as a
-    join agentdb.policy as p on p.policy_name = a.policy_name
-    where a.role_name = session_user;
+    where r.run_id = (select agentdb._bound_run()) and r.role_name = session_user;
+    if found then
+      return;
+    end if;
   end if;
+  select min(a.agent_id), case when count(r.run_id) = 1 then min(r.run_id) end
+    into _writer.agent_id, _writer.run_id
+  from agentdb.agent as a
+  left join agentdb.run as r
+    on r.role_name = session_user
+    and r.agent_id = a.agent_id
+    and r.ended_at is null
+  where a.role_name = session_user and not a.pooled;
 end;
 $$;
 
 comment on function agentdb._writer () is
-  'Who writes: the session''s agent, its run by the bound token or because it is the only open one, and how many rows its policy allows a statement.';
+  'Who writes: the session''s agent, and its run by the bound token or because it is the '
+  'only open one.';
+
+
+create or replace function agentdb._max_rows ()
+  returns integer
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select min(p.blast_radius_rows)
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where a.role_name = session_user
+  );
+end;
+$$;
+
+comment on function agentdb._max_rows () is
+  'How many rows a statement of the session may change; NULL where it is no agent''s.';
 
 
 create or replace function agentdb._refuse_blast (table_name text, max_rows integer)
@@ -99,15 +109,16 @@ create or replace function agentdb._refuse_blast (table_name text, max_rows inte
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'a statement of % changes more than % rows of %', session_user, max_rows,
-      table_name
+  raise exception 'a statement of % changes more than % rows of %',
+      session_user, max_rows, table_name
     using errcode = 'ZA031',
-          detail = format('policy.blast_radius_rows of the agent is %s; nothing was changed.',
-            max_rows),
-          hint = 'Check the WHERE clause.  If all these rows are meant, ask an operator to '
-            'do it, or to raise the limit of the policy.';
+          detail = format('policy.blast_radius_rows of the agent is %s; '
+            'nothing was changed.', max_rows),
+          hint = 'Check the WHERE clause.  If all these rows are meant, ask an '
+            'operator to do it, or to raise the limit of the policy.';
 end;
 $$;
 
 comment on function agentdb._refuse_blast (text, integer) is
-  'Raises ZA031 for a statement of an agent that changes more rows than its policy allows.';
+  'Raises ZA031 for a statement of an agent that changes more rows than its policy '
+  'allows.';

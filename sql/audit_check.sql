@@ -10,7 +10,8 @@ create or replace function agentdb._table_fault (table_oid oid)
       when c.relnamespace in ('agentdb'::regnamespace, 'pg_catalog'::regnamespace,
         'information_schema'::regnamespace) then 'it belongs to the system'
       when c.relpersistence = 't' then 'a temporary table ends with its session'
-      when c.relpersistence = 'u' then 'an unlogged table loses its rows in a crash, the log does not'
+      when c.relpersistence = 'u'
+        then 'an unlogged table loses its rows in a crash, the log does not'
       when c.relkind in ('v', 'm') then 'it is a view; audit the tables under it'
       when c.relkind = 'f' then 'it is a foreign table; audit it where its rows are'
       when c.relkind not in ('r', 'p') then 'it is no table'
@@ -87,7 +88,8 @@ begin atomic
   select string_agg(h.what, ', ' order by h.what)
   from (
     select format('it belongs to %s', c.relowner::regrole)
-    from pg_class as c where c.oid = _hostile_part.table_oid and agentdb._is_agents(c.relowner)
+    from pg_class as c
+    where c.oid = _hostile_part.table_oid and agentdb._is_agents(c.relowner)
     union
     select format('type %s of %s', format_type(t.oid, null), t.typowner::regrole)
     from agentdb._types_of(_hostile_part.table_oid) as o (oid)
@@ -113,7 +115,8 @@ begin atomic
         where a.adrelid = _hostile_part.table_oid
         union all select 'pg_constraint'::regclass, k.oid from pg_constraint as k
         where k.conrelid = _hostile_part.table_oid
-          or k.contypid in (select o.oid from agentdb._types_of(_hostile_part.table_oid) as o (oid))
+          or k.contypid in (
+            select o.oid from agentdb._types_of(_hostile_part.table_oid) as o (oid))
         union all select 'pg_policy'::regclass, y.oid from pg_policy as y
         where y.polrelid = _hostile_part.table_oid
         union all select 'pg_class'::regclass, i.indexrelid from pg_index as i
@@ -128,10 +131,15 @@ begin atomic
 end;
 
 comment on function agentdb._hostile_part (oid) is
-  'Names what an agent could use to run code inside the audit of a table; NULL where there is nothing.';
+  'Names what an agent could use to run code inside the audit of a table; NULL where '
+  'there is nothing.';
 
 
-create or replace function agentdb._refuse_audit (table_oid oid, problem text, hint text)
+create or replace function agentdb._refuse_audit (
+  table_oid oid,
+  problem text,
+  hint text
+)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -147,7 +155,11 @@ comment on function agentdb._refuse_audit (oid, text, text) is
   'Raises ZA030 for a table that cannot be audited.';
 
 
-create or replace function agentdb._check_audit (table_oid oid, exclude text[], redact text[])
+create or replace function agentdb._check_audit (
+  table_oid oid,
+  exclude text[],
+  redact text[]
+)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -156,72 +168,49 @@ declare
   v_fault text;
   v_owner oid;
 begin
-  select c.relowner into v_owner from pg_class as c where c.oid = _check_audit.table_oid;
+  select c.relowner into v_owner
+  from pg_class as c where c.oid = _check_audit.table_oid;
   if v_owner is null then
-    perform agentdb._refuse('there is no such table', 'Give its name: audit_table(''public.orders'').');
+    perform agentdb._refuse('there is no such table',
+      'Give its name: audit_table(''public.orders'').');
   elsif not pg_has_role(session_user, v_owner, 'MEMBER')
     or agentdb._is_agents(session_user::regrole::oid) and not (
       select r.rolsuper from pg_roles as r where r.rolname = session_user) then
-    perform agentdb._refuse_audit(_check_audit.table_oid, format('%s does not own it', session_user),
-      format('Log in as a member of %s and of agentdb_operator, or as a superuser.', v_owner::regrole));
+    perform agentdb._refuse_audit(_check_audit.table_oid,
+      format('%s does not own it', session_user),
+      format('Log in as a member of %s and of agentdb_operator, or as a superuser.',
+        v_owner::regrole));
   end if;
   v_fault := agentdb._table_fault(_check_audit.table_oid);
   if v_fault is not null then
-    perform agentdb._refuse_audit(_check_audit.table_oid, v_fault, 'Audit ordinary tables and partitioned tables.');
+    perform agentdb._refuse_audit(_check_audit.table_oid, v_fault,
+      'Audit ordinary tables and partitioned tables.');
   end if;
   v_fault := agentdb._hostile_part(_check_audit.table_oid);
   if v_fault is not null then
-    perform agentdb._refuse_audit(_check_audit.table_oid, 'an agent controls a part of it: ' || v_fault,
+    perform agentdb._refuse_audit(_check_audit.table_oid,
+      'an agent controls a part of it: ' || v_fault,
       'Give these to the owner of the table, or revoke them; then audit it.');
   end if;
   select string_agg(format('%I', n.name), ', ') into v_fault
   from unnest(exclude || redact) as n (name)
   left join pg_attribute as a
-    on a.attrelid = _check_audit.table_oid and a.attname = n.name and a.attnum > 0 and not a.attisdropped
+    on a.attrelid = _check_audit.table_oid
+    and a.attname = n.name
+    and a.attnum > 0
+    and not a.attisdropped
   left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary
   where a.attnum is null or a.attnum = any (i.indkey);
   if exclude is null or redact is null or v_fault is not null then
     perform agentdb._refuse(
-      format('exclude and redact name columns outside the primary key, not %s', coalesce(v_fault, 'NULL')),
-      'For example exclude => array[''search_vector''], redact => array[''password''].');
+      format('exclude and redact name columns outside the primary key, not %s',
+        coalesce(v_fault, 'NULL')),
+      'For example exclude => array[''search_vector''], '
+        'redact => array[''password''].');
   end if;
 end;
 $$;
 
 comment on function agentdb._check_audit (oid, text[], text[]) is
-  'Raises ZA030 or ZA004 where a table cannot be audited, or not so, or not by this session.';
-
-
-create or replace function agentdb._needs_rows (table_oid oid)
-  returns text
-  language sql
-  stable
-  return (
-    select case
-      when c.relkind = 'p' or c.relispartition then 'a partition can be written to by its own name'
-      when exists (
-        select from pg_inherits as i where table_oid in (i.inhrelid, i.inhparent)
-      ) then 'it inherits or is inherited from'
-      when exists (
-        select from pg_subscription_rel as s where s.srrelid = table_oid
-      ) then 'a subscription writes row by row'
-      when exists (
-        select from pg_trigger as t
-        where t.tgrelid = table_oid and not t.tgisinternal
-          and (t.tgtype & 1) = 1 and (t.tgtype & 66) = 0
-          and t.tgfoid not in (
-            select p.oid from pg_proc as p where p.pronamespace = 'agentdb'::regnamespace)
-      ) then 'its AFTER ROW triggers may write to it in between'
-      when exists (
-        select from pg_constraint as k
-        where k.conrelid = table_oid and k.confrelid = table_oid and k.contype = 'f'
-          and (k.confdeltype in ('c', 'n', 'd') or k.confupdtype in ('c', 'n', 'd'))
-      ) then 'a foreign key to itself may write to it in between'
-      when c.relnatts > 600 then 'its rows are too wide to compare two at a time'
-    end
-    from pg_class as c
-    where c.oid = table_oid
-  );
-
-comment on function agentdb._needs_rows (oid) is
-  'Says why triggers by statement would miss or reorder writes of a table; NULL where they would not.';
+  'Raises ZA030 or ZA004 where a table cannot be audited, or not so, or not by this '
+  'session.';

@@ -1,9 +1,10 @@
 -- Columns of an audited table: how a value becomes JSON, and how two are compared.
 --
--- (old_values ->> column)::type gives back every value exactly.  What JSON would blur is
--- kept as the type's own text: json keeps its spaces, an array its bounds, a float its -0.
--- Types that are not PostgreSQL's own go through their output function, never through a
--- cast: whoever makes a type may make its casts, and would run code as our owner.
+-- (old_values ->> column)::type gives back every value exactly.  What JSON would blur
+-- is kept as the type's own text: json keeps its spaces, an array its bounds, a float
+-- its -0. Types that are not PostgreSQL's own go through their output function, never
+-- through a cast: whoever makes a type may make its casts, and would run code as our
+-- owner.
 
 create or replace function agentdb._base_type (type oid)
   returns oid
@@ -22,21 +23,28 @@ comment on function agentdb._base_type (oid) is
   'The type that a domain is made of, in the end; any other type itself.';
 
 
--- Equal means identical: not so for numeric without a scale, floats, json, citext and many more.
-create or replace function agentdb._is_exact (type oid, typmod integer, collation_id oid)
+-- Equal means identical: not so for numeric without a scale, floats, json, citext and
+-- many more.
+create or replace function agentdb._is_exact (
+  type oid,
+  typmod integer,
+  collation_id oid
+)
   returns boolean
   language sql
   stable
   return (
     select t.typtype = 'e'
       or t.oid in (
-        'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype,
-        'uuid'::regtype, 'date'::regtype, 'timestamp'::regtype, 'timestamptz'::regtype,
+        'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype,
+        'oid'::regtype, 'uuid'::regtype, 'date'::regtype, 'timestamp'::regtype,
+        'timestamptz'::regtype,
         'bytea'::regtype
       )
       or t.oid = 'numeric'::regtype and typmod >= 0
       or t.oid in ('text'::regtype, 'varchar'::regtype) and coalesce(
-        (select c.collisdeterministic from pg_collation as c where c.oid = collation_id),
+        (select c.collisdeterministic from pg_collation as c
+          where c.oid = collation_id),
         true
       )
     from pg_type as t
@@ -61,7 +69,7 @@ create or replace view agentdb.audit_column as
         then 'text'
       else 'plain'
     end as form,
-    -- The whole row may go to to_jsonb() only where no type can bring a cast of its own.
+    -- The whole row may go to to_jsonb() only where no type can bring its own cast.
     b.oid < 16384 or b.typtype = 'e' as safe,
     agentdb._is_exact(a.atttypid, a.atttypmod, a.attcollation) as exact,
     a.attname = any (t.redact) or a.attnum = any (t.redact_places) as redacted,
@@ -71,7 +79,8 @@ create or replace view agentdb.audit_column as
   join pg_attribute as a
     on a.attrelid = t.table_oid and a.attnum > 0 and not a.attisdropped
   join pg_type as b on b.oid = agentdb._base_type(a.atttypid)
-  left join pg_index as i on i.indrelid = t.table_oid and i.indisprimary and i.indimmediate
+  left join pg_index as i
+    on i.indrelid = t.table_oid and i.indisprimary and i.indimmediate
   left join lateral unnest(i.indkey) with ordinality as k (attnum, place)
     on k.attnum = a.attnum
   where t.unaudited_at is null;
@@ -101,7 +110,12 @@ comment on column agentdb.audit_column.key_place is
 
 
 -- An expression for the value of a column of a row named o or n (or v_old or v_new).
-create or replace function agentdb._value_sql (row_name text, col name, form text, redacted boolean)
+create or replace function agentdb._value_sql (
+  row_name text,
+  col name,
+  form text,
+  redacted boolean
+)
   returns text
   language sql
   immutable
@@ -112,8 +126,8 @@ create or replace function agentdb._value_sql (row_name text, col name, form tex
       'case when jsonb_typeof(%1$s.%2$I) in (''object'', ''array'') then %1$s.%2$I '
       'else to_jsonb(%1$s.%2$I::text) end', row_name, col)
     when form = 'float' then format(
-      'case when %1$s.%2$I = 0 and concat(%1$s.%2$I) = ''-0'' then to_jsonb(''-0''::text) '
-      'else to_jsonb(%1$s.%2$I) end', row_name, col)
+      'case when %1$s.%2$I = 0 and concat(%1$s.%2$I) = ''-0'' '
+      'then to_jsonb(''-0''::text) else to_jsonb(%1$s.%2$I) end', row_name, col)
     else format(
       'case when num_nulls(%1$s.%2$I) = 0 then concat(%1$s.%2$I) end', row_name, col)
   end;
@@ -122,7 +136,12 @@ comment on function agentdb._value_sql (text, name, text, boolean) is
   'SQL text: the value of a column of a row, as it is recorded.';
 
 
-create or replace function agentdb._changed_sql (o text, n text, col name, exact boolean)
+create or replace function agentdb._changed_sql (
+  o text,
+  n text,
+  col name,
+  exact boolean
+)
   returns text
   language sql
   immutable
@@ -136,8 +155,8 @@ comment on function agentdb._changed_sql (text, text, name, boolean) is
   'SQL text: whether a column differs between two rows.';
 
 
--- PostgreSQL passes at most 100 arguments to a function, and nests expressions on a stack:
--- 40 columns an object, 40 objects a bracket.
+-- PostgreSQL passes at most 100 arguments to a function, and nests expressions on a
+-- stack: 40 columns an object, 40 objects a bracket.
 create or replace function agentdb._object_sql (parts text[])
   returns text
   language sql
@@ -146,7 +165,8 @@ create or replace function agentdb._object_sql (parts text[])
     (
       select string_agg(format('(%s)', g.text), E'\n || ' order by g.place)
       from (
-        select p.place / 40 as place, string_agg(p.part, E'\n || ' order by p.place) as text
+        select p.place / 40 as place,
+          string_agg(p.part, E'\n || ' order by p.place) as text
         from unnest(parts) with ordinality as p (part, place)
         group by p.place / 40
       ) as g
@@ -183,10 +203,11 @@ create or replace function agentdb._row_sql (target integer, row_name text)
   stable
   return (
     select case
-      when bool_and(c.safe or c.excluded) and count(*) filter (where c.excluded) = 0 then
+      when bool_and(c.safe) and not bool_or(c.excluded) then
         concat(
           -- A column may be called o, hence o.*; of a variable that would not parse.
-          format('to_jsonb(%s)', row_name || case when row_name like 'v\_%' then '' else '.*' end),
+          format(case when row_name like 'v\_%' then 'to_jsonb(%s)'
+            else 'to_jsonb(%s.*)' end, row_name),
           string_agg(
             format(E'\n || jsonb_build_object(%L, %s)', c.column_name::text,
               agentdb._value_sql(row_name, c.column_name, c.form, c.redacted)),

@@ -31,8 +31,7 @@ begin
   v_statement := nextval('agentdb.audit_statement_seq');
   -- Only agents have runs: a test that costs nothing spares all others the search.
   if pg_has_role(session_user, 'agentdb_agent', 'member') then
-    select w.agent_id, w.run_id, w.max_rows
-      into capture.v_agent_id, capture.v_run_id, capture.v_max_rows
+    select w.agent_id, w.run_id into capture.v_agent_id, capture.v_run_id
     from agentdb._writer() as w;
   end if;
 {blast}
@@ -98,6 +97,7 @@ create or replace function agentdb._blast_sql (target integer, level text)
   stable
   return (
     select case when t.refuse_blast and level = 'statement' then format($refuse$
+  v_max_rows := agentdb._max_rows();
   if v_max_rows is not null then
     if tg_op = 'INSERT' then
       perform from agentdb_new offset v_max_rows limit 1;
@@ -113,40 +113,8 @@ create or replace function agentdb._blast_sql (target integer, level text)
   );
 
 comment on function agentdb._blast_sql (integer, text) is
-  'PL/pgSQL text: refuses an agent''s statement over its limit, where the table says so.';
-
-
-create or replace function agentdb._context_sql ()
-  returns text
-  language sql
-  immutable
-  return 'capture.v_now, capture.v_statement, session_user, capture.v_agent_id, '
-    'capture.v_run_id, capture.v_application, capture.v_address';
-
-comment on function agentdb._context_sql () is
-  'SQL text: who, when and from where, the same for all rows of a statement.';
-
-
-create or replace function agentdb._log_sql (
-  target integer,
-  operation text,
-  row_key text,
-  old_values text,
-  new_values text
-)
-  returns text
-  language sql
-  immutable
-  return format(
-    'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id, run_id,
-       application_name, client_addr, audit_target_id, operation, row_key, old_values,
-       new_values)
-     values (%s, %s, %L, %s, %s, %s);',
-    agentdb._context_sql(), target, operation, row_key, old_values, new_values
-  );
-
-comment on function agentdb._log_sql (integer, text, text, text, text) is
-  'PL/pgSQL text: writes one row into audit_log.';
+  'PL/pgSQL text: refuses an agent''s statement over its limit, where the table says '
+  'so.';
 
 
 create or replace function agentdb._one_row_sql (target integer)
@@ -156,7 +124,8 @@ create or replace function agentdb._one_row_sql (target integer)
   return (
     select concat(
       format(E'if %s then\n    %s\n    %s\n    else\n    ',
-        string_agg(agentdb._changed_sql('v_old', 'v_new', c.column_name, c.exact), ' or ')
+        string_agg(
+          agentdb._changed_sql('v_old', 'v_new', c.column_name, c.exact), ' or ')
           filter (where c.key_place is not null),
         agentdb._log_sql(target, 'delete', agentdb._key_sql(target, 'v_old'),
           agentdb._row_sql(target, 'v_old'), 'null'),
@@ -168,7 +137,8 @@ create or replace function agentdb._one_row_sql (target integer)
           '      v_old_values := v_old_values || jsonb_build_object(%2$L, %3$s);\n'
           '      v_new_values := v_new_values || jsonb_build_object(%2$L, %4$s);\n'
           '    end if;\n    ',
-          agentdb._changed_sql('v_old', 'v_new', c.column_name, c.exact), c.column_name::text,
+          agentdb._changed_sql('v_old', 'v_new', c.column_name, c.exact),
+          c.column_name::text,
           agentdb._value_sql('v_old', c.column_name, c.form, c.redacted),
           agentdb._value_sql('v_new', c.column_name, c.form, c.redacted)),
         '' order by c.place) filter (where not c.excluded and c.key_place is null),
@@ -224,7 +194,8 @@ create or replace function agentdb._row_write_sql (target integer)
   if not v_same then
     execute agentdb._capture_sql(%1$s, tg_op, '$1, $2, session_user, $3, $4, $5, $6',
         '(select ($7).*)', '(select ($8).*)')
-      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address, old, new;
+      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address,
+        old, new;
   elsif tg_op = 'INSERT' then
     %2$s
   elsif tg_op = 'DELETE' then

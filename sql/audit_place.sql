@@ -12,16 +12,18 @@ create or replace function agentdb._place_capture (target integer, body text)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- The settings that turn rows into text are pinned: a session's own would blur the log.
+  -- Settings that turn rows into text are pinned: a session's own would blur the log.
   execute format(
     'create or replace function agentdb.%1$I () returns trigger
        language plpgsql security definer
        set search_path = pg_catalog, pg_temp
-       set extra_float_digits = 1 set "TimeZone" = ''UTC'' set "DateStyle" = ''ISO, YMD''
-       set "IntervalStyle" = ''postgres'' set bytea_output = ''hex'' set lc_monetary = ''C''
+       set extra_float_digits = 1 set "TimeZone" = ''UTC''
+       set "DateStyle" = ''ISO, YMD'' set "IntervalStyle" = ''postgres''
+       set bytea_output = ''hex'' set lc_monetary = ''C''
        as %2$L',
     '_capture_' || target, body);
-  execute format('revoke all on function agentdb.%I from public', '_capture_' || target);
+  execute format('revoke all on function agentdb.%I from public',
+    '_capture_' || target);
   -- Without it `revoke … on all functions` would stop at this one.
   execute format('grant execute on function agentdb.%I to agentdb_owner',
     '_capture_' || target);
@@ -44,14 +46,17 @@ begin
   if owner is null then
     execute format('drop function agentdb.%I', '_capture_' || target);
   else
-    execute format('grant execute on function agentdb.%I to %I', '_capture_' || target, owner);
-    execute format('grant execute on function agentdb._capture_truncate to %I', owner);
+    execute format('grant execute on function agentdb.%I to %I',
+      '_capture_' || target, owner);
+    execute format('grant execute on function agentdb._capture_truncate, '
+      'agentdb._capture_blast to %I', owner);
   end if;
 end;
 $$;
 
 comment on function agentdb._lend_capture (integer, name) is
-  'Lets the owner of a table name its capture function in a trigger; without an owner, drops the function.';
+  'Lets the owner of a table name its capture function in a trigger; without an '
+  'owner, drops the function.';
 
 
 create or replace function agentdb._take_back_capture (target integer, owner name)
@@ -61,13 +66,16 @@ create or replace function agentdb._take_back_capture (target integer, owner nam
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  execute format('revoke all on function agentdb.%I from %I', '_capture_' || target, owner);
-  execute format('revoke all on function agentdb._capture_truncate from %I', owner);
+  execute format('revoke all on function agentdb.%I from %I',
+    '_capture_' || target, owner);
+  execute format('revoke all on function agentdb._capture_truncate, '
+    'agentdb._capture_blast from %I', owner);
 end;
 $$;
 
 comment on function agentdb._take_back_capture (integer, name) is
-  'Ends what _lend_capture() began: triggers fire without the right to call their function.';
+  'Ends what _lend_capture() began: triggers fire without the right to call their '
+  'function.';
 
 
 -- TRUNCATE hands over no rows: they are read before they are gone.  On a partition the
@@ -94,15 +102,17 @@ begin
       where y.polrelid = tg_relid
         and y.polcmd in ('r', '*')
         and y.polroles @> array['agentdb_capture'::regrole::oid]
-      having bool_and(y.polpermissive) and bool_or(pg_get_expr(y.polqual, y.polrelid) = 'true')
+      having bool_and(y.polpermissive)
+        and bool_or(pg_get_expr(y.polqual, y.polrelid) = 'true')
     ) then
-    raise exception 'truncate of audited table %.% refused: its rows cannot be recorded',
+    raise exception 'truncate of audited %.% refused: its rows cannot be recorded',
         tg_table_schema, tg_table_name
       using errcode = 'ZA032',
-            hint = format('Use DELETE; or let agentdb_capture read it: grant usage on schema '
-              '%1$I to agentdb_capture; grant select on %1$I.%2$I to agentdb_capture; with '
-              'row security also: create policy agentdb_audit on %1$I.%2$I for select to '
-              'agentdb_capture using (true);', tg_table_schema, tg_table_name);
+            hint = format('Use DELETE; or let agentdb_capture read it: grant usage on '
+              'schema %1$I to agentdb_capture; grant select on %1$I.%2$I to '
+              'agentdb_capture; with row security also: create policy agentdb_audit '
+              'on %1$I.%2$I for select to agentdb_capture using (true);',
+              tg_table_schema, tg_table_name);
   end if;
   select w.* into v_writer from agentdb._writer() as w;
   execute agentdb._truncate_sql(tg_argv[0]::integer, tg_relid)
@@ -115,10 +125,42 @@ $$;
 comment on function agentdb._capture_truncate () is
   'Trigger function: records the rows that a TRUNCATE removes from an audited table.';
 
+-- Where rows are recorded one by one, nobody else sees how many a statement changes.
+create or replace function agentdb._capture_blast ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_max_rows integer;
+begin
+  if pg_has_role(session_user, 'agentdb_agent', 'member') then
+    v_max_rows := agentdb._max_rows();
+    if tg_op = 'INSERT' then
+      perform from agentdb_new offset v_max_rows limit 1;
+    else
+      perform from agentdb_old offset v_max_rows limit 1;
+    end if;
+    if found and v_max_rows is not null then
+      perform agentdb._refuse_blast(
+        format('%I.%I', tg_table_schema, tg_table_name), v_max_rows);
+    end if;
+  end if;
+  return null;
+end;
+$$;
+
+comment on function agentdb._capture_blast () is
+  'Trigger function: refuses an agent''s statement over its limit, on a table that is '
+  'audited by row.';
+
 revoke all on function agentdb._place_capture, agentdb._lend_capture,
-  agentdb._take_back_capture, agentdb._capture_truncate from public;
+  agentdb._take_back_capture, agentdb._capture_truncate, agentdb._capture_blast
+  from public;
 grant execute on function agentdb._place_capture, agentdb._lend_capture,
-  agentdb._take_back_capture, agentdb._capture_truncate to agentdb_owner;
+  agentdb._take_back_capture, agentdb._capture_truncate, agentdb._capture_blast
+  to agentdb_owner;
 
 set local role agentdb_owner;
 revoke create on schema agentdb from agentdb_capture;
@@ -166,95 +208,3 @@ $$;
 
 comment on function agentdb._generate_capture (integer) is
   'Makes the capture function of an attachment for the present layout of its table.';
-
-
-create or replace function agentdb._maintain_audit ()
-  returns table (action text, object text)
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_target integer;
-begin
-  -- A table that was restored from a dump has another number; its trigger knows which it is.
-  update agentdb.audit_target as t
-  set table_oid = g.tgrelid
-  from pg_trigger as g
-  join pg_proc as p on p.oid = g.tgfoid and p.pronamespace = 'agentdb'::regnamespace
-  where p.proname = '_capture_' || t.audit_target_id
-    and t.unaudited_at is null
-    and g.tgparentid = 0
-    and g.tgrelid <> t.table_oid;
-  for v_target, object, action in
-    select t.audit_target_id, t.table_name,
-      case when c.oid is null then 'unaudited (dropped)' else 'regenerated' end
-    from agentdb.audit_target as t
-    left join pg_class as c on c.oid = t.table_oid
-    where t.unaudited_at is null
-      and (c.oid is null or t.layout is distinct from agentdb._layout_now(t.table_oid)
-        or t.table_name <> agentdb._table_name(t.table_oid))
-    order by t.audit_target_id
-  loop
-    if action = 'regenerated' then
-      update agentdb.audit_target as t
-      set table_name = agentdb._table_name(t.table_oid) where t.audit_target_id = v_target;
-      perform agentdb._generate_capture(v_target);
-    else
-      perform agentdb._forget_target(v_target);
-    end if;
-    return next;
-  end loop;
-end;
-$$;
-
-comment on function agentdb._maintain_audit () is
-  'Adapts the capture functions to tables that were altered, and forgets tables that were dropped.';
-
-
-create or replace function agentdb._table_name (table_oid oid)
-  returns text
-  language sql
-  stable
-  return (
-    select format('%I.%I', n.nspname, c.relname)
-    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-    where c.oid = table_oid
-  );
-
-comment on function agentdb._table_name (oid) is
-  'The name of a table with its schema, quoted where it must be.';
-
-
-create or replace function agentdb._forget_target (target integer)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update agentdb.audit_target as t
-  set unaudited_at = clock_timestamp()
-  where t.audit_target_id = target;
-  perform agentdb._lend_capture(target, null);
-end;
-$$;
-
-comment on function agentdb._forget_target (integer) is
-  'Ends an attachment and drops its capture function.';
-
-
--- A new generator means new functions.
-do $$
-declare
-  v_target integer;
-begin
-  for v_target in
-    select t.audit_target_id
-    from agentdb.audit_target as t
-    join pg_class as c on c.oid = t.table_oid
-    where t.unaudited_at is null
-    order by t.audit_target_id
-  loop
-    perform agentdb._generate_capture(v_target);
-  end loop;
-end;
-$$;

@@ -1,5 +1,6 @@
--- What a statement changed, as the text of one INSERT.  The same text is compiled into the
--- trigger function and, where the table has been altered since, made anew each time.
+-- What a statement changed, as the text of one INSERT.  The same text is compiled into
+-- the trigger function and, where the table has been altered since, made anew each
+-- time.
 
 create or replace function agentdb._capture_sql (
   target integer,
@@ -16,9 +17,9 @@ create or replace function agentdb._capture_sql (
 as $$
 declare
   v_head text := format(
-    'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id, run_id,
-       application_name, client_addr, audit_target_id, operation, row_key, old_values,
-       new_values)
+    'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id,
+       run_id, application_name, client_addr, audit_target_id, operation, row_key,
+       old_values, new_values)
      select %s, %s, ', context, target);
 begin
   if operation = 'INSERT' then
@@ -57,14 +58,19 @@ comment on function agentdb._difference_sql (integer, text) is
 
 
 -- A row whose key changed has no partner: a delete and an insert.
-create or replace function agentdb._joined_sql (target integer, old_rows text, new_rows text)
+create or replace function agentdb._joined_sql (
+  target integer,
+  old_rows text,
+  new_rows text
+)
   returns text
   language sql
   stable
   return (
     select format(
       E'd.* from (\n'
-      ' select case when %2$s then ''insert'' when %3$s then ''delete'' else ''update'' end as operation,\n'
+      ' select case when %2$s then ''insert'' when %3$s then ''delete'' '
+      'else ''update'' end as operation,\n'
       ' case when %3$s then %4$s else %5$s end as row_key,\n'
       ' case when %2$s then null when %3$s then %6$s else %8$s end as old_values,\n'
       ' case when %3$s then null when %2$s then %7$s else %9$s end as new_values\n'
@@ -73,7 +79,8 @@ create or replace function agentdb._joined_sql (target integer, old_rows text, n
       'where d.operation <> ''update'' or d.new_values <> ''{}''',
       string_agg(
         format(
-          case when c.exact then 'o.%1$I = n.%1$I' else 'row(o.%1$I) *= row(n.%1$I)' end,
+          case when c.exact then 'o.%1$I = n.%1$I'
+            else 'row(o.%1$I) *= row(n.%1$I)' end,
           c.column_name),
         ' and ' order by c.key_place),
       min(format('num_nulls(o.%I) = 1', c.column_name)) filter (where c.key_place = 1),
@@ -93,22 +100,62 @@ comment on function agentdb._joined_sql (integer, text, text) is
 
 -- Without a key rows have no name.  An ordinary table hands over both images of a row
 -- together, so their order pairs them; the log has them whole.
-create or replace function agentdb._paired_sql (target integer, old_rows text, new_rows text)
+create or replace function agentdb._paired_sql (
+  target integer,
+  old_rows text,
+  new_rows text
+)
   returns text
   language sql
   stable
   return format(
     E'''update'', null::jsonb, d.old_values, d.new_values from (\n'
     ' select a.old_values, b.new_values\n'
-    ' from (select row_number() over () as place, row(o.*) as image, %1$s as old_values from %3$s as o) as a\n'
-    ' join (select row_number() over () as place, row(n.*) as image, %2$s as new_values from %4$s as n) as b\n'
+    ' from (select row_number() over () as place, row(o.*) as image,\n'
+    '   %1$s as old_values from %3$s as o) as a\n'
+    ' join (select row_number() over () as place, row(n.*) as image,\n'
+    '   %2$s as new_values from %4$s as n) as b\n'
     '   on a.place = b.place\n'
     ' where record_image_ne(a.image, b.image)%5$s offset 0) as d',
     agentdb._row_sql(target, 'o'), agentdb._row_sql(target, 'n'), old_rows, new_rows,
     case when exists (
-      select from agentdb.audit_column as c where c.audit_target_id = target and c.excluded
+      select from agentdb.audit_column as c
+      where c.audit_target_id = target and c.excluded
     ) then ' and a.old_values::text <> b.new_values::text' else '' end
   );
 
 comment on function agentdb._paired_sql (integer, text, text) is
   'SQL text: what an update changed in a table without a primary key.';
+
+
+create or replace function agentdb._context_sql ()
+  returns text
+  language sql
+  immutable
+  return 'capture.v_now, capture.v_statement, session_user, capture.v_agent_id, '
+    'capture.v_run_id, capture.v_application, capture.v_address';
+
+comment on function agentdb._context_sql () is
+  'SQL text: who, when and from where, the same for all rows of a statement.';
+
+
+create or replace function agentdb._log_sql (
+  target integer,
+  operation text,
+  row_key text,
+  old_values text,
+  new_values text
+)
+  returns text
+  language sql
+  immutable
+  return format(
+    'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id,
+       run_id, application_name, client_addr, audit_target_id, operation, row_key,
+       old_values, new_values)
+     values (%s, %s, %L, %s, %s, %s);',
+    agentdb._context_sql(), target, operation, row_key, old_values, new_values
+  );
+
+comment on function agentdb._log_sql (integer, text, text, text, text) is
+  'PL/pgSQL text: writes one row into audit_log.';

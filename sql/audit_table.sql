@@ -1,6 +1,6 @@
 -- Attaching the audit to a table.  The triggers are created with the rights of whoever
--- calls: the owner of the table.  The function behind them is made by definer functions,
--- which judge by session_user for themselves.
+-- calls: the owner of the table.  The function behind them is made by definer
+-- functions, which judge by session_user for themselves.
 
 create or replace function agentdb._register_audit (
   relation regclass,
@@ -21,10 +21,12 @@ begin
   if level not in ('statement', 'row') or refuse_blast is null
     or level = 'statement' and agentdb._needs_rows(relation) is not null then
     perform agentdb._refuse(
-      format('level %s is not possible: %s', level, coalesce(agentdb._needs_rows(relation), 'statement or row')),
+      format('level %s is not possible: %s', level,
+        coalesce(agentdb._needs_rows(relation), 'statement or row')),
       'Leave level out to have the fastest that is right.');
   end if;
-  chosen := coalesce(level, case when agentdb._needs_rows(relation) is null then 'statement' else 'row' end);
+  chosen := coalesce(level, case when agentdb._needs_rows(relation) is null
+    then 'statement' else 'row' end);
   lock table agentdb.audit_target in share row exclusive mode;
   update agentdb.audit_target as t
   set exclude = _register_audit.exclude,
@@ -84,75 +86,8 @@ end;
 $$;
 
 comment on function agentdb._end_audit (regclass, boolean) is
-  'Takes the right to a capture function back, or ends the attachment; raises ZA006 or ZA030.';
-
-
-create or replace function agentdb._drop_triggers (relation regclass)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_trigger record;
-begin
-  for v_trigger in
-    select t.tgname, t.tgrelid::regclass as name
-    from pg_trigger as t
-    join pg_proc as p on p.oid = t.tgfoid
-    where p.pronamespace = 'agentdb'::regnamespace
-      and p.proname like '\_capture\_%'
-      and t.tgparentid = 0
-      and (t.tgrelid = relation
-        or t.tgrelid in (select r.relid from pg_partition_tree(relation) as r))
-  loop
-    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.name);
-  end loop;
-end;
-$$;
-
-comment on function agentdb._drop_triggers (regclass) is
-  'Drops the audit triggers of a table and its partitions, with the rights of the caller.';
-
-
-create or replace function agentdb._create_triggers (relation regclass, target integer, level text)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_part regclass;
-  v_trigger text[];
-begin
-  foreach v_trigger slice 1 in array case level
-    -- By row it has to come before all others, whose writes it would else record first.
-    when 'row' then array[
-      ['00_agentdb_audit', 'after insert or update or delete', 'for each row']]
-    else array[
-      ['agentdb_audit_insert', 'after insert',
-        'referencing new table as agentdb_new for each statement'],
-      ['agentdb_audit_update', 'after update',
-        'referencing old table as agentdb_old new table as agentdb_new for each statement'],
-      ['agentdb_audit_delete', 'after delete',
-        'referencing old table as agentdb_old for each statement']] end
-  loop
-    execute format('create trigger %I %s on %s %s execute function agentdb.%I()',
-      v_trigger[1], v_trigger[2], relation, v_trigger[3], '_capture_' || target);
-    execute format('alter table %s enable always trigger %I', relation, v_trigger[1]);
-  end loop;
-  for v_part in
-    select coalesce(p.relid, relation) from (select) as one
-    left join pg_partition_tree(relation) as p on true
-  loop
-    execute format('create trigger agentdb_audit_truncate before truncate on %s '
-      'for each statement execute function agentdb._capture_truncate(%L)', v_part, target);
-    execute format('alter table %s enable always trigger agentdb_audit_truncate', v_part);
-    execute format('grant select on %s to agentdb_capture', v_part);
-  end loop;
-end;
-$$;
-
-comment on function agentdb._create_triggers (regclass, integer, text) is
-  'Creates the audit triggers of a table, with the rights of the caller.';
+  'Takes the right to a capture function back, or ends the attachment; raises ZA006 '
+  'or ZA030.';
 
 
 create or replace function agentdb.audit_table (
@@ -173,8 +108,9 @@ declare
 begin
   perform agentdb._drop_triggers(relation);
   select r.target, r.chosen into v_target, audit_table.fires
-  from agentdb._register_audit(relation, exclude, redact, audit_table.level, refuse_blast) as r;
-  perform agentdb._create_triggers(relation, v_target, fires);
+  from agentdb._register_audit(
+    relation, exclude, redact, audit_table.level, refuse_blast) as r;
+  perform agentdb._create_triggers(relation, v_target, fires, refuse_blast);
   perform agentdb._grant_usage(relation);
   perform agentdb._end_audit(relation, false);
   select t.table_name, t.row_key into audit_table.table_name, audit_table.row_key
@@ -186,35 +122,15 @@ begin
     join pg_class as c on c.oid = i.inhparent and c.relkind = 'r'
     where i.inhparent = relation::oid
   loop
-    return query select * from agentdb.audit_table(v_child, exclude, redact, 'row', refuse_blast);
+    return query select *
+      from agentdb.audit_table(v_child, exclude, redact, 'row', refuse_blast);
   end loop;
 end;
 $$;
 
 comment on function agentdb.audit_table (regclass, text[], text[], text, boolean) is
-  'Records every change of a table from now on, without some columns or only that they changed; raises ZA004 or ZA030.';
-
-
-create or replace function agentdb._grant_usage (relation regclass)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_schema name := (
-    select n.nspname from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-    where c.oid = relation
-  );
-begin
-  if not has_schema_privilege('agentdb_capture', v_schema, 'usage')
-    and has_schema_privilege(v_schema, 'usage with grant option') then
-    execute format('grant usage on schema %I to agentdb_capture', v_schema);
-  end if;
-end;
-$$;
-
-comment on function agentdb._grant_usage (regclass) is
-  'Lets agentdb_capture read rows before a TRUNCATE, where the caller may grant that.';
+  'Records every change of a table from now on, without some columns or only that '
+  'they changed; raises ZA004 or ZA030.';
 
 
 create or replace function agentdb.unaudit_table (relation regclass)
@@ -238,4 +154,5 @@ end;
 $$;
 
 comment on function agentdb.unaudit_table (regclass) is
-  'Records a table no more; what was recorded stays until its retention ends; raises ZA006 or ZA030.';
+  'Records a table no more; what was recorded stays until its retention ends; raises '
+  'ZA006 or ZA030.';

@@ -1,5 +1,43 @@
 -- Which tables are audited, and whether that still works.
 
+create or replace function agentdb._needs_rows (table_oid oid)
+  returns text
+  language sql
+  stable
+  return (
+    select case
+      when c.relkind = 'p' or c.relispartition
+        then 'a partition can be written to by its own name'
+      when exists (
+        select from pg_inherits as i where table_oid in (i.inhrelid, i.inhparent)
+      ) then 'it inherits or is inherited from'
+      when exists (
+        select from pg_subscription_rel as s where s.srrelid = table_oid
+      ) then 'a subscription writes row by row'
+      when exists (
+        select from pg_trigger as t
+        where t.tgrelid = table_oid and not t.tgisinternal
+          and (t.tgtype & 1) = 1 and (t.tgtype & 66) = 0
+          and t.tgfoid not in (
+            select p.oid from pg_proc as p
+            where p.pronamespace = 'agentdb'::regnamespace)
+      ) then 'its AFTER ROW triggers may write to it in between'
+      when exists (
+        select from pg_constraint as k
+        where k.conrelid = table_oid and k.confrelid = table_oid and k.contype = 'f'
+          and (k.confdeltype in ('c', 'n', 'd') or k.confupdtype in ('c', 'n', 'd'))
+      ) then 'a foreign key to itself may write to it in between'
+      when c.relnatts > 600 then 'its rows are too wide to compare two at a time'
+    end
+    from pg_class as c
+    where c.oid = table_oid
+  );
+
+comment on function agentdb._needs_rows (oid) is
+  'Says why triggers by statement would miss or reorder writes of a table; NULL where'
+  ' they would not.';
+
+
 create or replace view agentdb.audit_fault as
   select t.audit_target_id, t.table_name, f.fault
   from agentdb.audit_target as t
@@ -26,8 +64,8 @@ create or replace view agentdb.audit_fault as
     from (
       select t.table_oid, n.tgname
       from unnest(case t.level when 'row' then array['00_agentdb_audit']
-        else array['agentdb_audit_insert', 'agentdb_audit_update', 'agentdb_audit_delete']
-        end) as n (tgname)
+        else array['agentdb_audit_insert', 'agentdb_audit_update',
+          'agentdb_audit_delete'] end) as n (tgname)
       where c.oid is not null
       union all
       select p.relid, x.tgname
@@ -38,13 +76,15 @@ create or replace view agentdb.audit_fault as
       select t.table_oid, 'agentdb_audit_truncate' where c.oid is not null
     ) as w (table_oid, tgname)
     left join pg_trigger as g on g.tgrelid = w.table_oid and g.tgname = w.tgname
-    left join pg_proc as p on p.oid = g.tgfoid and p.pronamespace = 'agentdb'::regnamespace
+    left join pg_proc as p
+      on p.oid = g.tgfoid and p.pronamespace = 'agentdb'::regnamespace
     where g.tgenabled is distinct from 'A'
       or g.tgqual is not null
       or g.tgattr <> ''
       or p.proname is null
       or p.proname not in ('_capture_' || t.audit_target_id, '_capture_truncate')
-      or p.proname = '_capture_truncate' and g.tgargs <> convert_to(t.audit_target_id::text, 'UTF8') || '\x00'
+      or p.proname = '_capture_truncate'
+        and g.tgargs <> convert_to(t.audit_target_id::text, 'UTF8') || '\x00'
   ) as f
   where t.unaudited_at is null;
 
@@ -121,7 +161,8 @@ comment on column agentdb.audit.recorded_at is
 comment on column agentdb.audit.table_name is
   'The table.';
 comment on column agentdb.audit.operation is
-  'insert, update, delete or truncate; a changed primary key is a delete and an insert.';
+  'insert, update, delete or truncate; a changed primary key is a delete and an '
+  'insert.';
 comment on column agentdb.audit.row_key is
   'The primary key of the row.';
 comment on column agentdb.audit.old_values is
@@ -143,7 +184,8 @@ comment on column agentdb.audit.transaction_at is
 comment on column agentdb.audit.xid is
   'The transaction.';
 comment on column agentdb.audit.statement is
-  'The statement: rows with the same number changed together, where triggers fire by statement.';
+  'The statement: rows with the same number changed together, where triggers fire by '
+  'statement.';
 comment on column agentdb.audit.audit_log_id is
   'Orders the changes.';
 

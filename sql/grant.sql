@@ -16,6 +16,7 @@ grant execute on function
   agentdb.begin_tool_call, agentdb.end_tool_call,
   agentdb.log_tokens, agentdb.log_tokens_many,
   agentdb.reserve_tokens, agentdb.settle_tokens, agentdb.remaining_budget,
+  agentdb.hold_run,
   agentdb.acquire_lock, agentdb.acquire_slot, agentdb.renew_lock, agentdb.release_lock,
   agentdb.begin_wait, agentdb.end_wait, agentdb.wake_waiters
   to agentdb_agent;
@@ -31,7 +32,8 @@ grant execute on function
   agentdb._last_progress,
   agentdb._token_baseline, agentdb._token_use, agentdb._conversation_use,
   agentdb._budget_limit, agentdb._spent, agentdb._reserved, agentdb._budget,
-  agentdb._prompt, agentdb.rule_budget_low, agentdb.rule_context_jump,
+  agentdb._prompt, agentdb._is_paused, agentdb._last_event_at,
+  agentdb.rule_overdue_hold, agentdb.rule_budget_low, agentdb.rule_context_jump,
   agentdb.rule_large_tool_result, agentdb.rule_input_spike,
   agentdb.rule_token_rate, agentdb.rule_conversation_budget,
   agentdb.rule_repeated_tool_call, agentdb.rule_tool_errors,
@@ -48,7 +50,10 @@ grant execute on function
   agentdb.register_agent, agentdb.maintain, agentdb.roll_up,
   agentdb.claim_rule, agentdb.next_evaluation_ms, agentdb.ingest, agentdb.fail_rule,
   agentdb.flush, agentdb.claim_notification, agentdb.mark_sent, agentdb.mark_failed,
-  agentdb.beat, agentdb.retire_runner, agentdb.force_release_lock
+  agentdb.beat, agentdb.retire_runner,
+  agentdb.kill_run, agentdb.kill_agent, agentdb.kill_all,
+  agentdb.pause_agent, agentdb.resume_agent, agentdb.drain_run, agentdb.drain_stopped,
+  agentdb.end_sessions, agentdb.reap_transactions, agentdb._note_reaped, agentdb.force_release_lock
   to agentdb_operator;
 
 -- A table's owner fences it, with its own rights.
@@ -61,8 +66,8 @@ grant execute on function
 grant insert on agentdb.audit_log to agentdb_capture;
 grant usage on sequence agentdb.audit_statement_seq to agentdb_capture;
 grant execute on function
-  agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._refuse_blast,
-  agentdb._capture_sql, agentdb._truncate_sql
+  agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
+  agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql
   to agentdb_capture;
 
 grant execute on function
@@ -77,13 +82,14 @@ grant execute on function
 
 -- A table's owner has it audited, with its own rights.
 grant execute on function
-  agentdb.audit_table, agentdb.unaudit_table, agentdb._register_audit, agentdb._end_audit,
-  agentdb._drop_triggers, agentdb._create_triggers, agentdb._grant_usage
+  agentdb.audit_table, agentdb.unaudit_table, agentdb._register_audit,
+  agentdb._end_audit, agentdb._drop_triggers, agentdb._create_triggers,
+  agentdb._create_blast_triggers, agentdb._grant_usage
   to agentdb_operator;
 
 -- What a person configures is rows.
 grant insert, update, delete on agentdb.policy, agentdb.receiver, agentdb.budget_override
   to agentdb_operator;
-grant insert, delete, update (description, view_name, evidence_query, severity, enabled,
+grant insert, delete, update (description, view_name, evidence_query, severity, action, enabled,
   evaluate_every, fire_after, keep_firing, max_alerts, timeout)
   on agentdb.alert_rule to agentdb_operator;

@@ -46,6 +46,7 @@ begin
   if v_run is null then
     select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
     from agentdb._only_open_run() as o;
+    perform agentdb._check_stop(_current_run.run_id);
     return;
   end if;
   select r.run_id, r.agent_id, r.ended_at
@@ -57,7 +58,9 @@ begin
     and (not r.pooled or r.run_id = v_bound);
   if not found then
     perform agentdb._refuse_foreign_run(v_run);
-  elsif v_ended_at is not null then
+  end if;
+  perform agentdb._check_stop(v_run);
+  if v_ended_at is not null then
     perform agentdb._refuse_closed_run(v_run);
   end if;
 end;
@@ -88,6 +91,7 @@ begin
   if cardinality(v_runs) = 1 then
     run_id := v_runs[1];
   elsif v_runs is null then
+    perform agentdb._check_last_run(session_user);
     raise exception 'role % has no open run', session_user
       using errcode = 'ZA001',
             hint = 'Open one first: select * from agentdb.start_run(); behind a shared '

@@ -2,6 +2,7 @@
 \ir text.sql
 \ir log.sql
 \ir agent.sql
+\ir stop_check.sql
 \ir identity.sql
 \ir lock_caller.sql
 \ir lock.sql
@@ -23,10 +24,13 @@
 \ir audit_statement.sql
 \ir audit_function.sql
 \ir audit_place.sql
+\ir audit_maintain.sql
 \ir audit_check.sql
 \ir audited_table.sql
+\ir audit_trigger.sql
 \ir audit_table.sql
 \ir audit_history.sql
+\ir audit_past.sql
 \ir seal.sql
 \ir rule_audit.sql
 \ir activity.sql
@@ -37,6 +41,9 @@
 \ir rule_tool.sql
 \ir rule_run.sql
 \ir rule_lock.sql
+\ir stop.sql
+\ir stop_drain.sql
+\ir hold.sql
 \ir alert.sql
 \ir notification.sql
 \ir runner.sql

@@ -103,6 +103,22 @@ create or replace trigger agentdb_no_truncate
   for each statement execute function agentdb._refuse_rewrite();
 
 
+create or replace trigger agentdb_append_only
+  before update or delete
+  on agentdb.stop_log
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.stop_log
+  for each statement execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.stop_log_default
+  for each statement execute function agentdb._refuse_rewrite();
+
+
 create or replace view agentdb.log_partition as
   select
     p.relname as log_name,

@@ -11,14 +11,16 @@ begin atomic
     jsonb_build_object(
       'summary', format(
         'role %s changed %s rows of %s outside any run within %s',
-        l.session_role, count(*), t.table_name, agentdb._span(p.unattributed_write_window)
+        l.session_role, count(*), t.table_name,
+        agentdb._span(p.unattributed_write_window)
       ),
       'policy', p.policy_name,
       'threshold', 0
     )
   from (
     -- Behind a shared role the policy with the longest window watches.
-    select distinct on (a.role_name) a.role_name, p.policy_name, p.unattributed_write_window
+    select distinct on (a.role_name)
+      a.role_name, p.policy_name, p.unattributed_write_window
     from agentdb.agent as a
     join agentdb.policy as p on p.policy_name = a.policy_name
     order by a.role_name, p.unattributed_write_window desc
@@ -51,7 +53,8 @@ create or replace function agentdb.rule_blast_radius (as_of timestamptz)
   stable
 begin atomic
   select
-    jsonb_build_object('agent', a.agent_name, 'run', w.run_id::text, 'table', t.table_name),
+    jsonb_build_object(
+      'agent', a.agent_name, 'run', w.run_id::text, 'table', t.table_name),
     max(w.changed)::double precision,
     jsonb_build_object(
       'summary', format(
@@ -78,11 +81,13 @@ begin atomic
   join agentdb.audit_target as t on t.audit_target_id = w.audit_target_id
   where w.changed > p.blast_radius_rows
     and w.recorded_at > as_of - p.blast_radius_window
-  group by a.agent_name, w.run_id, t.table_name, t.level, p.policy_name, p.blast_radius_rows;
+  group by a.agent_name, w.run_id, t.table_name, t.level, p.policy_name,
+    p.blast_radius_rows;
 end;
 
 comment on function agentdb.rule_blast_radius (timestamptz) is
-  'Statements of agents that changed more rows of an audited table than policy.blast_radius_rows.';
+  'Statements of agents that changed more rows of an audited table than '
+  'policy.blast_radius_rows.';
 
 
 create or replace view agentdb.blast_radius as
@@ -114,7 +119,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_audit_gap (timestamptz) is
-  'Audited tables whose triggers are missing, disabled or replaced, or whose layout has changed.';
+  'Audited tables whose triggers are missing, disabled or replaced, or whose layout '
+  'has changed.';
 
 
 create or replace view agentdb.audit_gap as

@@ -1,5 +1,19 @@
 -- Rules about runs: silence, ticks that did not come, ticks that do not end.
 
+create or replace function agentdb._is_paused (run bigint, as_of timestamptz)
+  returns boolean
+  language sql
+  stable
+  return exists (
+    select from agentdb.run_stop as s
+    where s.run_id = run
+      and s.stopped_at <= as_of
+  );
+
+comment on function agentdb._is_paused (bigint, timestamptz) is
+  'Tells whether a run had been stopped by a moment.';
+
+
 create or replace function agentdb.rule_no_progress (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -33,6 +47,9 @@ begin atomic
   ) as s
   where r.started_at < as_of - p.no_progress_after
     and (r.ended_at is null or r.ended_at > as_of)
+    -- Paused or held on purpose is not stuck.
+    and (r.held_until_at is null or r.held_until_at < as_of)
+    and not agentdb._is_paused(r.run_id, as_of)
     and s.since < as_of - p.no_progress_after;
 end;
 
@@ -76,7 +93,11 @@ begin atomic
     order by l.started_at desc
     limit 1
   ) as r
-  where r.started_at + r.tick_interval + p.missed_tick_grace < as_of;
+  where r.started_at + r.tick_interval + p.missed_tick_grace < as_of
+    and not exists (
+      select from agentdb.agent_stop as s
+      where s.agent_id = a.agent_id and s.stopped_at <= as_of
+    );
 end;
 
 comment on function agentdb.rule_missed_tick (timestamptz) is
@@ -113,6 +134,7 @@ begin atomic
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   where r.tick_interval is not null
+    and not agentdb._is_paused(r.run_id, as_of)
     and r.started_at < as_of - p.long_tick_after
     and (r.ended_at is null or r.ended_at > as_of);
 end;

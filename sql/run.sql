@@ -33,6 +33,7 @@ begin
   select s.agent_id, s.pooled, s.policy_name into v_agent_id, v_pooled, v_policy_name
   from agentdb._session_agent(start_run.agent, start_run.secret) as s;
   perform agentdb._check_open_runs(v_agent_id, v_policy_name);
+  perform agentdb._check_start(v_agent_id);
   start_run.run_id := nextval('agentdb.run_run_id_seq');
   -- A run without a conversation is one of its own.
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));

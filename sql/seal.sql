@@ -1,5 +1,5 @@
--- Seals: tamper evidence that costs nothing on the write path.  A seal hashes the rows that
--- its snapshot sees and the one before did not, and the seal before it.  So a long
+-- Seals: tamper evidence that costs nothing on the write path.  A seal hashes the rows
+-- that its snapshot sees and the one before did not, and the seal before it.  So a long
 -- transaction neither holds a seal up nor escapes the one after its end, and whoever
 -- rewrites a row, DBA included, has to rewrite every seal since: the runner hands the
 -- root of each to the outside.
@@ -30,10 +30,17 @@ as $$
 $$;
 
 comment on function agentdb._sealed_rows (pg_snapshot, pg_snapshot) is
-  'Hashes of what became visible in audit_log from one snapshot to another, a UTC day each.';
+  'Hashes of what became visible in audit_log from one snapshot to another, a UTC day'
+  ' each.';
 
 
-create or replace function agentdb._root (former bytea, day date, snapshot pg_snapshot, rows bigint, digest bytea)
+create or replace function agentdb._root (
+  former bytea,
+  day date,
+  snapshot pg_snapshot,
+  rows bigint,
+  digest bytea
+)
   returns bytea
   language sql
   stable
@@ -62,7 +69,7 @@ declare
   v_upto pg_snapshot;
   v_root bytea;
 begin
-  -- Before the first statement that reads: its snapshot must be newer than the last seal's.
+  -- Before any statement that reads: its snapshot must be newer than the last seal's.
   lock table agentdb.seal in share row exclusive mode;
   select s.seal_id, s.snapshot, s.root into seal_audit.seal_id, v_after, v_root
   from agentdb.seal as s
@@ -75,10 +82,12 @@ begin
     from agentdb._sealed_rows(v_after, pg_current_snapshot()) as d
     order by d.day
   loop
-    v_root := agentdb._root(v_root, v_part.day, v_part.snapshot, v_part.rows, v_part.digest);
+    v_root := agentdb._root(
+      v_root, v_part.day, v_part.snapshot, v_part.rows, v_part.digest);
     rows := rows + v_part.rows;
     insert into agentdb.seal (seal_id, day, snapshot, rows, digest, root)
-    values (seal_audit.seal_id, v_part.day, v_part.snapshot, v_part.rows, v_part.digest, v_root);
+    values (seal_audit.seal_id, v_part.day, v_part.snapshot, v_part.rows,
+      v_part.digest, v_root);
   end loop;
   root := encode(v_root, 'hex');
   if rows > 0 then
@@ -88,11 +97,12 @@ end;
 $$;
 
 comment on function agentdb.seal_audit () is
-  'Seals what became visible in audit_log since the last seal; no row where there is nothing new.';
+  'Seals what became visible in audit_log since the last seal; no row where there is '
+  'nothing new.';
 
 
--- Rows that went with their partition at the end of their retention cannot be hashed again;
--- their seals still hold the chain together.
+-- Rows that went with their partition at the end of their retention cannot be hashed
+-- again; their seals still hold the chain together.
 create or replace function agentdb.verify_audit (root text default null)
   returns table (
     intact boolean, seals bigint, rows bigint, expired bigint, unsealed bigint,
@@ -128,7 +138,8 @@ end;
 $$;
 
 comment on function agentdb.verify_audit (text) is
-  'Hashes audit_log again and names the first seal whose rows, or which itself, was changed; give a root from outside to know that the chain is the same.';
+  'Hashes audit_log again and names the first seal whose rows, or which itself, was '
+  'changed; give a root from outside to know that the chain is the same.';
 
 
 create or replace function agentdb._is_expired (day date)
@@ -172,9 +183,12 @@ begin atomic
     case
       when c.seal_id is null then format('%s rows of the day were added', f.rows)
       when f.seal_id is null then format('all %s rows are gone', c.rows)
-      when f.rows <> c.rows then format('%s rows were sealed, %s are there', c.rows, f.rows)
-      when f.digest <> c.digest then format('at least one of %s rows was changed', c.rows)
-      when p.former_id is distinct from nullif(c.seal_id - 1, 0) then 'the seal before it is gone'
+      when f.rows <> c.rows
+        then format('%s rows were sealed, %s are there', c.rows, f.rows)
+      when f.digest <> c.digest
+        then format('at least one of %s rows was changed', c.rows)
+      when p.former_id is distinct from nullif(c.seal_id - 1, 0)
+        then 'the seal before it is gone'
       else 'the seal itself or one before it was changed'
     end
   from chain as c

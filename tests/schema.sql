@@ -55,28 +55,27 @@ CREATE FUNCTION agentdb._acquire(name text, first_slot integer, last_slot intege
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_run_id bigint;
-  v_agent_id bigint;
-  v_holder text;
-  v_span interval;
-  v_spare bigint;
+  v_caller record;
+  v_taken record;
 begin
-  select c.* into v_run_id, v_agent_id, v_holder, v_span, v_spare
-  from agentdb._lock_caller(_acquire.run, _acquire.ttl, _acquire.max_hold) as c;
-  select t.* into _acquire.fence, _acquire.expires_at, _acquire.slot, _acquire.outcome
-  from agentdb._take_lock(
-    name, first_slot, last_slot, v_run_id, v_agent_id, v_span, max_hold) as t;
-  if _acquire.fence is null then
-    select o.* into _acquire.fence, _acquire.expires_at, _acquire.slot,
-      _acquire.outcome, _acquire.holder
-    from agentdb._take_otherwise(name, first_slot, last_slot, given, v_run_id,
-      v_agent_id, v_span, max_hold) as o;
+  -- Assigned, not selected from: that saves a statement's worth of work for each call.
+  v_caller := agentdb._lock_caller(_acquire.run, _acquire.ttl, _acquire.max_hold);
+  v_taken := agentdb._take_lock(name, first_slot, last_slot, v_caller.run_id,
+    v_caller.agent_id, v_caller.span, max_hold);
+  if v_taken.fence is null then
+    v_taken := agentdb._take_otherwise(name, first_slot, last_slot, given,
+      v_caller.run_id, v_caller.agent_id, v_caller.span, max_hold);
+    holder := v_taken.holder;
   end if;
+  fence := v_taken.fence;
+  _acquire.expires_at := v_taken.expires_at;
+  _acquire.slot := v_taken.slot;
+  _acquire.outcome := v_taken.outcome;
   acquired := _acquire.fence is not null;
   if acquired then
-    holder := v_holder;
-    if v_spare <= 32 and _acquire.outcome <> 'reentered' then
-      perform agentdb._check_locks(v_agent_id);
+    holder := v_caller.holder;
+    if v_caller.spare <= 32 and _acquire.outcome <> 'reentered' then
+      perform agentdb._check_locks(v_caller.agent_id);
     end if;
   end if;
   ttl_ms := greatest(
@@ -87,6 +86,49 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) IS 'Takes one of the slots of a name for a run; what acquire_lock and acquire_slot have in common.';
+
+
+
+CREATE FUNCTION agentdb._act_on(rule_name text, fired_at timestamp with time zone) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_action text;
+  v_agent text;
+  v_run bigint;
+  v_reason text;
+begin
+  for v_action, v_agent, v_run, v_reason in
+    select r.action, a.labels ->> 'agent', n.run_id, format('A-%s %s: %s', a.alert_id,
+      a.rule_name, coalesce(a.annotations ->> 'summary', ''))
+    from agentdb.alert as a
+    join agentdb.alert_rule as r on r.rule_name = a.rule_name
+    left join agentdb.run as n
+      on n.run_id::text = a.labels ->> 'run'
+      and n.ended_at is null
+    where a.rule_name = _act_on.rule_name
+      and a.state = 'firing'
+      and a.firing_at = _act_on.fired_at
+      and r.action <> 'notify'
+      -- A run that has ended by itself, or an agent that is no more, needs no stopping.
+      and (n.run_id is not null or not a.labels ? 'run')
+      and exists (select from agentdb.agent as g where g.agent_name = a.labels ->> 'agent')
+  loop
+    if v_action = 'block' then
+      perform agentdb.pause_agent(v_agent, v_reason);
+    elsif v_run is not null then
+      perform agentdb.kill_run(v_run, v_reason);
+    else
+      perform agentdb.kill_agent(v_agent, v_reason);
+    end if;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._act_on(rule_name text, fired_at timestamp with time zone) IS 'Pauses or kills what alerts of a rule that just fired name, where alert_rule.action says so.';
 
 
 
@@ -260,6 +302,28 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time zone, truncated boolean) IS 'Fires what has been pending for fire_after, resolves what is gone for keep_firing, and logs both.';
+
+
+
+CREATE FUNCTION agentdb._agent_of(agent text) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_agent_id bigint;
+begin
+  select a.agent_id into v_agent_id from agentdb.agent as a where a.agent_name = agent;
+  if v_agent_id is null then
+    raise exception 'there is no agent %', coalesce(agentdb._clean_text(agent, 100), 'NULL')
+      using errcode = 'ZA006', hint = 'select agent_name from agentdb.agent;';
+  end if;
+  return v_agent_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._agent_of(agent text) IS 'The number of an agent, or ZA006.';
 
 
 
@@ -467,9 +531,23 @@ CREATE TABLE agentdb.policy (
     tool_errors_share double precision DEFAULT 0.5 NOT NULL,
     tool_errors_window interval DEFAULT '00:10:00'::interval NOT NULL,
     conversation_budget_tokens bigint DEFAULT 500000 NOT NULL,
+    conversation_budget_cost double precision,
+    run_budget_tokens bigint,
+    run_budget_cost double precision,
+    agent_day_budget_tokens bigint,
+    agent_day_budget_cost double precision,
+    budget_low_share double precision DEFAULT 0.8 NOT NULL,
+    reservation_ttl interval DEFAULT '00:10:00'::interval NOT NULL,
+    context_jump_factor double precision DEFAULT 3 NOT NULL,
+    context_jump_floor bigint DEFAULT 20000 NOT NULL,
+    context_jump_window interval DEFAULT '00:10:00'::interval NOT NULL,
+    large_tool_result_size bigint DEFAULT 100000 NOT NULL,
+    large_tool_result_window interval DEFAULT '00:10:00'::interval NOT NULL,
     hung_tool_call_after interval DEFAULT '00:05:00'::interval NOT NULL,
     missed_tick_grace interval DEFAULT '00:01:00'::interval NOT NULL,
     long_tick_after interval DEFAULT '00:15:00'::interval NOT NULL,
+    max_hold interval DEFAULT '04:00:00'::interval NOT NULL,
+    max_transaction interval DEFAULT '00:15:00'::interval NOT NULL,
     lock_max_ttl interval DEFAULT '01:00:00'::interval NOT NULL,
     max_locks integer DEFAULT 100 NOT NULL,
     renew_needs_progress boolean DEFAULT false NOT NULL,
@@ -483,8 +561,9 @@ CREATE TABLE agentdb.policy (
     log_retention interval DEFAULT '30 days'::interval NOT NULL,
     audit_retention interval DEFAULT '90 days'::interval NOT NULL,
     CONSTRAINT policy_audit_check CHECK (((blast_radius_rows > 0) AND ((blast_radius_window >= '00:00:01'::interval) AND (blast_radius_window <= '1 day'::interval)) AND ((unattributed_write_window >= '00:00:01'::interval) AND (unattributed_write_window <= '1 day'::interval)))),
+    CONSTRAINT policy_budgets_check CHECK (((run_budget_tokens > 0) AND (agent_day_budget_tokens > 0) AND (conversation_budget_cost > (0)::double precision) AND (conversation_budget_cost <= (1000000000)::double precision) AND (run_budget_cost > (0)::double precision) AND (run_budget_cost <= (1000000000)::double precision) AND (agent_day_budget_cost > (0)::double precision) AND (agent_day_budget_cost <= (1000000000)::double precision) AND ((budget_low_share >= (0.01)::double precision) AND (budget_low_share <= (1)::double precision)) AND ((reservation_ttl >= '00:00:10'::interval) AND (reservation_ttl <= '1 day'::interval)) AND (context_jump_factor > (1)::double precision) AND (context_jump_factor < 'Infinity'::double precision) AND (context_jump_floor >= 0) AND ((context_jump_window >= '00:00:01'::interval) AND (context_jump_window <= '1 day'::interval)) AND (large_tool_result_size > 0) AND ((large_tool_result_window >= '00:00:01'::interval) AND (large_tool_result_window <= '1 day'::interval)))),
     CONSTRAINT policy_counts_check CHECK ((((max_open_runs >= 1) AND (max_open_runs <= 10000)) AND (token_rate_per_hour > 0) AND (token_rate_floor >= 0) AND (repeated_tool_call_count > 0) AND (tool_errors_count > 0) AND (conversation_budget_tokens > 0) AND ((max_locks >= 1) AND (max_locks <= 10000)) AND (lock_contention_count > 0) AND (schedule_blocked_count > 0))),
-    CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval) AND (audit_retention >= '2 days'::interval))),
+    CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND ((max_hold >= '00:01:00'::interval) AND (max_hold <= '30 days'::interval)) AND ((max_transaction >= '00:00:01'::interval) AND (max_transaction <= '30 days'::interval)) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval) AND (audit_retention >= '2 days'::interval))),
     CONSTRAINT policy_policy_name_check CHECK ((policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
     CONSTRAINT policy_ratios_check CHECK (((token_rate_factor > (1)::double precision) AND (token_rate_factor < 'Infinity'::double precision) AND ((tool_errors_share >= (0)::double precision) AND (tool_errors_share <= (1)::double precision)))),
     CONSTRAINT policy_windows_check CHECK ((((token_rate_window >= '00:01:00'::interval) AND (token_rate_window <= '1 day'::interval)) AND ((token_rate_baseline >= '1 day'::interval) AND (token_rate_baseline <= '31 days'::interval)) AND ((repeated_tool_call_window >= '00:00:01'::interval) AND (repeated_tool_call_window <= '1 day'::interval)) AND ((tool_errors_window >= '00:00:01'::interval) AND (tool_errors_window <= '1 day'::interval)) AND ((lock_contention_window >= '00:01:00'::interval) AND (lock_contention_window <= '1 day'::interval))))
@@ -552,7 +631,55 @@ COMMENT ON COLUMN agentdb.policy.tool_errors_window IS 'Rule tool_errors: the wi
 
 
 
-COMMENT ON COLUMN agentdb.policy.conversation_budget_tokens IS 'Rule conversation_budget: tokens a conversation may use over all its runs.';
+COMMENT ON COLUMN agentdb.policy.conversation_budget_tokens IS 'Tokens a conversation may use over all its runs; reserve_tokens keeps to it.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.conversation_budget_cost IS 'What a conversation may cost; NULL is no limit.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.run_budget_tokens IS 'Tokens a run may use; NULL is no limit of its own.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.run_budget_cost IS 'What a run may cost; NULL is no limit.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.agent_day_budget_tokens IS 'Tokens an agent may use a UTC day, over all its runs; NULL is no limit.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.agent_day_budget_cost IS 'What an agent may cost a UTC day; NULL is no limit.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.budget_low_share IS 'Rule budget_low: from which share of a budget on a person is told, 0 to 1.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.reservation_ttl IS 'How long a reservation that is never settled is kept from others.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.context_jump_factor IS 'Rule context_jump: how many times the prompt before it a prompt may be.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.context_jump_floor IS 'Rule context_jump: prompts below this many tokens are never a jump.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.context_jump_window IS 'Rule context_jump: how long a jump is told.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.large_tool_result_size IS 'Rule large_tool_result: characters or bytes that one tool result may have.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.large_tool_result_window IS 'Rule large_tool_result: how long a large result is told.';
 
 
 
@@ -565,6 +692,14 @@ COMMENT ON COLUMN agentdb.policy.missed_tick_grace IS 'Rule missed_tick: how lat
 
 
 COMMENT ON COLUMN agentdb.policy.long_tick_after IS 'Rule long_tick: how long a run with a tick interval may take.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_hold IS 'How long a run may say that it waits on purpose.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_transaction IS 'How old a transaction of an agent may become before its session is ended.';
 
 
 
@@ -745,6 +880,308 @@ COMMENT ON FUNCTION agentdb._broken_seal() IS 'Seals that their rows, or the cha
 
 
 
+CREATE TABLE agentdb.agent (
+    agent_id bigint NOT NULL,
+    agent_name text NOT NULL,
+    role_name name NOT NULL,
+    pooled boolean NOT NULL,
+    policy_name text NOT NULL,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
+);
+
+
+
+COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
+
+
+
+CREATE TABLE agentdb.budget_override (
+    agent_id bigint NOT NULL,
+    scope text NOT NULL,
+    max_tokens bigint,
+    max_cost double precision,
+    CONSTRAINT budget_override_max_cost_check CHECK (((max_cost >= (0)::double precision) AND (max_cost <= (1000000000)::double precision))),
+    CONSTRAINT budget_override_max_tokens_check CHECK ((max_tokens >= 0)),
+    CONSTRAINT budget_override_scope_check CHECK ((scope = ANY (ARRAY['agent_day'::text, 'conversation'::text, 'run'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.budget_override IS 'Budgets of single agents, in place of their policy''s; NULL is no limit.';
+
+
+
+CREATE FUNCTION agentdb._budget_limit(agent bigint) RETURNS TABLE(scope text, max_tokens bigint, max_cost double precision)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT l.scope,
+         CASE
+             WHEN (o.agent_id IS NULL) THEN l.max_tokens
+             ELSE o.max_tokens
+         END AS max_tokens,
+         CASE
+             WHEN (o.agent_id IS NULL) THEN l.max_cost
+             ELSE o.max_cost
+         END AS max_cost
+    FROM (((agentdb.agent a
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      CROSS JOIN LATERAL ( VALUES ('agent_day'::text,p.agent_day_budget_tokens,p.agent_day_budget_cost), ('conversation'::text,p.conversation_budget_tokens,p.conversation_budget_cost), ('run'::text,p.run_budget_tokens,p.run_budget_cost)) l(scope, max_tokens, max_cost))
+      LEFT JOIN agentdb.budget_override o ON (((o.agent_id = a.agent_id) AND (o.scope = l.scope))))
+   WHERE (a.agent_id = _budget_limit.agent);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._budget_limit(agent bigint) IS 'The budgets of an agent: its own where budget_override has them, else its policy''s.';
+
+
+
+CREATE TABLE agentdb.roll_up_state (
+    only_row boolean DEFAULT true NOT NULL,
+    horizon xid8 NOT NULL,
+    rolled_at timestamp with time zone NOT NULL,
+    CONSTRAINT roll_up_state_only_row_check CHECK (only_row)
+);
+
+
+
+COMMENT ON TABLE agentdb.roll_up_state IS 'The transaction below which run_activity and token_hour have counted everything.';
+
+
+
+CREATE FUNCTION agentdb._horizon() RETURNS xid8
+    LANGUAGE sql STABLE
+    RETURN (SELECT s.horizon FROM agentdb.roll_up_state s);
+
+
+
+COMMENT ON FUNCTION agentdb._horizon() IS 'The transaction below which every event is counted in run_activity and token_hour.';
+
+
+
+CREATE TABLE agentdb.token_reservation (
+    token_reservation_id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    conversation text NOT NULL,
+    tokens bigint NOT NULL,
+    prompt_tokens bigint NOT NULL,
+    reserved_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    settled_at timestamp with time zone,
+    CONSTRAINT token_reservation_tokens_check CHECK (((tokens > 0) AND ((prompt_tokens >= 0) AND (prompt_tokens <= tokens))))
+);
+
+
+
+COMMENT ON TABLE agentdb.token_reservation IS 'Tokens set aside before a prompt: until settled, or until they expire.';
+
+
+
+CREATE FUNCTION agentdb._reserved(run bigint, agent bigint, conversation text) RETURNS TABLE(scope text, tokens bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT s.scope,
+     (sum(v.tokens))::bigint AS sum
+    FROM (agentdb.token_reservation v
+      CROSS JOIN LATERAL ( VALUES ('agent_day'::text,true), ('conversation'::text,(v.conversation = _reserved.conversation)), ('run'::text,(v.run_id = _reserved.run))) s(scope, counts))
+   WHERE ((v.agent_id = _reserved.agent) AND (v.settled_at IS NULL) AND (v.expires_at > clock_timestamp()) AND s.counts)
+   GROUP BY s.scope;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._reserved(run bigint, agent bigint, conversation text) IS 'What is set aside in a run, its conversation and by its agent.';
+
+
+
+CREATE TABLE agentdb.run (
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    role_name name NOT NULL,
+    pooled boolean NOT NULL,
+    conversation text NOT NULL,
+    purpose text,
+    tick_interval interval,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone,
+    outcome text,
+    summary text,
+    held_until_at timestamp with time zone,
+    hold_reason text,
+    CONSTRAINT run_ended_at_check CHECK (((ended_at IS NULL) = (outcome IS NULL))),
+    CONSTRAINT run_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text, 'abandoned'::text, 'killed'::text]))),
+    CONSTRAINT run_tick_interval_check CHECK ((tick_interval > '00:00:00'::interval))
+);
+
+
+
+COMMENT ON TABLE agentdb.run IS 'One tick or session of an agent; what it says of its outcome is a claim.';
+
+
+
+CREATE TABLE agentdb.run_activity (
+    run_id bigint NOT NULL,
+    last_progress_at timestamp with time zone,
+    last_step text,
+    last_tool_call_at timestamp with time zone,
+    last_tokens_at timestamp with time zone,
+    steps bigint DEFAULT 0 NOT NULL,
+    tool_calls bigint DEFAULT 0 NOT NULL,
+    tool_errors bigint DEFAULT 0 NOT NULL,
+    model_calls bigint DEFAULT 0 NOT NULL,
+    input_tokens bigint DEFAULT 0 NOT NULL,
+    cached_input_tokens bigint DEFAULT 0 NOT NULL,
+    output_tokens bigint DEFAULT 0 NOT NULL,
+    cost numeric DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='70');
+
+
+
+COMMENT ON TABLE agentdb.run_activity IS 'What the logs of a run add up to below roll_up_state.horizon.';
+
+
+
+CREATE TABLE agentdb.token_hour (
+    agent_id bigint NOT NULL,
+    hour_at timestamp with time zone NOT NULL,
+    input_tokens bigint NOT NULL,
+    cached_input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    cost numeric NOT NULL
+)
+WITH (fillfactor='70');
+
+
+
+COMMENT ON TABLE agentdb.token_hour IS 'Tokens of each agent a UTC hour, the history that averages are made of.';
+
+
+
+CREATE TABLE agentdb.token_log (
+    token_log_id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    input_tokens bigint NOT NULL,
+    cached_input_tokens bigint NOT NULL,
+    output_tokens bigint NOT NULL,
+    reasoning_tokens bigint NOT NULL,
+    cost numeric(20,9) NOT NULL,
+    model text,
+    CONSTRAINT token_log_amounts_check CHECK ((((input_tokens >= 0) AND (input_tokens <= 1000000000)) AND ((cached_input_tokens >= 0) AND (cached_input_tokens <= 1000000000)) AND ((output_tokens >= 0) AND (output_tokens <= 1000000000)) AND ((reasoning_tokens >= 0) AND (reasoning_tokens <= output_tokens)) AND ((cost >= (0)::numeric) AND (cost <= (1000000000)::numeric))))
+)
+PARTITION BY RANGE (recorded_at);
+
+
+
+COMMENT ON TABLE agentdb.token_log IS 'Tokens of each model call; append-only, a partition a UTC day.';
+
+
+
+CREATE FUNCTION agentdb._spent(run bigint, agent bigint, conversation text) RETURNS TABLE(scope text, tokens bigint, cost numeric)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH member AS (
+          SELECT r.run_id
+            FROM agentdb.run r
+           WHERE ((r.agent_id = _spent.agent) AND (r.conversation = _spent.conversation))
+         ), today(since) AS (
+          SELECT (date_trunc('day'::text, (clock_timestamp() AT TIME ZONE 'UTC'::text)) AT TIME ZONE 'UTC'::text) AS timezone
+         ), tail AS MATERIALIZED (
+          SELECT t.run_id,
+             t.recorded_at,
+             t.cost,
+             ((t.input_tokens + t.cached_input_tokens) + t.output_tokens) AS tokens
+            FROM agentdb.token_log t
+           WHERE ((t.xid >= agentdb._horizon()) AND (t.agent_id = _spent.agent))
+         ), part(scope, tokens, cost) AS (
+          SELECT 'run'::text AS "?column?",
+             ((a.input_tokens + a.cached_input_tokens) + a.output_tokens) AS "?column?",
+             a.cost
+            FROM agentdb.run_activity a
+           WHERE (a.run_id = _spent.run)
+         UNION ALL
+          SELECT 'run'::text,
+             t.tokens,
+             t.cost
+            FROM tail t
+           WHERE (t.run_id = _spent.run)
+         UNION ALL
+          SELECT 'conversation'::text,
+             ((a.input_tokens + a.cached_input_tokens) + a.output_tokens),
+             a.cost
+            FROM agentdb.run_activity a
+           WHERE (a.run_id IN ( SELECT m.run_id
+                    FROM member m))
+         UNION ALL
+          SELECT 'conversation'::text,
+             t.tokens,
+             t.cost
+            FROM tail t
+           WHERE (t.run_id IN ( SELECT m.run_id
+                    FROM member m))
+         UNION ALL
+          SELECT 'agent_day'::text,
+             ((h.input_tokens + h.cached_input_tokens) + h.output_tokens),
+             h.cost
+            FROM (today d
+              JOIN agentdb.token_hour h ON (((h.agent_id = _spent.agent) AND (h.hour_at >= d.since))))
+         UNION ALL
+          SELECT 'agent_day'::text,
+             t.tokens,
+             t.cost
+            FROM (today d
+              JOIN tail t ON ((t.recorded_at >= d.since)))
+         )
+  SELECT p.scope,
+     (sum(p.tokens))::bigint AS sum,
+     sum(p.cost) AS sum
+    FROM part p
+   GROUP BY p.scope;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._spent(run bigint, agent bigint, conversation text) IS 'What a run, its conversation and its agent today have spent, to the last committed event.';
+
+
+
+CREATE FUNCTION agentdb._budget(run bigint, agent bigint, conversation text) RETURNS TABLE(scope text, max_tokens bigint, spent bigint, reserved bigint, tokens_left bigint, max_cost double precision, cost numeric)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT l.scope,
+     l.max_tokens,
+     COALESCE(s.tokens, (0)::bigint) AS "coalesce",
+     COALESCE(v.tokens, (0)::bigint) AS "coalesce",
+     GREATEST((0)::bigint, ((l.max_tokens - COALESCE(s.tokens, (0)::bigint)) - COALESCE(v.tokens, (0)::bigint))) AS "greatest",
+     l.max_cost,
+     COALESCE(s.cost, (0)::numeric) AS "coalesce"
+    FROM ((agentdb._budget_limit(_budget.agent) l(scope, max_tokens, max_cost)
+      LEFT JOIN agentdb._spent(_budget.run, _budget.agent, _budget.conversation) s(scope, tokens, cost) ON ((s.scope = l.scope)))
+      LEFT JOIN agentdb._reserved(_budget.run, _budget.agent, _budget.conversation) v(scope, tokens) ON ((v.scope = l.scope)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._budget(run bigint, agent bigint, conversation text) IS 'Each budget that a run is under: its limit, what is spent, reserved and left.';
+
+
+
+CREATE FUNCTION agentdb._budget_advice(scope text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE scope WHEN 'conversation'::text THEN 'Begin a new conversation with a summary of this one, or read less: grep or head before whole files.'::text WHEN 'run'::text THEN 'End this run; what is left is for another.'::text ELSE 'The agent''s budget of the day is used up: end the run and go on tomorrow, or have an operator raise it.'::text END;
+
+
+
+COMMENT ON FUNCTION agentdb._budget_advice(scope text) IS 'What to do when a budget does not suffice.';
+
+
+
 CREATE FUNCTION agentdb._bury_notifications() RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -764,6 +1201,34 @@ COMMENT ON FUNCTION agentdb._bury_notifications() IS 'Gives up notifications who
 
 
 
+CREATE FUNCTION agentdb._cancel_reservations(run bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count bigint;
+begin
+  update agentdb.token_reservation as v
+  set expires_at = clock_timestamp()
+  where v.token_reservation_id in (
+    select o.token_reservation_id
+    from agentdb.token_reservation as o
+    where o.run_id = run
+      and o.settled_at is null
+      and o.expires_at > clock_timestamp()
+    for no key update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._cancel_reservations(run bigint) IS 'Gives back what a run has set aside and returns how many reservations that were.';
+
+
+
 CREATE FUNCTION agentdb._canonical_key(relation regclass, key jsonb) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -777,23 +1242,28 @@ declare
 begin
   select array_agg(c.column_name::text order by c.key_place),
          string_agg(format('($1 ->> %L)::%s as %I', c.column_name::text,
-           format_type(a.atttypid, a.atttypmod), c.column_name), ', ' order by c.key_place)
+           format_type(a.atttypid, a.atttypmod), c.column_name),
+           ', ' order by c.key_place)
     into v_columns, v_select
   from agentdb.audit_column as c
   join pg_attribute as a on a.attrelid = relation and a.attnum = c.place
   where c.audit_target_id = v_target and c.key_place is not null;
   if v_columns is null then
-    perform agentdb._refuse_history(relation, 'it has no primary key, so its rows have no names',
-      format('select * from agentdb.audit where table_name = %L;', agentdb._table_name(relation)));
+    perform agentdb._refuse_history(relation,
+      'it has no primary key, so its rows have no names',
+      format('select * from agentdb.audit where table_name = %L;',
+        agentdb._table_name(relation)));
   elsif jsonb_typeof(v_key) <> 'object' and cardinality(v_columns) = 1 then
     v_key := jsonb_build_object(v_columns[1], v_key);
   end if;
   if v_key is null or not v_key ?& v_columns then
     perform agentdb._refuse(
-      format('the key of %s is %s', agentdb._table_name(relation), array_to_string(v_columns, ', ')),
+      format('the key of %s is %s', agentdb._table_name(relation),
+        array_to_string(v_columns, ', ')),
       'Give it as JSON: {"' || v_columns[1] || '": …}.');
   end if;
-  execute format('select %s from (select %s) as o', agentdb._key_sql(v_target, 'o'), v_select)
+  execute format('select %s from (select %s) as o',
+      agentdb._key_sql(v_target, 'o'), v_select)
     into v_key using v_key;
   return v_key;
 end;
@@ -865,9 +1335,9 @@ CREATE FUNCTION agentdb._capture_sql(target integer, operation text, context tex
     AS $$
 declare
   v_head text := format(
-    'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id, run_id,
-       application_name, client_addr, audit_target_id, operation, row_key, old_values,
-       new_values)
+    'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id,
+       run_id, application_name, client_addr, audit_target_id, operation, row_key,
+       old_values, new_values)
      select %s, %s, ', context, target);
 begin
   if operation = 'INSERT' then
@@ -909,15 +1379,17 @@ begin
       where y.polrelid = tg_relid
         and y.polcmd in ('r', '*')
         and y.polroles @> array['agentdb_capture'::regrole::oid]
-      having bool_and(y.polpermissive) and bool_or(pg_get_expr(y.polqual, y.polrelid) = 'true')
+      having bool_and(y.polpermissive)
+        and bool_or(pg_get_expr(y.polqual, y.polrelid) = 'true')
     ) then
-    raise exception 'truncate of audited table %.% refused: its rows cannot be recorded',
+    raise exception 'truncate of audited %.% refused: its rows cannot be recorded',
         tg_table_schema, tg_table_name
       using errcode = 'ZA032',
-            hint = format('Use DELETE; or let agentdb_capture read it: grant usage on schema '
-              '%1$I to agentdb_capture; grant select on %1$I.%2$I to agentdb_capture; with '
-              'row security also: create policy agentdb_audit on %1$I.%2$I for select to '
-              'agentdb_capture using (true);', tg_table_schema, tg_table_name);
+            hint = format('Use DELETE; or let agentdb_capture read it: grant usage on '
+              'schema %1$I to agentdb_capture; grant select on %1$I.%2$I to '
+              'agentdb_capture; with row security also: create policy agentdb_audit '
+              'on %1$I.%2$I for select to agentdb_capture using (true);',
+              tg_table_schema, tg_table_name);
   end if;
   select w.* into v_writer from agentdb._writer() as w;
   execute agentdb._truncate_sql(tg_argv[0]::integer, tg_relid)
@@ -981,34 +1453,45 @@ declare
   v_fault text;
   v_owner oid;
 begin
-  select c.relowner into v_owner from pg_class as c where c.oid = _check_audit.table_oid;
+  select c.relowner into v_owner
+  from pg_class as c where c.oid = _check_audit.table_oid;
   if v_owner is null then
-    perform agentdb._refuse('there is no such table', 'Give its name: audit_table(''public.orders'').');
+    perform agentdb._refuse('there is no such table',
+      'Give its name: audit_table(''public.orders'').');
   elsif not pg_has_role(session_user, v_owner, 'MEMBER')
     or agentdb._is_agents(session_user::regrole::oid) and not (
       select r.rolsuper from pg_roles as r where r.rolname = session_user) then
-    perform agentdb._refuse_audit(_check_audit.table_oid, format('%s does not own it', session_user),
-      format('Log in as a member of %s and of agentdb_operator, or as a superuser.', v_owner::regrole));
+    perform agentdb._refuse_audit(_check_audit.table_oid,
+      format('%s does not own it', session_user),
+      format('Log in as a member of %s and of agentdb_operator, or as a superuser.',
+        v_owner::regrole));
   end if;
   v_fault := agentdb._table_fault(_check_audit.table_oid);
   if v_fault is not null then
-    perform agentdb._refuse_audit(_check_audit.table_oid, v_fault, 'Audit ordinary tables and partitioned tables.');
+    perform agentdb._refuse_audit(_check_audit.table_oid, v_fault,
+      'Audit ordinary tables and partitioned tables.');
   end if;
   v_fault := agentdb._hostile_part(_check_audit.table_oid);
   if v_fault is not null then
-    perform agentdb._refuse_audit(_check_audit.table_oid, 'an agent controls a part of it: ' || v_fault,
+    perform agentdb._refuse_audit(_check_audit.table_oid,
+      'an agent controls a part of it: ' || v_fault,
       'Give these to the owner of the table, or revoke them; then audit it.');
   end if;
   select string_agg(format('%I', n.name), ', ') into v_fault
   from unnest(exclude || redact) as n (name)
   left join pg_attribute as a
-    on a.attrelid = _check_audit.table_oid and a.attname = n.name and a.attnum > 0 and not a.attisdropped
+    on a.attrelid = _check_audit.table_oid
+    and a.attname = n.name
+    and a.attnum > 0
+    and not a.attisdropped
   left join pg_index as i on i.indrelid = a.attrelid and i.indisprimary
   where a.attnum is null or a.attnum = any (i.indkey);
   if exclude is null or redact is null or v_fault is not null then
     perform agentdb._refuse(
-      format('exclude and redact name columns outside the primary key, not %s', coalesce(v_fault, 'NULL')),
-      'For example exclude => array[''search_vector''], redact => array[''password''].');
+      format('exclude and redact name columns outside the primary key, not %s',
+        coalesce(v_fault, 'NULL')),
+      'For example exclude => array[''search_vector''], '
+        'redact => array[''password''].');
   end if;
 end;
 $$;
@@ -1097,6 +1580,46 @@ COMMENT ON FUNCTION agentdb._check_fence_again() IS 'Trigger function: refuses t
 
 
 
+CREATE FUNCTION agentdb._check_idle_agent(agent bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_kind text;
+  v_reason text;
+  v_what text;
+begin
+  perform from agentdb.agent as a where a.agent_id = agent for key share;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    perform agentdb._check_snapshot();
+  end if;
+  select s.kind, s.reason, format('agent %s', a.agent_name)
+    into v_kind, v_reason, v_what
+  from agentdb.agent_stop as s
+  join agentdb.agent as a on a.agent_id = s.agent_id
+  where s.agent_id = agent;
+  if not found then
+    select s.kind, s.reason, format('run %s', s.run_id) into v_kind, v_reason, v_what
+    from (
+      select r.run_id from agentdb.run as r
+      where r.agent_id = agent
+      order by r.started_at desc
+      limit 1
+    ) as l
+    join agentdb.run_stop as s on s.run_id = l.run_id;
+  end if;
+  if v_kind is not null then
+    perform agentdb._refuse_stopped(v_kind, v_reason, v_what);
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_idle_agent(agent bigint) IS 'Raises ZA040 or ZA041 for a write outside any run of an agent that was stopped.';
+
+
+
 CREATE FUNCTION agentdb._check_instances(instances jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1123,6 +1646,30 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_instances(instances jsonb) IS 'Raises ZA004 unless every instance has labels, and annotations that are an object or absent.';
+
+
+
+CREATE FUNCTION agentdb._check_last_run(role_name name) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform agentdb._check_stop(l.run_id)
+  from (
+    select r.run_id
+    from agentdb.run as r
+    join agentdb.agent as a on a.agent_id = r.agent_id
+    where a.role_name = _check_last_run.role_name
+      and not a.pooled
+    order by r.started_at desc
+    limit 1
+  ) as l;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_last_run(role_name name) IS 'Raises ZA040 or ZA041 where the last run of a role was stopped.';
 
 
 
@@ -1226,12 +1773,15 @@ CREATE FUNCTION agentdb._check_past(relation regclass, at timestamp with time zo
     AS $$
 declare
   v_since timestamptz := (
-    select greatest(t.audited_at, clock_timestamp() - (select max(p.audit_retention) from agentdb.policy as p))
-    from agentdb.audit_target as t where t.audit_target_id = agentdb._target_of(relation)
+    select greatest(t.audited_at, clock_timestamp()
+      - (select max(p.audit_retention) from agentdb.policy as p))
+    from agentdb.audit_target as t
+    where t.audit_target_id = agentdb._target_of(relation)
   );
 begin
   if at is null or at < v_since then
-    perform agentdb._refuse_history(relation, format('it is recorded since %s', v_since),
+    perform agentdb._refuse_history(relation,
+      format('it is recorded since %s', v_since),
       format('Ask for a moment since then, not for %s.', coalesce(at::text, 'NULL')));
   end if;
 end;
@@ -1240,6 +1790,47 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) IS 'Raises ZA033 for a moment before the audit of a table began or its retention ends.';
+
+
+
+CREATE FUNCTION agentdb._check_reason(reason text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if reason is null or reason !~ '[^[:space:]]' then
+    perform agentdb._refuse('a reason is required', 'Say why in a few words: it is what the '
+      'agent is told, and what stays in stop_log.');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_reason(reason text) IS 'Raises ZA004 for an empty reason.';
+
+
+
+CREATE FUNCTION agentdb._check_reservation(estimate bigint, max_output bigint) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if estimate is null or max_output is null or estimate < 0 or max_output < 0
+    or estimate + max_output not between 1 and 1000000000 then
+    perform agentdb._refuse(
+      format('estimate %s and max_output %s are nothing to reserve',
+        coalesce(estimate::text, 'NULL'), coalesce(max_output::text, 'NULL')),
+      'Give the tokens of the prompt, about a quarter of its characters, and the most '
+        'that the model may answer.'
+    );
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_reservation(estimate bigint, max_output bigint) IS 'Raises ZA004 for token counts that cannot be reserved.';
 
 
 
@@ -1309,8 +1900,8 @@ begin
   elsif v_live > 0 then
     perform agentdb._refuse(
       format('semaphore %s has %s slots, not %s', name, v_slots, slots),
-      format('Say slots => %s, as the others do; it can be changed while no slot is held.',
-        v_slots)
+      format('Say slots => %s, as the others do; it can be changed while no slot is '
+        'held.', v_slots)
     );
   end if;
   delete from agentdb.lock as l
@@ -1324,6 +1915,82 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_slots(name text, slots integer) IS 'Makes a semaphore have as many slots as a caller says, or raises ZA004.';
+
+
+
+CREATE FUNCTION agentdb._check_snapshot() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_xid bigint;
+begin
+  for v_xid in
+    select s.last_value from agentdb.stop_last_seq as s
+    union all
+    select s.last_value from agentdb.stop_former_seq as s
+  loop
+    if v_xid > 2
+      and not pg_visible_in_snapshot(v_xid::text::xid8, pg_current_snapshot())
+      and pg_xact_status(v_xid::text::xid8) <> 'aborted' then
+      raise exception 'somebody stopped an agent after this transaction began'
+        using errcode = '40001',
+              hint = 'Roll back and try the transaction again: it may be this agent.';
+    end if;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_snapshot() IS 'Raises 40001 in a REPEATABLE READ or SERIALIZABLE transaction that is older than a stop.';
+
+
+
+CREATE FUNCTION agentdb._check_start(agent bigint) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_kind text;
+  v_reason text;
+begin
+  select s.kind, s.reason into v_kind, v_reason
+  from agentdb.agent_stop as s where s.agent_id = agent;
+  if found then
+    perform agentdb._refuse_stopped(v_kind, v_reason, 'the agent');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_start(agent bigint) IS 'Raises ZA040 or ZA041 for an agent that may start no run.';
+
+
+
+CREATE FUNCTION agentdb._check_stop(run bigint) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_kind text;
+  v_reason text;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    perform agentdb._check_snapshot();
+  end if;
+  select s.kind, s.reason into v_kind, v_reason
+  from agentdb.run_stop as s where s.run_id = run;
+  if found then
+    perform agentdb._refuse_stopped(v_kind, v_reason, format('run %s', run));
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_stop(run bigint) IS 'Raises ZA040 or ZA041 for a run that was stopped, 40001 where the snapshot is too old to know.';
 
 
 
@@ -1383,6 +2050,27 @@ COMMENT ON FUNCTION agentdb._check_tool(tool text, call_id text) IS 'Raises ZA00
 
 
 
+CREATE FUNCTION agentdb._check_write(run bigint, agent bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  if run is not null then
+    perform from agentdb.run as r where r.run_id = run for key share;
+    perform agentdb._check_stop(run);
+  elsif agent is not null then
+    perform agentdb._check_idle_agent(agent);
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_write(run bigint, agent bigint) IS 'Refuses a write of a stopped run, and holds a stop that comes now until it is committed; raises ZA040, ZA041 or 40001.';
+
+
+
 CREATE FUNCTION agentdb._context_sql() RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN 'capture.v_now, capture.v_statement, session_user, capture.v_agent_id, capture.v_run_id, capture.v_application, capture.v_address'::text;
@@ -1390,52 +2078,6 @@ CREATE FUNCTION agentdb._context_sql() RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._context_sql() IS 'SQL text: who, when and from where, the same for all rows of a statement.';
-
-
-
-CREATE TABLE agentdb.roll_up_state (
-    only_row boolean DEFAULT true NOT NULL,
-    horizon xid8 NOT NULL,
-    rolled_at timestamp with time zone NOT NULL,
-    CONSTRAINT roll_up_state_only_row_check CHECK (only_row)
-);
-
-
-
-COMMENT ON TABLE agentdb.roll_up_state IS 'The transaction below which run_activity and token_hour have counted everything.';
-
-
-
-CREATE FUNCTION agentdb._horizon() RETURNS xid8
-    LANGUAGE sql STABLE
-    RETURN (SELECT s.horizon FROM agentdb.roll_up_state s);
-
-
-
-COMMENT ON FUNCTION agentdb._horizon() IS 'The transaction below which every event is counted in run_activity and token_hour.';
-
-
-
-CREATE TABLE agentdb.run (
-    run_id bigint NOT NULL,
-    agent_id bigint NOT NULL,
-    role_name name NOT NULL,
-    pooled boolean NOT NULL,
-    conversation text NOT NULL,
-    purpose text,
-    tick_interval interval,
-    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    ended_at timestamp with time zone,
-    outcome text,
-    summary text,
-    CONSTRAINT run_ended_at_check CHECK (((ended_at IS NULL) = (outcome IS NULL))),
-    CONSTRAINT run_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text, 'abandoned'::text]))),
-    CONSTRAINT run_tick_interval_check CHECK ((tick_interval > '00:00:00'::interval))
-);
-
-
-
-COMMENT ON TABLE agentdb.run IS 'One tick or session of an agent; what it says of its outcome is a claim.';
 
 
 
@@ -1458,51 +2100,6 @@ END;
 
 
 COMMENT ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) IS 'The runs that were open at a moment or ended within the hour before it.';
-
-
-
-CREATE TABLE agentdb.run_activity (
-    run_id bigint NOT NULL,
-    last_progress_at timestamp with time zone,
-    last_step text,
-    last_tool_call_at timestamp with time zone,
-    last_tokens_at timestamp with time zone,
-    steps bigint DEFAULT 0 NOT NULL,
-    tool_calls bigint DEFAULT 0 NOT NULL,
-    tool_errors bigint DEFAULT 0 NOT NULL,
-    model_calls bigint DEFAULT 0 NOT NULL,
-    input_tokens bigint DEFAULT 0 NOT NULL,
-    cached_input_tokens bigint DEFAULT 0 NOT NULL,
-    output_tokens bigint DEFAULT 0 NOT NULL,
-    cost numeric DEFAULT 0 NOT NULL
-)
-WITH (fillfactor='70');
-
-
-
-COMMENT ON TABLE agentdb.run_activity IS 'What the logs of a run add up to below roll_up_state.horizon.';
-
-
-
-CREATE TABLE agentdb.token_log (
-    token_log_id bigint NOT NULL,
-    run_id bigint NOT NULL,
-    agent_id bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    input_tokens bigint NOT NULL,
-    cached_input_tokens bigint NOT NULL,
-    output_tokens bigint NOT NULL,
-    reasoning_tokens bigint NOT NULL,
-    cost numeric(20,9) NOT NULL,
-    model text,
-    CONSTRAINT token_log_amounts_check CHECK ((((input_tokens >= 0) AND (input_tokens <= 1000000000)) AND ((cached_input_tokens >= 0) AND (cached_input_tokens <= 1000000000)) AND ((output_tokens >= 0) AND (output_tokens <= 1000000000)) AND ((reasoning_tokens >= 0) AND (reasoning_tokens <= output_tokens)) AND ((cost >= (0)::numeric) AND (cost <= (1000000000)::numeric))))
-)
-PARTITION BY RANGE (recorded_at);
-
-
-
-COMMENT ON TABLE agentdb.token_log IS 'Tokens of each model call; append-only, a partition a UTC day.';
 
 
 
@@ -1655,7 +2252,8 @@ begin
       ['agentdb_audit_insert', 'after insert',
         'referencing new table as agentdb_new for each statement'],
       ['agentdb_audit_update', 'after update',
-        'referencing old table as agentdb_old new table as agentdb_new for each statement'],
+        'referencing old table as agentdb_old new table as agentdb_new '
+        'for each statement'],
       ['agentdb_audit_delete', 'after delete',
         'referencing old table as agentdb_old for each statement']] end
   loop
@@ -1668,8 +2266,10 @@ begin
     left join pg_partition_tree(relation) as p on true
   loop
     execute format('create trigger agentdb_audit_truncate before truncate on %s '
-      'for each statement execute function agentdb._capture_truncate(%L)', v_part, target);
-    execute format('alter table %s enable always trigger agentdb_audit_truncate', v_part);
+      'for each statement execute function agentdb._capture_truncate(%L)',
+      v_part, target);
+    execute format('alter table %s enable always trigger agentdb_audit_truncate',
+      v_part);
     execute format('grant select on %s to agentdb_capture', v_part);
   end loop;
 end;
@@ -1693,6 +2293,7 @@ begin
   if v_run is null then
     select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
     from agentdb._only_open_run() as o;
+    perform agentdb._check_stop(_current_run.run_id);
     return;
   end if;
   select r.run_id, r.agent_id, r.ended_at
@@ -1704,7 +2305,9 @@ begin
     and (not r.pooled or r.run_id = v_bound);
   if not found then
     perform agentdb._refuse_foreign_run(v_run);
-  elsif v_ended_at is not null then
+  end if;
+  perform agentdb._check_stop(v_run);
+  if v_ended_at is not null then
     perform agentdb._refuse_closed_run(v_run);
   end if;
 end;
@@ -1907,6 +2510,26 @@ COMMENT ON FUNCTION agentdb._end_audit(relation regclass, detach boolean) IS 'Ta
 
 
 
+CREATE FUNCTION agentdb._end_killed(run bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update agentdb.run as r
+  set ended_at = clock_timestamp(),
+      outcome = 'killed'
+  where r.run_id in (
+    select o.run_id from agentdb.run as o
+    where o.run_id = run and o.ended_at is null
+    for no key update skip locked
+  );
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._end_killed(run bigint) IS 'Ends a killed run, unless the run itself is just being changed.';
+
+
+
 CREATE FUNCTION agentdb._fence_target(table_name text) RETURNS regclass
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1915,7 +2538,8 @@ declare
   v_table regclass := to_regclass(table_name);
 begin
   if v_table is null then
-    raise exception 'there is no table %', coalesce(agentdb._clean_text(table_name, 200), 'NULL')
+    raise exception 'there is no table %',
+        coalesce(agentdb._clean_text(table_name, 200), 'NULL')
       using errcode = 'ZA006', hint = 'Write the schema in front of it: public.report.';
   elsif not exists (
     select from pg_class as c
@@ -1938,6 +2562,39 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._fence_target(table_name text) IS 'Returns the table of a name, or raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb._forget_alerts(keep interval) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count bigint;
+begin
+  delete from agentdb.alert as a
+  where a.state = 'resolved'
+    and not a.flush
+    and a.seen_at < clock_timestamp() - keep
+    and not exists (
+      select from agentdb.notification as n
+      where n.alert_id = a.alert_id and n.state = 'queued'
+    );
+  get diagnostics v_count = row_count;
+  delete from agentdb.runner as r
+  where greatest(r.evaluated_at, r.flushed_at, r.sent_at, r.started_at)
+    < clock_timestamp() - interval '7 days';
+  delete from agentdb.token_hour as h
+  where h.hour_at < clock_timestamp() - greatest(keep, (
+    select max(p.token_rate_baseline) from agentdb.policy as p
+  ) + interval '1 day');
+  return v_count;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._forget_alerts(keep interval) IS 'Removes alerts resolved before the retention with their messages, runners silent for a week, and hours no baseline needs; returns how many alerts.';
 
 
 
@@ -1965,6 +2622,38 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._forget_locks(agent_id bigint) IS 'Ends the expired locks of an agent and parts it from those it released.';
+
+
+
+CREATE FUNCTION agentdb._forget_runs(keep interval) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count bigint;
+begin
+  delete from agentdb.tool_call as c
+  using agentdb.run as r
+  where r.run_id = c.run_id
+    and r.ended_at < clock_timestamp() - interval '1 day';
+  delete from agentdb.run_token as t
+  using agentdb.run as r
+  where r.run_id = t.run_id
+    and r.ended_at < clock_timestamp() - interval '1 day';
+  delete from agentdb.token_reservation as v
+  using agentdb.run as r
+  where r.run_id = v.run_id
+    and r.ended_at < clock_timestamp() - interval '1 day';
+  delete from agentdb.run as r
+  where r.ended_at < clock_timestamp() - keep;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._forget_runs(keep interval) IS 'Removes runs that ended before the retention, and earlier what only open runs need; returns how many runs.';
 
 
 
@@ -2096,26 +2785,9 @@ COMMENT ON FUNCTION agentdb._held_locks(agent_id bigint) IS 'The names of the lo
 
 
 
-CREATE TABLE agentdb.agent (
-    agent_id bigint NOT NULL,
-    agent_name text NOT NULL,
-    role_name name NOT NULL,
-    pooled boolean NOT NULL,
-    policy_name text NOT NULL,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    registered_by name DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
-);
-
-
-
-COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
-
-
-
 CREATE FUNCTION agentdb._is_agents(owner oid) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM pg_roles r WHERE (((pg_has_role(r.oid, 'agentdb_agent'::name, 'MEMBER'::text) AND (NOT r.rolsuper)) OR (r.rolname IN (SELECT a.role_name FROM agentdb.agent a))) AND pg_has_role(r.oid, _is_agents.owner, 'MEMBER'::text))));
+    RETURN (EXISTS (SELECT FROM pg_roles r WHERE (((pg_has_role(r.oid, 'agentdb_agent'::name, 'USAGE'::text) AND (NOT r.rolsuper)) OR (r.rolname IN (SELECT a.role_name FROM agentdb.agent a))) AND pg_has_role(r.oid, _is_agents.owner, 'MEMBER'::text))));
 
 
 
@@ -2290,6 +2962,32 @@ COMMENT ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewe
 
 
 
+CREATE TABLE agentdb.run_stop (
+    run_id bigint NOT NULL,
+    kind text NOT NULL,
+    reason text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stopped_by name DEFAULT SESSION_USER NOT NULL,
+    drained_at timestamp with time zone,
+    CONSTRAINT run_stop_kind_check CHECK ((kind = ANY (ARRAY['paused'::text, 'killed'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.run_stop IS 'Runs that were stopped: paused until resumed, or killed for good.';
+
+
+
+CREATE FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM agentdb.run_stop s WHERE ((s.run_id = _is_paused.run) AND (s.stopped_at <= _is_paused.as_of))));
+
+
+
+COMMENT ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) IS 'Tells whether a run had been stopped by a moment.';
+
+
+
 CREATE FUNCTION agentdb._key_sql(target integer, row_name text) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT COALESCE((('jsonb_build_object('::text || string_agg(format('%L, %s'::text, (c.column_name)::text, agentdb._value_sql(_key_sql.row_name, c.column_name, c.form, false)), ', '::text ORDER BY c.key_place)) || ')'::text), 'null::jsonb'::text) AS "coalesce" FROM agentdb.audit_column c WHERE ((c.audit_target_id = _key_sql.target) AND (c.key_place IS NOT NULL)));
@@ -2302,7 +3000,7 @@ COMMENT ON FUNCTION agentdb._key_sql(target integer, row_name text) IS 'SQL text
 
 CREATE FUNCTION agentdb._row_sql(target integer, row_name text) RETURNS text
     LANGUAGE sql STABLE
-    RETURN (SELECT CASE WHEN (bool_and((c.safe OR c.excluded)) AND (count(*) FILTER (WHERE c.excluded) = 0)) THEN concat(format('to_jsonb(%s)'::text, (_row_sql.row_name || CASE WHEN (_row_sql.row_name ~~ 'v\_%'::text) THEN ''::text ELSE '.*'::text END)), string_agg(format('
+    RETURN (SELECT CASE WHEN (bool_and(c.safe) AND (NOT bool_or(c.excluded))) THEN concat(format(CASE WHEN (_row_sql.row_name ~~ 'v\_%'::text) THEN 'to_jsonb(%s)'::text ELSE 'to_jsonb(%s.*)'::text END, _row_sql.row_name), string_agg(format('
  || jsonb_build_object(%L, %s)'::text, (c.column_name)::text, agentdb._value_sql(_row_sql.row_name, c.column_name, c.form, c.redacted)), ''::text ORDER BY c.place) FILTER (WHERE ((c.form <> 'plain'::text) OR c.redacted))) ELSE agentdb._object_sql(array_agg(format('jsonb_build_object(%L, %s)'::text, (c.column_name)::text, agentdb._value_sql(_row_sql.row_name, c.column_name, c.form, c.redacted)) ORDER BY c.place) FILTER (WHERE (NOT c.excluded))) END AS _object_sql FROM agentdb.audit_column c WHERE (c.audit_target_id = _row_sql.target));
 
 
@@ -2335,6 +3033,31 @@ CREATE FUNCTION agentdb._json_text(object jsonb, key text) RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._json_text(object jsonb, key text) IS 'Returns a scalar member of a JSON object as text, else NULL.';
+
+
+
+CREATE FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into agentdb.run_stop as s (run_id, kind, reason)
+  values (run, 'killed', agentdb._clean_text(reason, 500))
+  on conflict on constraint run_stop_pkey do update
+  set kind = 'killed',
+      reason = case s.kind when 'killed' then s.reason else excluded.reason end,
+      drained_at = null;
+  perform agentdb._end_killed(run);
+  locks_freed := agentdb._release_locks(run, agent, 'killed');
+  reservations_cancelled := agentdb._cancel_reservations(run);
+  perform agentdb._log_stop(agent, run, 'kill', reason, jsonb_build_object(
+    'locks_freed', locks_freed, 'reservations_cancelled', reservations_cancelled));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint) IS 'Marks a run as killed, ends it and frees what it held.';
 
 
 
@@ -2420,8 +3143,8 @@ begin
   return (
     select md5(concat(
       string_agg(
-        concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation), ','
-        order by a.attnum
+        concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation),
+        ',' order by a.attnum
       ),
       (select i.indkey::text from pg_index as i
         where i.indrelid = _layout_now.table_oid and i.indisprimary and i.indimmediate)
@@ -2446,7 +3169,8 @@ begin
   if owner is null then
     execute format('drop function agentdb.%I', '_capture_' || target);
   else
-    execute format('grant execute on function agentdb.%I to %I', '_capture_' || target, owner);
+    execute format('grant execute on function agentdb.%I to %I',
+      '_capture_' || target, owner);
     execute format('grant execute on function agentdb._capture_truncate to %I', owner);
   end if;
 end;
@@ -2519,14 +3243,28 @@ COMMENT ON FUNCTION agentdb._lock_renewer(run bigint, ttl interval, OUT run_id b
 
 CREATE FUNCTION agentdb._log_sql(target integer, operation text, row_key text, old_values text, new_values text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    RETURN format('insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id, run_id,
-       application_name, client_addr, audit_target_id, operation, row_key, old_values,
-       new_values)
+    RETURN format('insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id,
+       run_id, application_name, client_addr, audit_target_id, operation, row_key,
+       old_values, new_values)
      values (%s, %s, %L, %s, %s, %s);'::text, agentdb._context_sql(), target, operation, row_key, old_values, new_values);
 
 
 
 COMMENT ON FUNCTION agentdb._log_sql(target integer, operation text, row_key text, old_values text, new_values text) IS 'PL/pgSQL text: writes one row into audit_log.';
+
+
+
+CREATE FUNCTION agentdb._log_stop(agent bigint, run bigint, action text, reason text, details jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into agentdb.stop_log (agent_id, run_id, action, reason, details)
+  values (agent, run, action, agentdb._clean_text(reason, 500), details);
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._log_stop(agent bigint, run bigint, action text, reason text, details jsonb) IS 'Writes down who stopped what, and why.';
 
 
 
@@ -2537,7 +3275,7 @@ CREATE FUNCTION agentdb._maintain_audit() RETURNS TABLE(action text, object text
 declare
   v_target integer;
 begin
-  -- A table that was restored from a dump has another number; its trigger knows which it is.
+  -- A table restored from a dump has another number; its trigger knows which it is.
   update agentdb.audit_target as t
   set table_oid = g.tgrelid
   from pg_trigger as g
@@ -2558,7 +3296,8 @@ begin
   loop
     if action = 'regenerated' then
       update agentdb.audit_target as t
-      set table_name = agentdb._table_name(t.table_oid) where t.audit_target_id = v_target;
+      set table_name = agentdb._table_name(t.table_oid)
+      where t.audit_target_id = v_target;
       perform agentdb._generate_capture(v_target);
     else
       perform agentdb._forget_target(v_target);
@@ -2670,6 +3409,47 @@ COMMENT ON FUNCTION agentdb._next_fence(former bigint, slot integer, at timestam
 
 
 
+CREATE FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform agentdb._log_stop(
+    (select a.agent_id from agentdb.agent as a
+      where a.role_name = _note_reaped.role_name and not a.pooled),
+    null, 'reap', format('its transaction was open for %s', agentdb._span(age)),
+    jsonb_build_object('pid', pid, 'role', role_name));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) IS 'Writes down that a session was ended because of its old transaction.';
+
+
+
+CREATE FUNCTION agentdb._note_stop() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_last bigint;
+begin
+  lock table agentdb.agent_stop in share row exclusive mode;
+  select s.last_value into v_last from agentdb.stop_last_seq as s;
+  if v_last > 2 and pg_xact_status(v_last::text::xid8) = 'committed' then
+    perform setval('agentdb.stop_former_seq', v_last);
+  end if;
+  perform setval('agentdb.stop_last_seq', pg_current_xact_id()::text::bigint);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._note_stop() IS 'Leaves the transaction of a stop where older snapshots find it; stops go one at a time.';
+
+
+
 CREATE FUNCTION agentdb._one_row_sql(target integer) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT concat(format('if %s then
@@ -2707,6 +3487,7 @@ begin
   if cardinality(v_runs) = 1 then
     run_id := v_runs[1];
   elsif v_runs is null then
+    perform agentdb._check_last_run(session_user);
     raise exception 'role % has no open run', session_user
       using errcode = 'ZA001',
             hint = 'Open one first: select * from agentdb.start_run(); behind a shared '
@@ -2733,14 +3514,35 @@ CREATE FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text
     LANGUAGE sql STABLE
     RETURN format('''update'', null::jsonb, d.old_values, d.new_values from (
  select a.old_values, b.new_values
- from (select row_number() over () as place, row(o.*) as image, %1$s as old_values from %3$s as o) as a
- join (select row_number() over () as place, row(n.*) as image, %2$s as new_values from %4$s as n) as b
+ from (select row_number() over () as place, row(o.*) as image,
+   %1$s as old_values from %3$s as o) as a
+ join (select row_number() over () as place, row(n.*) as image,
+   %2$s as new_values from %4$s as n) as b
    on a.place = b.place
  where record_image_ne(a.image, b.image)%5$s offset 0) as d'::text, agentdb._row_sql(target, 'o'::text), agentdb._row_sql(target, 'n'::text), old_rows, new_rows, CASE WHEN (EXISTS (SELECT FROM agentdb.audit_column c WHERE ((c.audit_target_id = _paired_sql.target) AND c.excluded))) THEN ' and a.old_values::text <> b.new_values::text'::text ELSE ''::text END);
 
 
 
 COMMENT ON FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) IS 'SQL text: what an update changed in a table without a primary key.';
+
+
+
+CREATE FUNCTION agentdb._pass_gate(agent bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update agentdb.budget_gate as g set passed = g.passed + 1 where g.agent_id = agent;
+  if not found then
+    insert into agentdb.budget_gate as g (agent_id) values (agent)
+    on conflict on constraint budget_gate_pkey do update set passed = g.passed + 1;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._pass_gate(agent bigint) IS 'Lets the reservations of an agent through one at a time, until each commits.';
 
 
 
@@ -2778,13 +3580,15 @@ CREATE FUNCTION agentdb._past_sql(relation regclass, by_key boolean) RETURNS tex
     ),
     changed as (
       select e.row_key,
-        min(e.audit_log_id) filter (where e.operation in (''delete'', ''truncate'')) as removed,
+        min(e.audit_log_id)
+          filter (where e.operation in (''delete'', ''truncate'')) as removed,
         (array_agg(e.operation order by e.audit_log_id))[1] as first_operation
       from event as e
       group by e.row_key
     ),
     former as (
-      select e.row_key, jsonb_object_agg(v.key, v.value order by e.audit_log_id desc) as row_values
+      select e.row_key,
+        jsonb_object_agg(v.key, v.value order by e.audit_log_id desc) as row_values
       from event as e
       join changed as c on c.row_key = e.row_key
       cross join lateral jsonb_each(e.old_values) as v
@@ -2883,16 +3687,18 @@ CREATE FUNCTION agentdb._place_capture(target integer, body text) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 begin
-  -- The settings that turn rows into text are pinned: a session's own would blur the log.
+  -- Settings that turn rows into text are pinned: a session's own would blur the log.
   execute format(
     'create or replace function agentdb.%1$I () returns trigger
        language plpgsql security definer
        set search_path = pg_catalog, pg_temp
-       set extra_float_digits = 1 set "TimeZone" = ''UTC'' set "DateStyle" = ''ISO, YMD''
-       set "IntervalStyle" = ''postgres'' set bytea_output = ''hex'' set lc_monetary = ''C''
+       set extra_float_digits = 1 set "TimeZone" = ''UTC''
+       set "DateStyle" = ''ISO, YMD'' set "IntervalStyle" = ''postgres''
+       set bytea_output = ''hex'' set lc_monetary = ''C''
        as %2$L',
     '_capture_' || target, body);
-  execute format('revoke all on function agentdb.%I from public', '_capture_' || target);
+  execute format('revoke all on function agentdb.%I from public',
+    '_capture_' || target);
   -- Without it `revoke … on all functions` would stop at this one.
   execute format('grant execute on function agentdb.%I to agentdb_owner',
     '_capture_' || target);
@@ -2904,6 +3710,32 @@ $_$;
 
 
 COMMENT ON FUNCTION agentdb._place_capture(target integer, body text) IS 'Creates the capture function of an attachment, as agentdb_capture.';
+
+
+
+CREATE FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, run_id bigint, at timestamp with time zone, tokens bigint, sent boolean)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT t.agent_id,
+     t.run_id,
+     t.recorded_at,
+     (t.input_tokens + t.cached_input_tokens),
+     true
+    FROM agentdb.token_log t
+   WHERE ((t.recorded_at > _prompt.since) AND (t.recorded_at <= _prompt.as_of))
+ UNION ALL
+  SELECT v.agent_id,
+     v.run_id,
+     v.reserved_at,
+     v.prompt_tokens,
+     false
+    FROM agentdb.token_reservation v
+   WHERE ((v.reserved_at > _prompt.since) AND (v.reserved_at <= _prompt.as_of) AND ((v.settled_at IS NULL) OR (v.settled_at > _prompt.as_of)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) IS 'Prompts of a span of time: sent ones from the log, and reserved ones on their way.';
 
 
 
@@ -2950,7 +3782,8 @@ begin
   if tg_op = 'UPDATE' then
     v_outcome := case
       when new.fence <> old.fence then 'taken_over'
-      else coalesce(new.outcome, 'edited')
+      when new.outcome is distinct from old.outcome then coalesce(new.outcome, 'edited')
+      else 'edited'
     end;
     v_reason := new.reason;
   end if;
@@ -3033,13 +3866,13 @@ CREATE FUNCTION agentdb._refuse_blast(table_name text, max_rows integer) RETURNS
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  raise exception 'a statement of % changes more than % rows of %', session_user, max_rows,
-      table_name
+  raise exception 'a statement of % changes more than % rows of %',
+      session_user, max_rows, table_name
     using errcode = 'ZA031',
-          detail = format('policy.blast_radius_rows of the agent is %s; nothing was changed.',
-            max_rows),
-          hint = 'Check the WHERE clause.  If all these rows are meant, ask an operator to '
-            'do it, or to raise the limit of the policy.';
+          detail = format('policy.blast_radius_rows of the agent is %s; '
+            'nothing was changed.', max_rows),
+          hint = 'Check the WHERE clause.  If all these rows are meant, ask an '
+            'operator to do it, or to raise the limit of the policy.';
 end;
 $$;
 
@@ -3096,7 +3929,8 @@ CREATE FUNCTION agentdb._refuse_history(relation regclass, problem text, hint te
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  raise exception 'the past of % cannot be told: %', agentdb._table_name(relation), problem
+  raise exception 'the past of % cannot be told: %',
+      agentdb._table_name(relation), problem
     using errcode = 'ZA033', hint = hint;
 end;
 $$;
@@ -3124,12 +3958,36 @@ COMMENT ON FUNCTION agentdb._refuse_rewrite() IS 'Trigger function: refuses to c
 
 
 
+CREATE FUNCTION agentdb._refuse_stopped(kind text, reason text, what text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if kind = 'killed' then
+    raise exception '% was killed: %', what, reason
+      using errcode = 'ZA040',
+            hint = 'Stop now: do nothing more for this work, do not retry and do not '
+              'start another run.  An operator has decided, and decides what comes next.';
+  end if;
+  raise exception '% is paused: %', what, reason
+    using errcode = 'ZA041',
+          hint = 'Wait, and try the same call again in a minute; an operator resumes it.';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_stopped(kind text, reason text, what text) IS 'Raises ZA040 (killed) or ZA041 (paused).';
+
+
+
 CREATE FUNCTION agentdb._refuse_truncate() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  raise exception '% of agentdb.% refused: it would end locks unlogged', tg_op, tg_table_name
+  raise exception '% of agentdb.% refused: it would end locks unlogged',
+      tg_op, tg_table_name
     using errcode = 'ZA008',
           hint = 'Delete the rows instead, or release them: select * from '
             'agentdb.force_release_lock(name => …, reason => …);';
@@ -3148,7 +4006,8 @@ CREATE FUNCTION agentdb._refuse_ttl(ttl interval, max_ttl interval) RETURNS void
     AS $$
 begin
   perform agentdb._refuse(
-    format('ttl must be between 0 and %s, got %s', max_ttl, coalesce(ttl::text, 'NULL')),
+    format('ttl must be between 0 and %s, got %s',
+      max_ttl, coalesce(ttl::text, 'NULL')),
     'Give the longest time that one step can take, for example ttl => ''15 min''; '
       'renew_lock prolongs it.  policy.lock_max_ttl is the maximum.'
   );
@@ -3170,8 +4029,10 @@ declare
   v_detail text;
 begin
   select string_agg(case
-      when l.run_id = _refuse_write.run_id then format('It expired at %s.', l.expires_at)
-      when l.run_id is null then format('Nobody holds it; its last fence is %s.', l.fence)
+      when l.run_id = _refuse_write.run_id
+        then format('It expired at %s.', l.expires_at)
+      when l.run_id is null
+        then format('Nobody holds it; its last fence is %s.', l.fence)
       else format('Run %s of %s has it now, with fence %s.',
         l.run_id, a.agent_name, l.fence)
     end, ' ' order by l.slot) into v_detail
@@ -3227,10 +4088,12 @@ begin
   if level not in ('statement', 'row') or refuse_blast is null
     or level = 'statement' and agentdb._needs_rows(relation) is not null then
     perform agentdb._refuse(
-      format('level %s is not possible: %s', level, coalesce(agentdb._needs_rows(relation), 'statement or row')),
+      format('level %s is not possible: %s', level,
+        coalesce(agentdb._needs_rows(relation), 'statement or row')),
       'Leave level out to have the fastest that is right.');
   end if;
-  chosen := coalesce(level, case when agentdb._needs_rows(relation) is null then 'statement' else 'row' end);
+  chosen := coalesce(level, case when agentdb._needs_rows(relation) is null
+    then 'statement' else 'row' end);
   lock table agentdb.audit_target in share row exclusive mode;
   update agentdb.audit_target as t
   set exclude = _register_audit.exclude,
@@ -3349,15 +4212,20 @@ CREATE FUNCTION agentdb._roll_up_tokens(low xid8, high xid8) RETURNS void
       output_tokens = a.output_tokens + excluded.output_tokens,
       cost = a.cost + excluded.cost;
 
-  insert into agentdb.token_hour as h (agent_id, hour_at, tokens)
+  insert into agentdb.token_hour as h (
+    agent_id, hour_at, input_tokens, cached_input_tokens, output_tokens, cost
+  )
   select
-    l.agent_id, date_bin('1 hour', l.recorded_at, 'epoch'),
-    sum(l.input_tokens + l.cached_input_tokens + l.output_tokens)
+    l.agent_id, date_bin('1 hour', l.recorded_at, 'epoch'), sum(l.input_tokens),
+    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost)
   from agentdb.token_log as l
   where l.xid >= low and l.xid < high
   group by 1, 2
   on conflict (agent_id, hour_at) do update
-  set tokens = h.tokens + excluded.tokens;
+  set input_tokens = h.input_tokens + excluded.input_tokens,
+      cached_input_tokens = h.cached_input_tokens + excluded.cached_input_tokens,
+      output_tokens = h.output_tokens + excluded.output_tokens,
+      cost = h.cost + excluded.cost;
 $$;
 
 
@@ -3396,7 +4264,8 @@ CREATE FUNCTION agentdb._row_write_sql(target integer) RETURNS text
   if not v_same then
     execute agentdb._capture_sql(%1$s, tg_op, ''$1, $2, session_user, $3, $4, $5, $6'',
         ''(select ($7).*)'', ''(select ($8).*)'')
-      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address, old, new;
+      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address,
+        old, new;
   elsif tg_op = ''INSERT'' then
     %2$s
   elsif tg_op = ''DELETE'' then
@@ -3500,6 +4369,26 @@ COMMENT ON FUNCTION agentdb._statement_write_sql(target integer) IS 'PL/pgSQL te
 
 
 
+CREATE FUNCTION agentdb._stop_agent(agent bigint, kind text, reason text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into agentdb.agent_stop as s (agent_id, kind, reason)
+  values (agent, kind, agentdb._clean_text(reason, 500))
+  on conflict on constraint agent_stop_pkey do update
+  set kind = excluded.kind,
+      reason = excluded.reason,
+      stopped_at = excluded.stopped_at,
+      stopped_by = excluded.stopped_by
+  where s.kind <> 'killed' or excluded.kind = 'killed';
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._stop_agent(agent bigint, kind text, reason text) IS 'Keeps an agent from starting runs; a kill is not softened to a pause.';
+
+
+
 CREATE FUNCTION agentdb._table_fault(table_oid oid) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT CASE WHEN (c.relnamespace = ANY (ARRAY[('agentdb'::regnamespace)::oid, ('pg_catalog'::regnamespace)::oid, ('information_schema'::regnamespace)::oid])) THEN 'it belongs to the system'::text WHEN (c.relpersistence = 't'::"char") THEN 'a temporary table ends with its session'::text WHEN (c.relpersistence = 'u'::"char") THEN 'an unlogged table loses its rows in a crash, the log does not'::text WHEN (c.relkind = ANY (ARRAY['v'::"char", 'm'::"char"])) THEN 'it is a view; audit the tables under it'::text WHEN (c.relkind = 'f'::"char") THEN 'it is a foreign table; audit it where its rows are'::text WHEN (c.relkind <> ALL (ARRAY['r'::"char", 'p'::"char"])) THEN 'it is no table'::text WHEN (EXISTS (SELECT FROM agentdb.audit_target t WHERE ((t.unaudited_at IS NULL) AND (t.table_oid IN (SELECT a.relid FROM pg_partition_ancestors((c.oid)::regclass) a(relid))) AND (t.table_oid <> c.oid)))) THEN 'a table that it is a partition of is audited, and its rows with it'::text WHEN ((c.relkind = 'p'::"char") AND (EXISTS (SELECT FROM agentdb.audit_target t WHERE ((t.unaudited_at IS NULL) AND (t.table_oid IN (SELECT p.relid FROM pg_partition_tree((c.oid)::regclass) p(relid, parentrelid, isleaf, level))) AND (t.table_oid <> c.oid))))) THEN 'a partition of it is audited by itself; unaudit that first'::text ELSE NULL::text END AS "case" FROM pg_class c WHERE (c.oid = _table_fault.table_oid));
@@ -3525,7 +4414,8 @@ CREATE FUNCTION agentdb._take_back_capture(target integer, owner name) RETURNS v
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  execute format('revoke all on function agentdb.%I from %I', '_capture_' || target, owner);
+  execute format('revoke all on function agentdb.%I from %I',
+    '_capture_' || target, owner);
   execute format('revoke all on function agentdb._capture_truncate from %I', owner);
 end;
 $$;
@@ -3543,16 +4433,6 @@ CREATE FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot inte
 declare
   v_now timestamptz := clock_timestamp();
 begin
-  with former as (
-    select l.slot, l.run_id
-    from agentdb.lock as l
-    where l.lock_name = _take_lock.name
-      and l.slot between first_slot and last_slot
-      and not agentdb._is_live(l.expires_at, l.renewed_at, v_now)
-    order by l.slot
-    limit 1
-    for no key update skip locked
-  )
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
       agent_id = _take_lock.agent_id,
@@ -3563,12 +4443,19 @@ begin
       hold_until = coalesce(v_now + max_hold, 'infinity'),
       renewals = 0,
       depth = 1,
-      outcome = null,
+      outcome = case when l.run_id is null then 'acquired' else 'taken_over' end,
       reason = null
-  from former
-  where l.lock_name = _take_lock.name and l.slot = former.slot
-  returning l.fence, l.expires_at, l.slot,
-    case when former.run_id is null then 'acquired' else 'taken_over' end
+  where l.ctid = (
+    select f.ctid
+    from agentdb.lock as f
+    where f.lock_name = _take_lock.name
+      and f.slot between first_slot and last_slot
+      and not agentdb._is_live(f.expires_at, f.renewed_at, v_now)
+    order by f.slot
+    limit 1
+    for no key update skip locked
+  )
+  returning l.fence, l.expires_at, l.slot, l.outcome
     into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome;
 end;
 $$;
@@ -3659,7 +4546,7 @@ COMMENT ON COLUMN agentdb.lock.depth IS 'How many releases it takes, one for eac
 
 
 
-COMMENT ON COLUMN agentdb.lock.outcome IS 'How the last tenure ended; NULL while it lasts.';
+COMMENT ON COLUMN agentdb.lock.outcome IS 'How the tenure began (acquired, taken_over) or ended.';
 
 
 
@@ -3718,12 +4605,13 @@ COMMENT ON FUNCTION agentdb._tenure(as_of timestamp with time zone) IS 'The lock
 
 
 
-CREATE FUNCTION agentdb._token_use(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, tokens_per_hour bigint, tokens_in_window bigint)
+CREATE FUNCTION agentdb._token_use(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, tokens_per_hour bigint, tokens_in_window bigint, input_in_window bigint)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT t.agent_id,
      (COALESCE(sum(((t.input_tokens + t.cached_input_tokens) + t.output_tokens)) FILTER (WHERE (t.recorded_at > (_token_use.as_of - '01:00:00'::interval))), (0)::numeric))::bigint AS "coalesce",
-     (COALESCE(sum(((t.input_tokens + t.cached_input_tokens) + t.output_tokens)) FILTER (WHERE (t.recorded_at > (_token_use.as_of - p.token_rate_window))), (0)::numeric))::bigint AS "coalesce"
+     (COALESCE(sum(((t.input_tokens + t.cached_input_tokens) + t.output_tokens)) FILTER (WHERE (t.recorded_at > (_token_use.as_of - p.token_rate_window))), (0)::numeric))::bigint AS "coalesce",
+     (COALESCE(sum((t.input_tokens + t.cached_input_tokens)) FILTER (WHERE (t.recorded_at > (_token_use.as_of - p.token_rate_window))), (0)::numeric))::bigint AS "coalesce"
     FROM ((agentdb.token_log t
       JOIN agentdb.agent a ON ((a.agent_id = t.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -3797,32 +4685,39 @@ COMMENT ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) IS 'SQL
 
 
 CREATE FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT max_rows integer) RETURNS record
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_bound bigint := agentdb._bound_run();
+  v_bound bigint;
 begin
-  select min(p.blast_radius_rows), min(a.agent_id) filter (where not a.pooled)
-    into max_rows, _writer.agent_id
+  select a.agent_id, p.blast_radius_rows into _writer.agent_id, max_rows
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name
-  where a.role_name = session_user;
-  if exists (
-    select from agentdb.run as r where r.run_id = v_bound and r.role_name = session_user
-  ) then
-    select case when r.ended_at is null then r.run_id end, r.agent_id
-      into _writer.run_id, _writer.agent_id
-    from agentdb.run as r
-    where r.run_id = v_bound;
-  elsif _writer.agent_id is not null then
-    select min(r.run_id) into _writer.run_id
+  where a.role_name = session_user and not a.pooled;
+  if found then
+    select case when count(*) = 1 then min(r.run_id) end into _writer.run_id
     from agentdb.run as r
     where r.role_name = session_user
       and r.agent_id = _writer.agent_id
-      and r.ended_at is null
-    having count(*) = 1;
+      and r.ended_at is null;
   end if;
+  -- Rarely set where the role is an agent's own, and a function call to save.
+  if current_setting('agentdb.run_token', true) <> '' or max_rows is null then
+    v_bound := agentdb._bound_run();
+    select case when r.ended_at is null then r.run_id end, r.agent_id
+      into _writer.run_id, _writer.agent_id
+    from agentdb.run as r
+    where r.run_id = v_bound and r.role_name = session_user
+    union all
+    select _writer.run_id, _writer.agent_id
+    limit 1;
+    select min(p.blast_radius_rows) into max_rows
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where a.role_name = session_user;
+  end if;
+  perform agentdb._check_write(coalesce(v_bound, _writer.run_id), _writer.agent_id);
 end;
 $$;
 
@@ -3838,13 +4733,18 @@ CREATE FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interv
     SET lock_timeout TO '2s'
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
+declare
+  v_got record;
 begin
-  select a.acquired, a.fence, a.expires_at, a.ttl_ms, a.holder, a.outcome
-    into acquire_lock.acquired, acquire_lock.fence, acquire_lock.expires_at,
-      acquire_lock.ttl_ms, acquire_lock.holder, acquire_lock.outcome
-  from agentdb._acquire(
+  v_got := agentdb._acquire(
     acquire_lock.name, 0, 0, acquire_lock.ttl, acquire_lock.max_hold,
-    acquire_lock.fence, acquire_lock.run) as a;
+    acquire_lock.fence, acquire_lock.run);
+  acquired := v_got.acquired;
+  acquire_lock.fence := v_got.fence;
+  acquire_lock.expires_at := v_got.expires_at;
+  acquire_lock.ttl_ms := v_got.ttl_ms;
+  acquire_lock.holder := v_got.holder;
+  acquire_lock.outcome := v_got.outcome;
 end;
 $$;
 
@@ -3889,7 +4789,8 @@ declare
 begin
   perform agentdb._drop_triggers(relation);
   select r.target, r.chosen into v_target, audit_table.fires
-  from agentdb._register_audit(relation, exclude, redact, audit_table.level, refuse_blast) as r;
+  from agentdb._register_audit(
+    relation, exclude, redact, audit_table.level, refuse_blast) as r;
   perform agentdb._create_triggers(relation, v_target, fires);
   perform agentdb._grant_usage(relation);
   perform agentdb._end_audit(relation, false);
@@ -3902,7 +4803,8 @@ begin
     join pg_class as c on c.oid = i.inhparent and c.relkind = 'r'
     where i.inhparent = relation::oid
   loop
-    return query select * from agentdb.audit_table(v_child, exclude, redact, 'row', refuse_blast);
+    return query select *
+      from agentdb.audit_table(v_child, exclude, redact, 'row', refuse_blast);
   end loop;
 end;
 $$;
@@ -3991,7 +4893,8 @@ begin
       'Use 1 to 200 visible characters on one line.');
   elsif at_most is null or at_most <= '0' or at_most > '1 day' then
     perform agentdb._refuse(
-      format('at_most must be between 0 and 1 day, got %s', coalesce(at_most::text, 'NULL')),
+      format('at_most must be between 0 and 1 day, got %s',
+        coalesce(at_most::text, 'NULL')),
       'Give the longest time that you will wait.'
     );
   end if;
@@ -4126,6 +5029,60 @@ COMMENT ON FUNCTION agentdb.claim_rule() IS 'Takes the rule that is due longest 
 
 
 
+CREATE FUNCTION agentdb.drain_run(run bigint, patience interval DEFAULT '00:00:10'::interval) RETURNS TABLE(run_id bigint, drained boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+begin
+  if patience is null or patience not between '0' and '1 hour' then
+    perform agentdb._refuse(
+      format('patience must be between 0 and 1 hour, got %s', patience),
+      'Leave it out to wait 10 seconds.'
+    );
+  end if;
+  run_id := run;
+  perform set_config('lock_timeout',
+    greatest(1, (extract(epoch from patience) * 1000)::integer)::text, true);
+  begin
+    perform from agentdb.run as r where r.run_id = run for update;
+    -- Writes that had no run to lock have locked their agent.
+    perform from agentdb.agent as a
+    where a.agent_id = (select r.agent_id from agentdb.run as r where r.run_id = run)
+    for update;
+    drained := true;
+    perform agentdb._end_killed(run);
+    update agentdb.run_stop as s set drained_at = clock_timestamp() where s.run_id = run;
+  exception when lock_not_available then
+    drained := false;
+  end;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.drain_run(run bigint, patience interval) IS 'Waits until no writer of a stopped run is in flight: drained true, and nothing of it commits to an audited table any more; false when its transactions outlast the patience; raises ZA004.';
+
+
+
+CREATE FUNCTION agentdb.drain_stopped() RETURNS TABLE(run_id bigint, drained boolean)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select d.run_id, d.drained
+  from agentdb.run_stop as s
+  cross join lateral agentdb.drain_run(s.run_id, '100 milliseconds') as d
+  where s.kind = 'killed'
+    and s.drained_at is null;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.drain_stopped() IS 'Drains killed runs that nobody has drained yet; the runner calls it after a rule killed.';
+
+
+
 CREATE FUNCTION agentdb.end_run(outcome text DEFAULT 'succeeded'::text, summary text DEFAULT NULL::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, ended_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4159,6 +5116,48 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.end_run(outcome text, summary text, run bigint) IS 'Ends the run with an outcome: succeeded, failed or cancelled; what it says is a claim; raises ZA001, ZA003 or ZA004.';
+
+
+
+CREATE FUNCTION agentdb.end_sessions(run bigint) RETURNS TABLE(pid integer, ended boolean, problem text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  for pid in
+    select s.pid
+    from agentdb.run as r
+    join pg_stat_activity as s
+      on s.usename = r.role_name
+      and s.datname = current_database()
+      and s.pid <> pg_backend_pid()
+    where r.run_id = end_sessions.run
+      -- A shared role's sessions are other agents' too.
+      and not r.pooled
+      and not exists (
+        select from agentdb.run as o
+        where o.role_name = r.role_name
+          and o.ended_at is null
+          and o.run_id <> r.run_id
+          and not exists (select from agentdb.run_stop as t where t.run_id = o.run_id)
+      )
+  loop
+    begin
+      ended := pg_terminate_backend(pid);
+      problem := null;
+    exception when insufficient_privilege then
+      ended := false;
+      problem := format('%s may not end sessions; grant pg_signal_backend to it',
+        current_user);
+    end;
+    return next;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.end_sessions(run bigint) IS 'Ends the sessions of a stopped run''s login role, where they are its alone and the caller may; says what became of each.';
 
 
 
@@ -4301,7 +5300,9 @@ begin
     );
   end if;
   perform agentdb.unfence_table(table_name);
-  for v_part in select p.relid from pg_partition_tree(v_table) as p order by p.level loop
+  for v_part in
+    select p.relid from pg_partition_tree(v_table) as p order by p.level
+  loop
     perform agentdb._add_fence(v_part, v_part = v_table, lock_name);
   end loop;
   if not exists (select from pg_partition_tree(v_table)) then
@@ -4403,7 +5404,8 @@ begin
   if not found and not exists (
     select from agentdb.lock as l where l.lock_name = force_release_lock.name
   ) then
-    raise exception 'there is no lock %', coalesce(agentdb._clean_text(name, 200), 'NULL')
+    raise exception 'there is no lock %',
+        coalesce(agentdb._clean_text(name, 200), 'NULL')
       using errcode = 'ZA006', hint = 'select * from agentdb.lock_status;';
   end if;
 exception when lock_not_available then
@@ -4419,6 +5421,45 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.force_release_lock(name text, reason text, slot integer) IS 'Takes a lock, or one slot of a semaphore, from its holder; the reason is logged; raises ZA004, ZA006 or ZA021.';
+
+
+
+CREATE FUNCTION agentdb.hold_run(until timestamp with time zone, reason text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, held_until timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_max interval;
+begin
+  perform agentdb._check_reason(reason);
+  select c.run_id, p.max_hold into hold_run.run_id, v_max
+  from agentdb._current_run(hold_run.run) as c
+  join agentdb.agent as a on a.agent_id = c.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name;
+  if until is null or until <= clock_timestamp() or until > clock_timestamp() + v_max then
+    perform agentdb._refuse(
+      format('until must be within the next %s, got %s', agentdb._span(v_max),
+        coalesce(until::text, 'NULL')),
+      'Hold for less, and hold again if the waiting is not over: hold_run('
+        'until => now() + interval ''30 min'', reason => ''CI runs'').'
+    );
+  end if;
+  update agentdb.run as r
+  set held_until_at = until,
+      hold_reason = agentdb._clean_text(hold_run.reason, 500)
+  where r.run_id = hold_run.run_id
+  returning r.held_until_at into hold_run.held_until;
+  perform agentdb._log_stop(r.agent_id, r.run_id, 'hold', hold_run.reason,
+    jsonb_build_object('until', until))
+  from agentdb.run as r where r.run_id = hold_run.run_id;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.hold_run(until timestamp with time zone, reason text, run bigint) IS 'Says that the run waits on purpose until a moment, at most policy.max_hold away: it is not taken for stuck until then; raises ZA001, ZA003 or ZA004.';
 
 
 
@@ -4451,12 +5492,92 @@ begin
       count(*) filter (where a.to_state = 'firing')::integer,
       count(*) filter (where a.to_state = 'resolved')::integer
     from agentdb._advance_alerts(ingest.rule_name, v_now, ingest.truncated) as a;
+  perform agentdb._act_on(ingest.rule_name, v_now);
 end;
 $$;
 
 
 
 COMMENT ON FUNCTION agentdb.ingest(rule_name text, evaluation bigint, instances jsonb, truncated boolean, duration_ms double precision) IS 'Turns the rows of one evaluation into alerts and says how many changed; no row when the evaluation is out of date; raises ZA004.';
+
+
+
+CREATE FUNCTION agentdb.kill_agent(agent text, reason text) RETURNS TABLE(run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent_id bigint := agentdb._agent_of(agent);
+begin
+  perform agentdb._check_reason(reason);
+  perform agentdb._note_stop();
+  perform agentdb._stop_agent(v_agent_id, 'killed', kill_agent.reason);
+  perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
+  return query
+    select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled
+    from agentdb.run as r
+    cross join lateral agentdb._kill_run(r.run_id, v_agent_id, kill_agent.reason) as k
+    where r.agent_id = v_agent_id
+      and r.ended_at is null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.kill_agent(agent text, reason text) IS 'Kills all open runs of an agent and lets it start none until resume_agent; commit, then drain_run each; raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.kill_all(reason text) RETURNS TABLE(run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint)
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+  select k.run_id, k.agent_name, k.locks_freed, k.reservations_cancelled
+  from agentdb.agent as a
+  cross join lateral agentdb.kill_agent(a.agent_name, kill_all.reason) as k;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.kill_all(reason text) IS 'Kills every agent: commit, then drain_run each run; raises ZA004.';
+
+
+
+CREATE FUNCTION agentdb.kill_run(run bigint, reason text) RETURNS TABLE(run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent_id bigint;
+  v_outcome text;
+begin
+  perform agentdb._check_reason(reason);
+  select r.run_id, r.agent_id, a.agent_name, r.outcome
+    into kill_run.run_id, v_agent_id, kill_run.agent_name, v_outcome
+  from agentdb.run as r
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  where r.run_id = kill_run.run;
+  if not found then
+    raise exception 'there is no run %', coalesce(run::text, 'NULL')
+      using errcode = 'ZA006',
+            hint = 'select run_id, agent_name from agentdb.run_summary where state = ''running'';';
+  elsif v_outcome <> 'killed' then
+    perform agentdb._refuse_closed_run(kill_run.run);
+  end if;
+  perform agentdb._note_stop();
+  select k.locks_freed, k.reservations_cancelled
+    into kill_run.locks_freed, kill_run.reservations_cancelled
+  from agentdb._kill_run(kill_run.run, v_agent_id, kill_run.reason) as k;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.kill_run(run bigint, reason text) IS 'Kills an open run: commit, then call drain_run to be sure that nothing of it commits any more; killing again is harmless; raises ZA003, ZA004 or ZA006.';
 
 
 
@@ -4721,6 +5842,14 @@ begin
   return query
     select 'abandoned', format('run %s', r.run_id)
     from agentdb._abandon_runs(null) as r;
+  return query
+    select 'forgot', format('%s %s', f.count, f.what)
+    from (
+      values
+        (agentdb._forget_runs(greatest(v_keep, v_keep_audit)), 'runs'),
+        (agentdb._forget_alerts(v_keep), 'alerts')
+    ) as f (count, what)
+    where f.count > 0;
   return query select * from agentdb._prune_locks(v_keep);
   return query select * from agentdb._maintain_audit();
 end;
@@ -4810,6 +5939,73 @@ COMMENT ON FUNCTION agentdb.next_evaluation_ms() IS 'Milliseconds until a rule i
 
 
 
+CREATE FUNCTION agentdb.pause_agent(agent text, reason text) RETURNS TABLE(agent_name text, runs_paused bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent_id bigint := agentdb._agent_of(agent);
+begin
+  perform agentdb._check_reason(reason);
+  perform agentdb._note_stop();
+  perform agentdb._stop_agent(v_agent_id, 'paused', pause_agent.reason);
+  perform agentdb._log_stop(v_agent_id, null, 'pause', pause_agent.reason, null);
+  insert into agentdb.run_stop (run_id, kind, reason)
+  select r.run_id, 'paused', agentdb._clean_text(pause_agent.reason, 500)
+  from agentdb.run as r
+  where r.agent_id = v_agent_id
+    and r.ended_at is null
+  on conflict on constraint run_stop_pkey do nothing;
+  get diagnostics runs_paused = row_count;
+  agent_name := agent;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.pause_agent(agent text, reason text) IS 'Refuses every call and every audited write of an agent until resume_agent; raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.reap_transactions() RETURNS TABLE(pid integer, role_name name, age interval, ended boolean, problem text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  for pid, role_name, age in
+    select s.pid, s.usename, clock_timestamp() - s.xact_start
+    from pg_stat_activity as s
+    join (
+      select a.role_name, max(p.max_transaction) as max_transaction
+      from agentdb.agent as a
+      join agentdb.policy as p on p.policy_name = a.policy_name
+      group by a.role_name
+    ) as a on a.role_name = s.usename
+    where s.datname = current_database()
+      and s.xact_start < clock_timestamp() - a.max_transaction
+  loop
+    begin
+      ended := pg_terminate_backend(pid);
+      problem := null;
+      perform agentdb._note_reaped(pid, role_name, age);
+    exception when insufficient_privilege then
+      ended := false;
+      problem := format('%s may not end sessions; grant pg_signal_backend to it',
+        current_user);
+    end;
+    return next;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.reap_transactions() IS 'Ends sessions of agents whose transaction is older than policy.max_transaction, where the caller may see and signal them (pg_read_all_stats, pg_signal_backend).';
+
+
+
 CREATE FUNCTION agentdb.register_agent(name text, role_name text, policy text DEFAULT 'default'::text, pooled boolean DEFAULT false) RETURNS TABLE(agent_id bigint, secret text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4866,12 +6062,12 @@ CREATE FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval 
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_run_id bigint;
+  v_caller record;
   v_span interval;
 begin
-  select c.run_id into v_run_id from agentdb._current_run(release_lock.run) as c;
+  v_caller := agentdb._current_run(release_lock.run);
   if at_least is not null then
-    v_span := agentdb._cooling_span(v_run_id, at_least);
+    v_span := agentdb._cooling_span(v_caller.run_id, at_least);
   end if;
   update agentdb.lock as l
   set depth = l.depth - 1,
@@ -4885,7 +6081,7 @@ begin
       end
   where l.lock_name = name
     and l.fence = release_lock.fence
-    and l.run_id = v_run_id
+    and l.run_id = v_caller.run_id
   returning l.run_id is null, coalesce(l.outcome, 'still_held'), v_now - l.acquired_at,
     case when l.run_id is null then nullif(l.expires_at, '-infinity') end,
     (select count(*) from agentdb.lock_waiter as w
@@ -4906,6 +6102,28 @@ COMMENT ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least inter
 
 
 
+CREATE FUNCTION agentdb.remaining_budget(run bigint DEFAULT NULL::bigint) RETURNS TABLE(scope text, max_tokens bigint, spent bigint, reserved bigint, tokens_left bigint, max_cost double precision, cost double precision)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  return query
+    select b.scope, b.max_tokens, b.spent, b.reserved, b.tokens_left, b.max_cost,
+      b.cost::double precision
+    from agentdb._current_run(remaining_budget.run) as c
+    join agentdb.run as r on r.run_id = c.run_id
+    cross join lateral agentdb._budget(c.run_id, c.agent_id, r.conversation) as b
+    order by b.scope;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.remaining_budget(run bigint) IS 'Says for each budget of the run what is spent, reserved and left; NULL left is no limit; raises ZA001 or ZA003.';
+
+
+
 CREATE FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval DEFAULT '00:15:00'::interval, needs_progress boolean DEFAULT false, run bigint DEFAULT NULL::bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4913,22 +6131,20 @@ CREATE FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint,
     SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
-  v_run_id bigint;
-  v_span interval;
+  v_caller record;
   v_strict boolean;
   v_now timestamptz;
 begin
-  select c.run_id, c.span, c.needs_progress into v_run_id, v_span, v_strict
-  from agentdb._lock_renewer(renew_lock.run, renew_lock.ttl) as c;
-  v_strict := v_strict or coalesce(needs_progress, false);
+  v_caller := agentdb._lock_renewer(renew_lock.run, renew_lock.ttl);
+  v_strict := v_caller.needs_progress or coalesce(needs_progress, false);
   v_now := clock_timestamp();
   update agentdb.lock as l
-  set expires_at = least(v_now + v_span, l.hold_until),
+  set expires_at = least(v_now + v_caller.span, l.hold_until),
       renewed_at = v_now,
       renewals = l.renewals + 1
   where l.lock_name = name
     and l.fence = renew_lock.fence
-    and l.run_id = v_run_id
+    and l.run_id = v_caller.run_id
     and l.hold_until > v_now
     and (not v_strict or agentdb._has_evidence(l.run_id, l.renewed_at))
   returning true, l.expires_at, 'renewed'
@@ -4936,7 +6152,7 @@ begin
   if not found then
     renewed := false;
     select r.expires_at, r.outcome into renew_lock.expires_at, renew_lock.outcome
-    from agentdb._refused_renewal(name, fence, v_run_id, v_now) as r;
+    from agentdb._refused_renewal(name, fence, v_caller.run_id, v_now) as r;
   end if;
   ttl_ms := greatest(
     ceil(extract(epoch from renew_lock.expires_at - clock_timestamp()) * 1000), 0);
@@ -4946,6 +6162,85 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval, needs_progress boolean, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) IS 'Prolongs a lock of the run and tells the milliseconds left, or why not: lost, max_hold or no_progress; raises ZA001, ZA003 or ZA004.';
+
+
+
+CREATE FUNCTION agentdb.reserve_tokens(estimate bigint, max_output bigint DEFAULT 0, run bigint DEFAULT NULL::bigint) RETURNS TABLE(granted boolean, reservation bigint, expires_at timestamp with time zone, scope text, tokens_left bigint, advice text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_run_id bigint;
+  v_agent_id bigint;
+  v_conversation text;
+  v_ttl interval;
+begin
+  perform agentdb._check_reservation(estimate, max_output);
+  select c.run_id, c.agent_id, r.conversation, p.reservation_ttl
+    into v_run_id, v_agent_id, v_conversation, v_ttl
+  from agentdb._current_run(reserve_tokens.run) as c
+  join agentdb.run as r on r.run_id = c.run_id
+  join agentdb.agent as a on a.agent_id = c.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name;
+  perform agentdb._pass_gate(v_agent_id);
+  -- The scope that has the least left; a cost that is used up leaves nothing.
+  select b.scope, case when b.cost >= b.max_cost then 0 else b.tokens_left end
+    into reserve_tokens.scope, reserve_tokens.tokens_left
+  from agentdb._budget(v_run_id, v_agent_id, v_conversation) as b
+  where b.max_tokens is not null or b.cost >= b.max_cost
+  order by 2
+  limit 1;
+  granted := coalesce(estimate + max_output <= tokens_left, true);
+  if granted then
+    insert into agentdb.token_reservation as v (
+      run_id, agent_id, conversation, tokens, prompt_tokens, expires_at
+    )
+    values (
+      v_run_id, v_agent_id, v_conversation, estimate + max_output, estimate,
+      clock_timestamp() + v_ttl
+    )
+    returning v.token_reservation_id, v.expires_at
+      into reserve_tokens.reservation, reserve_tokens.expires_at;
+    tokens_left := tokens_left - estimate - max_output;
+  else
+    advice := agentdb._budget_advice(scope);
+  end if;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.reserve_tokens(estimate bigint, max_output bigint, run bigint) IS 'Sets tokens aside before a prompt, or says in which scope (agent_day, conversation, run) too few are left and what to do; never lets spent and reserved exceed a budget; raises ZA001, ZA003 or ZA004.';
+
+
+
+CREATE FUNCTION agentdb.resume_agent(agent text, reason text) RETURNS TABLE(agent_name text, runs_resumed bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent_id bigint := agentdb._agent_of(agent);
+begin
+  perform agentdb._check_reason(reason);
+  perform agentdb._log_stop(v_agent_id, null, 'resume', resume_agent.reason, null);
+  delete from agentdb.agent_stop as s where s.agent_id = v_agent_id;
+  delete from agentdb.run_stop as s
+  using agentdb.run as r
+  where r.run_id = s.run_id
+    and r.agent_id = v_agent_id
+    and s.kind = 'paused';
+  get diagnostics runs_resumed = row_count;
+  agent_name := agent;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.resume_agent(agent text, reason text) IS 'Lets an agent go on that was paused, or start again that was killed; killed runs stay dead; raises ZA004 or ZA006.';
 
 
 
@@ -5015,7 +6310,8 @@ declare
   v_row jsonb;
 begin
   perform agentdb._check_past(relation, at);
-  execute format('select p.row_values from (%s) as p', agentdb._past_sql(relation, true))
+  execute format('select p.row_values from (%s) as p',
+      agentdb._past_sql(relation, true))
     into v_row using at, agentdb._canonical_key(relation, key);
   return v_row;
 end;
@@ -5035,8 +6331,8 @@ declare
   v_key jsonb := agentdb._canonical_key(relation, key);
 begin
   return query
-    select l.recorded_at, l.operation, l.old_values, l.new_values, a.agent_name, l.run_id,
-      l.session_role, l.statement, l.audit_log_id
+    select l.recorded_at, l.operation, l.old_values, l.new_values, a.agent_name,
+      l.run_id, l.session_role, l.statement, l.audit_log_id
     from agentdb.audit_log as l
     left join agentdb.agent as a on a.agent_id = l.agent_id
     where l.audit_target_id in (
@@ -5205,6 +6501,39 @@ COMMENT ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) IS
 
 
 
+CREATE FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH prompt AS (
+          SELECT q_1.agent_id,
+             q_1.run_id,
+             q_1.at,
+             q_1.tokens,
+             q_1.sent,
+             lag(q_1.tokens) OVER (PARTITION BY q_1.run_id ORDER BY q_1.at) AS former
+            FROM agentdb._prompt((rule_context_jump.as_of - ( SELECT max(w.context_jump_window) AS max
+                    FROM agentdb.policy w)), rule_context_jump.as_of) q_1(agent_id, run_id, at, tokens, sent)
+         )
+  SELECT DISTINCT ON (q.run_id) jsonb_build_object('agent', a.agent_name, 'run', (q.run_id)::text) AS jsonb_build_object,
+     (q.tokens)::double precision AS tokens,
+     jsonb_build_object('summary', format('a prompt of run %s of %s jumped from %s to %s tokens%s'::text, q.run_id, a.agent_name, q.former, q.tokens,
+         CASE
+             WHEN q.sent THEN ''::text
+             ELSE '; it is reserved and not sent yet'::text
+         END), 'policy', p.policy_name, 'threshold', p.context_jump_factor) AS jsonb_build_object
+    FROM ((prompt q
+      JOIN agentdb.agent a ON ((a.agent_id = q.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE ((q.at > (rule_context_jump.as_of - p.context_jump_window)) AND (q.tokens > p.context_jump_floor) AND ((q.tokens)::double precision > (p.context_jump_factor * (q.former)::double precision)))
+   ORDER BY q.run_id, q.tokens DESC;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) IS 'Runs with a prompt more than policy.context_jump_factor times the one before it, sent or reserved.';
+
+
+
 CREATE FUNCTION agentdb.rule_conversation_budget(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -5307,12 +6636,27 @@ CREATE FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) RETURNS T
     FROM ((agentdb.run r
       JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((r.tick_interval IS NOT NULL) AND (r.started_at < (rule_long_tick.as_of - p.long_tick_after)) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_long_tick.as_of)));
+   WHERE ((r.tick_interval IS NOT NULL) AND (NOT agentdb._is_paused(r.run_id, rule_long_tick.as_of)) AND (r.started_at < (rule_long_tick.as_of - p.long_tick_after)) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_long_tick.as_of)));
 END;
 
 
 
 COMMENT ON FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) IS 'Runs with a tick interval that are open for longer than policy.long_tick_after.';
+
+
+
+CREATE TABLE agentdb.agent_stop (
+    agent_id bigint NOT NULL,
+    kind text NOT NULL,
+    reason text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stopped_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT agent_stop_kind_check CHECK ((kind = ANY (ARRAY['paused'::text, 'killed'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.agent_stop IS 'Agents that may start nothing until somebody resumes them.';
 
 
 
@@ -5331,7 +6675,9 @@ CREATE FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) RETURNS
            WHERE ((l.agent_id = a.agent_id) AND (l.started_at <= rule_missed_tick.as_of))
            ORDER BY l.started_at DESC
           LIMIT 1) r)
-   WHERE (((r.started_at + r.tick_interval) + p.missed_tick_grace) < rule_missed_tick.as_of);
+   WHERE ((((r.started_at + r.tick_interval) + p.missed_tick_grace) < rule_missed_tick.as_of) AND (NOT (EXISTS ( SELECT
+            FROM agentdb.agent_stop s
+           WHERE ((s.agent_id = a.agent_id) AND (s.stopped_at <= rule_missed_tick.as_of))))));
 END;
 
 
@@ -5355,12 +6701,29 @@ CREATE FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) RETURNS
                      WHEN (v.last_progress_at >= (rule_no_progress.as_of - p.no_progress_after)) THEN v.last_progress_at
                      ELSE agentdb._last_progress(r.run_id, COALESCE(v.last_progress_at, r.started_at), rule_no_progress.as_of)
                  END AS since) s)
-   WHERE ((r.started_at < (rule_no_progress.as_of - p.no_progress_after)) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_no_progress.as_of)) AND (s.since < (rule_no_progress.as_of - p.no_progress_after)));
+   WHERE ((r.started_at < (rule_no_progress.as_of - p.no_progress_after)) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_no_progress.as_of)) AND ((r.held_until_at IS NULL) OR (r.held_until_at < rule_no_progress.as_of)) AND (NOT agentdb._is_paused(r.run_id, rule_no_progress.as_of)) AND (s.since < (rule_no_progress.as_of - p.no_progress_after)));
 END;
 
 
 
 COMMENT ON FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) IS 'Open runs without a logged step for policy.no_progress_after.';
+
+
+
+CREATE FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
+     (EXTRACT(epoch FROM (rule_overdue_hold.as_of - r.held_until_at)))::double precision AS "extract",
+     jsonb_build_object('summary', format('run %s of %s was to wait until %s ago (%s) and has done nothing since'::text, r.run_id, a.agent_name, agentdb._span((rule_overdue_hold.as_of - r.held_until_at)), r.hold_reason), 'policy', a.policy_name, 'threshold', EXTRACT(epoch FROM r.held_until_at)) AS jsonb_build_object
+    FROM (agentdb.run r
+      JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
+   WHERE ((r.held_until_at < rule_overdue_hold.as_of) AND (r.started_at <= rule_overdue_hold.as_of) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_overdue_hold.as_of)) AND (agentdb._last_event_at(r.run_id, r.started_at) < r.held_until_at));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) IS 'Runs whose hold is over and that have logged nothing since.';
 
 
 
@@ -5465,7 +6828,7 @@ declare
   v_upto pg_snapshot;
   v_root bytea;
 begin
-  -- Before the first statement that reads: its snapshot must be newer than the last seal's.
+  -- Before any statement that reads: its snapshot must be newer than the last seal's.
   lock table agentdb.seal in share row exclusive mode;
   select s.seal_id, s.snapshot, s.root into seal_audit.seal_id, v_after, v_root
   from agentdb.seal as s
@@ -5478,10 +6841,12 @@ begin
     from agentdb._sealed_rows(v_after, pg_current_snapshot()) as d
     order by d.day
   loop
-    v_root := agentdb._root(v_root, v_part.day, v_part.snapshot, v_part.rows, v_part.digest);
+    v_root := agentdb._root(
+      v_root, v_part.day, v_part.snapshot, v_part.rows, v_part.digest);
     rows := rows + v_part.rows;
     insert into agentdb.seal (seal_id, day, snapshot, rows, digest, root)
-    values (seal_audit.seal_id, v_part.day, v_part.snapshot, v_part.rows, v_part.digest, v_root);
+    values (seal_audit.seal_id, v_part.day, v_part.snapshot, v_part.rows,
+      v_part.digest, v_root);
   end loop;
   root := encode(v_root, 'hex');
   if rows > 0 then
@@ -5493,6 +6858,44 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.seal_audit() IS 'Seals what became visible in audit_log since the last seal; no row where there is nothing new.';
+
+
+
+CREATE FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, output bigint, cached_input bigint DEFAULT 0, reasoning bigint DEFAULT 0, model text DEFAULT NULL::text, cost double precision DEFAULT 0, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, repeated boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  perform agentdb._check_tokens(input, output, cached_input, reasoning, cost);
+  select c.run_id into settle_tokens.run_id
+  from agentdb._current_run(settle_tokens.run) as c;
+  update agentdb.token_reservation as v
+  set settled_at = clock_timestamp()
+  where v.token_reservation_id = reservation
+    and v.run_id = settle_tokens.run_id
+    and v.settled_at is null;
+  repeated := not found;
+  if not repeated then
+    perform agentdb.log_tokens(
+      input, output, cached_input, reasoning, model, cost, settle_tokens.run_id);
+  elsif not exists (
+    select from agentdb.token_reservation as v
+    where v.token_reservation_id = reservation and v.run_id = settle_tokens.run_id
+  ) then
+    raise exception 'run % has no reservation %', settle_tokens.run_id,
+        coalesce(reservation::text, 'NULL')
+      using errcode = 'ZA006',
+            hint = 'Use the number that reserve_tokens() returned to this run, or record '
+              'the usage without one: select * from agentdb.log_tokens(input, output);';
+  end if;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, output bigint, cached_input bigint, reasoning bigint, model text, cost double precision, run bigint) IS 'Records what a reserved prompt really used and frees the rest; a cancelled one settles to its input; a second time changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';
 
 
 
@@ -5521,6 +6924,7 @@ begin
   select s.agent_id, s.pooled, s.policy_name into v_agent_id, v_pooled, v_policy_name
   from agentdb._session_agent(start_run.agent, start_run.secret) as s;
   perform agentdb._check_open_runs(v_agent_id, v_policy_name);
+  perform agentdb._check_start(v_agent_id);
   start_run.run_id := nextval('agentdb.run_run_id_seq');
   -- A run without a conversation is one of its own.
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
@@ -5558,7 +6962,8 @@ CREATE FUNCTION agentdb.table_as_of(relation regclass, at timestamp with time zo
 begin
   perform agentdb._check_past(relation, at);
   if agentdb._key_sql(agentdb._target_of(relation), 'o') = 'null::jsonb' then
-    perform agentdb._refuse_history(relation, 'it has no primary key, so its rows have no names',
+    perform agentdb._refuse_history(relation,
+      'it has no primary key, so its rows have no names',
       'Give it a primary key.');
   end if;
   return query execute agentdb._past_sql(relation, false) using at;
@@ -5894,6 +7299,7 @@ CREATE TABLE agentdb.alert_rule (
     view_name text NOT NULL,
     evidence_query text,
     severity text DEFAULT 'warning'::text NOT NULL,
+    action text DEFAULT 'notify'::text NOT NULL,
     enabled boolean DEFAULT true NOT NULL,
     evaluate_every interval DEFAULT '00:00:15'::interval NOT NULL,
     fire_after interval DEFAULT '00:00:00'::interval NOT NULL,
@@ -5909,6 +7315,7 @@ CREATE TABLE agentdb.alert_rule (
     failures integer DEFAULT 0 NOT NULL,
     failed_at timestamp with time zone,
     error text,
+    CONSTRAINT alert_rule_action_check CHECK ((action = ANY (ARRAY['notify'::text, 'block'::text, 'kill'::text]))),
     CONSTRAINT alert_rule_max_alerts_check CHECK (((max_alerts >= 1) AND (max_alerts <= 100000))),
     CONSTRAINT alert_rule_rule_name_check CHECK ((rule_name ~ '^[a-z0-9][a-z0-9_]{0,62}$'::text)),
     CONSTRAINT alert_rule_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
@@ -5928,6 +7335,10 @@ COMMENT ON COLUMN agentdb.alert_rule.view_name IS 'schema.view with columns labe
 
 
 COMMENT ON COLUMN agentdb.alert_rule.evidence_query IS 'Statement that shows the rows behind an alert; :labels and :at stand for its labels and moment.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.action IS 'What happens when it fires besides telling people: notify (nothing), block (the agent is paused) or kill (the run, or the agent where no run is named).';
 
 
 
@@ -6223,6 +7634,103 @@ COMMENT ON COLUMN agentdb.broken_rule.annotations IS 'What a person reads: summa
 
 
 
+CREATE VIEW agentdb.budget AS
+ SELECT a.agent_name,
+    r.conversation,
+    r.run_id,
+    b.scope,
+    b.max_tokens,
+    b.spent,
+    b.reserved,
+    b.tokens_left,
+    b.max_cost,
+    b.cost
+   FROM ((agentdb._recent_run(statement_timestamp()) r(run_id, agent_id, conversation)
+     JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
+     CROSS JOIN LATERAL agentdb._budget(r.run_id, r.agent_id, r.conversation) b(scope, max_tokens, spent, reserved, tokens_left, max_cost, cost));
+
+
+
+COMMENT ON VIEW agentdb.budget IS 'The budgets of each run that is open or ended within the hour.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.agent_name IS 'Whose budget it is.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.conversation IS 'The conversation of the run.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.run_id IS 'The run.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.scope IS 'What the budget is for: agent_day, conversation or run.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.max_tokens IS 'The limit; NULL is none.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.spent IS 'Tokens that the logs say were used.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.reserved IS 'Tokens set aside for prompts on their way.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.tokens_left IS 'What can still be reserved; NULL without a limit.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.max_cost IS 'The limit of the cost; NULL is none.';
+
+
+
+COMMENT ON COLUMN agentdb.budget.cost IS 'What it has cost.';
+
+
+
+CREATE TABLE agentdb.budget_gate (
+    agent_id bigint NOT NULL,
+    passed bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+
+
+COMMENT ON TABLE agentdb.budget_gate IS 'A row an agent that its reservations pass one after another.';
+
+
+
+CREATE VIEW agentdb.budget_low AS
+SELECT
+    NULL::jsonb AS labels,
+    NULL::double precision AS value,
+    NULL::jsonb AS annotations;
+
+
+
+COMMENT ON VIEW agentdb.budget_low IS 'Rule: budgets that run low, of a conversation, a run, or an agent''s day.';
+
+
+
+COMMENT ON COLUMN agentdb.budget_low.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.budget_low.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.budget_low.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
 CREATE VIEW agentdb.change_volume AS
  SELECT l.run_id,
     a.agent_name,
@@ -6285,6 +7793,30 @@ COMMENT ON COLUMN agentdb.change_volume.last_at IS 'When the last was recorded.'
 
 
 
+CREATE VIEW agentdb.context_jump AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_context_jump(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.context_jump IS 'Rule: prompts that grew at a bound, the sign of a context bomb.';
+
+
+
+COMMENT ON COLUMN agentdb.context_jump.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.context_jump.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.context_jump.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
 CREATE VIEW agentdb.conversation_budget AS
  SELECT labels,
     value,
@@ -6306,6 +7838,47 @@ COMMENT ON COLUMN agentdb.conversation_budget.value IS 'How bad it is: a count, 
 
 
 COMMENT ON COLUMN agentdb.conversation_budget.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.cost_by_agent_day AS
+ SELECT a.agent_name,
+    ((h.hour_at AT TIME ZONE 'UTC'::text))::date AS day,
+    (sum(h.input_tokens))::bigint AS input_tokens,
+    (sum(h.cached_input_tokens))::bigint AS cached_input_tokens,
+    (sum(h.output_tokens))::bigint AS output_tokens,
+    sum(h.cost) AS cost
+   FROM (agentdb.token_hour h
+     JOIN agentdb.agent a ON ((a.agent_id = h.agent_id)))
+  GROUP BY a.agent_name, (((h.hour_at AT TIME ZONE 'UTC'::text))::date);
+
+
+
+COMMENT ON VIEW agentdb.cost_by_agent_day IS 'What each agent used and cost a UTC day, as of the last roll-up.';
+
+
+
+COMMENT ON COLUMN agentdb.cost_by_agent_day.agent_name IS 'The agent.';
+
+
+
+COMMENT ON COLUMN agentdb.cost_by_agent_day.day IS 'The UTC day.';
+
+
+
+COMMENT ON COLUMN agentdb.cost_by_agent_day.input_tokens IS 'Input tokens that did not come from a cache.';
+
+
+
+COMMENT ON COLUMN agentdb.cost_by_agent_day.cached_input_tokens IS 'Input tokens from the provider''s cache.';
+
+
+
+COMMENT ON COLUMN agentdb.cost_by_agent_day.output_tokens IS 'Output tokens, reasoning included.';
+
+
+
+COMMENT ON COLUMN agentdb.cost_by_agent_day.cost IS 'What they cost, in the currency of the callers.';
 
 
 
@@ -6589,6 +8162,54 @@ COMMENT ON COLUMN agentdb.hung_tool_call.value IS 'How bad it is: a count, or se
 
 
 COMMENT ON COLUMN agentdb.hung_tool_call.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.input_spike AS
+SELECT
+    NULL::jsonb AS labels,
+    NULL::double precision AS value,
+    NULL::jsonb AS annotations;
+
+
+
+COMMENT ON VIEW agentdb.input_spike IS 'Rule: agents whose prompts have grown, whatever they answer.';
+
+
+
+COMMENT ON COLUMN agentdb.input_spike.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.input_spike.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.input_spike.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.large_tool_result AS
+SELECT
+    NULL::jsonb AS labels,
+    NULL::double precision AS value,
+    NULL::jsonb AS annotations;
+
+
+
+COMMENT ON VIEW agentdb.large_tool_result IS 'Rule: tool results so large that they fill the context.';
+
+
+
+COMMENT ON COLUMN agentdb.large_tool_result.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.large_tool_result.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.large_tool_result.annotations IS 'What a person reads: summary, policy, threshold.';
 
 
 
@@ -6958,6 +8579,30 @@ ALTER TABLE agentdb.notification ALTER COLUMN notification_id ADD GENERATED ALWA
 
 
 
+CREATE VIEW agentdb.overdue_hold AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_overdue_hold(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.overdue_hold IS 'Rule: runs that said they would wait and did not go on.';
+
+
+
+COMMENT ON COLUMN agentdb.overdue_hold.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.overdue_hold.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.overdue_hold.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
 CREATE TABLE agentdb.progress_log_default (
     progress_log_id bigint CONSTRAINT progress_log_progress_log_id_not_null NOT NULL,
     run_id bigint CONSTRAINT progress_log_run_id_not_null NOT NULL,
@@ -7214,16 +8859,63 @@ COMMENT ON COLUMN agentdb.stale_lock.annotations IS 'What a person reads: summar
 
 
 
-CREATE TABLE agentdb.token_hour (
-    agent_id bigint NOT NULL,
-    hour_at timestamp with time zone NOT NULL,
-    tokens bigint NOT NULL
+CREATE SEQUENCE agentdb.stop_former_seq
+    START WITH 0
+    INCREMENT BY 1
+    MINVALUE 0
+    NO MAXVALUE
+    CACHE 1;
+
+
+
+CREATE SEQUENCE agentdb.stop_last_seq
+    START WITH 0
+    INCREMENT BY 1
+    MINVALUE 0
+    NO MAXVALUE
+    CACHE 1;
+
+
+
+CREATE TABLE agentdb.stop_log (
+    stop_log_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    action text NOT NULL,
+    reason text NOT NULL,
+    stopped_by name DEFAULT SESSION_USER NOT NULL,
+    details jsonb
 )
-WITH (fillfactor='70');
+PARTITION BY RANGE (recorded_at);
 
 
 
-COMMENT ON TABLE agentdb.token_hour IS 'Tokens of each agent a UTC hour, the history that averages are made of.';
+COMMENT ON TABLE agentdb.stop_log IS 'Who stopped, resumed or held what, and why; append-only, a partition a UTC day.';
+
+
+
+CREATE TABLE agentdb.stop_log_default (
+    stop_log_id bigint CONSTRAINT stop_log_stop_log_id_not_null NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT stop_log_recorded_at_not_null NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    action text CONSTRAINT stop_log_action_not_null NOT NULL,
+    reason text CONSTRAINT stop_log_reason_not_null NOT NULL,
+    stopped_by name DEFAULT SESSION_USER CONSTRAINT stop_log_stopped_by_not_null NOT NULL,
+    details jsonb
+);
+
+
+
+ALTER TABLE agentdb.stop_log ALTER COLUMN stop_log_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.stop_log_stop_log_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 
@@ -7276,6 +8968,17 @@ COMMENT ON COLUMN agentdb.token_rate.value IS 'How bad it is: a count, or second
 
 
 COMMENT ON COLUMN agentdb.token_rate.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+ALTER TABLE agentdb.token_reservation ALTER COLUMN token_reservation_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.token_reservation_token_reservation_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 
@@ -7372,6 +9075,10 @@ ALTER TABLE ONLY agentdb.progress_log ATTACH PARTITION agentdb.progress_log_defa
 
 
 
+ALTER TABLE ONLY agentdb.stop_log ATTACH PARTITION agentdb.stop_log_default DEFAULT;
+
+
+
 ALTER TABLE ONLY agentdb.token_log ATTACH PARTITION agentdb.token_log_default DEFAULT;
 
 
@@ -7385,11 +9092,12 @@ ALTER TABLE ONLY agentdb.policy
 
 
 
-CREATE FUNCTION agentdb._token_baseline(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, tokens_per_window double precision)
+CREATE FUNCTION agentdb._token_baseline(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, tokens_per_window double precision, input_per_window double precision)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT h.agent_id,
-     (((sum(h.tokens))::double precision * (EXTRACT(epoch FROM p.token_rate_window))::double precision) / (EXTRACT(epoch FROM ((_token_baseline.as_of - p.token_rate_window) - min(h.hour_at))))::double precision)
+     (((sum(((h.input_tokens + h.cached_input_tokens) + h.output_tokens)))::double precision * (EXTRACT(epoch FROM p.token_rate_window))::double precision) / (EXTRACT(epoch FROM ((_token_baseline.as_of - p.token_rate_window) - min(h.hour_at))))::double precision),
+     (((sum((h.input_tokens + h.cached_input_tokens)))::double precision * (EXTRACT(epoch FROM p.token_rate_window))::double precision) / (EXTRACT(epoch FROM ((_token_baseline.as_of - p.token_rate_window) - min(h.hour_at))))::double precision)
     FROM ((agentdb.token_hour h
       JOIN agentdb.agent a ON ((a.agent_id = h.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -7401,6 +9109,86 @@ END;
 
 
 COMMENT ON FUNCTION agentdb._token_baseline(as_of timestamp with time zone) IS 'The average tokens of a policy window per agent over the baseline, for agents with enough history.';
+
+
+
+CREATE FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_strip_nulls(jsonb_build_object('agent', a.agent_name, 'scope', b.scope, 'conversation',
+         CASE
+             WHEN (b.scope <> 'agent_day'::text) THEN r.conversation
+             ELSE NULL::text
+         END, 'run',
+         CASE
+             WHEN (b.scope = 'run'::text) THEN (r.run_id)::text
+             ELSE NULL::text
+         END)) AS jsonb_strip_nulls,
+     max(u.share) AS max,
+     jsonb_build_object('summary', format('%s has used %s%% of its %s budget: %s of %s tokens, cost %s of %s'::text, a.agent_name, round((max(u.share) * (100)::double precision)), b.scope, max(b.spent), COALESCE((max(b.max_tokens))::text, 'any'::text), max(b.cost), COALESCE((max(b.max_cost))::text, 'any'::text)), 'policy', p.policy_name, 'threshold', p.budget_low_share, 'severity',
+         CASE
+             WHEN (max(u.share) >= (1)::double precision) THEN 'critical'::text
+             ELSE 'warning'::text
+         END) AS jsonb_build_object
+    FROM ((((agentdb._recent_run(rule_budget_low.as_of) r(run_id, agent_id, conversation)
+      JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      CROSS JOIN LATERAL agentdb._budget(r.run_id, r.agent_id, r.conversation) b(scope, max_tokens, spent, reserved, tokens_left, max_cost, cost))
+      CROSS JOIN LATERAL ( SELECT GREATEST(((b.spent)::double precision / (NULLIF(b.max_tokens, 0))::double precision), ((b.cost)::double precision / NULLIF(b.max_cost, (0)::double precision))) AS share) u)
+   WHERE (u.share >= p.budget_low_share)
+   GROUP BY (jsonb_strip_nulls(jsonb_build_object('agent', a.agent_name, 'scope', b.scope, 'conversation',
+         CASE
+             WHEN (b.scope <> 'agent_day'::text) THEN r.conversation
+             ELSE NULL::text
+         END, 'run',
+         CASE
+             WHEN (b.scope = 'run'::text) THEN (r.run_id)::text
+             ELSE NULL::text
+         END))), a.agent_name, b.scope, p.policy_name;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) IS 'Budgets of runs recent at a moment of which policy.budget_low_share is spent, counted as they stand now.';
+
+
+
+CREATE FUNCTION agentdb.rule_input_spike(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', a.agent_name) AS jsonb_build_object,
+     (u.input_in_window)::double precision AS input_in_window,
+     jsonb_build_object('summary', format('%s sent %s input tokens in %s, %s times its average of %s'::text, a.agent_name, u.input_in_window, agentdb._span(p.token_rate_window), round((((u.input_in_window)::double precision / b.input_per_window))::numeric, 1), round(b.input_per_window)), 'policy', p.policy_name, 'threshold', p.token_rate_factor, 'baseline', round(b.input_per_window)) AS jsonb_build_object
+    FROM (((agentdb._token_use(rule_input_spike.as_of) u(agent_id, tokens_per_hour, tokens_in_window, input_in_window)
+      JOIN agentdb.agent a ON ((a.agent_id = u.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      JOIN agentdb._token_baseline(rule_input_spike.as_of) b(agent_id, tokens_per_window, input_per_window) ON ((b.agent_id = u.agent_id)))
+   WHERE ((u.input_in_window > p.token_rate_floor) AND ((u.input_in_window)::double precision > (p.token_rate_factor * b.input_per_window)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_input_spike(as_of timestamp with time zone) IS 'Agents whose input tokens are over policy.token_rate_factor times their own average.';
+
+
+
+CREATE FUNCTION agentdb.rule_large_tool_result(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', a.agent_name, 'run', (l.run_id)::text, 'tool', l.tool) AS jsonb_build_object,
+     (max(l.result_size))::double precision AS max,
+     jsonb_build_object('summary', format('%s returned up to %s characters to %s, %s times over %s'::text, l.tool, max(l.result_size), a.agent_name, count(*), p.large_tool_result_size), 'policy', p.policy_name, 'threshold', p.large_tool_result_size) AS jsonb_build_object
+    FROM ((agentdb.tool_call_log l
+      JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE ((l.recorded_at <= rule_large_tool_result.as_of) AND (l.recorded_at > (rule_large_tool_result.as_of - p.large_tool_result_window)) AND (l.recorded_at > (rule_large_tool_result.as_of - ( SELECT max(w.large_tool_result_window) AS max
+            FROM agentdb.policy w))) AND (l.result_size > p.large_tool_result_size))
+   GROUP BY a.agent_name, l.run_id, l.tool, p.policy_name;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_large_tool_result(as_of timestamp with time zone) IS 'Tools whose results were larger than policy.large_tool_result_size.';
 
 
 
@@ -7435,10 +9223,10 @@ CREATE FUNCTION agentdb.rule_token_rate(as_of timestamp with time zone) RETURNS 
              WHEN (u.tokens_per_hour > p.token_rate_per_hour) THEN format('%s used %s tokens in an hour; the ceiling is %s'::text, a.agent_name, u.tokens_per_hour, p.token_rate_per_hour)
              ELSE format('%s used %s tokens in %s, %s times its average of %s'::text, a.agent_name, u.tokens_in_window, agentdb._span(p.token_rate_window), round((((u.tokens_in_window)::double precision / b.tokens_per_window))::numeric, 1), round(b.tokens_per_window))
          END, 'policy', p.policy_name, 'threshold', p.token_rate_per_hour, 'tokens_in_window', u.tokens_in_window, 'baseline', round(b.tokens_per_window)) AS jsonb_build_object
-    FROM (((agentdb._token_use(rule_token_rate.as_of) u(agent_id, tokens_per_hour, tokens_in_window)
+    FROM (((agentdb._token_use(rule_token_rate.as_of) u(agent_id, tokens_per_hour, tokens_in_window, input_in_window)
       JOIN agentdb.agent a ON ((a.agent_id = u.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-      LEFT JOIN agentdb._token_baseline(rule_token_rate.as_of) b(agent_id, tokens_per_window) ON ((b.agent_id = u.agent_id)))
+      LEFT JOIN agentdb._token_baseline(rule_token_rate.as_of) b(agent_id, tokens_per_window, input_per_window) ON ((b.agent_id = u.agent_id)))
    WHERE ((u.tokens_per_hour > p.token_rate_per_hour) OR ((u.tokens_in_window > p.token_rate_floor) AND ((u.tokens_in_window)::double precision > (p.token_rate_factor * b.tokens_per_window))));
 END;
 
@@ -7484,6 +9272,11 @@ ALTER TABLE ONLY agentdb.agent_secret
 
 
 
+ALTER TABLE ONLY agentdb.agent_stop
+    ADD CONSTRAINT agent_stop_pkey PRIMARY KEY (agent_id);
+
+
+
 ALTER TABLE ONLY agentdb.alembic_version
     ADD CONSTRAINT alembic_version_pkc PRIMARY KEY (version_num);
 
@@ -7526,6 +9319,16 @@ ALTER TABLE ONLY agentdb.audit_log_default
 
 ALTER TABLE ONLY agentdb.audit_target
     ADD CONSTRAINT audit_target_pkey PRIMARY KEY (audit_target_id);
+
+
+
+ALTER TABLE ONLY agentdb.budget_gate
+    ADD CONSTRAINT budget_gate_pkey PRIMARY KEY (agent_id);
+
+
+
+ALTER TABLE ONLY agentdb.budget_override
+    ADD CONSTRAINT budget_override_pkey PRIMARY KEY (agent_id, scope);
 
 
 
@@ -7599,6 +9402,11 @@ ALTER TABLE ONLY agentdb.run
 
 
 
+ALTER TABLE ONLY agentdb.run_stop
+    ADD CONSTRAINT run_stop_pkey PRIMARY KEY (run_id);
+
+
+
 ALTER TABLE ONLY agentdb.run_token
     ADD CONSTRAINT run_token_pkey PRIMARY KEY (token_hash);
 
@@ -7614,6 +9422,16 @@ ALTER TABLE ONLY agentdb.seal
 
 
 
+ALTER TABLE ONLY agentdb.stop_log
+    ADD CONSTRAINT stop_log_pkey PRIMARY KEY (stop_log_id, recorded_at);
+
+
+
+ALTER TABLE ONLY agentdb.stop_log_default
+    ADD CONSTRAINT stop_log_default_pkey PRIMARY KEY (stop_log_id, recorded_at);
+
+
+
 ALTER TABLE ONLY agentdb.token_hour
     ADD CONSTRAINT token_hour_pkey PRIMARY KEY (agent_id, hour_at);
 
@@ -7626,6 +9444,11 @@ ALTER TABLE ONLY agentdb.token_log
 
 ALTER TABLE ONLY agentdb.token_log_default
     ADD CONSTRAINT token_log_default_pkey PRIMARY KEY (run_id, token_log_id, recorded_at);
+
+
+
+ALTER TABLE ONLY agentdb.token_reservation
+    ADD CONSTRAINT token_reservation_pkey PRIMARY KEY (token_reservation_id);
 
 
 
@@ -7756,7 +9579,19 @@ CREATE INDEX run_role_name_idx ON agentdb.run USING btree (role_name) WHERE (end
 
 
 
+CREATE INDEX run_stop_drained_at_idx ON agentdb.run_stop USING btree (run_id) WHERE ((kind = 'killed'::text) AND (drained_at IS NULL));
+
+
+
 CREATE INDEX run_token_run_id_idx ON agentdb.run_token USING btree (run_id);
+
+
+
+CREATE INDEX stop_log_recorded_at_idx ON ONLY agentdb.stop_log USING brin (recorded_at) WITH (pages_per_range='32', autosummarize='on');
+
+
+
+CREATE INDEX stop_log_default_recorded_at_idx ON agentdb.stop_log_default USING brin (recorded_at) WITH (pages_per_range='32', autosummarize='on');
 
 
 
@@ -7773,6 +9608,14 @@ CREATE INDEX token_log_xid_idx ON ONLY agentdb.token_log USING btree (xid);
 
 
 CREATE INDEX token_log_default_xid_idx ON agentdb.token_log_default USING btree (xid);
+
+
+
+CREATE INDEX token_reservation_agent_id_idx ON agentdb.token_reservation USING btree (agent_id, expires_at) WHERE (settled_at IS NULL);
+
+
+
+CREATE INDEX token_reservation_run_id_idx ON agentdb.token_reservation USING btree (run_id);
 
 
 
@@ -7844,6 +9687,14 @@ ALTER INDEX agentdb.progress_log_xid_idx ATTACH PARTITION agentdb.progress_log_d
 
 
 
+ALTER INDEX agentdb.stop_log_pkey ATTACH PARTITION agentdb.stop_log_default_pkey;
+
+
+
+ALTER INDEX agentdb.stop_log_recorded_at_idx ATTACH PARTITION agentdb.stop_log_default_recorded_at_idx;
+
+
+
 ALTER INDEX agentdb.token_log_pkey ATTACH PARTITION agentdb.token_log_default_pkey;
 
 
@@ -7865,6 +9716,30 @@ ALTER INDEX agentdb.tool_call_log_recorded_at_idx ATTACH PARTITION agentdb.tool_
 
 
 ALTER INDEX agentdb.tool_call_log_xid_idx ATTACH PARTITION agentdb.tool_call_log_default_xid_idx;
+
+
+
+CREATE OR REPLACE VIEW agentdb.budget_low AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_budget_low(statement_timestamp()) r(labels, value, annotations);
+
+
+
+CREATE OR REPLACE VIEW agentdb.input_spike AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_input_spike(statement_timestamp()) r(labels, value, annotations);
+
+
+
+CREATE OR REPLACE VIEW agentdb.large_tool_result AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_large_tool_result(statement_timestamp()) r(labels, value, annotations);
 
 
 
@@ -7909,6 +9784,10 @@ CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.progress_l
 
 
 CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.seal FOR EACH ROW EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
+CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.stop_log FOR EACH ROW EXECUTE FUNCTION agentdb._refuse_rewrite();
 
 
 
@@ -7974,6 +9853,14 @@ CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.seal FOR EACH STAT
 
 
 
+CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.stop_log FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
+CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.stop_log_default FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
 CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.token_log FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
 
 
@@ -8000,8 +9887,23 @@ ALTER TABLE ONLY agentdb.agent_secret
 
 
 
+ALTER TABLE ONLY agentdb.agent_stop
+    ADD CONSTRAINT agent_stop_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.alert
     ADD CONSTRAINT alert_rule_name_fkey FOREIGN KEY (rule_name) REFERENCES agentdb.alert_rule(rule_name) ON UPDATE CASCADE ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.budget_gate
+    ADD CONSTRAINT budget_gate_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.budget_override
+    ADD CONSTRAINT budget_override_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
 
 
 
@@ -8025,8 +9927,18 @@ ALTER TABLE ONLY agentdb.run
 
 
 
+ALTER TABLE ONLY agentdb.run_stop
+    ADD CONSTRAINT run_stop_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.run_token
     ADD CONSTRAINT run_token_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.token_reservation
+    ADD CONSTRAINT token_reservation_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
 
 
 
@@ -8052,6 +9964,10 @@ REVOKE ALL ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot
 
 
 
+REVOKE ALL ON FUNCTION agentdb._act_on(rule_name text, fired_at timestamp with time zone) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._add_fence(target regclass, root boolean, lock_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._add_fence(target regclass, root boolean, lock_name text) TO agentdb_operator;
 
@@ -8066,6 +9982,10 @@ REVOKE ALL ON FUNCTION agentdb._add_partitions(log_name text, days_ahead integer
 
 
 REVOKE ALL ON FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time zone, truncated boolean) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._agent_of(agent text) FROM PUBLIC;
 
 
 
@@ -8131,7 +10051,85 @@ REVOKE ALL ON FUNCTION agentdb._broken_seal() FROM PUBLIC;
 
 
 
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.budget_override TO agentdb_auditor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.budget_override TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._budget_limit(agent bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._budget_limit(agent bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._budget_limit(agent bigint) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.roll_up_state TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.roll_up_state TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._horizon() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._horizon() TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._horizon() TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.token_reservation TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.token_reservation TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._reserved(run bigint, agent bigint, conversation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._reserved(run bigint, agent bigint, conversation text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._reserved(run bigint, agent bigint, conversation text) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.run TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.run TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.run_activity TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.run_activity TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.token_hour TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.token_hour TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.token_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.token_log TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._spent(run bigint, agent bigint, conversation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._spent(run bigint, agent bigint, conversation text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._spent(run bigint, agent bigint, conversation text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._budget(run bigint, agent bigint, conversation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._budget(run bigint, agent bigint, conversation text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._budget(run bigint, agent bigint, conversation text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._budget_advice(scope text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._bury_notifications() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._cancel_reservations(run bigint) FROM PUBLIC;
 
 
 
@@ -8176,7 +10174,15 @@ REVOKE ALL ON FUNCTION agentdb._check_fence_again() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_idle_agent(agent bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_instances(instances jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_last_run(role_name name) FROM PUBLIC;
 
 
 
@@ -8198,11 +10204,31 @@ GRANT ALL ON FUNCTION agentdb._check_past(relation regclass, at timestamp with t
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_reason(reason text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_reservation(estimate bigint, max_output bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_rows(items jsonb, required_key text) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._check_slots(name text, slots integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_snapshot() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_start(agent bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_stop(run bigint) FROM PUBLIC;
 
 
 
@@ -8214,39 +10240,17 @@ REVOKE ALL ON FUNCTION agentdb._check_tool(tool text, call_id text) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_write(run bigint, agent bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._context_sql() FROM PUBLIC;
-
-
-
-GRANT SELECT ON TABLE agentdb.roll_up_state TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.roll_up_state TO agentdb_operator;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._horizon() FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._horizon() TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._horizon() TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.run TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.run TO agentdb_operator;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.run_activity TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.run_activity TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.token_log TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.token_log TO agentdb_operator;
 
 
 
@@ -8320,12 +10324,24 @@ GRANT ALL ON FUNCTION agentdb._end_audit(relation regclass, detach boolean) TO a
 
 
 
+REVOKE ALL ON FUNCTION agentdb._end_killed(run bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._fence_target(table_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._fence_target(table_name text) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._forget_alerts(keep interval) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._forget_locks(agent_id bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._forget_runs(keep interval) FROM PUBLIC;
 
 
 
@@ -8356,11 +10372,6 @@ REVOKE ALL ON FUNCTION agentdb._hash_secret(secret text) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._held_locks(agent_id bigint) FROM PUBLIC;
-
-
-
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
 
 
 
@@ -8395,6 +10406,17 @@ GRANT ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, rene
 
 
 
+GRANT SELECT ON TABLE agentdb.run_stop TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.run_stop TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._key_sql(target integer, row_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._key_sql(target integer, row_name text) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._key_sql(target integer, row_name text) TO agentdb_operator;
@@ -8415,6 +10437,10 @@ REVOKE ALL ON FUNCTION agentdb._json_text(object jsonb, key text) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint) FROM PUBLIC;
+
+
+
 GRANT SELECT ON TABLE agentdb.tool_call TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.tool_call TO agentdb_operator;
 
@@ -8426,6 +10452,8 @@ GRANT SELECT ON TABLE agentdb.tool_call_log TO agentdb_operator;
 
 
 REVOKE ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -8466,6 +10494,10 @@ REVOKE ALL ON FUNCTION agentdb._log_sql(target integer, operation text, row_key 
 
 
 
+REVOKE ALL ON FUNCTION agentdb._log_stop(agent bigint, run bigint, action text, reason text, details jsonb) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._maintain_audit() FROM PUBLIC;
 
 
@@ -8492,6 +10524,15 @@ REVOKE ALL ON FUNCTION agentdb._next_fence(former bigint, slot integer, at times
 
 
 
+REVOKE ALL ON FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._note_stop() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._one_row_sql(target integer) FROM PUBLIC;
 
 
@@ -8501,6 +10542,10 @@ REVOKE ALL ON FUNCTION agentdb._only_open_run(OUT run_id bigint, OUT agent_id bi
 
 
 REVOKE ALL ON FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._pass_gate(agent bigint) FROM PUBLIC;
 
 
 
@@ -8527,6 +10572,12 @@ REVOKE ALL ON FUNCTION agentdb._payload(alert agentdb.alert, kind text) FROM PUB
 
 REVOKE ALL ON FUNCTION agentdb._place_capture(target integer, body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._place_capture(target integer, body text) TO agentdb_owner;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -8572,6 +10623,10 @@ GRANT ALL ON FUNCTION agentdb._refuse_history(relation regclass, problem text, h
 
 
 REVOKE ALL ON FUNCTION agentdb._refuse_rewrite() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_stopped(kind text, reason text, what text) FROM PUBLIC;
 
 
 
@@ -8639,6 +10694,10 @@ GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_operator;
 
 
 REVOKE ALL ON FUNCTION agentdb._statement_write_sql(target integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._stop_agent(agent bigint, kind text, reason text) FROM PUBLIC;
 
 
 
@@ -8746,8 +10805,23 @@ GRANT ALL ON FUNCTION agentdb.claim_rule() TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.drain_run(run bigint, patience interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.drain_run(run bigint, patience interval) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.drain_stopped() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.drain_stopped() TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.end_run(outcome text, summary text, run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.end_run(outcome text, summary text, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.end_sessions(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.end_sessions(run bigint) TO agentdb_operator;
 
 
 
@@ -8787,8 +10861,28 @@ GRANT ALL ON FUNCTION agentdb.force_release_lock(name text, reason text, slot in
 
 
 
+REVOKE ALL ON FUNCTION agentdb.hold_run(until timestamp with time zone, reason text, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.hold_run(until timestamp with time zone, reason text, run bigint) TO agentdb_agent;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.ingest(rule_name text, evaluation bigint, instances jsonb, truncated boolean, duration_ms double precision) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.ingest(rule_name text, evaluation bigint, instances jsonb, truncated boolean, duration_ms double precision) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.kill_agent(agent text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.kill_agent(agent text, reason text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.kill_all(reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.kill_all(reason text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.kill_run(run bigint, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.kill_run(run bigint, reason text) TO agentdb_operator;
 
 
 
@@ -8842,6 +10936,16 @@ GRANT ALL ON FUNCTION agentdb.next_evaluation_ms() TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.pause_agent(agent text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.pause_agent(agent text, reason text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.reap_transactions() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.reap_transactions() TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.register_agent(name text, role_name text, policy text, pooled boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.register_agent(name text, role_name text, policy text, pooled boolean) TO agentdb_operator;
 
@@ -8852,8 +10956,23 @@ GRANT ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least int
 
 
 
+REVOKE ALL ON FUNCTION agentdb.remaining_budget(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.remaining_budget(run bigint) TO agentdb_agent;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval, needs_progress boolean, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval, needs_progress boolean, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.reserve_tokens(estimate bigint, max_output bigint, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.reserve_tokens(estimate bigint, max_output bigint, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.resume_agent(agent text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.resume_agent(agent text, reason text) TO agentdb_operator;
 
 
 
@@ -8902,6 +11021,12 @@ GRANT ALL ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) 
 
 
 
+REVOKE ALL ON FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.rule_conversation_budget(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_conversation_budget(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_conversation_budget(as_of timestamp with time zone) TO agentdb_operator;
@@ -8937,6 +11062,11 @@ GRANT ALL ON FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) TO 
 
 
 
+GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) TO agentdb_operator;
@@ -8946,6 +11076,12 @@ GRANT ALL ON FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) T
 REVOKE ALL ON FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -8976,6 +11112,11 @@ GRANT ALL ON FUNCTION agentdb.run_changes(run bigint) TO agentdb_operator;
 REVOKE ALL ON FUNCTION agentdb.seal_audit() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.seal_audit() TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.seal_audit() TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, output bigint, cached_input bigint, reasoning bigint, model text, cost double precision, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, output bigint, cached_input bigint, reasoning bigint, model text, cost double precision, run bigint) TO agentdb_agent;
 
 
 
@@ -9058,6 +11199,10 @@ GRANT UPDATE(severity) ON TABLE agentdb.alert_rule TO agentdb_operator;
 
 
 
+GRANT UPDATE(action) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
 GRANT UPDATE(enabled) ON TABLE agentdb.alert_rule TO agentdb_operator;
 
 
@@ -9116,13 +11261,38 @@ GRANT SELECT ON TABLE agentdb.broken_rule TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.budget TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.budget TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.budget_gate TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.budget_gate TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.budget_low TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.budget_low TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.change_volume TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.change_volume TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.context_jump TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.context_jump TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.conversation_budget TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.conversation_budget TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.cost_by_agent_day TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.cost_by_agent_day TO agentdb_operator;
 
 
 
@@ -9163,6 +11333,16 @@ GRANT SELECT ON TABLE agentdb.health_check TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.hung_tool_call TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.hung_tool_call TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.input_spike TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.input_spike TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.large_tool_result TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.large_tool_result TO agentdb_operator;
 
 
 
@@ -9211,6 +11391,11 @@ GRANT SELECT ON TABLE agentdb.no_progress TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.overdue_hold TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.overdue_hold TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.progress_log_default TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.progress_log_default TO agentdb_operator;
 
@@ -9241,8 +11426,13 @@ GRANT SELECT ON TABLE agentdb.stale_lock TO agentdb_operator;
 
 
 
-GRANT SELECT ON TABLE agentdb.token_hour TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.token_hour TO agentdb_operator;
+GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.stop_log_default TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.stop_log_default TO agentdb_operator;
 
 
 
@@ -9274,6 +11464,24 @@ GRANT SELECT ON TABLE agentdb.unattributed_write TO agentdb_operator;
 REVOKE ALL ON FUNCTION agentdb._token_baseline(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._token_baseline(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._token_baseline(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_input_spike(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_input_spike(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_input_spike(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_large_tool_result(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_large_tool_result(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_large_tool_result(as_of timestamp with time zone) TO agentdb_operator;
 
 
 

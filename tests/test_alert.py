@@ -284,6 +284,6 @@ def test_every_rule_of_the_pack_has_evidence_that_runs(
     queries = rows(
         operator, "select agentdb.evidence_query(alert_id) as q from agentdb.alert"
     )
-    assert len(queries) == 20
+    assert len(queries) == 21
     for each in queries:
         assert operator.execute(each["q"].encode()).fetchall() == []

@@ -24,6 +24,7 @@ GRANTED = {
     "bind_run",
     "end_run",
     "end_tool_call",
+    "hold_run",
     "log_progress",
     "log_progress_many",
     "log_tokens",
@@ -53,12 +54,11 @@ def test_agent_may_execute_what_is_meant_for_it_and_nothing_else(
 LATER = (
     "acquire_lock",
     "acquire_slot",
-    "lock_waiting",
+    "begin_wait",
+    "end_wait",
     "release_lock",
     "renew_lock",
-    "start_waiting",
-    "stop_waiting",
-    "wait_for_lock",
+    "wake_waiters",
 )
 
 

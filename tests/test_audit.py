@@ -61,7 +61,9 @@ def test_each_operation_is_recorded_with_what_was_and_is(orders: Connection) -> 
         "insert into orders select 1, 'x', 0 where false",
     ],
 )
-def test_what_changes_nothing_writes_nothing(orders: Connection, statement: str) -> None:
+def test_what_changes_nothing_writes_nothing(
+    orders: Connection, statement: str
+) -> None:
     orders.execute(statement.encode())
     assert log(orders) == []
 
@@ -83,7 +85,9 @@ def test_every_way_to_write_is_recorded(orders: Connection) -> None:
             "when matched then delete when not matched then insert values (s.id, 'm', 0)"
         )
     else:
-        orders.execute("delete from orders where id = 10; insert into orders values (12)")
+        orders.execute(
+            "delete from orders where id = 10; insert into orders values (12)"
+        )
     found = {(each[0], each[1]["id"]) for each in log(orders)}
     assert found == {
         ("insert", 10), ("update", 1), ("insert", 11), ("delete", 2), ("update", 3),
@@ -107,7 +111,8 @@ def test_cascade_is_recorded_in_its_table(orders: Connection) -> None:
     )
     orders.execute("delete from orders where id = 1")
     found = rows(
-        orders, "select table_name, row_key from agentdb.audit order by 1, row_key::text"
+        orders,
+        "select table_name, row_key from agentdb.audit order by 1, row_key::text",
     )
     assert [(each["table_name"], each["row_key"]["id"]) for each in found] == [
         ("public.item", 1), ("public.item", 2), ("public.orders", 1),
@@ -124,7 +129,9 @@ def test_rolled_back_write_leaves_nothing(orders: Connection) -> None:
     assert [each[3] for each in log(orders)] == [{"state": "kept"}]
 
 
-def test_write_belongs_to_the_only_open_run(orders: Connection, connect: Connect) -> None:
+def test_write_belongs_to_the_only_open_run(
+    orders: Connection, connect: Connect
+) -> None:
     register(orders)
     agent = connect(orders.info.dbname, "agent_a")
     agent.execute("set application_name = 'a client'")
@@ -167,7 +174,9 @@ def test_bound_token_chooses_among_runs(orders: Connection, connect: Connect) ->
     assert found[1]["agent_id"] is None
 
 
-def test_write_of_the_application_has_no_run(orders: Connection, connect: Connect) -> None:
+def test_write_of_the_application_has_no_run(
+    orders: Connection, connect: Connect
+) -> None:
     app = connect(orders.info.dbname, "app_user")
     app.execute("update orders set state = 'x' where id = 1")
     found = row(orders, "select session_role, agent_name, run_id from agentdb.audit")
@@ -199,10 +208,14 @@ def test_unaudited_table_is_as_before(db: Connection) -> None:
     db.execute("select agentdb.unaudit_table('t')")
     db.execute("insert into t values (2)")
     assert value(db, "select count(*) from agentdb.audit_log") == 1
-    assert value(db, "select count(*) from pg_trigger where tgrelid = 't'::regclass") == 0
+    assert (
+        value(db, "select count(*) from pg_trigger where tgrelid = 't'::regclass") == 0
+    )
     after = value(db, "select relacl::text from pg_class where oid = 't'::regclass")
     assert after == before
-    assert value(db, "select count(*) from pg_proc where proname ~ '_capture_[0-9]'") == 0
+    assert (
+        value(db, "select count(*) from pg_proc where proname ~ '_capture_[0-9]'") == 0
+    )
     assert refusal(db, "select agentdb.unaudit_table('t')").sqlstate == "ZA006"
 
 
@@ -254,9 +267,14 @@ def test_rows_and_tables_are_told_as_of_a_moment(orders: Connection) -> None:
 
 
 def test_past_before_the_audit_is_not_invented(orders: Connection) -> None:
-    query: LiteralString = "select agentdb.row_as_of('orders', '1', now() - interval '1 h')"
+    query: LiteralString = (
+        "select agentdb.row_as_of('orders', '1', now() - interval '1 h')"
+    )
     assert refusal(orders, query).sqlstate == "ZA033"
-    assert refusal(orders, "select agentdb.row_history('pg_class', '1')").sqlstate == "ZA006"
+    assert (
+        refusal(orders, "select agentdb.row_history('pg_class', '1')").sqlstate
+        == "ZA006"
+    )
 
 
 def test_run_and_volume_are_told(orders: Connection, connect: Connect) -> None:
@@ -321,7 +339,9 @@ def test_wide_statement_is_seen(orders: Connection, connect: Connect) -> None:
     ]
 
 
-@pytest.mark.parametrize("statement", ["update orders set state = 'x'", "delete from orders"])
+@pytest.mark.parametrize(
+    "statement", ["update orders set state = 'x'", "delete from orders"]
+)
 def test_wide_statement_is_refused_where_the_table_says_so(
     orders: Connection, connect: Connect, statement: LiteralString
 ) -> None:
@@ -333,6 +353,27 @@ def test_wide_statement_is_refused_where_the_table_says_so(
     agent.execute(f"{statement} where id < 3".encode())
     connect(orders.info.dbname, "app_user").execute(statement)
     assert rule(orders, "blast_radius") == []
+
+
+def test_wide_statement_on_partitions_is_refused_too(
+    db: Connection, connect: Connect
+) -> None:
+    db.execute(
+        "create table p (id int primary key, v int) partition by range (id);"
+        "create table p1 partition of p for values from (0) to (10);"
+        "insert into p select g, 0 from generate_series(1, 3) as g;"
+        "grant select, insert, update, delete on p, p1 to agent_a;"
+        "update agentdb.policy set blast_radius_rows = 2;"
+        "select agentdb.audit_table('p', refuse_blast => true)"
+    )
+    register(db)
+    agent = connect(db.info.dbname, "agent_a")
+    for statement in ("update p set v = 1", "delete from p1", "delete from p"):
+        assert refusal(agent, statement).sqlstate == "ZA031"  # type: ignore[arg-type]
+    agent.execute("update p1 set v = 1 where id < 3")
+    db.execute("update p set v = 2; select agentdb.unaudit_table('p')")
+    assert value(db, "select count(*) from pg_trigger where tgname ~ 'agentdb'"
+                     " and tgrelid in ('p'::regclass, 'p1'::regclass)") == 0  # fmt: skip
 
 
 def test_gap_is_seen_until_it_is_closed(orders: Connection) -> None:

@@ -54,15 +54,25 @@ columns = st.lists(
 @st.composite
 def schemas(draw: st.DrawFn) -> tuple[str, list[tuple[str, str]], str]:
     """Draw the key, the other columns and the level of a table."""
-    return draw(st.sampled_from(KEYS)), draw(columns), draw(st.sampled_from(["statement", "row"]))
+    return (
+        draw(st.sampled_from(KEYS)),
+        draw(columns),
+        draw(st.sampled_from(["statement", "row"])),
+    )
 
 
 @st.composite
-def statements(draw: st.DrawFn, others: list[tuple[str, str]]) -> sql.Composed | sql.SQL:
+def statements(
+    draw: st.DrawFn, others: list[tuple[str, str]]
+) -> sql.Composed | sql.SQL:
     """Draw a statement on table t."""
-    kind = draw(st.sampled_from(["insert", "update", "update", "rekey", "delete", "truncate"]))
+    kind = draw(
+        st.sampled_from(["insert", "update", "update", "rekey", "delete", "truncate"])
+    )
     low = draw(st.integers(0, 5))
-    where = sql.SQL(" where k between {} and {}").format(low, low + draw(st.integers(0, 4)))
+    where = sql.SQL(" where k between {} and {}").format(
+        low, low + draw(st.integers(0, 4))
+    )
     if kind == "insert":
         count = draw(st.integers(1, 4))
         names = [sql.Identifier(name) for name, _ in others]
@@ -81,7 +91,9 @@ def statements(draw: st.DrawFn, others: list[tuple[str, str]]) -> sql.Composed |
         ]
         return sql.SQL("update t set ") + sql.SQL(", ").join(sets) + where
     if kind == "rekey":
-        return sql.SQL("update t set k = k + {}").format(draw(st.sampled_from([0, 100, -100])))
+        return sql.SQL("update t set k = k + {}").format(
+            draw(st.sampled_from([0, 100, -100]))
+        )
     if kind == "delete":
         return sql.SQL("delete from t") + where
     return sql.SQL("truncate t")
@@ -89,7 +101,7 @@ def statements(draw: st.DrawFn, others: list[tuple[str, str]]) -> sql.Composed |
 
 def _literal(draw: st.DrawFn, type_name: str) -> sql.Composed:
     text = draw(st.sampled_from([None, *TYPES[type_name]]))
-    return sql.SQL("{}::" + type_name).format(sql.Literal(text))  # type: ignore[arg-type]
+    return sql.SQL("{}::" + type_name).format(sql.Literal(text))
 
 
 @given(data=st.data(), drawn=schemas())
@@ -102,12 +114,13 @@ def test_log_replays_both_ways(db: Connection, data: st.DataObject, drawn: Any) 
     key, others, level = drawn
     db.execute("drop table if exists t; select agentdb.maintain(0)")
     body = sql.SQL(", ").join(
-        sql.SQL("{} " + type_name).format(sql.Identifier(name))  # type: ignore[arg-type]
+        sql.SQL("{} " + type_name).format(sql.Identifier(name))
         for name, type_name in others
     )
     db.execute(
         sql.SQL("create table t (k int not null, l int not null, {}{})").format(
-            body, sql.SQL(f", {key}" if key else "")  # type: ignore[arg-type]
+            body,
+            sql.SQL(f", {key}" if key else ""),
         )
     )
     for _ in range(2):
@@ -123,7 +136,9 @@ def test_log_replays_both_ways(db: Connection, data: st.DataObject, drawn: Any) 
     assert normal(backwards(end, changes)) == begin
 
 
-def transaction(db: Connection, data: st.DataObject, others: list[tuple[str, str]]) -> None:
+def transaction(
+    db: Connection, data: st.DataObject, others: list[tuple[str, str]]
+) -> None:
     """Run statements with random savepoints, some of it rolled back."""
     with db.transaction(force_rollback=data.draw(st.booleans(), "rollback")):
         for _ in range(data.draw(st.integers(1, 4))):
@@ -153,7 +168,7 @@ def text_of(names: Iterable[tuple[str, str]], source: str) -> sql.Composed:
             "case when num_nulls({0}) = 0 then concat({0}) end"
             if source == "t"
             else "case when num_nulls((" + source + " ->> {1})::" + type_name + ") = 0 "
-            "then concat((" + source + " ->> {1})::" + type_name + ") end"  # type: ignore[arg-type]
+            "then concat((" + source + " ->> {1})::" + type_name + ") end"
         ).format(sql.Identifier(name), sql.Literal(name))
         for name, type_name in names
     )
@@ -163,8 +178,12 @@ def state(db: Connection, others: list[tuple[str, str]]) -> Table:
     """Return all rows as texts, in an order of their own."""
     names = [("k", "int"), ("l", "int"), *others]
     db.execute("set timezone = 'UTC'")
-    found = db.execute(sql.SQL("select {} from t").format(text_of(names, "t"))).fetchall()
-    return normal([dict(zip([n for n, _ in names], each, strict=True)) for each in found])
+    found = db.execute(
+        sql.SQL("select {} from t").format(text_of(names, "t"))
+    ).fetchall()
+    return normal(
+        [dict(zip([n for n, _ in names], each, strict=True)) for each in found]
+    )
 
 
 def changed(db: Connection, others: list[tuple[str, str]], since: int) -> list[Any]:
@@ -218,7 +237,9 @@ def backwards(table: Table, changes: list[Any]) -> Table:
     return table
 
 
-@pytest.mark.skipif(not RECORDED.exists(), reason="the recordings are not in this checkout")
+@pytest.mark.skipif(
+    not RECORDED.exists(), reason="the recordings are not in this checkout"
+)
 def test_recorded_agents_write_exactly_what_was_recorded(
     db: Connection, connect: Connect
 ) -> None:
@@ -241,7 +262,9 @@ def test_recorded_agents_write_exactly_what_was_recorded(
         )
         assert [tuple(each.values()) for each in found] == expected(before, events)
         put_back(db, events)
-    strays = "select count(*) from agentdb.audit where run_id is null and agent_name = 'a'"
+    strays = (
+        "select count(*) from agentdb.audit where run_id is null and agent_name = 'a'"
+    )
     assert value(db, strays) == 0
     assert value(db, "select count(distinct run_id) from agentdb.audit_log") > 50
 
@@ -249,7 +272,9 @@ def test_recorded_agents_write_exactly_what_was_recorded(
 def put_back(db: Connection, events: Iterable[Event]) -> None:
     """Undo a run: every recording begins with the same tables."""
     for table, key in airline.KEYS.items():
-        touched = {w.get("pk") or w["row"][key] for w in writes(events) if w["table"] == table}
+        touched = {
+            w.get("pk") or w["row"][key] for w in writes(events) if w["table"] == table
+        }
         delete: Any = f"delete from airline.{table} where {key} = any (%s)"
         db.execute(delete, [list(touched)])
         for row in lines(RECORDED / f"{table}.jsonl"):
@@ -276,7 +301,9 @@ def expected(
         name, table = write["table"], tables[write["table"]]
         key = airline.KEYS[name]
         if write["op"] == "insert":
-            new = {column: write["row"].get(column) for column in columns_of(tables, name)}
+            new = {
+                column: write["row"].get(column) for column in columns_of(tables, name)
+            }
             table[new[key]] = new
             found.append((f"airline.{name}", "insert", {key: new[key]}, None, new))
             continue

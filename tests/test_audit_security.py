@@ -69,7 +69,7 @@ ATTACKS = (
 @pytest.mark.parametrize("attack", ATTACKS)
 def test_agent_is_refused(db: Connection, agent: Connection, attack: str) -> None:
     agent.execute("update money set amount = 0 where id = 2")
-    refused = refusal(agent, attack)  # type: ignore[arg-type]
+    refused = refusal(agent, attack)
     assert refused.sqlstate in ("42501", "42809") or attack.startswith("nextval")
     agent.execute("update money set amount = 5 where id = 1")
     assert value(db, "select count(*) from agentdb.audit_log") == 2
@@ -146,13 +146,15 @@ def test_definer_function_of_the_application_hides_nobody(
     assert found == [{"session_role": "agent_a", "lost": False}] * 2
 
 
-def test_row_security_hides_no_row_from_the_audit(db: Connection, agent: Connection) -> None:
+def test_row_security_hides_no_row_from_the_audit(
+    db: Connection, agent: Connection
+) -> None:
     db.execute("alter table money enable row level security;"
                "create policy p on money using (id = 1)")  # fmt: skip
     agent.execute("update money set amount = 9")
-    assert [each["row_key"] for each in rows(db, "select row_key from agentdb.audit")] == [
-        {"id": 1}
-    ]
+    assert [
+        each["row_key"] for each in rows(db, "select row_key from agentdb.audit")
+    ] == [{"id": 1}]
 
 
 HOSTILE = {
@@ -185,8 +187,12 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("part", HOSTILE)
-def test_table_that_an_agent_has_a_part_in_is_refused(db: Connection, part: str) -> None:
-    db.execute("grant create on schema public to agent_a; create table t (id int primary key, v int)")
+def test_table_that_an_agent_has_a_part_in_is_refused(
+    db: Connection, part: str
+) -> None:
+    db.execute(
+        "grant create on schema public to agent_a; create table t (id int primary key, v int)"
+    )
     db.execute(HOSTILE[part].encode())
     refused = refusal(db, "select agentdb.audit_table('t')")
     assert refused.sqlstate == "ZA030"
@@ -207,11 +213,15 @@ def test_cast_made_later_runs_no_code(db: Connection) -> None:
         "insert into t values (1, '(1,x)'), (2, null); update t set p = '(2,y)';"
         "alter table t add q pair; update t set q = '(3,z)'; delete from t where id = 1"
     )
-    found = value(db, "select old_values from agentdb.audit order by audit_log_id desc limit 1")
+    found = value(
+        db, "select old_values from agentdb.audit order by audit_log_id desc limit 1"
+    )
     assert found == {"id": 1, "p": "(2,y)", "q": "(3,z)"}
 
 
-def test_owner_in_the_group_of_operators_may_attach(db: Connection, connect: Connect) -> None:
+def test_owner_in_the_group_of_operators_may_attach(
+    db: Connection, connect: Connect
+) -> None:
     """And nobody else: not an owner who is no operator, not an operator who is no owner."""
     db.execute(
         "grant create on schema public to app_user, operator_o;"
@@ -224,17 +234,22 @@ def test_owner_in_the_group_of_operators_may_attach(db: Connection, connect: Con
         "select agentdb.audit_table('t')",
         "select agentdb._register_audit('t', '{}', '{}', null, false)",
     ):
-        assert refusal(operator, call).sqlstate == "ZA030"  # type: ignore[arg-type]
+        assert refusal(operator, call).sqlstate == "ZA030"
     try:
         db.execute("grant agentdb_operator to app_user")
         owner.execute("select agentdb.audit_table('t')")
-        assert refusal(operator, "select agentdb.unaudit_table('t')").sqlstate == "42501"
-        assert refusal(operator, "select agentdb._end_audit('t', true)").sqlstate == "ZA030"
+        assert (
+            refusal(operator, "select agentdb.unaudit_table('t')").sqlstate == "42501"
+        )
+        assert (
+            refusal(operator, "select agentdb._end_audit('t', true)").sqlstate
+            == "ZA030"
+        )
         own = "create table other (id int); create trigger x after insert on other " + (
             "referencing new table as agentdb_new for each statement "
             "execute function agentdb._capture_1()"
         )
-        assert refusal(owner, own).sqlstate == "42501"  # type: ignore[arg-type]
+        assert refusal(owner, own).sqlstate == "42501"
         owner.execute("insert into t values (1)")
         owner.execute("truncate t")
         assert value(db, "select count(*) from agentdb.audit_log") == 2
@@ -272,5 +287,5 @@ def test_log_cannot_be_rewritten_even_by_its_owner(
     db.execute("select agentdb.seal_audit()")
     db.execute(f"set role {role}".encode())
     for statement in ("delete from agentdb.{}", "truncate agentdb.{}"):
-        refused = refusal(db, statement.format(table))  # type: ignore[arg-type]
+        refused = refusal(db, statement.format(table))
         assert refused.sqlstate == "ZA008"

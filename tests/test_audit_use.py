@@ -52,7 +52,10 @@ def test_command_shows_a_diff(db: Connection, server: Server, run: int) -> None:
     by = command("audit", "orders", "--by", f"R-{run}", dsn=dsn)
     assert "insert" not in by
     found = json.loads(command("audit", "orders", '{"id": 2}', "--json", dsn=dsn))
-    assert [each["new"] for each in found] == [{"state": "sent"}, {"id": 2, "state": "new"}]
+    assert [each["new"] for each in found] == [
+        {"state": "sent"},
+        {"id": 2, "state": "new"},
+    ]
     at = value(db, "select clock_timestamp()").isoformat()
     db.execute("update orders set state = 'later'")
     (row,) = json.loads(command("audit", "orders", "2", "--at", at, "--json", dsn=dsn))
@@ -63,7 +66,9 @@ def test_command_shows_a_diff(db: Connection, server: Server, run: int) -> None:
     assert "is not audited" in command("audit", "pg_class", "1", dsn=dsn, code=1)
 
 
-def test_operations_attach_and_detach_in_a_migration(db: Connection, server: Server) -> None:
+def test_operations_attach_and_detach_in_a_migration(
+    db: Connection, server: Server
+) -> None:
     db.execute('create table "Odd ""Name" (id int primary key, secret text)')
     engine = create_engine(
         url("psycopg", server.dsn(database=db.info.dbname)), poolclass=NullPool
@@ -71,7 +76,9 @@ def test_operations_attach_and_detach_in_a_migration(db: Connection, server: Ser
     with engine.begin() as connection:
         op: Any = Operations(MigrationContext.configure(connection))
         op.audit_table('Odd "Name', redact=["secret"], refuse_blast=True)
-    found = db.execute("select redact, refuse_blast from agentdb.audited_table").fetchone()
+    found = db.execute(
+        "select redact, refuse_blast from agentdb.audited_table"
+    ).fetchone()
     assert found == (["secret"], True)
     with engine.begin() as connection:
         op = Operations(MigrationContext.configure(connection))
@@ -102,8 +109,9 @@ def test_runner_seals_and_exports_the_root(
 @pytest.fixture
 def installed(db: Connection, server: Server) -> str:
     """The installer's DSN of a database with an audited table and some history."""
-    db.execute("create schema app; create table app.t (id int primary key, v int);"
-               "alter table app.t owner to installer; grant all on schema app to installer;"
+    db.execute("create schema app authorization installer;"
+               "create table app.t (id int primary key, v int);"
+               "alter table app.t owner to installer;"
                "select agentdb.audit_table('app.t'); insert into app.t values (1, 1)")  # fmt: skip
     return server.dsn(database=db.info.dbname, user=INSTALLER)
 
@@ -141,13 +149,18 @@ def test_installing_again_keeps_what_is_audited(db: Connection, installed: str) 
 
 
 def test_uninstalling_leaves_audited_tables_as_they_were(
-    db: Connection, installed: str, dump: Dump, make_database: MakeDatabase, connect: Connect
+    db: Connection,
+    installed: str,
+    dump: Dump,
+    make_database: MakeDatabase,
+    connect: Connect,
 ) -> None:
     installation.uninstall(installed)
     other = make_database()
     connect(other).execute(
-        "create schema app; create table app.t (id int primary key, v int);"
-        "alter table app.t owner to installer; grant all on schema app to installer"
+        "create schema app authorization installer;"
+        "create table app.t (id int primary key, v int);"
+        "alter table app.t owner to installer"
     )
     assert dump(db.info.dbname) == dump(other)
     db.execute("insert into app.t values (2, 2)")

@@ -122,7 +122,9 @@ def pooler(db: Connection, server: Server, place: Path, a: Connection) -> Iterat
         f"auth_type = trust\nauth_file = {users}\n"
     )
     command = [program, str(config)]
-    owner = Path(str(parts["host"])).stat().st_uid
+    # Who may open the socket, and never root: PgBouncer refuses to run as root.
+    place_of_server = Path(str(parts["host"]))
+    owner = place_of_server.stat().st_uid if place_of_server.is_dir() else 0
     process = subprocess.Popen(
         command, stderr=subprocess.DEVNULL, user=owner if owner else "nobody"
     )

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 @pytest.fixture
 def sealed(db: Connection) -> Connection:
     """A superuser's session with three seals of two rows each."""
-    db.execute("create table t (id int primary key, v int); select agentdb.audit_table('t')")
+    db.execute(
+        "create table t (id int primary key, v int); select agentdb.audit_table('t')"
+    )
     for number in (1, 2, 3):
         db.execute("insert into t values (%s, 0), (%s, 0)", [number, -number])
         assert row(db, "select seal_id, rows from agentdb.seal_audit()") == {
@@ -76,7 +78,9 @@ def test_first_seal_that_was_tampered_with_is_named(
 
 
 def test_chain_made_anew_does_not_lead_to_the_exported_root(sealed: Connection) -> None:
-    root = value(sealed, "select encode(root, 'hex') from agentdb.seal where seal_id = 3")
+    root = value(
+        sealed, "select encode(root, 'hex') from agentdb.seal where seal_id = 3"
+    )
     assert verify(sealed, root)["intact"] is True
     tamper(sealed, "update agentdb.audit_log set run_id = 7")
     tamper(sealed, "delete from agentdb.seal")
@@ -100,7 +104,9 @@ def test_long_transaction_neither_blocks_nor_escapes(
     assert verify(sealed)["intact"] is True
     assert verify(sealed)["unsealed"] == 2
     assert value(sealed, "select rows from agentdb.seal_audit()") == 2
-    tamper(sealed, "update agentdb.audit_log set run_id = 7 where row_key = '{\"id\": 50}'")
+    tamper(
+        sealed, "update agentdb.audit_log set run_id = 7 where row_key = '{\"id\": 50}'"
+    )
     assert verify(sealed)["broken_seal"] == 6
 
 
@@ -122,7 +128,10 @@ def test_moving_rows_to_their_partition_breaks_no_seal(sealed: Connection) -> No
 
 
 def test_seal_survives_the_retention_of_its_rows(sealed: Connection) -> None:
-    tamper(sealed, "update agentdb.audit_log set recorded_at = recorded_at - interval '91 d'")
+    tamper(
+        sealed,
+        "update agentdb.audit_log set recorded_at = recorded_at - interval '91 d'",
+    )
     tamper(sealed, "delete from agentdb.seal")
     sealed.execute("select agentdb.seal_audit()")
     sealed.execute("insert into t values (70, 0)")
@@ -156,4 +165,4 @@ def test_only_operators_seal_and_agents_do_not_verify(
     assert verify(auditor)["intact"] is True
     agent = connect(sealed.info.dbname, "agent_a")
     for call in ("select agentdb.seal_audit()", "select agentdb.verify_audit()"):
-        assert refusal(agent, call).sqlstate == "42501"  # type: ignore[arg-type]
+        assert refusal(agent, call).sqlstate == "42501"

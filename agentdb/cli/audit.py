@@ -14,8 +14,9 @@ from .read import limit, run_number
 
 # By name, not as regclass: who reads the log need not see the table.
 CHANGES = """
-select recorded_at as at, operation, row_key as key, old_values as old, new_values as new,
-  coalesce(agent_name, session_role) as who, run_id as run, table_name as "table"
+select recorded_at as at, operation, row_key as key, old_values as old,
+  new_values as new, coalesce(agent_name, session_role) as who, run_id as run,
+  table_name as "table"
 from agentdb.audit
 where table_name in ({table}, 'public.' || {table})
   and ({run}::bigint is null or run_id = {run})

@@ -10,8 +10,8 @@ from .options import dsn, reports_errors
 from .output import Section, how, query, show
 
 LOCKS = """
-select lock_name as lock, slot, state, holder, held_for, time_left, renewals, waiting,
-  denied_since as denied, fence
+select lock_name || coalesce(' slot ' || nullif(slot, 0), '') as lock, state, holder,
+  held_for, time_left as left, renewals, waiting, denied_since as denied
 from agentdb.lock_status
 where {every} or state <> 'free'
 order by array_position(array['stale', 'held', 'cooling', 'free'], state),

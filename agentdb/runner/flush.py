@@ -18,7 +18,12 @@ DEADLINE = 10.0
 MAINTAIN_EVERY = 3600.0
 MAINTAIN_AGAIN = 60.0
 SEAL_EVERY = 60.0
+ENFORCE_EVERY = 5.0
 
+ENFORCE = {
+    "select * from agentdb.drain_stopped()": "run stopped",
+    "select * from agentdb.reap_transactions()": "old transaction of an agent",
+}
 FLUSH = "select * from agentdb.flush(max_alerts => %(batch)s::integer)"
 
 
@@ -40,11 +45,13 @@ class Flush(Loop):
         super().__init__(state)
         self._maintain_at = 0.0
         self._seal_at = 0.0
+        self._enforce_at = 0.0
 
     async def lap(self, session: Session) -> None:
         """Flush once, then wait."""
         await self._maintain(session)
         await self._seal(session)
+        await self._enforce(session)
         if await flush(session):
             self.state.wake.set()
         await self.state.pause(self.state.settings.poll)
@@ -72,3 +79,15 @@ class Flush(Loop):
             await seal(session)
         except psycopg.Error as error:
             log(logging.WARNING, "sealing failed", error=brief(error))
+
+    async def _enforce(self, session: Session) -> None:
+        """Finish stops that a rule began, and end transactions left open."""
+        if anyio.current_time() < self._enforce_at:
+            return
+        self._enforce_at = anyio.current_time() + ENFORCE_EVERY
+        try:
+            for query, event in ENFORCE.items():
+                for row in await session.rows(query, deadline=SLOW):
+                    log(logging.WARNING, event, **{k: str(v) for k, v in row.items()})
+        except psycopg.Error as error:
+            log(logging.WARNING, "enforcing stops failed", error=brief(error))

@@ -11,7 +11,7 @@ from .logs import log
 from .session import SLOW, Session
 
 SEAL = "select seal_id, rows, root from agentdb.seal_audit()"
-# A file of its own, best on another machine: one JSON object a line, only ever added to.
+# A file of its own, best on another machine: one JSON object a line, only added to.
 FILE = "AGENTDB_SEAL_FILE"
 
 

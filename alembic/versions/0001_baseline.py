@@ -41,6 +41,8 @@ create table agentdb.policy (
   hung_tool_call_after interval not null default '5 minutes',
   missed_tick_grace interval not null default '1 minute',
   long_tick_after interval not null default '15 minutes',
+  max_hold interval not null default '4 hours',
+  max_transaction interval not null default '15 minutes',
   lock_max_ttl interval not null default '1 hour',
   max_locks integer not null default 100,
   renew_needs_progress boolean not null default false,
@@ -104,6 +106,8 @@ create table agentdb.policy (
     and hung_tool_call_after > '0'
     and missed_tick_grace >= '0'
     and long_tick_after > '0'
+    and max_hold between '1 minute' and '30 days'
+    and max_transaction between '1 second' and '30 days'
     and lock_max_ttl between '1 second' and '7 days'
     and lock_held_too_long_after > '0'
     and log_retention >= '2 days'
@@ -158,10 +162,12 @@ create table agentdb.run (
   ended_at timestamptz,
   outcome text,
   summary text,
+  held_until_at timestamptz,
+  hold_reason text,
   constraint run_pkey primary key (run_id),
   constraint run_agent_id_fkey foreign key (agent_id) references agentdb.agent,
   constraint run_outcome_check
-    check (outcome in ('succeeded', 'failed', 'cancelled', 'abandoned')),
+    check (outcome in ('succeeded', 'failed', 'cancelled', 'abandoned', 'killed')),
   constraint run_ended_at_check check ((ended_at is null) = (outcome is null)),
   constraint run_tick_interval_check check (tick_interval > '0')
 );
@@ -180,6 +186,49 @@ create table agentdb.run_token (
 );
 
 create index run_token_run_id_idx on agentdb.run_token (run_id);
+
+create table agentdb.run_stop (
+  run_id bigint not null,
+  kind text not null,
+  reason text not null,
+  stopped_at timestamptz not null default clock_timestamp(),
+  stopped_by name not null default session_user,
+  drained_at timestamptz,
+  constraint run_stop_pkey primary key (run_id),
+  constraint run_stop_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade,
+  constraint run_stop_kind_check check (kind in ('paused', 'killed'))
+);
+
+create index run_stop_drained_at_idx
+  on agentdb.run_stop (run_id) where kind = 'killed' and drained_at is null;
+
+create table agentdb.agent_stop (
+  agent_id bigint not null,
+  kind text not null,
+  reason text not null,
+  stopped_at timestamptz not null default clock_timestamp(),
+  stopped_by name not null default session_user,
+  constraint agent_stop_pkey primary key (agent_id),
+  constraint agent_stop_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade,
+  constraint agent_stop_kind_check check (kind in ('paused', 'killed'))
+);
+
+create sequence agentdb.stop_last_seq minvalue 0 start 0;
+create sequence agentdb.stop_former_seq minvalue 0 start 0;
+
+create table agentdb.stop_log (
+  stop_log_id bigint generated always as identity,
+  recorded_at timestamptz not null default clock_timestamp(),
+  agent_id bigint,
+  run_id bigint,
+  action text not null,
+  reason text not null,
+  stopped_by name not null default session_user,
+  details jsonb,
+  constraint stop_log_pkey primary key (stop_log_id, recorded_at)
+) partition by range (recorded_at);
 
 create table agentdb.progress_log (
   progress_log_id bigint generated always as identity,
@@ -469,6 +518,7 @@ create table agentdb.alert_rule (
   view_name text not null,
   evidence_query text,
   severity text not null default 'warning',
+  action text not null default 'notify',
   enabled boolean not null default true,
   evaluate_every interval not null default '15 seconds',
   fire_after interval not null default '0',
@@ -490,6 +540,7 @@ create table agentdb.alert_rule (
   constraint alert_rule_view_name_check check (cardinality(parse_ident(view_name)) = 2),
   constraint alert_rule_severity_check
     check (severity in ('info', 'warning', 'critical')),
+  constraint alert_rule_action_check check (action in ('notify', 'block', 'kill')),
   constraint alert_rule_times_check check (
     evaluate_every between '100 milliseconds' and '1 day'
     and fire_after between '0' and '7 days'
@@ -696,6 +747,10 @@ comment on column agentdb.policy.lock_contention_window is
   'Rule lock_contention: the window.';
 comment on column agentdb.policy.schedule_blocked_count is
   'Rule schedule_blocked: from how many runs in a row on that were denied a lock.';
+comment on column agentdb.policy.max_hold is
+  'How long a run may say that it waits on purpose.';
+comment on column agentdb.policy.max_transaction is
+  'How old a transaction of an agent may become before its session is ended.';
 comment on column agentdb.policy.log_retention is
   'How long log rows are kept; the longest of all policies counts.';
 
@@ -707,6 +762,12 @@ comment on table agentdb.run is
   'One tick or session of an agent; what it says of its outcome is a claim.';
 comment on table agentdb.run_token is
   'SHA-256 of the token that binds a transaction to a run.';
+comment on table agentdb.run_stop is
+  'Runs that were stopped: paused until resumed, or killed for good.';
+comment on table agentdb.agent_stop is
+  'Agents that may start nothing until somebody resumes them.';
+comment on table agentdb.stop_log is
+  'Who stopped, resumed or held what, and why; append-only, a partition a UTC day.';
 comment on table agentdb.progress_log is
   'Steps that agents say they reached; append-only, a partition a UTC day.';
 comment on table agentdb.tool_call is
@@ -771,6 +832,8 @@ comment on column agentdb.alert_rule.view_name is
 comment on column agentdb.alert_rule.evidence_query is
   'Statement that shows the rows behind an alert; :labels and :at stand for its '
   'labels and moment.';
+comment on column agentdb.alert_rule.action is
+  'What happens when it fires besides telling people: notify (nothing), block (the agent is paused) or kill (the run, or the agent where no run is named).';
 comment on column agentdb.alert_rule.fire_after is
   'How long a row must stay before its alert fires.';
 comment on column agentdb.alert_rule.keep_firing is
@@ -802,7 +865,7 @@ comment on table agentdb.runner is
   'Runners that have reported, and when each of their loops last succeeded.';
 """
 
-LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log", "audit_log", "lock_log")
+LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log", "audit_log", "lock_log", "stop_log")
 
 # A row whose day has no partition yet lands in the default one; maintain() moves it.
 PARTITIONS = """
@@ -913,6 +976,11 @@ drop table agentdb.token_log;
 drop table agentdb.tool_call_log;
 drop table agentdb.tool_call;
 drop table agentdb.progress_log;
+drop table agentdb.stop_log;
+drop sequence agentdb.stop_former_seq;
+drop sequence agentdb.stop_last_seq;
+drop table agentdb.agent_stop;
+drop table agentdb.run_stop;
 drop table agentdb.run_token;
 drop table agentdb.run;
 drop table agentdb.agent_secret;

@@ -1,0 +1,117 @@
+"""Commands that stop agents: kill, pause, resume."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from .options import dsn, reports_errors
+from .output import Section, connect, query, rows
+
+reason = click.option(
+    "--reason", required=True, help="Why; the agent is told, and it is logged."
+)
+yes = click.option("--yes", is_flag=True, help="Do not ask.")
+
+HELD = """
+select r.run_id, r.agent_name,
+  (select count(*) from agentdb.lock_status as l where l.run_id = r.run_id) as locks,
+  (select count(*) from agentdb.token_reservation as v
+    where v.run_id = r.run_id and v.settled_at is null
+      and v.expires_at > clock_timestamp()) as reservations
+from agentdb.run_summary as r
+where r.state = 'running'
+  and ({run}::bigint is null or r.run_id = {run})
+  and ({agent}::text is null or r.agent_name = {agent})
+order by r.run_id
+"""
+
+
+@click.command()
+@dsn
+@click.argument("target", metavar="RUN|AGENT", required=False)
+@click.option("--all", "every", is_flag=True, help="Every agent.")
+@reason
+@yes
+@reports_errors
+def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> None:
+    """Kill RUN, all runs of AGENT, or --all; wait until nothing of them commits.
+
+    Frees their locks, cancels their reservations and ends their sessions where
+    that is allowed.  A killed agent starts nothing until it is resumed.
+    """
+    from agentdb import operation
+
+    if every == bool(target):
+        raise click.UsageError("name a run or an agent, or say --all")
+    number = _number(target or "")
+    if not yes:
+        _confirm(_held(dsn, number, None if every or number else target))
+    statement, value = (
+        (operation.KILL_ALL, None)
+        if every
+        else (operation.KILL_RUN, number)
+        if number
+        else (operation.KILL_AGENT, target)
+    )
+    for line in operation.kill(dsn, statement, target=value, reason=reason):
+        click.echo(line)
+
+
+@click.command()
+@dsn
+@click.argument("agent")
+@reason
+@yes
+@reports_errors
+def pause(dsn: str, agent: str, reason: str, yes: bool) -> None:
+    """Refuse every call and audited write of AGENT until it is resumed."""
+    from agentdb import operation
+
+    if not yes:
+        _confirm([f"pause agent {agent}"])
+    count = operation.pause(dsn, operation.PAUSE, agent=agent, reason=reason)
+    click.echo(f"agent {agent} is paused, with {count} open runs")
+
+
+@click.command()
+@dsn
+@click.argument("agent")
+@reason
+@yes
+@reports_errors
+def resume(dsn: str, agent: str, reason: str, yes: bool) -> None:
+    """Let AGENT go on, or start again after a kill."""
+    from agentdb import operation
+
+    if not yes:
+        _confirm([f"resume agent {agent}"])
+    count = operation.pause(dsn, operation.RESUME, agent=agent, reason=reason)
+    click.echo(f"agent {agent} is resumed, with {count} paused runs")
+
+
+def _number(target: str) -> int | None:
+    """Return a run's number, also from R-12, or None for an agent's name."""
+    digits = target.upper().removeprefix("R-")
+    return int(digits) if digits.isdecimal() and len(digits) <= 18 else None
+
+
+def _held(dsn: str, run: int | None, agent: str | None) -> list[str]:
+    """Return what a kill would end and free, a line a run."""
+    section = Section("", query(HELD, run=run, agent=agent))
+    with connect(dsn) as connection:
+        found = rows(connection, section)
+    return [
+        f"kill run {row['run_id']} of {row['agent_name']}: {row['locks']} locks freed, "
+        f"{row['reservations']} reservations cancelled"
+        for row in found
+    ] or ["kill what has no open run"]
+
+
+def _confirm(lines: list[str]) -> None:
+    """Say what will happen and ask, or refuse where nobody can answer."""
+    click.echo("\n".join(lines), err=True)
+    if not sys.stdin.isatty():
+        raise click.UsageError("nobody can answer here: add --yes")
+    click.confirm("Do it?", abort=True)

@@ -1,0 +1,329 @@
+-- Stop: operators kill runs and agents, pause and resume agents.  kill_* marks; after its
+-- COMMIT drain_run waits for writers in flight, and from then on nothing of the run
+-- commits to an audited table.  It is two calls because a function cannot commit between.
+
+create or replace function agentdb._check_reason (reason text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if reason is null or reason !~ '[^[:space:]]' then
+    perform agentdb._refuse('a reason is required', 'Say why in a few words: it is what the '
+      'agent is told, and what stays in stop_log.');
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_reason (text) is
+  'Raises ZA004 for an empty reason.';
+
+
+-- Called by every stop, before it commits: see _check_snapshot().
+create or replace function agentdb._note_stop ()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_last bigint;
+begin
+  lock table agentdb.agent_stop in share row exclusive mode;
+  select s.last_value into v_last from agentdb.stop_last_seq as s;
+  if v_last > 2 and pg_xact_status(v_last::text::xid8) = 'committed' then
+    perform setval('agentdb.stop_former_seq', v_last);
+  end if;
+  perform setval('agentdb.stop_last_seq', pg_current_xact_id()::text::bigint);
+end;
+$$;
+
+comment on function agentdb._note_stop () is
+  'Leaves the transaction of a stop where older snapshots find it; stops go one at a time.';
+
+
+create or replace function agentdb._log_stop (
+  agent bigint,
+  run bigint,
+  action text,
+  reason text,
+  details jsonb
+)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.stop_log (agent_id, run_id, action, reason, details)
+  values (agent, run, action, agentdb._clean_text(reason, 500), details);
+$$;
+
+comment on function agentdb._log_stop (bigint, bigint, text, text, jsonb) is
+  'Writes down who stopped what, and why.';
+
+
+create or replace function agentdb._cancel_reservations (run bigint)
+  returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count bigint;
+begin
+  update agentdb.token_reservation as v
+  set expires_at = clock_timestamp()
+  where v.token_reservation_id in (
+    select o.token_reservation_id
+    from agentdb.token_reservation as o
+    where o.run_id = run
+      and o.settled_at is null
+      and o.expires_at > clock_timestamp()
+    for no key update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+comment on function agentdb._cancel_reservations (bigint) is
+  'Gives back what a run has set aside and returns how many reservations that were.';
+
+
+-- What the run itself has locked is left to drain_run(): a stop waits for nobody.
+create or replace function agentdb._end_killed (run bigint)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  update agentdb.run as r
+  set ended_at = clock_timestamp(),
+      outcome = 'killed'
+  where r.run_id in (
+    select o.run_id from agentdb.run as o
+    where o.run_id = run and o.ended_at is null
+    for no key update skip locked
+  );
+$$;
+
+comment on function agentdb._end_killed (bigint) is
+  'Ends a killed run, unless the run itself is just being changed.';
+
+
+create or replace function agentdb._kill_run (
+  run bigint,
+  agent bigint,
+  reason text,
+  out locks_freed bigint,
+  out reservations_cancelled bigint
+)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into agentdb.run_stop as s (run_id, kind, reason)
+  values (run, 'killed', agentdb._clean_text(reason, 500))
+  on conflict on constraint run_stop_pkey do update
+  set kind = 'killed',
+      reason = case s.kind when 'killed' then s.reason else excluded.reason end,
+      drained_at = null;
+  perform agentdb._end_killed(run);
+  locks_freed := agentdb._release_locks(run, agent, 'killed');
+  reservations_cancelled := agentdb._cancel_reservations(run);
+  perform agentdb._log_stop(agent, run, 'kill', reason, jsonb_build_object(
+    'locks_freed', locks_freed, 'reservations_cancelled', reservations_cancelled));
+end;
+$$;
+
+comment on function agentdb._kill_run (bigint, bigint, text) is
+  'Marks a run as killed, ends it and frees what it held.';
+
+
+create or replace function agentdb.kill_run (run bigint, reason text)
+  returns table (
+    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint
+  )
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint;
+  v_outcome text;
+begin
+  perform agentdb._check_reason(reason);
+  select r.run_id, r.agent_id, a.agent_name, r.outcome
+    into kill_run.run_id, v_agent_id, kill_run.agent_name, v_outcome
+  from agentdb.run as r
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  where r.run_id = kill_run.run;
+  if not found then
+    raise exception 'there is no run %', coalesce(run::text, 'NULL')
+      using errcode = 'ZA006',
+            hint = 'select run_id, agent_name from agentdb.run_summary where state = ''running'';';
+  elsif v_outcome <> 'killed' then
+    perform agentdb._refuse_closed_run(kill_run.run);
+  end if;
+  perform agentdb._note_stop();
+  select k.locks_freed, k.reservations_cancelled
+    into kill_run.locks_freed, kill_run.reservations_cancelled
+  from agentdb._kill_run(kill_run.run, v_agent_id, kill_run.reason) as k;
+  return next;
+end;
+$$;
+
+comment on function agentdb.kill_run (bigint, text) is
+  'Kills an open run: commit, then call drain_run to be sure that nothing of it commits any '
+  'more; killing again is harmless; raises ZA003, ZA004 or ZA006.';
+
+
+create or replace function agentdb._agent_of (agent text)
+  returns bigint
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent_id bigint;
+begin
+  select a.agent_id into v_agent_id from agentdb.agent as a where a.agent_name = agent;
+  if v_agent_id is null then
+    raise exception 'there is no agent %', coalesce(agentdb._clean_text(agent, 100), 'NULL')
+      using errcode = 'ZA006', hint = 'select agent_name from agentdb.agent;';
+  end if;
+  return v_agent_id;
+end;
+$$;
+
+comment on function agentdb._agent_of (text) is
+  'The number of an agent, or ZA006.';
+
+
+create or replace function agentdb._stop_agent (agent bigint, kind text, reason text)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.agent_stop as s (agent_id, kind, reason)
+  values (agent, kind, agentdb._clean_text(reason, 500))
+  on conflict on constraint agent_stop_pkey do update
+  set kind = excluded.kind,
+      reason = excluded.reason,
+      stopped_at = excluded.stopped_at,
+      stopped_by = excluded.stopped_by
+  where s.kind <> 'killed' or excluded.kind = 'killed';
+$$;
+
+comment on function agentdb._stop_agent (bigint, text, text) is
+  'Keeps an agent from starting runs; a kill is not softened to a pause.';
+
+
+create or replace function agentdb.kill_agent (agent text, reason text)
+  returns table (
+    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint
+  )
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint := agentdb._agent_of(agent);
+begin
+  perform agentdb._check_reason(reason);
+  perform agentdb._note_stop();
+  perform agentdb._stop_agent(v_agent_id, 'killed', kill_agent.reason);
+  perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
+  return query
+    select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled
+    from agentdb.run as r
+    cross join lateral agentdb._kill_run(r.run_id, v_agent_id, kill_agent.reason) as k
+    where r.agent_id = v_agent_id
+      and r.ended_at is null;
+end;
+$$;
+
+comment on function agentdb.kill_agent (text, text) is
+  'Kills all open runs of an agent and lets it start none until resume_agent; commit, then '
+  'drain_run each; raises ZA004 or ZA006.';
+
+
+create or replace function agentdb.kill_all (reason text)
+  returns table (
+    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint
+  )
+  language sql
+  volatile
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+  select k.run_id, k.agent_name, k.locks_freed, k.reservations_cancelled
+  from agentdb.agent as a
+  cross join lateral agentdb.kill_agent(a.agent_name, kill_all.reason) as k;
+$$;
+
+comment on function agentdb.kill_all (text) is
+  'Kills every agent: commit, then drain_run each run; raises ZA004.';
+
+
+create or replace function agentdb.pause_agent (agent text, reason text)
+  returns table (agent_name text, runs_paused bigint)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint := agentdb._agent_of(agent);
+begin
+  perform agentdb._check_reason(reason);
+  perform agentdb._note_stop();
+  perform agentdb._stop_agent(v_agent_id, 'paused', pause_agent.reason);
+  perform agentdb._log_stop(v_agent_id, null, 'pause', pause_agent.reason, null);
+  insert into agentdb.run_stop (run_id, kind, reason)
+  select r.run_id, 'paused', agentdb._clean_text(pause_agent.reason, 500)
+  from agentdb.run as r
+  where r.agent_id = v_agent_id
+    and r.ended_at is null
+  on conflict on constraint run_stop_pkey do nothing;
+  get diagnostics runs_paused = row_count;
+  agent_name := agent;
+  return next;
+end;
+$$;
+
+comment on function agentdb.pause_agent (text, text) is
+  'Refuses every call and every audited write of an agent until resume_agent; raises ZA004 or '
+  'ZA006.';
+
+
+create or replace function agentdb.resume_agent (agent text, reason text)
+  returns table (agent_name text, runs_resumed bigint)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint := agentdb._agent_of(agent);
+begin
+  perform agentdb._check_reason(reason);
+  perform agentdb._log_stop(v_agent_id, null, 'resume', resume_agent.reason, null);
+  delete from agentdb.agent_stop as s where s.agent_id = v_agent_id;
+  delete from agentdb.run_stop as s
+  using agentdb.run as r
+  where r.run_id = s.run_id
+    and r.agent_id = v_agent_id
+    and s.kind = 'paused';
+  get diagnostics runs_resumed = row_count;
+  agent_name := agent;
+  return next;
+end;
+$$;
+
+comment on function agentdb.resume_agent (text, text) is
+  'Lets an agent go on that was paused, or start again that was killed; killed runs stay '
+  'dead; raises ZA004 or ZA006.';

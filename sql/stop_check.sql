@@ -1,0 +1,194 @@
+-- Whether a run may still act.  A stop is a row of its own, run_stop, so that no lock an
+-- agent holds on its run delays it.  Every write of an agent to an audited table locks
+-- the row of its run (FOR KEY SHARE) before it looks for a stop: who stops commits the
+-- row first and then waits for these locks, and after that no write can commit.
+
+create or replace function agentdb._refuse_stopped (kind text, reason text, what text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if kind = 'killed' then
+    raise exception '% was killed: %', what, reason
+      using errcode = 'ZA040',
+            hint = 'Stop now: do nothing more for this work, do not retry and do not '
+              'start another run.  An operator has decided, and decides what comes next.';
+  end if;
+  raise exception '% is paused: %', what, reason
+    using errcode = 'ZA041',
+          hint = 'Wait, and try the same call again in a minute; an operator resumes it.';
+end;
+$$;
+
+comment on function agentdb._refuse_stopped (text, text, text) is
+  'Raises ZA040 (killed) or ZA041 (paused).';
+
+
+-- An older snapshot cannot see a later stop.  Sequences are read outside of snapshots:
+-- they hold the transactions of the last stop, and of the last one before that is known
+-- to have committed, in case the last rolls back.
+create or replace function agentdb._check_snapshot ()
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_xid bigint;
+begin
+  for v_xid in
+    select s.last_value from agentdb.stop_last_seq as s
+    union all
+    select s.last_value from agentdb.stop_former_seq as s
+  loop
+    if v_xid > 2
+      and not pg_visible_in_snapshot(v_xid::text::xid8, pg_current_snapshot())
+      and pg_xact_status(v_xid::text::xid8) <> 'aborted' then
+      raise exception 'somebody stopped an agent after this transaction began'
+        using errcode = '40001',
+              hint = 'Roll back and try the transaction again: it may be this agent.';
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function agentdb._check_snapshot () is
+  'Raises 40001 in a REPEATABLE READ or SERIALIZABLE transaction that is older than a stop.';
+
+
+create or replace function agentdb._check_stop (run bigint)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kind text;
+  v_reason text;
+begin
+  if current_setting('transaction_isolation') <> 'read committed' then
+    perform agentdb._check_snapshot();
+  end if;
+  select s.kind, s.reason into v_kind, v_reason
+  from agentdb.run_stop as s where s.run_id = run;
+  if found then
+    perform agentdb._refuse_stopped(v_kind, v_reason, format('run %s', run));
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_stop (bigint) is
+  'Raises ZA040 or ZA041 for a run that was stopped, 40001 where the snapshot is too old to '
+  'know.';
+
+
+-- A killed run is told that it was, also where its role names no run.
+create or replace function agentdb._check_last_run (role_name name)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._check_stop(l.run_id)
+  from (
+    select r.run_id
+    from agentdb.run as r
+    join agentdb.agent as a on a.agent_id = r.agent_id
+    where a.role_name = _check_last_run.role_name
+      and not a.pooled
+    order by r.started_at desc
+    limit 1
+  ) as l;
+end;
+$$;
+
+comment on function agentdb._check_last_run (name) is
+  'Raises ZA040 or ZA041 where the last run of a role was stopped.';
+
+
+-- Without a run there is the agent: its writes stop with its last run, until it may start
+-- another.
+create or replace function agentdb._check_idle_agent (agent bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kind text;
+  v_reason text;
+  v_what text;
+begin
+  perform from agentdb.agent as a where a.agent_id = agent for key share;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    perform agentdb._check_snapshot();
+  end if;
+  select s.kind, s.reason, format('agent %s', a.agent_name)
+    into v_kind, v_reason, v_what
+  from agentdb.agent_stop as s
+  join agentdb.agent as a on a.agent_id = s.agent_id
+  where s.agent_id = agent;
+  if not found then
+    select s.kind, s.reason, format('run %s', s.run_id) into v_kind, v_reason, v_what
+    from (
+      select r.run_id from agentdb.run as r
+      where r.agent_id = agent
+      order by r.started_at desc
+      limit 1
+    ) as l
+    join agentdb.run_stop as s on s.run_id = l.run_id;
+  end if;
+  if v_kind is not null then
+    perform agentdb._refuse_stopped(v_kind, v_reason, v_what);
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_idle_agent (bigint) is
+  'Raises ZA040 or ZA041 for a write outside any run of an agent that was stopped.';
+
+
+create or replace function agentdb._check_start (agent bigint)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kind text;
+  v_reason text;
+begin
+  select s.kind, s.reason into v_kind, v_reason
+  from agentdb.agent_stop as s where s.agent_id = agent;
+  if found then
+    perform agentdb._refuse_stopped(v_kind, v_reason, 'the agent');
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_start (bigint) is
+  'Raises ZA040 or ZA041 for an agent that may start no run.';
+
+
+create or replace function agentdb._check_write (run bigint, agent bigint)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  if run is not null then
+    perform from agentdb.run as r where r.run_id = run for key share;
+    perform agentdb._check_stop(run);
+  elsif agent is not null then
+    perform agentdb._check_idle_agent(agent);
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_write (bigint, bigint) is
+  'Refuses a write of a stopped run, and holds a stop that comes now until it is committed; '
+  'raises ZA040, ZA041 or 40001.';
