@@ -72,8 +72,8 @@ create or replace view agentdb.audit_column as
     -- The whole row may go to to_jsonb() only where no type can bring its own cast.
     b.oid < 16384 or b.typtype = 'e' as safe,
     agentdb._is_exact(a.atttypid, a.atttypmod, a.attcollation) as exact,
-    a.attname = any (t.redact) or a.attnum = any (t.redact_places) as redacted,
-    a.attname = any (t.exclude) or a.attnum = any (t.exclude_places) as excluded,
+    a.attname = any (t.redacted) or a.attnum = any (t.redacted_places) as redacted,
+    a.attname = any (t.excluded) or a.attnum = any (t.excluded_places) as excluded,
     k.place as key_place
   from agentdb.audit_target as t
   join pg_attribute as a

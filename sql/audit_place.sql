@@ -193,10 +193,10 @@ begin
   lock table agentdb.audit_target in share row exclusive mode;
   update agentdb.audit_target as t
   set layout = agentdb._layout_now(t.table_oid),
-      exclude_places = array(
+      excluded_places = array(
         select c.place from agentdb.audit_column as c
         where c.audit_target_id = target and c.excluded),
-      redact_places = array(
+      redacted_places = array(
         select c.place from agentdb.audit_column as c
         where c.audit_target_id = target and c.redacted)
   where t.audit_target_id = target;

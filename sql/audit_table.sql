@@ -29,17 +29,17 @@ begin
     then 'statement' else 'row' end);
   lock table agentdb.audit_target in share row exclusive mode;
   update agentdb.audit_target as t
-  set exclude = _register_audit.exclude,
-      redact = _register_audit.redact,
-      exclude_places = '{}',
-      redact_places = '{}',
+  set excluded = _register_audit.exclude,
+      redacted = _register_audit.redact,
+      excluded_places = '{}',
+      redacted_places = '{}',
       level = chosen,
       refuse_blast = _register_audit.refuse_blast
   where t.table_oid = relation::oid and t.unaudited_at is null
   returning t.audit_target_id into target;
   if target is null then
     insert into agentdb.audit_target as t (
-      table_oid, table_name, level, exclude, redact, refuse_blast, layout
+      table_oid, table_name, level, excluded, redacted, refuse_blast, layout
     )
     values (
       relation, agentdb._table_name(relation), chosen, exclude, redact, refuse_blast, ''

@@ -108,8 +108,8 @@ create or replace view agentdb.audited_table as
       from agentdb.audit_column as c
       where c.audit_target_id = t.audit_target_id and c.key_place is not null
     ) as row_key,
-    t.exclude,
-    t.redact,
+    t.excluded,
+    t.redacted,
     t.refuse_blast,
     t.audited_at,
     t.audited_by,
@@ -130,9 +130,9 @@ comment on column agentdb.audited_table.level is
   'Whether its triggers fire once a statement, which is faster, or once a row.';
 comment on column agentdb.audited_table.row_key is
   'Its primary key; NULL where rows have no name.';
-comment on column agentdb.audited_table.exclude is
+comment on column agentdb.audited_table.excluded is
   'Columns that are not recorded.';
-comment on column agentdb.audited_table.redact is
+comment on column agentdb.audited_table.redacted is
   'Columns of which only a change is recorded, not the value.';
 comment on column agentdb.audited_table.refuse_blast is
   'Whether a statement of an agent over policy.blast_radius_rows is refused.';

@@ -361,10 +361,10 @@ CREATE TABLE agentdb.audit_target (
     table_oid oid NOT NULL,
     table_name text NOT NULL,
     level text NOT NULL,
-    exclude text[] DEFAULT '{}'::text[] NOT NULL,
-    redact text[] DEFAULT '{}'::text[] NOT NULL,
-    exclude_places smallint[] DEFAULT '{}'::smallint[] NOT NULL,
-    redact_places smallint[] DEFAULT '{}'::smallint[] NOT NULL,
+    excluded text[] DEFAULT '{}'::text[] NOT NULL,
+    redacted text[] DEFAULT '{}'::text[] NOT NULL,
+    excluded_places integer[] DEFAULT '{}'::integer[] NOT NULL,
+    redacted_places integer[] DEFAULT '{}'::integer[] NOT NULL,
     refuse_blast boolean DEFAULT false NOT NULL,
     layout text NOT NULL,
     audited_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -383,7 +383,7 @@ COMMENT ON COLUMN agentdb.audit_target.level IS 'Whether its triggers fire once 
 
 
 
-COMMENT ON COLUMN agentdb.audit_target.redact_places IS 'The same columns by number: a column that is renamed stays redacted.';
+COMMENT ON COLUMN agentdb.audit_target.redacted_places IS 'The same columns by number: a column that is renamed stays redacted.';
 
 
 
@@ -423,6 +423,7 @@ COMMENT ON FUNCTION agentdb._begin_sql(target integer, level text) IS 'PL/pgSQL 
 CREATE FUNCTION agentdb._blast_sql(target integer, level text) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT CASE WHEN (t.refuse_blast AND (t.level = 'statement'::text)) THEN format('
+  v_max_rows := agentdb._max_rows();
   if v_max_rows is not null then
     if tg_op = ''INSERT'' then
       perform from agentdb_new offset v_max_rows limit 1;
@@ -1275,6 +1276,35 @@ COMMENT ON FUNCTION agentdb._canonical_key(relation regclass, key jsonb) IS 'The
 
 
 
+CREATE FUNCTION agentdb._capture_blast() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_max_rows integer;
+begin
+  if pg_has_role(session_user, 'agentdb_agent', 'member') then
+    v_max_rows := agentdb._max_rows();
+    if tg_op = 'INSERT' then
+      perform from agentdb_new offset v_max_rows limit 1;
+    else
+      perform from agentdb_old offset v_max_rows limit 1;
+    end if;
+    if found and v_max_rows is not null then
+      perform agentdb._refuse_blast(
+        format('%I.%I', tg_table_schema, tg_table_name), v_max_rows);
+    end if;
+  end if;
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._capture_blast() IS 'Trigger function: refuses an agent''s statement over its limit, on a table that is audited by row.';
+
+
+
 CREATE FUNCTION agentdb._capture_function(target integer) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1303,8 +1333,7 @@ begin
   v_statement := nextval('agentdb.audit_statement_seq');
   -- Only agents have runs: a test that costs nothing spares all others the search.
   if pg_has_role(session_user, 'agentdb_agent', 'member') then
-    select w.agent_id, w.run_id, w.max_rows
-      into capture.v_agent_id, capture.v_run_id, capture.v_max_rows
+    select w.agent_id, w.run_id into capture.v_agent_id, capture.v_run_id
     from agentdb._writer() as w;
   end if;
 {blast}
@@ -2236,7 +2265,34 @@ COMMENT ON FUNCTION agentdb._count_denial(name text, run_id bigint, agent_id big
 
 
 
-CREATE FUNCTION agentdb._create_triggers(relation regclass, target integer, level text) RETURNS void
+CREATE FUNCTION agentdb._create_blast_triggers(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_trigger text[];
+begin
+  foreach v_trigger slice 1 in array array[
+    ['insert', 'new table as agentdb_new'],
+    ['update', 'old table as agentdb_old'],
+    ['delete', 'old table as agentdb_old']]
+  loop
+    execute format('create trigger %1$I after %2$s on %3$s referencing %4$s '
+      'for each statement execute function agentdb._capture_blast()',
+      'agentdb_blast_' || v_trigger[1], v_trigger[1], relation, v_trigger[2]);
+    execute format('alter table %s enable always trigger %I',
+      relation, 'agentdb_blast_' || v_trigger[1]);
+  end loop;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._create_blast_triggers(relation regclass) IS 'Creates the triggers that refuse statements over the limit on a table audited by row.';
+
+
+
+CREATE FUNCTION agentdb._create_triggers(relation regclass, target integer, level text, refuse_blast boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2271,13 +2327,16 @@ begin
     execute format('alter table %s enable always trigger agentdb_audit_truncate',
       v_part);
     execute format('grant select on %s to agentdb_capture', v_part);
+    if refuse_blast and level = 'row' then
+      perform agentdb._create_blast_triggers(v_part);
+    end if;
   end loop;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text) IS 'Creates the audit triggers of a table, with the rights of the caller.';
+COMMENT ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text, refuse_blast boolean) IS 'Creates the audit triggers of a table, with the rights of the caller.';
 
 
 
@@ -2364,8 +2423,8 @@ CREATE VIEW agentdb.audit_column AS
         END AS form,
     ((b.oid < (16384)::oid) OR (b.typtype = 'e'::"char")) AS safe,
     agentdb._is_exact(a.atttypid, a.atttypmod, a.attcollation) AS exact,
-    ((a.attname = ANY (t.redact)) OR (a.attnum = ANY (t.redact_places))) AS redacted,
-    ((a.attname = ANY (t.exclude)) OR (a.attnum = ANY (t.exclude_places))) AS excluded,
+    ((a.attname = ANY (t.redacted)) OR (a.attnum = ANY (t.redacted_places))) AS redacted,
+    ((a.attname = ANY (t.excluded)) OR (a.attnum = ANY (t.excluded_places))) AS excluded,
     k.place AS key_place
    FROM ((((agentdb.audit_target t
      JOIN pg_attribute a ON (((a.attrelid = t.table_oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
@@ -2684,10 +2743,10 @@ begin
   lock table agentdb.audit_target in share row exclusive mode;
   update agentdb.audit_target as t
   set layout = agentdb._layout_now(t.table_oid),
-      exclude_places = array(
+      excluded_places = array(
         select c.place from agentdb.audit_column as c
         where c.audit_target_id = target and c.excluded),
-      redact_places = array(
+      redacted_places = array(
         select c.place from agentdb.audit_column as c
         where c.audit_target_id = target and c.redacted)
   where t.audit_target_id = target;
@@ -3171,7 +3230,8 @@ begin
   else
     execute format('grant execute on function agentdb.%I to %I',
       '_capture_' || target, owner);
-    execute format('grant execute on function agentdb._capture_truncate to %I', owner);
+    execute format('grant execute on function agentdb._capture_truncate, '
+      'agentdb._capture_blast to %I', owner);
   end if;
 end;
 $$;
@@ -3352,6 +3412,26 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._make_lock(name text, first_slot integer, last_slot integer) IS 'Makes the rows that a name lacks and returns how many; raises ZA004 for an ill-formed name.';
+
+
+
+CREATE FUNCTION agentdb._max_rows() RETURNS integer
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    select min(p.blast_radius_rows)
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where a.role_name = session_user
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._max_rows() IS 'How many rows a statement of the session may change; NULL where it is no agent''s.';
 
 
 
@@ -4096,17 +4176,17 @@ begin
     then 'statement' else 'row' end);
   lock table agentdb.audit_target in share row exclusive mode;
   update agentdb.audit_target as t
-  set exclude = _register_audit.exclude,
-      redact = _register_audit.redact,
-      exclude_places = '{}',
-      redact_places = '{}',
+  set excluded = _register_audit.exclude,
+      redacted = _register_audit.redact,
+      excluded_places = '{}',
+      redacted_places = '{}',
       level = chosen,
       refuse_blast = _register_audit.refuse_blast
   where t.table_oid = relation::oid and t.unaudited_at is null
   returning t.audit_target_id into target;
   if target is null then
     insert into agentdb.audit_target as t (
-      table_oid, table_name, level, exclude, redact, refuse_blast, layout
+      table_oid, table_name, level, excluded, redacted, refuse_blast, layout
     )
     values (
       relation, agentdb._table_name(relation), chosen, exclude, redact, refuse_blast, ''
@@ -4416,7 +4496,8 @@ CREATE FUNCTION agentdb._take_back_capture(target integer, owner name) RETURNS v
 begin
   execute format('revoke all on function agentdb.%I from %I',
     '_capture_' || target, owner);
-  execute format('revoke all on function agentdb._capture_truncate from %I', owner);
+  execute format('revoke all on function agentdb._capture_truncate, '
+    'agentdb._capture_blast from %I', owner);
 end;
 $$;
 
@@ -4684,46 +4765,34 @@ COMMENT ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) IS 'SQL
 
 
 
-CREATE FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT max_rows integer) RETURNS record
-    LANGUAGE plpgsql SECURITY DEFINER
+CREATE FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) RETURNS record
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_bound bigint;
 begin
-  select a.agent_id, p.blast_radius_rows into _writer.agent_id, max_rows
-  from agentdb.agent as a
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where a.role_name = session_user and not a.pooled;
-  if found then
-    select case when count(*) = 1 then min(r.run_id) end into _writer.run_id
-    from agentdb.run as r
-    where r.role_name = session_user
-      and r.agent_id = _writer.agent_id
-      and r.ended_at is null;
-  end if;
-  -- Rarely set where the role is an agent's own, and a function call to save.
-  if current_setting('agentdb.run_token', true) <> '' or max_rows is null then
-    v_bound := agentdb._bound_run();
+  if current_setting('agentdb.run_token', true) <> '' then
     select case when r.ended_at is null then r.run_id end, r.agent_id
       into _writer.run_id, _writer.agent_id
     from agentdb.run as r
-    where r.run_id = v_bound and r.role_name = session_user
-    union all
-    select _writer.run_id, _writer.agent_id
-    limit 1;
-    select min(p.blast_radius_rows) into max_rows
-    from agentdb.agent as a
-    join agentdb.policy as p on p.policy_name = a.policy_name
-    where a.role_name = session_user;
+    where r.run_id = (select agentdb._bound_run()) and r.role_name = session_user;
+    if found then
+      return;
+    end if;
   end if;
-  perform agentdb._check_write(coalesce(v_bound, _writer.run_id), _writer.agent_id);
+  select min(a.agent_id), case when count(r.run_id) = 1 then min(r.run_id) end
+    into _writer.agent_id, _writer.run_id
+  from agentdb.agent as a
+  left join agentdb.run as r
+    on r.role_name = session_user
+    and r.agent_id = a.agent_id
+    and r.ended_at is null
+  where a.role_name = session_user and not a.pooled;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT max_rows integer) IS 'Who writes: the session''s agent, its run by the bound token or because it is the only open one, and how many rows its policy allows a statement.';
+COMMENT ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) IS 'Who writes: the session''s agent, and its run by the bound token or because it is the only open one.';
 
 
 
@@ -4791,7 +4860,7 @@ begin
   select r.target, r.chosen into v_target, audit_table.fires
   from agentdb._register_audit(
     relation, exclude, redact, audit_table.level, refuse_blast) as r;
-  perform agentdb._create_triggers(relation, v_target, fires);
+  perform agentdb._create_triggers(relation, v_target, fires, refuse_blast);
   perform agentdb._grant_usage(relation);
   perform agentdb._end_audit(relation, false);
   select t.table_name, t.row_key into audit_table.table_name, audit_table.row_key
@@ -7528,8 +7597,8 @@ CREATE VIEW agentdb.audited_table AS
     ( SELECT array_agg((c.column_name)::text ORDER BY c.key_place) AS array_agg
            FROM agentdb.audit_column c
           WHERE ((c.audit_target_id = t.audit_target_id) AND (c.key_place IS NOT NULL))) AS row_key,
-    exclude,
-    redact,
+    excluded,
+    redacted,
     refuse_blast,
     audited_at,
     audited_by,
@@ -7561,11 +7630,11 @@ COMMENT ON COLUMN agentdb.audited_table.row_key IS 'Its primary key; NULL where 
 
 
 
-COMMENT ON COLUMN agentdb.audited_table.exclude IS 'Columns that are not recorded.';
+COMMENT ON COLUMN agentdb.audited_table.excluded IS 'Columns that are not recorded.';
 
 
 
-COMMENT ON COLUMN agentdb.audited_table.redact IS 'Columns of which only a change is recorded, not the value.';
+COMMENT ON COLUMN agentdb.audited_table.redacted IS 'Columns of which only a change is recorded, not the value.';
 
 
 
@@ -10139,6 +10208,11 @@ GRANT ALL ON FUNCTION agentdb._canonical_key(relation regclass, key jsonb) TO ag
 
 
 
+REVOKE ALL ON FUNCTION agentdb._capture_blast() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._capture_blast() TO agentdb_owner;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._capture_function(target integer) FROM PUBLIC;
 
 
@@ -10274,8 +10348,13 @@ REVOKE ALL ON FUNCTION agentdb._count_denial(name text, run_id bigint, agent_id 
 
 
 
-REVOKE ALL ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text) TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._create_blast_triggers(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._create_blast_triggers(relation regclass) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text, refuse_blast boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text, refuse_blast boolean) TO agentdb_operator;
 
 
 
@@ -10503,6 +10582,11 @@ REVOKE ALL ON FUNCTION agentdb._maintain_audit() FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._make_lock(name text, first_slot integer, last_slot integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._max_rows() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._max_rows() TO agentdb_capture;
 
 
 
@@ -10755,8 +10839,8 @@ GRANT ALL ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) TO ag
 
 
 
-REVOKE ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT max_rows integer) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT max_rows integer) TO agentdb_capture;
+REVOKE ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) TO agentdb_capture;
 
 
 

@@ -77,7 +77,7 @@ def test_operations_attach_and_detach_in_a_migration(
         op: Any = Operations(MigrationContext.configure(connection))
         op.audit_table('Odd "Name', redact=["secret"], refuse_blast=True)
     found = db.execute(
-        "select redact, refuse_blast from agentdb.audited_table"
+        "select redacted, refuse_blast from agentdb.audited_table"
     ).fetchone()
     assert found == (["secret"], True)
     with engine.begin() as connection:

@@ -301,10 +301,10 @@ create table agentdb.audit_target (
   table_oid oid not null,
   table_name text not null,
   level text not null,
-  exclude text[] not null default '{}',
-  redact text[] not null default '{}',
-  exclude_places smallint[] not null default '{}',
-  redact_places smallint[] not null default '{}',
+  excluded text[] not null default '{}',
+  redacted text[] not null default '{}',
+  excluded_places integer[] not null default '{}',
+  redacted_places integer[] not null default '{}',
   refuse_blast boolean not null default false,
   layout text not null,
   audited_at timestamptz not null default clock_timestamp(),
@@ -780,7 +780,7 @@ comment on table agentdb.audit_target is
   'Each attachment of the audit to a table, from audited_at to unaudited_at.';
 comment on column agentdb.audit_target.level is
   'Whether its triggers fire once a statement, which is faster, or once a row.';
-comment on column agentdb.audit_target.redact_places is
+comment on column agentdb.audit_target.redacted_places is
   'The same columns by number: a column that is renamed stays redacted.';
 comment on column agentdb.audit_target.layout is
   'The columns and the key that its capture function was generated for.';
