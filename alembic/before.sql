@@ -61,7 +61,8 @@ begin
     where m.roleid in ('agentdb_owner'::regrole, 'agentdb_capture'::regrole,
                        'agentdb_applier'::regrole)
       and m.member <> current_user::regrole
-      -- Since version 16 the creator of a role keeps the right to grant it, nothing more.
+      -- Since version 16 the creator of a role keeps the right to grant it, nothing
+      -- more.
       and not (m.admin_option
         and coalesce(not (to_jsonb(m) ->> 'set_option')::boolean, false));
   if v_fault is not null then

@@ -58,7 +58,8 @@ values
   (
     'context_jump', 'warning', '0', 'agentdb.context_jump',
     'One large file read whole, and every later call pays for it again.',
-    'select t.recorded_at, t.model, t.input_tokens, t.cached_input_tokens, t.output_tokens
+    'select t.recorded_at, t.model, t.input_tokens, t.cached_input_tokens,
+       t.output_tokens
      from agentdb.token_log as t
      where t.run_id = (:labels ->> ''run'')::bigint
        and t.recorded_at <= :at

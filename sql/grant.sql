@@ -40,7 +40,8 @@ grant execute on function
   agentdb.rule_hung_tool_call,
   agentdb.rule_no_progress, agentdb.rule_missed_tick, agentdb.rule_long_tick,
   agentdb._is_live, agentdb._tenure,
-  agentdb.rule_stale_lock, agentdb.rule_lock_held_too_long, agentdb.rule_lock_contention,
+  agentdb.rule_stale_lock, agentdb.rule_lock_held_too_long,
+  agentdb.rule_lock_contention,
   agentdb.rule_schedule_blocked,
   agentdb.timeline, agentdb.evidence_query
   to agentdb_auditor, agentdb_operator;
@@ -53,7 +54,8 @@ grant execute on function
   agentdb.beat, agentdb.retire_runner,
   agentdb.kill_run, agentdb.kill_agent, agentdb.kill_all,
   agentdb.pause_agent, agentdb.resume_agent, agentdb.drain_run, agentdb.drain_stopped,
-  agentdb.end_sessions, agentdb.reap_transactions, agentdb._note_reaped, agentdb.force_release_lock
+  agentdb.end_sessions, agentdb.reap_transactions, agentdb._note_reaped,
+  agentdb.force_release_lock
   to agentdb_operator;
 
 -- A table's owner fences it, with its own rights.
@@ -88,8 +90,10 @@ grant execute on function
   to agentdb_operator;
 
 -- What a person configures is rows.
-grant insert, update, delete on agentdb.policy, agentdb.receiver, agentdb.budget_override
+grant insert, update, delete
+  on agentdb.policy, agentdb.receiver, agentdb.budget_override
   to agentdb_operator;
-grant insert, delete, update (description, view_name, evidence_query, severity, action, enabled,
+grant insert, delete, update (description, view_name, evidence_query, severity, action,
+  enabled,
   evaluate_every, fire_after, keep_firing, max_alerts, timeout)
   on agentdb.alert_rule to agentdb_operator;

@@ -19,7 +19,8 @@ begin
   from agentdb._current_run(hold_run.run) as c
   join agentdb.agent as a on a.agent_id = c.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name;
-  if until is null or until <= clock_timestamp() or until > clock_timestamp() + v_max then
+  if until is null or until <= clock_timestamp()
+    or until > clock_timestamp() + v_max then
     perform agentdb._refuse(
       format('until must be within the next %s, got %s', agentdb._span(v_max),
         coalesce(until::text, 'NULL')),
@@ -40,7 +41,8 @@ end;
 $$;
 
 comment on function agentdb.hold_run (timestamptz, text, bigint) is
-  'Says that the run waits on purpose until a moment, at most policy.max_hold away: it is not '
+  'Says that the run waits on purpose until a moment, at most policy.max_hold away: '
+  'it is not '
   'taken for stuck until then; raises ZA001, ZA003 or ZA004.';
 
 

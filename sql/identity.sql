@@ -28,7 +28,8 @@ comment on function agentdb._bound_run () is
 
 
 -- Every call of an agent passes here.  With no run to look for it must not ask for one:
--- PostgreSQL would plan a query for NULL anew at each call, at thrice the cost of all else.
+-- PostgreSQL would plan a query for NULL anew at each call, at thrice the cost of all
+-- else.
 create or replace function agentdb._current_run (
   run bigint,
   out run_id bigint,
@@ -67,7 +68,8 @@ end;
 $$;
 
 comment on function agentdb._current_run (bigint) is
-  'Resolves the run of a call: the argument, the bound token, else the role''s only open '
+  'Resolves the run of a call: the argument, the bound token, else the role''s only '
+  'open '
   'run; raises ZA001 or ZA003.';
 
 

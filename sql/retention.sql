@@ -1,7 +1,7 @@
 -- Retention of what is not partitioned: it follows its run, an alert or the clock.
 
--- What only an open run needs goes a day after its end: ids of calls, which make a retry
--- count once, tokens, reservations.  The run itself stays as long as its logs do.
+-- What only an open run needs goes a day after its end: ids of calls, which make a
+-- retry count once, tokens, reservations.  The run itself stays as long as its logs do.
 create or replace function agentdb._forget_runs (keep interval)
   returns bigint
   language plpgsql
@@ -63,5 +63,6 @@ end;
 $$;
 
 comment on function agentdb._forget_alerts (interval) is
-  'Removes alerts resolved before the retention with their messages, runners silent for a '
+  'Removes alerts resolved before the retention with their messages, runners silent '
+  'for a '
   'week, and hours no baseline needs; returns how many alerts.';

@@ -39,7 +39,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_budget_low (timestamptz) is
-  'Budgets of runs recent at a moment of which policy.budget_low_share is spent, counted '
+  'Budgets of runs recent at a moment of which policy.budget_low_share is spent, '
+  'counted '
   'as they stand now.';
 
 
@@ -53,11 +54,14 @@ comment on view agentdb.budget_low is
 
 -- A reservation is seen before its prompt is sent: the bomb is told of before it costs.
 create or replace function agentdb._prompt (since timestamptz, as_of timestamptz)
-  returns table (agent_id bigint, run_id bigint, at timestamptz, tokens bigint, sent boolean)
+  returns table (
+    agent_id bigint, run_id bigint, at timestamptz, tokens bigint, sent boolean
+  )
   language sql
   stable
 begin atomic
-  select t.agent_id, t.run_id, t.recorded_at, t.input_tokens + t.cached_input_tokens, true
+  select
+    t.agent_id, t.run_id, t.recorded_at, t.input_tokens + t.cached_input_tokens, true
   from agentdb.token_log as t
   where t.recorded_at > since
     and t.recorded_at <= as_of
@@ -107,7 +111,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_context_jump (timestamptz) is
-  'Runs with a prompt more than policy.context_jump_factor times the one before it, sent or '
+  'Runs with a prompt more than policy.context_jump_factor times the one before it, '
+  'sent or '
   'reserved.';
 
 

@@ -144,7 +144,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_input_spike (timestamptz) is
-  'Agents whose input tokens are over policy.token_rate_factor times their own average.';
+  'Agents whose input tokens are over policy.token_rate_factor times their own '
+  'average.';
 
 
 create or replace view agentdb.input_spike as

@@ -1,6 +1,7 @@
--- Stop: operators kill runs and agents, pause and resume agents.  kill_* marks; after its
--- COMMIT drain_run waits for writers in flight, and from then on nothing of the run
--- commits to an audited table.  It is two calls because a function cannot commit between.
+-- Stop: operators kill runs and agents, pause and resume agents.  kill_* marks; after
+-- its COMMIT drain_run waits for writers in flight, and from then on nothing of the run
+-- commits to an audited table.  It is two calls because a function cannot commit
+-- between.
 
 create or replace function agentdb._check_reason (reason text)
   returns void
@@ -10,8 +11,10 @@ create or replace function agentdb._check_reason (reason text)
 as $$
 begin
   if reason is null or reason !~ '[^[:space:]]' then
-    perform agentdb._refuse('a reason is required', 'Say why in a few words: it is what the '
-      'agent is told, and what stays in stop_log.');
+    perform agentdb._refuse(
+      'a reason is required',
+      'Say why in a few words: the agent is told, and it stays in stop_log.'
+    );
   end if;
 end;
 $$;
@@ -39,7 +42,8 @@ end;
 $$;
 
 comment on function agentdb._note_stop () is
-  'Leaves the transaction of a stop where older snapshots find it; stops go one at a time.';
+  'Leaves the transaction of a stop where older snapshots find it; stops go one at '
+  'a time.';
 
 
 create or replace function agentdb._log_stop (
@@ -161,7 +165,8 @@ begin
   if not found then
     raise exception 'there is no run %', coalesce(run::text, 'NULL')
       using errcode = 'ZA006',
-            hint = 'select run_id, agent_name from agentdb.run_summary where state = ''running'';';
+            hint = 'select run_id, agent_name from agentdb.run_summary '
+              'where state = ''running'';';
   elsif v_outcome <> 'killed' then
     perform agentdb._refuse_closed_run(kill_run.run);
   end if;
@@ -174,7 +179,8 @@ end;
 $$;
 
 comment on function agentdb.kill_run (bigint, text) is
-  'Kills an open run: commit, then call drain_run to be sure that nothing of it commits any '
+  'Kills an open run: commit, then call drain_run to be sure that nothing of it '
+  'commits any '
   'more; killing again is harmless; raises ZA003, ZA004 or ZA006.';
 
 
@@ -189,7 +195,8 @@ declare
 begin
   select a.agent_id into v_agent_id from agentdb.agent as a where a.agent_name = agent;
   if v_agent_id is null then
-    raise exception 'there is no agent %', coalesce(agentdb._clean_text(agent, 100), 'NULL')
+    raise exception 'there is no agent %',
+        coalesce(agentdb._clean_text(agent, 100), 'NULL')
       using errcode = 'ZA006', hint = 'select agent_name from agentdb.agent;';
   end if;
   return v_agent_id;
@@ -246,7 +253,8 @@ end;
 $$;
 
 comment on function agentdb.kill_agent (text, text) is
-  'Kills all open runs of an agent and lets it start none until resume_agent; commit, then '
+  'Kills all open runs of an agent and lets it start none until resume_agent; '
+  'commit, then '
   'drain_run each; raises ZA004 or ZA006.';
 
 
@@ -267,63 +275,3 @@ $$;
 
 comment on function agentdb.kill_all (text) is
   'Kills every agent: commit, then drain_run each run; raises ZA004.';
-
-
-create or replace function agentdb.pause_agent (agent text, reason text)
-  returns table (agent_name text, runs_paused bigint)
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '2s'
-as $$
-declare
-  v_agent_id bigint := agentdb._agent_of(agent);
-begin
-  perform agentdb._check_reason(reason);
-  perform agentdb._note_stop();
-  perform agentdb._stop_agent(v_agent_id, 'paused', pause_agent.reason);
-  perform agentdb._log_stop(v_agent_id, null, 'pause', pause_agent.reason, null);
-  insert into agentdb.run_stop (run_id, kind, reason)
-  select r.run_id, 'paused', agentdb._clean_text(pause_agent.reason, 500)
-  from agentdb.run as r
-  where r.agent_id = v_agent_id
-    and r.ended_at is null
-  on conflict on constraint run_stop_pkey do nothing;
-  get diagnostics runs_paused = row_count;
-  agent_name := agent;
-  return next;
-end;
-$$;
-
-comment on function agentdb.pause_agent (text, text) is
-  'Refuses every call and every audited write of an agent until resume_agent; raises ZA004 or '
-  'ZA006.';
-
-
-create or replace function agentdb.resume_agent (agent text, reason text)
-  returns table (agent_name text, runs_resumed bigint)
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '2s'
-as $$
-declare
-  v_agent_id bigint := agentdb._agent_of(agent);
-begin
-  perform agentdb._check_reason(reason);
-  perform agentdb._log_stop(v_agent_id, null, 'resume', resume_agent.reason, null);
-  delete from agentdb.agent_stop as s where s.agent_id = v_agent_id;
-  delete from agentdb.run_stop as s
-  using agentdb.run as r
-  where r.run_id = s.run_id
-    and r.agent_id = v_agent_id
-    and s.kind = 'paused';
-  get diagnostics runs_resumed = row_count;
-  agent_name := agent;
-  return next;
-end;
-$$;
-
-comment on function agentdb.resume_agent (text, text) is
-  'Lets an agent go on that was paused, or start again that was killed; killed runs stay '
-  'dead; raises ZA004 or ZA006.';

@@ -1,7 +1,8 @@
--- Whether a run may still act.  A stop is a row of its own, run_stop, so that no lock an
--- agent holds on its run delays it.  Every write of an agent to an audited table locks
--- the row of its run (FOR KEY SHARE) before it looks for a stop: who stops commits the
--- row first and then waits for these locks, and after that no write can commit.
+-- Whether a run may still act.  A stop is a row of its own, run_stop, so that no lock
+-- an agent holds on its run delays it.  Every write of an agent to an audited table
+-- locks the row of its run (FOR KEY SHARE) before it looks for a stop: who stops
+-- commits the row first and then waits for these locks, and after that no write can
+-- commit.
 
 create or replace function agentdb._refuse_stopped (kind text, reason text, what text)
   returns void
@@ -14,11 +15,13 @@ begin
     raise exception '% was killed: %', what, reason
       using errcode = 'ZA040',
             hint = 'Stop now: do nothing more for this work, do not retry and do not '
-              'start another run.  An operator has decided, and decides what comes next.';
+              'start another run.  An operator has decided, and decides what comes '
+              'next.';
   end if;
   raise exception '% is paused: %', what, reason
     using errcode = 'ZA041',
-          hint = 'Wait, and try the same call again in a minute; an operator resumes it.';
+          hint = 'Wait, and try the same call again in a minute; an operator resumes '
+            'it.';
 end;
 $$;
 
@@ -55,7 +58,8 @@ end;
 $$;
 
 comment on function agentdb._check_snapshot () is
-  'Raises 40001 in a REPEATABLE READ or SERIALIZABLE transaction that is older than a stop.';
+  'Raises 40001 in a REPEATABLE READ or SERIALIZABLE transaction that is older than '
+  'a stop.';
 
 
 create or replace function agentdb._check_stop (run bigint)
@@ -80,7 +84,8 @@ end;
 $$;
 
 comment on function agentdb._check_stop (bigint) is
-  'Raises ZA040 or ZA041 for a run that was stopped, 40001 where the snapshot is too old to '
+  'Raises ZA040 or ZA041 for a run that was stopped, 40001 where the snapshot is '
+  'too old to '
   'know.';
 
 
@@ -109,8 +114,8 @@ comment on function agentdb._check_last_run (name) is
   'Raises ZA040 or ZA041 where the last run of a role was stopped.';
 
 
--- Without a run there is the agent: its writes stop with its last run, until it may start
--- another.
+-- Without a run there is the agent: its writes stop with its last run, until it may
+-- start another.
 create or replace function agentdb._check_idle_agent (agent bigint)
   returns void
   language plpgsql
@@ -190,5 +195,6 @@ end;
 $$;
 
 comment on function agentdb._check_write (bigint, bigint) is
-  'Refuses a write of a stopped run, and holds a stop that comes now until it is committed; '
+  'Refuses a write of a stopped run, and holds a stop that comes now until it is '
+  'committed; '
   'raises ZA040, ZA041 or 40001.';

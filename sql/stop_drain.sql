@@ -1,9 +1,12 @@
--- After a stop: waiting for writers in flight, ending sessions, and what a stop or a TTL
--- cannot free, a transaction that an agent leaves open.
+-- After a stop: waiting for writers in flight, ending sessions, and what a stop or a
+-- TTL cannot free, a transaction that an agent leaves open.
 
 -- FOR UPDATE waits for every writer that locked the run before the stop was committed;
 -- none can lock it after.
-create or replace function agentdb.drain_run (run bigint, patience interval default '10 seconds')
+create or replace function agentdb.drain_run (
+  run bigint,
+  patience interval default '10 seconds'
+)
   returns table (run_id bigint, drained boolean)
   language plpgsql
   security definer
@@ -28,7 +31,9 @@ begin
     for update;
     drained := true;
     perform agentdb._end_killed(run);
-    update agentdb.run_stop as s set drained_at = clock_timestamp() where s.run_id = run;
+    update agentdb.run_stop as s
+    set drained_at = clock_timestamp()
+    where s.run_id = run;
   exception when lock_not_available then
     drained := false;
   end;
@@ -37,13 +42,15 @@ end;
 $$;
 
 comment on function agentdb.drain_run (bigint, interval) is
-  'Waits until no writer of a stopped run is in flight: drained true, and nothing of it '
-  'commits to an audited table any more; false when its transactions outlast the patience; '
+  'Waits until no writer of a stopped run is in flight: drained true, and nothing '
+  'of it '
+  'commits to an audited table any more; false when its transactions outlast the '
+  'patience; '
   'raises ZA004.';
 
 
--- With the rights of the caller: who may not signal a session is told, and the kill holds
--- all the same.
+-- With the rights of the caller: who may not signal a session is told, and the kill
+-- holds all the same.
 create or replace function agentdb.end_sessions (run bigint)
   returns table (pid integer, ended boolean, problem text)
   language plpgsql
@@ -82,11 +89,16 @@ end;
 $$;
 
 comment on function agentdb.end_sessions (bigint) is
-  'Ends the sessions of a stopped run''s login role, where they are its alone and the caller '
+  'Ends the sessions of a stopped run''s login role, where they are its alone and '
+  'the caller '
   'may; says what became of each.';
 
 
-create or replace function agentdb._note_reaped (pid integer, role_name name, age interval)
+create or replace function agentdb._note_reaped (
+  pid integer,
+  role_name name,
+  age interval
+)
   returns void
   language plpgsql
   security definer
@@ -139,7 +151,8 @@ end;
 $$;
 
 comment on function agentdb.reap_transactions () is
-  'Ends sessions of agents whose transaction is older than policy.max_transaction, where the '
+  'Ends sessions of agents whose transaction is older than policy.max_transaction, '
+  'where the '
   'caller may see and signal them (pg_read_all_stats, pg_signal_backend).';
 
 
@@ -158,4 +171,5 @@ as $$
 $$;
 
 comment on function agentdb.drain_stopped () is
-  'Drains killed runs that nobody has drained yet; the runner calls it after a rule killed.';
+  'Drains killed runs that nobody has drained yet; the runner calls it after a rule '
+  'killed.';

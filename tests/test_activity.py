@@ -54,7 +54,13 @@ def test_totals_are_those_of_the_logs(db: Connection, agent: Connection) -> None
         "output_tokens": 21,
         "cost": 1.5,
     }
-    assert value(db, "select sum(input_tokens + cached_input_tokens + output_tokens)::int from agentdb.token_hour") == 411
+    assert (
+        value(
+            db,
+            "select sum(input_tokens + cached_input_tokens + output_tokens)::int from agentdb.token_hour",
+        )
+        == 411
+    )
 
 
 def test_rolling_up_again_counts_nothing_twice(

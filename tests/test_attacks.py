@@ -93,7 +93,9 @@ def test_temporary_objects_shadow_nothing(db: Connection, agent: Connection) -> 
     agent.execute("create temp table policy (x int)")
     agent.execute("set search_path = pg_temp, pg_catalog, public")
     agent.execute("select agentdb.log_progress('step')")
-    agent.execute("select agentdb.log_tool_call_many('[{\"tool\": \"t\", \"ok\": \"true\"}]')")
+    agent.execute(
+        'select agentdb.log_tool_call_many(\'[{"tool": "t", "ok": "true"}]\')'
+    )
     agent.execute("select agentdb.end_run()")
     assert value(agent, "select count(*) from pg_temp.stolen") == 0
     assert value(db, "select recorded_at from agentdb.progress_log") is not None

@@ -369,7 +369,7 @@ def test_wide_statement_on_partitions_is_refused_too(
     register(db)
     agent = connect(db.info.dbname, "agent_a")
     for statement in ("update p set v = 1", "delete from p1", "delete from p"):
-        assert refusal(agent, statement).sqlstate == "ZA031"  # type: ignore[arg-type]
+        assert refusal(agent, statement).sqlstate == "ZA031"
     agent.execute("update p1 set v = 1 where id < 3")
     db.execute("update p set v = 2; select agentdb.unaudit_table('p')")
     assert value(db, "select count(*) from pg_trigger where tgname ~ 'agentdb'"

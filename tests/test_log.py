@@ -8,7 +8,8 @@ from .agents import age, refusal, register, rows, start, value
 from .conftest import Connect, Connection
 
 LOGS = (
-    "progress_log", "tool_call_log", "token_log", "alert_log", "lock_log", "audit_log"
+    "progress_log", "tool_call_log", "token_log", "alert_log", "lock_log", "audit_log",
+    "stop_log",
 )  # fmt: skip
 
 

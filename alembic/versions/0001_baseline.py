@@ -865,7 +865,15 @@ comment on table agentdb.runner is
   'Runners that have reported, and when each of their loops last succeeded.';
 """
 
-LOGS = ("progress_log", "tool_call_log", "token_log", "alert_log", "audit_log", "lock_log", "stop_log")
+LOGS = (
+    "progress_log",
+    "tool_call_log",
+    "token_log",
+    "alert_log",
+    "audit_log",
+    "lock_log",
+    "stop_log",
+)
 
 # A row whose day has no partition yet lands in the default one; maintain() moves it.
 PARTITIONS = """

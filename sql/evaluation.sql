@@ -1,0 +1,120 @@
+-- Evaluation: which rule is due, the query to run for it, and what happens when it
+-- fails. Any number of runners may ask; each rule goes to one of them.
+
+create or replace view agentdb.broken_rule as
+  select
+    jsonb_build_object('rule', r.rule_name) as labels,
+    r.failures::double precision as value,
+    jsonb_build_object(
+      'summary', format('rule %s has failed %s times in a row: %s',
+        r.rule_name, r.failures, left(r.error, 200)),
+      'threshold', 3
+    ) as annotations
+  from agentdb.alert_rule as r
+  where r.enabled
+    and r.failures >= 3;
+
+comment on view agentdb.broken_rule is
+  'Rule: rules that cannot be evaluated; while one is broken it watches nothing.';
+
+
+-- The name is quoted and not looked up: looking up fails without USAGE on its schema,
+-- and one rule must not keep the others from being claimed.
+create or replace function agentdb._rule_query (view_name text, max_alerts integer)
+  returns text
+  language sql
+  immutable
+  return format(
+    'select coalesce(jsonb_agg(r), ''[]'') from ('
+      'select v.labels, v.value, v.annotations from %I.%I as v limit %s) as r',
+    (parse_ident(view_name))[1], (parse_ident(view_name))[2], max_alerts + 1
+  );
+
+comment on function agentdb._rule_query (text, integer) is
+  'The statement that yields a rule''s rows as one JSON array, one row more than '
+  'allowed.';
+
+
+create or replace function agentdb.claim_rule ()
+  returns table (
+    rule_name text, query text, evaluation bigint, timeout_ms integer,
+    max_alerts integer
+  )
+  language sql
+  volatile
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+  update agentdb.alert_rule as r
+  set next_evaluation_at = case
+        when r.next_evaluation_at + r.evaluate_every > clock_timestamp()
+          then r.next_evaluation_at + r.evaluate_every
+        else clock_timestamp() + r.evaluate_every
+      end,
+      evaluation = r.evaluation + 1
+  where r.rule_name = (
+    select c.rule_name
+    from agentdb.alert_rule as c
+    where c.enabled
+      and c.next_evaluation_at <= clock_timestamp()
+    order by c.next_evaluation_at
+    limit 1
+    for update skip locked
+  )
+  returning
+    r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), r.evaluation,
+    (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts;
+$$;
+
+comment on function agentdb.claim_rule () is
+  'Takes the rule that is due longest and returns the query to run for it; no row '
+  'when none is due.';
+
+
+create or replace function agentdb.next_evaluation_ms ()
+  returns integer
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select least(60000, greatest(0, coalesce(ceil(
+    extract(epoch from min(r.next_evaluation_at) - clock_timestamp()) * 1000
+  ), 60000)))::integer
+  from agentdb.alert_rule as r
+  where r.enabled;
+$$;
+
+comment on function agentdb.next_evaluation_ms () is
+  'Milliseconds until a rule is due, at most 60000.';
+
+
+create or replace function agentdb.fail_rule (
+  rule_name text,
+  evaluation bigint,
+  error text
+)
+  returns boolean
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  -- Its alerts keep their state: not knowing is neither trouble nor its end.
+  update agentdb.alert_rule as r
+  set failures = r.failures + 1,
+      failed_at = clock_timestamp(),
+      error = agentdb._clean_text(fail_rule.error, 2000),
+      next_evaluation_at = clock_timestamp()
+        + least(r.evaluate_every * power(2, least(r.failures, 10)), '5 minutes')
+  where r.rule_name = fail_rule.rule_name
+    and r.evaluation = fail_rule.evaluation;
+  return found;
+end;
+$$;
+
+comment on function agentdb.fail_rule (text, bigint, text) is
+  'Records that an evaluation failed and puts the next one off, doubling up to 5 '
+  'minutes; false when another came between.';

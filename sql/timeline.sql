@@ -1,0 +1,65 @@
+-- The timeline: everything a run did, from all of its logs.
+
+-- Events of the same instant keep the order in which they were logged.
+create or replace function agentdb.timeline (run bigint)
+  returns table (
+    at timestamptz, kind text, what text, ok boolean, tokens bigint, details jsonb
+  )
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with span as (
+    select r.run_id, r.started_at, r.ended_at, r.outcome, r.summary, r.purpose
+    from agentdb.run as r
+    where r.run_id = timeline.run
+  ),
+  event (at, place, kind, what, ok, tokens, details) as (
+    select s.started_at, 0::bigint, 'start', coalesce(s.purpose, 'run began'),
+      null::boolean, null::bigint, null::jsonb
+    from span as s
+    union all
+    select p.recorded_at, p.progress_log_id, 'progress', p.step, null, null, p.details
+    from span as s
+    join agentdb.progress_log as p
+      on p.run_id = s.run_id and p.recorded_at >= s.started_at
+    union all
+    select c.recorded_at, c.tool_call_log_id, 'tool call',
+      c.tool || coalesce(': ' || c.error, ''), c.ok, null, c.args
+    from span as s
+    join agentdb.tool_call_log as c
+      on c.run_id = s.run_id and c.recorded_at >= s.started_at
+    union all
+    select c.began_at, 0, 'in flight', c.tool, null, null, c.args
+    from span as s
+    join agentdb.tool_call as c on c.run_id = s.run_id and c.ended_at is null
+    union all
+    select t.recorded_at, t.token_log_id, 'tokens',
+      coalesce(t.model, 'model call'), null,
+      t.input_tokens + t.cached_input_tokens + t.output_tokens,
+      jsonb_build_object('input', t.input_tokens, 'cached_input', t.cached_input_tokens,
+        'output', t.output_tokens)
+    from span as s
+    join agentdb.token_log as t
+      on t.run_id = s.run_id and t.recorded_at >= s.started_at
+    union all
+    select l.recorded_at, l.alert_log_id, 'alert',
+      format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state), null, null, a.labels
+    from span as s
+    join agentdb.alert as a on a.labels ->> 'run' = s.run_id::text
+    join agentdb.alert_log as l
+      on l.alert_id = a.alert_id and l.recorded_at >= s.started_at
+    union all
+    select s.ended_at, 9223372036854775807, 'end',
+      concat_ws(': ', s.outcome, s.summary), s.outcome = 'succeeded', null, null
+    from span as s
+    where s.ended_at is not null
+  )
+  select e.at, e.kind, e.what, e.ok, e.tokens, e.details
+  from event as e
+  order by e.at, e.place;
+$$;
+
+comment on function agentdb.timeline (bigint) is
+  'Everything a run did, in order: steps, tool calls, calls in flight, tokens, '
+  'alerts, its end.';

@@ -1,0 +1,119 @@
+-- Tool calls in flight: begun and not ended, so that one that hangs is seen.
+
+create or replace function agentdb.begin_tool_call (
+  tool text,
+  args jsonb default null,
+  call_id text default null,
+  run bigint default null
+)
+  returns table (run_id bigint, call text, repeated boolean, began_at timestamptz)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint;
+begin
+  perform agentdb._check_tool(tool, call_id);
+  select c.run_id, c.agent_id into begin_tool_call.run_id, v_agent_id
+  from agentdb._current_run(begin_tool_call.run) as c;
+  perform agentdb._check_open_calls(begin_tool_call.run_id);
+  call := coalesce(call_id, gen_random_uuid()::text);
+  insert into agentdb.tool_call as c (run_id, call_id, agent_id, tool, args)
+  values (
+    begin_tool_call.run_id, call, v_agent_id, agentdb._clean_text(tool, 200),
+    agentdb._bounded_json(args, 65536)
+  )
+  on conflict on constraint tool_call_pkey do nothing
+  returning c.began_at into begin_tool_call.began_at;
+  repeated := not found;
+  return next;
+end;
+$$;
+
+comment on function agentdb.begin_tool_call (text, jsonb, text, bigint) is
+  'Records that a tool call begins and returns the id to end it with; until then it '
+  'is in flight; raises ZA001, ZA003, ZA004 or ZA005.';
+
+
+create or replace function agentdb._check_open_calls (run bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (
+    select count(*) from agentdb.tool_call as c
+    where c.run_id = run and c.ended_at is null
+  ) >= 1000 then
+    raise exception 'run % has 1000 tool calls in flight', run
+      using errcode = 'ZA005',
+            hint = 'End those that are over: '
+              'select * from agentdb.end_tool_call(call_id => …);';
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_open_calls (bigint) is
+  'Raises ZA005 where a run has 1000 tool calls in flight: more are a leak, not work.';
+
+
+create or replace function agentdb.end_tool_call (
+  call_id text,
+  ok boolean default true,
+  error text default null,
+  result_size bigint default null,
+  run bigint default null
+)
+  returns table (run_id bigint, repeated boolean, duration interval)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint;
+  v_tool text;
+  v_args jsonb;
+begin
+  if ok is null or result_size < 0 then
+    perform agentdb._refuse('ok must not be NULL and result_size not negative',
+      'Say true or false, and the size of the result.');
+  end if;
+  select c.run_id, c.agent_id into end_tool_call.run_id, v_agent_id
+  from agentdb._current_run(end_tool_call.run) as c;
+  update agentdb.tool_call as c
+  set ended_at = clock_timestamp(),
+      args = null
+  from agentdb.tool_call as former
+  where c.run_id = end_tool_call.run_id
+    and c.call_id = end_tool_call.call_id
+    and c.ended_at is null
+    and former.run_id = c.run_id
+    and former.call_id = c.call_id
+  returning former.tool, former.args, c.ended_at - c.began_at
+    into v_tool, v_args, end_tool_call.duration;
+  repeated := not found;
+  if not repeated then
+    perform agentdb._insert_tool_call(
+      end_tool_call.run_id, v_agent_id, v_tool, v_args, ok, error, result_size,
+      end_tool_call.duration, end_tool_call.call_id
+    );
+  elsif not exists (
+    select from agentdb.tool_call as c
+    where c.run_id = end_tool_call.run_id and c.call_id = end_tool_call.call_id
+  ) then
+    raise exception 'run % began no tool call %', end_tool_call.run_id,
+        agentdb._clean_text(call_id, 100)
+      using errcode = 'ZA006',
+            hint = 'Use the id that begin_tool_call() returned, or record the whole '
+              'call at once with log_tool_call().';
+  end if;
+  return next;
+end;
+$$;
+
+comment on function agentdb.end_tool_call (text, boolean, text, bigint, bigint) is
+  'Records how a begun tool call ended, timed by the database; a second end changes '
+  'nothing; raises ZA001, ZA003, ZA004 or ZA006.';
