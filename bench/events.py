@@ -78,7 +78,7 @@ def rate(server: LocalServer, script: str, clients: int, seconds: int) -> float:
     with tempfile.NamedTemporaryFile("w", suffix=".sql") as file:
         file.write(script + ";\n")
         file.flush()
-        command = [server.bin / "pgbench", "-n", "-M", "prepared", "-f", file.name]
+        command = [str(server.bin / "pgbench"), "-n", "-M", "prepared", "-f", file.name]
         options = ["-c", str(clients), "-j", "2", "-T", str(seconds)]
         return _tps([*command, *options, server.dsn(user="agent_1")])
 
@@ -104,7 +104,9 @@ def main(seconds: int = 2) -> None:
                     )
                     for _ in range(ROUNDS)
                 ]
-                bare, ours = (statistics.median(side) for side in zip(*pairs))
+                bare, ours = (
+                    statistics.median(side) for side in zip(*pairs, strict=True)
+                )
                 print(
                     f"{call:16}{clients:8}{bare:10.0f} tps{ours:8.0f} tps"
                     f"{ours / bare:8.2f}"

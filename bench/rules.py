@@ -36,11 +36,13 @@ SETTINGS = {
 }
 PEOPLE = """
 insert into agentdb.agent (agent_name, role_name, pooled, policy_name)
-select 'a' || i, 'r' || i, true, 'default' from generate_series(1, %(agents)s) as i;
+select 'a' || i, 'r' || i, true, 'default'
+from generate_series(1, %(agents)s) as i;
 insert into agentdb.run (
   agent_id, role_name, pooled, conversation, started_at, ended_at, outcome
 )
-select a.agent_id, a.role_name, true, 'c', now() - d * interval '1 day' - interval '20 minutes',
+select a.agent_id, a.role_name, true, 'c',
+  now() - d * interval '1 day' - interval '20 minutes',
   case when d > 0 then now() - d * interval '1 day' end,
   case when d > 0 then 'succeeded' end
 from agentdb.agent as a cross join generate_series(0, %(days)s - 1) as d;
@@ -50,7 +52,8 @@ HISTORY = """
 insert into agentdb.{log} (run_id, agent_id, recorded_at, {columns})
 select r.run_id, r.agent_id,
   now() - interval '61 minutes'
-    - ({days} * 86400 - 3700) * (1 - i / {rows}::double precision) * interval '1 second',
+    - ({days} * 86400 - 3700) * (1 - i / {rows}::double precision)
+      * interval '1 second',
   {values}
 from generate_series(1, {rows}) as i
 join agentdb.run as r on r.run_id = 1 + (i * 7919::bigint) % ({agents} * {days});

@@ -1,8 +1,8 @@
 """Measures how long a kill takes while the killed run's sessions write.
 
-Prints the median, p99 and maximum of kill_run and of kill_run with drain_run, beside the
-median of one write of the same sessions: a kill waits for the writers in flight, so its
-time is read as a multiple of theirs.  Counts commits after the return: it must be 0.
+Prints the median, p99 and maximum of kill_run and of kill_run with drain_run, beside
+the median of one write of the same sessions: a kill waits for the writers in flight, so
+its time is read as a multiple of theirs.  Counts commits after the return: it must be 0.
 Run as ``python -m bench.stop [KILLS]``.
 """
 

@@ -52,17 +52,20 @@ comment on function agentdb._layout (oid) is
 -- One query where no token is bound: it is asked at every statement of an agent.
 create or replace function agentdb._writer (out agent_id bigint, out run_id bigint)
   language plpgsql
-  stable
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_bound bigint;
 begin
   if current_setting('agentdb.run_token', true) <> '' then
+    v_bound := agentdb._bound_run();
     select case when r.ended_at is null then r.run_id end, r.agent_id
       into _writer.run_id, _writer.agent_id
     from agentdb.run as r
-    where r.run_id = (select agentdb._bound_run()) and r.role_name = session_user;
+    where r.run_id = v_bound and r.role_name = session_user;
     if found then
+      perform agentdb._check_write(v_bound, _writer.agent_id);
       return;
     end if;
   end if;
@@ -74,12 +77,13 @@ begin
     and r.agent_id = a.agent_id
     and r.ended_at is null
   where a.role_name = session_user and not a.pooled;
+  perform agentdb._check_write(_writer.run_id, _writer.agent_id);
 end;
 $$;
 
 comment on function agentdb._writer () is
-  'Who writes: the session''s agent, and its run by the bound token or because it is the '
-  'only open one.';
+  'Who writes: the session''s agent, and its run by the bound token or because it '
+  'is the only open one; refuses a stopped run, see _check_write().';
 
 
 create or replace function agentdb._max_rows ()

@@ -75,9 +75,18 @@ create or replace function agentdb._begin_sql (target integer, level text)
   elsif tg_op = 'DELETE' then
     select agentdb._layout(%1$s) = %2$L into capture.v_same from agentdb_old limit 1;
   else
-    select agentdb._layout(%1$s) = %2$L, (select true from agentdb_old offset 1 limit 1)
-      into capture.v_same, capture.v_many
-    from agentdb_new limit 1;
+    -- One query finds the usual case: one row, and the table is as it was.
+    select * into v_old
+    from agentdb_old
+    where agentdb._layout(%1$s) = %2$L
+      and not exists (select from agentdb_old offset 1);
+    if found then
+      select * into v_new from agentdb_new;
+      v_same := true;
+    else
+      v_many := true;
+      select agentdb._layout(%1$s) = %2$L into capture.v_same from agentdb_new limit 1;
+    end if;
   end if;
   if v_same is null then
     return null;
@@ -176,9 +185,7 @@ create or replace function agentdb._statement_write_sql (target integer)
     agentdb._capture_sql(target, 'UPDATE', agentdb._context_sql()),
     case when agentdb._key_sql(target, 'n') <> 'null::jsonb' then format($one$
   elsif v_many is null then
-    -- One row: to compare it here is cheaper than to start a wide plan.
-    select * into v_old from agentdb_old;
-    select * into v_new from agentdb_new;
+    -- To compare it here is cheaper than to start a wide plan.
     %s$one$, agentdb._one_row_sql(target)) else '' end
   );
 

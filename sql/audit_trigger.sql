@@ -51,7 +51,8 @@ end;
 $$;
 
 comment on function agentdb._create_blast_triggers (regclass) is
-  'Creates the triggers that refuse statements over the limit on a table audited by row.';
+  'Creates the triggers that refuse statements over the limit on a table that is '
+  'audited by row.';
 
 
 create or replace function agentdb._create_triggers (

@@ -113,7 +113,8 @@ begin
       and r.action <> 'notify'
       -- A run that has ended by itself, or an agent that is no more, needs no stopping.
       and (n.run_id is not null or not a.labels ? 'run')
-      and exists (select from agentdb.agent as g where g.agent_name = a.labels ->> 'agent')
+      and exists (
+        select from agentdb.agent as g where g.agent_name = a.labels ->> 'agent')
   loop
     if v_action = 'block' then
       perform agentdb.pause_agent(v_agent, v_reason);
@@ -314,7 +315,8 @@ declare
 begin
   select a.agent_id into v_agent_id from agentdb.agent as a where a.agent_name = agent;
   if v_agent_id is null then
-    raise exception 'there is no agent %', coalesce(agentdb._clean_text(agent, 100), 'NULL')
+    raise exception 'there is no agent %',
+        coalesce(agentdb._clean_text(agent, 100), 'NULL')
       using errcode = 'ZA006', hint = 'select agent_name from agentdb.agent;';
   end if;
   return v_agent_id;
@@ -406,9 +408,18 @@ CREATE FUNCTION agentdb._begin_sql(target integer, level text) RETURNS text
   elsif tg_op = ''DELETE'' then
     select agentdb._layout(%1$s) = %2$L into capture.v_same from agentdb_old limit 1;
   else
-    select agentdb._layout(%1$s) = %2$L, (select true from agentdb_old offset 1 limit 1)
-      into capture.v_same, capture.v_many
-    from agentdb_new limit 1;
+    -- One query finds the usual case: one row, and the table is as it was.
+    select * into v_old
+    from agentdb_old
+    where agentdb._layout(%1$s) = %2$L
+      and not exists (select from agentdb_old offset 1);
+    if found then
+      select * into v_new from agentdb_new;
+      v_same := true;
+    else
+      v_many := true;
+      select agentdb._layout(%1$s) = %2$L into capture.v_same from agentdb_new limit 1;
+    end if;
   end if;
   if v_same is null then
     return null;
@@ -1828,8 +1839,10 @@ CREATE FUNCTION agentdb._check_reason(reason text) RETURNS void
     AS $$
 begin
   if reason is null or reason !~ '[^[:space:]]' then
-    perform agentdb._refuse('a reason is required', 'Say why in a few words: it is what the '
-      'agent is told, and what stays in stop_log.');
+    perform agentdb._refuse(
+      'a reason is required',
+      'Say why in a few words: the agent is told, and it stays in stop_log.'
+    );
   end if;
 end;
 $$;
@@ -2288,7 +2301,7 @@ $_$;
 
 
 
-COMMENT ON FUNCTION agentdb._create_blast_triggers(relation regclass) IS 'Creates the triggers that refuse statements over the limit on a table audited by row.';
+COMMENT ON FUNCTION agentdb._create_blast_triggers(relation regclass) IS 'Creates the triggers that refuse statements over the limit on a table that is audited by row.';
 
 
 
@@ -4047,11 +4060,13 @@ begin
     raise exception '% was killed: %', what, reason
       using errcode = 'ZA040',
             hint = 'Stop now: do nothing more for this work, do not retry and do not '
-              'start another run.  An operator has decided, and decides what comes next.';
+              'start another run.  An operator has decided, and decides what comes '
+              'next.';
   end if;
   raise exception '% is paused: %', what, reason
     using errcode = 'ZA041',
-          hint = 'Wait, and try the same call again in a minute; an operator resumes it.';
+          hint = 'Wait, and try the same call again in a minute; an operator resumes '
+            'it.';
 end;
 $$;
 
@@ -4438,9 +4453,7 @@ CREATE FUNCTION agentdb._statement_write_sql(target integer) RETURNS text
     %4$s;
   end if;'::text, target, agentdb._capture_sql(target, 'INSERT'::text, agentdb._context_sql()), agentdb._capture_sql(target, 'DELETE'::text, agentdb._context_sql()), agentdb._capture_sql(target, 'UPDATE'::text, agentdb._context_sql()), CASE WHEN (agentdb._key_sql(target, 'n'::text) <> 'null::jsonb'::text) THEN format('
   elsif v_many is null then
-    -- One row: to compare it here is cheaper than to start a wide plan.
-    select * into v_old from agentdb_old;
-    select * into v_new from agentdb_new;
+    -- To compare it here is cheaper than to start a wide plan.
     %s'::text, agentdb._one_row_sql(target)) ELSE ''::text END);
 
 
@@ -4766,16 +4779,20 @@ COMMENT ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) IS 'SQL
 
 
 CREATE FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) RETURNS record
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_bound bigint;
 begin
   if current_setting('agentdb.run_token', true) <> '' then
+    v_bound := agentdb._bound_run();
     select case when r.ended_at is null then r.run_id end, r.agent_id
       into _writer.run_id, _writer.agent_id
     from agentdb.run as r
-    where r.run_id = (select agentdb._bound_run()) and r.role_name = session_user;
+    where r.run_id = v_bound and r.role_name = session_user;
     if found then
+      perform agentdb._check_write(v_bound, _writer.agent_id);
       return;
     end if;
   end if;
@@ -4787,12 +4804,13 @@ begin
     and r.agent_id = a.agent_id
     and r.ended_at is null
   where a.role_name = session_user and not a.pooled;
+  perform agentdb._check_write(_writer.run_id, _writer.agent_id);
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) IS 'Who writes: the session''s agent, and its run by the bound token or because it is the only open one.';
+COMMENT ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) IS 'Who writes: the session''s agent, and its run by the bound token or because it is the only open one; refuses a stopped run, see _check_write().';
 
 
 
@@ -5121,7 +5139,9 @@ begin
     for update;
     drained := true;
     perform agentdb._end_killed(run);
-    update agentdb.run_stop as s set drained_at = clock_timestamp() where s.run_id = run;
+    update agentdb.run_stop as s
+    set drained_at = clock_timestamp()
+    where s.run_id = run;
   exception when lock_not_available then
     drained := false;
   end;
@@ -5506,7 +5526,8 @@ begin
   from agentdb._current_run(hold_run.run) as c
   join agentdb.agent as a on a.agent_id = c.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name;
-  if until is null or until <= clock_timestamp() or until > clock_timestamp() + v_max then
+  if until is null or until <= clock_timestamp()
+    or until > clock_timestamp() + v_max then
     perform agentdb._refuse(
       format('until must be within the next %s, got %s', agentdb._span(v_max),
         coalesce(until::text, 'NULL')),
@@ -5632,7 +5653,8 @@ begin
   if not found then
     raise exception 'there is no run %', coalesce(run::text, 'NULL')
       using errcode = 'ZA006',
-            hint = 'select run_id, agent_name from agentdb.run_summary where state = ''running'';';
+            hint = 'select run_id, agent_name from agentdb.run_summary '
+              'where state = ''running'';';
   elsif v_outcome <> 'killed' then
     perform agentdb._refuse_closed_run(kill_run.run);
   end if;
@@ -6955,8 +6977,9 @@ begin
     raise exception 'run % has no reservation %', settle_tokens.run_id,
         coalesce(reservation::text, 'NULL')
       using errcode = 'ZA006',
-            hint = 'Use the number that reserve_tokens() returned to this run, or record '
-              'the usage without one: select * from agentdb.log_tokens(input, output);';
+            hint = 'Use the number that reserve_tokens() returned to this run, or '
+              'record the usage without one: '
+              'select * from agentdb.log_tokens(input, output);';
   end if;
   return next;
 end;

@@ -133,7 +133,7 @@ def test_ledger_agrees_with_its_model(db: Connection, connect: Connect) -> None:
             assert found["spent"] == self.spent
             assert found["reserved"] == sum(self.held.values())
 
-    run_state_machine_as_test(  # type: ignore[no-untyped-call]
+    run_state_machine_as_test(
         Ledger,
         settings=settings(
             max_examples=25,

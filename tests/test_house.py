@@ -158,6 +158,7 @@ def test_sql_file_is_in_shape(path: Path) -> None:
     assert text.endswith("\n") and not text.endswith("\n\n")
     assert "\t" not in text
     assert not [line for line in lines if line != line.rstrip()]
+    assert not [line for line in lines if len(line) > 88]
     code = re.sub(r"--.*|'(?:[^']|'')*'|\"[^\"]*\"", "", text)
     assert not re.findall(r"\b(?:SELECT|INSERT|UPDATE|DELETE|CREATE|BEGIN|END)\b", code)
 
@@ -166,6 +167,11 @@ def test_every_sql_file_is_installed() -> None:
     manifest = (ROOT / "sql" / "install.sql").read_text()
     listed = re.findall(r"^\\ir (\S+)$", manifest, re.MULTILINE)
     assert sorted(listed) == [p.name for p in sql_files() if p.name != "install.sql"]
+
+
+@pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.name)
+def test_sql_file_holds_one_concept(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= 330
 
 
 def longer(text: str, limit: int) -> list[str]:

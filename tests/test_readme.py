@@ -46,7 +46,7 @@ def agrees(expected: str, found: str) -> None:
 
 def blocks(path: Path) -> list[tuple[str, str, str]]:
     """Return the code blocks of a page with the output that follows, in order."""
-    return [m.groups(default="") for m in BLOCK.finditer(path.read_text())]  # type: ignore[misc]
+    return [(m[1], m[2], m[3] or "") for m in BLOCK.finditer(path.read_text())]
 
 
 @pytest.fixture
@@ -96,7 +96,8 @@ class Reader:
 def commands(text: str) -> list[tuple[str, str]]:
     """Return the commands of a transcript with their outputs."""
     parts = re.split(r"^\$ ", text, flags=re.M)[1:]
-    return [tuple(part.split("\n", 1)) for part in parts]  # type: ignore[misc]
+    split = (part.partition("\n") for part in parts)
+    return [(command, output) for command, _, output in split]
 
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -28,10 +28,12 @@ def counted(db: Connection) -> Connection:
     return db
 
 
-def write(session: Connection, place: int, commits: list[int]) -> None:
-    """Write in transactions of random length until refused."""
+def write(
+    session: Connection, place: int, commits: list[int], over: threading.Event
+) -> None:
+    """Write in transactions of random length until refused, or it is over."""
     chance = random.Random(place)
-    while True:
+    while not over.is_set():
         try:
             with session.transaction():
                 session.execute(
@@ -53,8 +55,9 @@ def test_no_write_commits_after_a_kill_has_returned(
     for _ in range(KILLS):
         run = start(sessions[0])
         commits: list[int] = []
+        over = threading.Event()
         threads = [
-            threading.Thread(target=write, args=[session, place, commits])
+            threading.Thread(target=write, args=[session, place, commits, over])
             for place, session in enumerate(sessions, 1)
         ]
         for thread in threads:
@@ -65,6 +68,10 @@ def test_no_write_commits_after_a_kill_has_returned(
         drained = value(operator, "select drained from agentdb.drain_run(%s)", run)
         assert drained is True
         at_return = value(db, "select sum(n)::int from public.counter")
+        # Refused at once, the writers are gone; else they have time to show it.
+        for thread in threads:
+            thread.join(2)
+        over.set()
         for thread in threads:
             thread.join()
         late += value(db, "select sum(n)::int from public.counter") - at_return

@@ -785,11 +785,14 @@ comment on column agentdb.audit_target.redacted_places is
 comment on column agentdb.audit_target.layout is
   'The columns and the key that its capture function was generated for.';
 comment on table agentdb.audit_log is
-  'Every audited row that changed, what it was and who changed it; append-only, a partition a UTC day.';
+  'Every audited row that changed, what it was and who changed it; append-only, a '
+  'partition a UTC day.';
 comment on column agentdb.audit_log.old_values is
-  'Only the changed columns of an update; (old_values ->> column)::type gives back a value exactly.';
+  'Only the changed columns of an update; (old_values ->> column)::type gives back '
+  'a value exactly.';
 comment on table agentdb.seal is
-  'Chained hashes of what became visible in audit_log from one seal to the next, a row a UTC day.';
+  'Chained hashes of what became visible in audit_log from one seal to the next, a '
+  'row a UTC day.';
 comment on table agentdb.lock is
   'Locks and slots of semaphores, a row each: who holds it and until when.';
 comment on column agentdb.lock.fence is
@@ -833,7 +836,8 @@ comment on column agentdb.alert_rule.evidence_query is
   'Statement that shows the rows behind an alert; :labels and :at stand for its '
   'labels and moment.';
 comment on column agentdb.alert_rule.action is
-  'What happens when it fires besides telling people: notify (nothing), block (the agent is paused) or kill (the run, or the agent where no run is named).';
+  'What happens when it fires besides telling people: notify (nothing), block (the '
+  'agent is paused) or kill (the run, or the agent where no run is named).';
 comment on column agentdb.alert_rule.fire_after is
   'How long a row must stay before its alert fires.';
 comment on column agentdb.alert_rule.keep_firing is
@@ -936,7 +940,8 @@ begin
     from pg_namespace as n cross join aclexplode(n.nspacl) as a
     where a.grantee = 'agentdb_capture'::regrole and n.nspname <> 'agentdb'
   loop
-    execute format('revoke all on %s %s from agentdb_capture', v_grant.kind, v_grant.name);
+    execute format(
+      'revoke all on %s %s from agentdb_capture', v_grant.kind, v_grant.name);
   end loop;
 end;
 $$;
