@@ -1,6 +1,7 @@
 -- Puts the code in place; the tables must be there already (see alembic/).
 \ir text.sql
 \ir log.sql
+\ir partition.sql
 \ir agent.sql
 \ir stop_check.sql
 \ir identity.sql
