@@ -43,6 +43,20 @@ as $$
     join agentdb.token_log as t
       on t.run_id = s.run_id and t.recorded_at >= s.started_at
     union all
+    select w.recorded_at, w.audit_log_id, 'write',
+      concat_ws(' ', w.operation, g.table_name, w.row_key::text), null, null,
+      coalesce(w.new_values, w.old_values)
+    from span as s
+    join agentdb.audit_log as w
+      on w.run_id = s.run_id and w.recorded_at >= s.started_at
+    join agentdb.audit_target as g on g.audit_target_id = w.audit_target_id
+    union all
+    select k.recorded_at, k.stop_log_id, 'stop',
+      format('%s by %s: %s', k.action, k.stopped_by, k.reason), null, null, k.details
+    from span as s
+    join agentdb.stop_log as k
+      on k.run_id = s.run_id and k.recorded_at >= s.started_at
+    union all
     select l.recorded_at, l.alert_log_id, 'alert',
       format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state), null, null, a.labels
     from span as s
@@ -61,5 +75,5 @@ as $$
 $$;
 
 comment on function agentdb.timeline (bigint) is
-  'Everything a run did, in order: steps, tool calls, calls in flight, tokens, '
-  'alerts, its end.';
+  'Everything a run did, in order: steps, tool calls, calls in flight, tokens, audited '
+  'writes, alerts, stops, its end.';

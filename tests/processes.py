@@ -52,6 +52,11 @@ class Owner:
             self.process.kill()
 
 
+def interruptible() -> None:
+    """Undo what a shell does to its background jobs: to ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def own(directory: Path | None = None, *, forks: bool = False) -> Owner:
     """Start a process that owns a server."""
     process = subprocess.Popen(
@@ -65,6 +70,7 @@ def own(directory: Path | None = None, *, forks: bool = False) -> Owner:
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
+        preexec_fn=interruptible,
     )
     assert process.stdout
     with process.stdout as answers:

@@ -19,6 +19,7 @@ from rich.console import Console
 from agentdb.demo import demo
 from agentdb.demo.demo import recordings
 
+from .processes import interruptible
 from .scene import until
 
 
@@ -76,6 +77,7 @@ def started(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
         text=True,
         env=environment,
         start_new_session=True,
+        preexec_fn=interruptible,
     )
     assert process.stdout is not None
     for line in process.stdout:
@@ -121,8 +123,9 @@ def test_up_prints_how_everybody_connects_and_alerts(
         with psycopg.connect(connections["reviewer"]) as reviewer:
             assert reviewer.execute("select session_user").fetchone() == ("reviewer_1",)
         process.stdout.readline()
-        alert = json.loads(process.stdout.readline())
-        assert alert["rule"] == "conversation_budget"
+        alerts = [json.loads(process.stdout.readline()) for _ in range(2)]
+        told = {alert["rule"] for alert in alerts}
+        assert told == {"budget_low", "conversation_budget"}
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

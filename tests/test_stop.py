@@ -133,6 +133,21 @@ def test_kill_frees_what_the_run_held(
     }
 
 
+def test_timeline_shows_writes_and_the_stop(
+    db: Connection, agent: Connection, operator: Connection
+) -> None:
+    run = run_of(db)
+    agent.execute("update app.invoice set amount = 5 where invoice_id = 1")
+    operator.execute("select agentdb.kill_run(%s, 'enough')", [run])
+    told = rows(operator, "select kind, what from agentdb.timeline(%s)", run)
+    assert [(each["kind"], each["what"]) for each in told] == [
+        ("start", "run began"),
+        ("write", 'update app.invoice {"invoice_id": 1}'),
+        ("end", "killed"),
+        ("stop", "kill by operator_o: enough"),
+    ]
+
+
 def test_new_run_may_start_after_a_kill_of_the_old(
     db: Connection, agent: Connection, operator: Connection
 ) -> None:
