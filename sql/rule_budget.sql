@@ -15,10 +15,10 @@ begin atomic
     max(u.share),
     jsonb_build_object(
       'summary', format(
-        '%s has used %s%% of its %s budget: %s of %s tokens, cost %s of %s',
-        a.agent_name, round(max(u.share) * 100), b.scope, max(b.spent),
-        coalesce(max(b.max_tokens)::text, 'any'), max(b.cost),
-        coalesce(max(b.max_cost)::text, 'any')
+        '%s has used %s%% of its %s budget:%s%s', a.agent_name,
+        round(max(u.share) * 100), b.scope,
+        ' ' || max(b.spent) || ' of ' || max(b.max_tokens) || ' tokens',
+        ' cost ' || round(max(b.cost), 2) || ' of ' || max(b.max_cost)
       ),
       'policy', p.policy_name,
       'threshold', p.budget_low_share,

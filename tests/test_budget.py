@@ -286,6 +286,16 @@ def test_low_budget_is_told_before_it_is_gone(
     assert labels(db, "budget_low") == [
         {"agent": "a", "scope": "conversation", "conversation": "case 7"}
     ]
+    db.execute("update agentdb.policy set run_budget_cost = 2")
+    agent.execute("select agentdb.log_tokens(0, 0, cost => 1.999)")
+    told = rows(
+        db,
+        "select annotations ->> 'summary' as said from agentdb.budget_low order by 1",
+    )
+    assert [each["said"] for each in told] == [
+        "a has used 100% of its run budget: cost 2.00 of 2",
+        "a has used 80% of its conversation budget: 400000 of 500000 tokens",
+    ]
 
 
 def test_jump_is_told_before_the_prompt_is_sent(
