@@ -18,6 +18,12 @@ begin
     exception
       when dependent_objects_still_exist or insufficient_privilege then
         raise notice 'role % is still used elsewhere and stays', v_role;
+        -- What before.sql lent for this transaction is given back.
+        if v_role in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier')
+          and not (select r.rolsuper from pg_roles as r where r.rolname = current_user)
+        then
+          execute format('revoke %I from current_user', v_role);
+        end if;
     end;
   end loop;
 end;

@@ -43,7 +43,7 @@ grant execute on function
   agentdb.rule_stale_lock, agentdb.rule_lock_held_too_long,
   agentdb.rule_lock_contention,
   agentdb.rule_schedule_blocked,
-  agentdb.timeline, agentdb.evidence_query
+  agentdb._deed, agentdb.timeline, agentdb.evidence_query
   to agentdb_auditor, agentdb_operator;
 
 -- Operators: the runner and people on call.

@@ -10,7 +10,7 @@ create or replace function agentdb._take_lock (
   last_slot integer,
   run_id bigint,
   agent_id bigint,
-  span interval,
+  ttl interval,
   max_hold interval,
   out fence bigint,
   out expires_at timestamptz,
@@ -22,6 +22,7 @@ create or replace function agentdb._take_lock (
 as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_check boolean;
 begin
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
@@ -29,14 +30,14 @@ begin
       run_id = _take_lock.run_id,
       acquired_at = v_now,
       renewed_at = v_now,
-      expires_at = v_now + least(span, max_hold),
+      expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
       hold_until = coalesce(v_now + max_hold, 'infinity'),
       renewals = 0,
       depth = 1,
       outcome = case when l.run_id is null then 'acquired' else 'taken_over' end,
       reason = null
-  where l.ctid = (
-    select f.ctid
+  from (
+    select f.ctid, f.agent_id
     from agentdb.lock as f
     where f.lock_name = _take_lock.name
       and f.slot between first_slot and last_slot
@@ -44,14 +45,21 @@ begin
     order by f.slot
     limit 1
     for no key update skip locked
-  )
-  returning l.fence, l.expires_at, l.slot, l.outcome
-    into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome;
+  ) as f
+  where l.ctid = f.ctid
+  returning l.fence, l.expires_at, l.slot, l.outcome,
+    f.agent_id is distinct from _take_lock.agent_id or l.fence % 32 = 0
+    into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome,
+      v_check;
+  if v_check then
+    perform agentdb._check_locks(_take_lock.agent_id);
+  end if;
 end;
 $$;
 
-comment on function agentdb._take_lock (text, integer, integer, bigint, bigint, interval, interval) is
-  'Takes the first free or expired slot of a name, or returns NULL.';
+comment on function agentdb._take_lock (
+  text, integer, integer, bigint, bigint, interval, interval) is
+  'Takes the first free or expired slot of a name, or returns NULL; raises ZA005.';
 
 
 -- Only where nothing could be taken: says who is in the way, or makes the rows of a new
@@ -64,7 +72,7 @@ create or replace function agentdb._take_otherwise (
   given bigint,
   run_id bigint,
   agent_id bigint,
-  span interval,
+  ttl interval,
   max_hold interval,
   out fence bigint,
   out expires_at timestamptz,
@@ -75,6 +83,8 @@ create or replace function agentdb._take_otherwise (
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_now timestamptz := clock_timestamp();
 begin
   if given is not null then
     select e.* into _take_otherwise.fence, _take_otherwise.expires_at,
@@ -84,15 +94,21 @@ begin
       return;
     end if;
   end if;
-  select b.* into _take_otherwise.outcome, _take_otherwise.holder,
-    _take_otherwise.expires_at
-  from agentdb._blocking_lock(name, first_slot, last_slot) as b;
-  if _take_otherwise.outcome is null
-    and agentdb._make_lock(name, first_slot, last_slot) > 0 then
+  select case when l.run_id is null then 'cooling' else 'held' end,
+    'run ' || l.run_id || ' of ' || a.agent_name, l.expires_at
+    into _take_otherwise.outcome, _take_otherwise.holder, _take_otherwise.expires_at
+  from agentdb.lock as l
+  left join agentdb.agent as a on a.agent_id = l.agent_id
+  where l.lock_name = _take_otherwise.name
+    and l.slot between first_slot and last_slot
+    and agentdb._is_live(l.expires_at, l.renewed_at, v_now)
+  order by l.expires_at
+  limit 1;
+  if not found and agentdb._make_lock(name, first_slot, last_slot) > 0 then
     select t.* into _take_otherwise.fence, _take_otherwise.expires_at,
       _take_otherwise.slot, _take_otherwise.outcome
     from agentdb._take_lock(
-      name, first_slot, last_slot, run_id, agent_id, span, max_hold) as t;
+      name, first_slot, last_slot, run_id, agent_id, ttl, max_hold) as t;
   end if;
   if _take_otherwise.fence is null then
     _take_otherwise.outcome := coalesce(_take_otherwise.outcome, 'busy');
@@ -101,65 +117,15 @@ begin
 end;
 $$;
 
-comment on function agentdb._take_otherwise (text, integer, integer, bigint, bigint, bigint, interval, interval) is
+comment on function agentdb._take_otherwise (
+  text, integer, integer, bigint, bigint, bigint, interval, interval) is
   'Re-enters a lock, takes one whose name is new, or says what is in the way and '
   'counts the denial.';
 
 
-create or replace function agentdb._acquire (
-  name text,
-  first_slot integer,
-  last_slot integer,
-  ttl interval,
-  max_hold interval,
-  given bigint,
-  run bigint,
-  out acquired boolean,
-  out fence bigint,
-  out expires_at timestamptz,
-  out ttl_ms bigint,
-  out holder text,
-  out outcome text,
-  out slot integer
-)
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_caller record;
-  v_taken record;
-begin
-  -- Assigned, not selected from: that saves a statement's worth of work for each call.
-  v_caller := agentdb._lock_caller(_acquire.run, _acquire.ttl, _acquire.max_hold);
-  v_taken := agentdb._take_lock(name, first_slot, last_slot, v_caller.run_id,
-    v_caller.agent_id, v_caller.span, max_hold);
-  if v_taken.fence is null then
-    v_taken := agentdb._take_otherwise(name, first_slot, last_slot, given,
-      v_caller.run_id, v_caller.agent_id, v_caller.span, max_hold);
-    holder := v_taken.holder;
-  end if;
-  fence := v_taken.fence;
-  _acquire.expires_at := v_taken.expires_at;
-  _acquire.slot := v_taken.slot;
-  _acquire.outcome := v_taken.outcome;
-  acquired := _acquire.fence is not null;
-  if acquired then
-    holder := v_caller.holder;
-    if v_caller.spare <= 32 and _acquire.outcome <> 'reentered' then
-      perform agentdb._check_locks(v_caller.agent_id);
-    end if;
-  end if;
-  ttl_ms := greatest(
-    ceil(extract(epoch from _acquire.expires_at - clock_timestamp()) * 1000), 0);
-end;
-$$;
-
-comment on function agentdb._acquire (text, integer, integer, interval, interval, bigint, bigint) is
-  'Takes one of the slots of a name for a run; what acquire_lock and acquire_slot '
-  'have in common.';
-
-
--- Arguments that are NULL would have the statements planned anew at each call.
+-- The common case is done in two statements without a further call, each of which would
+-- cost as much as the row itself: 60 lines for half the time.  Agent and policy are not
+-- joined: PostgreSQL prepares every column of what it joins.
 create or replace function agentdb.acquire_lock (
   out acquired boolean,
   name text,
@@ -176,20 +142,71 @@ create or replace function agentdb.acquire_lock (
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
+  -- Arguments that are NULL would have the statements planned anew at each call.
   set plan_cache_mode = force_generic_plan
+  -- For one row a bitmap costs twice what the index does, and is taken while the table
+  -- is new to the planner.
+  set enable_bitmapscan = off
 as $$
 declare
-  v_got record;
+  v_now timestamptz := clock_timestamp();
+  v_run_id bigint;
+  v_agent_id bigint;
+  v_self text;
+  v_max_ttl interval;
+  v_given bigint := acquire_lock.fence;
+  v_check boolean;
 begin
-  v_got := agentdb._acquire(
-    acquire_lock.name, 0, 0, acquire_lock.ttl, acquire_lock.max_hold,
-    acquire_lock.fence, acquire_lock.run);
-  acquired := v_got.acquired;
-  acquire_lock.fence := v_got.fence;
-  acquire_lock.expires_at := v_got.expires_at;
-  acquire_lock.ttl_ms := v_got.ttl_ms;
-  acquire_lock.holder := v_got.holder;
-  acquire_lock.outcome := v_got.outcome;
+  if run is null then
+    select o.run_id, o.agent_id,
+      'run ' || o.run_id || ' of ' ||
+        (select a.agent_name from agentdb.agent as a where a.agent_id = o.agent_id),
+      (select p.lock_max_ttl from agentdb.policy as p where p.policy_name = (
+        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id))
+      into v_run_id, v_agent_id, v_self, v_max_ttl
+    from agentdb._lone_run() as o;
+  end if;
+  if v_run_id is null then
+    select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || c.agent_name,
+      c.max_ttl
+      into v_run_id, v_agent_id, v_self, v_max_ttl
+    from agentdb._lock_caller(acquire_lock.run) as c;
+  end if;
+  if ttl is null or ttl <= '0' or ttl > v_max_ttl or max_hold <= '0'
+    or max_hold > '1 year' then
+    perform agentdb._refuse_span(ttl, v_max_ttl, max_hold);
+  end if;
+  update agentdb.lock as l
+  set fence = agentdb._next_fence(l.fence, 0, v_now),
+      agent_id = v_agent_id, run_id = v_run_id,
+      acquired_at = v_now, renewed_at = v_now,
+      expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
+      hold_until = coalesce(v_now + max_hold, 'infinity'),
+      renewals = 0, depth = 1, reason = null,
+      outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
+  from (
+    select f.ctid, f.agent_id from agentdb.lock as f
+    where f.lock_name = acquire_lock.name and f.slot = 0
+      and not agentdb._is_live(f.expires_at, f.renewed_at, v_now)
+    for no key update skip locked
+  ) as f
+  where l.ctid = f.ctid
+  returning true, l.fence, l.expires_at,
+    ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint, l.outcome,
+    v_self, f.agent_id is distinct from v_agent_id or l.fence % 32 = 0
+    into acquired, acquire_lock.fence, acquire_lock.expires_at, ttl_ms,
+      acquire_lock.outcome, holder, v_check;
+  if not found then
+    select t.fence is not null, t.fence, t.expires_at,
+      greatest(ceil(date_part('epoch', t.expires_at - clock_timestamp()) * 1000), 0),
+      case when t.fence is null then t.holder else v_self end, t.outcome
+      into acquired, acquire_lock.fence, acquire_lock.expires_at, ttl_ms, holder,
+        acquire_lock.outcome
+    from agentdb._take_otherwise(
+      name, 0, 0, v_given, v_run_id, v_agent_id, ttl, max_hold) as t;
+  elsif v_check then
+    perform agentdb._check_locks(v_agent_id);
+  end if;
 end;
 $$;
 

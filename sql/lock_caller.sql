@@ -23,7 +23,8 @@ comment on function agentdb._is_live (timestamptz, timestamptz, timestamptz) is
 
 -- Microseconds of the clock survive a restore to an earlier state, where a sequence
 -- would count the same numbers again; the former fence survives a clock that is set
--- back.  The slots of a semaphore differ in the last three digits.
+-- back.  The slots of a semaphore differ in the last three digits.  Not immutable: it
+-- would not be inlined, at thrice the cost of all else that taking a lock does.
 create or replace function agentdb._next_fence (
   former bigint,
   slot integer,
@@ -31,17 +32,57 @@ create or replace function agentdb._next_fence (
 )
   returns bigint
   language sql
-  immutable
+  stable
   parallel safe
   return case
     when slot = 0
-      then greatest(former + 1, (extract(epoch from at) * 1000000)::bigint)
-    else greatest(former / 1000 + 1, (extract(epoch from at) * 1000)::bigint) * 1000
+      then greatest(former + 1, (date_part('epoch', at) * 1000000)::bigint)
+    else greatest(former / 1000 + 1, (date_part('epoch', at) * 1000)::bigint) * 1000
       + slot - 1
   end;
 
 comment on function agentdb._next_fence (bigint, integer, timestamptz) is
   'Returns a fence greater than the former one of the lock or slot.';
+
+
+-- Months and days would stretch with the calendar, and could even end in the past.
+create or replace function agentdb._exact_span (given interval)
+  returns interval
+  language sql
+  immutable
+  parallel safe
+  return make_interval(secs => date_part('epoch', given));
+
+comment on function agentdb._exact_span (interval) is
+  'Returns a time in seconds that are the same on every day.';
+
+
+-- The common case, inlined into what asks: a role whose one open run nobody stopped.
+-- Every other case is _current_run's, which also says what is wrong.
+create or replace function agentdb._lone_run ()
+  returns table (run_id bigint, agent_id bigint)
+  language sql
+  stable
+begin atomic
+  select r.run_id, r.agent_id
+  from agentdb.run as r
+  where r.role_name = session_user
+    and r.ended_at is null
+    and not r.pooled
+    and coalesce(current_setting('agentdb.run_token', true), '') = ''
+    and current_setting('transaction_isolation') = 'read committed'
+    and not exists (
+      select from agentdb.run as other
+      where other.role_name = session_user
+        and other.ended_at is null
+        and not other.pooled
+        and other.run_id <> r.run_id
+    )
+    and not exists (select from agentdb.run_stop as s where s.run_id = r.run_id);
+end;
+
+comment on function agentdb._lone_run () is
+  'The one open run of the login role where nothing else is to be asked, else no row.';
 
 
 create or replace function agentdb._refuse_ttl (ttl interval, max_ttl interval)
@@ -63,44 +104,53 @@ comment on function agentdb._refuse_ttl (interval, interval) is
   'Raises ZA004 for a time that no lock can have.';
 
 
--- What taking a lock needs to know of the caller, in one statement.
+-- What taking or renewing a lock needs to know of a caller who is no common case.
 create or replace function agentdb._lock_caller (
   run bigint,
-  ttl interval,
-  max_hold interval,
   out run_id bigint,
   out agent_id bigint,
-  out holder text,
-  out span interval,
-  out spare bigint
+  out agent_name text,
+  out max_ttl interval,
+  out needs_progress boolean
 )
   language plpgsql
+  stable
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_max_ttl interval;
 begin
-  select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || a.agent_name,
-    p.lock_max_ttl, p.max_locks - (
-      select count(*) from agentdb.lock as l where l.agent_id = c.agent_id
-    )
-    into _lock_caller.run_id, _lock_caller.agent_id, holder, v_max_ttl, spare
+  select c.run_id, c.agent_id, a.agent_name, p.lock_max_ttl, p.renew_needs_progress
+    into _lock_caller.run_id, _lock_caller.agent_id, _lock_caller.agent_name, max_ttl,
+      needs_progress
   from agentdb._current_run(_lock_caller.run) as c
   join agentdb.agent as a on a.agent_id = c.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name;
-  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
-    perform agentdb._refuse_ttl(ttl, v_max_ttl);
-  elsif max_hold <= '0' or max_hold > '1 year' then
-    perform agentdb._refuse(
-      format('max_hold must be between 0 and 1 year, got %s', max_hold),
-      'Give the time after which renewals end, or leave it out.'
-    );
-  end if;
-  -- Months and days would stretch with the calendar, and could even end in the past.
-  span := make_interval(secs => extract(epoch from ttl));
 end;
 $$;
 
-comment on function agentdb._lock_caller (bigint, interval, interval) is
-  'Resolves the run that wants a lock, its name for others, its time and how many '
-  'locks it may still take; raises ZA001, ZA003 or ZA004.';
+comment on function agentdb._lock_caller (bigint) is
+  'Resolves the run that wants a lock, its agent and what their policy says of locks; '
+  'raises ZA001 or ZA003.';
+
+
+create or replace function agentdb._refuse_span (
+  ttl interval,
+  max_ttl interval,
+  max_hold interval
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if ttl is null or ttl <= '0' or ttl > max_ttl then
+    perform agentdb._refuse_ttl(ttl, max_ttl);
+  end if;
+  perform agentdb._refuse(
+    format('max_hold must be between 0 and 1 year, got %s', max_hold),
+    'Give the time after which renewals end, or leave it out.'
+  );
+end;
+$$;
+
+comment on function agentdb._refuse_span (interval, interval, interval) is
+  'Raises ZA004 for a ttl or max_hold that no lock can have.';

@@ -78,38 +78,6 @@ comment on function agentdb._reenter_lock (text, bigint, bigint) is
   'Enters a lock once more that the run holds under this fence, or returns NULL.';
 
 
-create or replace function agentdb._blocking_lock (
-  name text,
-  first_slot integer,
-  last_slot integer,
-  out outcome text,
-  out holder text,
-  out expires_at timestamptz
-)
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_now timestamptz := clock_timestamp();
-begin
-  select case when l.run_id is null then 'cooling' else 'held' end,
-    'run ' || l.run_id || ' of ' || a.agent_name, l.expires_at
-    into _blocking_lock.outcome, _blocking_lock.holder, _blocking_lock.expires_at
-  from agentdb.lock as l
-  left join agentdb.agent as a on a.agent_id = l.agent_id
-  where l.lock_name = name
-    and l.slot between first_slot and last_slot
-    and agentdb._is_live(l.expires_at, l.renewed_at, v_now)
-  order by l.expires_at
-  limit 1;
-end;
-$$;
-
-comment on function agentdb._blocking_lock (text, integer, integer) is
-  'Says which of the slots of a name gets free first, and who holds it.';
-
-
 -- A client that tries in a loop is counted once a second, and a row lasts a minute:
 -- what is denied writes next to nothing, and never waits for another session.
 create or replace function agentdb._count_denial (
@@ -156,9 +124,10 @@ comment on function agentdb._count_denial (text, bigint, bigint) is
   'Counts that a run was denied a lock, at most once a second.';
 
 
--- Called now and then, and always near the cap, where sessions of the agent go one
--- after another.  Rows that the agent left behind are parted from it, so that counting
--- its locks stays cheap.
+-- Called where an agent takes a row that was not its own last, and now and then, should
+-- the policy have changed.  All rows of an agent count, free ones too: so it needs no
+-- check to take one of them again.  Near the cap its sessions go one after another, and
+-- the rows that it left behind are parted from it.
 create or replace function agentdb._check_locks (agent_id bigint)
   returns void
   language plpgsql
@@ -168,11 +137,16 @@ declare
   v_max integer;
   v_held text[];
 begin
-  perform agentdb._forget_locks(_check_locks.agent_id);
   select p.max_locks into v_max
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name
   where a.agent_id = _check_locks.agent_id;
+  if v_max - 32 >= (
+    select count(*) from agentdb.lock as l where l.agent_id = _check_locks.agent_id
+  ) then
+    return;
+  end if;
+  perform agentdb._forget_locks(_check_locks.agent_id);
   v_held := agentdb._held_locks(_check_locks.agent_id);
   if cardinality(v_held) > v_max - 32 then
     perform from agentdb.agent as a
@@ -195,6 +169,8 @@ comment on function agentdb._check_locks (bigint) is
   'Raises ZA005 where an agent holds more locks than its policy allows.';
 
 
+-- After _forget_locks these are the held ones, and those that a session of the agent is
+-- about to take.
 create or replace function agentdb._held_locks (agent_id bigint)
   returns text[]
   language plpgsql
@@ -206,15 +182,13 @@ begin
     select l.lock_name
     from agentdb.lock as l
     where l.agent_id = _held_locks.agent_id
-      and l.run_id is not null
-      and agentdb._is_live(l.expires_at, l.renewed_at, clock_timestamp())
     order by l.acquired_at
   );
 end;
 $$;
 
 comment on function agentdb._held_locks (bigint) is
-  'The names of the locks that an agent holds now.';
+  'The names of the locks that count against an agent''s cap.';
 
 
 create or replace function agentdb._forget_locks (agent_id bigint)

@@ -36,69 +36,59 @@ create or replace function agentdb.renew_lock (
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
   set plan_cache_mode = force_generic_plan
+  -- For one row a bitmap costs twice what the index does, and is taken while the table
+  -- is new to the planner.
+  set enable_bitmapscan = off
 as $$
 declare
-  v_caller record;
+  v_now timestamptz := clock_timestamp();
+  v_run_id bigint;
+  v_max_ttl interval;
   v_strict boolean;
-  v_now timestamptz;
 begin
-  v_caller := agentdb._lock_renewer(renew_lock.run, renew_lock.ttl);
-  v_strict := v_caller.needs_progress or coalesce(needs_progress, false);
-  v_now := clock_timestamp();
+  if run is null then
+    -- One subquery a column: PostgreSQL prepares every column of what it joins.
+    select o.run_id,
+      (select p.lock_max_ttl from agentdb.policy as p where p.policy_name = (
+        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id)),
+      (select p.renew_needs_progress from agentdb.policy as p where p.policy_name = (
+        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id))
+      into v_run_id, v_max_ttl, v_strict
+    from agentdb._lone_run() as o;
+  end if;
+  if v_run_id is null then
+    select c.run_id, c.max_ttl, c.needs_progress
+      into v_run_id, v_max_ttl, v_strict
+    from agentdb._lock_caller(renew_lock.run) as c;
+  end if;
+  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
+    perform agentdb._refuse_ttl(ttl, v_max_ttl);
+  end if;
   update agentdb.lock as l
-  set expires_at = least(v_now + v_caller.span, l.hold_until),
+  set expires_at = least(v_now + agentdb._exact_span(ttl), l.hold_until),
       renewed_at = v_now,
       renewals = l.renewals + 1
   where l.lock_name = name
     and l.fence = renew_lock.fence
-    and l.run_id = v_caller.run_id
+    and l.run_id = v_run_id
     and l.hold_until > v_now
-    and (not v_strict or agentdb._has_evidence(l.run_id, l.renewed_at))
-  returning true, l.expires_at, 'renewed'
-    into renewed, renew_lock.expires_at, outcome;
+    and (not (v_strict or needs_progress is true)
+      or agentdb._has_evidence(l.run_id, l.renewed_at))
+  returning true, l.expires_at, 'renewed',
+    ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint
+    into renewed, renew_lock.expires_at, outcome, ttl_ms;
   if not found then
-    renewed := false;
-    select r.expires_at, r.outcome into renew_lock.expires_at, renew_lock.outcome
-    from agentdb._refused_renewal(name, fence, v_caller.run_id, v_now) as r;
+    select false, r.expires_at, r.outcome,
+      greatest(ceil(date_part('epoch', r.expires_at - v_now) * 1000), 0)::bigint
+      into renewed, renew_lock.expires_at, renew_lock.outcome, ttl_ms
+    from agentdb._refused_renewal(name, fence, v_run_id, v_now) as r;
   end if;
-  ttl_ms := greatest(
-    ceil(extract(epoch from renew_lock.expires_at - clock_timestamp()) * 1000), 0);
 end;
 $$;
 
 comment on function agentdb.renew_lock (text, bigint, interval, boolean, bigint) is
   'Prolongs a lock of the run and tells the milliseconds left, or why not: lost, '
   'max_hold or no_progress; raises ZA001, ZA003 or ZA004.';
-
-
-create or replace function agentdb._lock_renewer (
-  run bigint,
-  ttl interval,
-  out run_id bigint,
-  out span interval,
-  out needs_progress boolean
-)
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_max_ttl interval;
-begin
-  select c.run_id, p.renew_needs_progress, p.lock_max_ttl
-    into _lock_renewer.run_id, needs_progress, v_max_ttl
-  from agentdb._current_run(_lock_renewer.run) as c
-  join agentdb.agent as a on a.agent_id = c.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name;
-  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
-    perform agentdb._refuse_ttl(ttl, v_max_ttl);
-  end if;
-  span := make_interval(secs => extract(epoch from ttl));
-end;
-$$;
-
-comment on function agentdb._lock_renewer (bigint, interval) is
-  'Resolves the run that renews a lock, the time it asks for and whether its policy '
-  'wants progress; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb._refused_renewal (
@@ -135,26 +125,35 @@ create or replace function agentdb.release_lock (
   name text,
   fence bigint,
   at_least interval default null,
-  run bigint default null
+  run bigint default null,
+  out released boolean,
+  out outcome text,
+  out held_for interval,
+  out cooling_until timestamptz,
+  out waiting bigint
 )
-  returns table (
-    released boolean, outcome text, held_for interval, cooling_until timestamptz,
-    waiting bigint
-  )
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
   set plan_cache_mode = force_generic_plan
+  -- For one row a bitmap costs twice what the index does, and is taken while the table
+  -- is new to the planner.
+  set enable_bitmapscan = off
 as $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_caller record;
+  v_run_id bigint;
   v_span interval;
 begin
-  v_caller := agentdb._current_run(release_lock.run);
+  if run is null then
+    select o.run_id into v_run_id from agentdb._lone_run() as o;
+  end if;
+  if v_run_id is null then
+    select c.run_id into v_run_id from agentdb._current_run(release_lock.run) as c;
+  end if;
   if at_least is not null then
-    v_span := agentdb._cooling_span(v_caller.run_id, at_least);
+    v_span := agentdb._cooling_span(v_run_id, at_least);
   end if;
   update agentdb.lock as l
   set depth = l.depth - 1,
@@ -168,7 +167,7 @@ begin
       end
   where l.lock_name = name
     and l.fence = release_lock.fence
-    and l.run_id = v_caller.run_id
+    and l.run_id = v_run_id
   returning l.run_id is null, coalesce(l.outcome, 'still_held'), v_now - l.acquired_at,
     case when l.run_id is null then nullif(l.expires_at, '-infinity') end,
     (select count(*) from agentdb.lock_waiter as w
@@ -179,7 +178,6 @@ begin
     release_lock.outcome := 'lost';
     waiting := 0;
   end if;
-  return next;
 end;
 $$;
 

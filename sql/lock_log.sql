@@ -6,17 +6,9 @@ create or replace function agentdb._record_tenure ()
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_outcome text := 'deleted';
-  v_reason text;
 begin
-  if tg_op = 'UPDATE' then
-    v_outcome := case
-      when new.fence <> old.fence then 'taken_over'
-      when new.outcome is distinct from old.outcome then coalesce(new.outcome, 'edited')
-      else 'edited'
-    end;
-    v_reason := new.reason;
+  if tg_op = 'UPDATE' and new.run_id = old.run_id and new.fence = old.fence then
+    return null;
   end if;
   insert into agentdb.lock_log (
     lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
@@ -24,7 +16,15 @@ begin
   )
   values (
     old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals, v_outcome, session_user, v_reason
+    old.expires_at, old.renewals,
+    case
+      when tg_op = 'DELETE' then 'deleted'
+      when new.fence <> old.fence then 'taken_over'
+      when new.outcome is distinct from old.outcome
+        then coalesce(new.outcome, 'edited')
+      else 'edited'
+    end,
+    session_user, new.reason
   );
   return null;
 end;
@@ -34,12 +34,12 @@ comment on function agentdb._record_tenure () is
   'Trigger function: logs how a run came to hold a lock no longer.';
 
 
+-- PostgreSQL reads a WHEN anew at each statement: a longer one costs more.
 create or replace trigger agentdb_end_of_tenure
-  after update
+  after update of run_id, fence
   on agentdb.lock
   for each row
-  when (old.run_id is not null
-    and (new.run_id is distinct from old.run_id or new.fence <> old.fence))
+  when (old.run_id is not null)
   execute function agentdb._record_tenure();
 
 create or replace trigger agentdb_delete_of_tenure

@@ -1,5 +1,29 @@
 -- The timeline: everything a run did, from all of its logs.
 
+create or replace function agentdb._deed (run bigint, since timestamptz)
+  returns table (at timestamptz, place bigint, kind text, what text, details jsonb)
+  language sql
+  stable
+begin atomic
+  select w.recorded_at, w.audit_log_id, 'write',
+    concat_ws(' ', w.operation, g.table_name, w.row_key::text),
+    coalesce(w.new_values, w.old_values)
+  from agentdb.audit_log as w
+  join agentdb.audit_target as g on g.audit_target_id = w.audit_target_id
+  where w.run_id = run
+    and w.recorded_at >= since
+  union all
+  select k.recorded_at, k.stop_log_id, 'stop',
+    format('%s by %s: %s', k.action, k.stopped_by, k.reason), k.details
+  from agentdb.stop_log as k
+  where k.run_id = run
+    and k.recorded_at >= since;
+end;
+
+comment on function agentdb._deed (bigint, timestamptz) is
+  'The audited writes of a run, and what operators did to it.';
+
+
 -- Events of the same instant keep the order in which they were logged.
 create or replace function agentdb.timeline (run bigint)
   returns table (
@@ -43,19 +67,9 @@ as $$
     join agentdb.token_log as t
       on t.run_id = s.run_id and t.recorded_at >= s.started_at
     union all
-    select w.recorded_at, w.audit_log_id, 'write',
-      concat_ws(' ', w.operation, g.table_name, w.row_key::text), null, null,
-      coalesce(w.new_values, w.old_values)
+    select d.at, d.place, d.kind, d.what, null, null, d.details
     from span as s
-    join agentdb.audit_log as w
-      on w.run_id = s.run_id and w.recorded_at >= s.started_at
-    join agentdb.audit_target as g on g.audit_target_id = w.audit_target_id
-    union all
-    select k.recorded_at, k.stop_log_id, 'stop',
-      format('%s by %s: %s', k.action, k.stopped_by, k.reason), null, null, k.details
-    from span as s
-    join agentdb.stop_log as k
-      on k.run_id = s.run_id and k.recorded_at >= s.started_at
+    cross join lateral agentdb._deed(s.run_id, s.started_at) as d
     union all
     select l.recorded_at, l.alert_log_id, 'alert',
       format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state), null, null, a.labels

@@ -59,12 +59,16 @@ declare
   v_taken record;
 begin
   -- Assigned, not selected from: that saves a statement's worth of work for each call.
-  v_caller := agentdb._lock_caller(_acquire.run, _acquire.ttl, _acquire.max_hold);
+  v_caller := agentdb._lock_caller(_acquire.run);
+  if ttl is null or ttl <= '0' or ttl > v_caller.max_ttl or max_hold <= '0'
+    or max_hold > '1 year' then
+    perform agentdb._refuse_span(ttl, v_caller.max_ttl, max_hold);
+  end if;
   v_taken := agentdb._take_lock(name, first_slot, last_slot, v_caller.run_id,
-    v_caller.agent_id, v_caller.span, max_hold);
+    v_caller.agent_id, ttl, max_hold);
   if v_taken.fence is null then
     v_taken := agentdb._take_otherwise(name, first_slot, last_slot, given,
-      v_caller.run_id, v_caller.agent_id, v_caller.span, max_hold);
+      v_caller.run_id, v_caller.agent_id, ttl, max_hold);
     holder := v_taken.holder;
   end if;
   fence := v_taken.fence;
@@ -73,10 +77,7 @@ begin
   _acquire.outcome := v_taken.outcome;
   acquired := _acquire.fence is not null;
   if acquired then
-    holder := v_caller.holder;
-    if v_caller.spare <= 32 and _acquire.outcome <> 'reentered' then
-      perform agentdb._check_locks(v_caller.agent_id);
-    end if;
+    holder := 'run ' || v_caller.run_id || ' of ' || v_caller.agent_name;
   end if;
   ttl_ms := greatest(
     ceil(extract(epoch from _acquire.expires_at - clock_timestamp()) * 1000), 0);
@@ -85,7 +86,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) IS 'Takes one of the slots of a name for a run; what acquire_lock and acquire_slot have in common.';
+COMMENT ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) IS 'Takes one of the slots of a semaphore for a run.';
 
 
 
@@ -449,32 +450,6 @@ CREATE FUNCTION agentdb._blast_sql(target integer, level text) RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._blast_sql(target integer, level text) IS 'PL/pgSQL text: refuses an agent''s statement over its limit, where the table says so.';
-
-
-
-CREATE FUNCTION agentdb._blocking_lock(name text, first_slot integer, last_slot integer, OUT outcome text, OUT holder text, OUT expires_at timestamp with time zone) RETURNS record
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_now timestamptz := clock_timestamp();
-begin
-  select case when l.run_id is null then 'cooling' else 'held' end,
-    'run ' || l.run_id || ' of ' || a.agent_name, l.expires_at
-    into _blocking_lock.outcome, _blocking_lock.holder, _blocking_lock.expires_at
-  from agentdb.lock as l
-  left join agentdb.agent as a on a.agent_id = l.agent_id
-  where l.lock_name = name
-    and l.slot between first_slot and last_slot
-    and agentdb._is_live(l.expires_at, l.renewed_at, v_now)
-  order by l.expires_at
-  limit 1;
-end;
-$$;
-
-
-
-COMMENT ON FUNCTION agentdb._blocking_lock(name text, first_slot integer, last_slot integer, OUT outcome text, OUT holder text, OUT expires_at timestamp with time zone) IS 'Says which of the slots of a name gets free first, and who holds it.';
 
 
 
@@ -1721,11 +1696,16 @@ declare
   v_max integer;
   v_held text[];
 begin
-  perform agentdb._forget_locks(_check_locks.agent_id);
   select p.max_locks into v_max
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name
   where a.agent_id = _check_locks.agent_id;
+  if v_max - 32 >= (
+    select count(*) from agentdb.lock as l where l.agent_id = _check_locks.agent_id
+  ) then
+    return;
+  end if;
+  perform agentdb._forget_locks(_check_locks.agent_id);
   v_held := agentdb._held_locks(_check_locks.agent_id);
   if cardinality(v_held) > v_max - 32 then
     perform from agentdb.agent as a
@@ -2391,6 +2371,81 @@ COMMENT ON FUNCTION agentdb._current_run(run bigint, OUT run_id bigint, OUT agen
 
 
 
+CREATE TABLE agentdb.audit_log (
+    audit_log_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    transaction_at timestamp with time zone DEFAULT transaction_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    statement bigint NOT NULL,
+    audit_target_id integer NOT NULL,
+    operation text NOT NULL,
+    row_key jsonb,
+    old_values jsonb,
+    new_values jsonb,
+    session_role text NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    application_name text,
+    client_addr inet,
+    CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text])))
+)
+PARTITION BY RANGE (recorded_at);
+
+
+
+COMMENT ON TABLE agentdb.audit_log IS 'Every audited row that changed, what it was and who changed it; append-only, a partition a UTC day.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_log.old_values IS 'Only the changed columns of an update; (old_values ->> column)::type gives back a value exactly.';
+
+
+
+CREATE TABLE agentdb.stop_log (
+    stop_log_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    action text NOT NULL,
+    reason text NOT NULL,
+    stopped_by name DEFAULT SESSION_USER NOT NULL,
+    details jsonb
+)
+PARTITION BY RANGE (recorded_at);
+
+
+
+COMMENT ON TABLE agentdb.stop_log IS 'Who stopped, resumed or held what, and why; append-only, a partition a UTC day.';
+
+
+
+CREATE FUNCTION agentdb._deed(run bigint, since timestamp with time zone) RETURNS TABLE(at timestamp with time zone, place bigint, kind text, what text, details jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT w.recorded_at,
+     w.audit_log_id,
+     'write'::text,
+     concat_ws(' '::text, w.operation, g.table_name, (w.row_key)::text) AS concat_ws,
+     COALESCE(w.new_values, w.old_values) AS "coalesce"
+    FROM (agentdb.audit_log w
+      JOIN agentdb.audit_target g ON ((g.audit_target_id = w.audit_target_id)))
+   WHERE ((w.run_id = _deed.run) AND (w.recorded_at >= _deed.since))
+ UNION ALL
+  SELECT k.recorded_at,
+     k.stop_log_id,
+     'stop'::text,
+     format('%s by %s: %s'::text, k.action, k.stopped_by, k.reason) AS format,
+     k.details
+    FROM agentdb.stop_log k
+   WHERE ((k.run_id = _deed.run) AND (k.recorded_at >= _deed.since));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) IS 'The audited writes of a run, and what operators did to it.';
+
+
+
 CREATE FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN (SELECT ((t.typtype = 'e'::"char") OR (t.oid = ANY (ARRAY[('boolean'::regtype)::oid, ('smallint'::regtype)::oid, ('integer'::regtype)::oid, ('bigint'::regtype)::oid, ('oid'::regtype)::oid, ('uuid'::regtype)::oid, ('date'::regtype)::oid, ('timestamp without time zone'::regtype)::oid, ('timestamp with time zone'::regtype)::oid, ('bytea'::regtype)::oid])) OR ((t.oid = ('numeric'::regtype)::oid) AND (_is_exact.typmod >= 0)) OR ((t.oid = ANY (ARRAY[('text'::regtype)::oid, ('character varying'::regtype)::oid])) AND COALESCE((SELECT c.collisdeterministic FROM pg_collation c WHERE (c.oid = _is_exact.collation_id)), true))) FROM pg_type t WHERE (t.oid = agentdb._base_type(_is_exact.type)));
@@ -2599,6 +2654,16 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._end_killed(run bigint) IS 'Ends a killed run, unless the run itself is just being changed.';
+
+
+
+CREATE FUNCTION agentdb._exact_span(given interval) RETURNS interval
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN make_interval(secs => date_part('epoch'::text, given));
+
+
+
+COMMENT ON FUNCTION agentdb._exact_span(given interval) IS 'Returns a time in seconds that are the same on every day.';
 
 
 
@@ -2844,8 +2909,6 @@ begin
     select l.lock_name
     from agentdb.lock as l
     where l.agent_id = _held_locks.agent_id
-      and l.run_id is not null
-      and agentdb._is_live(l.expires_at, l.renewed_at, clock_timestamp())
     order by l.acquired_at
   );
 end;
@@ -2853,7 +2916,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._held_locks(agent_id bigint) IS 'The names of the locks that an agent holds now.';
+COMMENT ON FUNCTION agentdb._held_locks(agent_id bigint) IS 'The names of the locks that count against an agent''s cap.';
 
 
 
@@ -3255,62 +3318,23 @@ COMMENT ON FUNCTION agentdb._lend_capture(target integer, owner name) IS 'Lets t
 
 
 
-CREATE FUNCTION agentdb._lock_caller(run bigint, ttl interval, max_hold interval, OUT run_id bigint, OUT agent_id bigint, OUT holder text, OUT span interval, OUT spare bigint) RETURNS record
-    LANGUAGE plpgsql
+CREATE FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT agent_name text, OUT max_ttl interval, OUT needs_progress boolean) RETURNS record
+    LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_max_ttl interval;
 begin
-  select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || a.agent_name,
-    p.lock_max_ttl, p.max_locks - (
-      select count(*) from agentdb.lock as l where l.agent_id = c.agent_id
-    )
-    into _lock_caller.run_id, _lock_caller.agent_id, holder, v_max_ttl, spare
+  select c.run_id, c.agent_id, a.agent_name, p.lock_max_ttl, p.renew_needs_progress
+    into _lock_caller.run_id, _lock_caller.agent_id, _lock_caller.agent_name, max_ttl,
+      needs_progress
   from agentdb._current_run(_lock_caller.run) as c
   join agentdb.agent as a on a.agent_id = c.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name;
-  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
-    perform agentdb._refuse_ttl(ttl, v_max_ttl);
-  elsif max_hold <= '0' or max_hold > '1 year' then
-    perform agentdb._refuse(
-      format('max_hold must be between 0 and 1 year, got %s', max_hold),
-      'Give the time after which renewals end, or leave it out.'
-    );
-  end if;
-  -- Months and days would stretch with the calendar, and could even end in the past.
-  span := make_interval(secs => extract(epoch from ttl));
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._lock_caller(run bigint, ttl interval, max_hold interval, OUT run_id bigint, OUT agent_id bigint, OUT holder text, OUT span interval, OUT spare bigint) IS 'Resolves the run that wants a lock, its name for others, its time and how many locks it may still take; raises ZA001, ZA003 or ZA004.';
-
-
-
-CREATE FUNCTION agentdb._lock_renewer(run bigint, ttl interval, OUT run_id bigint, OUT span interval, OUT needs_progress boolean) RETURNS record
-    LANGUAGE plpgsql
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_max_ttl interval;
-begin
-  select c.run_id, p.renew_needs_progress, p.lock_max_ttl
-    into _lock_renewer.run_id, needs_progress, v_max_ttl
-  from agentdb._current_run(_lock_renewer.run) as c
-  join agentdb.agent as a on a.agent_id = c.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name;
-  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
-    perform agentdb._refuse_ttl(ttl, v_max_ttl);
-  end if;
-  span := make_interval(secs => extract(epoch from ttl));
-end;
-$$;
-
-
-
-COMMENT ON FUNCTION agentdb._lock_renewer(run bigint, ttl interval, OUT run_id bigint, OUT span interval, OUT needs_progress boolean) IS 'Resolves the run that renews a lock, the time it asks for and whether its policy wants progress; raises ZA001, ZA003 or ZA004.';
+COMMENT ON FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT agent_name text, OUT max_ttl interval, OUT needs_progress boolean) IS 'Resolves the run that wants a lock, its agent and what their policy says of locks; raises ZA001 or ZA003.';
 
 
 
@@ -3338,6 +3362,25 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._log_stop(agent bigint, run bigint, action text, reason text, details jsonb) IS 'Writes down who stopped what, and why.';
+
+
+
+CREATE FUNCTION agentdb._lone_run() RETURNS TABLE(run_id bigint, agent_id bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT r.run_id,
+     r.agent_id
+    FROM agentdb.run r
+   WHERE ((r.role_name = SESSION_USER) AND (r.ended_at IS NULL) AND (NOT r.pooled) AND (COALESCE(current_setting('agentdb.run_token'::text, true), ''::text) = ''::text) AND (current_setting('transaction_isolation'::text) = 'read committed'::text) AND (NOT (EXISTS ( SELECT
+            FROM agentdb.run other
+           WHERE ((other.role_name = SESSION_USER) AND (other.ended_at IS NULL) AND (NOT other.pooled) AND (other.run_id <> r.run_id))))) AND (NOT (EXISTS ( SELECT
+            FROM agentdb.run_stop s
+           WHERE (s.run_id = r.run_id)))));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._lone_run() IS 'The one open run of the login role where nothing else is to be asked, else no row.';
 
 
 
@@ -3493,8 +3536,8 @@ COMMENT ON FUNCTION agentdb._new_secret() IS 'Returns 64 hexadecimal digits with
 
 
 CREATE FUNCTION agentdb._next_fence(former bigint, slot integer, at timestamp with time zone) RETURNS bigint
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE WHEN (slot = 0) THEN GREATEST((former + 1), ((EXTRACT(epoch FROM at) * (1000000)::numeric))::bigint) ELSE (((GREATEST(((former / 1000) + 1), ((EXTRACT(epoch FROM at) * (1000)::numeric))::bigint) * 1000) + slot) - 1) END;
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN CASE WHEN (slot = 0) THEN GREATEST((former + 1), ((date_part('epoch'::text, at) * (1000000)::double precision))::bigint) ELSE (((GREATEST(((former / 1000) + 1), ((date_part('epoch'::text, at) * (1000)::double precision))::bigint) * 1000) + slot) - 1) END;
 
 
 
@@ -3868,17 +3911,9 @@ CREATE FUNCTION agentdb._record_tenure() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_outcome text := 'deleted';
-  v_reason text;
 begin
-  if tg_op = 'UPDATE' then
-    v_outcome := case
-      when new.fence <> old.fence then 'taken_over'
-      when new.outcome is distinct from old.outcome then coalesce(new.outcome, 'edited')
-      else 'edited'
-    end;
-    v_reason := new.reason;
+  if tg_op = 'UPDATE' and new.run_id = old.run_id and new.fence = old.fence then
+    return null;
   end if;
   insert into agentdb.lock_log (
     lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
@@ -3886,7 +3921,15 @@ begin
   )
   values (
     old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals, v_outcome, session_user, v_reason
+    old.expires_at, old.renewals,
+    case
+      when tg_op = 'DELETE' then 'deleted'
+      when new.fence <> old.fence then 'taken_over'
+      when new.outcome is distinct from old.outcome
+        then coalesce(new.outcome, 'edited')
+      else 'edited'
+    end,
+    session_user, new.reason
   );
   return null;
 end;
@@ -4048,6 +4091,27 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._refuse_rewrite() IS 'Trigger function: refuses to change or remove rows of a log, also for its owner.';
+
+
+
+CREATE FUNCTION agentdb._refuse_span(ttl interval, max_ttl interval, max_hold interval) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if ttl is null or ttl <= '0' or ttl > max_ttl then
+    perform agentdb._refuse_ttl(ttl, max_ttl);
+  end if;
+  perform agentdb._refuse(
+    format('max_hold must be between 0 and 1 year, got %s', max_hold),
+    'Give the time after which renewals end, or leave it out.'
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_span(ttl interval, max_ttl interval, max_hold interval) IS 'Raises ZA004 for a ttl or max_hold that no lock can have.';
 
 
 
@@ -4520,12 +4584,13 @@ COMMENT ON FUNCTION agentdb._take_back_capture(target integer, owner name) IS 'E
 
 
 
-CREATE FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot integer, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) RETURNS record
+CREATE FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot integer, run_id bigint, agent_id bigint, ttl interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_check boolean;
 begin
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
@@ -4533,14 +4598,14 @@ begin
       run_id = _take_lock.run_id,
       acquired_at = v_now,
       renewed_at = v_now,
-      expires_at = v_now + least(span, max_hold),
+      expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
       hold_until = coalesce(v_now + max_hold, 'infinity'),
       renewals = 0,
       depth = 1,
       outcome = case when l.run_id is null then 'acquired' else 'taken_over' end,
       reason = null
-  where l.ctid = (
-    select f.ctid
+  from (
+    select f.ctid, f.agent_id
     from agentdb.lock as f
     where f.lock_name = _take_lock.name
       and f.slot between first_slot and last_slot
@@ -4548,22 +4613,30 @@ begin
     order by f.slot
     limit 1
     for no key update skip locked
-  )
-  returning l.fence, l.expires_at, l.slot, l.outcome
-    into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome;
+  ) as f
+  where l.ctid = f.ctid
+  returning l.fence, l.expires_at, l.slot, l.outcome,
+    f.agent_id is distinct from _take_lock.agent_id or l.fence % 32 = 0
+    into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome,
+      v_check;
+  if v_check then
+    perform agentdb._check_locks(_take_lock.agent_id);
+  end if;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot integer, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) IS 'Takes the first free or expired slot of a name, or returns NULL.';
+COMMENT ON FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot integer, run_id bigint, agent_id bigint, ttl interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) IS 'Takes the first free or expired slot of a name, or returns NULL; raises ZA005.';
 
 
 
-CREATE FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) RETURNS record
+CREATE FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, ttl interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_now timestamptz := clock_timestamp();
 begin
   if given is not null then
     select e.* into _take_otherwise.fence, _take_otherwise.expires_at,
@@ -4573,15 +4646,21 @@ begin
       return;
     end if;
   end if;
-  select b.* into _take_otherwise.outcome, _take_otherwise.holder,
-    _take_otherwise.expires_at
-  from agentdb._blocking_lock(name, first_slot, last_slot) as b;
-  if _take_otherwise.outcome is null
-    and agentdb._make_lock(name, first_slot, last_slot) > 0 then
+  select case when l.run_id is null then 'cooling' else 'held' end,
+    'run ' || l.run_id || ' of ' || a.agent_name, l.expires_at
+    into _take_otherwise.outcome, _take_otherwise.holder, _take_otherwise.expires_at
+  from agentdb.lock as l
+  left join agentdb.agent as a on a.agent_id = l.agent_id
+  where l.lock_name = _take_otherwise.name
+    and l.slot between first_slot and last_slot
+    and agentdb._is_live(l.expires_at, l.renewed_at, v_now)
+  order by l.expires_at
+  limit 1;
+  if not found and agentdb._make_lock(name, first_slot, last_slot) > 0 then
     select t.* into _take_otherwise.fence, _take_otherwise.expires_at,
       _take_otherwise.slot, _take_otherwise.outcome
     from agentdb._take_lock(
-      name, first_slot, last_slot, run_id, agent_id, span, max_hold) as t;
+      name, first_slot, last_slot, run_id, agent_id, ttl, max_hold) as t;
   end if;
   if _take_otherwise.fence is null then
     _take_otherwise.outcome := coalesce(_take_otherwise.outcome, 'busy');
@@ -4592,7 +4671,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) IS 'Re-enters a lock, takes one whose name is new, or says what is in the way and counts the denial.';
+COMMENT ON FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, ttl interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) IS 'Re-enters a lock, takes one whose name is new, or says what is in the way and counts the denial.';
 
 
 
@@ -4609,8 +4688,7 @@ CREATE TABLE agentdb.lock (
     renewals integer DEFAULT 0 NOT NULL,
     depth integer DEFAULT 0 NOT NULL,
     outcome text,
-    reason text,
-    CONSTRAINT lock_slot_check CHECK (((slot >= 0) AND (slot <= 1000)))
+    reason text
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
@@ -4819,19 +4897,67 @@ CREATE FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interv
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_bitmapscan TO 'off'
     AS $$
 declare
-  v_got record;
+  v_now timestamptz := clock_timestamp();
+  v_run_id bigint;
+  v_agent_id bigint;
+  v_self text;
+  v_max_ttl interval;
+  v_given bigint := acquire_lock.fence;
+  v_check boolean;
 begin
-  v_got := agentdb._acquire(
-    acquire_lock.name, 0, 0, acquire_lock.ttl, acquire_lock.max_hold,
-    acquire_lock.fence, acquire_lock.run);
-  acquired := v_got.acquired;
-  acquire_lock.fence := v_got.fence;
-  acquire_lock.expires_at := v_got.expires_at;
-  acquire_lock.ttl_ms := v_got.ttl_ms;
-  acquire_lock.holder := v_got.holder;
-  acquire_lock.outcome := v_got.outcome;
+  if run is null then
+    select o.run_id, o.agent_id,
+      'run ' || o.run_id || ' of ' ||
+        (select a.agent_name from agentdb.agent as a where a.agent_id = o.agent_id),
+      (select p.lock_max_ttl from agentdb.policy as p where p.policy_name = (
+        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id))
+      into v_run_id, v_agent_id, v_self, v_max_ttl
+    from agentdb._lone_run() as o;
+  end if;
+  if v_run_id is null then
+    select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || c.agent_name,
+      c.max_ttl
+      into v_run_id, v_agent_id, v_self, v_max_ttl
+    from agentdb._lock_caller(acquire_lock.run) as c;
+  end if;
+  if ttl is null or ttl <= '0' or ttl > v_max_ttl or max_hold <= '0'
+    or max_hold > '1 year' then
+    perform agentdb._refuse_span(ttl, v_max_ttl, max_hold);
+  end if;
+  update agentdb.lock as l
+  set fence = agentdb._next_fence(l.fence, 0, v_now),
+      agent_id = v_agent_id, run_id = v_run_id,
+      acquired_at = v_now, renewed_at = v_now,
+      expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
+      hold_until = coalesce(v_now + max_hold, 'infinity'),
+      renewals = 0, depth = 1, reason = null,
+      outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
+  from (
+    select f.ctid, f.agent_id from agentdb.lock as f
+    where f.lock_name = acquire_lock.name and f.slot = 0
+      and not agentdb._is_live(f.expires_at, f.renewed_at, v_now)
+    for no key update skip locked
+  ) as f
+  where l.ctid = f.ctid
+  returning true, l.fence, l.expires_at,
+    ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint, l.outcome,
+    v_self, f.agent_id is distinct from v_agent_id or l.fence % 32 = 0
+    into acquired, acquire_lock.fence, acquire_lock.expires_at, ttl_ms,
+      acquire_lock.outcome, holder, v_check;
+  if not found then
+    select t.fence is not null, t.fence, t.expires_at,
+      greatest(ceil(date_part('epoch', t.expires_at - clock_timestamp()) * 1000), 0),
+      case when t.fence is null then t.holder else v_self end, t.outcome
+      into acquired, acquire_lock.fence, acquire_lock.expires_at, ttl_ms, holder,
+        acquire_lock.outcome
+    from agentdb._take_otherwise(
+      name, 0, 0, v_given, v_run_id, v_agent_id, ttl, max_hold) as t;
+  elsif v_check then
+    perform agentdb._check_locks(v_agent_id);
+  end if;
 end;
 $$;
 
@@ -6145,20 +6271,26 @@ COMMENT ON FUNCTION agentdb.register_agent(name text, role_name text, policy tex
 
 
 
-CREATE FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(released boolean, outcome text, held_for interval, cooling_until timestamp with time zone, waiting bigint)
+CREATE FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_bitmapscan TO 'off'
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_caller record;
+  v_run_id bigint;
   v_span interval;
 begin
-  v_caller := agentdb._current_run(release_lock.run);
+  if run is null then
+    select o.run_id into v_run_id from agentdb._lone_run() as o;
+  end if;
+  if v_run_id is null then
+    select c.run_id into v_run_id from agentdb._current_run(release_lock.run) as c;
+  end if;
   if at_least is not null then
-    v_span := agentdb._cooling_span(v_caller.run_id, at_least);
+    v_span := agentdb._cooling_span(v_run_id, at_least);
   end if;
   update agentdb.lock as l
   set depth = l.depth - 1,
@@ -6172,7 +6304,7 @@ begin
       end
   where l.lock_name = name
     and l.fence = release_lock.fence
-    and l.run_id = v_caller.run_id
+    and l.run_id = v_run_id
   returning l.run_id is null, coalesce(l.outcome, 'still_held'), v_now - l.acquired_at,
     case when l.run_id is null then nullif(l.expires_at, '-infinity') end,
     (select count(*) from agentdb.lock_waiter as w
@@ -6183,13 +6315,12 @@ begin
     release_lock.outcome := 'lost';
     waiting := 0;
   end if;
-  return next;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint) IS 'Gives a lock of the run back; at_least => keeps it from being taken until so long after it was acquired; raises ZA001, ZA003 or ZA004.';
+COMMENT ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) IS 'Gives a lock of the run back; at_least => keeps it from being taken until so long after it was acquired; raises ZA001, ZA003 or ZA004.';
 
 
 
@@ -6220,33 +6351,51 @@ CREATE FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint,
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
     SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_bitmapscan TO 'off'
     AS $$
 declare
-  v_caller record;
+  v_now timestamptz := clock_timestamp();
+  v_run_id bigint;
+  v_max_ttl interval;
   v_strict boolean;
-  v_now timestamptz;
 begin
-  v_caller := agentdb._lock_renewer(renew_lock.run, renew_lock.ttl);
-  v_strict := v_caller.needs_progress or coalesce(needs_progress, false);
-  v_now := clock_timestamp();
+  if run is null then
+    -- One subquery a column: PostgreSQL prepares every column of what it joins.
+    select o.run_id,
+      (select p.lock_max_ttl from agentdb.policy as p where p.policy_name = (
+        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id)),
+      (select p.renew_needs_progress from agentdb.policy as p where p.policy_name = (
+        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id))
+      into v_run_id, v_max_ttl, v_strict
+    from agentdb._lone_run() as o;
+  end if;
+  if v_run_id is null then
+    select c.run_id, c.max_ttl, c.needs_progress
+      into v_run_id, v_max_ttl, v_strict
+    from agentdb._lock_caller(renew_lock.run) as c;
+  end if;
+  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
+    perform agentdb._refuse_ttl(ttl, v_max_ttl);
+  end if;
   update agentdb.lock as l
-  set expires_at = least(v_now + v_caller.span, l.hold_until),
+  set expires_at = least(v_now + agentdb._exact_span(ttl), l.hold_until),
       renewed_at = v_now,
       renewals = l.renewals + 1
   where l.lock_name = name
     and l.fence = renew_lock.fence
-    and l.run_id = v_caller.run_id
+    and l.run_id = v_run_id
     and l.hold_until > v_now
-    and (not v_strict or agentdb._has_evidence(l.run_id, l.renewed_at))
-  returning true, l.expires_at, 'renewed'
-    into renewed, renew_lock.expires_at, outcome;
+    and (not (v_strict or needs_progress is true)
+      or agentdb._has_evidence(l.run_id, l.renewed_at))
+  returning true, l.expires_at, 'renewed',
+    ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint
+    into renewed, renew_lock.expires_at, outcome, ttl_ms;
   if not found then
-    renewed := false;
-    select r.expires_at, r.outcome into renew_lock.expires_at, renew_lock.outcome
-    from agentdb._refused_renewal(name, fence, v_caller.run_id, v_now) as r;
+    select false, r.expires_at, r.outcome,
+      greatest(ceil(date_part('epoch', r.expires_at - v_now) * 1000), 0)::bigint
+      into renewed, renew_lock.expires_at, renew_lock.outcome, ttl_ms
+    from agentdb._refused_renewal(name, fence, v_run_id, v_now) as r;
   end if;
-  ttl_ms := greatest(
-    ceil(extract(epoch from renew_lock.expires_at - clock_timestamp()) * 1000), 0);
 end;
 $$;
 
@@ -6523,36 +6672,6 @@ END;
 
 
 COMMENT ON FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) IS 'Audited tables whose triggers are missing, disabled or replaced, or whose layout has changed.';
-
-
-
-CREATE TABLE agentdb.audit_log (
-    audit_log_id bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    transaction_at timestamp with time zone DEFAULT transaction_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    statement bigint NOT NULL,
-    audit_target_id integer NOT NULL,
-    operation text NOT NULL,
-    row_key jsonb,
-    old_values jsonb,
-    new_values jsonb,
-    session_role text NOT NULL,
-    agent_id bigint,
-    run_id bigint,
-    application_name text,
-    client_addr inet,
-    CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text])))
-)
-PARTITION BY RANGE (recorded_at);
-
-
-
-COMMENT ON TABLE agentdb.audit_log IS 'Every audited row that changed, what it was and who changed it; append-only, a partition a UTC day.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_log.old_values IS 'Only the changed columns of an update; (old_values ->> column)::type gives back a value exactly.';
 
 
 
@@ -7106,6 +7225,10 @@ CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with tim
     join agentdb.token_log as t
       on t.run_id = s.run_id and t.recorded_at >= s.started_at
     union all
+    select d.at, d.place, d.kind, d.what, null, null, d.details
+    from span as s
+    cross join lateral agentdb._deed(s.run_id, s.started_at) as d
+    union all
     select l.recorded_at, l.alert_log_id, 'alert',
       format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state), null, null, a.labels
     from span as s
@@ -7125,7 +7248,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.timeline(run bigint) IS 'Everything a run did, in order: steps, tool calls, calls in flight, tokens, alerts, its end.';
+COMMENT ON FUNCTION agentdb.timeline(run bigint) IS 'Everything a run did, in order: steps, tool calls, calls in flight, tokens, audited writes, alerts, stops, its end.';
 
 
 
@@ -8969,24 +9092,6 @@ CREATE SEQUENCE agentdb.stop_last_seq
 
 
 
-CREATE TABLE agentdb.stop_log (
-    stop_log_id bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    agent_id bigint,
-    run_id bigint,
-    action text NOT NULL,
-    reason text NOT NULL,
-    stopped_by name DEFAULT SESSION_USER NOT NULL,
-    details jsonb
-)
-PARTITION BY RANGE (recorded_at);
-
-
-
-COMMENT ON TABLE agentdb.stop_log IS 'Who stopped, resumed or held what, and why; append-only, a partition a UTC day.';
-
-
-
 CREATE TABLE agentdb.stop_log_default (
     stop_log_id bigint CONSTRAINT stop_log_stop_log_id_not_null NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT stop_log_recorded_at_not_null NOT NULL,
@@ -9217,7 +9322,7 @@ CREATE FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) RETURNS 
              ELSE NULL::text
          END)) AS jsonb_strip_nulls,
      max(u.share) AS max,
-     jsonb_build_object('summary', format('%s has used %s%% of its %s budget: %s of %s tokens, cost %s of %s'::text, a.agent_name, round((max(u.share) * (100)::double precision)), b.scope, max(b.spent), COALESCE((max(b.max_tokens))::text, 'any'::text), max(b.cost), COALESCE((max(b.max_cost))::text, 'any'::text)), 'policy', p.policy_name, 'threshold', p.budget_low_share, 'severity',
+     jsonb_build_object('summary', format('%s has used %s%% of its %s budget:%s%s'::text, a.agent_name, round((max(u.share) * (100)::double precision)), b.scope, ((((' '::text || max(b.spent)) || ' of '::text) || max(b.max_tokens)) || ' tokens'::text), (((' cost '::text || round(max(b.cost), 2)) || ' of '::text) || max(b.max_cost))), 'policy', p.policy_name, 'threshold', p.budget_low_share, 'severity',
          CASE
              WHEN (max(u.share) >= (1)::double precision) THEN 'critical'::text
              ELSE 'warning'::text
@@ -9895,7 +10000,7 @@ CREATE TRIGGER agentdb_delete_of_tenure AFTER DELETE ON agentdb.lock FOR EACH RO
 
 
 
-CREATE TRIGGER agentdb_end_of_tenure AFTER UPDATE ON agentdb.lock FOR EACH ROW WHEN (((old.run_id IS NOT NULL) AND ((new.run_id IS DISTINCT FROM old.run_id) OR (new.fence <> old.fence)))) EXECUTE FUNCTION agentdb._record_tenure();
+CREATE TRIGGER agentdb_end_of_tenure AFTER UPDATE OF run_id, fence ON agentdb.lock FOR EACH ROW WHEN ((old.run_id IS NOT NULL)) EXECUTE FUNCTION agentdb._record_tenure();
 
 
 
@@ -10097,10 +10202,6 @@ REVOKE ALL ON FUNCTION agentdb._begin_sql(target integer, level text) FROM PUBLI
 
 
 REVOKE ALL ON FUNCTION agentdb._blast_sql(target integer, level text) FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._blocking_lock(name text, first_slot integer, last_slot integer, OUT outcome text, OUT holder text, OUT expires_at timestamp with time zone) FROM PUBLIC;
 
 
 
@@ -10385,6 +10486,23 @@ REVOKE ALL ON FUNCTION agentdb._current_run(run bigint, OUT run_id bigint, OUT a
 
 
 
+GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_operator;
+GRANT INSERT ON TABLE agentdb.audit_log TO agentdb_capture;
+
+
+
+GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_operator;
@@ -10427,6 +10545,10 @@ GRANT ALL ON FUNCTION agentdb._end_audit(relation regclass, detach boolean) TO a
 
 
 REVOKE ALL ON FUNCTION agentdb._end_killed(run bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._exact_span(given interval) FROM PUBLIC;
 
 
 
@@ -10584,11 +10706,7 @@ GRANT ALL ON FUNCTION agentdb._lend_capture(target integer, owner name) TO agent
 
 
 
-REVOKE ALL ON FUNCTION agentdb._lock_caller(run bigint, ttl interval, max_hold interval, OUT run_id bigint, OUT agent_id bigint, OUT holder text, OUT span interval, OUT spare bigint) FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._lock_renewer(run bigint, ttl interval, OUT run_id bigint, OUT span interval, OUT needs_progress boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT agent_name text, OUT max_ttl interval, OUT needs_progress boolean) FROM PUBLIC;
 
 
 
@@ -10597,6 +10715,10 @@ REVOKE ALL ON FUNCTION agentdb._log_sql(target integer, operation text, row_key 
 
 
 REVOKE ALL ON FUNCTION agentdb._log_stop(agent bigint, run bigint, action text, reason text, details jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._lone_run() FROM PUBLIC;
 
 
 
@@ -10733,6 +10855,10 @@ REVOKE ALL ON FUNCTION agentdb._refuse_rewrite() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._refuse_span(ttl interval, max_ttl interval, max_hold interval) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._refuse_stopped(kind text, reason text, what text) FROM PUBLIC;
 
 
@@ -10823,11 +10949,11 @@ GRANT ALL ON FUNCTION agentdb._take_back_capture(target integer, owner name) TO 
 
 
 
-REVOKE ALL ON FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot integer, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot integer, run_id bigint, agent_id bigint, ttl interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, span interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, ttl interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) FROM PUBLIC;
 
 
 
@@ -11058,8 +11184,8 @@ GRANT ALL ON FUNCTION agentdb.register_agent(name text, role_name text, policy t
 
 
 
-REVOKE ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint) TO agentdb_agent;
+REVOKE ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) TO agentdb_agent;
 
 
 
@@ -11113,12 +11239,6 @@ GRANT SELECT ON TABLE agentdb.audit_fault TO agentdb_operator;
 REVOKE ALL ON FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_operator;
-GRANT INSERT ON TABLE agentdb.audit_log TO agentdb_capture;
 
 
 
@@ -11530,11 +11650,6 @@ GRANT SELECT ON TABLE agentdb.schedule_blocked TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.stale_lock TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.stale_lock TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_operator;
 
 
 

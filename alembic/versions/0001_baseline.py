@@ -370,8 +370,7 @@ create table agentdb.lock (
   depth integer not null default 0,
   outcome text,
   reason text,
-  constraint lock_pkey primary key (lock_name, slot),
-  constraint lock_slot_check check (slot between 0 and 1000)
+  constraint lock_pkey primary key (lock_name, slot)
 ) with (
   fillfactor = 50,
   autovacuum_vacuum_scale_factor = 0,
