@@ -2,7 +2,7 @@
 
 Prints the median, p99 and maximum of kill_run and of kill_run with drain_run, beside
 the median of one write of the same sessions: a kill waits for the writers in flight, so
-its time is read as a multiple of theirs.  Counts commits after the return: it must be 0.
+its time is read as a multiple of theirs.  Counts commits after the return: none may be.
 Run as ``python -m bench.stop [KILLS]``.
 """
 
