@@ -45,6 +45,7 @@
 \ir rule_run.sql
 \ir rule_lock.sql
 \ir stop.sql
+\ir kill.sql
 \ir pause.sql
 \ir stop_drain.sql
 \ir hold.sql

@@ -221,15 +221,3 @@ def test_sql_parses_and_plpgsql_compiles() -> None:
 
     statements = pglast.parse_sql(schema.code())
     assert len(statements) > 100
-
-
-def test_repository_names_no_workplace() -> None:
-    words = re.compile(r"/work/|\.library|steering", re.IGNORECASE)
-    files = [
-        path
-        for folder in ("agentdb", "alembic", "sql", "docs", "bench")
-        for path in (ROOT / folder).rglob("*")
-        if path.suffix in (".py", ".sql", ".md")
-    ]
-    assert len(files) > 50
-    assert [path for path in files if words.search(path.read_text())] == []

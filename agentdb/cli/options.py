@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -47,7 +47,7 @@ def reports_errors(function: F) -> F:
                 raise
             raise Failure(error) from error
 
-    return wrapper  # type: ignore[return-value]
+    return cast(F, wrapper)
 
 
 def _is_from_database(error: Exception) -> bool:
