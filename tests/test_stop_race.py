@@ -13,7 +13,7 @@ from .agents import register, rows, start, value
 from .conftest import Connect, Connection, MakeDatabase
 from .servers import Server
 
-KILLS = int(os.environ.get("AGENTDB_KILLS", "200"))
+KILLS = int(os.environ.get("AGENTDB_KILLS", "30"))
 WRITERS = 8
 
 
