@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import psycopg
@@ -81,3 +82,17 @@ def age(db: Connection, table: str, column: str, by: str) -> None:
     with db.transaction():
         db.execute("set local session_replication_role = replica")
         db.execute(change.encode(), [by])
+
+
+def evaluate(db: Connection) -> None:
+    """Do what a runner does: roll up, evaluate every rule, flush."""
+    db.execute("select agentdb.roll_up()")
+    db.execute("update agentdb.alert_rule set next_evaluation_at = now()")
+    while claimed := db.execute("select * from agentdb.claim_rule()").fetchone():
+        name, query, evaluation = claimed[:3]
+        (found,) = db.execute(query).fetchone() or ()
+        db.execute(
+            "select agentdb.ingest(%s::text, %s::bigint, %s::jsonb)",
+            [name, evaluation, json.dumps(found)],
+        )
+    db.execute("select agentdb.flush()")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from .agents import register, start, value
+from .agents import evaluate, register, start, value
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
 from .servers import Server
 
@@ -55,20 +55,6 @@ def trouble(db: Connection, connect: Connect, dsn: str) -> int:
     agent.execute("select agentdb.begin_tool_call('slow')")
     evaluate(db)
     return run
-
-
-def evaluate(db: Connection) -> None:
-    """Do what a runner does: roll up, evaluate every rule, flush."""
-    db.execute("select agentdb.roll_up()")
-    db.execute("update agentdb.alert_rule set next_evaluation_at = now()")
-    while claimed := db.execute("select * from agentdb.claim_rule()").fetchone():
-        name, query, evaluation = claimed[:3]
-        (found,) = db.execute(query).fetchone() or ()
-        db.execute(
-            "select agentdb.ingest(%s::text, %s::bigint, %s::jsonb)",
-            [name, evaluation, json.dumps(found)],
-        )
-    db.execute("select agentdb.flush()")
 
 
 @pytest.mark.parametrize("command", READING, ids=" ".join)

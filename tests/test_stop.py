@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
-
 import psycopg
 import pytest
 
-from .agents import age, labels, refusal, register, row, rows, start, value
+from .agents import age, evaluate, labels, refusal, register, row, rows, start, value
 from .conftest import INSTALLER, Connect, Connection
 
 TABLES = """
@@ -466,16 +464,6 @@ def test_rule_may_pause_the_agent_it_names(db: Connection, agent: Connection) ->
 def test_rules_only_tell_people_unless_they_are_asked_to_act(db: Connection) -> None:
     actions = rows(db, "select distinct action from agentdb.alert_rule")
     assert actions == [{"action": "notify"}]
-
-
-def evaluate(db: Connection) -> None:
-    db.execute("update agentdb.alert_rule set next_evaluation_at = now()")
-    while claimed := db.execute("select * from agentdb.claim_rule()").fetchone():
-        (found,) = db.execute(claimed[1]).fetchone() or ()
-        db.execute(
-            "select agentdb.ingest(%s::text, %s::bigint, %s::jsonb)",
-            [claimed[0], claimed[2], json.dumps(found)],
-        )
 
 
 def test_paused_and_held_runs_are_not_stuck(

@@ -69,6 +69,12 @@ def _describe(error: BaseException) -> str:
     return "\n".join(prefix + text for prefix, text in parts.items() if text)
 
 
+def number_of_run(text: str) -> int | None:
+    """Return a run's number, also from R-12, or None for any other word."""
+    digits = text.upper().removeprefix("R-")
+    return int(digits) if digits.isdecimal() and len(digits) <= 18 else None
+
+
 def end_in_order(number: int, frame: object) -> None:
     """Handle SIGTERM as Ctrl-C is: what was started is stopped on the way out."""
     raise SystemExit(0)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 import psycopg
 
-from .options import Failure, dsn, reports_errors
+from .options import Failure, dsn, number_of_run, reports_errors
 from .output import Section, how, query, show
 
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2}
@@ -46,10 +46,10 @@ from agentdb.timeline({run})
 
 def run_number(ctx: click.Context, param: click.Parameter, value: str) -> int:
     """Return a run's number, also from R-12."""
-    text = value.upper().removeprefix("R-")
-    if not text.isdecimal() or len(text) > 18:
+    number = number_of_run(value)
+    if number is None:
         raise click.BadParameter(f"{value!r} is no run; see agentdb runs")
-    return int(text)
+    return number
 
 
 limit = click.option(

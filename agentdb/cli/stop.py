@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from .options import dsn, reports_errors
+from .options import dsn, number_of_run, reports_errors
 from .output import Section, connect, query, rows
 
 reason = click.option(
@@ -45,7 +45,7 @@ def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> N
 
     if every == bool(target):
         raise click.UsageError("name a run or an agent, or say --all")
-    number = _number(target or "")
+    number = number_of_run(target or "")
     if not yes:
         _confirm(_held(dsn, number, None if every or number else target))
     statement, value = (
@@ -89,12 +89,6 @@ def resume(dsn: str, agent: str, reason: str, yes: bool) -> None:
         _confirm([f"resume agent {agent}"])
     count = operation.pause(dsn, operation.RESUME, agent=agent, reason=reason)
     click.echo(f"agent {agent} is resumed, with {count} paused runs")
-
-
-def _number(target: str) -> int | None:
-    """Return a run's number, also from R-12, or None for an agent's name."""
-    digits = target.upper().removeprefix("R-")
-    return int(digits) if digits.isdecimal() and len(digits) <= 18 else None
 
 
 def _held(dsn: str, run: int | None, agent: str | None) -> list[str]:
