@@ -28,7 +28,8 @@ begin
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
       agent_id = _take_lock.agent_id,
       run_id = _take_lock.run_id,
-      acquired_at = v_now,
+      -- Read when the row is locked: v_now may lie before the end of the last tenure.
+      acquired_at = clock_timestamp(),
       renewed_at = v_now,
       expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
       hold_until = coalesce(v_now + max_hold, 'infinity'),
@@ -179,7 +180,8 @@ begin
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, 0, v_now),
       agent_id = v_agent_id, run_id = v_run_id,
-      acquired_at = v_now, renewed_at = v_now,
+      -- Read when the row is locked: v_now may lie before the end of the last tenure.
+      acquired_at = clock_timestamp(), renewed_at = v_now,
       expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
       hold_until = coalesce(v_now + max_hold, 'infinity'),
       renewals = 0, depth = 1, reason = null,

@@ -52,7 +52,8 @@ def server() -> Iterator[Server]:
     if dsn := os.environ.get("AGENTDB_TEST_DSN"):
         yield GivenServer(dsn)
     else:
-        with LocalServer(fast=True) as local:
+        # When a write committed is the first question where a race is lost.
+        with LocalServer(fast=True, settings={"track_commit_timestamp": "on"}) as local:
             yield local
 
 

@@ -9,12 +9,33 @@ import threading
 import psycopg
 import pytest
 
-from .agents import register, rows, start, value
+from .agents import Row, register, row, rows, start, value
 from .conftest import Connect, Connection, MakeDatabase
 from .servers import Server
 
 KILLS = int(os.environ.get("AGENTDB_KILLS", "30"))
 WRITERS = 8
+
+AT_RETURN = """
+select sum(n)::int as total, pg_current_snapshot()::text as known,
+  clock_timestamp() as returned_at
+from public.counter
+"""
+# Should there ever be one, it is told with all that can be known of it.
+LATE = """
+select s.run_id, s.stopped_at, s.drained_at, n.returned_at, n.known, a.xid, a.recorded_at,
+  a.run_id as of_run, t.gained,
+  case current_setting('track_commit_timestamp')
+    when 'on' then pg_xact_commit_timestamp(a.xid::xid) end as committed_at
+from (
+  select %s::bigint as run_id, %s::int as total, %s::pg_snapshot as known,
+    %s::timestamptz as returned_at
+) as n
+cross join lateral (select sum(c.n) - n.total as gained from public.counter as c) as t
+join agentdb.run_stop as s on s.run_id = n.run_id
+left join agentdb.audit as a on not pg_visible_in_snapshot(a.xid, n.known)
+where t.gained <> 0 or a.xid is not null
+"""
 
 
 @pytest.fixture
@@ -49,7 +70,8 @@ def write(
 def test_no_write_commits_after_a_kill_has_returned(
     counted: Connection, connect: Connect, server: Server
 ) -> None:
-    db, late, total = counted, 0, 0
+    db, total = counted, 0
+    late: list[Row] = []
     operator = connect(db.info.dbname, "operator_o")
     sessions = [connect(db.info.dbname, "agent_a") for _ in range(WRITERS)]
     for _ in range(KILLS):
@@ -67,18 +89,29 @@ def test_no_write_commits_after_a_kill_has_returned(
         operator.execute("select agentdb.kill_run(%s, 'race')", [run])
         drained = value(operator, "select drained from agentdb.drain_run(%s)", run)
         assert drained is True
-        at_return = value(db, "select sum(n)::int from public.counter")
+        at_return = row(db, AT_RETURN)
         # Refused at once, the writers are gone; else they have time to show it.
         for thread in threads:
             thread.join(2)
         over.set()
         for thread in threads:
             thread.join()
-        late += value(db, "select sum(n)::int from public.counter") - at_return
+        late += rows(db, LATE, run, *at_return.values())
         total += len(commits)
-    assert late == 0
+    assert late == []
     assert total >= KILLS * WRITERS
     assert value(db, "select sum(n)::int from public.counter") == total
+
+
+def test_a_late_write_would_be_counted(counted: Connection, connect: Connect) -> None:
+    run = start(connect(counted.info.dbname, "agent_a"))
+    counted.execute("select agentdb.kill_run(%s, 'race')", [run])
+    at_return = row(counted, AT_RETURN)
+    assert rows(counted, LATE, run, *at_return.values()) == []
+    counted.execute("update public.counter set n = n + 1 where id = 1")
+    (late,) = rows(counted, LATE, run, *at_return.values())
+    assert late["gained"] == 1
+    assert late["xid"] is not None
 
 
 def test_every_write_of_the_race_is_attributed(
