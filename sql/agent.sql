@@ -93,6 +93,7 @@ begin
   insert into agentdb.agent as a (agent_name, role_name, pooled, policy_name)
   values (register_agent.name, register_agent.role_name, pooled, policy)
   returning a.agent_id into register_agent.agent_id;
+  insert into agentdb.agent_gate (agent_id) values (register_agent.agent_id);
   if pooled then
     secret := agentdb._new_secret();
     insert into agentdb.agent_secret (agent_id, secret_hash)

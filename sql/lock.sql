@@ -3,7 +3,8 @@
 -- holder of today from one that slept past its time.
 
 -- SKIP LOCKED: who changes the row in a transaction that stays open delays nobody.
--- It respects the share lock of a fenced write that is being committed.
+-- It respects the share lock of a fenced write that is being committed.  A tenure
+-- begins when its row is locked: v_now may lie before the end of the last one.
 create or replace function agentdb._take_lock (
   name text,
   first_slot integer,
@@ -28,7 +29,6 @@ begin
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
       agent_id = _take_lock.agent_id,
       run_id = _take_lock.run_id,
-      -- Read when the row is locked: v_now may lie before the end of the last tenure.
       acquired_at = clock_timestamp(),
       renewed_at = v_now,
       expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
@@ -180,7 +180,6 @@ begin
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, 0, v_now),
       agent_id = v_agent_id, run_id = v_run_id,
-      -- Read when the row is locked: v_now may lie before the end of the last tenure.
       acquired_at = clock_timestamp(), renewed_at = v_now,
       expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
       hold_until = coalesce(v_now + max_hold, 'infinity'),

@@ -48,6 +48,7 @@ begin
   token := agentdb._new_secret();
   insert into agentdb.run_token (token_hash, run_id)
   values (agentdb._hash_secret(start_run.token), start_run.run_id);
+  insert into agentdb.run_gate (run_id) values (start_run.run_id);
   return next;
 end;
 $$;

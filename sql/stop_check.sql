@@ -1,8 +1,10 @@
 -- Whether a run may still act.  A stop is a row of its own, run_stop, so that no lock
 -- an agent holds on its run delays it.  Every write of an agent to an audited table
--- locks the row of its run (FOR KEY SHARE) before it looks for a stop: who stops
--- commits the row first and then waits for these locks, and after that no write can
--- commit.
+-- shares the gate of its run before it looks for a stop: who stops commits the row
+-- first and then waits until nobody shares the gate: after that no write can commit.
+-- Gates are rows that nobody updates.  FOR KEY SHARE on the run itself would do, but
+-- PostgreSQL (14 to 18, measured) loses such a lock when it is taken while an update
+-- moves the row to another page; FOR SHARE there would hold up who ends the run.
 
 create or replace function agentdb._refuse_stopped (kind text, reason text, what text)
   returns void
@@ -126,7 +128,7 @@ declare
   v_reason text;
   v_what text;
 begin
-  perform from agentdb.agent as a where a.agent_id = agent for key share;
+  perform from agentdb.agent_gate as g where g.agent_id = agent for share;
   if current_setting('transaction_isolation') <> 'read committed' then
     perform agentdb._check_snapshot();
   end if;
@@ -186,7 +188,7 @@ create or replace function agentdb._check_write (run bigint, agent bigint)
 as $$
 begin
   if run is not null then
-    perform from agentdb.run as r where r.run_id = run for key share;
+    perform from agentdb.run_gate as g where g.run_id = run for share;
     perform agentdb._check_stop(run);
   elsif agent is not null then
     perform agentdb._check_idle_agent(agent);

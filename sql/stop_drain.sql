@@ -1,8 +1,8 @@
 -- After a stop: waiting for writers in flight, ending sessions, and what a stop or a
 -- TTL cannot free, a transaction that an agent leaves open.
 
--- FOR UPDATE waits for every writer that locked the run before the stop was committed;
--- none can lock it after.
+-- FOR UPDATE waits for every writer that passed the gate before the stop was committed;
+-- none passes after.
 create or replace function agentdb.drain_run (
   run bigint,
   patience interval default '10 seconds'
@@ -24,17 +24,19 @@ begin
   perform set_config('lock_timeout',
     greatest(1, (extract(epoch from patience) * 1000)::integer)::text, true);
   begin
-    perform from agentdb.run as r where r.run_id = run for update;
-    -- Writes that had no run to lock have locked their agent.
-    perform from agentdb.agent as a
-    where a.agent_id = (select r.agent_id from agentdb.run as r where r.run_id = run)
+    perform from agentdb.run_gate as g where g.run_id = run for update;
+    -- Writes of no run went by the gate of their agent.
+    perform from agentdb.agent_gate as g
+    where g.agent_id = (select r.agent_id from agentdb.run as r where r.run_id = run)
     for update;
+    -- The kill left a row alone that the run itself was changing.
+    perform from agentdb.run as r where r.run_id = run for no key update;
     drained := true;
     perform agentdb._end_killed(run);
     update agentdb.run_stop as s
     set drained_at = clock_timestamp()
     where s.run_id = run;
-  exception when lock_not_available then
+  exception when lock_not_available or deadlock_detected then
     drained := false;
   end;
   return next;

@@ -1604,7 +1604,7 @@ declare
   v_reason text;
   v_what text;
 begin
-  perform from agentdb.agent as a where a.agent_id = agent for key share;
+  perform from agentdb.agent_gate as g where g.agent_id = agent for share;
   if current_setting('transaction_isolation') <> 'read committed' then
     perform agentdb._check_snapshot();
   end if;
@@ -2079,7 +2079,7 @@ CREATE FUNCTION agentdb._check_write(run bigint, agent bigint) RETURNS void
     AS $$
 begin
   if run is not null then
-    perform from agentdb.run as r where r.run_id = run for key share;
+    perform from agentdb.run_gate as g where g.run_id = run for share;
     perform agentdb._check_stop(run);
   elsif agent is not null then
     perform agentdb._check_idle_agent(agent);
@@ -4596,7 +4596,7 @@ begin
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
       agent_id = _take_lock.agent_id,
       run_id = _take_lock.run_id,
-      acquired_at = v_now,
+      acquired_at = clock_timestamp(),
       renewed_at = v_now,
       expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
       hold_until = coalesce(v_now + max_hold, 'infinity'),
@@ -4930,7 +4930,7 @@ begin
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, 0, v_now),
       agent_id = v_agent_id, run_id = v_run_id,
-      acquired_at = v_now, renewed_at = v_now,
+      acquired_at = clock_timestamp(), renewed_at = v_now,
       expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
       hold_until = coalesce(v_now + max_hold, 'infinity'),
       renewals = 0, depth = 1, reason = null,
@@ -5258,17 +5258,19 @@ begin
   perform set_config('lock_timeout',
     greatest(1, (extract(epoch from patience) * 1000)::integer)::text, true);
   begin
-    perform from agentdb.run as r where r.run_id = run for update;
-    -- Writes that had no run to lock have locked their agent.
-    perform from agentdb.agent as a
-    where a.agent_id = (select r.agent_id from agentdb.run as r where r.run_id = run)
+    perform from agentdb.run_gate as g where g.run_id = run for update;
+    -- Writes of no run went by the gate of their agent.
+    perform from agentdb.agent_gate as g
+    where g.agent_id = (select r.agent_id from agentdb.run as r where r.run_id = run)
     for update;
+    -- The kill left a row alone that the run itself was changing.
+    perform from agentdb.run as r where r.run_id = run for no key update;
     drained := true;
     perform agentdb._end_killed(run);
     update agentdb.run_stop as s
     set drained_at = clock_timestamp()
     where s.run_id = run;
-  exception when lock_not_available then
+  exception when lock_not_available or deadlock_detected then
     drained := false;
   end;
   return next;
@@ -6250,6 +6252,7 @@ begin
   insert into agentdb.agent as a (agent_name, role_name, pooled, policy_name)
   values (register_agent.name, register_agent.role_name, pooled, policy)
   returning a.agent_id into register_agent.agent_id;
+  insert into agentdb.agent_gate (agent_id) values (register_agent.agent_id);
   if pooled then
     secret := agentdb._new_secret();
     insert into agentdb.agent_secret (agent_id, secret_hash)
@@ -7150,6 +7153,7 @@ begin
   token := agentdb._new_secret();
   insert into agentdb.run_token (token_hash, run_id)
   values (agentdb._hash_secret(start_run.token), start_run.run_id);
+  insert into agentdb.run_gate (run_id) values (start_run.run_id);
   return next;
 end;
 $$;
@@ -7435,6 +7439,16 @@ ALTER TABLE agentdb.agent ALTER COLUMN agent_id ADD GENERATED ALWAYS AS IDENTITY
     NO MAXVALUE
     CACHE 1
 );
+
+
+
+CREATE TABLE agentdb.agent_gate (
+    agent_id bigint NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.agent_gate IS 'A row an agent that it shares while it writes outside of any run; never updated.';
 
 
 
@@ -8898,6 +8912,16 @@ COMMENT ON COLUMN agentdb.repeated_tool_call.annotations IS 'What a person reads
 
 
 
+CREATE TABLE agentdb.run_gate (
+    run_id bigint NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.run_gate IS 'A row a run that its writers share and a stop waits for; never updated.';
+
+
+
 ALTER TABLE agentdb.run ALTER COLUMN run_id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME agentdb.run_run_id_seq
     START WITH 1
@@ -9459,6 +9483,11 @@ ALTER TABLE ONLY agentdb.agent
 
 
 
+ALTER TABLE ONLY agentdb.agent_gate
+    ADD CONSTRAINT agent_gate_pkey PRIMARY KEY (agent_id);
+
+
+
 ALTER TABLE ONLY agentdb.agent
     ADD CONSTRAINT agent_pkey PRIMARY KEY (agent_id);
 
@@ -9591,6 +9620,11 @@ ALTER TABLE ONLY agentdb.roll_up_state
 
 ALTER TABLE ONLY agentdb.run_activity
     ADD CONSTRAINT run_activity_pkey PRIMARY KEY (run_id);
+
+
+
+ALTER TABLE ONLY agentdb.run_gate
+    ADD CONSTRAINT run_gate_pkey PRIMARY KEY (run_id);
 
 
 
@@ -10074,6 +10108,11 @@ CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.tool_call_log_defa
 
 
 
+ALTER TABLE ONLY agentdb.agent_gate
+    ADD CONSTRAINT agent_gate_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.agent
     ADD CONSTRAINT agent_policy_name_fkey FOREIGN KEY (policy_name) REFERENCES agentdb.policy(policy_name) ON UPDATE CASCADE;
 
@@ -10121,6 +10160,11 @@ ALTER TABLE ONLY agentdb.run_activity
 
 ALTER TABLE ONLY agentdb.run
     ADD CONSTRAINT run_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id);
+
+
+
+ALTER TABLE ONLY agentdb.run_gate
+    ADD CONSTRAINT run_gate_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
 
 
 
@@ -11390,6 +11434,11 @@ GRANT SELECT ON TABLE agentdb.active_alert TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.agent_gate TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent_gate TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.alembic_version TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.alembic_version TO agentdb_operator;
 
@@ -11635,6 +11684,11 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.receiver TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.repeated_tool_call TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.repeated_tool_call TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.run_gate TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.run_gate TO agentdb_operator;
 
 
 

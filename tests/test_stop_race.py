@@ -13,8 +13,15 @@ from .agents import Row, register, row, rows, start, value
 from .conftest import Connect, Connection, MakeDatabase
 from .servers import Server
 
-KILLS = int(os.environ.get("AGENTDB_KILLS", "30"))
+KILLS = int(os.environ.get("AGENTDB_KILLS", "200"))
 WRITERS = 8
+# Makes the row of a run too long for its page: PostgreSQL loses FOR KEY SHARE locks that
+# are taken while it moves.
+MOVE = """
+update agentdb.run as r
+set summary = (select string_agg(md5(i::text), '') from generate_series(1, 40) as i)
+where r.run_id = %s
+"""
 
 AT_RETURN = """
 select sum(n)::int as total, pg_current_snapshot()::text as known,
@@ -86,6 +93,7 @@ def test_no_write_commits_after_a_kill_has_returned(
             thread.start()
         while len(commits) < WRITERS:
             pass
+        db.execute(MOVE, [run])
         operator.execute("select agentdb.kill_run(%s, 'race')", [run])
         drained = value(operator, "select drained from agentdb.drain_run(%s)", run)
         assert drained is True

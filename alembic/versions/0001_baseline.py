@@ -187,6 +187,20 @@ create table agentdb.run_token (
 
 create index run_token_run_id_idx on agentdb.run_token (run_id);
 
+create table agentdb.run_gate (
+  run_id bigint not null,
+  constraint run_gate_pkey primary key (run_id),
+  constraint run_gate_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+);
+
+create table agentdb.agent_gate (
+  agent_id bigint not null,
+  constraint agent_gate_pkey primary key (agent_id),
+  constraint agent_gate_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+);
+
 create table agentdb.run_stop (
   run_id bigint not null,
   kind text not null,
@@ -761,6 +775,10 @@ comment on table agentdb.run is
   'One tick or session of an agent; what it says of its outcome is a claim.';
 comment on table agentdb.run_token is
   'SHA-256 of the token that binds a transaction to a run.';
+comment on table agentdb.run_gate is
+  'A row a run that its writers share and a stop waits for; never updated.';
+comment on table agentdb.agent_gate is
+  'A row an agent that it shares while it writes outside of any run; never updated.';
 comment on table agentdb.run_stop is
   'Runs that were stopped: paused until resumed, or killed for good.';
 comment on table agentdb.agent_stop is
@@ -993,6 +1011,8 @@ drop sequence agentdb.stop_former_seq;
 drop sequence agentdb.stop_last_seq;
 drop table agentdb.agent_stop;
 drop table agentdb.run_stop;
+drop table agentdb.agent_gate;
+drop table agentdb.run_gate;
 drop table agentdb.run_token;
 drop table agentdb.run;
 drop table agentdb.agent_secret;
