@@ -40,6 +40,26 @@ values
      limit 10'
   ),
   (
+    'refuted_claim', 'critical', '0', 'agentdb.refuted_claim',
+    'An agent that says it is done, and is not, hides its failure.',
+    'select v.given_at, v.verdict, v.evidence, v.given_by
+     from agentdb.verdict as v
+     where v.claim_id = (:labels ->> ''claim'')::bigint
+     order by v.verdict_id desc
+     limit 10'
+  ),
+  (
+    'unverified_claim', 'warning', '0', 'agentdb.unverified_claim',
+    'What nobody could look up is neither true nor false.',
+    'select c.claim_id, c.run_id, c.target, c.state, c.attempts, c.evidence
+     from agentdb.claim_status as c
+     where c.agent_name = :labels ->> ''agent''
+       and c.kind = :labels ->> ''kind''
+       and c.state in (''pending'', ''unreachable'')
+     order by c.claim_id
+     limit 10'
+  ),
+  (
     'broken_rule', 'critical', '0', 'agentdb.broken_rule',
     'A rule that cannot be evaluated watches nothing.',
     'select rule_name, failures, failed_at, error from agentdb.alert_rule

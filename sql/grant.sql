@@ -18,7 +18,10 @@ grant execute on function
   agentdb.reserve_tokens, agentdb.settle_tokens, agentdb.remaining_budget,
   agentdb.hold_run,
   agentdb.acquire_lock, agentdb.acquire_slot, agentdb.renew_lock, agentdb.release_lock,
-  agentdb.begin_wait, agentdb.end_wait, agentdb.wake_waiters
+  agentdb.begin_wait, agentdb.end_wait, agentdb.wake_waiters,
+  agentdb.claim_file, agentdb.claim_rows, agentdb.claim_http, agentdb.claim_message,
+  agentdb.claim_command, agentdb.claim_custom, agentdb.complete_run,
+  agentdb.explain_access
   to agentdb_agent;
 
 -- Auditors and operators read everything but the hashes of secrets.
@@ -43,7 +46,10 @@ grant execute on function
   agentdb.rule_stale_lock, agentdb.rule_lock_held_too_long,
   agentdb.rule_lock_contention,
   agentdb.rule_schedule_blocked,
-  agentdb._deed, agentdb.timeline, agentdb.evidence_query
+  agentdb._deed, agentdb.timeline, agentdb.evidence_query,
+  agentdb._run_state, agentdb._did, agentdb._deeds, agentdb.row_diff,
+  agentdb.rule_refuted_claim, agentdb.rule_unverified_claim,
+  agentdb.explain_access
   to agentdb_auditor, agentdb_operator;
 
 -- Operators: the runner and people on call.
@@ -55,7 +61,9 @@ grant execute on function
   agentdb.kill_run, agentdb.kill_agent, agentdb.kill_all,
   agentdb.pause_agent, agentdb.resume_agent, agentdb.drain_run, agentdb.drain_stopped,
   agentdb.end_sessions, agentdb.reap_transactions, agentdb._note_reaped,
-  agentdb.force_release_lock
+  agentdb.force_release_lock,
+  agentdb.verify_rows, agentdb.take_claim, agentdb.give_verdict,
+  agentdb.look_for_message, agentdb.register_message_channel
   to agentdb_operator;
 
 -- A table's owner fences it, with its own rights.
@@ -91,7 +99,7 @@ grant execute on function
 
 -- What a person configures is rows.
 grant insert, update, delete
-  on agentdb.policy, agentdb.receiver, agentdb.budget_override
+  on agentdb.policy, agentdb.receiver, agentdb.budget_override, agentdb.message_channel
   to agentdb_operator;
 grant insert, delete, update (description, view_name, evidence_query, severity, action,
   enabled,

@@ -35,6 +35,13 @@
 \ir audit_past.sql
 \ir seal.sql
 \ir rule_audit.sql
+\ir access.sql
+\ir claim.sql
+\ir claim_row.sql
+\ir claim_status.sql
+\ir message_channel.sql
+\ir claim_verdict.sql
+\ir rule_claim.sql
 \ir activity.sql
 \ir rule_token.sql
 \ir budget.sql

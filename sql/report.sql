@@ -3,7 +3,7 @@
 create or replace view agentdb.run_summary as
   select
     r.run_id, a.agent_name, r.role_name, r.conversation, r.purpose,
-    coalesce(r.outcome, 'running') as state,
+    agentdb._run_state(r.run_id, r.outcome) as state,
     r.started_at, r.ended_at,
     coalesce(r.ended_at, clock_timestamp()) - r.started_at as took,
     v.last_progress_at, v.last_step,
@@ -35,7 +35,8 @@ comment on column agentdb.run_summary.conversation is
 comment on column agentdb.run_summary.purpose is
   'What the agent said the run is for.';
 comment on column agentdb.run_summary.state is
-  'running, or the outcome: succeeded, failed, cancelled, abandoned.';
+  'running, or the outcome: succeeded, failed, cancelled, abandoned, killed; '
+  'unverified for a success with a claim that is not verified.';
 comment on column agentdb.run_summary.started_at is
   'When it began.';
 comment on column agentdb.run_summary.ended_at is

@@ -50,6 +50,42 @@ COMMENT ON FUNCTION agentdb._abandon_runs(agent bigint) IS 'Ends the open runs, 
 
 
 
+CREATE FUNCTION agentdb._access_faults(relation oid, privilege text, role_name name) RETURNS TABLE(verdict text, detail text, mend text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT f.verdict,
+     f.detail,
+     f.mend
+    FROM (((pg_class c
+      JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+      JOIN pg_roles r ON ((r.rolname = _access_faults.role_name)))
+      CROSS JOIN LATERAL ( VALUES ((NOT has_schema_privilege(r.oid, n.oid, 'usage'::text)),1,'no_schema_usage'::text,format('%s has no USAGE on schema %s'::text, r.rolname, n.nspname),format('grant usage on schema %I to %I;'::text, n.nspname, r.rolname)), (((NOT has_table_privilege(r.oid, c.oid, _access_faults.privilege)) AND (NOT has_any_column_privilege(r.oid, c.oid,
+                 CASE _access_faults.privilege
+                     WHEN 'delete'::text THEN 'select'::text
+                     ELSE _access_faults.privilege
+                 END))),2,'no_grant'::text,format('%s has no %s on %I.%I'::text, r.rolname, upper(_access_faults.privilege), n.nspname, c.relname),format('grant %s on %I.%I to %I;'::text, _access_faults.privilege, n.nspname, c.relname, r.rolname)), (((_access_faults.privilege <> 'delete'::text) AND (NOT has_table_privilege(r.oid, c.oid, _access_faults.privilege)) AND has_any_column_privilege(r.oid, c.oid, _access_faults.privilege)),2,'some_columns'::text,format('%s may %s only these columns of %I.%I: %s'::text, r.rolname, _access_faults.privilege, n.nspname, c.relname, ( SELECT string_agg(quote_ident((a.attname)::text), ', '::text ORDER BY a.attnum) AS string_agg
+                    FROM pg_attribute a
+                   WHERE ((a.attrelid = c.oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND has_column_privilege(r.oid, c.oid, a.attnum, _access_faults.privilege)))),format('grant %s on %I.%I to %I;'::text, _access_faults.privilege, n.nspname, c.relname, r.rolname)), ((c.relrowsecurity AND (NOT r.rolbypassrls) AND (NOT r.rolsuper) AND (c.relforcerowsecurity OR (NOT pg_has_role(r.oid, c.relowner, 'usage'::text)))),3,'row_security'::text,format('row security of %I.%I shows %s only rows of: %s'::text, n.nspname, c.relname, r.rolname, COALESCE(( SELECT string_agg(quote_ident((p.polname)::text), ', '::text ORDER BY p.polname) AS string_agg
+                    FROM pg_policy p
+                   WHERE ((p.polrelid = c.oid) AND ((p.polcmd = '*'::"char") OR ((p.polcmd)::text =
+                         CASE _access_faults.privilege
+                             WHEN 'select'::text THEN 'r'::text
+                             WHEN 'insert'::text THEN 'a'::text
+                             WHEN 'update'::text THEN 'w'::text
+                             ELSE 'd'::text
+                         END)) AND (EXISTS ( SELECT
+                            FROM unnest(p.polroles) o(oid)
+                           WHERE ((o.oid = (0)::oid) OR pg_has_role(r.oid, o.oid, 'usage'::text)))))), 'no policy, so none'::text)),format('create policy %I on %I.%I for %s to %I using (true);  -- or narrower'::text, ((r.rolname)::text || '_rows'::text), n.nspname, c.relname, _access_faults.privilege, r.rolname))) f(present, place, verdict, detail, mend))
+   WHERE ((c.oid = _access_faults.relation) AND f.present)
+   ORDER BY f.place;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._access_faults(relation oid, privilege text, role_name name) IS 'What keeps a role from using a relation, and the statements that mend it.';
+
+
+
 CREATE FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -131,6 +167,50 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._act_on(rule_name text, fired_at timestamp with time zone) IS 'Pauses or kills what alerts of a rule that just fired name, where alert_rule.action says so.';
+
+
+
+CREATE FUNCTION agentdb._add_claim(kind text, target text, expectation jsonb, within_time interval, run bigint) RETURNS TABLE(claim_id bigint, state text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_run_id bigint;
+  v_agent_id bigint;
+begin
+  if target is null or target !~ '[^[:space:]]' then
+    perform agentdb._refuse(
+      format('a claim of kind %s needs a target', kind),
+      'Say what can be looked at: a path, a table, an address, a recipient.');
+  elsif octet_length(target) > 4096 or octet_length(expectation::text) > 65536
+    or jsonb_path_exists(expectation, 'strict $.**{33}') then
+    perform agentdb._refuse(
+      'the claim is too large',
+      'Claim less at a time: a target up to 4096 bytes, an expectation up to 64 kB '
+        'and 32 levels.');
+  elsif within_time < '0' or within_time > '1 day' then
+    perform agentdb._refuse(
+      format('within_time must be between 0 and 1 day, got %s', within_time),
+      'Give the time that may pass until it shows, such as ''5 min''.');
+  end if;
+  select c.run_id, c.agent_id into v_run_id, v_agent_id
+  from agentdb._current_run(_add_claim.run) as c;
+  perform agentdb._check_claims(v_run_id, v_agent_id);
+  return query
+    insert into agentdb.claim as c (
+      run_id, agent_id, kind, target, expectation, due_at
+    )
+    values (
+      v_run_id, v_agent_id, kind, agentdb._clean_text(target, 4096), expectation,
+      clock_timestamp() + coalesce(within_time, '0')
+    )
+    returning c.claim_id, c.state;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._add_claim(kind text, target text, expectation jsonb, within_time interval, run bigint) IS 'Records a claim of the run that calls; raises ZA001, ZA003, ZA004 or ZA005.';
 
 
 
@@ -327,6 +407,40 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._agent_of(agent text) IS 'The number of an agent, or ZA006.';
+
+
+
+CREATE FUNCTION agentdb._audited_name(relation text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_names text[];
+begin
+  select array_agg(t.table_name order by t.table_name) into v_names
+  from agentdb.audit_target as t
+  where t.unaudited_at is null
+    and relation in (t.table_name, split_part(t.table_name, '.', 2));
+  if cardinality(v_names) = 1 then
+    return v_names[1];
+  elsif v_names is null then
+    raise exception 'no audited table is called %',
+        coalesce(agentdb._clean_text(relation, 200), 'NULL')
+      using errcode = 'ZA006',
+            detail = 'Audited are: ' || coalesce((
+              select string_agg(t.table_name, ', ' order by t.table_name)
+              from agentdb.audit_target as t where t.unaudited_at is null), 'none'),
+            hint = 'Name one of these; a claim about any other could not be checked.';
+  end if;
+  raise exception '% is the name of % audited tables', relation, cardinality(v_names)
+    using errcode = 'ZA004',
+          hint = 'Name its schema too: ' || array_to_string(v_names, ' or ');
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._audited_name(relation text) IS 'The full name of an audited table, whose schema may be left out; raises ZA004 or ZA006.';
 
 
 
@@ -545,10 +659,14 @@ CREATE TABLE agentdb.policy (
     unattributed_write_window interval DEFAULT '01:00:00'::interval NOT NULL,
     blast_radius_rows integer DEFAULT 1000 NOT NULL,
     blast_radius_window interval DEFAULT '01:00:00'::interval NOT NULL,
+    max_claims integer DEFAULT 1000 NOT NULL,
+    verify_within interval DEFAULT '00:10:00'::interval NOT NULL,
+    claim_window interval DEFAULT '01:00:00'::interval NOT NULL,
     log_retention interval DEFAULT '30 days'::interval NOT NULL,
     audit_retention interval DEFAULT '90 days'::interval NOT NULL,
     CONSTRAINT policy_audit_check CHECK (((blast_radius_rows > 0) AND ((blast_radius_window >= '00:00:01'::interval) AND (blast_radius_window <= '1 day'::interval)) AND ((unattributed_write_window >= '00:00:01'::interval) AND (unattributed_write_window <= '1 day'::interval)))),
     CONSTRAINT policy_budgets_check CHECK (((run_budget_tokens > 0) AND (agent_day_budget_tokens > 0) AND (conversation_budget_cost > (0)::double precision) AND (conversation_budget_cost <= (1000000000)::double precision) AND (run_budget_cost > (0)::double precision) AND (run_budget_cost <= (1000000000)::double precision) AND (agent_day_budget_cost > (0)::double precision) AND (agent_day_budget_cost <= (1000000000)::double precision) AND ((budget_low_share >= (0.01)::double precision) AND (budget_low_share <= (1)::double precision)) AND ((reservation_ttl >= '00:00:10'::interval) AND (reservation_ttl <= '1 day'::interval)) AND (context_jump_factor > (1)::double precision) AND (context_jump_factor < 'Infinity'::double precision) AND (context_jump_floor >= 0) AND ((context_jump_window >= '00:00:01'::interval) AND (context_jump_window <= '1 day'::interval)) AND (large_tool_result_size > 0) AND ((large_tool_result_window >= '00:00:01'::interval) AND (large_tool_result_window <= '1 day'::interval)))),
+    CONSTRAINT policy_claims_check CHECK ((((max_claims >= 1) AND (max_claims <= 100000)) AND ((verify_within >= '00:00:01'::interval) AND (verify_within <= '1 day'::interval)) AND ((claim_window >= '00:00:01'::interval) AND (claim_window <= '7 days'::interval)))),
     CONSTRAINT policy_counts_check CHECK ((((max_open_runs >= 1) AND (max_open_runs <= 10000)) AND (token_rate_per_hour > 0) AND (token_rate_floor >= 0) AND (repeated_tool_call_count > 0) AND (tool_errors_count > 0) AND (conversation_budget_tokens > 0) AND ((max_locks >= 1) AND (max_locks <= 10000)) AND (lock_contention_count > 0) AND (schedule_blocked_count > 0))),
     CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND ((max_hold >= '00:01:00'::interval) AND (max_hold <= '30 days'::interval)) AND ((max_transaction >= '00:00:01'::interval) AND (max_transaction <= '30 days'::interval)) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval) AND (audit_retention >= '2 days'::interval))),
     CONSTRAINT policy_policy_name_check CHECK ((policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
@@ -727,6 +845,18 @@ COMMENT ON COLUMN agentdb.policy.blast_radius_rows IS 'Rule blast_radius: how ma
 
 
 COMMENT ON COLUMN agentdb.policy.blast_radius_window IS 'Rule blast_radius: how far back it looks.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_claims IS 'How many claims a run may make.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.verify_within IS 'Rule unverified_claim: how long a claim may wait; until then an unreachable target is tried again.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.claim_window IS 'Rules refuted_claim and unverified_claim: how long they tell of a claim.';
 
 
 
@@ -1514,6 +1644,33 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_audit(table_oid oid, exclude text[], redact text[]) IS 'Raises ZA030 or ZA004 where a table cannot be audited, or not so, or not by this session.';
+
+
+
+CREATE FUNCTION agentdb._check_claims(run bigint, agent bigint) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_max integer;
+begin
+  select p.max_claims into v_max
+  from agentdb.agent as a
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where a.agent_id = agent;
+  perform from agentdb.claim as c where c.run_id = run offset v_max - 1 limit 1;
+  if found then
+    raise exception 'run % has made % claims', run, v_max
+      using errcode = 'ZA005',
+            detail = 'policy.max_claims is ' || v_max,
+            hint = 'Claim many rows in one call: claim_rows takes all keys of a table.';
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_claims(run bigint, agent bigint) IS 'Raises ZA005 for a run with as many claims as its policy allows.';
 
 
 
@@ -2446,6 +2603,57 @@ COMMENT ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) IS
 
 
 
+CREATE FUNCTION agentdb._deeds(run bigint) RETURNS TABLE(table_name text, row_key jsonb, operation text, operations text[], changed_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT t.table_name,
+     l.row_key,
+         CASE
+             WHEN (l.row_key IS NULL) THEN (array_agg(l.operation))[1]
+             WHEN ((l.first_operation = 'insert'::text) AND (l.last_operation = 'delete'::text)) THEN 'none'::text
+             WHEN (l.first_operation = 'insert'::text) THEN 'insert'::text
+             WHEN (l.last_operation = 'delete'::text) THEN 'delete'::text
+             ELSE 'update'::text
+         END AS "case",
+     array_agg(DISTINCT l.operation) AS array_agg,
+     max(l.recorded_at) AS max
+    FROM (( SELECT a.audit_target_id,
+             a.row_key,
+             a.operation,
+             a.recorded_at,
+             first_value(a.operation) OVER w AS first_operation,
+             last_value(a.operation) OVER w AS last_operation,
+                 CASE
+                     WHEN (a.row_key IS NULL) THEN a.audit_log_id
+                     ELSE NULL::bigint
+                 END AS apart
+            FROM agentdb.audit_log a
+           WHERE (a.run_id = _deeds.run)
+           WINDOW w AS (PARTITION BY a.audit_target_id, a.row_key,
+                 CASE
+                     WHEN (a.row_key IS NULL) THEN a.audit_log_id
+                     ELSE NULL::bigint
+                 END ORDER BY a.audit_log_id ROWS BETWEEN UNBOUNDED PRECEDING AND UNBOUNDED FOLLOWING)) l
+      JOIN agentdb.audit_target t ON ((t.audit_target_id = l.audit_target_id)))
+   GROUP BY t.table_name, l.row_key, l.apart, l.first_operation, l.last_operation;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._deeds(run bigint) IS 'Each row that a run changed and what became of it: insert, update, delete, or none.';
+
+
+
+CREATE FUNCTION agentdb._did(deed text, operations text[], claimed text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN ((deed = claimed) OR ((claimed = 'update'::text) AND (deed = 'insert'::text) AND ('update'::text = ANY (operations))));
+
+
+
+COMMENT ON FUNCTION agentdb._did(deed text, operations text[], claimed text) IS 'Tells whether what became of a row bears out what was claimed of it.';
+
+
+
 CREATE FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN (SELECT ((t.typtype = 'e'::"char") OR (t.oid = ANY (ARRAY[('boolean'::regtype)::oid, ('smallint'::regtype)::oid, ('integer'::regtype)::oid, ('bigint'::regtype)::oid, ('oid'::regtype)::oid, ('uuid'::regtype)::oid, ('date'::regtype)::oid, ('timestamp without time zone'::regtype)::oid, ('timestamp with time zone'::regtype)::oid, ('bytea'::regtype)::oid])) OR ((t.oid = ('numeric'::regtype)::oid) AND (_is_exact.typmod >= 0)) OR ((t.oid = ANY (ARRAY[('text'::regtype)::oid, ('character varying'::regtype)::oid])) AND COALESCE((SELECT c.collisdeterministic FROM pg_collation c WHERE (c.oid = _is_exact.collation_id)), true))) FROM pg_type t WHERE (t.oid = agentdb._base_type(_is_exact.type)));
@@ -2837,6 +3045,44 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._generate_capture(target integer) IS 'Makes the capture function of an attachment for the present layout of its table.';
+
+
+
+CREATE FUNCTION agentdb._give_verdict(claim bigint, verdict text, evidence jsonb) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_state text;
+begin
+  insert into agentdb.verdict (claim_id, verdict, evidence)
+  values (claim, _give_verdict.verdict, agentdb._bounded_json(evidence, 65536));
+  update agentdb.claim as c
+  set checked_at = v_now,
+      leased_until = null,
+      state = case
+        when verdict = 'unreachable' and v_now < c.claimed_at + p.verify_within
+          then 'pending'
+        -- What may still come about is not refuted yet.
+        when verdict = 'refuted' and v_now < c.due_at then 'pending'
+        else verdict
+      end,
+      next_check_at = v_now + case verdict
+        when 'refuted' then '2 seconds'
+        else least(interval '1 second' * 2 ^ least(c.attempt, 10), '5 minutes')
+      end
+  from agentdb.agent as a
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where c.claim_id = claim and a.agent_id = c.agent_id
+  returning c.state into v_state;
+  return v_state;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._give_verdict(claim bigint, verdict text, evidence jsonb) IS 'Writes down what was seen of a claim and returns the claim''s state.';
 
 
 
@@ -3512,6 +3758,60 @@ $_$;
 
 
 COMMENT ON FUNCTION agentdb._missing_day(log_name text, days_ahead integer) IS 'The UTC days that a log should have a partition for and has not.';
+
+
+
+CREATE FUNCTION agentdb._trigrams(word text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY(SELECT DISTINCT substr(w.padded, p.place, 3) AS substr FROM ((SELECT (('  '::text || lower("left"(_trigrams.word, 200))) || ' '::text) AS "?column?") w(padded) CROSS JOIN LATERAL generate_series(1, (length(w.padded) - 2)) p(place)));
+
+
+
+COMMENT ON FUNCTION agentdb._trigrams(word text) IS 'The sets of three letters that a word is made of.';
+
+
+
+CREATE FUNCTION agentdb._similarity(one text, other text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (SELECT ((count(*) FILTER (WHERE (t.places = 2)))::double precision / (NULLIF(count(*), 0))::double precision) FROM (SELECT count(*) AS places FROM (SELECT unnest(agentdb._trigrams(_similarity.one)) AS unnest UNION ALL SELECT unnest(agentdb._trigrams(_similarity.other)) AS unnest) u(trigram) GROUP BY u.trigram) t);
+
+
+
+COMMENT ON FUNCTION agentdb._similarity(one text, other text) IS 'How alike two names are, from 0 to 1: shared trigrams among all (Jaccard).';
+
+
+
+CREATE FUNCTION agentdb._missing_relation(parts text[]) RETURNS TABLE(verdict text, detail text, mend text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT
+         CASE
+             WHEN (count(c.oid) FILTER (WHERE (c.relname = (_missing_relation.parts)[cardinality(_missing_relation.parts)])) > 1) THEN 'ambiguous'::text
+             WHEN ((cardinality(_missing_relation.parts) = 2) AND (NOT (EXISTS ( SELECT
+                FROM pg_namespace n
+               WHERE (n.nspname = (_missing_relation.parts)[1]))))) THEN 'missing_schema'::text
+             ELSE 'missing_table'::text
+         END AS "case",
+     (format('there is %s table %s'::text,
+         CASE
+             WHEN (count(c.oid) FILTER (WHERE (c.relname = (_missing_relation.parts)[cardinality(_missing_relation.parts)])) > 1) THEN 'more than one'::text
+             ELSE 'no'::text
+         END, array_to_string(_missing_relation.parts, '.'::text)) || COALESCE(('; nearest: '::text || string_agg(format('%I.%I'::text, c.nspname, c.relname), ', '::text ORDER BY c.likeness DESC)), ''::text)),
+     NULL::text AS text
+    FROM ( SELECT r.oid,
+             n.nspname,
+             r.relname,
+             agentdb._similarity((r.relname)::text, (_missing_relation.parts)[cardinality(_missing_relation.parts)]) AS likeness
+            FROM (pg_class r
+              JOIN pg_namespace n ON ((n.oid = r.relnamespace)))
+           WHERE ((r.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char"])) AND (n.nspname !~ '^pg_'::text) AND (n.nspname <> ALL (ARRAY['information_schema'::name, 'agentdb'::name])) AND (agentdb._similarity((r.relname)::text, (_missing_relation.parts)[cardinality(_missing_relation.parts)]) >= (0.3)::double precision))
+           ORDER BY (agentdb._similarity((r.relname)::text, (_missing_relation.parts)[cardinality(_missing_relation.parts)])) DESC
+          LIMIT 3) c;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._missing_relation(parts text[]) IS 'Says which tables have names like one that does not exist.';
 
 
 
@@ -4417,6 +4717,50 @@ COMMENT ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) IS 'Adds th
 
 
 
+CREATE FUNCTION agentdb._row_verdict(claim bigint) RETURNS TABLE(verdict text, evidence jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_missing jsonb;
+  v_wrong jsonb;
+  v_count bigint;
+  v_expected jsonb;
+begin
+  select c.expectation,
+    (select count(*) from agentdb._deeds(c.run_id) as d
+      where d.table_name = c.target
+        and agentdb._did(d.operation, d.operations, c.expectation ->> 'operation')),
+    jsonb_agg(k.key) filter (
+      where k.key is not null and coalesce(d.operation, 'none') = 'none'),
+    jsonb_agg(jsonb_build_object('key', k.key, 'done', d.operation))
+      filter (where d.operation <> 'none' and not agentdb._did(
+        d.operation, d.operations, c.expectation ->> 'operation'))
+    into v_expected, v_count, v_missing, v_wrong
+  from agentdb.claim as c
+  left join jsonb_array_elements(c.expectation -> 'keys') as k (key) on true
+  left join agentdb._deeds(c.run_id) as d
+    on d.table_name = c.target and d.row_key = k.key
+  where c.claim_id = claim
+  group by c.claim_id;
+  return query select
+    case
+      when v_missing is null and v_wrong is null
+        and v_count = coalesce((v_expected ->> 'count')::bigint, v_count)
+        then 'verified'
+      else 'refuted'
+    end,
+    jsonb_strip_nulls(jsonb_build_object(
+      'rows', v_count, 'not_done', v_missing, 'done_otherwise', v_wrong));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._row_verdict(claim bigint) IS 'Decides a claim about rows by the audit of its run.';
+
+
+
 CREATE FUNCTION agentdb._row_write_sql(target integer) RETURNS text
     LANGUAGE sql STABLE
     RETURN format('
@@ -4448,6 +4792,40 @@ CREATE FUNCTION agentdb._rule_query(view_name text, max_alerts integer) RETURNS 
 
 
 COMMENT ON FUNCTION agentdb._rule_query(view_name text, max_alerts integer) IS 'The statement that yields a rule''s rows as one JSON array, one row more than allowed.';
+
+
+
+CREATE TABLE agentdb.claim (
+    claim_id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    kind text NOT NULL,
+    target text NOT NULL,
+    expectation jsonb NOT NULL,
+    claimed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    leased_until timestamp with time zone,
+    next_check_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    checked_at timestamp with time zone,
+    CONSTRAINT claim_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_-]{0,30}$'::text)),
+    CONSTRAINT claim_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'verified'::text, 'refuted'::text, 'unreachable'::text, 'refused'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.claim IS 'What an agent says it has done, put so that somebody else can look.';
+
+
+
+CREATE FUNCTION agentdb._run_state(run bigint, outcome text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (outcome IS NULL) THEN 'running'::text WHEN ((outcome = 'succeeded'::text) AND (EXISTS (SELECT FROM agentdb.claim c WHERE ((c.run_id = _run_state.run) AND (c.state <> 'verified'::text))))) THEN 'unverified'::text ELSE outcome END;
+
+
+
+COMMENT ON FUNCTION agentdb._run_state(run bigint, outcome text) IS 'running, the outcome, or unverified for a run that says it succeeded and has a claim that is not verified.';
 
 
 
@@ -4856,6 +5234,34 @@ COMMENT ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) IS 'SQL
 
 
 
+CREATE FUNCTION agentdb._verify_rows(run bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform agentdb._give_verdict(c.claim_id, v.verdict, v.evidence)
+  from (
+    select o.claim_id from agentdb.claim as o
+    where o.state = 'pending' and o.kind = 'rows'
+      and (_verify_rows.run is null or o.run_id = _verify_rows.run)
+    order by o.claim_id
+    limit 1000
+    for no key update skip locked
+  ) as c
+  cross join lateral agentdb._row_verdict(c.claim_id) as v;
+  return (
+    select count(*) from agentdb.claim as c
+    where c.run_id = _verify_rows.run and c.state = 'pending'
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._verify_rows(run bigint) IS 'Decides the pending claims about rows, of one run or of all.';
+
+
+
 CREATE FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5164,6 +5570,145 @@ COMMENT ON FUNCTION agentdb.bind_run(token text) IS 'Binds a run''s token to the
 
 
 
+CREATE FUNCTION agentdb.claim_command(name text, args jsonb DEFAULT '{}'::jsonb, within_time interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(claim_id bigint, state text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  if jsonb_typeof(args) is distinct from 'object' then
+    perform agentdb._refuse(
+      format('args must be a JSON object, got %s',
+        coalesce(jsonb_typeof(args), 'NULL')),
+      'Send {} or the named values that the registered command takes.');
+  end if;
+  return query
+    select c.claim_id, c.state
+    from agentdb._add_claim('command', name, args, within_time, run) as c;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.claim_command(name text, args jsonb, within_time interval, run bigint) IS 'Claims that a command which the operator registered succeeds; raises ZA001, ZA003, ZA004 or ZA005.';
+
+
+
+CREATE FUNCTION agentdb.claim_custom(kind text, target text, expectation jsonb DEFAULT '{}'::jsonb, within_time interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(claim_id bigint, state text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $_$
+begin
+  if coalesce(kind, '') !~ '^[a-z][a-z0-9_-]{0,30}$'
+    or kind in ('rows', 'file', 'http', 'message', 'command') then
+    perform agentdb._refuse(
+      format('%L is no kind for a claim of your own', agentdb._clean_text(kind, 100)),
+      'Use the name of an installed verifier, or the call of its kind: claim_file, '
+        'claim_rows, claim_http, claim_message, claim_command.');
+  elsif jsonb_typeof(expectation) is distinct from 'object' then
+    perform agentdb._refuse(
+      'expectation must be a JSON object', 'Send {} where nothing is to be said.');
+  end if;
+  return query
+    select c.claim_id, c.state
+    from agentdb._add_claim(kind, target, expectation, within_time, run) as c;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb.claim_custom(kind text, target text, expectation jsonb, within_time interval, run bigint) IS 'Claims what a verifier of the operator''s can look up; raises ZA001, ZA003, ZA004 or ZA005.';
+
+
+
+CREATE FUNCTION agentdb.claim_file(path text, min_size bigint DEFAULT 1, sha256 text DEFAULT NULL::text, within_time interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(claim_id bigint, state text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $_$
+begin
+  if path !~ '^/' then
+    perform agentdb._refuse(
+      format('%L is not an absolute path', agentdb._clean_text(path, 200)),
+      'Give the whole path, beginning with /.');
+  elsif min_size < 0 then
+    perform agentdb._refuse(
+      'min_size must not be negative', 'Give the least size in bytes.');
+  elsif sha256 !~* '^[0-9a-f]{64}$' then
+    perform agentdb._refuse(
+      'sha256 is not 64 hexadecimal digits', 'Leave it out, or run sha256sum.');
+  end if;
+  return query
+    select c.claim_id, c.state
+    from agentdb._add_claim('file', path, jsonb_strip_nulls(jsonb_build_object(
+      'min_size', min_size, 'sha256', lower(sha256))), within_time, run) as c;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb.claim_file(path text, min_size bigint, sha256 text, within_time interval, run bigint) IS 'Claims that the run wrote a file of at least min_size bytes; raises ZA001, ZA003, ZA004 or ZA005.';
+
+
+
+CREATE FUNCTION agentdb.claim_http(url text, status integer DEFAULT 200, has_text text DEFAULT NULL::text, within_time interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(claim_id bigint, state text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  if url !~* '^https?://[^/[:space:]]' then
+    perform agentdb._refuse(
+      format('%L is not an http or https address', agentdb._clean_text(url, 200)),
+      'Give the whole address, beginning with https://.');
+  elsif status not between 100 and 599 then
+    perform agentdb._refuse(
+      format('%s is no HTTP status', status), 'Give a number from 100 to 599.');
+  end if;
+  return query
+    select c.claim_id, c.state
+    from agentdb._add_claim('http', url, jsonb_strip_nulls(jsonb_build_object(
+      'status', status, 'has_text', has_text)), within_time, run) as c;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.claim_http(url text, status integer, has_text text, within_time interval, run bigint) IS 'Claims that an address answers with a status, and with a text in its first 64 kB; raises ZA001, ZA003, ZA004 or ZA005.';
+
+
+
+CREATE FUNCTION agentdb.claim_message(channel text, recipient text, has_text text DEFAULT NULL::text, within_time interval DEFAULT '00:05:00'::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(claim_id bigint, state text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  if not exists (
+    select from agentdb.message_channel as m where m.channel_name = channel
+  ) then
+    raise exception 'there is no channel %',
+        coalesce(agentdb._clean_text(channel, 100), 'NULL')
+      using errcode = 'ZA006',
+            detail = 'There are: ' || coalesce(
+              (select string_agg(m.channel_name, ', ' order by m.channel_name)
+                from agentdb.message_channel as m), 'none'),
+            hint = 'Use one of these, or ask an operator to register the channel.';
+  end if;
+  return query
+    select c.claim_id, c.state
+    from agentdb._add_claim('message', recipient, jsonb_strip_nulls(jsonb_build_object(
+      'channel', channel, 'has_text', has_text)), within_time, run) as c;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.claim_message(channel text, recipient text, has_text text, within_time interval, run bigint) IS 'Claims that a message reached the record of a channel''s transport since the run began; raises ZA001, ZA003, ZA004, ZA005 or ZA006.';
+
+
+
 CREATE FUNCTION agentdb.claim_notification(runner_name text, max_notifications integer DEFAULT 1, lease interval DEFAULT '00:00:30'::interval, skip text[] DEFAULT '{}'::text[]) RETURNS TABLE(notification_id bigint, attempt integer, receiver_name text, channel text, target text, secret_ref text, idempotency_key uuid, kind text, dedup_key text, payload jsonb)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5210,6 +5755,48 @@ COMMENT ON FUNCTION agentdb.claim_notification(runner_name text, max_notificatio
 
 
 
+CREATE FUNCTION agentdb.claim_rows(relation text, operation text, keys jsonb DEFAULT NULL::jsonb, count bigint DEFAULT NULL::bigint, run bigint DEFAULT NULL::bigint) RETURNS TABLE(claim_id bigint, state text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_name text := agentdb._audited_name(relation);
+  v_keys jsonb := case jsonb_typeof(keys) when 'array' then keys
+    when 'null' then null else '[]'::jsonb || keys end;
+begin
+  if operation is null or operation not in ('insert', 'update', 'delete') then
+    perform agentdb._refuse(
+      format('%L is no operation', agentdb._clean_text(operation, 50)),
+      'Say insert, update or delete.');
+  elsif v_keys is null and count is null then
+    perform agentdb._refuse(
+      'neither keys nor count is given',
+      'Say which rows, keys => ''[{"id": 7}]'', or how many, count => 7.');
+  elsif count < 0 or jsonb_array_length(v_keys) > 1000 then
+    perform agentdb._refuse(
+      'count must not be negative, and keys be at most 1000',
+      'Claim in several calls, or say only how many rows: count => 7.');
+  end if;
+  select jsonb_agg(agentdb._canonical_key(t.table_oid::regclass, k.key)
+      order by k.place)
+    into v_keys
+  from jsonb_array_elements(v_keys) with ordinality as k (key, place)
+  join agentdb.audit_target as t
+    on t.table_name = v_name and t.unaudited_at is null;
+  return query
+    select c.claim_id, c.state
+    from agentdb._add_claim('rows', v_name, jsonb_strip_nulls(jsonb_build_object(
+      'operation', operation, 'keys', v_keys, 'count', count)), null, run) as c;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.claim_rows(relation text, operation text, keys jsonb, count bigint, run bigint) IS 'Claims that the run inserted, updated or deleted rows of an audited table, by key or by count; raises ZA001, ZA003, ZA004, ZA005, ZA006 or ZA033.';
+
+
+
 CREATE FUNCTION agentdb.claim_rule() RETURNS TABLE(rule_name text, query text, evaluation bigint, timeout_ms integer, max_alerts integer)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5239,6 +5826,36 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.claim_rule() IS 'Takes the rule that is due longest and returns the query to run for it; no row when none is due.';
+
+
+
+CREATE FUNCTION agentdb.complete_run(summary text DEFAULT NULL::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, state text, claims bigint, verified bigint, refuted bigint, pending bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  select c.run_id into complete_run.run_id
+  from agentdb._current_run(complete_run.run) as c;
+  perform agentdb._verify_rows(complete_run.run_id);
+  perform agentdb.end_run(
+    outcome => 'succeeded', summary => complete_run.summary,
+    run => complete_run.run_id);
+  return query
+    select r.run_id, agentdb._run_state(r.run_id, r.outcome), count(c.claim_id),
+      count(*) filter (where c.state = 'verified'),
+      count(*) filter (where c.state = 'refuted'),
+      count(*) filter (where c.state = 'pending')
+    from agentdb.run as r
+    left join agentdb.claim as c on c.run_id = r.run_id
+    where r.run_id = complete_run.run_id
+    group by r.run_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.complete_run(summary text, run bigint) IS 'Ends the run as done and says what is proven: succeeded only when every claim is verified, else unverified; raises ZA001 or ZA003.';
 
 
 
@@ -5476,6 +6093,65 @@ COMMENT ON FUNCTION agentdb.evidence_query(alert bigint) IS 'The statement that 
 
 
 
+CREATE FUNCTION agentdb.explain_access(relation text, privilege text DEFAULT 'select'::text, role text DEFAULT NULL::text) RETURNS TABLE(verdict text, detail text, mend text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_role name := coalesce(explain_access.role, session_user);
+  v_parts text[];
+  v_oid oid;
+begin
+  if privilege is null
+    or lower(privilege) not in ('select', 'insert', 'update', 'delete') then
+    perform agentdb._refuse(
+      format('%L is no privilege', agentdb._clean_text(privilege, 50)),
+      'Say select, insert, update or delete.');
+  elsif not exists (select from pg_roles as r where r.rolname = v_role) then
+    raise exception 'there is no role %', agentdb._clean_text(v_role::text, 100)
+      using errcode = 'ZA006', hint = 'select rolname from pg_roles;';
+  end if;
+  begin
+    v_parts := parse_ident(relation);
+  exception when invalid_parameter_value then
+    v_parts := null;
+  end;
+  if v_parts is null or cardinality(v_parts) > 2 then
+    perform agentdb._refuse(
+      format('%L is no name of a table', agentdb._clean_text(relation, 200)),
+      'Give it as schema.table.');
+  end if;
+  select min(c.oid) into v_oid
+  from pg_class as c
+  join pg_namespace as n on n.oid = c.relnamespace
+  where c.relkind in ('r', 'p', 'v', 'm', 'f')
+    and c.relname = v_parts[cardinality(v_parts)]
+    and n.nspname = coalesce(
+      case when cardinality(v_parts) = 2 then v_parts[1] end, n.nspname)
+    and n.nspname !~ '^pg_(toast|temp)'
+  having count(*) = 1;
+  if v_oid is null then
+    return query select f.verdict, f.detail, f.mend
+      from agentdb._missing_relation(v_parts) as f;
+    return;
+  end if;
+  return query
+    select f.verdict, f.detail, f.mend
+    from agentdb._access_faults(v_oid, lower(privilege), v_role) as f;
+  if not found then
+    return query select 'ok',
+      format('%s may %s %s', v_role, privilege, v_oid::regclass), null::text;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.explain_access(relation text, privilege text, role text) IS 'Says what keeps a role (default the session''s) from a table, a row an obstacle, with the statement that removes it; ok where nothing does; raises ZA004 or ZA006.';
+
+
+
 CREATE FUNCTION agentdb.fail_rule(rule_name text, evaluation bigint, error text) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5638,6 +6314,35 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.force_release_lock(name text, reason text, slot integer) IS 'Takes a lock, or one slot of a semaphore, from its holder; the reason is logged; raises ZA004, ZA006 or ZA021.';
+
+
+
+CREATE FUNCTION agentdb.give_verdict(claim bigint, attempt integer, verdict text, evidence jsonb DEFAULT '{}'::jsonb) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  if verdict is null
+    or verdict not in ('verified', 'refuted', 'unreachable', 'refused') then
+    perform agentdb._refuse(
+      format('%L is no verdict', agentdb._clean_text(verdict, 50)),
+      'Say verified, refuted, unreachable or refused.');
+  end if;
+  perform from agentdb.claim as c
+  where c.claim_id = claim and c.attempt = give_verdict.attempt
+    and c.leased_until is not null
+  for no key update;
+  if not found then
+    return 'late';
+  end if;
+  return agentdb._give_verdict(claim, verdict, evidence);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.give_verdict(claim bigint, attempt integer, verdict text, evidence jsonb) IS 'Records what was seen of a claim that was taken; late where another has taken it since; raises ZA004.';
 
 
 
@@ -6025,6 +6730,52 @@ COMMENT ON FUNCTION agentdb.log_tool_call_many(calls jsonb, run bigint) IS 'Reco
 
 
 
+CREATE FUNCTION agentdb.look_for_message(claim bigint) RETURNS TABLE(verdict text, evidence jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+declare
+  v_query text;
+  v_recipient text;
+  v_since timestamptz;
+  v_text text;
+  v_count bigint;
+  v_last timestamptz;
+begin
+  select format(
+      'select count(*), max(m.%3$I)::timestamptz from %1$s as m
+       where m.%2$I::text = $1 and m.%3$I >= $2 and ($3 is null or %4$s)',
+      m.relation_name, m.recipient_column, m.sent_at_column,
+      case when m.text_column is null then 'false'
+        else format('position($3 in m.%I::text) > 0', m.text_column) end),
+    c.target, r.started_at, c.expectation ->> 'has_text'
+    into v_query, v_recipient, v_since, v_text
+  from agentdb.claim as c
+  join agentdb.run as r on r.run_id = c.run_id
+  join agentdb.message_channel as m
+    on m.channel_name = c.expectation ->> 'channel'
+  where c.claim_id = claim and c.kind = 'message';
+  if v_query is null then
+    return query select 'unreachable', '{"problem": "the channel is gone"}'::jsonb;
+    return;
+  end if;
+  execute v_query into v_count, v_last using v_recipient, v_since, v_text;
+  return query select
+    case when v_count > 0 then 'verified' else 'refuted' end,
+    jsonb_strip_nulls(jsonb_build_object(
+      'messages', v_count, 'since', v_since, 'last', v_last));
+exception when others then
+  return query select 'unreachable', jsonb_build_object('problem', sqlerrm);
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb.look_for_message(claim bigint) IS 'Looks for the message that a claim tells of, with the rights of the caller; unreachable where it may not look.';
+
+
+
 CREATE FUNCTION agentdb.maintain(days_ahead integer DEFAULT 3) RETURNS TABLE(action text, object text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6271,6 +7022,48 @@ $_$;
 
 
 COMMENT ON FUNCTION agentdb.register_agent(name text, role_name text, policy text, pooled boolean) IS 'Registers an agent under a login role; with pooled => true several agents share the role and each gets a secret, shown only once.';
+
+
+
+CREATE FUNCTION agentdb.register_message_channel(name text, relation regclass, recipient_column text, sent_at_column text, text_column text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_missing text;
+begin
+  if not agentdb._is_clean_name(name, 63) then
+    perform agentdb._refuse(
+      format('%L is no name for a channel', agentdb._clean_text(name, 100)),
+      'Use 1 to 63 visible characters on one line, such as email.');
+  end if;
+  select string_agg(n.column_name, ', ') into v_missing
+  from unnest(array[recipient_column, sent_at_column, text_column])
+    as n (column_name)
+  where n.column_name is not null
+    and not exists (
+      select from pg_attribute as a
+      where a.attrelid = relation and a.attname = n.column_name
+        and a.attnum > 0 and not a.attisdropped
+    );
+  if v_missing is not null or recipient_column is null or sent_at_column is null then
+    perform agentdb._refuse(
+      format('%s has no column %s', relation, coalesce(v_missing, 'NULL')),
+      'Name the column that holds the recipient, the one that holds when it was sent '
+        '(timestamptz), and, if it is kept, the text.');
+  end if;
+  insert into agentdb.message_channel (
+    channel_name, relation_name, recipient_column, sent_at_column, text_column
+  )
+  values (
+    name, agentdb._table_name(relation), recipient_column, sent_at_column, text_column
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.register_message_channel(name text, relation regclass, recipient_column text, sent_at_column text, text_column text) IS 'Names the table in which a transport records what it sent, so that claims of messages can be looked up; grant the runner select on it; raises ZA004.';
 
 
 
@@ -6563,6 +7356,34 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp with time zone) IS 'A row as it was at a moment, NULL where it did not exist; raises ZA004, ZA006 or ZA033.';
+
+
+
+CREATE FUNCTION agentdb.row_diff(run bigint) RETURNS TABLE(table_name text, operation text, row_key jsonb, finding text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT d.table_name,
+     d.operation,
+     d.row_key,
+     'not claimed'::text
+    FROM agentdb._deeds(row_diff.run) d(table_name, row_key, operation, operations, changed_at)
+   WHERE ((d.operation <> 'none'::text) AND (NOT (EXISTS ( SELECT
+            FROM agentdb.claim c
+           WHERE ((c.run_id = row_diff.run) AND (c.kind = 'rows'::text) AND (c.target = d.table_name) AND (((c.expectation -> 'keys'::text) IS NULL) OR ((c.expectation -> 'keys'::text) @> jsonb_build_array(d.row_key))) AND agentdb._did(d.operation, d.operations, (c.expectation ->> 'operation'::text)))))))
+ UNION ALL
+  SELECT c.target,
+     (c.expectation ->> 'operation'::text),
+     k.key,
+     COALESCE(('done otherwise: '::text || NULLIF(d.operation, 'none'::text)), 'not done'::text) AS "coalesce"
+    FROM ((agentdb.claim c
+      CROSS JOIN LATERAL jsonb_array_elements((c.expectation -> 'keys'::text)) k(key))
+      LEFT JOIN agentdb._deeds(row_diff.run) d(table_name, row_key, operation, operations, changed_at) ON (((d.table_name = c.target) AND (d.row_key = k.key))))
+   WHERE ((c.run_id = row_diff.run) AND (c.kind = 'rows'::text) AND (agentdb._did(d.operation, d.operations, (c.expectation ->> 'operation'::text)) IS NOT TRUE));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.row_diff(run bigint) IS 'Rows that a run changed and did not claim, and rows that it claimed and did not change or changed otherwise.';
 
 
 
@@ -6940,6 +7761,47 @@ COMMENT ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) IS
 
 
 
+CREATE TABLE agentdb.verdict (
+    verdict_id bigint NOT NULL,
+    claim_id bigint NOT NULL,
+    verdict text NOT NULL,
+    evidence jsonb,
+    given_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    given_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT verdict_verdict_check CHECK ((verdict = ANY (ARRAY['verified'::text, 'refuted'::text, 'unreachable'::text, 'refused'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.verdict IS 'What was seen at each look at a claim.';
+
+
+
+CREATE FUNCTION agentdb.rule_refuted_claim(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', a.agent_name, 'run', (c.run_id)::text, 'claim', (c.claim_id)::text) AS jsonb_build_object,
+     (1)::double precision AS float8,
+     jsonb_build_object('summary', format('%s claims %s %s, and it is not so: %s'::text, a.agent_name, c.kind, "left"(c.target, 200), "left"((v.evidence)::text, 300)), 'verdict', v.verdict, 'policy', p.policy_name) AS jsonb_build_object
+    FROM (((agentdb.claim c
+      JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      JOIN LATERAL ( SELECT l.verdict,
+             l.evidence
+            FROM agentdb.verdict l
+           WHERE ((l.claim_id = c.claim_id) AND (l.given_at <= rule_refuted_claim.as_of))
+           ORDER BY l.verdict_id DESC
+          LIMIT 1) v ON ((v.verdict = ANY (ARRAY['refuted'::text, 'refused'::text]))))
+   WHERE ((c.state = ANY (ARRAY['refuted'::text, 'refused'::text])) AND (c.checked_at <= rule_refuted_claim.as_of) AND (c.checked_at > (rule_refuted_claim.as_of - p.claim_window)) AND (c.checked_at > (rule_refuted_claim.as_of - ( SELECT max(w.claim_window) AS max
+            FROM agentdb.policy w))));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_refuted_claim(as_of timestamp with time zone) IS 'Claims that were found untrue, or that nobody may look up, within policy.claim_window.';
+
+
+
 CREATE FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -7003,6 +7865,25 @@ END;
 
 
 COMMENT ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) IS 'Writes to audited tables by an agent''s role that belong to no run.';
+
+
+
+CREATE FUNCTION agentdb.rule_unverified_claim(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', a.agent_name, 'kind', c.kind) AS jsonb_build_object,
+     (count(*))::double precision AS count,
+     jsonb_build_object('summary', format('%s claims of kind %s by %s could not be verified for %s; the oldest: %s'::text, count(*), c.kind, a.agent_name, agentdb._span((rule_unverified_claim.as_of - min(c.claimed_at))), "left"((array_agg(c.target ORDER BY c.claimed_at))[1], 200)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.verify_within)) AS jsonb_build_object
+    FROM ((agentdb.claim c
+      JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE ((c.state = ANY (ARRAY['pending'::text, 'unreachable'::text])) AND (GREATEST(c.claimed_at, c.due_at) <= (rule_unverified_claim.as_of - p.verify_within)) AND (c.claimed_at > ((rule_unverified_claim.as_of - p.verify_within) - p.claim_window)) AND (c.claimed_at <= rule_unverified_claim.as_of))
+   GROUP BY a.agent_name, c.kind, p.policy_name, p.verify_within;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_unverified_claim(as_of timestamp with time zone) IS 'Claims that nobody could verify within policy.verify_within.';
 
 
 
@@ -7191,6 +8072,46 @@ COMMENT ON FUNCTION agentdb.table_as_of(relation regclass, at timestamp with tim
 
 
 
+CREATE FUNCTION agentdb.take_claim(kinds text[], lease interval DEFAULT '00:01:00'::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(claim_id bigint, attempt integer, kind text, target text, expectation jsonb, run_id bigint, run_started_at timestamp with time zone, agent_name text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+#variable_conflict use_column
+begin
+  if lease is null or lease not between '1 second' and '1 hour' then
+    perform agentdb._refuse(
+      'lease must be between 1 second and 1 hour', 'Give the longest a look can take.');
+  end if;
+  return query
+    update agentdb.claim as c
+    set attempt = c.attempt + 1,
+        leased_until = clock_timestamp() + lease
+    from agentdb.run as r
+    join agentdb.agent as a on a.agent_id = r.agent_id
+    where r.run_id = c.run_id
+      and c.claim_id = (
+        select o.claim_id from agentdb.claim as o
+        where o.state = 'pending'
+          and o.next_check_at <= clock_timestamp()
+          and o.kind = any (kinds)
+          and coalesce(o.leased_until < clock_timestamp(), true)
+          and (take_claim.run is null or o.run_id = take_claim.run)
+        order by o.next_check_at
+        limit 1
+        for no key update skip locked
+      )
+    returning c.claim_id, c.attempt, c.kind, c.target, c.expectation, c.run_id,
+      r.started_at, a.agent_name;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.take_claim(kinds text[], lease interval, run bigint) IS 'Takes the next pending claim of some kinds to be looked at; after the lease it is anybody''s again; no row where nothing is due; raises ZA004.';
+
+
+
 CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with time zone, kind text, what text, ok boolean, tokens bigint, details jsonb)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7343,6 +8264,36 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.verify_audit(root text) IS 'Hashes audit_log again and names the first seal whose rows, or which itself, was changed; give a root from outside to know that the chain is the same.';
+
+
+
+CREATE FUNCTION agentdb.verify_rows() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_run_id bigint;
+  v_count bigint := 0;
+begin
+  for v_run_id in
+    select distinct c.run_id
+    from agentdb.claim as c
+    join agentdb.run as r on r.run_id = c.run_id
+    where c.state = 'pending' and c.kind = 'rows'
+      and (r.ended_at is not null
+        or c.claimed_at < clock_timestamp() - interval '1 minute')
+  loop
+    perform agentdb._verify_rows(v_run_id);
+    v_count := v_count + 1;
+  end loop;
+  return v_count;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.verify_rows() IS 'Decides the claims about rows of runs that have ended, and those a minute old.';
 
 
 
@@ -8019,6 +8970,88 @@ COMMENT ON COLUMN agentdb.change_volume.first_at IS 'When the first was recorded
 
 
 COMMENT ON COLUMN agentdb.change_volume.last_at IS 'When the last was recorded.';
+
+
+
+ALTER TABLE agentdb.claim ALTER COLUMN claim_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.claim_claim_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+
+CREATE VIEW agentdb.claim_status AS
+ SELECT c.claim_id,
+    a.agent_name,
+    c.run_id,
+    c.kind,
+    c.target,
+    c.state,
+    c.expectation,
+    v.evidence,
+    c.claimed_at,
+    c.checked_at,
+    c.attempt AS attempts
+   FROM ((agentdb.claim c
+     JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
+     LEFT JOIN LATERAL ( SELECT l.evidence
+           FROM agentdb.verdict l
+          WHERE (l.claim_id = c.claim_id)
+          ORDER BY l.verdict_id DESC
+         LIMIT 1) v ON (true))
+  ORDER BY c.claim_id DESC;
+
+
+
+COMMENT ON VIEW agentdb.claim_status IS 'What agents say they have done, and what was seen of it from outside.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.claim_id IS 'The number of the claim.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.agent_name IS 'Who claims it.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.run_id IS 'In which run.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.kind IS 'rows, file, http, message, command, or the name of a verifier.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.target IS 'What to look at: a table, a path, an address, a recipient.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.state IS 'pending, verified, refuted, unreachable (nobody could look) or refused (nobody may).';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.expectation IS 'What is said of it.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.evidence IS 'What was seen at the last look.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.claimed_at IS 'When it was claimed.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.checked_at IS 'When it was last looked at.';
+
+
+
+COMMENT ON COLUMN agentdb.claim_status.attempts IS 'How often somebody set out to look.';
 
 
 
@@ -8749,6 +9782,22 @@ COMMENT ON COLUMN agentdb.long_tick.annotations IS 'What a person reads: summary
 
 
 
+CREATE TABLE agentdb.message_channel (
+    channel_name text NOT NULL,
+    relation_name text NOT NULL,
+    recipient_column text NOT NULL,
+    sent_at_column text NOT NULL,
+    text_column text,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by name DEFAULT SESSION_USER NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.message_channel IS 'Tables in which transports record what they sent, for claims of messages.';
+
+
+
 CREATE VIEW agentdb.missed_tick AS
  SELECT labels,
     value,
@@ -8888,6 +9937,30 @@ COMMENT ON COLUMN agentdb.receiver.secret_ref IS 'Where the runner finds the key
 
 
 
+CREATE VIEW agentdb.refuted_claim AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_refuted_claim(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.refuted_claim IS 'Rule: claims of agents that were looked up and are not so.';
+
+
+
+COMMENT ON COLUMN agentdb.refuted_claim.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.refuted_claim.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.refuted_claim.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
 CREATE VIEW agentdb.repeated_tool_call AS
 SELECT
     NULL::jsonb AS labels,
@@ -8939,7 +10012,7 @@ CREATE VIEW agentdb.run_summary AS
     r.role_name,
     r.conversation,
     r.purpose,
-    COALESCE(r.outcome, 'running'::text) AS state,
+    agentdb._run_state(r.run_id, r.outcome) AS state,
     r.started_at,
     r.ended_at,
     (COALESCE(r.ended_at, clock_timestamp()) - r.started_at) AS took,
@@ -8983,7 +10056,7 @@ COMMENT ON COLUMN agentdb.run_summary.purpose IS 'What the agent said the run is
 
 
 
-COMMENT ON COLUMN agentdb.run_summary.state IS 'running, or the outcome: succeeded, failed, cancelled, abandoned.';
+COMMENT ON COLUMN agentdb.run_summary.state IS 'running, or the outcome: succeeded, failed, cancelled, abandoned, killed; unverified for a success with a claim that is not verified.';
 
 
 
@@ -9280,6 +10353,41 @@ COMMENT ON COLUMN agentdb.unattributed_write.annotations IS 'What a person reads
 
 
 
+CREATE VIEW agentdb.unverified_claim AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_unverified_claim(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.unverified_claim IS 'Rule: claims that have waited too long for somebody to look.';
+
+
+
+COMMENT ON COLUMN agentdb.unverified_claim.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.unverified_claim.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.unverified_claim.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+ALTER TABLE agentdb.verdict ALTER COLUMN verdict_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.verdict_verdict_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+
 ALTER TABLE ONLY agentdb.alert_log ATTACH PARTITION agentdb.alert_log_default DEFAULT;
 
 
@@ -9558,6 +10666,11 @@ ALTER TABLE ONLY agentdb.budget_override
 
 
 
+ALTER TABLE ONLY agentdb.claim
+    ADD CONSTRAINT claim_pkey PRIMARY KEY (claim_id);
+
+
+
 ALTER TABLE ONLY agentdb.fenced_write
     ADD CONSTRAINT fenced_write_pkey PRIMARY KEY (xid, lock_name, fence);
 
@@ -9585,6 +10698,11 @@ ALTER TABLE ONLY agentdb.lock
 
 ALTER TABLE ONLY agentdb.lock_waiter
     ADD CONSTRAINT lock_waiter_pkey PRIMARY KEY (lock_name, run_id);
+
+
+
+ALTER TABLE ONLY agentdb.message_channel
+    ADD CONSTRAINT message_channel_pkey PRIMARY KEY (channel_name);
 
 
 
@@ -9698,6 +10816,11 @@ ALTER TABLE ONLY agentdb.tool_call
 
 
 
+ALTER TABLE ONLY agentdb.verdict
+    ADD CONSTRAINT verdict_pkey PRIMARY KEY (verdict_id);
+
+
+
 CREATE INDEX agent_role_name_idx ON agentdb.agent USING btree (role_name);
 
 
@@ -9751,6 +10874,22 @@ CREATE INDEX audit_log_default_xid_idx ON agentdb.audit_log_default USING btree 
 
 
 CREATE UNIQUE INDEX audit_target_table_oid_key ON agentdb.audit_target USING btree (table_oid) WHERE (unaudited_at IS NULL);
+
+
+
+CREATE INDEX claim_checked_at_idx ON agentdb.claim USING btree (checked_at) WHERE (state = ANY (ARRAY['refuted'::text, 'refused'::text]));
+
+
+
+CREATE INDEX claim_claimed_at_idx ON agentdb.claim USING btree (claimed_at) WHERE (state = ANY (ARRAY['pending'::text, 'unreachable'::text]));
+
+
+
+CREATE INDEX claim_next_check_at_idx ON agentdb.claim USING btree (next_check_at) WHERE (state = 'pending'::text);
+
+
+
+CREATE INDEX claim_run_id_idx ON agentdb.claim USING btree (run_id);
 
 
 
@@ -9867,6 +11006,10 @@ CREATE INDEX tool_call_log_default_xid_idx ON agentdb.tool_call_log_default USIN
 
 
 CREATE INDEX tool_call_run_id_began_at_idx ON agentdb.tool_call USING btree (run_id, began_at) WHERE (ended_at IS NULL);
+
+
+
+CREATE INDEX verdict_claim_id_idx ON agentdb.verdict USING btree (claim_id, verdict_id);
 
 
 
@@ -10143,6 +11286,11 @@ ALTER TABLE ONLY agentdb.budget_override
 
 
 
+ALTER TABLE ONLY agentdb.claim
+    ADD CONSTRAINT claim_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.notification
     ADD CONSTRAINT notification_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES agentdb.alert(alert_id) ON DELETE CASCADE;
 
@@ -10188,6 +11336,11 @@ ALTER TABLE ONLY agentdb.tool_call
 
 
 
+ALTER TABLE ONLY agentdb.verdict
+    ADD CONSTRAINT verdict_claim_id_fkey FOREIGN KEY (claim_id) REFERENCES agentdb.claim(claim_id) ON DELETE CASCADE;
+
+
+
 GRANT USAGE ON SCHEMA agentdb TO agentdb_capture;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_agent;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_reviewer;
@@ -10201,11 +11354,19 @@ REVOKE ALL ON FUNCTION agentdb._abandon_runs(agent bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._access_faults(relation oid, privilege text, role_name name) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._act_on(rule_name text, fired_at timestamp with time zone) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._add_claim(kind text, target text, expectation jsonb, within_time interval, run bigint) FROM PUBLIC;
 
 
 
@@ -10227,6 +11388,10 @@ REVOKE ALL ON FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with
 
 
 REVOKE ALL ON FUNCTION agentdb._agent_of(agent text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._audited_name(relation text) FROM PUBLIC;
 
 
 
@@ -10407,6 +11572,10 @@ REVOKE ALL ON FUNCTION agentdb._check_audit(table_oid oid, exclude text[], redac
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_claims(run bigint, agent bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_fence() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._check_fence() TO agentdb_operator;
 
@@ -10547,6 +11716,18 @@ GRANT ALL ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) 
 
 
 
+REVOKE ALL ON FUNCTION agentdb._deeds(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._deeds(run bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._deeds(run bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_operator;
@@ -10618,6 +11799,10 @@ REVOKE ALL ON FUNCTION agentdb._forget_target(target integer) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._generate_capture(target integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._give_verdict(claim bigint, verdict text, evidence jsonb) FROM PUBLIC;
 
 
 
@@ -10780,6 +11965,18 @@ GRANT ALL ON FUNCTION agentdb._max_rows() TO agentdb_capture;
 
 
 REVOKE ALL ON FUNCTION agentdb._missing_day(log_name text, days_ahead integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._trigrams(word text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._similarity(one text, other text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._missing_relation(parts text[]) FROM PUBLIC;
 
 
 
@@ -10948,11 +12145,26 @@ REVOKE ALL ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) FROM PUB
 
 
 
+REVOKE ALL ON FUNCTION agentdb._row_verdict(claim bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._row_write_sql(target integer) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._rule_query(view_name text, max_alerts integer) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.claim TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.claim TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_operator;
 
 
 
@@ -11032,6 +12244,10 @@ GRANT ALL ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) TO ag
 
 
 
+REVOKE ALL ON FUNCTION agentdb._verify_rows(run bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) TO agentdb_capture;
 
@@ -11072,13 +12288,48 @@ GRANT ALL ON FUNCTION agentdb.bind_run(token text) TO agentdb_agent;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.claim_command(name text, args jsonb, within_time interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.claim_command(name text, args jsonb, within_time interval, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.claim_custom(kind text, target text, expectation jsonb, within_time interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.claim_custom(kind text, target text, expectation jsonb, within_time interval, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.claim_file(path text, min_size bigint, sha256 text, within_time interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.claim_file(path text, min_size bigint, sha256 text, within_time interval, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.claim_http(url text, status integer, has_text text, within_time interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.claim_http(url text, status integer, has_text text, within_time interval, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.claim_message(channel text, recipient text, has_text text, within_time interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.claim_message(channel text, recipient text, has_text text, within_time interval, run bigint) TO agentdb_agent;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.claim_notification(runner_name text, max_notifications integer, lease interval, skip text[]) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.claim_notification(runner_name text, max_notifications integer, lease interval, skip text[]) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.claim_rows(relation text, operation text, keys jsonb, count bigint, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.claim_rows(relation text, operation text, keys jsonb, count bigint, run bigint) TO agentdb_agent;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.claim_rule() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.claim_rule() TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.complete_run(summary text, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.complete_run(summary text, run bigint) TO agentdb_agent;
 
 
 
@@ -11118,6 +12369,13 @@ GRANT ALL ON FUNCTION agentdb.evidence_query(alert bigint) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.explain_access(relation text, privilege text, role text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.explain_access(relation text, privilege text, role text) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.explain_access(relation text, privilege text, role text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.explain_access(relation text, privilege text, role text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.fail_rule(rule_name text, evaluation bigint, error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.fail_rule(rule_name text, evaluation bigint, error text) TO agentdb_operator;
 
@@ -11135,6 +12393,11 @@ GRANT ALL ON FUNCTION agentdb.flush(max_alerts integer) TO agentdb_operator;
 
 REVOKE ALL ON FUNCTION agentdb.force_release_lock(name text, reason text, slot integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.force_release_lock(name text, reason text, slot integer) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.give_verdict(claim bigint, attempt integer, verdict text, evidence jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.give_verdict(claim bigint, attempt integer, verdict text, evidence jsonb) TO agentdb_operator;
 
 
 
@@ -11193,6 +12456,11 @@ GRANT ALL ON FUNCTION agentdb.log_tool_call_many(calls jsonb, run bigint) TO age
 
 
 
+REVOKE ALL ON FUNCTION agentdb.look_for_message(claim bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.look_for_message(claim bigint) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.maintain(days_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.maintain(days_ahead integer) TO agentdb_operator;
 
@@ -11225,6 +12493,11 @@ GRANT ALL ON FUNCTION agentdb.reap_transactions() TO agentdb_operator;
 
 REVOKE ALL ON FUNCTION agentdb.register_agent(name text, role_name text, policy text, pooled boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.register_agent(name text, role_name text, policy text, pooled boolean) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.register_message_channel(name text, relation regclass, recipient_column text, sent_at_column text, text_column text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.register_message_channel(name text, relation regclass, recipient_column text, sent_at_column text, text_column text) TO agentdb_operator;
 
 
 
@@ -11266,6 +12539,12 @@ GRANT ALL ON FUNCTION agentdb.roll_up() TO agentdb_operator;
 REVOKE ALL ON FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.row_diff(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.row_diff(run bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.row_diff(run bigint) TO agentdb_operator;
 
 
 
@@ -11356,6 +12635,17 @@ GRANT ALL ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) 
 
 
 
+GRANT SELECT ON TABLE agentdb.verdict TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.verdict TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_refuted_claim(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_refuted_claim(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_refuted_claim(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) TO agentdb_operator;
@@ -11371,6 +12661,12 @@ GRANT ALL ON FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) TO
 REVOKE ALL ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_unverified_claim(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_unverified_claim(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_unverified_claim(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -11402,6 +12698,11 @@ GRANT ALL ON FUNCTION agentdb.table_as_of(relation regclass, at timestamp with t
 
 
 
+REVOKE ALL ON FUNCTION agentdb.take_claim(kinds text[], lease interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.take_claim(kinds text[], lease interval, run bigint) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.timeline(run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.timeline(run bigint) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.timeline(run bigint) TO agentdb_operator;
@@ -11421,6 +12722,11 @@ GRANT ALL ON FUNCTION agentdb.unfence_table(table_name text) TO agentdb_operator
 REVOKE ALL ON FUNCTION agentdb.verify_audit(root text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.verify_audit(root text) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.verify_audit(root text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.verify_rows() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.verify_rows() TO agentdb_operator;
 
 
 
@@ -11557,6 +12863,11 @@ GRANT SELECT ON TABLE agentdb.change_volume TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.claim_status TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.claim_status TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.context_jump TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.context_jump TO agentdb_operator;
 
@@ -11657,6 +12968,11 @@ GRANT SELECT ON TABLE agentdb.long_tick TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.message_channel TO agentdb_auditor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.message_channel TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.missed_tick TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.missed_tick TO agentdb_operator;
 
@@ -11679,6 +12995,11 @@ GRANT SELECT ON TABLE agentdb.progress_log_default TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.receiver TO agentdb_auditor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.receiver TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.refuted_claim TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.refuted_claim TO agentdb_operator;
 
 
 
@@ -11734,6 +13055,11 @@ GRANT SELECT ON TABLE agentdb.tool_errors TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.unattributed_write TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.unattributed_write TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.unverified_claim TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.unverified_claim TO agentdb_operator;
 
 
 

@@ -13,12 +13,14 @@ COMMANDS = {
     "agent": "agent",
     "alerts": "read",
     "audit": "audit",
+    "claims": "verify",
     "demo": "demo",
     "install": "install",
     "kill": "stop",
     "lock": "lock",
     "locks": "lock",
     "pause": "stop",
+    "probe": "verify",
     "resume": "stop",
     "run": "serve",
     "runs": "read",
@@ -26,6 +28,7 @@ COMMANDS = {
     "timeline": "read",
     "uninstall": "install",
     "up": "serve",
+    "verify": "verify",
     "why": "why",
 }
 

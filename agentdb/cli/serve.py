@@ -8,22 +8,25 @@ from pathlib import Path
 import click
 
 from .options import dsn, end_in_order, reports_errors
+from .verify import config
 
 
 @click.command()
 @dsn
 @click.option("--name", help="The runner's name; by default host and process.")
+@config
 @reports_errors
-def run(dsn: str, name: str | None) -> None:
+def run(dsn: str, name: str | None, config: Path | None) -> None:
     """Evaluate rules and deliver notifications until told to stop.
 
     Any number of runners may work on one database.  SIGTERM finishes what is
     in flight and exits 0.
     """
     from agentdb import runner
+    from agentdb.verify import settings
 
     try:
-        code = runner.run(dsn, name=name)
+        code = runner.run(dsn, name=name, limits=settings.read(config))
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     raise click.exceptions.Exit(code)

@@ -12,6 +12,7 @@ import anyio
 
 from .. import __version__
 from ..channels import Channels
+from ..verify.claim import Limits
 from . import logs
 from .evaluate import Evaluate
 from .flush import Flush
@@ -23,6 +24,7 @@ from .send import Send
 from .session import Session, brief, parse, session
 from .settings import Settings
 from .state import State
+from .verify import Verify
 
 RETIRE = "select * from agentdb.retire_runner(runner_name => %(name)s::text)"
 # Each name lookup holds a thread for as long as the resolver takes.
@@ -42,8 +44,10 @@ class Runner:
         name: str | None = None,
         stream: TextIO | None = None,
         settings: Settings | None = None,
+        limits: Limits | None = None,
     ) -> None:
         parse(dsn)
+        self._limits = limits or Limits()
         self._dsn = dsn
         self._state = State(settings or Settings())
         self._state.name = name or self._state.name
@@ -75,7 +79,8 @@ class Runner:
             anyio.create_task_group() as loops,
         ):
             send = Send(self._state, self._channels, self._marks, deliveries)
-            for loop in (send, *self._other_loops()):
+            verify = Verify(self._state, self._limits, loops)
+            for loop in (send, verify, *self._other_loops()):
                 loops.start_soon(keep, loop, self._dsn)
 
     def _other_loops(self) -> list[Loop]:
@@ -117,10 +122,11 @@ def run(
     name: str | None = None,
     stream: TextIO | None = None,
     settings: Settings | None = None,
+    limits: Limits | None = None,
 ) -> int:
     """Run until SIGTERM or SIGINT; return the exit code."""
     logs.configure()
-    runner = Runner(dsn, name=name, stream=stream, settings=settings)
+    runner = Runner(dsn, name=name, stream=stream, settings=settings, limits=limits)
     return asyncio.run(_run_until_signalled(runner))
 
 

@@ -53,6 +53,9 @@ create table agentdb.policy (
   unattributed_write_window interval not null default '1 hour',
   blast_radius_rows integer not null default 1000,
   blast_radius_window interval not null default '1 hour',
+  max_claims integer not null default 1000,
+  verify_within interval not null default '10 minutes',
+  claim_window interval not null default '1 hour',
   log_retention interval not null default '30 days',
   audit_retention interval not null default '90 days',
   constraint policy_pkey primary key (policy_name),
@@ -117,6 +120,11 @@ create table agentdb.policy (
     blast_radius_rows > 0
     and blast_radius_window between '1 second' and '1 day'
     and unattributed_write_window between '1 second' and '1 day'
+  ),
+  constraint policy_claims_check check (
+    max_claims between 1 and 100000
+    and verify_within between '1 second' and '1 day'
+    and claim_window between '1 second' and '7 days'
   )
 );
 
@@ -309,6 +317,63 @@ create table agentdb.token_log (
     and cost between 0 and 1000000000
   )
 ) partition by range (recorded_at);
+
+create table agentdb.claim (
+  claim_id bigint generated always as identity,
+  run_id bigint not null,
+  agent_id bigint not null,
+  kind text not null,
+  target text not null,
+  expectation jsonb not null,
+  claimed_at timestamptz not null default clock_timestamp(),
+  due_at timestamptz not null,
+  state text not null default 'pending',
+  attempt integer not null default 0,
+  leased_until timestamptz,
+  next_check_at timestamptz not null default clock_timestamp(),
+  checked_at timestamptz,
+  constraint claim_pkey primary key (claim_id),
+  constraint claim_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade,
+  constraint claim_kind_check check (kind ~ '^[a-z][a-z0-9_-]{0,30}$'),
+  constraint claim_state_check
+    check (state in ('pending', 'verified', 'refuted', 'unreachable', 'refused'))
+);
+
+create index claim_run_id_idx on agentdb.claim (run_id);
+create index claim_next_check_at_idx
+  on agentdb.claim (next_check_at) where state = 'pending';
+create index claim_checked_at_idx
+  on agentdb.claim (checked_at) where state in ('refuted', 'refused');
+create index claim_claimed_at_idx
+  on agentdb.claim (claimed_at) where state in ('pending', 'unreachable');
+
+create table agentdb.verdict (
+  verdict_id bigint generated always as identity,
+  claim_id bigint not null,
+  verdict text not null,
+  evidence jsonb,
+  given_at timestamptz not null default clock_timestamp(),
+  given_by name not null default session_user,
+  constraint verdict_pkey primary key (verdict_id),
+  constraint verdict_claim_id_fkey
+    foreign key (claim_id) references agentdb.claim on delete cascade,
+  constraint verdict_verdict_check
+    check (verdict in ('verified', 'refuted', 'unreachable', 'refused'))
+);
+
+create index verdict_claim_id_idx on agentdb.verdict (claim_id, verdict_id);
+
+create table agentdb.message_channel (
+  channel_name text not null,
+  relation_name text not null,
+  recipient_column text not null,
+  sent_at_column text not null,
+  text_column text,
+  registered_at timestamptz not null default clock_timestamp(),
+  registered_by name not null default session_user,
+  constraint message_channel_pkey primary key (channel_name)
+);
 
 create table agentdb.audit_target (
   audit_target_id integer generated always as identity,
@@ -744,6 +809,13 @@ comment on column agentdb.policy.blast_radius_rows is
   'Rule blast_radius: how many audited rows one statement of an agent may change.';
 comment on column agentdb.policy.blast_radius_window is
   'Rule blast_radius: how far back it looks.';
+comment on column agentdb.policy.max_claims is
+  'How many claims a run may make.';
+comment on column agentdb.policy.verify_within is
+  'Rule unverified_claim: how long a claim may wait; until then an unreachable target '
+  'is tried again.';
+comment on column agentdb.policy.claim_window is
+  'Rules refuted_claim and unverified_claim: how long they tell of a claim.';
 comment on column agentdb.policy.audit_retention is
   'How long audit_log is kept; the longest of all policies counts.';
 comment on column agentdb.policy.lock_max_ttl is
@@ -793,6 +865,12 @@ comment on table agentdb.tool_call_log is
   'Finished tool calls; append-only, a partition a UTC day.';
 comment on table agentdb.token_log is
   'Tokens of each model call; append-only, a partition a UTC day.';
+comment on table agentdb.claim is
+  'What an agent says it has done, put so that somebody else can look.';
+comment on table agentdb.verdict is
+  'What was seen at each look at a claim.';
+comment on table agentdb.message_channel is
+  'Tables in which transports record what they sent, for claims of messages.';
 comment on table agentdb.audit_target is
   'Each attachment of the audit to a table, from audited_at to unaudited_at.';
 comment on column agentdb.audit_target.level is
@@ -1002,6 +1080,9 @@ drop table agentdb.seal;
 drop table agentdb.audit_log;
 drop sequence agentdb.audit_statement_seq;
 drop table agentdb.audit_target;
+drop table agentdb.message_channel;
+drop table agentdb.verdict;
+drop table agentdb.claim;
 drop table agentdb.token_log;
 drop table agentdb.tool_call_log;
 drop table agentdb.tool_call;

@@ -1,0 +1,146 @@
+"""Looks at what agents claim: takes claims, has them looked at, records verdicts."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ..verify import look
+from ..verify.claim import Limits
+from .loop import Loop
+from .session import Session, session
+from .state import State
+
+ROWS = "select agentdb.verify_rows()"
+TAKE = """
+select claim_id, attempt, kind, target, expectation, run_started_at
+from agentdb.take_claim(
+  kinds => %(kinds)s::text[],
+  lease => %(lease)s::interval,
+  run => %(run)s::bigint)
+"""
+MESSAGE = """
+select verdict, evidence
+from agentdb.look_for_message(claim => %(claim)s::bigint)
+"""
+GIVE = """
+select agentdb.give_verdict(
+  claim => %(claim)s::bigint,
+  attempt => %(attempt)s::integer,
+  verdict => %(verdict)s::text,
+  evidence => %(evidence)s::jsonb)
+"""
+# Looks that may go on at the same time: a hanging one holds one until its deadline.
+LOOKS = 4
+
+
+def kinds(limits: Limits) -> list[str]:
+    """Return the kinds of claims that may be looked at here.
+
+    What is not configured is left to another runner, or alerts as unverified.
+    """
+    from ..verify.child import plugins
+
+    allowed = {
+        "file": limits.roots,
+        "http": limits.hosts,
+        "command": limits.commands,
+    }
+    return ["message", *(kind for kind, given in allowed.items() if given), *plugins()]
+
+
+class Verify(Loop):
+    """Has several claims looked at side by side, each in a process of its own."""
+
+    name = "verify"
+
+    def __init__(
+        self,
+        state: State,
+        limits: Limits,
+        tasks: TaskGroup,
+        *,
+        run: int | None = None,
+    ) -> None:
+        super().__init__(state)
+        self._limits = limits
+        self._kinds = kinds(limits)
+        self._tasks = tasks
+        self._run = run
+        self._looking = 0
+        self._seen: list[dict[str, Any]] = []
+        self._wake = anyio.Event()
+
+    async def lap(self, session: Session) -> None:
+        """Record what was seen, take what there is a look free for, and wait."""
+        await self.turn(session)
+        with anyio.move_on_after(self.state.settings.poll):
+            await self.look_ended()
+
+    async def look_ended(self) -> None:
+        """Wait until a look has ended."""
+        await self._wake.wait()
+
+    async def turn(self, session: Session) -> bool:
+        """Do what is due without waiting; tell whether looks are still going on."""
+        self._wake = anyio.Event()
+        while self._seen:
+            await session.rows(GIVE, self._seen[0])
+            self._seen.pop(0)
+        await session.rows(ROWS)
+        while self._looking < LOOKS and not self.state.stopping.is_set():
+            if not await self._take(session):
+                break
+        return bool(self._looking or self._seen)
+
+    async def _take(self, session: Session) -> bool:
+        lease = timedelta(seconds=2 * self._limits.deadline + 5)
+        found = await session.rows(
+            TAKE, {"kinds": self._kinds, "lease": lease, "run": self._run}
+        )
+        for claim in found:
+            if claim["kind"] == "message":
+                given = await session.rows(MESSAGE, {"claim": claim["claim_id"]})
+                self._note(claim, given[0]["verdict"], given[0]["evidence"])
+            else:
+                self._looking += 1
+                self._tasks.start_soon(self._look, claim)
+        return bool(found)
+
+    async def _look(self, claim: dict[str, Any]) -> None:
+        verdict, evidence = await look.verify(
+            claim["kind"],
+            claim["target"],
+            claim["expectation"],
+            run_started_at=claim["run_started_at"],
+            limits=self._limits,
+        )
+        self._looking -= 1
+        self._note(claim, verdict, evidence)
+
+    def _note(
+        self, claim: dict[str, Any], verdict: str, evidence: dict[str, Any]
+    ) -> None:
+        self._wake.set()
+        self._seen.append(
+            {
+                "claim": claim["claim_id"],
+                "attempt": claim["attempt"],
+                "verdict": verdict,
+                # PostgreSQL takes no NUL, which output of a command may hold.
+                "evidence": json.dumps(evidence).replace("\\u0000", "\\ufffd"),
+            }
+        )
+
+
+async def verify(dsn: str, limits: Limits, *, run: int | None = None) -> None:
+    """Look once at everything that is due, of one run or of all."""
+    state = State()
+    async with session(dsn) as connection, anyio.create_task_group() as tasks:
+        loop = Verify(state, limits, tasks, run=run)
+        while await loop.turn(connection):
+            await loop.look_ended()

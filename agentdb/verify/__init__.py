@@ -1,0 +1,1 @@
+"""Looks from outside at what an agent claims: files, rows, messages, addresses."""

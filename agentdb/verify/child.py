@@ -1,0 +1,93 @@
+"""One look, in a process of its own that can hang, crash or be killed.
+
+It reads an order as JSON, becomes the user that the order names, looks, and writes
+what it saw as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import pwd
+import signal
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from datetime import datetime
+from importlib.metadata import entry_points
+from math import ceil
+from typing import Any, cast
+
+from . import command, file, http
+from .claim import Claim, Limits, Verdict, Verifier
+from .path import probe
+
+BUILT_IN: dict[str, Verifier] = {
+    "command": command.verify,
+    "file": file.verify,
+    "http": http.verify,
+}
+GROUP = "agentdb.verifiers"
+
+
+def plugins() -> list[str]:
+    """Return the names of the verifiers that installed packages bring."""
+    return sorted({entry.name for entry in entry_points(group=GROUP)} - set(BUILT_IN))
+
+
+def main() -> None:
+    """Do what standard input says and end."""
+    order = json.load(sys.stdin)
+    # Nobody may be left to end us: then the clock does.
+    signal.alarm(ceil(order["deadline"]) + 1)
+    look = _look(order)
+    _become(order["user"])
+    json.dump(look(), sys.stdout)
+
+
+def _look(order: dict[str, Any]) -> Callable[[], dict[str, Any]]:
+    """Return what is to be done; plugins are loaded before rights are given up."""
+    if order["kind"] == "probe":
+        return lambda: probe(order["target"], order["want"])
+    verifier = BUILT_IN.get(order["kind"]) or _plugin(order["kind"])
+    claim = Claim(
+        kind=order["kind"],
+        target=order["target"],
+        expectation=order["expectation"],
+        run_started_at=datetime.fromisoformat(order["run_started_at"]),
+        limits=_limits(order["limits"]),
+    )
+    return lambda: asdict(_seen(verifier, claim))
+
+
+def _seen(verifier: Verifier, claim: Claim) -> Verdict:
+    verdict = verifier(claim)
+    assert isinstance(verdict, Verdict), "a verifier returns a Verdict"
+    return verdict
+
+
+def _plugin(kind: str) -> Verifier:
+    for entry in entry_points(group=GROUP, name=kind):
+        return cast(Verifier, entry.load())
+    raise LookupError(f"no verifier {kind} is installed")
+
+
+def _limits(given: dict[str, Any]) -> Limits:
+    lists = {name: tuple(given[name]) for name in ("roots", "hosts")}
+    return Limits(**{**given, **lists})
+
+
+def _become(name: str | None) -> None:
+    """Take on a user's identity and groups for good."""
+    if name is None:
+        return
+    entry = pwd.getpwnam(name)
+    if entry.pw_uid == os.geteuid():
+        return
+    os.setgroups(os.getgrouplist(name, entry.pw_gid))
+    os.setgid(entry.pw_gid)
+    os.setuid(entry.pw_uid)
+
+
+if __name__ == "__main__":
+    main()

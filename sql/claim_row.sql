@@ -1,0 +1,215 @@
+-- Claims about rows, decided by the audit alone, both ways: claimed and not done, with
+-- another verb than claimed, and done but not claimed.
+
+create or replace function agentdb._audited_name (relation text)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_names text[];
+begin
+  select array_agg(t.table_name order by t.table_name) into v_names
+  from agentdb.audit_target as t
+  where t.unaudited_at is null
+    and relation in (t.table_name, split_part(t.table_name, '.', 2));
+  if cardinality(v_names) = 1 then
+    return v_names[1];
+  elsif v_names is null then
+    raise exception 'no audited table is called %',
+        coalesce(agentdb._clean_text(relation, 200), 'NULL')
+      using errcode = 'ZA006',
+            detail = 'Audited are: ' || coalesce((
+              select string_agg(t.table_name, ', ' order by t.table_name)
+              from agentdb.audit_target as t where t.unaudited_at is null), 'none'),
+            hint = 'Name one of these; a claim about any other could not be checked.';
+  end if;
+  raise exception '% is the name of % audited tables', relation, cardinality(v_names)
+    using errcode = 'ZA004',
+          hint = 'Name its schema too: ' || array_to_string(v_names, ' or ');
+end;
+$$;
+
+comment on function agentdb._audited_name (text) is
+  'The full name of an audited table, whose schema may be left out; raises ZA004 or '
+  'ZA006.';
+
+
+create or replace function agentdb.claim_rows (
+  relation text,
+  operation text,
+  keys jsonb default null,
+  count bigint default null,
+  run bigint default null
+)
+  returns table (claim_id bigint, state text)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_name text := agentdb._audited_name(relation);
+  v_keys jsonb := case jsonb_typeof(keys) when 'array' then keys
+    when 'null' then null else '[]'::jsonb || keys end;
+begin
+  if operation is null or operation not in ('insert', 'update', 'delete') then
+    perform agentdb._refuse(
+      format('%L is no operation', agentdb._clean_text(operation, 50)),
+      'Say insert, update or delete.');
+  elsif v_keys is null and count is null then
+    perform agentdb._refuse(
+      'neither keys nor count is given',
+      'Say which rows, keys => ''[{"id": 7}]'', or how many, count => 7.');
+  elsif count < 0 or jsonb_array_length(v_keys) > 1000 then
+    perform agentdb._refuse(
+      'count must not be negative, and keys be at most 1000',
+      'Claim in several calls, or say only how many rows: count => 7.');
+  end if;
+  select jsonb_agg(agentdb._canonical_key(t.table_oid::regclass, k.key)
+      order by k.place)
+    into v_keys
+  from jsonb_array_elements(v_keys) with ordinality as k (key, place)
+  join agentdb.audit_target as t
+    on t.table_name = v_name and t.unaudited_at is null;
+  return query
+    select c.claim_id, c.state
+    from agentdb._add_claim('rows', v_name, jsonb_strip_nulls(jsonb_build_object(
+      'operation', operation, 'keys', v_keys, 'count', count)), null, run) as c;
+end;
+$$;
+
+comment on function agentdb.claim_rows (text, text, jsonb, bigint, bigint) is
+  'Claims that the run inserted, updated or deleted rows of an audited table, by key '
+  'or by count; raises ZA001, ZA003, ZA004, ZA005, ZA006 or ZA033.';
+
+
+-- What a run did to each row in the end.  A row that it made and deleted again was
+-- neither; one that it deleted and made again was updated.
+create or replace function agentdb._deeds (run bigint)
+  returns table (
+    table_name text, row_key jsonb, operation text, operations text[],
+    changed_at timestamptz
+  )
+  language sql
+  stable
+begin atomic
+  select t.table_name, l.row_key,
+    case
+      when l.row_key is null then (array_agg(l.operation))[1]
+      when l.first_operation = 'insert' and l.last_operation = 'delete' then 'none'
+      when l.first_operation = 'insert' then 'insert'
+      when l.last_operation = 'delete' then 'delete'
+      else 'update'
+    end,
+    array_agg(distinct l.operation),
+    max(l.recorded_at)
+  from (
+    select a.audit_target_id, a.row_key, a.operation, a.recorded_at,
+      first_value(a.operation) over w as first_operation,
+      last_value(a.operation) over w as last_operation,
+      -- Rows without a key stay apart.
+      case when a.row_key is null then a.audit_log_id end as apart
+    from agentdb.audit_log as a
+    where a.run_id = run
+    window w as (
+      partition by a.audit_target_id, a.row_key,
+        case when a.row_key is null then a.audit_log_id end
+      order by a.audit_log_id
+      rows between unbounded preceding and unbounded following
+    )
+  ) as l
+  join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
+  group by t.table_name, l.row_key, l.apart, l.first_operation, l.last_operation;
+end;
+
+comment on function agentdb._deeds (bigint) is
+  'Each row that a run changed and what became of it: insert, update, delete, or none.';
+
+
+-- A row that was made in the run may also be claimed as updated, if it was.
+create or replace function agentdb._did (deed text, operations text[], claimed text)
+  returns boolean
+  language sql
+  immutable
+  return deed = claimed
+    or (claimed = 'update' and deed = 'insert' and 'update' = any (operations));
+
+comment on function agentdb._did (text, text[], text) is
+  'Tells whether what became of a row bears out what was claimed of it.';
+
+
+create or replace function agentdb._row_verdict (claim bigint)
+  returns table (verdict text, evidence jsonb)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_missing jsonb;
+  v_wrong jsonb;
+  v_count bigint;
+  v_expected jsonb;
+begin
+  select c.expectation,
+    (select count(*) from agentdb._deeds(c.run_id) as d
+      where d.table_name = c.target
+        and agentdb._did(d.operation, d.operations, c.expectation ->> 'operation')),
+    jsonb_agg(k.key) filter (
+      where k.key is not null and coalesce(d.operation, 'none') = 'none'),
+    jsonb_agg(jsonb_build_object('key', k.key, 'done', d.operation))
+      filter (where d.operation <> 'none' and not agentdb._did(
+        d.operation, d.operations, c.expectation ->> 'operation'))
+    into v_expected, v_count, v_missing, v_wrong
+  from agentdb.claim as c
+  left join jsonb_array_elements(c.expectation -> 'keys') as k (key) on true
+  left join agentdb._deeds(c.run_id) as d
+    on d.table_name = c.target and d.row_key = k.key
+  where c.claim_id = claim
+  group by c.claim_id;
+  return query select
+    case
+      when v_missing is null and v_wrong is null
+        and v_count = coalesce((v_expected ->> 'count')::bigint, v_count)
+        then 'verified'
+      else 'refuted'
+    end,
+    jsonb_strip_nulls(jsonb_build_object(
+      'rows', v_count, 'not_done', v_missing, 'done_otherwise', v_wrong));
+end;
+$$;
+
+comment on function agentdb._row_verdict (bigint) is
+  'Decides a claim about rows by the audit of its run.';
+
+
+create or replace function agentdb.row_diff (run bigint)
+  returns table (table_name text, operation text, row_key jsonb, finding text)
+  language sql
+  stable
+begin atomic
+  select d.table_name, d.operation, d.row_key, 'not claimed'
+  from agentdb._deeds(run) as d
+  where d.operation <> 'none'
+    and not exists (
+      select from agentdb.claim as c
+      where c.run_id = run and c.kind = 'rows' and c.target = d.table_name
+        and (c.expectation -> 'keys' is null or
+          c.expectation -> 'keys' @> jsonb_build_array(d.row_key))
+        and agentdb._did(d.operation, d.operations, c.expectation ->> 'operation')
+    )
+  union all
+  select c.target, c.expectation ->> 'operation', k.key,
+    coalesce('done otherwise: ' || nullif(d.operation, 'none'), 'not done')
+  from agentdb.claim as c
+  cross join jsonb_array_elements(c.expectation -> 'keys') as k (key)
+  left join agentdb._deeds(run) as d on d.table_name = c.target and d.row_key = k.key
+  where c.run_id = run and c.kind = 'rows'
+    and agentdb._did(d.operation, d.operations, c.expectation ->> 'operation')
+      is not true;
+end;
+
+comment on function agentdb.row_diff (bigint) is
+  'Rows that a run changed and did not claim, and rows that it claimed and did not '
+  'change or changed otherwise.';

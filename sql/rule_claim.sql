@@ -1,0 +1,81 @@
+-- Rules about claims: what was looked up and is not so, and what nobody could look up.
+
+create or replace function agentdb.rule_refuted_claim (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object(
+      'agent', a.agent_name, 'run', c.run_id::text, 'claim', c.claim_id::text),
+    1::double precision,
+    jsonb_build_object(
+      'summary', format('%s claims %s %s, and it is not so: %s',
+        a.agent_name, c.kind, left(c.target, 200), left(v.evidence::text, 300)),
+      'verdict', v.verdict,
+      'policy', p.policy_name
+    )
+  from agentdb.claim as c
+  join agentdb.agent as a on a.agent_id = c.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  join lateral (
+    select l.verdict, l.evidence from agentdb.verdict as l
+    where l.claim_id = c.claim_id and l.given_at <= as_of
+    order by l.verdict_id desc
+    limit 1
+  ) as v on v.verdict in ('refuted', 'refused')
+  where c.state in ('refuted', 'refused')
+    and c.checked_at <= as_of
+    and c.checked_at > as_of - p.claim_window
+    and c.checked_at > as_of - (select max(w.claim_window) from agentdb.policy as w);
+end;
+
+comment on function agentdb.rule_refuted_claim (timestamptz) is
+  'Claims that were found untrue, or that nobody may look up, within '
+  'policy.claim_window.';
+
+
+create or replace view agentdb.refuted_claim as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_refuted_claim(statement_timestamp()) as r;
+
+comment on view agentdb.refuted_claim is
+  'Rule: claims of agents that were looked up and are not so.';
+
+
+create or replace function agentdb.rule_unverified_claim (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('agent', a.agent_name, 'kind', c.kind),
+    count(*)::double precision,
+    jsonb_build_object(
+      'summary', format(
+        '%s claims of kind %s by %s could not be verified for %s; the oldest: %s',
+        count(*), c.kind, a.agent_name, agentdb._span(as_of - min(c.claimed_at)),
+        left((array_agg(c.target order by c.claimed_at))[1], 200)),
+      'policy', p.policy_name,
+      'threshold', extract(epoch from p.verify_within)
+    )
+  from agentdb.claim as c
+  join agentdb.agent as a on a.agent_id = c.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where c.state in ('pending', 'unreachable')
+    and greatest(c.claimed_at, c.due_at) <= as_of - p.verify_within
+    and c.claimed_at > as_of - p.verify_within - p.claim_window
+    and c.claimed_at <= as_of
+  group by a.agent_name, c.kind, p.policy_name, p.verify_within;
+end;
+
+comment on function agentdb.rule_unverified_claim (timestamptz) is
+  'Claims that nobody could verify within policy.verify_within.';
+
+
+create or replace view agentdb.unverified_claim as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_unverified_claim(statement_timestamp()) as r;
+
+comment on view agentdb.unverified_claim is
+  'Rule: claims that have waited too long for somebody to look.';

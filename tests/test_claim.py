@@ -1,0 +1,261 @@
+"""What an agent claims is looked up from outside, and a run that lies never succeeds."""
+
+from __future__ import annotations
+
+import pytest
+
+from .agents import age, labels, refusal, register, row, rows, start, value
+from .conftest import Connect, Connection
+
+
+@pytest.fixture
+def audited(db: Connection) -> Connection:
+    """A database with an audited table that the agent may write."""
+    db.execute("create table public.orders (id int primary key, state text)")
+    db.execute("insert into public.orders select i, 'new' from generate_series(1, 9) i")
+    db.execute("grant select, insert, update, delete on public.orders to agent_a")
+    db.execute("select agentdb.audit_table('public.orders'::regclass)")
+    register(db)
+    return db
+
+
+@pytest.fixture
+def agent(audited: Connection, connect: Connect) -> Connection:
+    """An agent's session with an open run."""
+    session = connect(audited.info.dbname, "agent_a")
+    start(session)
+    return session
+
+
+def claim(agent: Connection, call: str) -> int:
+    """Make a claim and return its number."""
+    return int(value(agent, f"select claim_id from agentdb.{call}"))
+
+
+def complete(agent: Connection) -> dict[str, object]:
+    return row(agent, "select * from agentdb.complete_run('all done')")
+
+
+def evidence(db: Connection, number: int) -> object:
+    return value(
+        db, "select evidence from agentdb.claim_status where claim_id = %s", number
+    )
+
+
+def test_rows_that_were_written_are_verified(
+    agent: Connection, audited: Connection
+) -> None:
+    agent.execute("update public.orders set state = 'paid' where id in (1, 2)")
+    agent.execute("insert into public.orders values (10, 'new')")
+    agent.execute("update public.orders set state = 'paid' where id = 10")
+    agent.execute("delete from public.orders where id = 9")
+    claim(agent, "claim_rows('orders', 'update', keys => '[1, {\"id\": 2}]')")
+    claim(agent, "claim_rows('public.orders', 'insert', keys => '10', count => 1)")
+    claim(agent, "claim_rows('orders', 'update', keys => '10')")
+    claim(agent, "claim_rows('orders', 'delete', count => 1)")
+    done = complete(agent)
+    assert (done["state"], done["claims"], done["verified"]) == ("succeeded", 4, 4)
+    assert rows(audited, "select * from agentdb.row_diff(%s)", done["run_id"]) == []
+
+
+def test_run_with_a_lie_is_unverified_everywhere(
+    agent: Connection, audited: Connection
+) -> None:
+    agent.execute("update public.orders set state = 'paid' where id = 1")
+    number = claim(agent, "claim_rows('orders', 'update', keys => '[1, 2]')")
+    done = complete(agent)
+    assert (done["state"], done["refuted"], done["pending"]) == ("unverified", 1, 0)
+    run = done["run_id"]
+    state = "select state from agentdb.run_summary where run_id = %s"
+    assert value(audited, state, run) == "unverified"
+    assert evidence(audited, number) == {"rows": 1, "not_done": [{"id": 2}]}
+    assert labels(audited, "refuted_claim") == [
+        {"agent": "a", "run": str(run), "claim": str(number)}
+    ]
+
+
+def test_another_verb_than_claimed_is_refuted(
+    agent: Connection, audited: Connection
+) -> None:
+    agent.execute("update public.orders set state = 'paid' where id = 3")
+    number = claim(agent, "claim_rows('orders', 'insert', keys => '[3]')")
+    assert complete(agent)["refuted"] == 1
+    assert evidence(audited, number) == {
+        "rows": 0,
+        "done_otherwise": [{"key": {"id": 3}, "done": "update"}],
+    }
+
+
+def test_row_made_and_deleted_again_was_not_made(agent: Connection) -> None:
+    agent.execute("insert into public.orders values (11, 'new')")
+    agent.execute("delete from public.orders where id = 11")
+    claim(agent, "claim_rows('orders', 'insert', keys => '[11]')")
+    assert complete(agent)["refuted"] == 1
+
+
+@pytest.mark.parametrize(("count", "state"), [(0, "refuted"), (2, "verified")])
+def test_rows_are_counted(agent: Connection, count: int, state: str) -> None:
+    agent.execute("update public.orders set state = 'x' where id in (1, 2)")
+    claim(agent, f"claim_rows('orders', 'update', count => {count})")
+    assert complete(agent)[state] == 1
+
+
+def test_rows_of_another_run_prove_nothing(agent: Connection) -> None:
+    agent.execute("update public.orders set state = 'paid' where id = 1")
+    complete(agent)
+    start(agent)
+    claim(agent, "claim_rows('orders', 'update', keys => '[1]')")
+    assert complete(agent)["refuted"] == 1
+
+
+def test_difference_is_told_both_ways(agent: Connection, audited: Connection) -> None:
+    agent.execute("update public.orders set state = 'x' where id in (1, 2)")
+    agent.execute("delete from public.orders where id = 3")
+    claim(agent, "claim_rows('orders', 'update', keys => '[1, 3, 4]')")
+    run = complete(agent)["run_id"]
+    found = rows(
+        audited,
+        "select operation, row_key ->> 'id' as id, finding from agentdb.row_diff(%s) "
+        "order by id",
+        run,
+    )
+    assert [tuple(r.values()) for r in found] == [
+        ("update", "2", "not claimed"),
+        ("delete", "3", "not claimed"),
+        ("update", "3", "done otherwise: delete"),
+        ("update", "4", "not done"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("call", "state", "says"),
+    [
+        ("claim_rows('nothing', 'update', count => 1)", "ZA006", "no audited table"),
+        ("claim_rows(null, 'update', count => 1)", "ZA006", "NULL"),
+        ("claim_rows('orders', 'upsert', count => 1)", "ZA004", "no operation"),
+        ("claim_rows('orders', 'update')", "ZA004", "neither keys nor count"),
+        ("claim_rows('orders', 'update', count => -1)", "ZA004", "negative"),
+        ("claim_rows('orders', 'update', keys => '[{\"a\": 1}]')", "ZA004", "key of"),
+        ("claim_file('etc/passwd')", "ZA004", "absolute"),
+        ("claim_file('/x', min_size => -1)", "ZA004", "negative"),
+        ("claim_file('/x', sha256 => 'abc')", "ZA004", "sha256"),
+        ("claim_file(null)", "ZA004", "target"),
+        ("claim_http('ftp://x')", "ZA004", "http"),
+        ("claim_http('http://x', 99)", "ZA004", "status"),
+        ("claim_message('pigeon', 'x')", "ZA006", "channel"),
+        ("claim_command('x', '[]')", "ZA004", "object"),
+        ("claim_custom('file', 'x')", "ZA004", "kind"),
+        ("claim_custom('Ünï', 'x')", "ZA004", "kind"),
+        ("claim_custom('k', 'x', '3')", "ZA004", "object"),
+        ("claim_custom('k', repeat('x', 5000))", "ZA004", "too large"),
+        ("claim_file('/x', within_time => '2 days')", "ZA004", "within_time"),
+    ],
+)
+def test_claim_that_cannot_be_looked_up_is_refused(
+    agent: Connection, call: str, state: str, says: str
+) -> None:
+    error = refusal(agent, f"select * from agentdb.{call}")
+    assert error.sqlstate == state
+    assert says in str(error.message_primary)
+    assert error.message_hint
+    assert value(agent, "select claims from agentdb.complete_run()") == 0
+
+
+def test_claims_are_capped(agent: Connection, audited: Connection) -> None:
+    audited.execute("update agentdb.policy set max_claims = 2")
+    claim(agent, "claim_file('/a')")
+    claim(agent, "claim_file('/b')")
+    assert refusal(agent, "select agentdb.claim_file('/c')").sqlstate == "ZA005"
+
+
+def test_claim_is_taken_once_and_a_late_verdict_is_ignored(
+    agent: Connection, audited: Connection
+) -> None:
+    number = claim(agent, "claim_file('/srv/report.csv')")
+    take = "select claim_id, attempt from agentdb.take_claim('{file}')"
+    give = "select agentdb.give_verdict(%s, %s, %s, '{\"size\": 7}')"
+    assert row(audited, take) == {"claim_id": number, "attempt": 1}
+    assert rows(audited, take) == []
+    age(audited, "claim", "leased_until", "1 hour")
+    assert row(audited, take) == {"claim_id": number, "attempt": 2}
+    assert value(audited, give, number, 1, "refuted") == "late"
+    assert value(audited, give, number, 2, "verified") == "verified"
+    assert value(audited, give, number, 2, "refuted") == "late"
+    assert evidence(audited, number) == {"size": 7}
+    assert complete(agent)["state"] == "succeeded"
+
+
+def test_unreachable_is_tried_again_and_never_refuted(
+    agent: Connection, audited: Connection
+) -> None:
+    number = claim(agent, "claim_file('/srv/report.csv')")
+    take = "select attempt from agentdb.take_claim('{file}')"
+    give = "select agentdb.give_verdict(%s, %s, 'unreachable')"
+    assert value(audited, give, number, value(audited, take)) == "pending"
+    assert rows(audited, take) == []
+    assert labels(audited, "unverified_claim") == []
+    for column in ("claimed_at", "next_check_at", "due_at"):
+        age(audited, "claim", column, "11 minutes")
+    assert labels(audited, "unverified_claim") == [{"agent": "a", "kind": "file"}]
+    assert value(audited, give, number, value(audited, take)) == "unreachable"
+    assert labels(audited, "refuted_claim") == []
+    assert complete(agent)["state"] == "unverified"
+
+
+def test_what_may_still_come_about_is_not_refuted_yet(
+    agent: Connection, audited: Connection
+) -> None:
+    number = claim(agent, "claim_file('/x', within_time => '1 min')")
+    take = "select attempt from agentdb.take_claim('{file}')"
+    give = "select agentdb.give_verdict(%s, %s, 'refuted')"
+    assert value(audited, give, number, value(audited, take)) == "pending"
+    age(audited, "claim", "due_at", "2 minutes")
+    age(audited, "claim", "next_check_at", "2 minutes")
+    assert value(audited, give, number, value(audited, take)) == "refuted"
+
+
+def test_rows_of_a_run_that_never_completes_are_verified_all_the_same(
+    agent: Connection, audited: Connection
+) -> None:
+    claim(agent, "claim_rows('orders', 'update', keys => '[1]')")
+    assert value(audited, "select agentdb.verify_rows()") == 0
+    age(audited, "claim", "claimed_at", "2 minutes")
+    assert value(audited, "select agentdb.verify_rows()") == 1
+    assert value(audited, "select state from agentdb.claim") == "refuted"
+
+
+def test_messages_are_read_from_the_transports_record(
+    agent: Connection, audited: Connection
+) -> None:
+    audited.execute(
+        'create table public."Mail" (recipient text, sent_at timestamptz, body text)'
+    )
+    audited.execute(
+        "insert into public.\"Mail\" values ('x@y', now() - interval '1 day', 'old')"
+    )
+    audited.execute(
+        "select agentdb.register_message_channel('mail', 'public.\"Mail\"', "
+        "'recipient', 'sent_at', 'body')"
+    )
+    number = claim(agent, "claim_message('mail', 'x@y', has_text => 'invoice 7')")
+    look = "select verdict from agentdb.look_for_message(%s)"
+    assert value(audited, look, number) == "refuted"
+    audited.execute("insert into public.\"Mail\" values ('x@y', now(), 'hello')")
+    assert value(audited, look, number) == "refuted"
+    audited.execute("insert into public.\"Mail\" values ('x@y', now(), 'invoice 7')")
+    assert value(audited, look, number) == "verified"
+    audited.execute('drop table public."Mail"')
+    assert value(audited, look, number) == "unreachable"
+
+
+def test_agent_can_neither_judge_nor_read_claims(agent: Connection) -> None:
+    number = claim(agent, "claim_file('/x')")
+    for query in (
+        "select * from agentdb.take_claim('{file}')",
+        f"select agentdb.give_verdict({number}, 1, 'verified')",
+        "select * from agentdb.claim_status",
+        f"update agentdb.claim set state = 'verified' where claim_id = {number}",
+        f"insert into agentdb.verdict (claim_id, verdict) values ({number}, 'verified')",
+        f"select * from agentdb.look_for_message({number})",
+    ):
+        assert refusal(agent, query).sqlstate == "42501"
