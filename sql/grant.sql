@@ -49,7 +49,8 @@ grant execute on function
   agentdb._deed, agentdb.timeline, agentdb.evidence_query,
   agentdb._run_state, agentdb._did, agentdb._deeds, agentdb.row_diff,
   agentdb.rule_refuted_claim, agentdb.rule_unverified_claim,
-  agentdb.explain_access
+  agentdb.explain_access, agentdb._error_class, agentdb._role_fault,
+  agentdb._end_of_life
   to agentdb_auditor, agentdb_operator;
 
 -- Operators: the runner and people on call.
@@ -63,7 +64,9 @@ grant execute on function
   agentdb.end_sessions, agentdb.reap_transactions, agentdb._note_reaped,
   agentdb.force_release_lock,
   agentdb.verify_rows, agentdb.take_claim, agentdb.give_verdict,
-  agentdb.look_for_message, agentdb.register_message_channel
+  agentdb.look_for_message, agentdb.register_message_channel,
+  agentdb.set_os_user, agentdb.declare_path,
+  agentdb.take_failed_calls, agentdb.note_diagnosis
   to agentdb_operator;
 
 -- A table's owner fences it, with its own rights.

@@ -55,6 +55,8 @@
 \ir kill.sql
 \ir pause.sql
 \ir stop_drain.sql
+\ir agent_system.sql
+\ir tool_error.sql
 \ir hold.sql
 \ir evaluation.sql
 \ir alert.sql
@@ -64,5 +66,6 @@
 \ir report.sql
 \ir timeline.sql
 \ir health.sql
+\ir doctor.sql
 \ir alert_rule.sql
 \ir grant.sql

@@ -1003,6 +1003,7 @@ CREATE TABLE agentdb.agent (
     role_name name NOT NULL,
     pooled boolean NOT NULL,
     policy_name text NOT NULL,
+    os_user text,
     registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     registered_by name DEFAULT SESSION_USER NOT NULL,
     CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
@@ -1011,6 +1012,10 @@ CREATE TABLE agentdb.agent (
 
 
 COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
+
+
+
+COMMENT ON COLUMN agentdb.agent.os_user IS 'The operating system user that it runs as, where an operator has said so.';
 
 
 
@@ -2865,6 +2870,26 @@ COMMENT ON FUNCTION agentdb._end_killed(run bigint) IS 'Ends a killed run, unles
 
 
 
+CREATE FUNCTION agentdb._end_of_life(major integer) RETURNS date
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE major WHEN 14 THEN '2026-11-12'::date WHEN 15 THEN '2027-11-11'::date WHEN 16 THEN '2028-11-09'::date WHEN 17 THEN '2029-11-08'::date WHEN 18 THEN '2030-11-14'::date ELSE NULL::date END;
+
+
+
+COMMENT ON FUNCTION agentdb._end_of_life(major integer) IS 'When a major version of PostgreSQL is no longer mended; NULL where it is unknown.';
+
+
+
+CREATE FUNCTION agentdb._error_class(error text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN (error IS NULL) THEN 'failed'::text WHEN (error ~ '\m(42501|EACCES|EPERM)\M'::text) THEN 'permission denied'::text WHEN (error ~ '\m(42P01|42703|42883|3F000|ENOENT|ENOTDIR)\M'::text) THEN 'not found'::text WHEN (error ~ '\m(57014|55P03|25P03|ETIMEDOUT|ESTALE)\M'::text) THEN 'timeout'::text WHEN (error ~ '\m(22[0-9A-Z]{3}|23[0-9]{3}|42601|EINVAL|ZA004)\M'::text) THEN 'bad arguments'::text WHEN (error ~ '\mZA0[0-9]{2}\M'::text) THEN 'refused'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}(401|403)\M'::text) THEN 'permission denied'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}(404|410)\M'::text) THEN 'not found'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}(408|504)\M'::text) THEN 'timeout'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}429\M'::text) THEN 'rate limited'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}(400|422)\M'::text) THEN 'bad arguments'::text WHEN (error ~* 'unknown tool|no such tool|tool .{0,80}not found'::text) THEN 'unknown tool'::text WHEN (error ~* 'permission denied|access denied|not permitted|forbidden|unauthori'::text) THEN 'permission denied'::text WHEN (error ~* 'no such file|not found|does not exist|no such'::text) THEN 'not found'::text WHEN (error ~* 'timed? ?out|deadline'::text) THEN 'timeout'::text WHEN (error ~* 'rate.?limit|too many requests|quota'::text) THEN 'rate limited'::text WHEN (error ~* 'invalid|must be|required|missing|expected|malformed|type ?error'::text) THEN 'bad arguments'::text WHEN (error ~* 'refused|rejected|not allowed|denied'::text) THEN 'refused'::text ELSE 'failed'::text END;
+
+
+
+COMMENT ON FUNCTION agentdb._error_class(error text) IS 'unknown tool, bad arguments, not found, permission denied, timeout, rate limited, refused or failed.';
+
+
+
 CREATE FUNCTION agentdb._exact_span(given interval) RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN make_interval(secs => date_part('epoch'::text, given));
@@ -4052,6 +4077,16 @@ COMMENT ON FUNCTION agentdb._past_sql(relation regclass, by_key boolean) IS 'SQL
 
 
 
+CREATE FUNCTION agentdb._paths_in(args jsonb, error text) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    RETURN ARRAY(SELECT p.path FROM (SELECT DISTINCT rtrim(m.found[1], '.,;:''")'::text) AS path FROM ((SELECT (v.value #>> '{}'::text[]) AS said FROM jsonb_path_query(_paths_in.args, '$.**'::jsonpath) v(value) WHERE (jsonb_typeof(v.value) = 'string'::text) UNION ALL SELECT _paths_in.error AS error) t CROSS JOIN LATERAL regexp_matches("left"(t.said, 4000), '(?:^|[\s''"(=])(/[^\s''"()<>|*?]+)'::text, 'g'::text) m(found))) p WHERE (p.path ~ '^/[^/]'::text) ORDER BY (length(p.path)) DESC LIMIT 3);
+
+
+
+COMMENT ON FUNCTION agentdb._paths_in(args jsonb, error text) IS 'Up to three absolute paths that a failed call names.';
+
+
+
 CREATE TABLE agentdb.alert (
     alert_id bigint NOT NULL,
     rule_name text NOT NULL,
@@ -4581,6 +4616,16 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._register_audit(relation regclass, exclude text[], redact text[], level text, refuse_blast boolean, OUT target integer, OUT chosen text) IS 'Makes the capture function of a table and lets its owner use it in triggers.';
+
+
+
+CREATE FUNCTION agentdb._relation_in(error text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (regexp_match("left"(error, 4000), '(?:relation|table|view) "?([[:alnum:]_.$"]{1,130}?)"?(?:[[:space:]]|$)'::text))[1];
+
+
+
+COMMENT ON FUNCTION agentdb._relation_in(error text) IS 'The table that an error of PostgreSQL names.';
 
 
 
@@ -5859,6 +5904,35 @@ COMMENT ON FUNCTION agentdb.complete_run(summary text, run bigint) IS 'Ends the 
 
 
 
+CREATE FUNCTION agentdb.declare_path(agent text, path text, want text DEFAULT 'read'::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent_id bigint := agentdb._agent_of(agent);
+begin
+  if path is null or path !~ '^/' or path <> agentdb._clean_text(path, 4096) then
+    perform agentdb._refuse(
+      format('%L is not an absolute path', agentdb._clean_text(path, 200)),
+      'Give the whole path, beginning with /.');
+  elsif want is null or want not in ('read', 'write') then
+    perform agentdb._refuse(
+      format('%L is no use of a path', agentdb._clean_text(want, 50)),
+      'Say read or write.');
+  end if;
+  insert into agentdb.agent_path as p (agent_id, path, want)
+  values (v_agent_id, declare_path.path, declare_path.want)
+  on conflict on constraint agent_path_pkey do update set want = excluded.want;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.declare_path(agent text, path text, want text) IS 'Says that an agent needs to read or write a path, for agentdb doctor to look; raises ZA004 or ZA006.';
+
+
+
 CREATE FUNCTION agentdb.drain_run(run bigint, patience interval DEFAULT '00:00:10'::interval) RETURNS TABLE(run_id bigint, drained boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6909,6 +6983,24 @@ COMMENT ON FUNCTION agentdb.next_evaluation_ms() IS 'Milliseconds until a rule i
 
 
 
+CREATE FUNCTION agentdb.note_diagnosis(run bigint, call bigint, diagnosis jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  insert into agentdb.tool_diagnosis (run_id, tool_call_log_id, diagnosis)
+  values (run, call, agentdb._bounded_json(note_diagnosis.diagnosis, 65536))
+  on conflict on constraint tool_diagnosis_pkey do nothing;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.note_diagnosis(run bigint, call bigint, diagnosis jsonb) IS 'Writes beside a failed call what was found.';
+
+
+
 CREATE FUNCTION agentdb.pause_agent(agent text, reason text) RETURNS TABLE(agent_name text, runs_paused bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7955,6 +8047,30 @@ COMMENT ON FUNCTION agentdb.seal_audit() IS 'Seals what became visible in audit_
 
 
 
+CREATE FUNCTION agentdb.set_os_user(agent text, os_user text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $_$
+declare
+  v_agent_id bigint := agentdb._agent_of(agent);
+begin
+  if os_user !~ '^[a-z_][a-z0-9_.-]{0,31}[$]?$' then
+    perform agentdb._refuse(
+      format('%L is no name of a user', agentdb._clean_text(os_user, 100)),
+      'Give the user of the operating system that the agent runs as, or NULL.');
+  end if;
+  update agentdb.agent as a set os_user = set_os_user.os_user
+  where a.agent_id = v_agent_id;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb.set_os_user(agent text, os_user text) IS 'Says which operating system user an agent runs as; raises ZA004 or ZA006.';
+
+
+
 CREATE FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, output bigint, cached_input bigint DEFAULT 0, reasoning bigint DEFAULT 0, model text DEFAULT NULL::text, cost double precision DEFAULT 0, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, repeated boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8109,6 +8225,35 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.take_claim(kinds text[], lease interval, run bigint) IS 'Takes the next pending claim of some kinds to be looked at; after the lease it is anybody''s again; no row where nothing is due; raises ZA004.';
+
+
+
+CREATE FUNCTION agentdb.take_failed_calls(max_calls integer DEFAULT 20) RETURNS TABLE(run_id bigint, tool_call_log_id bigint, role_name name, os_user text, paths text[], relation text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  return query
+    select l.run_id, l.tool_call_log_id, a.role_name, a.os_user,
+      agentdb._paths_in(l.args, l.error), agentdb._relation_in(l.error)
+    from agentdb.tool_call_log as l
+    join agentdb.agent as a on a.agent_id = l.agent_id
+    where l.recorded_at > clock_timestamp() - interval '10 minutes'
+      and not l.ok
+      and agentdb._error_class(l.error) in ('not found', 'permission denied')
+      and not exists (
+        select from agentdb.tool_diagnosis as d
+        where d.run_id = l.run_id and d.tool_call_log_id = l.tool_call_log_id
+      )
+    order by l.tool_call_log_id desc
+    limit max_calls;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.take_failed_calls(max_calls integer) IS 'Failed calls of the last minutes for want of a file or a right, that nobody has looked into, the newest first.';
 
 
 
@@ -8400,6 +8545,21 @@ CREATE TABLE agentdb.agent_gate (
 
 
 COMMENT ON TABLE agentdb.agent_gate IS 'A row an agent that it shares while it writes outside of any run; never updated.';
+
+
+
+CREATE TABLE agentdb.agent_path (
+    agent_id bigint NOT NULL,
+    path text NOT NULL,
+    want text NOT NULL,
+    declared_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    declared_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT agent_path_want_check CHECK ((want = ANY (ARRAY['read'::text, 'write'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.agent_path IS 'Paths that agents need, for agentdb doctor to look at.';
 
 
 
@@ -9055,6 +9215,49 @@ COMMENT ON COLUMN agentdb.claim_status.attempts IS 'How often somebody set out t
 
 
 
+CREATE VIEW agentdb.code_finding AS
+ SELECT 'functions'::text AS check_name,
+    'critical'::text AS state,
+    format('function agentdb.%s %s'::text, p.proname, f.fault) AS detail,
+    'agentdb install --check tells what differs; agentdb install puts it back.'::text AS mend
+   FROM (pg_proc p
+     CROSS JOIN LATERAL ( SELECT 'does not pin its search_path'::text AS fault
+          WHERE ((p.prosqlbody IS NULL) AND (NOT (COALESCE(array_to_string(p.proconfig, ','::text), ''::text) ~ 'search_path='::text)))
+        UNION ALL
+         SELECT 'may be executed by PUBLIC'::text
+          WHERE ((p.proacl IS NULL) OR (EXISTS ( SELECT
+                   FROM aclexplode(p.proacl) x(grantor, grantee, privilege_type, is_grantable)
+                  WHERE (x.grantee = (0)::oid))))) f)
+  WHERE (p.pronamespace = ('agentdb'::regnamespace)::oid)
+UNION ALL
+ SELECT 'triggers'::text AS check_name,
+    'critical'::text AS state,
+    format('%s: %s'::text, u.table_name, u.fault) AS detail,
+    'select * from agentdb.maintain(); or audit the table again.'::text AS mend
+   FROM agentdb.audit_fault u;
+
+
+
+COMMENT ON VIEW agentdb.code_finding IS 'Functions and triggers of agentdb that are not as they were installed.';
+
+
+
+COMMENT ON COLUMN agentdb.code_finding.check_name IS 'What was looked at.';
+
+
+
+COMMENT ON COLUMN agentdb.code_finding.state IS 'critical.';
+
+
+
+COMMENT ON COLUMN agentdb.code_finding.detail IS 'What was seen.';
+
+
+
+COMMENT ON COLUMN agentdb.code_finding.mend IS 'What to do.';
+
+
+
 CREATE VIEW agentdb.context_jump AS
  SELECT labels,
     value,
@@ -9141,46 +9344,6 @@ COMMENT ON COLUMN agentdb.cost_by_agent_day.output_tokens IS 'Output tokens, rea
 
 
 COMMENT ON COLUMN agentdb.cost_by_agent_day.cost IS 'What they cost, in the currency of the callers.';
-
-
-
-CREATE VIEW agentdb.fenced_table AS
- SELECT format('%I.%I'::text, n.nspname, c.relname) AS table_name,
-    convert_from(SUBSTRING(t.tgargs FROM 1 FOR (octet_length(t.tgargs) - 1)), 'UTF8'::name) AS lock_name,
-    (t.tgenabled = 'A'::"char") AS enabled
-   FROM ((pg_trigger t
-     JOIN pg_class c ON ((c.oid = t.tgrelid)))
-     JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
-  WHERE ((t.tgfoid = ('agentdb._check_fence'::regproc)::oid) AND (t.tgname = 'agentdb_fence'::name) AND (t.tgparentid = (0)::oid));
-
-
-
-COMMENT ON VIEW agentdb.fenced_table IS 'The tables that only the holder of a lock may write.';
-
-
-
-COMMENT ON COLUMN agentdb.fenced_table.table_name IS 'The table, with its schema.';
-
-
-
-COMMENT ON COLUMN agentdb.fenced_table.lock_name IS 'The lock that the writing run must hold.';
-
-
-
-COMMENT ON COLUMN agentdb.fenced_table.enabled IS 'Whether the fence is in force for every session.';
-
-
-
-CREATE UNLOGGED TABLE agentdb.fenced_write (
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    lock_name text NOT NULL,
-    fence bigint NOT NULL,
-    run_id bigint NOT NULL
-);
-
-
-
-COMMENT ON TABLE agentdb.fenced_write IS 'Transactions that wrote a fenced table and have not committed yet.';
 
 
 
@@ -9400,6 +9563,221 @@ COMMENT ON COLUMN agentdb.health_check.state IS 'ok, warning or critical.';
 
 
 COMMENT ON COLUMN agentdb.health_check.detail IS 'The answer in words.';
+
+
+
+CREATE VIEW agentdb.role_finding AS
+ SELECT f.check_name,
+    f.state,
+    f.detail,
+    f.mend
+   FROM ((agentdb.agent a
+     LEFT JOIN pg_roles r ON ((r.rolname = a.role_name)))
+     CROSS JOIN LATERAL ( SELECT ('role of '::text || a.agent_name) AS check_name,
+            'critical'::text AS state,
+            format('role %s of agent %s: %s'::text, a.role_name, a.agent_name, COALESCE(NULLIF(agentdb._role_fault(a.role_name), ''::text), 'there is no such role'::text)) AS detail,
+            format('create role %I login in role agentdb_agent; and register the agent under it'::text, ((a.role_name)::text || '_agent'::text)) AS mend
+          WHERE (agentdb._role_fault(a.role_name) IS DISTINCT FROM ''::text)
+        UNION ALL
+         SELECT ('tables of '::text || a.agent_name),
+            'critical'::text,
+            format('role %s of agent %s owns audited %s and can switch its triggers off'::text, a.role_name, a.agent_name, string_agg(t.table_name, ', '::text)) AS format,
+            format('alter table %s owner to somebody_else;'::text, min(t.table_name)) AS format
+           FROM (agentdb.audit_target t
+             JOIN pg_class c ON ((c.oid = t.table_oid)))
+          WHERE ((t.unaudited_at IS NULL) AND pg_has_role(r.oid, c.relowner, 'usage'::text))
+         HAVING (count(*) > 0)
+        UNION ALL
+         SELECT ('role of '::text || a.agent_name),
+            'warning'::text,
+            format('agents %s share role %s: the database tells them apart only by token'::text, string_agg(o.agent_name, ', '::text), a.role_name) AS format,
+            'Give each agent a login role of its own where you can.'::text
+           FROM agentdb.agent o
+          WHERE (o.role_name = a.role_name)
+         HAVING ((count(*) > 1) AND (min(o.agent_name) = a.agent_name))) f)
+UNION ALL
+ SELECT 'owners'::text AS check_name,
+    'critical'::text AS state,
+    format('%s is a member of %s and can undo every protection'::text, m.rolname, g.rolname) AS detail,
+    format('revoke %I from %I;'::text, g.rolname, m.rolname) AS mend
+   FROM ((pg_auth_members x
+     JOIN pg_roles g ON ((g.oid = x.roleid)))
+     JOIN pg_roles m ON ((m.oid = x.member)))
+  WHERE ((g.rolname = ANY (ARRAY['agentdb_owner'::name, 'agentdb_capture'::name, 'agentdb_applier'::name])) AND m.rolcanlogin AND (NOT m.rolsuper) AND pg_has_role(m.oid, g.oid, 'usage'::text));
+
+
+
+COMMENT ON VIEW agentdb.role_finding IS 'Login roles that can do more than an agent must be able to.';
+
+
+
+COMMENT ON COLUMN agentdb.role_finding.check_name IS 'What was looked at.';
+
+
+
+COMMENT ON COLUMN agentdb.role_finding.state IS 'warning or critical.';
+
+
+
+COMMENT ON COLUMN agentdb.role_finding.detail IS 'What was seen.';
+
+
+
+COMMENT ON COLUMN agentdb.role_finding.mend IS 'What to do.';
+
+
+
+CREATE VIEW agentdb.server_finding AS
+ SELECT f.check_name,
+    f.state,
+    f.detail,
+    f.mend
+   FROM (( SELECT (current_setting('server_version_num'::text))::integer AS version,
+            current_setting('server_version'::text) AS version_text) s
+     CROSS JOIN LATERAL ( VALUES ('server'::text,
+                CASE
+                    WHEN (s.version < 140000) THEN 'critical'::text
+                    WHEN (agentdb._end_of_life((s.version / 10000)) < CURRENT_DATE) THEN 'warning'::text
+                    WHEN ((s.version >= 140000) AND (s.version <= 140003)) THEN 'critical'::text
+                    ELSE 'ok'::text
+                END,(('PostgreSQL '::text || s.version_text) || COALESCE((' is mended until '::text || agentdb._end_of_life((s.version / 10000))), ''::text)),'Upgrade to a version that is still mended, and to its newest minor.'::text), ('durability'::text,
+                CASE
+                    WHEN ((current_setting('fsync'::text))::boolean AND (current_setting('full_page_writes'::text))::boolean) THEN 'ok'::text
+                    ELSE 'critical'::text
+                END,format('fsync is %s, full_page_writes is %s'::text, current_setting('fsync'::text), current_setting('full_page_writes'::text)),'Set fsync and full_page_writes to on: after a power cut nothing could be believed.'::text), ('prepared transactions'::text,
+                CASE
+                    WHEN ((current_setting('max_prepared_transactions'::text))::integer = 0) THEN 'ok'::text
+                    ELSE 'warning'::text
+                END,('max_prepared_transactions is '::text || current_setting('max_prepared_transactions'::text)),'Set it to 0 unless a coordinator needs it: a prepared transaction holds locks, and a drain, until somebody ends it.'::text)) f(check_name, state, detail, mend));
+
+
+
+COMMENT ON VIEW agentdb.server_finding IS 'What the server''s version and settings mean for what agentdb promises.';
+
+
+
+COMMENT ON COLUMN agentdb.server_finding.check_name IS 'What was looked at.';
+
+
+
+COMMENT ON COLUMN agentdb.server_finding.state IS 'ok, warning or critical.';
+
+
+
+COMMENT ON COLUMN agentdb.server_finding.detail IS 'What was seen.';
+
+
+
+COMMENT ON COLUMN agentdb.server_finding.mend IS 'What to do where it is not ok.';
+
+
+
+CREATE VIEW agentdb.doctor AS
+ SELECT check_name,
+    state,
+    detail,
+        CASE
+            WHEN (state <> 'ok'::text) THEN mend
+            ELSE NULL::text
+        END AS mend
+   FROM ( SELECT s.check_name,
+            s.state,
+            s.detail,
+            s.mend
+           FROM agentdb.server_finding s
+        UNION ALL
+         SELECT r.check_name,
+            r.state,
+            r.detail,
+            r.mend
+           FROM agentdb.role_finding r
+        UNION ALL
+         SELECT 'roles'::text,
+            'ok'::text,
+            'no agent''s role can do more than it must'::text,
+            NULL::text
+          WHERE (NOT (EXISTS ( SELECT
+                   FROM agentdb.role_finding)))
+        UNION ALL
+         SELECT c.check_name,
+            c.state,
+            c.detail,
+            c.mend
+           FROM agentdb.code_finding c
+        UNION ALL
+         SELECT 'code'::text,
+            'ok'::text,
+            'functions are pinned and triggers are in place'::text,
+            NULL::text
+          WHERE (NOT (EXISTS ( SELECT
+                   FROM agentdb.code_finding)))
+        UNION ALL
+         SELECT h.check_name,
+            h.state,
+            h.detail,
+            'agentdb status and agentdb alerts say more.'::text
+           FROM agentdb.health_check h
+          WHERE (h.check_name <> 'alerts'::text)) f;
+
+
+
+COMMENT ON VIEW agentdb.doctor IS 'All that can be told from inside the database of whether agentdb can keep its promises; agentdb doctor adds what only the machine knows.';
+
+
+
+COMMENT ON COLUMN agentdb.doctor.check_name IS 'What was looked at.';
+
+
+
+COMMENT ON COLUMN agentdb.doctor.state IS 'ok, warning or critical.';
+
+
+
+COMMENT ON COLUMN agentdb.doctor.detail IS 'What was seen.';
+
+
+
+COMMENT ON COLUMN agentdb.doctor.mend IS 'What to do where it is not ok.';
+
+
+
+CREATE VIEW agentdb.fenced_table AS
+ SELECT format('%I.%I'::text, n.nspname, c.relname) AS table_name,
+    convert_from(SUBSTRING(t.tgargs FROM 1 FOR (octet_length(t.tgargs) - 1)), 'UTF8'::name) AS lock_name,
+    (t.tgenabled = 'A'::"char") AS enabled
+   FROM ((pg_trigger t
+     JOIN pg_class c ON ((c.oid = t.tgrelid)))
+     JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+  WHERE ((t.tgfoid = ('agentdb._check_fence'::regproc)::oid) AND (t.tgname = 'agentdb_fence'::name) AND (t.tgparentid = (0)::oid));
+
+
+
+COMMENT ON VIEW agentdb.fenced_table IS 'The tables that only the holder of a lock may write.';
+
+
+
+COMMENT ON COLUMN agentdb.fenced_table.table_name IS 'The table, with its schema.';
+
+
+
+COMMENT ON COLUMN agentdb.fenced_table.lock_name IS 'The lock that the writing run must hold.';
+
+
+
+COMMENT ON COLUMN agentdb.fenced_table.enabled IS 'Whether the fence is in force for every session.';
+
+
+
+CREATE UNLOGGED TABLE agentdb.fenced_write (
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    lock_name text NOT NULL,
+    fence bigint NOT NULL,
+    run_id bigint NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.fenced_write IS 'Transactions that wrote a fenced table and have not committed yet.';
 
 
 
@@ -10305,6 +10683,76 @@ ALTER TABLE agentdb.tool_call_log ALTER COLUMN tool_call_log_id ADD GENERATED AL
 
 
 
+CREATE TABLE agentdb.tool_diagnosis (
+    run_id bigint NOT NULL,
+    tool_call_log_id bigint NOT NULL,
+    diagnosis jsonb NOT NULL,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.tool_diagnosis IS 'What was found when somebody looked into a failed tool call.';
+
+
+
+CREATE VIEW agentdb.tool_error AS
+ SELECT l.recorded_at,
+    a.agent_name,
+    l.run_id,
+    l.tool,
+    agentdb._error_class(l.error) AS error_class,
+    l.error,
+    l.args,
+    d.diagnosis,
+    l.tool_call_log_id
+   FROM ((agentdb.tool_call_log l
+     JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
+     LEFT JOIN agentdb.tool_diagnosis d ON (((d.run_id = l.run_id) AND (d.tool_call_log_id = l.tool_call_log_id))))
+  WHERE (NOT l.ok);
+
+
+
+COMMENT ON VIEW agentdb.tool_error IS 'Every failed tool call with its class, and what was found where a file or a right was missing.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_error.recorded_at IS 'When it was logged.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_error.agent_name IS 'Whose call it was.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_error.run_id IS 'In which run.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_error.tool IS 'The tool, as the model wrote it.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_error.error_class IS 'unknown tool, bad arguments, not found, permission denied, timeout, rate limited, refused or failed.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_error.error IS 'What the tool said.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_error.args IS 'What it was called with.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_error.diagnosis IS 'What the runner found when it looked as the agent would.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_error.tool_call_log_id IS 'The number of the call.';
+
+
+
 CREATE VIEW agentdb.tool_errors AS
 SELECT
     NULL::jsonb AS labels,
@@ -10596,6 +11044,11 @@ ALTER TABLE ONLY agentdb.agent_gate
 
 
 
+ALTER TABLE ONLY agentdb.agent_path
+    ADD CONSTRAINT agent_path_pkey PRIMARY KEY (agent_id, path);
+
+
+
 ALTER TABLE ONLY agentdb.agent
     ADD CONSTRAINT agent_pkey PRIMARY KEY (agent_id);
 
@@ -10813,6 +11266,11 @@ ALTER TABLE ONLY agentdb.tool_call_log_default
 
 ALTER TABLE ONLY agentdb.tool_call
     ADD CONSTRAINT tool_call_pkey PRIMARY KEY (run_id, call_id);
+
+
+
+ALTER TABLE ONLY agentdb.tool_diagnosis
+    ADD CONSTRAINT tool_diagnosis_pkey PRIMARY KEY (run_id, tool_call_log_id);
 
 
 
@@ -11256,6 +11714,11 @@ ALTER TABLE ONLY agentdb.agent_gate
 
 
 
+ALTER TABLE ONLY agentdb.agent_path
+    ADD CONSTRAINT agent_path_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.agent
     ADD CONSTRAINT agent_policy_name_fkey FOREIGN KEY (policy_name) REFERENCES agentdb.policy(policy_name) ON UPDATE CASCADE;
 
@@ -11333,6 +11796,11 @@ ALTER TABLE ONLY agentdb.token_reservation
 
 ALTER TABLE ONLY agentdb.tool_call
     ADD CONSTRAINT tool_call_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.tool_diagnosis
+    ADD CONSTRAINT tool_diagnosis_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
 
 
 
@@ -11773,6 +12241,18 @@ REVOKE ALL ON FUNCTION agentdb._end_killed(run bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._end_of_life(major integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._end_of_life(major integer) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._end_of_life(major integer) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._error_class(error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._error_class(error text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._error_class(error text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._exact_span(given interval) FROM PUBLIC;
 
 
@@ -12031,6 +12511,10 @@ GRANT ALL ON FUNCTION agentdb._past_sql(relation regclass, by_key boolean) TO ag
 
 
 
+REVOKE ALL ON FUNCTION agentdb._paths_in(args jsonb, error text) FROM PUBLIC;
+
+
+
 GRANT SELECT ON TABLE agentdb.alert TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.alert TO agentdb_operator;
 
@@ -12125,11 +12609,17 @@ GRANT ALL ON FUNCTION agentdb._register_audit(relation regclass, exclude text[],
 
 
 
+REVOKE ALL ON FUNCTION agentdb._relation_in(error text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, outcome text) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._role_fault(role_name name) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._role_fault(role_name name) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._role_fault(role_name name) TO agentdb_operator;
 
 
 
@@ -12333,6 +12823,11 @@ GRANT ALL ON FUNCTION agentdb.complete_run(summary text, run bigint) TO agentdb_
 
 
 
+REVOKE ALL ON FUNCTION agentdb.declare_path(agent text, path text, want text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.declare_path(agent text, path text, want text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.drain_run(run bigint, patience interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.drain_run(run bigint, patience interval) TO agentdb_operator;
 
@@ -12478,6 +12973,11 @@ GRANT ALL ON FUNCTION agentdb.mark_sent(notification_id bigint, attempt integer,
 
 REVOKE ALL ON FUNCTION agentdb.next_evaluation_ms() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.next_evaluation_ms() TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.note_diagnosis(run bigint, call bigint, diagnosis jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.note_diagnosis(run bigint, call bigint, diagnosis jsonb) TO agentdb_operator;
 
 
 
@@ -12682,6 +13182,11 @@ GRANT ALL ON FUNCTION agentdb.seal_audit() TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.set_os_user(agent text, os_user text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.set_os_user(agent text, os_user text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, output bigint, cached_input bigint, reasoning bigint, model text, cost double precision, run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, output bigint, cached_input bigint, reasoning bigint, model text, cost double precision, run bigint) TO agentdb_agent;
 
@@ -12700,6 +13205,11 @@ GRANT ALL ON FUNCTION agentdb.table_as_of(relation regclass, at timestamp with t
 
 REVOKE ALL ON FUNCTION agentdb.take_claim(kinds text[], lease interval, run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.take_claim(kinds text[], lease interval, run bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.take_failed_calls(max_calls integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.take_failed_calls(max_calls integer) TO agentdb_operator;
 
 
 
@@ -12742,6 +13252,11 @@ GRANT SELECT ON TABLE agentdb.active_alert TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.agent_gate TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.agent_gate TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.agent_path TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent_path TO agentdb_operator;
 
 
 
@@ -12868,6 +13383,11 @@ GRANT SELECT ON TABLE agentdb.claim_status TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.code_finding TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.code_finding TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.context_jump TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.context_jump TO agentdb_operator;
 
@@ -12880,16 +13400,6 @@ GRANT SELECT ON TABLE agentdb.conversation_budget TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.cost_by_agent_day TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.cost_by_agent_day TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_operator;
 
 
 
@@ -12915,6 +13425,31 @@ GRANT SELECT ON TABLE agentdb.runner_health TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.health_check TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.health_check TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.role_finding TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.role_finding TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.server_finding TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.server_finding TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.doctor TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.doctor TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_operator;
 
 
 
@@ -13045,6 +13580,16 @@ GRANT SELECT ON TABLE agentdb.token_rate TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.tool_call_log_default TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.tool_call_log_default TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_error TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_error TO agentdb_operator;
 
 
 

@@ -1,4 +1,4 @@
-"""The command that makes an agent known."""
+"""Commands that make an agent known, and agentdb known to it."""
 
 from __future__ import annotations
 
@@ -37,3 +37,18 @@ def add(
     click.echo(f"agent {name} is registered under role {role or name}")
     if secret:
         click.echo(f"its secret, shown only now: {secret}")
+
+
+@click.command()
+@dsn
+@click.argument("agent", required=False)
+@reports_errors
+def prompt(dsn: str, agent: str | None) -> None:
+    """Print the paragraph for the system prompt of AGENT."""
+    from agentdb.errors import NotFound
+    from agentdb.prompt import prompt
+
+    try:
+        click.echo(prompt(dsn, agent))
+    except NotFound as error:
+        raise click.UsageError(str(error)) from error

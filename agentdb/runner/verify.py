@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
+import psycopg
 from anyio.abc import TaskGroup
 
 from ..verify import look
 from ..verify.claim import Limits
 from .loop import Loop
-from .session import Session, session
+from .session import Session, brief, session
 from .state import State
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString
 
 ROWS = "select agentdb.verify_rows()"
 TAKE = """
@@ -33,6 +37,20 @@ select agentdb.give_verdict(
   attempt => %(attempt)s::integer,
   verdict => %(verdict)s::text,
   evidence => %(evidence)s::jsonb)
+"""
+FAILED = """
+select run_id, tool_call_log_id, role_name, os_user, paths, relation
+from agentdb.take_failed_calls()
+"""
+ACCESS = """
+select verdict, detail, mend
+from agentdb.explain_access(relation => %(relation)s::text, role => %(role_name)s::text)
+"""
+NOTE = """
+select agentdb.note_diagnosis(
+  run => %(run_id)s::bigint,
+  call => %(tool_call_log_id)s::bigint,
+  diagnosis => %(diagnosis)s::jsonb)
 """
 # Looks that may go on at the same time: a hanging one holds one until its deadline.
 LOOKS = 4
@@ -54,7 +72,10 @@ def kinds(limits: Limits) -> list[str]:
 
 
 class Verify(Loop):
-    """Has several claims looked at side by side, each in a process of its own."""
+    """Has several things looked at side by side, each in a process of its own.
+
+    Claims first; then calls that failed for want of a file or a right.
+    """
 
     name = "verify"
 
@@ -72,7 +93,9 @@ class Verify(Loop):
         self._tasks = tasks
         self._run = run
         self._looking = 0
-        self._seen: list[dict[str, Any]] = []
+        # Statements that record what was seen, with their values.
+        self._seen: list[tuple[LiteralString, dict[str, Any]]] = []
+        self._diagnosing: set[int] = set()
         self._wake = anyio.Event()
 
     async def lap(self, session: Session) -> None:
@@ -89,12 +112,14 @@ class Verify(Loop):
         """Do what is due without waiting; tell whether looks are still going on."""
         self._wake = anyio.Event()
         while self._seen:
-            await session.rows(GIVE, self._seen[0])
+            await session.rows(*self._seen[0])
             self._seen.pop(0)
         await session.rows(ROWS)
         while self._looking < LOOKS and not self.state.stopping.is_set():
             if not await self._take(session):
                 break
+        if self._run is None:
+            await self._diagnose(session)
         return bool(self._looking or self._seen)
 
     async def _take(self, session: Session) -> bool:
@@ -125,16 +150,44 @@ class Verify(Loop):
     def _note(
         self, claim: dict[str, Any], verdict: str, evidence: dict[str, Any]
     ) -> None:
+        given = {"claim": claim["claim_id"], "attempt": claim["attempt"]}
+        given |= {"verdict": verdict, "evidence": _as_json(evidence)}
+        self._seen.append((GIVE, given))
         self._wake.set()
-        self._seen.append(
-            {
-                "claim": claim["claim_id"],
-                "attempt": claim["attempt"],
-                "verdict": verdict,
-                # PostgreSQL takes no NUL, which output of a command may hold.
-                "evidence": json.dumps(evidence).replace("\\u0000", "\\ufffd"),
-            }
-        )
+
+    async def _diagnose(self, session: Session) -> None:
+        """Begin to look into what failed, as the agent's own users would."""
+        for call in await session.rows(FAILED):
+            if self._looking >= LOOKS or call["tool_call_log_id"] in self._diagnosing:
+                continue
+            self._diagnosing.add(call["tool_call_log_id"])
+            found = await _access(session, call) if call["relation"] else []
+            self._looking += 1
+            self._tasks.start_soon(self._probe, call, found)
+
+    async def _probe(self, call: dict[str, Any], found: list[dict[str, Any]]) -> None:
+        for path in call["paths"] if call["os_user"] else []:
+            try:
+                found.append(await look.probe(path, want="read", user=call["os_user"]))
+            except look.Failed as error:
+                found.append({"path": path, "problem": str(error)})
+        self._looking -= 1
+        self._diagnosing.discard(call["tool_call_log_id"])
+        self._seen.append((NOTE, {**call, "diagnosis": _as_json(found)}))
+        self._wake.set()
+
+
+async def _access(session: Session, call: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return what keeps the agent's role from the table that an error names."""
+    try:
+        return [dict(row) for row in await session.rows(ACCESS, call)]
+    except psycopg.Error as error:
+        return [{"relation": call["relation"], "problem": brief(error)}]
+
+
+def _as_json(value: object) -> str:
+    # PostgreSQL takes no NUL, which the output of a command may hold.
+    return json.dumps(value).replace("\\u0000", "\\ufffd")
 
 
 async def verify(dsn: str, limits: Limits, *, run: int | None = None) -> None:

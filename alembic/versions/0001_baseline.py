@@ -137,6 +137,7 @@ create table agentdb.agent (
   role_name name not null,
   pooled boolean not null,
   policy_name text not null,
+  os_user text,
   registered_at timestamptz not null default clock_timestamp(),
   registered_by name not null default session_user,
   constraint agent_pkey primary key (agent_id),
@@ -149,6 +150,18 @@ create table agentdb.agent (
 
 create index agent_role_name_idx on agentdb.agent (role_name);
 create unique index agent_role_name_key on agentdb.agent (role_name) where not pooled;
+
+create table agentdb.agent_path (
+  agent_id bigint not null,
+  path text not null,
+  want text not null,
+  declared_at timestamptz not null default clock_timestamp(),
+  declared_by name not null default session_user,
+  constraint agent_path_pkey primary key (agent_id, path),
+  constraint agent_path_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade,
+  constraint agent_path_want_check check (want in ('read', 'write'))
+);
 
 create table agentdb.agent_secret (
   agent_id bigint not null,
@@ -295,6 +308,16 @@ create table agentdb.tool_call_log (
   constraint tool_call_log_pkey primary key (run_id, tool_call_log_id, recorded_at),
   constraint tool_call_log_result_size_check check (result_size >= 0)
 ) partition by range (recorded_at);
+
+create table agentdb.tool_diagnosis (
+  run_id bigint not null,
+  tool_call_log_id bigint not null,
+  diagnosis jsonb not null,
+  found_at timestamptz not null default clock_timestamp(),
+  constraint tool_diagnosis_pkey primary key (run_id, tool_call_log_id),
+  constraint tool_diagnosis_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+);
 
 create table agentdb.token_log (
   token_log_id bigint generated always as identity,
@@ -841,6 +864,12 @@ comment on column agentdb.policy.log_retention is
 
 comment on table agentdb.agent is
   'Configured actors, each speaking through a login role.';
+comment on column agentdb.agent.os_user is
+  'The operating system user that it runs as, where an operator has said so.';
+comment on table agentdb.agent_path is
+  'Paths that agents need, for agentdb doctor to look at.';
+comment on table agentdb.tool_diagnosis is
+  'What was found when somebody looked into a failed tool call.';
 comment on table agentdb.agent_secret is
   'SHA-256 of the secret of each agent behind a shared role.';
 comment on table agentdb.run is
@@ -1084,6 +1113,7 @@ drop table agentdb.message_channel;
 drop table agentdb.verdict;
 drop table agentdb.claim;
 drop table agentdb.token_log;
+drop table agentdb.tool_diagnosis;
 drop table agentdb.tool_call_log;
 drop table agentdb.tool_call;
 drop table agentdb.progress_log;
@@ -1097,6 +1127,7 @@ drop table agentdb.run_gate;
 drop table agentdb.run_token;
 drop table agentdb.run;
 drop table agentdb.agent_secret;
+drop table agentdb.agent_path;
 drop table agentdb.agent;
 drop table agentdb.policy;
 """

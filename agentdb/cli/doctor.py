@@ -1,0 +1,42 @@
+"""The command that says on one page what is wrong and what mends it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import click
+import psycopg
+
+from .options import Failure, dsn
+from .output import Section, connect, print_json, print_table, query, rows
+from .read import EXIT_CODES, UNKNOWN
+
+DOCTOR = "select check_name as check, state, detail, mend from agentdb.doctor"
+ORDER = ("critical", "warning", "ok")
+
+
+@click.command()
+@dsn
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def doctor(dsn: str, as_json: bool) -> None:
+    """Look at database, roles, clocks, paths and receivers; say what mends what.
+
+    Exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, 3 unknown.
+    """
+    from agentdb.doctor import findings
+
+    section = Section("doctor", query(DOCTOR), below="mend")
+    try:
+        with connect(dsn) as connection:
+            found = rows(connection, section)
+        ours = [asdict(finding) for finding in findings(dsn)]
+    except psycopg.Error as error:
+        click.echo(f"unknown: {Failure(error).message}", err=True)
+        raise click.exceptions.Exit(UNKNOWN) from error
+    found += [{"check": o.pop("check_name"), **o} for o in ours]
+    found.sort(key=lambda row: ORDER.index(row["state"]))
+    if as_json:
+        print_json([section], [found])
+    else:
+        print_table(section, found)
+    raise click.exceptions.Exit(max(EXIT_CODES[row["state"]] for row in found))

@@ -1,0 +1,191 @@
+-- Doctor: what is wrong with the installation itself, a row a finding, each with what
+-- mends it.
+
+-- The last day of each major version, from PostgreSQL's versioning policy.
+create or replace function agentdb._end_of_life (major integer)
+  returns date
+  language sql
+  immutable
+  return case major
+    when 14 then date '2026-11-12'
+    when 15 then date '2027-11-11'
+    when 16 then date '2028-11-09'
+    when 17 then date '2029-11-08'
+    when 18 then date '2030-11-14'
+  end;
+
+comment on function agentdb._end_of_life (integer) is
+  'When a major version of PostgreSQL is no longer mended; NULL where it is unknown.';
+
+
+create or replace view agentdb.server_finding as
+  select f.check_name, f.state, f.detail, f.mend
+  from (
+    select current_setting('server_version_num')::integer as version,
+      current_setting('server_version') as version_text
+  ) as s
+  cross join lateral (
+    values
+      (
+        'server', case
+          when s.version < 140000 then 'critical'
+          when agentdb._end_of_life(s.version / 10000) < current_date then 'warning'
+          -- 14.0 to 14.3 corrupt indexes that are built concurrently.
+          when s.version between 140000 and 140003 then 'critical'
+          else 'ok'
+        end,
+        'PostgreSQL ' || s.version_text || coalesce(' is mended until '
+          || agentdb._end_of_life(s.version / 10000), ''),
+        'Upgrade to a version that is still mended, and to its newest minor.'
+      ),
+      (
+        'durability',
+        case when current_setting('fsync')::boolean
+          and current_setting('full_page_writes')::boolean then 'ok'
+          else 'critical' end,
+        format('fsync is %s, full_page_writes is %s', current_setting('fsync'),
+          current_setting('full_page_writes')),
+        'Set fsync and full_page_writes to on: after a power cut nothing could be '
+          'believed.'
+      ),
+      (
+        'prepared transactions',
+        case when current_setting('max_prepared_transactions')::integer = 0 then 'ok'
+          else 'warning' end,
+        'max_prepared_transactions is '
+          || current_setting('max_prepared_transactions'),
+        'Set it to 0 unless a coordinator needs it: a prepared transaction holds '
+          'locks, and a drain, until somebody ends it.'
+      )
+  ) as f (check_name, state, detail, mend);
+
+comment on view agentdb.server_finding is
+  'What the server''s version and settings mean for what agentdb promises.';
+comment on column agentdb.server_finding.check_name is
+  'What was looked at.';
+comment on column agentdb.server_finding.state is
+  'ok, warning or critical.';
+comment on column agentdb.server_finding.detail is
+  'What was seen.';
+comment on column agentdb.server_finding.mend is
+  'What to do where it is not ok.';
+
+
+create or replace view agentdb.role_finding as
+  select f.check_name, f.state, f.detail, f.mend
+  from agentdb.agent as a
+  left join pg_roles as r on r.rolname = a.role_name
+  cross join lateral (
+    select 'role of ' || a.agent_name as check_name, 'critical' as state,
+      format('role %s of agent %s: %s', a.role_name, a.agent_name,
+        coalesce(nullif(agentdb._role_fault(a.role_name), ''), 'there is no such role'))
+        as detail,
+      format('create role %I login in role agentdb_agent; and register the agent '
+        'under it', a.role_name || '_agent') as mend
+    where agentdb._role_fault(a.role_name) is distinct from ''
+    union all
+    select 'tables of ' || a.agent_name, 'critical',
+      format('role %s of agent %s owns audited %s and can switch its triggers off',
+        a.role_name, a.agent_name, string_agg(t.table_name, ', ')),
+      format('alter table %s owner to somebody_else;', min(t.table_name))
+    from agentdb.audit_target as t
+    join pg_class as c on c.oid = t.table_oid
+    where t.unaudited_at is null and pg_has_role(r.oid, c.relowner, 'usage')
+    having count(*) > 0
+    union all
+    select 'role of ' || a.agent_name, 'warning',
+      format('agents %s share role %s: the database tells them apart only by token',
+        string_agg(o.agent_name, ', '), a.role_name),
+      'Give each agent a login role of its own where you can.'
+    from agentdb.agent as o
+    where o.role_name = a.role_name
+    having count(*) > 1 and min(o.agent_name) = a.agent_name
+  ) as f
+  union all
+  select 'owners', 'critical',
+    format('%s is a member of %s and can undo every protection', m.rolname, g.rolname),
+    format('revoke %I from %I;', g.rolname, m.rolname)
+  from pg_auth_members as x
+  join pg_roles as g on g.oid = x.roleid
+  join pg_roles as m on m.oid = x.member
+  where g.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier')
+    and m.rolcanlogin and not m.rolsuper
+    and pg_has_role(m.oid, g.oid, 'usage');
+
+comment on view agentdb.role_finding is
+  'Login roles that can do more than an agent must be able to.';
+comment on column agentdb.role_finding.check_name is
+  'What was looked at.';
+comment on column agentdb.role_finding.state is
+  'warning or critical.';
+comment on column agentdb.role_finding.detail is
+  'What was seen.';
+comment on column agentdb.role_finding.mend is
+  'What to do.';
+
+
+create or replace view agentdb.code_finding as
+  select 'functions' as check_name, 'critical' as state,
+    format('function agentdb.%s %s', p.proname, f.fault) as detail,
+    'agentdb install --check tells what differs; agentdb install puts it back.' as mend
+  from pg_proc as p
+  cross join lateral (
+    select 'does not pin its search_path' as fault
+    where p.prosqlbody is null
+      and not coalesce(array_to_string(p.proconfig, ','), '') ~ 'search_path='
+    union all
+    select 'may be executed by PUBLIC'
+    where p.proacl is null
+      or exists (select from aclexplode(p.proacl) as x where x.grantee = 0)
+  ) as f
+  where p.pronamespace = 'agentdb'::regnamespace
+  union all
+  select 'triggers', 'critical', format('%s: %s', u.table_name, u.fault),
+    'select * from agentdb.maintain(); or audit the table again.'
+  from agentdb.audit_fault as u;
+
+comment on view agentdb.code_finding is
+  'Functions and triggers of agentdb that are not as they were installed.';
+comment on column agentdb.code_finding.check_name is
+  'What was looked at.';
+comment on column agentdb.code_finding.state is
+  'critical.';
+comment on column agentdb.code_finding.detail is
+  'What was seen.';
+comment on column agentdb.code_finding.mend is
+  'What to do.';
+
+
+create or replace view agentdb.doctor as
+  select f.check_name, f.state, f.detail,
+    case when f.state <> 'ok' then f.mend end as mend
+  from (
+    select s.check_name, s.state, s.detail, s.mend from agentdb.server_finding as s
+    union all
+    select r.check_name, r.state, r.detail, r.mend from agentdb.role_finding as r
+    union all
+    select 'roles', 'ok', 'no agent''s role can do more than it must', null
+    where not exists (select from agentdb.role_finding)
+    union all
+    select c.check_name, c.state, c.detail, c.mend from agentdb.code_finding as c
+    union all
+    select 'code', 'ok', 'functions are pinned and triggers are in place', null
+    where not exists (select from agentdb.code_finding)
+    union all
+    select h.check_name, h.state, h.detail,
+      'agentdb status and agentdb alerts say more.'
+    from agentdb.health_check as h
+    where h.check_name <> 'alerts'
+  ) as f;
+
+comment on view agentdb.doctor is
+  'All that can be told from inside the database of whether agentdb can keep its '
+  'promises; agentdb doctor adds what only the machine knows.';
+comment on column agentdb.doctor.check_name is
+  'What was looked at.';
+comment on column agentdb.doctor.state is
+  'ok, warning or critical.';
+comment on column agentdb.doctor.detail is
+  'What was seen.';
+comment on column agentdb.doctor.mend is
+  'What to do where it is not ok.';
