@@ -10290,28 +10290,33 @@ CREATE TABLE agentdb.receiver (
     min_severity text DEFAULT 'info'::text NOT NULL,
     send_resolved boolean DEFAULT true NOT NULL,
     enabled boolean DEFAULT true NOT NULL,
-    CONSTRAINT receiver_channel_check CHECK ((channel = ANY (ARRAY['stdout'::text, 'webhook'::text]))),
+    CONSTRAINT receiver_channel_check CHECK ((channel = ANY (ARRAY['alertmanager'::text, 'apprise'::text, 'email'::text, 'exec'::text, 'pagerduty'::text, 'stdout'::text, 'webhook'::text]))),
     CONSTRAINT receiver_min_severity_check CHECK ((min_severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
     CONSTRAINT receiver_receiver_name_check CHECK ((receiver_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
+    CONSTRAINT receiver_secret_check CHECK (((secret_ref IS NOT NULL) OR (channel <> ALL (ARRAY['apprise'::text, 'pagerduty'::text])))),
     CONSTRAINT receiver_secret_ref_check CHECK ((secret_ref ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'::text)),
     CONSTRAINT receiver_target_check CHECK (
-CASE channel
-    WHEN 'webhook'::text THEN ((target IS NOT NULL) AND (target ~ '^(https?://[^[:space:]/@?#]+([/?#][^[:space:]]*)?|env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'::text))
-    ELSE (target IS NULL)
+CASE
+    WHEN (channel = ANY (ARRAY['apprise'::text, 'stdout'::text])) THEN (target IS NULL)
+    WHEN (channel = 'exec'::text) THEN ((target IS NOT NULL) AND (target ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
+    WHEN ((channel = 'pagerduty'::text) AND (target IS NULL)) THEN true
+    WHEN (target ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'::text) THEN true
+    WHEN (channel = 'email'::text) THEN ((target IS NOT NULL) AND (target ~ '^smtps?://([^[:space:]/@:?#]+@)?[^[:space:]/@?#]+/?[?][^[:space:]]+$'::text))
+    ELSE ((target IS NOT NULL) AND (target ~ '^https?://[^[:space:]/@?#]+([/?#][^[:space:]]*)?$'::text))
 END)
 );
 
 
 
-COMMENT ON TABLE agentdb.receiver IS 'Who is told: standard output of the runner, or a webhook.';
+COMMENT ON TABLE agentdb.receiver IS 'Who is told, and through which channel.';
 
 
 
-COMMENT ON COLUMN agentdb.receiver.target IS 'The URL of a webhook, or env:NAME or file:/path of the runner where it holds a secret.';
+COMMENT ON COLUMN agentdb.receiver.target IS 'A URL, or env:NAME or file:/path of the runner where it holds a secret; for exec the name of a program in the runner''s configuration.';
 
 
 
-COMMENT ON COLUMN agentdb.receiver.secret_ref IS 'Where the runner finds the key that signs messages: env:NAME or file:/path.';
+COMMENT ON COLUMN agentdb.receiver.secret_ref IS 'Where the runner finds the key, password, routing key or URL that is secret: env:NAME or file:/path.';
 
 
 

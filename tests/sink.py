@@ -127,6 +127,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
         if mode.isdigit():
             self.answer(int(mode))
+        elif mode == "api/v2/alerts":
+            self.ok()
         else:
             getattr(self, mode)()
 

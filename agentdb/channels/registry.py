@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
 from typing import TextIO
 
 import anyio
@@ -14,12 +15,23 @@ from .channel import Channel, Notification, Outcome, Refused
 class Channels:
     """The channels of one runner, each opened when it is first needed."""
 
-    def __init__(self, *, stream: TextIO | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        stream: TextIO | None = None,
+        programs: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
         self._stream = stream
+        self._programs = programs or {}
         self._open: dict[str, Channel] = {}
         self._kinds: dict[str, Callable[[], Channel]] = {
+            "alertmanager": _import("alertmanager", "Alertmanager"),
+            "apprise": _import("apprise", "Apprise"),
+            "email": _import("email", "Email"),
+            "exec": self._execute,
+            "pagerduty": _import("pagerduty", "PagerDuty"),
             "stdout": self._stdout,
-            "webhook": _webhook,
+            "webhook": _import("webhook", "Webhook"),
         }
 
     async def deliver(self, notification: Notification, *, deadline: float) -> Outcome:
@@ -51,12 +63,24 @@ class Channels:
 
         return Stdout(self._stream)
 
+    def _execute(self) -> Channel:
+        from .execute import Execute
 
-def _webhook() -> Channel:
-    # httpx takes longer to import than the rest of the runner.
-    from .webhook import Webhook
+        return Execute(self._programs)
 
-    return Webhook()
+
+def _import(module: str, name: str) -> Callable[[], Channel]:
+    """Return a maker that imports its channel when it is first needed.
+
+    httpx takes longer to import than the rest of the runner.
+    """
+
+    def make() -> Channel:
+        found = getattr(import_module(f"agentdb.channels.{module}"), name)()
+        assert isinstance(found, Channel)
+        return found
+
+    return make
 
 
 def _where(error: Exception) -> str:

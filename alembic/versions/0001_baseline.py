@@ -699,14 +699,25 @@ create table agentdb.receiver (
   constraint receiver_pkey primary key (receiver_name),
   constraint receiver_receiver_name_check
     check (receiver_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
-  constraint receiver_channel_check check (channel in ('stdout', 'webhook')),
+  constraint receiver_channel_check check (channel in (
+    'alertmanager', 'apprise', 'email', 'exec', 'pagerduty', 'stdout', 'webhook'
+  )),
   constraint receiver_target_check check (
-    case channel
-      -- No user or password in the URL: a secret is kept by reference only.
-      when 'webhook' then target is not null
-        and target ~ '^(https?://[^[:space:]/@?#]+([/?#][^[:space:]]*)?|env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'
-      else target is null
+    -- No password in a URL: a secret is kept by reference only.
+    case
+      when channel in ('apprise', 'stdout') then target is null
+      when channel = 'exec' then target is not null
+        and target ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'
+      when channel = 'pagerduty' and target is null then true
+      when target ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$' then true
+      when channel = 'email' then target is not null
+        and target ~ '^smtps?://([^[:space:]/@:?#]+@)?[^[:space:]/@?#]+/?[?][^[:space:]]+$'
+      else target is not null
+        and target ~ '^https?://[^[:space:]/@?#]+([/?#][^[:space:]]*)?$'
     end
+  ),
+  constraint receiver_secret_check check (
+    secret_ref is not null or channel not in ('apprise', 'pagerduty')
   ),
   constraint receiver_secret_ref_check
     check (secret_ref ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'),
@@ -979,12 +990,13 @@ comment on column agentdb.alert.flush is
 comment on table agentdb.alert_log is
   'Every change of an alert''s state; append-only, a partition a UTC day.';
 comment on table agentdb.receiver is
-  'Who is told: standard output of the runner, or a webhook.';
+  'Who is told, and through which channel.';
 comment on column agentdb.receiver.target is
-  'The URL of a webhook, or env:NAME or file:/path of the runner where it holds a '
-  'secret.';
+  'A URL, or env:NAME or file:/path of the runner where it holds a secret; for exec '
+  'the name of a program in the runner''s configuration.';
 comment on column agentdb.receiver.secret_ref is
-  'Where the runner finds the key that signs messages: env:NAME or file:/path.';
+  'Where the runner finds the key, password, routing key or URL that is secret: '
+  'env:NAME or file:/path.';
 comment on table agentdb.notification is
   'The outbox: one message an alert''s change and receiver, until sent or given up.';
 comment on column agentdb.notification.visible_at is
