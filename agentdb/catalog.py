@@ -104,16 +104,26 @@ def _generated(connection: Connection) -> set[str]:
     query = (
         "select audit_target_id from agentdb.audit_target where unaudited_at is null"
     )
-    return {f"agentdb._capture_{number}" for (number,) in schema.run(connection, query)}
+    targets = [number for (number,) in schema.run(connection, query)]
+    return {
+        f"agentdb._{kind}_{number}"
+        for number in targets
+        for kind in ("capture", "propose")
+    }
 
 
 def _audit_faults(connection: Connection) -> list[str]:
-    """Return what keeps the audit of a table from working."""
+    """Return what keeps the audit or the guard of a table from working."""
     known = "select to_regclass('agentdb.audit_fault')"
     if schema.run(connection, known).scalar() is None:
         return []
-    query = "select table_name || ': ' || fault from agentdb.audit_fault order by 1"
-    return [f"audit of {line}" for (line,) in schema.run(connection, query)]
+    query = """
+      select 'audit of ' || table_name || ': ' || fault from agentdb.audit_fault
+      union all
+      select 'guard of ' || table_name || ': ' || fault from agentdb.guard_fault
+      order by 1
+    """
+    return [line for (line,) in schema.run(connection, query)]
 
 
 def tables(connection: Connection) -> list[str]:

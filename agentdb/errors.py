@@ -128,6 +128,48 @@ class Paused(AgentdbError):
     sqlstate = "ZA041"
 
 
+class Guarded(AgentdbError):
+    """An agent wrote a guarded table directly."""
+
+    sqlstate = "ZA050"
+
+
+class NotGuardable(AgentdbError):
+    """The table cannot be guarded, or changes of it cannot be tried."""
+
+    sqlstate = "ZA051"
+
+
+class ChangeConflict(AgentdbError):
+    """Rows are not what the change expects any more."""
+
+    sqlstate = "ZA052"
+
+
+class ChangeClosed(AgentdbError):
+    """The change is not in the state that the call needs."""
+
+    sqlstate = "ZA053"
+
+
+class ChangeAltered(AgentdbError):
+    """The change is not what was reviewed."""
+
+    sqlstate = "ZA054"
+
+
+class NotReviewer(AgentdbError):
+    """The decision of this session does not count."""
+
+    sqlstate = "ZA055"
+
+
+class NotUndoable(AgentdbError):
+    """What was recorded does not suffice to take it back."""
+
+    sqlstate = "ZA056"
+
+
 BY_SQLSTATE: dict[str, type[AgentdbError]] = {
     error.sqlstate: error for error in AgentdbError.__subclasses__()
 }

@@ -6,7 +6,10 @@
     def upgrade() -> None:
         op.audit_table("orders", redact=["card_number"])
 
+        op.guard_table("refunds", approvals=2)
+
     def downgrade() -> None:
+        op.unguard_table("refunds")
         op.unaudit_table("orders")
 
 Run them as the owner of the table, a member of agentdb_operator, or as a superuser.
@@ -14,7 +17,10 @@ Run them as the owner of the table, a member of agentdb_operator, or as a superu
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from alembic.operations import MigrateOperation, Operations
 from psycopg import sql
@@ -27,6 +33,16 @@ select agentdb.audit_table(
   redact => {redact}::text[], refuse_blast => {refuse_blast}
 )
 """
+GUARD = """
+select agentdb.guard_table(
+  relation => {relation}::regclass, columns => {columns}::text[],
+  approvals => {approvals}, expires => {expires}::interval,
+  auto_approve => {auto_approve}::jsonb, apply => {apply},
+  validators => {validators}::text[], context => {context}::text[],
+  everybody => {everybody}
+)
+"""
+UNGUARD = "select agentdb.unguard_table(relation => {relation}::regclass)"
 UNAUDIT = "select agentdb.unaudit_table(relation => {relation}::regclass)"
 
 
@@ -85,6 +101,85 @@ class UnauditTable(MigrateOperation):
         return AuditTable(self.table, self.schema, (), (), False)
 
 
+@dataclass(frozen=True)
+class Guard:
+    """How a table is guarded; see agentdb.guard_table."""
+
+    columns: Sequence[str] | None = None
+    approvals: int = 1
+    expires: str = "24 hours"
+    auto_approve: Mapping[str, Any] | None = None
+    apply: str = "approval"
+    validators: Sequence[str] = ()
+    context: Sequence[str] = ()
+    everybody: bool = False
+
+
+@Operations.register_operation("guard_table")
+class GuardTable(MigrateOperation):
+    """Let agents write a table only through approved changes."""
+
+    def __init__(self, table: str, schema: str, guard: Guard) -> None:
+        self.table = table
+        self.schema = schema
+        self.guard = guard
+
+    @classmethod
+    def guard_table(
+        cls, operations: Operations, table: str, *, schema: str = "public", **how: Any
+    ) -> None:
+        """Guard a table; `how` are the arguments of agentdb.guard_table."""
+        operations.invoke(cls(table, schema, Guard(**how)))
+
+    def reverse(self) -> UnguardTable:
+        return UnguardTable(self.table, self.schema)
+
+
+@Operations.register_operation("unguard_table")
+class UnguardTable(MigrateOperation):
+    """Let agents write a table directly again."""
+
+    def __init__(self, table: str, schema: str) -> None:
+        self.table = table
+        self.schema = schema
+
+    @classmethod
+    def unguard_table(
+        cls, operations: Operations, table: str, *, schema: str = "public"
+    ) -> None:
+        """End the guard of a table; it stays audited."""
+        operations.invoke(cls(table, schema))
+
+    def reverse(self) -> GuardTable:
+        return GuardTable(self.table, self.schema, Guard())
+
+
+@Operations.implementation_for(GuardTable)
+def _guard_table(operations: Operations, operation: GuardTable) -> None:
+    guard = operation.guard
+    columns = None if guard.columns is None else _array(guard.columns)
+    rule = None if guard.auto_approve is None else json.dumps(guard.auto_approve)
+    _run(
+        operations,
+        sql.SQL(GUARD).format(
+            relation=_relation(operation),
+            columns=sql.Literal(columns),
+            approvals=sql.Literal(guard.approvals),
+            expires=sql.Literal(guard.expires),
+            auto_approve=sql.Literal(rule),
+            apply=sql.Literal(guard.apply),
+            validators=sql.Literal(_array(guard.validators)),
+            context=sql.Literal(_array(guard.context)),
+            everybody=sql.Literal(guard.everybody),
+        ),
+    )
+
+
+@Operations.implementation_for(UnguardTable)
+def _unguard_table(operations: Operations, operation: UnguardTable) -> None:
+    _run(operations, sql.SQL(UNGUARD).format(relation=_relation(operation)))
+
+
 @Operations.implementation_for(AuditTable)
 def _audit_table(operations: Operations, operation: AuditTable) -> None:
     _run(
@@ -108,7 +203,9 @@ def _run(operations: Operations, statement: sql.Composed) -> None:
     emit(operations.get_context(), statement.as_string(None).strip() + ";")
 
 
-def _relation(operation: AuditTable | UnauditTable) -> sql.Literal:
+def _relation(
+    operation: AuditTable | UnauditTable | GuardTable | UnguardTable,
+) -> sql.Literal:
     """Return the table's name, quoted, as a literal."""
     name = sql.Identifier(operation.schema, operation.table)
     return sql.Literal(name.as_string(None))

@@ -2,8 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
 import psycopg
 from psycopg import sql
+from psycopg.rows import dict_row
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString
 
 REGISTER = """
 select r.secret from agentdb.register_agent(
@@ -81,8 +88,8 @@ def kill(dsn: str, statement: str, *, target: object, reason: str) -> list[str]:
         killed = connection.execute(statement.encode(), values).fetchall()
         lines = [
             f"run {run} of {agent} is killed: {locks} locks freed, "
-            f"{reservations} reservations cancelled"
-            for run, agent, locks, reservations in killed
+            f"{reservations} reservations cancelled, {changes} changes withdrawn"
+            for run, agent, locks, reservations, changes in killed
         ]
         for run, *_ in killed:
             lines += _finish(connection, run)
@@ -113,3 +120,90 @@ def pause(dsn: str, statement: str, *, agent: str, reason: str) -> int:
         row = connection.execute(statement.encode(), [agent, reason]).fetchone()
     assert row is not None
     return int(str(row[0]))
+
+
+APPROVE = """
+select state, approvals_missing, problem from agentdb.approve_change(
+  %(change)s::bigint, %(digest)s::text, %(comment)s::text)
+"""
+REJECT = "select state from agentdb.reject_change(%(change)s::bigint, %(reason)s::text)"
+UNDO = """
+select change_id, state, row_count, conflicts from agentdb.undo_{kind}(
+  {key}, %(reason)s::text, %(on_conflict)s::text)
+"""
+# Values as their own text: a float would round them.
+CHANGE_ROWS: LiteralString = """
+select r.table_name, r.operation, k.texts as row_key, c.texts as context,
+  o.texts as old_values, n.texts as new_values
+from agentdb.show_change_rows({change}, {limit}) as r
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(r.row_key) as v) as k
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(r.context) as v) as c
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(r.old_values) as v) as o
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(r.new_values) as v) as n
+order by r.place
+"""
+APPLY = "select state, problem from agentdb.apply_change(%s::bigint)"
+
+
+def approve_change(
+    dsn: str, change: int, *, digest: str, comment: str | None = None
+) -> dict[str, Any]:
+    """Approve a change as it was seen; return what became of it."""
+    values = {"change": change, "digest": digest, "comment": comment}
+    return _decide(dsn, APPROVE, values)
+
+
+def reject_change(dsn: str, change: int, *, reason: str) -> dict[str, Any]:
+    """Reject a change; return what became of it."""
+    return _decide(dsn, REJECT, {"change": change, "reason": reason})
+
+
+def _decide(dsn: str, statement: str, values: dict[str, object]) -> dict[str, Any]:
+    with psycopg.connect(dsn, connect_timeout=10, row_factory=dict_row) as connection:
+        row = connection.execute(statement.encode(), values).fetchone()
+    assert row is not None
+    return row
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What came of an undo: its change, its first rows, and what is in the way."""
+
+    change: int | None
+    state: str
+    row_count: int | None
+    rows: list[dict[str, Any]]
+    conflicts: list[dict[str, Any]]
+
+
+def undo(
+    dsn: str,
+    kind: str,
+    key: int,
+    *,
+    on_conflict: str = "refuse",
+    reason: str | None = None,
+    keep: bool = True,
+    apply: bool = False,
+) -> Undone:
+    """Take back a row, transaction, run or change; not kept, it only tells the diff."""
+    values = {"key": key, "reason": reason, "on_conflict": on_conflict}
+    bound = "%(key)s::text::xid8" if kind == "transaction" else "%(key)s::bigint"
+    statement = UNDO.format(kind=kind, key=bound)
+    with psycopg.connect(dsn, connect_timeout=10, row_factory=dict_row) as connection:
+        made = connection.execute(statement.encode(), values).fetchone()
+        assert made is not None
+        change, state, conflicts = made["change_id"], made["state"], made["conflicts"]
+        shown = sql.SQL(CHANGE_ROWS).format(change=sql.Literal(change), limit=1000)
+        found = connection.execute(shown).fetchall()
+        if apply and state == "approved":
+            ended = connection.execute(APPLY, [change]).fetchone() or {}
+            state = str(ended["state"])
+            conflicts = (ended["problem"] or {}).get("conflicts")
+        if not keep:
+            connection.rollback()
+    return Undone(change, state, made["row_count"], found, conflicts or [])

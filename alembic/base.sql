@@ -2,6 +2,7 @@
 -- another database of the cluster still has agentdb or somebody granted them more.
 
 drop table agentdb.alembic_version;
+drop schema agentdb_stage;
 drop schema agentdb;
 reset role;
 

@@ -80,7 +80,13 @@ begin
   end if;
 
   if to_regnamespace('agentdb') is null then
+    if to_regnamespace('agentdb_stage') is not null then
+      raise exception 'a schema agentdb_stage already exists and is not ours'
+        using errcode = 'ZA012',
+              hint = 'Rename or drop that schema, then install again.';
+    end if;
     create schema agentdb authorization agentdb_owner;
+    create schema agentdb_stage authorization agentdb_owner;
   elsif not exists (
     select from pg_class as c
     join pg_namespace as n on n.oid = c.relnamespace

@@ -10,7 +10,7 @@ create or replace function agentdb._horizon ()
   return (select s.horizon from agentdb.roll_up_state as s);
 
 comment on function agentdb._horizon () is
-  'The transaction below which every event is counted in run_activity and token_hour.';
+  'The transaction below which every event is counted in the roll-ups.';
 
 
 create or replace function agentdb._roll_up_progress (low xid8, high xid8)
@@ -46,21 +46,36 @@ create or replace function agentdb._roll_up_tool_calls (low xid8, high xid8)
   set search_path = pg_catalog, pg_temp
 as $$
   insert into agentdb.run_activity as a (
-    run_id, last_tool_call_at, tool_calls, tool_errors
+    run_id, last_tool_call_at, tool_calls, tool_errors, calls_since
   )
   select
-    l.run_id, max(l.recorded_at), count(*), count(*) filter (where not l.ok)
+    l.run_id, max(l.recorded_at), count(*), count(*) filter (where not l.ok),
+    count(*) filter (where v.evidence_at is null or l.recorded_at > v.evidence_at)
   from agentdb.tool_call_log as l
+  left join agentdb.run_activity as v on v.run_id = l.run_id
   where l.xid >= low and l.xid < high
   group by l.run_id
   on conflict (run_id) do update
   set last_tool_call_at = greatest(a.last_tool_call_at, excluded.last_tool_call_at),
       tool_calls = a.tool_calls + excluded.tool_calls,
-      tool_errors = a.tool_errors + excluded.tool_errors;
+      tool_errors = a.tool_errors + excluded.tool_errors,
+      calls_since = a.calls_since + excluded.calls_since,
+      model_calls_since = 0;
+
+  insert into agentdb.tool_day as d (agent_id, tool, day_at, calls, errors)
+  select
+    l.agent_id, l.tool, date_bin('1 day', l.recorded_at, 'epoch'), count(*),
+    count(*) filter (where not l.ok)
+  from agentdb.tool_call_log as l
+  where l.xid >= low and l.xid < high
+  group by 1, 2, 3
+  on conflict (agent_id, tool, day_at) do update
+  set calls = d.calls + excluded.calls,
+      errors = d.errors + excluded.errors;
 $$;
 
 comment on function agentdb._roll_up_tool_calls (xid8, xid8) is
-  'Adds the tool calls of a range of transactions to run_activity.';
+  'Adds the tool calls of a range of transactions to run_activity and tool_day.';
 
 
 create or replace function agentdb._roll_up_tokens (low xid8, high xid8)
@@ -71,12 +86,15 @@ create or replace function agentdb._roll_up_tokens (low xid8, high xid8)
 as $$
   insert into agentdb.run_activity as a (
     run_id, last_tokens_at, model_calls, input_tokens, cached_input_tokens,
-    output_tokens, cost
+    output_tokens, cost, model_calls_since
   )
   select
     l.run_id, max(l.recorded_at), count(*), sum(l.input_tokens),
-    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost)
+    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost),
+    count(*) filter (where l.recorded_at > coalesce(
+      greatest(v.evidence_at, v.last_tool_call_at), '-infinity'))
   from agentdb.token_log as l
+  left join agentdb.run_activity as v on v.run_id = l.run_id
   where l.xid >= low and l.xid < high
   group by l.run_id
   on conflict (run_id) do update
@@ -85,18 +103,19 @@ as $$
       input_tokens = a.input_tokens + excluded.input_tokens,
       cached_input_tokens = a.cached_input_tokens + excluded.cached_input_tokens,
       output_tokens = a.output_tokens + excluded.output_tokens,
-      cost = a.cost + excluded.cost;
+      cost = a.cost + excluded.cost,
+      model_calls_since = a.model_calls_since + excluded.model_calls_since;
 
-  insert into agentdb.token_hour as h (
-    agent_id, hour_at, input_tokens, cached_input_tokens, output_tokens, cost
+  insert into agentdb.token_half_hour as h (
+    agent_id, half_hour_at, input_tokens, cached_input_tokens, output_tokens, cost
   )
   select
-    l.agent_id, date_bin('1 hour', l.recorded_at, 'epoch'), sum(l.input_tokens),
+    l.agent_id, date_bin('30 minutes', l.recorded_at, 'epoch'), sum(l.input_tokens),
     sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost)
   from agentdb.token_log as l
   where l.xid >= low and l.xid < high
   group by 1, 2
-  on conflict (agent_id, hour_at) do update
+  on conflict (agent_id, half_hour_at) do update
   set input_tokens = h.input_tokens + excluded.input_tokens,
       cached_input_tokens = h.cached_input_tokens + excluded.cached_input_tokens,
       output_tokens = h.output_tokens + excluded.output_tokens,
@@ -104,7 +123,7 @@ as $$
 $$;
 
 comment on function agentdb._roll_up_tokens (xid8, xid8) is
-  'Adds the tokens of a range of transactions to run_activity and token_hour.';
+  'Adds the tokens of a range of transactions to run_activity and token_half_hour.';
 
 
 create or replace function agentdb.roll_up ()
@@ -127,6 +146,7 @@ begin
     );
     if v_high > v_low then
       perform agentdb._roll_up_progress(v_low, v_high);
+      perform agentdb._roll_up_evidence(v_low, v_high);
       perform agentdb._roll_up_tool_calls(v_low, v_high);
       perform agentdb._roll_up_tokens(v_low, v_high);
     end if;
@@ -142,8 +162,8 @@ end;
 $$;
 
 comment on function agentdb.roll_up () is
-  'Advances run_activity and token_hour to the newest settled transaction and '
-  'returns their age; a second caller leaves at once.';
+  'Advances the roll-ups to the newest settled transaction and returns their age; a '
+  'second caller leaves at once.';
 
 
 -- Runs that can still make trouble: open, or ended within the last hour of the moment.
@@ -195,25 +215,3 @@ end;
 
 comment on function agentdb._tokens_of_run (timestamptz) is
   'Partial sums of tokens a run up to a moment, to be added up by the caller.';
-
-
-create or replace function agentdb._last_progress (
-  run bigint,
-  since timestamptz,
-  as_of timestamptz
-)
-  returns timestamptz
-  language sql
-  stable
-  return coalesce(
-    (
-      select max(p.recorded_at)
-      from agentdb.progress_log as p
-      where p.run_id = run
-        and p.recorded_at between since and as_of
-    ),
-    since
-  );
-
-comment on function agentdb._last_progress (bigint, timestamptz, timestamptz) is
-  'When a run logged progress last before a moment, else when it began.';

@@ -80,55 +80,89 @@ comment on function agentdb._types_of (oid) is
   'All types that the values of a table are made of.';
 
 
-create or replace function agentdb._hostile_part (table_oid oid)
-  returns text
+create or replace function agentdb._agents_roles ()
+  returns oid[]
   language sql
   stable
-begin atomic
-  select string_agg(h.what, ', ' order by h.what)
-  from (
-    select format('it belongs to %s', c.relowner::regrole)
-    from pg_class as c
-    where c.oid = _hostile_part.table_oid and agentdb._is_agents(c.relowner)
-    union
-    select format('type %s of %s', format_type(t.oid, null), t.typowner::regrole)
-    from agentdb._types_of(_hostile_part.table_oid) as o (oid)
-    join pg_type as t on t.oid = o.oid
-    where agentdb._is_agents(t.typowner)
-    union
-    select format('cast from %s by %s of %s', format_type(c.castsource, null),
-      c.castfunc::regproc, p.proowner::regrole)
-    from agentdb._types_of(_hostile_part.table_oid) as o (oid)
-    join pg_cast as c on c.castsource = o.oid
-    join pg_proc as p on p.oid = c.castfunc
-    where agentdb._is_agents(p.proowner)
-    union
-    select format('function %s of %s', p.oid::regproc, p.proowner::regrole)
-    from pg_depend as d
-    join pg_proc as p on p.oid = d.refobjid
-    where d.refclassid = 'pg_proc'::regclass
-      and agentdb._is_agents(p.proowner)
-      and (d.classid, d.objid) in (
+  return array(
+    select r.oid from pg_roles as r where agentdb._is_agents(r.oid)
+  );
+
+comment on function agentdb._agents_roles () is
+  'The roles that an agent can act as.';
+
+
+create or replace function agentdb._proc_owner (proc oid)
+  returns oid
+  language sql
+  stable
+  return (select p.proowner from pg_proc as p where p.oid = proc);
+
+comment on function agentdb._proc_owner (oid) is
+  'The role that owns a function.';
+
+
+-- Asked for every change that is submitted: by lists, so that no catalog is read whole,
+-- and planned once a session.
+create or replace function agentdb._hostile_part (table_oid oid)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_roles oid[] := agentdb._agents_roles();
+  v_types oid[] := array(select o.oid from agentdb._types_of(table_oid) as o (oid));
+begin
+  return (
+    select string_agg(h.what, ', ' order by h.what)
+    from (
+      select format('it belongs to %s', c.relowner::regrole)
+      from pg_class as c
+      where c.oid = _hostile_part.table_oid and c.relowner = any (v_roles)
+      union
+      select format('type %s of %s', format_type(t.oid, null), t.typowner::regrole)
+      from pg_type as t
+      where t.oid = any (v_types) and t.typowner = any (v_roles)
+      union
+      select format('cast from %s by %s of %s', format_type(c.castsource, null),
+        c.castfunc::regproc, agentdb._proc_owner(c.castfunc)::regrole)
+      from pg_cast as c
+      where c.castsource = any (v_types)
+        -- What comes with PostgreSQL is nobody else's.
+        and c.castfunc >= 16384
+        and agentdb._proc_owner(c.castfunc) = any (v_roles)
+      union
+      select format('function %s of %s', d.refobjid::regproc,
+        agentdb._proc_owner(d.refobjid)::regrole)
+      from (
         select 'pg_trigger'::regclass, t.oid from pg_trigger as t
         where t.tgrelid = _hostile_part.table_oid
         union all select 'pg_attrdef'::regclass, a.oid from pg_attrdef as a
         where a.adrelid = _hostile_part.table_oid
         union all select 'pg_constraint'::regclass, k.oid from pg_constraint as k
         where k.conrelid = _hostile_part.table_oid
-          or k.contypid in (
-            select o.oid from agentdb._types_of(_hostile_part.table_oid) as o (oid))
+        union all select 'pg_constraint'::regclass, k.oid from pg_constraint as k
+        where k.contypid = any (v_types)
         union all select 'pg_policy'::regclass, y.oid from pg_policy as y
         where y.polrelid = _hostile_part.table_oid
         union all select 'pg_class'::regclass, i.indexrelid from pg_index as i
         where i.indrelid = _hostile_part.table_oid
-      )
-    union
-    select format('the right of %s to create triggers on it', r.oid::regrole)
-    from pg_roles as r
-    where not r.rolsuper and agentdb._is_agents(r.oid)
-      and has_table_privilege(r.oid, _hostile_part.table_oid, 'TRIGGER')
-  ) as h (what);
+      ) as x (classid, objid)
+      join pg_depend as d on d.classid = x.classid and d.objid = x.objid
+      where d.refclassid = 'pg_proc'::regclass
+        and d.refobjid >= 16384
+        and agentdb._proc_owner(d.refobjid) = any (v_roles)
+      union
+      select format('the right of %s to create triggers on it', r.oid::regrole)
+      from pg_roles as r
+      where not r.rolsuper and r.oid = any (v_roles)
+        and has_table_privilege(r.oid, _hostile_part.table_oid, 'TRIGGER')
+    ) as h (what)
+  );
 end;
+$$;
 
 comment on function agentdb._hostile_part (oid) is
   'Names what an agent could use to run code inside the audit of a table; NULL where '

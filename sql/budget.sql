@@ -70,7 +70,9 @@ begin atomic
     union all
     select 'agent_day', h.input_tokens + h.cached_input_tokens + h.output_tokens, h.cost
     from today as d
-    join agentdb.token_hour as h on h.agent_id = agent and h.hour_at >= d.since
+    join agentdb.token_half_hour as h
+      on h.agent_id = agent
+      and h.half_hour_at >= d.since
     union all
     select 'agent_day', t.tokens, t.cost
     from today as d

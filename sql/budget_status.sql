@@ -34,12 +34,12 @@ comment on column agentdb.budget.cost is
 
 create or replace view agentdb.cost_by_agent_day as
   select
-    a.agent_name, (h.hour_at at time zone 'UTC')::date as day,
+    a.agent_name, (h.half_hour_at at time zone 'UTC')::date as day,
     sum(h.input_tokens)::bigint as input_tokens,
     sum(h.cached_input_tokens)::bigint as cached_input_tokens,
     sum(h.output_tokens)::bigint as output_tokens,
     sum(h.cost) as cost
-  from agentdb.token_hour as h
+  from agentdb.token_half_hour as h
   join agentdb.agent as a on a.agent_id = h.agent_id
   group by a.agent_name, 2;
 

@@ -24,6 +24,54 @@ grant execute on function
   agentdb.explain_access
   to agentdb_agent;
 
+-- Changes: who proposes and who decides is looked at in the functions.
+grant usage on schema agentdb_stage
+  to agentdb_agent, agentdb_operator, agentdb_reviewer;
+grant execute on function
+  agentdb.open_change, agentdb.submit_change, agentdb.stage_change,
+  agentdb.staging_view, agentdb.staging_statement, agentdb.staged_rows,
+  agentdb.my_changes, agentdb.withdraw_change,
+  agentdb.waiting_changes, agentdb.show_change, agentdb.show_change_rows,
+  agentdb.approve_change, agentdb.reject_change
+  to agentdb_agent, agentdb_operator, agentdb_reviewer;
+grant execute on function
+  agentdb.show_change, agentdb.show_change_rows, agentdb.waiting_changes
+  to agentdb_auditor;
+
+-- What is not guarded is taken back with the rights of whoever does it.
+grant execute on function
+  agentdb.undo_row, agentdb.undo_transaction, agentdb.undo_run, agentdb.undo_change,
+  agentdb.apply_change,
+  agentdb._undo, agentdb._plan_undo, agentdb._all_guarded, agentdb._try,
+  agentdb._try_as_applier, agentdb._attempt, agentdb._perform, agentdb._change_sql,
+  agentdb._written, agentdb._table_name, agentdb._apply_path, agentdb._resolve,
+  agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
+  agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
+  agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
+  agentdb._apply, agentdb._apply_as_caller, agentdb._begin_apply,
+  agentdb._end_apply_as_caller,
+  agentdb._audit_place, agentdb._refuse, agentdb._object_sql, agentdb._value_sql,
+  agentdb._typed_sql
+  to agentdb_operator, agentdb_reviewer;
+grant select on agentdb.change, agentdb.change_row, agentdb.change_table,
+  agentdb.change_summary, agentdb.change_column, agentdb.guarded_table,
+  agentdb.audit_target
+  to agentdb_reviewer;
+
+-- agentdb_applier writes guarded tables, by rows of a change and nothing else.
+grant select on agentdb.change_row to agentdb_applier;
+grant execute on function
+  agentdb._perform, agentdb._change_sql, agentdb._written, agentdb._apply_path,
+  agentdb._table_name, agentdb._read_rows
+  to agentdb_applier;
+
+-- A table's owner guards it, with its own rights.
+grant execute on function
+  agentdb.guard_table, agentdb.unguard_table, agentdb._register_guard,
+  agentdb._end_guard, agentdb._drop_guard, agentdb._create_guard, agentdb._lend_table,
+  agentdb._guard, agentdb.advance_changes
+  to agentdb_operator;
+
 -- Auditors and operators read everything but the hashes of secrets.
 grant select on all tables in schema agentdb to agentdb_auditor, agentdb_operator;
 revoke all on agentdb.agent_secret, agentdb.run_token
@@ -32,7 +80,15 @@ revoke all on agentdb.agent_secret, agentdb.run_token
 -- A view calls functions with the rights of whoever reads it.
 grant execute on function
   agentdb._span, agentdb._horizon, agentdb._recent_run, agentdb._tokens_of_run,
-  agentdb._last_progress,
+  agentdb._signature, agentdb._volatile, agentdb._step_signature,
+  agentdb._evidence_tail, agentdb._evidence_in_logs, agentdb._working_run,
+  agentdb._call_since, agentdb._loop_pattern, agentdb._idle_thought,
+  agentdb.rule_silent_loop,
+  agentdb._weight, agentdb._hour_of_week, agentdb._token_normal, agentdb._normal_at,
+  agentdb._is_usual_hour, agentdb._clear_share, agentdb._token_excess,
+  agentdb._failing_tool, agentdb._long_call_until,
+  agentdb._meeting_start, agentdb._expected_start, agentdb._health_sign,
+  agentdb._calls_of,
   agentdb._token_baseline, agentdb._token_use, agentdb._conversation_use,
   agentdb._budget_limit, agentdb._spent, agentdb._reserved, agentdb._budget,
   agentdb._prompt, agentdb._is_paused, agentdb._last_event_at,
@@ -46,9 +102,15 @@ grant execute on function
   agentdb.rule_stale_lock, agentdb.rule_lock_held_too_long,
   agentdb.rule_lock_contention,
   agentdb.rule_schedule_blocked,
+  agentdb._change_policy, agentdb._change_labels, agentdb._conflict_text,
+  agentdb.rule_change_waiting, agentdb.rule_change_expiring,
+  agentdb.rule_change_conflict,
   agentdb._deed, agentdb.timeline, agentdb.evidence_query,
   agentdb._run_state, agentdb._did, agentdb._deeds, agentdb.row_diff,
   agentdb.rule_refuted_claim, agentdb.rule_unverified_claim,
+  agentdb._writes, agentdb.tool_diff, agentdb._recent_diff,
+  agentdb.rule_unbacked_tool_call, agentdb.rule_unannounced_write,
+  agentdb.rule_unknown_tool,
   agentdb.explain_access, agentdb._error_class, agentdb._role_fault,
   agentdb._end_of_life
   to agentdb_auditor, agentdb_operator;
@@ -56,6 +118,7 @@ grant execute on function
 -- Operators: the runner and people on call.
 grant execute on function
   agentdb.register_agent, agentdb.maintain, agentdb.roll_up,
+  agentdb.refresh_normal, agentdb.unset_schedule, agentdb.set_due,
   agentdb.claim_rule, agentdb.next_evaluation_ms, agentdb.ingest, agentdb.fail_rule,
   agentdb.flush, agentdb.claim_notification, agentdb.mark_sent, agentdb.mark_failed,
   agentdb.beat, agentdb.retire_runner,
@@ -66,6 +129,8 @@ grant execute on function
   agentdb.verify_rows, agentdb.take_claim, agentdb.give_verdict,
   agentdb.look_for_message, agentdb.register_message_channel,
   agentdb.set_os_user, agentdb.declare_path,
+  agentdb.register_tool, agentdb.register_tools, agentdb.rename_tool,
+  agentdb.take_unchecked_calls, agentdb.note_faults,
   agentdb.take_failed_calls, agentdb.note_diagnosis
   to agentdb_operator;
 
@@ -102,9 +167,14 @@ grant execute on function
 
 -- What a person configures is rows.
 grant insert, update, delete
-  on agentdb.policy, agentdb.receiver, agentdb.budget_override, agentdb.message_channel
+  on agentdb.policy, agentdb.receiver, agentdb.budget_override, agentdb.tool,
+    agentdb.agent_tool, agentdb.message_channel
   to agentdb_operator;
-grant insert, delete, update (description, view_name, evidence_query, severity, action,
+grant insert (agent_id, cron, time_zone, tick_interval, grace, no_progress_after),
+  update (cron, time_zone, tick_interval, grace, no_progress_after), delete
+  on agentdb.schedule to agentdb_operator;
+grant insert, delete, update (description, view_name, evidence_query, severity, health,
+  action,
   enabled,
   evaluate_every, fire_after, keep_firing, max_alerts, timeout)
   on agentdb.alert_rule to agentdb_operator;

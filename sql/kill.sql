@@ -7,7 +7,8 @@ create or replace function agentdb._kill_run (
   agent bigint,
   reason text,
   out locks_freed bigint,
-  out reservations_cancelled bigint
+  out reservations_cancelled bigint,
+  out changes_withdrawn bigint
 )
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -22,8 +23,10 @@ begin
   perform agentdb._end_killed(run);
   locks_freed := agentdb._release_locks(run, agent, 'killed');
   reservations_cancelled := agentdb._cancel_reservations(run);
+  changes_withdrawn := agentdb._withdraw_changes(agent, run);
   perform agentdb._log_stop(agent, run, 'kill', reason, jsonb_build_object(
-    'locks_freed', locks_freed, 'reservations_cancelled', reservations_cancelled));
+    'locks_freed', locks_freed, 'reservations_cancelled', reservations_cancelled,
+    'changes_withdrawn', changes_withdrawn));
 end;
 $$;
 
@@ -33,7 +36,8 @@ comment on function agentdb._kill_run (bigint, bigint, text) is
 
 create or replace function agentdb.kill_run (run bigint, reason text)
   returns table (
-    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint
+    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint,
+    changes_withdrawn bigint
   )
   language plpgsql
   security definer
@@ -59,8 +63,9 @@ begin
     perform agentdb._refuse_closed_run(kill_run.run);
   end if;
   perform agentdb._note_stop();
-  select k.locks_freed, k.reservations_cancelled
-    into kill_run.locks_freed, kill_run.reservations_cancelled
+  select k.locks_freed, k.reservations_cancelled, k.changes_withdrawn
+    into kill_run.locks_freed, kill_run.reservations_cancelled,
+      kill_run.changes_withdrawn
   from agentdb._kill_run(kill_run.run, v_agent_id, kill_run.reason) as k;
   return next;
 end;
@@ -117,7 +122,8 @@ comment on function agentdb._stop_agent (bigint, text, text) is
 
 create or replace function agentdb.kill_agent (agent text, reason text)
   returns table (
-    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint
+    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint,
+    changes_withdrawn bigint
   )
   language plpgsql
   security definer
@@ -132,11 +138,14 @@ begin
   perform agentdb._stop_agent(v_agent_id, 'killed', kill_agent.reason);
   perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
   return query
-    select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled
+    select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled,
+      k.changes_withdrawn
     from agentdb.run as r
     cross join lateral agentdb._kill_run(r.run_id, v_agent_id, kill_agent.reason) as k
     where r.agent_id = v_agent_id
       and r.ended_at is null;
+  -- What its earlier runs proposed goes too.
+  perform agentdb._withdraw_changes(v_agent_id, null);
 end;
 $$;
 
@@ -148,7 +157,8 @@ comment on function agentdb.kill_agent (text, text) is
 
 create or replace function agentdb.kill_all (reason text)
   returns table (
-    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint
+    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint,
+    changes_withdrawn bigint
   )
   language sql
   volatile
@@ -156,7 +166,8 @@ create or replace function agentdb.kill_all (reason text)
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
-  select k.run_id, k.agent_name, k.locks_freed, k.reservations_cancelled
+  select k.run_id, k.agent_name, k.locks_freed, k.reservations_cancelled,
+    k.changes_withdrawn
   from agentdb.agent as a
   cross join lateral agentdb.kill_agent(a.agent_name, kill_all.reason) as k;
 $$;

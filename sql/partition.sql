@@ -194,11 +194,13 @@ begin
     from (
       values
         (agentdb._forget_runs(greatest(v_keep, v_keep_audit)), 'runs'),
-        (agentdb._forget_alerts(v_keep), 'alerts')
+        (agentdb._forget_alerts(v_keep), 'alerts'),
+        (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes')
     ) as f (count, what)
     where f.count > 0;
   return query select * from agentdb._prune_locks(v_keep);
   return query select * from agentdb._maintain_audit();
+  return query select * from agentdb._maintain_guards();
 end;
 $$;
 

@@ -101,6 +101,21 @@ comment on column agentdb.active_alert.annotations is
   'More about it, such as policy and threshold.';
 
 
+-- The numbers of the calls that an alert names, and nothing else of its annotations.
+create or replace function agentdb._calls_of (annotations jsonb)
+  returns bigint[]
+  language sql
+  immutable
+  return array(
+    select c.id::text::bigint
+    from jsonb_path_query(annotations, 'lax $.calls[*]') as c (id)
+    where c.id::text ~ '^[0-9]{1,18}$'
+  );
+
+comment on function agentdb._calls_of (jsonb) is
+  'The rows of tool_call_log that an alert''s annotations name.';
+
+
 -- Labels are put in last: what they hold is never looked through for placeholders.
 create or replace function agentdb.evidence_query (alert bigint)
   returns text
@@ -111,7 +126,10 @@ create or replace function agentdb.evidence_query (alert bigint)
 as $$
   select replace(
     replace(
-      coalesce(r.evidence_query, format('select * from %s', r.view_name)),
+      replace(
+        coalesce(r.evidence_query, format('select * from %s', r.view_name)),
+        ':calls', quote_literal(agentdb._calls_of(a.annotations)) || '::bigint[]'
+      ),
       ':at', quote_literal(a.seen_at) || '::timestamptz'
     ),
     ':labels', quote_literal(a.labels) || '::jsonb'

@@ -54,9 +54,13 @@ begin
   delete from agentdb.runner as r
   where greatest(r.evaluated_at, r.flushed_at, r.sent_at, r.started_at)
     < clock_timestamp() - interval '7 days';
-  delete from agentdb.token_hour as h
-  where h.hour_at < clock_timestamp() - greatest(keep, (
+  delete from agentdb.token_half_hour as h
+  where h.half_hour_at < clock_timestamp() - greatest(keep, (
     select max(p.token_rate_baseline) from agentdb.policy as p
+  ) + interval '2 days');
+  delete from agentdb.tool_day as d
+  where d.day_at < clock_timestamp() - greatest(keep, (
+    select max(p.tool_errors_baseline) from agentdb.policy as p
   ) + interval '1 day');
   return v_count;
 end;

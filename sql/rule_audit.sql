@@ -63,6 +63,7 @@ begin atomic
         a.agent_name, max(w.changed), t.table_name, p.blast_radius_rows
       ),
       'policy', p.policy_name,
+      'setting', 'blast_radius_rows',
       'threshold', p.blast_radius_rows
     )
   from (

@@ -1,5 +1,83 @@
 -- Rules about budgets and context: what runs low, and what makes it run low.
 
+-- A conversation counts while a run of it is open or ended within the last hour; after
+-- that nobody can act on it any more.
+create or replace function agentdb._conversation_use (as_of timestamptz)
+  returns table (
+    agent_id bigint, conversation text, last_run_id bigint,
+    input_tokens bigint, cached_input_tokens bigint, output_tokens bigint
+  )
+  language sql
+  stable
+begin atomic
+  with recent as (
+    select distinct r.agent_id, r.conversation from agentdb._recent_run(as_of) as r
+  ),
+  member as (
+    select r.run_id, r.agent_id, r.conversation
+    from recent as c
+    join agentdb.run as r
+      on r.agent_id = c.agent_id
+      and r.conversation = c.conversation
+    where r.started_at <= as_of
+  )
+  select
+    m.agent_id, m.conversation, max(m.run_id),
+    sum(u.input_tokens)::bigint, sum(u.cached_input_tokens)::bigint,
+    sum(u.output_tokens)::bigint
+  from member as m
+  join agentdb._tokens_of_run(as_of) as u on u.run_id = m.run_id
+  group by m.agent_id, m.conversation;
+end;
+
+comment on function agentdb._conversation_use (timestamptz) is
+  'The tokens of each conversation that was alive at a moment.';
+
+
+create or replace function agentdb.rule_conversation_budget (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object(
+      'agent', a.agent_name, 'conversation', u.conversation, 'run', u.last_run_id::text
+    ),
+    t.tokens::double precision,
+    jsonb_build_object(
+      'summary', format(
+        'conversation %s of %s has used %s tokens; its budget is %s',
+        u.conversation, a.agent_name, t.tokens, p.conversation_budget_tokens
+      ),
+      'policy', p.policy_name,
+      'setting', 'conversation_budget_tokens',
+      'threshold', p.conversation_budget_tokens,
+      'input_tokens', u.input_tokens,
+      'cached_input_tokens', u.cached_input_tokens,
+      'output_tokens', u.output_tokens
+    )
+  from agentdb._conversation_use(as_of) as u
+  cross join lateral (
+    select u.input_tokens + u.cached_input_tokens + u.output_tokens as tokens
+  ) as t
+  join agentdb.agent as a on a.agent_id = u.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where t.tokens > p.conversation_budget_tokens;
+end;
+
+comment on function agentdb.rule_conversation_budget (timestamptz) is
+  'Conversations alive at a moment that had used more than '
+  'policy.conversation_budget_tokens.';
+
+
+create or replace view agentdb.conversation_budget as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_conversation_budget(statement_timestamp()) as r;
+
+comment on view agentdb.conversation_budget is
+  'Rule: conversations that have used more tokens than their budget.';
+
+
 create or replace function agentdb.rule_budget_low (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -21,12 +99,23 @@ begin atomic
         ' cost ' || round(max(b.cost), 2) || ' of ' || max(b.max_cost)
       ),
       'policy', p.policy_name,
+      'setting', 'budget_low_share',
       'threshold', p.budget_low_share,
       'severity', case when max(u.share) >= 1 then 'critical' else 'warning' end
     )
   from agentdb._recent_run(as_of) as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
+  left join agentdb._conversation_use(as_of) as c
+    on c.agent_id = r.agent_id
+    and c.conversation = r.conversation
+  cross join lateral (
+    select
+      min(l.max_tokens) as tokens,
+      bool_or(l.max_cost is not null
+        or (l.scope = 'agent_day' and l.max_tokens is not null)) as other
+    from agentdb._budget_limit(r.agent_id) as l
+  ) as m
   cross join lateral agentdb._budget(r.run_id, r.agent_id, r.conversation) as b
   cross join lateral (
     select greatest(
@@ -34,7 +123,10 @@ begin atomic
       b.cost::double precision / nullif(b.max_cost, 0)
     ) as share
   ) as u
-  where u.share >= p.budget_low_share
+  -- Most conversations are far from the least of their limits: no need to add up.
+  where (m.other or c.input_tokens + c.cached_input_tokens + c.output_tokens
+      >= p.budget_low_share * m.tokens)
+    and u.share >= p.budget_low_share
   group by 1, a.agent_name, b.scope, p.policy_name;
 end;
 
@@ -99,6 +191,7 @@ begin atomic
         case when q.sent then '' else '; it is reserved and not sent yet' end
       ),
       'policy', p.policy_name,
+      'setting', 'context_jump_factor',
       'threshold', p.context_jump_factor
     )
   from prompt as q
@@ -106,14 +199,15 @@ begin atomic
   join agentdb.policy as p on p.policy_name = a.policy_name
   where q.at > as_of - p.context_jump_window
     and q.tokens > p.context_jump_floor
-    and q.tokens > p.context_jump_factor * q.former
+    and (q.tokens > p.context_jump_factor * q.former
+      or (q.tokens > q.former + p.context_jump_tokens
+        and q.tokens > p.context_jump_growth * q.former))
   order by q.run_id, q.tokens desc;
 end;
 
 comment on function agentdb.rule_context_jump (timestamptz) is
-  'Runs with a prompt more than policy.context_jump_factor times the one before it, '
-  'sent or '
-  'reserved.';
+  'Runs with a prompt more than policy.context_jump_factor times the one before it, or '
+  'larger by context_jump_tokens, sent or reserved.';
 
 
 create or replace view agentdb.context_jump as
@@ -138,6 +232,7 @@ begin atomic
         l.tool, max(l.result_size), a.agent_name, count(*), p.large_tool_result_size
       ),
       'policy', p.policy_name,
+      'setting', 'large_tool_result_size',
       'threshold', p.large_tool_result_size
     )
   from agentdb.tool_call_log as l

@@ -79,6 +79,7 @@ begin atomic
         t.renewals, p.lock_held_too_long_after
       ),
       'policy', p.policy_name,
+      'setting', 'lock_held_too_long_after',
       'threshold', extract(epoch from p.lock_held_too_long_after),
       'fence', t.fence
     )
@@ -114,6 +115,7 @@ begin atomic
         count(distinct d.run_id), d.lock_name, max(p.lock_contention_window)
       ),
       'policy', min(p.policy_name),
+      'setting', 'lock_contention_count',
       'threshold', min(p.lock_contention_count)
     )
   from agentdb.lock_denial as d
@@ -156,6 +158,7 @@ begin atomic
         date_trunc('second', min(d.first_at))
       ),
       'policy', p.policy_name,
+      'setting', 'schedule_blocked_count',
       'threshold', p.schedule_blocked_count
     )
   from agentdb.lock_denial as d

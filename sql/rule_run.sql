@@ -1,17 +1,29 @@
--- Rules about runs: silence, ticks that did not come, ticks that do not end.
+-- Rules about runs: those that get nowhere, and ticks that do not end.
 
-create or replace function agentdb._is_paused (run bigint, as_of timestamptz)
-  returns boolean
+-- Waiting for what is known to take long is not standing still, but not for ever: a
+-- call counts up to tool.longest and policy.max_long_call, whichever is less.
+create or replace function agentdb._long_call_until (
+  run bigint,
+  max_long_call interval,
+  as_of timestamptz
+)
+  returns timestamptz
   language sql
   stable
-  return exists (
-    select from agentdb.run_stop as s
-    where s.run_id = run
-      and s.stopped_at <= as_of
+  return (
+    select max(least(
+      case when c.ended_at <= as_of then c.ended_at else as_of end,
+      c.began_at + least(t.longest, max_long_call)
+    ))
+    from agentdb.tool_call as c
+    join agentdb.tool as t on t.tool_name = c.tool
+    where c.run_id = run
+      and c.began_at <= as_of
+      and t.longest is not null
   );
 
-comment on function agentdb._is_paused (bigint, timestamptz) is
-  'Tells whether a run had been stopped by a moment.';
+comment on function agentdb._long_call_until (bigint, interval, timestamptz) is
+  'Until when a run was waiting for a call that is known to take long.';
 
 
 create or replace function agentdb.rule_no_progress (as_of timestamptz)
@@ -21,40 +33,36 @@ create or replace function agentdb.rule_no_progress (as_of timestamptz)
 begin atomic
   select
     jsonb_build_object('agent', a.agent_name, 'run', r.run_id::text),
-    extract(epoch from as_of - s.since)::double precision,
+    extract(epoch from as_of - greatest(r.since, c.until))::double precision,
     jsonb_build_object(
       'summary', format(
-        'run %s of %s has made no progress for %s; the limit is %s',
-        r.run_id, a.agent_name, agentdb._span(as_of - s.since),
-        agentdb._span(p.no_progress_after)
+        'run %s of %s has shown no progress for %s (no new step, no audited write); '
+          'the limit is %s',
+        r.run_id, a.agent_name, agentdb._span(as_of - greatest(r.since, c.until)),
+        agentdb._span(l.after)
       ),
       'policy', p.policy_name,
-      'threshold', extract(epoch from p.no_progress_after)
+      'setting', 'no_progress_after',
+      'threshold', extract(epoch from l.after),
+      'since', greatest(r.since, c.until)
     )
-  from agentdb.run as r
+  from agentdb._working_run(as_of) as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
-  left join agentdb.run_activity as v
-    on v.run_id = r.run_id
-    and v.last_progress_at <= as_of
+  left join agentdb.schedule as s on s.agent_id = a.agent_id
   cross join lateral (
-    -- The rolled-up time is a lower bound; the log is asked only where that is too old.
-    select case
-      when v.last_progress_at >= as_of - p.no_progress_after then v.last_progress_at
-      else agentdb._last_progress(
-        r.run_id, coalesce(v.last_progress_at, r.started_at), as_of)
-    end as since
-  ) as s
-  where r.started_at < as_of - p.no_progress_after
-    and (r.ended_at is null or r.ended_at > as_of)
-    -- Paused or held on purpose is not stuck.
-    and (r.held_until_at is null or r.held_until_at < as_of)
-    and not agentdb._is_paused(r.run_id, as_of)
-    and s.since < as_of - p.no_progress_after;
+    select coalesce(s.no_progress_after, p.no_progress_after) as after
+  ) as l
+  cross join lateral (
+    select agentdb._long_call_until(r.run_id, p.max_long_call, as_of) as until
+  ) as c
+  where r.since < as_of - l.after
+    and coalesce(c.until < as_of - l.after, true);
 end;
 
 comment on function agentdb.rule_no_progress (timestamptz) is
-  'Open runs without a logged step for policy.no_progress_after.';
+  'Open runs without evidence of progress for policy.no_progress_after, that of their '
+  'agent''s schedule first; a call of a tool with tool.longest is waited for.';
 
 
 create or replace view agentdb.no_progress as
@@ -62,55 +70,7 @@ create or replace view agentdb.no_progress as
   from agentdb.rule_no_progress(statement_timestamp()) as r;
 
 comment on view agentdb.no_progress is
-  'Rule: open runs that have reached no step for too long.';
-
-
-create or replace function agentdb.rule_missed_tick (as_of timestamptz)
-  returns table (labels jsonb, value double precision, annotations jsonb)
-  language sql
-  stable
-begin atomic
-  select
-    jsonb_build_object('agent', a.agent_name),
-    extract(epoch from as_of - r.started_at - r.tick_interval)::double precision,
-    jsonb_build_object(
-      'summary', format(
-        'the tick of %s is %s late; it comes every %s',
-        a.agent_name, agentdb._span(as_of - r.started_at - r.tick_interval),
-        agentdb._span(r.tick_interval)
-      ),
-      'policy', p.policy_name,
-      'threshold', extract(epoch from p.missed_tick_grace),
-      'run', r.run_id
-    )
-  from agentdb.agent as a
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  cross join lateral (
-    select l.run_id, l.started_at, l.tick_interval
-    from agentdb.run as l
-    where l.agent_id = a.agent_id
-      and l.started_at <= as_of
-    order by l.started_at desc
-    limit 1
-  ) as r
-  where r.started_at + r.tick_interval + p.missed_tick_grace < as_of
-    and not exists (
-      select from agentdb.agent_stop as s
-      where s.agent_id = a.agent_id and s.stopped_at <= as_of
-    );
-end;
-
-comment on function agentdb.rule_missed_tick (timestamptz) is
-  'Agents whose last run promised another after tick_interval, which did not begin '
-  'within policy.missed_tick_grace.';
-
-
-create or replace view agentdb.missed_tick as
-  select r.labels, r.value, r.annotations
-  from agentdb.rule_missed_tick(statement_timestamp()) as r;
-
-comment on view agentdb.missed_tick is
-  'Rule: agents whose next tick is overdue.';
+  'Rule: open runs that show no evidence of progress for too long.';
 
 
 create or replace function agentdb.rule_long_tick (as_of timestamptz)
@@ -128,6 +88,7 @@ begin atomic
         agentdb._span(p.long_tick_after)
       ),
       'policy', p.policy_name,
+      'setting', 'long_tick_after',
       'threshold', extract(epoch from p.long_tick_after)
     )
   from agentdb.run as r

@@ -1,69 +1,196 @@
 -- Rules about tokens.  Each rule is a function of a moment, so that it can be asked
 -- about any hour of the past, and a view at the present time, which alert_rule names.
 -- A row is one alert: labels say which, value how bad, annotations what a person reads.
--- Thresholds are columns of policy and come from the playbook, taken literally.
+-- Thresholds are columns of policy, each with its reason in its comment.
 
--- Baselines come from whole hours of token_hour, so a poll costs the same however long
--- the history; the window itself is read from the log.
-create or replace function agentdb._token_baseline (as_of timestamptz)
-  returns table (
-    agent_id bigint, tokens_per_window double precision,
-    input_per_window double precision
-  )
+-- The playbook's average, for policies with a token_rate_factor: whole half hours, so
+-- that a poll costs the same however long the history.
+create or replace function agentdb._token_baseline (agent bigint, as_of timestamptz)
+  returns table (tokens_per_window double precision, input_per_window double precision)
   language sql
   stable
 begin atomic
   select
-    h.agent_id,
-    sum(h.input_tokens + h.cached_input_tokens + h.output_tokens)
+    sum(agentdb._weight(h.input_tokens, h.cached_input_tokens, h.output_tokens,
+        p.cached_input_weight, p.output_weight))
       * extract(epoch from p.token_rate_window)::double precision
-      / extract(epoch from as_of - p.token_rate_window - min(h.hour_at)),
+      / extract(epoch from as_of - p.token_rate_window - min(h.half_hour_at)),
     sum(h.input_tokens + h.cached_input_tokens)
       * extract(epoch from p.token_rate_window)::double precision
-      / extract(epoch from as_of - p.token_rate_window - min(h.hour_at))
-  from agentdb.token_hour as h
-  join agentdb.agent as a on a.agent_id = h.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where h.hour_at >= as_of - p.token_rate_baseline
-    and h.hour_at + interval '1 hour' <= as_of - p.token_rate_window
-  group by h.agent_id, p.policy_name
-  having as_of - min(h.hour_at) >= p.token_rate_min_history;
+      / extract(epoch from as_of - p.token_rate_window - min(h.half_hour_at))
+  from agentdb.agent as a
+  join agentdb.policy as p
+    on p.policy_name = a.policy_name
+    and p.token_rate_factor is not null
+  join agentdb.token_half_hour as h on h.agent_id = a.agent_id
+  where a.agent_id = agent
+    and h.half_hour_at >= as_of - p.token_rate_baseline
+    and h.half_hour_at + interval '30 minutes' <= as_of - p.token_rate_window
+  group by p.policy_name
+  having as_of - min(h.half_hour_at) >= p.token_rate_min_history;
 end;
 
-comment on function agentdb._token_baseline (timestamptz) is
-  'The average tokens of a policy window per agent over the baseline, for agents '
-  'with enough history.';
+comment on function agentdb._token_baseline (bigint, timestamptz) is
+  'The average tokens of an agent in a policy window over the baseline, if it has '
+  'enough history.';
 
 
-create or replace function agentdb._token_use (as_of timestamptz)
+create or replace function agentdb._token_use (as_of timestamptz, literal boolean)
   returns table (
-    agent_id bigint, tokens_per_hour bigint, tokens_in_window bigint,
-    input_in_window bigint
+    agent_id bigint, tokens_per_hour double precision,
+    tokens_in_window double precision, input_in_window bigint
   )
   language sql
   stable
 begin atomic
+  -- Joined once a row, not twice: this reads an hour of all agents.
+  with agent as materialized (
+    select
+      a.agent_id, p.token_rate_window, p.cached_input_weight, p.output_weight
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where not literal
+      or p.token_rate_factor is not null
+  )
   select
-    t.agent_id,
-    coalesce(sum(t.input_tokens + t.cached_input_tokens + t.output_tokens)
-      filter (where t.recorded_at > as_of - interval '1 hour'), 0)::bigint,
-    coalesce(sum(t.input_tokens + t.cached_input_tokens + t.output_tokens)
-      filter (where t.recorded_at > as_of - p.token_rate_window), 0)::bigint,
-    coalesce(sum(t.input_tokens + t.cached_input_tokens)
-      filter (where t.recorded_at > as_of - p.token_rate_window), 0)::bigint
-  from agentdb.token_log as t
-  join agentdb.agent as a on a.agent_id = t.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where t.recorded_at <= as_of
-    and t.recorded_at > as_of - (
-      select greatest(max(w.token_rate_window), interval '1 hour')
-      from agentdb.policy as w
-    )
+    t.agent_id, sum(t.tokens) filter (where t.recorded_at > as_of - interval '1 hour'),
+    coalesce(sum(t.tokens)
+      filter (where t.recorded_at > as_of - t.token_rate_window), 0),
+    coalesce(sum(t.input) filter (where t.recorded_at > as_of - t.token_rate_window), 0)
+  from (
+    select
+      l.agent_id, l.recorded_at, a.token_rate_window,
+      l.input_tokens + l.cached_input_tokens as input,
+      agentdb._weight(l.input_tokens, l.cached_input_tokens, l.output_tokens,
+        a.cached_input_weight, a.output_weight) as tokens
+    from agentdb.token_log as l
+    join agent as a on a.agent_id = l.agent_id
+    where l.recorded_at <= as_of
+      and l.recorded_at > as_of - (
+        select greatest(max(w.token_rate_window), interval '1 hour')
+        from agentdb.policy as w
+      )
+  ) as t
   group by t.agent_id;
 end;
 
-comment on function agentdb._token_use (timestamptz) is
-  'The tokens of each agent in the hour and in the policy window before a moment.';
+comment on function agentdb._token_use (timestamptz, boolean) is
+  'The weighted tokens of each agent, or only of those with a token_rate_factor, in '
+  'the hour and in the policy window before a moment, and its input in the window.';
+
+
+-- Work that comes at any time keeps no hours that could tell anything.
+create or replace function agentdb._is_usual_hour (
+  hours bigint,
+  regular_hours integer,
+  at timestamptz
+)
+  returns boolean
+  language sql
+  immutable
+  parallel safe
+  return exists (
+    select from generate_series(-1, 1) as d (step)
+    where hours >> (
+      agentdb._hour_of_week(at) / 24 * 24
+        + (agentdb._hour_of_week(at) % 24 + d.step + 24) % 24
+    ) & 1 = 1
+  ) or (
+    select count(*) > regular_hours
+    from generate_series(0, 23) as h (hour)
+    where (hours >> h.hour | hours >> h.hour + 24) & 1 = 1
+  );
+
+comment on function agentdb._is_usual_hour (bigint, integer, timestamptz) is
+  'Tells whether an agent was ever active at this hour, or the one before or after, on '
+  'such a day, or is active at all hours.';
+
+
+-- Against flapping: an alert that fires ends only well below its threshold.
+create or replace function agentdb._clear_share (
+  agent_name text,
+  share double precision,
+  as_of timestamptz
+)
+  returns double precision
+  language sql
+  stable
+  return case when exists (
+    select from agentdb.alert as l
+    where l.rule_name = 'token_rate'
+      and l.fingerprint = md5(jsonb_build_object('agent', agent_name)::text)
+      and l.state = 'firing'
+      and l.firing_at <= as_of
+  ) then share else 1 end;
+
+comment on function agentdb._clear_share (text, double precision, timestamptz) is
+  'The part of a token threshold that counts: all of it, or policy.token_rate_clear '
+  'while the agent''s alert fires.';
+
+
+-- One row a threshold that an agent is over.
+create or replace function agentdb._token_excess (as_of timestamptz)
+  returns table (
+    agent_id bigint, setting text, used double precision, threshold double precision,
+    what text
+  )
+  language sql
+  stable
+begin atomic
+  select u.agent_id, t.setting, t.used, t.threshold, t.what
+  from agentdb._token_use(as_of, false) as u
+  join agentdb.agent as a on a.agent_id = u.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  left join lateral agentdb._token_baseline(
+    case when p.token_rate_factor is not null then a.agent_id end, as_of) as b on true
+  left join lateral agentdb._normal_at(a.agent_id, as_of) as n on true
+  cross join lateral (
+    select
+      coalesce(n.active_days, 0) >= p.token_rate_warm_up_days as warm,
+      agentdb._clear_share(a.agent_name, p.token_rate_clear, as_of) as share
+  ) as s
+  cross join lateral (
+    values
+      (
+        'token_rate_per_hour', u.tokens_per_hour, p.token_rate_per_hour,
+        'in an hour; the ceiling is'
+      ),
+      (
+        'token_rate_margin', u.tokens_in_window,
+        case when s.warm
+          then greatest(p.token_rate_floor, n.bound) end,
+        'in 30 min; its own busy half hours stay below'
+      ),
+      (
+        'token_rate_warm_up_cap', u.tokens_in_window,
+        case when not s.warm and p.token_rate_quantile is not null
+          then p.token_rate_warm_up_cap end,
+        'in 30 min; a new agent may use'
+      ),
+      (
+        'token_rate_unusual_hour', u.tokens_in_window,
+        case when s.warm and not agentdb._is_usual_hour(
+          n.hours, p.token_rate_regular_hours, as_of)
+          then p.token_rate_unusual_hour end,
+        'in 30 min at an hour at which it never worked; what may pass then is'
+      ),
+      (
+        'token_rate_factor', u.tokens_in_window,
+        greatest(p.token_rate_floor, p.token_rate_factor * b.tokens_per_window),
+        format('in %s; %s times its average is', agentdb._span(p.token_rate_window),
+          p.token_rate_factor)
+      )
+  ) as t (setting, used, threshold, what)
+  -- Below these no threshold is passed, whatever is normal: nothing is looked up.
+  where (u.tokens_per_hour > p.token_rate_clear * p.token_rate_per_hour
+      or u.tokens_in_window > p.token_rate_clear * least(p.token_rate_floor,
+        p.token_rate_warm_up_cap, p.token_rate_unusual_hour))
+    and t.used > t.threshold * s.share
+    and (t.setting <> 'token_rate_factor' or b.tokens_per_window is not null);
+end;
+
+comment on function agentdb._token_excess (timestamptz) is
+  'Each threshold of policy.token_rate_* that an agent is over at a moment.';
 
 
 create or replace function agentdb.rule_token_rate (as_of timestamptz)
@@ -71,39 +198,26 @@ create or replace function agentdb.rule_token_rate (as_of timestamptz)
   language sql
   stable
 begin atomic
-  select
+  select distinct on (e.agent_id)
     jsonb_build_object('agent', a.agent_name),
-    u.tokens_per_hour::double precision,
+    e.used,
     jsonb_build_object(
-      'summary', case
-        when u.tokens_per_hour > p.token_rate_per_hour then format(
-          '%s used %s tokens in an hour; the ceiling is %s',
-          a.agent_name, u.tokens_per_hour, p.token_rate_per_hour
-        )
-        else format(
-          '%s used %s tokens in %s, %s times its average of %s',
-          a.agent_name, u.tokens_in_window, agentdb._span(p.token_rate_window),
-          round((u.tokens_in_window / b.tokens_per_window)::numeric, 1),
-          round(b.tokens_per_window)
-        )
-      end,
-      'policy', p.policy_name,
-      'threshold', p.token_rate_per_hour,
-      'tokens_in_window', u.tokens_in_window,
-      'baseline', round(b.tokens_per_window)
+      'summary', format(
+        '%s used %s tokens (as they are paid for) %s %s', a.agent_name,
+        round(e.used), e.what, round(e.threshold)
+      ),
+      'policy', a.policy_name,
+      'setting', e.setting,
+      'threshold', round(e.threshold)
     )
-  from agentdb._token_use(as_of) as u
-  join agentdb.agent as a on a.agent_id = u.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  left join agentdb._token_baseline(as_of) as b on b.agent_id = u.agent_id
-  where u.tokens_per_hour > p.token_rate_per_hour
-    or (u.tokens_in_window > p.token_rate_floor
-      and u.tokens_in_window > p.token_rate_factor * b.tokens_per_window);
+  from agentdb._token_excess(as_of) as e
+  join agentdb.agent as a on a.agent_id = e.agent_id
+  order by e.agent_id, e.used / e.threshold desc;
 end;
 
 comment on function agentdb.rule_token_rate (timestamptz) is
-  'Agents over policy.token_rate_per_hour, or over token_rate_factor times their '
-  'own average window.';
+  'Agents over their ceiling, over what is normal for them, or busy at an hour at '
+  'which they never were.';
 
 
 create or replace view agentdb.token_rate as
@@ -111,11 +225,11 @@ create or replace view agentdb.token_rate as
   from agentdb.rule_token_rate(statement_timestamp()) as r;
 
 comment on view agentdb.token_rate is
-  'Rule: agents that burn tokens faster than their ceiling or than three times '
-  'their average.';
+  'Rule: agents that burn tokens faster than their ceiling or than is normal for them.';
 
 
--- Output hardly changes when a context fills up; the input side tells it alone.
+-- The playbook's: output hardly changes when a context fills up, input tells it alone.
+-- Other policies have context_jump for it, which does not page for a busy morning.
 create or replace function agentdb.rule_input_spike (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -132,20 +246,28 @@ begin atomic
         round(b.input_per_window)
       ),
       'policy', p.policy_name,
+      'setting', 'token_rate_factor',
       'threshold', p.token_rate_factor,
       'baseline', round(b.input_per_window)
     )
-  from agentdb._token_use(as_of) as u
+  from agentdb._token_use(as_of, true) as u
   join agentdb.agent as a on a.agent_id = u.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
-  join agentdb._token_baseline(as_of) as b on b.agent_id = u.agent_id
-  where u.input_in_window > p.token_rate_floor
+  cross join lateral agentdb._token_baseline(
+    case when u.input_in_window > p.token_rate_floor
+      and p.token_rate_factor is not null then a.agent_id end, as_of) as b
+  where exists (
+      select from agentdb.policy as w
+      join agentdb.agent as g on g.policy_name = w.policy_name
+      where w.token_rate_factor is not null
+    )
+    and u.input_in_window > p.token_rate_floor
     and u.input_in_window > p.token_rate_factor * b.input_per_window;
 end;
 
 comment on function agentdb.rule_input_spike (timestamptz) is
   'Agents whose input tokens are over policy.token_rate_factor times their own '
-  'average.';
+  'average, where the policy has one.';
 
 
 create or replace view agentdb.input_spike as
@@ -154,80 +276,3 @@ create or replace view agentdb.input_spike as
 
 comment on view agentdb.input_spike is
   'Rule: agents whose prompts have grown, whatever they answer.';
-
-
--- A conversation counts while a run of it is open or ended within the last hour; after
--- that nobody can act on it any more.
-create or replace function agentdb._conversation_use (as_of timestamptz)
-  returns table (
-    agent_id bigint, conversation text, last_run_id bigint,
-    input_tokens bigint, cached_input_tokens bigint, output_tokens bigint
-  )
-  language sql
-  stable
-begin atomic
-  with recent as (
-    select distinct r.agent_id, r.conversation from agentdb._recent_run(as_of) as r
-  ),
-  member as (
-    select r.run_id, r.agent_id, r.conversation
-    from recent as c
-    join agentdb.run as r
-      on r.agent_id = c.agent_id
-      and r.conversation = c.conversation
-    where r.started_at <= as_of
-  )
-  select
-    m.agent_id, m.conversation, max(m.run_id),
-    sum(u.input_tokens)::bigint, sum(u.cached_input_tokens)::bigint,
-    sum(u.output_tokens)::bigint
-  from member as m
-  join agentdb._tokens_of_run(as_of) as u on u.run_id = m.run_id
-  group by m.agent_id, m.conversation;
-end;
-
-comment on function agentdb._conversation_use (timestamptz) is
-  'The tokens of each conversation that was alive at a moment.';
-
-
-create or replace function agentdb.rule_conversation_budget (as_of timestamptz)
-  returns table (labels jsonb, value double precision, annotations jsonb)
-  language sql
-  stable
-begin atomic
-  select
-    jsonb_build_object(
-      'agent', a.agent_name, 'conversation', u.conversation, 'run', u.last_run_id::text
-    ),
-    t.tokens::double precision,
-    jsonb_build_object(
-      'summary', format(
-        'conversation %s of %s has used %s tokens; its budget is %s',
-        u.conversation, a.agent_name, t.tokens, p.conversation_budget_tokens
-      ),
-      'policy', p.policy_name,
-      'threshold', p.conversation_budget_tokens,
-      'input_tokens', u.input_tokens,
-      'cached_input_tokens', u.cached_input_tokens,
-      'output_tokens', u.output_tokens
-    )
-  from agentdb._conversation_use(as_of) as u
-  cross join lateral (
-    select u.input_tokens + u.cached_input_tokens + u.output_tokens as tokens
-  ) as t
-  join agentdb.agent as a on a.agent_id = u.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where t.tokens > p.conversation_budget_tokens;
-end;
-
-comment on function agentdb.rule_conversation_budget (timestamptz) is
-  'Conversations alive at a moment that had used more than '
-  'policy.conversation_budget_tokens.';
-
-
-create or replace view agentdb.conversation_budget as
-  select r.labels, r.value, r.annotations
-  from agentdb.rule_conversation_budget(statement_timestamp()) as r;
-
-comment on view agentdb.conversation_budget is
-  'Rule: conversations that have used more tokens than their budget.';

@@ -16,12 +16,17 @@ begin atomic
         count(distinct l.args), count(*) filter (where not l.ok)
       ),
       'policy', p.policy_name,
+      'setting', 'repeated_tool_call_count',
       'threshold', p.repeated_tool_call_count
     )
   from agentdb.tool_call_log as l
   join agentdb.agent as a on a.agent_id = l.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
-  where l.recorded_at <= as_of
+  where p.repeated_tool_call_count is not null
+    and exists (
+      select from agentdb.policy as w where w.repeated_tool_call_count is not null
+    )
+    and l.recorded_at <= as_of
     and l.recorded_at > as_of - p.repeated_tool_call_window
     and l.recorded_at > as_of - (
       select max(w.repeated_tool_call_window) from agentdb.policy as w
@@ -31,8 +36,8 @@ begin atomic
 end;
 
 comment on function agentdb.rule_repeated_tool_call (timestamptz) is
-  'Runs that called one tool more than policy.repeated_tool_call_count times in the '
-  'window.';
+  'The playbook''s: runs that called one tool more than '
+  'policy.repeated_tool_call_count times in the window.';
 
 
 create or replace view agentdb.repeated_tool_call as
@@ -40,28 +45,21 @@ create or replace view agentdb.repeated_tool_call as
   from agentdb.rule_repeated_tool_call(statement_timestamp()) as r;
 
 comment on view agentdb.repeated_tool_call is
-  'Rule: runs that call the same tool over and over, the sign of a silent loop.';
+  'Rule: runs that call the same tool over and over, whatever comes of it.';
 
 
-create or replace function agentdb.rule_tool_errors (as_of timestamptz)
-  returns table (labels jsonb, value double precision, annotations jsonb)
+create or replace function agentdb._failing_tool (as_of timestamptz)
+  returns table (
+    agent_id bigint, policy_name text, tool text, calls bigint, errors bigint,
+    last_error text
+  )
   language sql
   stable
 begin atomic
   select
-    jsonb_build_object('agent', a.agent_name, 'tool', l.tool),
-    count(*) filter (where not l.ok)::double precision,
-    jsonb_build_object(
-      'summary', format(
-        '%s of %s calls of %s by %s failed in %s; last: %s',
-        count(*) filter (where not l.ok), count(*), l.tool, a.agent_name,
-        agentdb._span(p.tool_errors_window),
-        left((array_agg(l.error order by l.recorded_at desc)
-          filter (where not l.ok))[1], 200)
-      ),
-      'policy', p.policy_name,
-      'threshold', p.tool_errors_count
-    )
+    l.agent_id, p.policy_name, l.tool, count(*), count(*) filter (where not l.ok),
+    left((array_agg(l.error order by l.recorded_at desc)
+      filter (where not l.ok))[1], 200)
   from agentdb.tool_call_log as l
   join agentdb.agent as a on a.agent_id = l.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
@@ -70,14 +68,58 @@ begin atomic
     and l.recorded_at > as_of - (
       select max(w.tool_errors_window) from agentdb.policy as w
     )
-  group by a.agent_name, l.tool, p.policy_name
+  group by l.agent_id, l.tool, p.policy_name
   having count(*) filter (where not l.ok) >= p.tool_errors_count
     and count(*) filter (where not l.ok) >= p.tool_errors_share * count(*);
 end;
 
-comment on function agentdb.rule_tool_errors (timestamptz) is
+comment on function agentdb._failing_tool (timestamptz) is
   'Tools of which an agent''s calls failed at least policy.tool_errors_count times '
   'and tool_errors_share of the time.';
+
+
+-- Some tools fail all day, such as a search that finds nothing.  A tool that nobody
+-- knows yet is taken to fail once in twenty calls.
+create or replace function agentdb.rule_tool_errors (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('agent', a.agent_name, 'tool', f.tool),
+    f.errors::double precision,
+    jsonb_build_object(
+      'summary', format(
+        '%s of %s calls of %s by %s failed in %s; last: %s',
+        f.errors, f.calls, f.tool, a.agent_name, agentdb._span(p.tool_errors_window),
+        f.last_error
+      ),
+      'policy', p.policy_name,
+      'setting', 'tool_errors_count',
+      'threshold', p.tool_errors_count,
+      'normal_share', round(n.share::numeric, 3)
+    )
+  from agentdb._failing_tool(as_of) as f
+  join agentdb.agent as a on a.agent_id = f.agent_id
+  join agentdb.policy as p on p.policy_name = f.policy_name
+  cross join lateral (
+    select
+      (coalesce(sum(d.errors), 0) + 1)::double precision
+        / (coalesce(sum(d.calls), 0) + 20) as share
+    from agentdb.tool_day as d
+    where d.agent_id = f.agent_id
+      and d.tool = f.tool
+      and d.day_at >= as_of - p.tool_errors_baseline
+      and d.day_at + interval '1 day' <= as_of
+  ) as n
+  where p.tool_errors_sigma is null
+    or f.errors > f.calls * n.share
+      + p.tool_errors_sigma * sqrt(f.calls * n.share * (1 - n.share));
+end;
+
+comment on function agentdb.rule_tool_errors (timestamptz) is
+  'Tools that fail for an agent often, mostly, and by policy.tool_errors_sigma more '
+  'than is normal for them.';
 
 
 create or replace view agentdb.tool_errors as
@@ -85,7 +127,7 @@ create or replace view agentdb.tool_errors as
   from agentdb.rule_tool_errors(statement_timestamp()) as r;
 
 comment on view agentdb.tool_errors is
-  'Rule: tools that mostly fail for an agent.';
+  'Rule: tools that fail for an agent more than they normally do.';
 
 
 create or replace function agentdb.rule_hung_tool_call (as_of timestamptz)
@@ -102,22 +144,25 @@ begin atomic
       'summary', format(
         '%s has waited %3$s for %2$s; the limit is %4$s',
         a.agent_name, c.tool, agentdb._span(as_of - c.began_at),
-        agentdb._span(p.hung_tool_call_after)
+        agentdb._span(coalesce(t.longest, p.hung_tool_call_after))
       ),
       'policy', p.policy_name,
-      'threshold', extract(epoch from p.hung_tool_call_after)
+      'setting', 'hung_tool_call_after',
+      'threshold', extract(epoch from coalesce(t.longest, p.hung_tool_call_after))
     )
   from agentdb.tool_call as c
   join agentdb.run as r on r.run_id = c.run_id
   join agentdb.agent as a on a.agent_id = c.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
+  left join agentdb.tool as t on t.tool_name = c.tool
   where (c.ended_at is null or c.ended_at > as_of)
-    and c.began_at < as_of - p.hung_tool_call_after
+    and c.began_at < as_of - coalesce(t.longest, p.hung_tool_call_after)
     and (r.ended_at is null or r.ended_at > as_of);
 end;
 
 comment on function agentdb.rule_hung_tool_call (timestamptz) is
-  'Tool calls of open runs in flight for longer than policy.hung_tool_call_after.';
+  'Tool calls of open runs in flight for longer than tool.longest, else '
+  'policy.hung_tool_call_after.';
 
 
 create or replace view agentdb.hung_tool_call as

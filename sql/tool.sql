@@ -33,9 +33,12 @@ create or replace function agentdb.log_tool_call (
   result_size bigint default null,
   duration interval default null,
   call_id text default null,
+  result text default null,
   run bigint default null
 )
-  returns table (run_id bigint, repeated boolean, recorded_at timestamptz)
+  returns table (
+    run_id bigint, repeated boolean, recorded_at timestamptz, fault text, hint text
+  )
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -66,19 +69,23 @@ begin
     repeated := not found;
   end if;
   if not repeated then
-    recorded_at := agentdb._insert_tool_call(
+    select i.recorded_at, i.fault, i.hint
+      into log_tool_call.recorded_at, log_tool_call.fault, log_tool_call.hint
+    from agentdb._insert_tool_call(
       log_tool_call.run_id, v_agent_id, tool, args, ok, error, result_size, duration,
-      call_id
-    );
+      call_id, result
+    ) as i;
   end if;
   return next;
 end;
 $$;
 
 comment on function agentdb.log_tool_call (
-  text, jsonb, boolean, text, bigint, interval, text, bigint) is
+  text, jsonb, boolean, text, bigint, interval, text, text, bigint) is
   'Records a finished tool call, once per call_id; result_size is in characters or '
-  'bytes; raises ZA001, ZA003 or ZA004.';
+  'bytes; of result only a hash is kept, to tell whether it changes; a tool that the '
+  'agent does not have is recorded as well and answered with fault and hint; raises '
+  'ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb._insert_tool_call (
@@ -90,32 +97,46 @@ create or replace function agentdb._insert_tool_call (
   error text,
   result_size bigint,
   duration interval,
-  call_id text
+  call_id text,
+  result text,
+  out recorded_at timestamptz,
+  out fault text,
+  out hint text
 )
-  returns timestamptz
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_recorded_at timestamptz;
+  v_call bigint;
+  v_args jsonb := agentdb._bounded_json(_insert_tool_call.args, 65536);
 begin
   insert into agentdb.tool_call_log as l (
-    run_id, agent_id, tool, args, ok, error, result_size, duration, call_id
+    run_id, agent_id, tool, args, ok, error, result_size, duration, call_id,
+    call_signature, shape_signature, result_signature
   )
   values (
     _insert_tool_call.run_id, _insert_tool_call.agent_id,
     agentdb._clean_text(_insert_tool_call.tool, 200),
-    agentdb._bounded_json(_insert_tool_call.args, 65536), _insert_tool_call.ok,
-    agentdb._clean_text(_insert_tool_call.error, 4000), _insert_tool_call.result_size,
-    _insert_tool_call.duration, _insert_tool_call.call_id
+    v_args, _insert_tool_call.ok,
+    agentdb._clean_text(_insert_tool_call.error, 4000),
+    coalesce(_insert_tool_call.result_size, length(_insert_tool_call.result)),
+    _insert_tool_call.duration, _insert_tool_call.call_id,
+    agentdb._call_signature(_insert_tool_call.tool, v_args),
+    agentdb._shape_signature(_insert_tool_call.tool, v_args),
+    agentdb._result_signature(_insert_tool_call.ok, _insert_tool_call.result,
+      _insert_tool_call.error)
   )
-  returning l.recorded_at into v_recorded_at;
-  return v_recorded_at;
+  returning l.recorded_at, l.tool_call_log_id
+    into _insert_tool_call.recorded_at, v_call;
+  select u.fault, u.hint into _insert_tool_call.fault, _insert_tool_call.hint
+  from agentdb._note_unknown_tool(
+    _insert_tool_call.run_id, _insert_tool_call.agent_id, v_call,
+    _insert_tool_call.tool) as u;
 end;
 $$;
 
 comment on function agentdb._insert_tool_call (
-  bigint, bigint, text, jsonb, boolean, text, bigint, interval, text) is
+  bigint, bigint, text, jsonb, boolean, text, bigint, interval, text, text) is
   'Appends one row to tool_call_log, made harmless and cut to size.';
 
 
@@ -149,6 +170,7 @@ begin
       result_size => agentdb._json_text(v_call, 'result_size')::bigint,
       duration => agentdb._json_text(v_call, 'duration')::interval,
       call_id => agentdb._json_text(v_call, 'call_id'),
+      result => v_call ->> 'result',
       run => log_tool_call_many.run_id
     ) as l;
     recorded := recorded + (not v_repeated)::integer;
@@ -166,5 +188,5 @@ end;
 $$;
 
 comment on function agentdb.log_tool_call_many (jsonb, bigint) is
-  'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id}, '
-  'all or none; raises ZA001, ZA003 or ZA004.';
+  'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id, '
+  'result}, all or none; raises ZA001, ZA003 or ZA004.';

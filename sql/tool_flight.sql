@@ -64,6 +64,7 @@ create or replace function agentdb.end_tool_call (
   ok boolean default true,
   error text default null,
   result_size bigint default null,
+  result text default null,
   run bigint default null
 )
   returns table (run_id bigint, repeated boolean, duration interval)
@@ -98,7 +99,7 @@ begin
   if not repeated then
     perform agentdb._insert_tool_call(
       end_tool_call.run_id, v_agent_id, v_tool, v_args, ok, error, result_size,
-      end_tool_call.duration, end_tool_call.call_id
+      end_tool_call.duration, end_tool_call.call_id, end_tool_call.result
     );
   elsif not exists (
     select from agentdb.tool_call as c
@@ -114,6 +115,7 @@ begin
 end;
 $$;
 
-comment on function agentdb.end_tool_call (text, boolean, text, bigint, bigint) is
+comment on function agentdb.end_tool_call (
+  text, boolean, text, bigint, text, bigint) is
   'Records how a begun tool call ended, timed by the database; a second end changes '
   'nothing; raises ZA001, ZA003, ZA004 or ZA006.';

@@ -76,6 +76,12 @@ def labels(db: Connection, rule: str, at: str = "now") -> list[Row]:
     return [each["labels"] for each in found]
 
 
+def policy(db: Connection, name: str, agent: str = "a") -> None:
+    """Give an agent another policy."""
+    change = "update agentdb.agent set policy_name = %s where agent_name = %s"
+    db.execute(change, [name, agent])
+
+
 def age(db: Connection, table: str, column: str, by: str) -> None:
     """Move the moments of a table's rows into the past, as its owner could not."""
     change = f"update agentdb.{table} set {column} = {column} - %s::interval"

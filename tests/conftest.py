@@ -21,6 +21,8 @@ from sqlalchemy import Engine, NullPool, create_engine
 
 from agentdb.local import LocalServer
 
+from .agents import register
+from .changes import TABLES
 from .scene import Scene
 from .servers import GivenServer, Server, url
 from .sink import Sink
@@ -113,6 +115,29 @@ def connect(server: Server, make_database: MakeDatabase) -> Iterator[Connect]:
 def db(template: str, make_database: MakeDatabase, connect: Connect) -> Connection:
     """A superuser's connection to a fresh, installed database."""
     return connect(make_database(template))
+
+
+@pytest.fixture(scope="session")
+def guarded_template(server: Server, admin: Connection, template: str) -> Iterator[str]:
+    """A database with an agent, and two guarded tables among its tables."""
+    name = f"{template}_guarded"
+    create_database(admin, name, template)
+    with psycopg.connect(server.dsn(database=name), autocommit=True) as connection:
+        connection.execute(TABLES.encode())
+        for table in ("invoice", "customer"):
+            guard = "select agentdb.guard_table(%s::regclass)"
+            connection.execute(guard, [f"public.{table}"])
+        register(connection)
+    yield name
+    drop_database(admin, name)
+
+
+@pytest.fixture
+def guarded(
+    guarded_template: str, make_database: MakeDatabase, connect: Connect
+) -> Connection:
+    """A superuser's connection to a fresh copy of it."""
+    return connect(make_database(guarded_template))
 
 
 @pytest.fixture

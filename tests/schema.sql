@@ -18,6 +18,10 @@ CREATE SCHEMA agentdb;
 
 
 
+CREATE SCHEMA agentdb_stage;
+
+
+
 CREATE FUNCTION agentdb._abandon_runs(agent bigint) RETURNS TABLE(run_id bigint)
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -167,6 +171,60 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._act_on(rule_name text, fired_at timestamp with time zone) IS 'Pauses or kills what alerts of a rule that just fired name, where alert_rule.action says so.';
+
+
+
+CREATE FUNCTION agentdb._add_change(agent bigint, run bigint, reason text, automatic boolean) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_change_id bigint;
+  v_state text;
+  v_max_pending integer;
+  v_max_rows integer;
+begin
+  if agent is not null then
+    select p.max_pending_changes, p.max_change_rows into v_max_pending, v_max_rows
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where a.agent_id = agent
+    for no key update of a;
+    if (
+      select count(*) >= v_max_pending from agentdb.change as c
+      where c.proposed_by = session_user
+        and c.agent_id = agent
+        and c.state in ('open', 'pending', 'approved')
+    ) then
+      raise exception 'the agent has % changes that are not decided yet', v_max_pending
+        using errcode = 'ZA005',
+              detail = format('policy.max_pending_changes is %s.', v_max_pending),
+              hint = 'Wait for the reviewers, put many rows into one change '
+                '(agentdb.open_change), or withdraw what is obsolete: '
+                'select * from agentdb.withdraw_change(change => …);';
+    end if;
+  end if;
+  insert into agentdb.change as c (
+    kind, automatic, agent_id, run_id, reason, max_rows, expires_at
+  )
+  values (
+    'stage', automatic, agent, run, agentdb._check_said(reason, 'reason'), v_max_rows,
+    clock_timestamp() + interval '24 hours'
+  )
+  returning c.change_id into v_change_id;
+  select c.state into v_state from agentdb.change as c where c.change_id = v_change_id;
+  if v_state <> 'open' then
+    perform agentdb._refuse(
+      'constraints are immediate here, so a change would end at its first row',
+      'set constraints all deferred; or stage in a transaction of its own.');
+  end if;
+  return v_change_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._add_change(agent bigint, run bigint, reason text, automatic boolean) IS 'Adds an open change; raises ZA004 or ZA005.';
 
 
 
@@ -326,6 +384,66 @@ COMMENT ON FUNCTION agentdb._add_partitions(log_name text, days_ahead integer) I
 
 
 
+CREATE FUNCTION agentdb._add_undo_rows(change bigint, scope text, id text) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  insert into agentdb.change_row (
+    change_id, place, audit_target_id, operation, row_key, new_values, expected
+  )
+  select change, row_number() over (order by e.place desc), p.audit_target_id,
+    e.operation, e.row_key,
+    case e.operation
+      when 'insert' then e.old_values - g.generated
+      when 'update' then d.old_values
+    end,
+    case e.operation
+      when 'delete' then e.new_values - g.generated
+      when 'update' then d.new_values
+    end
+  from (
+    select n.*,
+      case
+        when n.first_operation = 'insert' and n.last_operation in ('delete', 'truncate')
+          then null
+        when n.first_operation = 'insert' then 'delete'
+        when n.last_operation in ('delete', 'truncate') then 'insert'
+        else 'update'
+      end as operation
+    from agentdb._net_effect(scope, id) as n
+    offset 0
+  ) as e
+  join agentdb.audit_target as t on t.audit_target_id = e.target
+  join lateral (
+    select max(o.audit_target_id) as audit_target_id
+    from agentdb.audit_target as o where o.table_oid = t.table_oid
+  ) as p on true
+  cross join lateral (
+    select array(
+      select c.column_name::text from agentdb.change_column as c
+      where c.audit_target_id = p.audit_target_id and c.generated) as generated,
+    array(
+      select c.column_name::text from agentdb.change_column as c
+      where c.audit_target_id = p.audit_target_id and c.hidden) as hidden
+  ) as g
+  left join lateral (
+    select jsonb_object_agg(v.key, v.value) as old_values,
+      jsonb_object_agg(v.key, e.new_values -> v.key) as new_values
+    from jsonb_each(e.old_values) as v
+    -- Of what is hidden it is known only that it changed.
+    where (v.value is distinct from e.new_values -> v.key or v.key = any (g.hidden))
+      and v.key <> all (g.generated)
+  ) as d on e.operation = 'update'
+  where e.operation is not null
+    and (e.operation <> 'update' or d.old_values is not null);
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._add_undo_rows(change bigint, scope text, id text) IS 'Adds the rows that take a net effect back.';
+
+
+
 CREATE FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time zone, truncated boolean) RETURNS TABLE(to_state text)
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -409,6 +527,225 @@ $$;
 COMMENT ON FUNCTION agentdb._agent_of(agent text) IS 'The number of an agent, or ZA006.';
 
 
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+
+CREATE TABLE agentdb.agent (
+    agent_id bigint NOT NULL,
+    agent_name text NOT NULL,
+    role_name name NOT NULL,
+    pooled boolean NOT NULL,
+    policy_name text NOT NULL,
+    os_user text,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
+);
+
+
+
+COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
+
+
+
+COMMENT ON COLUMN agentdb.agent.os_user IS 'The operating system user that it runs as, where an operator has said so.';
+
+
+
+CREATE FUNCTION agentdb._is_agents(owner oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM pg_roles r WHERE (((pg_has_role(r.oid, 'agentdb_agent'::name, 'USAGE'::text) AND (NOT r.rolsuper)) OR (r.rolname IN (SELECT a.role_name FROM agentdb.agent a))) AND pg_has_role(r.oid, _is_agents.owner, 'MEMBER'::text))));
+
+
+
+COMMENT ON FUNCTION agentdb._is_agents(owner oid) IS 'Whether an agent can act as a role.';
+
+
+
+CREATE FUNCTION agentdb._agents_roles() RETURNS oid[]
+    LANGUAGE sql STABLE
+    RETURN ARRAY(SELECT r.oid FROM pg_roles r WHERE agentdb._is_agents(r.oid));
+
+
+
+COMMENT ON FUNCTION agentdb._agents_roles() IS 'The roles that an agent can act as.';
+
+
+
+CREATE FUNCTION agentdb._all_guarded(change bigint) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select not exists (
+    select from agentdb.change_row as r
+    where r.change_id = change
+      and not exists (
+        select from agentdb.guarded_table as g
+        where g.audit_target_id = r.audit_target_id)
+  );
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._all_guarded(change bigint) IS 'Whether agentdb_applier may write all tables of a change.';
+
+
+
+CREATE FUNCTION agentdb._apply(change bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_from bigint;
+  v_end record;
+begin
+  if not agentdb._begin_apply(change) then
+    return;
+  end if;
+  v_from := agentdb._audit_place();
+  select a.effects, a.problem into v_end
+  from agentdb._attempt(change, '{}', true, true,
+    (select c.effects from agentdb.change as c where c.change_id = change)) as a;
+  if v_end.problem is not null then
+    v_end.problem := v_end.problem
+      || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, true));
+  end if;
+  perform agentdb._end_apply(change, v_from, v_end.effects, v_end.problem);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._apply(change bigint) IS 'Applies an approved change on guarded tables as agentdb_applier.';
+
+
+
+CREATE FUNCTION agentdb._apply_as_caller(change bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_from bigint := agentdb._audit_place();
+  v_end record;
+begin
+  if not agentdb._begin_apply(change) then
+    return;
+  end if;
+  select a.effects, a.problem into v_end
+  from agentdb._attempt(change, '{}', false, true,
+    (select c.effects from agentdb.change as c where c.change_id = change)) as a;
+  if v_end.problem is not null then
+    v_end.problem := v_end.problem
+      || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, false));
+  end if;
+  perform agentdb._end_apply_as_caller(change, v_from, v_end.effects,
+    v_end.problem);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._apply_as_caller(change bigint) IS 'Applies an undo with the rights of the caller, where tables are not guarded.';
+
+
+
+CREATE FUNCTION agentdb._apply_path(change bigint) RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select concat_ws(', ', 'pg_catalog',
+    (
+      select string_agg(quote_ident(n.nspname), ', ' order by n.nspname = 'public')
+      from pg_namespace as n
+      where (n.nspname = 'public' or n.oid in (
+          select c.relnamespace
+          from agentdb.change_table as t
+          join pg_class as c on c.oid = t.table_oid
+          where t.change_id = _apply_path.change))
+        and not exists (
+          select from agentdb.agent as a
+          join pg_roles as r on r.rolname = a.role_name
+          where has_schema_privilege(r.oid, n.oid, 'create'))
+    ), 'pg_temp');
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._apply_path(change bigint) IS 'The search path under which a change is applied.';
+
+
+
+CREATE FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_former bigint;
+  v_state text;
+  v_message text;
+  v_detail text;
+  v_constraint text;
+begin
+  begin
+    if as_applier then
+      insert into agentdb.change_pass (change_id) values (change)
+      on conflict on constraint change_pass_pkey do nothing;
+      foreach v_former in array basis loop
+        perform agentdb._perform_as_applier(v_former);
+      end loop;
+      effects := agentdb._perform_as_applier(change);
+      delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
+    else
+      effects := agentdb._perform(change);
+    end if;
+    if keep and exists (
+      select from jsonb_each_text(effects) as e
+      where e.value::bigint > coalesce((allowed ->> e.key)::bigint, 0)
+    ) then
+      raise exception 'it would now write more than was reviewed: %', effects
+        using errcode = 'ZA052';
+    elsif not keep then
+      raise exception using errcode = 'ZZ999', message = 'tried';
+    end if;
+  exception
+    when sqlstate 'ZZ999' then
+      null;
+    when lock_not_available or deadlock_detected or serialization_failure
+      or sqlstate 'ZA040' or sqlstate 'ZA041' then
+      raise;
+    when others then
+      get stacked diagnostics
+        v_state = returned_sqlstate,
+        v_message = message_text,
+        v_detail = pg_exception_detail,
+        v_constraint = constraint_name;
+      problem := jsonb_build_object('sqlstate', v_state, 'message', v_message,
+        'detail', v_detail, 'constraint', v_constraint);
+  end;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) IS 'Applies a change, after those it builds on, and keeps it or rolls back: what it wrote, or why it would fail.';
+
+
+
+CREATE FUNCTION agentdb._audit_place() RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select case when s.is_called then s.last_value else 0 end
+  from agentdb.audit_log_audit_log_id_seq as s;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._audit_place() IS 'The last number that the audit log has given.';
+
+
 
 CREATE FUNCTION agentdb._audited_name(relation text) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -468,9 +805,120 @@ END;
 COMMENT ON FUNCTION agentdb._base_type(type oid) IS 'The type that a domain is made of, in the end; any other type itself.';
 
 
-SET default_tablespace = '';
 
-SET default_table_access_method = heap;
+CREATE FUNCTION agentdb._basis(change bigint) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with recursive basis (change_id) as (
+    select r.builds_on
+    from agentdb.change_row as r
+    where r.change_id = _basis.change and r.builds_on is not null
+    union
+    select unnest(c.builds_on)
+    from basis as b
+    join agentdb.change as c on c.change_id = b.change_id
+  )
+  select coalesce(array_agg(b.change_id order by b.change_id), '{}')
+  from basis as b
+  join agentdb.change as c on c.change_id = b.change_id
+  where c.state in ('pending', 'approved');
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._basis(change bigint) IS 'The undecided changes that a change builds on, the oldest first.';
+
+
+
+CREATE FUNCTION agentdb._begin_apply(change bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_change agentdb.change;
+  v_former text[];
+  v_fault text;
+begin
+  select c.* into v_change
+  from agentdb.change as c where c.change_id = change for no key update;
+  if v_change.state is distinct from 'approved' then
+    perform agentdb._refuse_state(change, v_change.state, 'approved');
+  elsif v_change.run_id is not null then
+    perform agentdb._check_write(v_change.run_id, v_change.agent_id);
+  end if;
+  if v_change.expires_at <= clock_timestamp() then
+    perform agentdb._close_change(change, 'expired');
+    return false;
+  elsif agentdb._change_digest(change) is distinct from v_change.digest then
+    perform agentdb._refuse_altered(change);
+  end if;
+  select array_agg(distinct c.state) into v_former
+  from agentdb.change as c
+  where c.change_id = any (v_change.builds_on) and c.state <> 'applied';
+  if v_former && '{open,pending,approved}' then
+    return false;
+  elsif v_former is not null then
+    v_fault := format('it builds on change %s, which was not applied',
+      array_to_string(v_change.builds_on, ', '));
+  end if;
+  v_fault := coalesce(v_fault, agentdb._change_fault(change));
+  if v_fault is not null then
+    perform agentdb._close_change(change, 'conflict',
+      jsonb_build_object('sqlstate', 'ZA051', 'message', v_fault));
+  end if;
+  return v_fault is null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._begin_apply(change bigint) IS 'Locks an approved change and looks whether it can be applied now; raises ZA040, ZA041, ZA053 or ZA054.';
+
+
+
+CREATE FUNCTION agentdb._begin_decision(change bigint, decision text, digest text, comment text) RETURNS boolean
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_change agentdb.change;
+  v_reviewer record;
+begin
+  select c.* into v_change
+  from agentdb.change as c where c.change_id = change for no key update;
+  if not found then
+    perform agentdb._refuse_state(change, null, null);
+  end if;
+  select r.* into v_reviewer from agentdb._reviewer(change) as r;
+  if v_change.state <> 'pending' then
+    perform agentdb._refuse_state(change, v_change.state, 'pending');
+  elsif v_change.expires_at <= clock_timestamp() then
+    perform agentdb._close_change(change, 'expired');
+    return false;
+  elsif decision = 'approve' and (digest is distinct from v_change.digest
+    or agentdb._change_digest(change) is distinct from v_change.digest) then
+    perform agentdb._refuse_altered(change);
+  end if;
+  insert into agentdb.change_decision (
+    change_id, agent_id, run_id, decision, digest, comment
+  )
+  values (
+    change, v_reviewer.agent_id, v_reviewer.run_id, decision, v_change.digest,
+    case when comment is not null then agentdb._check_said(comment, 'comment') end
+  );
+  return true;
+exception when unique_violation then
+  raise exception '% has approved change % already', session_user, change
+    using errcode = 'ZA055', hint = 'Somebody else gives the next approval.';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._begin_decision(change bigint, decision text, digest text, comment text) IS 'Writes down a decision; raises ZA004, ZA006, ZA053, ZA054 or ZA055.';
+
 
 
 CREATE TABLE agentdb.audit_target (
@@ -619,18 +1067,46 @@ CREATE TABLE agentdb.policy (
     description text NOT NULL,
     max_open_runs integer DEFAULT 20 NOT NULL,
     abandon_after interval DEFAULT '1 day'::interval NOT NULL,
-    token_rate_per_hour bigint DEFAULT 1000000 NOT NULL,
-    token_rate_factor double precision DEFAULT 3 NOT NULL,
+    cached_input_weight double precision DEFAULT 0.1 NOT NULL,
+    output_weight double precision DEFAULT 4 NOT NULL,
+    token_rate_margin double precision DEFAULT 1.3 NOT NULL,
+    token_rate_per_hour bigint DEFAULT 4000000,
+    token_rate_quantile double precision DEFAULT 0.99,
+    token_rate_margin_few double precision DEFAULT 2 NOT NULL,
+    token_rate_floor bigint DEFAULT 150000 NOT NULL,
+    token_rate_warm_up_days integer DEFAULT 5 NOT NULL,
+    token_rate_warm_up_cap bigint DEFAULT 3000000 NOT NULL,
+    token_rate_unusual_hour bigint DEFAULT 100000,
+    token_rate_regular_hours integer DEFAULT 12 NOT NULL,
+    token_rate_clear double precision DEFAULT 0.8 NOT NULL,
+    token_rate_factor double precision,
     token_rate_window interval DEFAULT '00:30:00'::interval NOT NULL,
-    token_rate_baseline interval DEFAULT '7 days'::interval NOT NULL,
+    token_rate_baseline interval DEFAULT '14 days'::interval NOT NULL,
     token_rate_min_history interval DEFAULT '1 day'::interval NOT NULL,
-    token_rate_floor bigint DEFAULT 10000 NOT NULL,
     no_progress_after interval DEFAULT '00:15:00'::interval NOT NULL,
-    repeated_tool_call_count integer DEFAULT 5 NOT NULL,
+    max_long_call interval DEFAULT '04:00:00'::interval NOT NULL,
+    silent_loop_same integer DEFAULT 5 NOT NULL,
+    silent_loop_same_critical integer DEFAULT 8 NOT NULL,
+    silent_loop_window interval DEFAULT '02:00:00'::interval,
+    silent_loop_calls integer DEFAULT 200 NOT NULL,
+    silent_loop_poll integer DEFAULT 15 NOT NULL,
+    silent_loop_poll_critical integer DEFAULT 30 NOT NULL,
+    silent_loop_failures integer DEFAULT 5 NOT NULL,
+    silent_loop_failures_critical integer DEFAULT 8 NOT NULL,
+    silent_loop_results integer DEFAULT 6 NOT NULL,
+    silent_loop_result_size integer DEFAULT 200 NOT NULL,
+    silent_loop_cosmetic integer DEFAULT 30 NOT NULL,
+    silent_loop_laps integer DEFAULT 3 NOT NULL,
+    silent_loop_diversity_calls integer DEFAULT 10 NOT NULL,
+    silent_loop_diversity double precision DEFAULT 0.34 NOT NULL,
+    silent_loop_model_calls integer DEFAULT 20 NOT NULL,
+    repeated_tool_call_count integer,
     repeated_tool_call_window interval DEFAULT '00:10:00'::interval NOT NULL,
-    tool_errors_count integer DEFAULT 3 NOT NULL,
+    tool_errors_count integer DEFAULT 5 NOT NULL,
     tool_errors_share double precision DEFAULT 0.5 NOT NULL,
+    tool_errors_sigma double precision DEFAULT 3,
     tool_errors_window interval DEFAULT '00:10:00'::interval NOT NULL,
+    tool_errors_baseline interval DEFAULT '14 days'::interval NOT NULL,
     conversation_budget_tokens bigint DEFAULT 500000 NOT NULL,
     conversation_budget_cost double precision,
     run_budget_tokens bigint,
@@ -640,6 +1116,8 @@ CREATE TABLE agentdb.policy (
     budget_low_share double precision DEFAULT 0.8 NOT NULL,
     reservation_ttl interval DEFAULT '00:10:00'::interval NOT NULL,
     context_jump_factor double precision DEFAULT 3 NOT NULL,
+    context_jump_tokens bigint DEFAULT 6000,
+    context_jump_growth double precision DEFAULT 1.25 NOT NULL,
     context_jump_floor bigint DEFAULT 20000 NOT NULL,
     context_jump_window interval DEFAULT '00:10:00'::interval NOT NULL,
     large_tool_result_size bigint DEFAULT 100000 NOT NULL,
@@ -659,19 +1137,30 @@ CREATE TABLE agentdb.policy (
     unattributed_write_window interval DEFAULT '01:00:00'::interval NOT NULL,
     blast_radius_rows integer DEFAULT 1000 NOT NULL,
     blast_radius_window interval DEFAULT '01:00:00'::interval NOT NULL,
+    max_pending_changes integer DEFAULT 100 NOT NULL,
+    max_change_rows integer DEFAULT 10000 NOT NULL,
+    change_waiting_after interval DEFAULT '01:00:00'::interval NOT NULL,
+    change_expiring_before interval DEFAULT '02:00:00'::interval NOT NULL,
+    change_conflict_window interval DEFAULT '1 day'::interval NOT NULL,
+    tool_diff_window interval DEFAULT '00:10:00'::interval NOT NULL,
+    unknown_tool_critical integer DEFAULT 3 NOT NULL,
+    unknown_tool_window interval DEFAULT '01:00:00'::interval NOT NULL,
     max_claims integer DEFAULT 1000 NOT NULL,
     verify_within interval DEFAULT '00:10:00'::interval NOT NULL,
     claim_window interval DEFAULT '01:00:00'::interval NOT NULL,
     log_retention interval DEFAULT '30 days'::interval NOT NULL,
     audit_retention interval DEFAULT '90 days'::interval NOT NULL,
     CONSTRAINT policy_audit_check CHECK (((blast_radius_rows > 0) AND ((blast_radius_window >= '00:00:01'::interval) AND (blast_radius_window <= '1 day'::interval)) AND ((unattributed_write_window >= '00:00:01'::interval) AND (unattributed_write_window <= '1 day'::interval)))),
-    CONSTRAINT policy_budgets_check CHECK (((run_budget_tokens > 0) AND (agent_day_budget_tokens > 0) AND (conversation_budget_cost > (0)::double precision) AND (conversation_budget_cost <= (1000000000)::double precision) AND (run_budget_cost > (0)::double precision) AND (run_budget_cost <= (1000000000)::double precision) AND (agent_day_budget_cost > (0)::double precision) AND (agent_day_budget_cost <= (1000000000)::double precision) AND ((budget_low_share >= (0.01)::double precision) AND (budget_low_share <= (1)::double precision)) AND ((reservation_ttl >= '00:00:10'::interval) AND (reservation_ttl <= '1 day'::interval)) AND (context_jump_factor > (1)::double precision) AND (context_jump_factor < 'Infinity'::double precision) AND (context_jump_floor >= 0) AND ((context_jump_window >= '00:00:01'::interval) AND (context_jump_window <= '1 day'::interval)) AND (large_tool_result_size > 0) AND ((large_tool_result_window >= '00:00:01'::interval) AND (large_tool_result_window <= '1 day'::interval)))),
-    CONSTRAINT policy_claims_check CHECK ((((max_claims >= 1) AND (max_claims <= 100000)) AND ((verify_within >= '00:00:01'::interval) AND (verify_within <= '1 day'::interval)) AND ((claim_window >= '00:00:01'::interval) AND (claim_window <= '7 days'::interval)))),
-    CONSTRAINT policy_counts_check CHECK ((((max_open_runs >= 1) AND (max_open_runs <= 10000)) AND (token_rate_per_hour > 0) AND (token_rate_floor >= 0) AND (repeated_tool_call_count > 0) AND (tool_errors_count > 0) AND (conversation_budget_tokens > 0) AND ((max_locks >= 1) AND (max_locks <= 10000)) AND (lock_contention_count > 0) AND (schedule_blocked_count > 0))),
-    CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND ((max_hold >= '00:01:00'::interval) AND (max_hold <= '30 days'::interval)) AND ((max_transaction >= '00:00:01'::interval) AND (max_transaction <= '30 days'::interval)) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval) AND (audit_retention >= '2 days'::interval))),
+    CONSTRAINT policy_budgets_check CHECK (((run_budget_tokens > 0) AND (agent_day_budget_tokens > 0) AND (conversation_budget_cost > (0)::double precision) AND (conversation_budget_cost <= (1000000000)::double precision) AND (run_budget_cost > (0)::double precision) AND (run_budget_cost <= (1000000000)::double precision) AND (agent_day_budget_cost > (0)::double precision) AND (agent_day_budget_cost <= (1000000000)::double precision) AND ((budget_low_share >= (0.01)::double precision) AND (budget_low_share <= (1)::double precision)) AND ((reservation_ttl >= '00:00:10'::interval) AND (reservation_ttl <= '1 day'::interval)) AND (context_jump_factor > (1)::double precision) AND (context_jump_factor < 'Infinity'::double precision) AND (context_jump_tokens > 0) AND (context_jump_growth > (1)::double precision) AND (context_jump_growth < 'Infinity'::double precision) AND (context_jump_floor >= 0) AND ((context_jump_window >= '00:00:01'::interval) AND (context_jump_window <= '1 day'::interval)) AND (large_tool_result_size > 0) AND ((large_tool_result_window >= '00:00:01'::interval) AND (large_tool_result_window <= '1 day'::interval)))),
+    CONSTRAINT policy_change_check CHECK ((((max_pending_changes >= 1) AND (max_pending_changes <= 10000)) AND ((max_change_rows >= 1) AND (max_change_rows <= 1000000)) AND (change_waiting_after > '00:00:00'::interval) AND (change_expiring_before >= '00:00:00'::interval) AND ((change_conflict_window >= '00:00:01'::interval) AND (change_conflict_window <= '31 days'::interval)))),
+    CONSTRAINT policy_claims_check CHECK ((((max_claims >= 1) AND (max_claims <= 100000)) AND ((verify_within >= '00:00:01'::interval) AND (verify_within <= '1 day'::interval)) AND ((claim_window >= '00:00:01'::interval) AND (claim_window <= '7 days'::interval)) AND ((tool_diff_window >= '00:00:10'::interval) AND (tool_diff_window <= '1 day'::interval)) AND (unknown_tool_critical > 0) AND ((unknown_tool_window >= '00:00:01'::interval) AND (unknown_tool_window <= '7 days'::interval)))),
+    CONSTRAINT policy_counts_check CHECK ((((max_open_runs >= 1) AND (max_open_runs <= 10000)) AND (token_rate_per_hour > 0) AND (token_rate_floor >= 0) AND ((token_rate_warm_up_days >= 0) AND (token_rate_warm_up_days <= 31)) AND (token_rate_warm_up_cap > 0) AND (token_rate_unusual_hour > 0) AND ((token_rate_regular_hours >= 0) AND (token_rate_regular_hours <= 24)) AND (repeated_tool_call_count > 0) AND (tool_errors_count > 0) AND (conversation_budget_tokens > 0) AND ((max_locks >= 1) AND (max_locks <= 10000)) AND (lock_contention_count > 0) AND (schedule_blocked_count > 0))),
+    CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (max_long_call >= '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND ((max_hold >= '00:01:00'::interval) AND (max_hold <= '30 days'::interval)) AND ((max_transaction >= '00:00:01'::interval) AND (max_transaction <= '30 days'::interval)) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval) AND (audit_retention >= '2 days'::interval))),
     CONSTRAINT policy_policy_name_check CHECK ((policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
-    CONSTRAINT policy_ratios_check CHECK (((token_rate_factor > (1)::double precision) AND (token_rate_factor < 'Infinity'::double precision) AND ((tool_errors_share >= (0)::double precision) AND (tool_errors_share <= (1)::double precision)))),
-    CONSTRAINT policy_windows_check CHECK ((((token_rate_window >= '00:01:00'::interval) AND (token_rate_window <= '1 day'::interval)) AND ((token_rate_baseline >= '1 day'::interval) AND (token_rate_baseline <= '31 days'::interval)) AND ((repeated_tool_call_window >= '00:00:01'::interval) AND (repeated_tool_call_window <= '1 day'::interval)) AND ((tool_errors_window >= '00:00:01'::interval) AND (tool_errors_window <= '1 day'::interval)) AND ((lock_contention_window >= '00:01:00'::interval) AND (lock_contention_window <= '1 day'::interval))))
+    CONSTRAINT policy_ratios_check CHECK (((token_rate_factor > (1)::double precision) AND (token_rate_factor < 'Infinity'::double precision) AND ((tool_errors_share >= (0)::double precision) AND (tool_errors_share <= (1)::double precision)) AND ((tool_errors_sigma >= (0)::double precision) AND (tool_errors_sigma <= (100)::double precision)) AND ((cached_input_weight >= (0)::double precision) AND (cached_input_weight <= (1000)::double precision)) AND ((output_weight >= (0)::double precision) AND (output_weight <= (1000)::double precision)) AND ((token_rate_quantile >= (0.5)::double precision) AND (token_rate_quantile <= (1)::double precision)) AND ((token_rate_margin >= (1)::double precision) AND (token_rate_margin <= (1000)::double precision)) AND ((token_rate_margin_few >= (1)::double precision) AND (token_rate_margin_few <= (1000)::double precision)) AND ((token_rate_clear >= (0.1)::double precision) AND (token_rate_clear <= (1)::double precision)) AND ((silent_loop_diversity >= (0)::double precision) AND (silent_loop_diversity <= (1)::double precision)))),
+    CONSTRAINT policy_silent_loop_check CHECK ((((silent_loop_window >= '00:01:00'::interval) AND (silent_loop_window <= '1 day'::interval)) AND ((silent_loop_calls >= 20) AND (silent_loop_calls <= 10000)) AND ((silent_loop_same >= 2) AND (silent_loop_same <= silent_loop_same_critical)) AND ((silent_loop_poll >= 2) AND (silent_loop_poll <= silent_loop_poll_critical)) AND ((silent_loop_failures >= 2) AND (silent_loop_failures <= silent_loop_failures_critical)) AND (silent_loop_results > 1) AND (silent_loop_result_size > 0) AND (silent_loop_cosmetic > 1) AND ((silent_loop_laps >= 2) AND (silent_loop_laps <= 20)) AND (silent_loop_diversity_calls > 1) AND (silent_loop_model_calls > 1))),
+    CONSTRAINT policy_token_rate_quantile_check CHECK (((token_rate_quantile IS NULL) OR (token_rate_window = '00:30:00'::interval))),
+    CONSTRAINT policy_windows_check CHECK ((((token_rate_window >= '00:01:00'::interval) AND (token_rate_window <= '1 day'::interval)) AND ((token_rate_baseline >= '1 day'::interval) AND (token_rate_baseline <= '31 days'::interval)) AND ((tool_errors_baseline >= '1 day'::interval) AND (tool_errors_baseline <= '31 days'::interval)) AND ((repeated_tool_call_window >= '00:00:01'::interval) AND (repeated_tool_call_window <= '1 day'::interval)) AND ((tool_errors_window >= '00:00:01'::interval) AND (tool_errors_window <= '1 day'::interval)) AND ((lock_contention_window >= '00:01:00'::interval) AND (lock_contention_window <= '1 day'::interval))))
 );
 
 
@@ -688,35 +1177,139 @@ COMMENT ON COLUMN agentdb.policy.abandon_after IS 'A run that logs nothing for t
 
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_per_hour IS 'Rule token_rate: tokens (input, cached input and output) an agent may use in an hour.';
+COMMENT ON COLUMN agentdb.policy.cached_input_weight IS 'What a cached input token counts against an uncached one: providers'' price lists take a tenth.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_factor IS 'Rule token_rate: how many times its average window an agent may use in a window.';
+COMMENT ON COLUMN agentdb.policy.output_weight IS 'What an output token counts against an input token: price lists take 4 to 5 times.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_window IS 'Rule token_rate: the window that is compared with the average.';
+COMMENT ON COLUMN agentdb.policy.token_rate_margin IS 'Rule token_rate: how many times that half hour is an anomaly; the bench has less than one false page in 10 agent-weeks.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_baseline IS 'Rule token_rate: how far back the average looks.';
+COMMENT ON COLUMN agentdb.policy.token_rate_per_hour IS 'Rule token_rate: the ceiling, in weighted tokens an hour; NULL is none; above the busiest hour of the simulated agents.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_min_history IS 'Rule token_rate: how old an agent''s first tokens must be before it has an average.';
+COMMENT ON COLUMN agentdb.policy.token_rate_quantile IS 'Rule token_rate: which of its own active half hours an agent is compared with; NULL is no anomaly; the highest where it has fewer than 200, of which no quantile can be told.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.token_rate_floor IS 'Rule token_rate: windows below this many tokens are never an anomaly.';
+COMMENT ON COLUMN agentdb.policy.token_rate_margin_few IS 'Rule token_rate: the same where an agent has fewer than 200 active half hours: the highest of few is chance, and 1.5 times it comes by itself.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.no_progress_after IS 'Rule no_progress: how long an open run may reach no step.';
+COMMENT ON COLUMN agentdb.policy.token_rate_floor IS 'Rule token_rate: half hours below this many weighted tokens are never an anomaly: they cost less than the page.';
 
 
 
-COMMENT ON COLUMN agentdb.policy.repeated_tool_call_count IS 'Rule repeated_tool_call: how many calls of one tool a run may make in the window.';
+COMMENT ON COLUMN agentdb.policy.token_rate_warm_up_days IS 'Rule token_rate: on how many days an agent must have been active before it has a normal: a working week.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_warm_up_cap IS 'Rule token_rate: weighted tokens in half an hour that an agent without a normal may use.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_unusual_hour IS 'Rule token_rate: weighted tokens in half an hour that are an anomaly at an hour of the week never active before; NULL is none; below what an overnight runaway takes.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_regular_hours IS 'Rule token_rate: an agent active at more hours of the day than this keeps no hours, and none is unusual; batches that come when they come pass 20 within a week.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_clear IS 'Rule token_rate: a firing alert ends only below this share of its threshold, against flapping.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_factor IS 'Rules token_rate, input_spike: the playbook''s 3 times the average window; NULL is off, since idle hours make any average wrong.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_window IS 'Rules token_rate, input_spike: the window that is compared.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_baseline IS 'Rules token_rate, input_spike: how far back normal looks: two weeks hold two of each weekday.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.token_rate_min_history IS 'Rules token_rate, input_spike: how old an agent''s first tokens must be before it has an average.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.no_progress_after IS 'Rule no_progress: how long an open run may show no evidence of progress (the playbook''s 15 minutes); schedule.no_progress_after is an agent''s own.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_long_call IS 'Rule no_progress: the longest that a call in flight of a tool with tool.longest keeps it quiet.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_same IS 'Rule silent_loop: how many times the same call with the same result is a warning; agents in the field stop at 3 to 5, and three retries are normal.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_same_critical IS 'Rule silent_loop: how many times that is critical.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_window IS 'Rule silent_loop: how far back it looks at most: a call every 4 minutes is a loop too; NULL switches the rule off.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_calls IS 'Rule silent_loop: at how many of the latest calls of a run it looks at most.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_poll IS 'Rule silent_loop: the same as silent_loop_same for tools registered as polling.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_poll_critical IS 'Rule silent_loop: how many times that is critical.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_failures IS 'Rule silent_loop: how many failures in a row of one call, or of one tool, are a warning; none of the recorded runs that reached their goal has so many.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_failures_critical IS 'Rule silent_loop: how many are critical.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_results IS 'Rule silent_loop: for how many different arguments one and the same long result is a warning, such as a page that says you are a robot.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_result_size IS 'Rule silent_loop: from how many characters on an equal result is no coincidence; every insert may well say ok.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_cosmetic IS 'Rule silent_loop: how many calls whose arguments differ in numbers and ids only, with one result, are a warning; many, for a batch by number looks the same: tool.effect says that it is none.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_laps IS 'Rule silent_loop: how many laps of a cycle of 2 to 6 calls with the same results are a warning.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_diversity_calls IS 'Rule silent_loop: from how many calls on little diversity is critical.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_diversity IS 'Rule silent_loop: which share of different calls and results is little.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.silent_loop_model_calls IS 'Rule silent_loop: how many model calls without a tool call or evidence are a warning; the longest recorded stretch of a good run has fewer.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.repeated_tool_call_count IS 'Rule repeated_tool_call: how many calls of one tool a run may make in the window (the playbook''s 5); NULL is off, since 8 % of good runs make more.';
 
 
 
@@ -724,7 +1317,7 @@ COMMENT ON COLUMN agentdb.policy.repeated_tool_call_window IS 'Rule repeated_too
 
 
 
-COMMENT ON COLUMN agentdb.policy.tool_errors_count IS 'Rule tool_errors: from how many failed calls of a tool in the window on.';
+COMMENT ON COLUMN agentdb.policy.tool_errors_count IS 'Rule tool_errors: from how many failed calls of a tool in the window on; fewer say nothing about a rate.';
 
 
 
@@ -732,7 +1325,15 @@ COMMENT ON COLUMN agentdb.policy.tool_errors_share IS 'Rule tool_errors: from wh
 
 
 
+COMMENT ON COLUMN agentdb.policy.tool_errors_sigma IS 'Rule tool_errors: how many standard deviations above the tool''s own normal; NULL does not compare; 3 is one false page in 700 windows.';
+
+
+
 COMMENT ON COLUMN agentdb.policy.tool_errors_window IS 'Rule tool_errors: the window.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.tool_errors_baseline IS 'Rule tool_errors: how far back normal looks.';
 
 
 
@@ -769,6 +1370,14 @@ COMMENT ON COLUMN agentdb.policy.reservation_ttl IS 'How long a reservation that
 
 
 COMMENT ON COLUMN agentdb.policy.context_jump_factor IS 'Rule context_jump: how many times the prompt before it a prompt may be.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.context_jump_tokens IS 'Rule context_jump: by how many tokens a prompt may exceed the one before it; NULL is any number; in the recorded runs a large file read whole adds 7,000, all else less than 4,000.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.context_jump_growth IS 'Rule context_jump: how many times the prompt before it such a prompt must be, since long contexts grow in large steps.';
 
 
 
@@ -845,6 +1454,38 @@ COMMENT ON COLUMN agentdb.policy.blast_radius_rows IS 'Rule blast_radius: how ma
 
 
 COMMENT ON COLUMN agentdb.policy.blast_radius_window IS 'Rule blast_radius: how far back it looks.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_pending_changes IS 'How many changes an agent may have open, pending or approved at once.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_change_rows IS 'How many rows a change of an agent may have.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.change_waiting_after IS 'Rule change_waiting: how long a change may wait for its decision.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.change_expiring_before IS 'Rule change_expiring: how long before a change expires a person is told.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.change_conflict_window IS 'Rule change_conflict: how long a change that could not be applied is told.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.tool_diff_window IS 'Rules unbacked_tool_call and unannounced_write: how far back they look.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.unknown_tool_critical IS 'Rule unknown_tool: from how many made up calls on it is critical; one may be a slip.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.unknown_tool_window IS 'Rule unknown_tool: how far back it looks.';
 
 
 
@@ -997,28 +1638,6 @@ COMMENT ON FUNCTION agentdb._broken_seal() IS 'Seals that their rows, or the cha
 
 
 
-CREATE TABLE agentdb.agent (
-    agent_id bigint NOT NULL,
-    agent_name text NOT NULL,
-    role_name name NOT NULL,
-    pooled boolean NOT NULL,
-    policy_name text NOT NULL,
-    os_user text,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    registered_by name DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
-);
-
-
-
-COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
-
-
-
-COMMENT ON COLUMN agentdb.agent.os_user IS 'The operating system user that it runs as, where an operator has said so.';
-
-
-
 CREATE TABLE agentdb.budget_override (
     agent_id bigint NOT NULL,
     scope text NOT NULL,
@@ -1069,7 +1688,7 @@ CREATE TABLE agentdb.roll_up_state (
 
 
 
-COMMENT ON TABLE agentdb.roll_up_state IS 'The transaction below which run_activity and token_hour have counted everything.';
+COMMENT ON TABLE agentdb.roll_up_state IS 'The transaction below which the roll-ups have counted everything.';
 
 
 
@@ -1079,7 +1698,7 @@ CREATE FUNCTION agentdb._horizon() RETURNS xid8
 
 
 
-COMMENT ON FUNCTION agentdb._horizon() IS 'The transaction below which every event is counted in run_activity and token_hour.';
+COMMENT ON FUNCTION agentdb._horizon() IS 'The transaction below which every event is counted in the roll-ups.';
 
 
 
@@ -1157,7 +1776,10 @@ CREATE TABLE agentdb.run_activity (
     input_tokens bigint DEFAULT 0 NOT NULL,
     cached_input_tokens bigint DEFAULT 0 NOT NULL,
     output_tokens bigint DEFAULT 0 NOT NULL,
-    cost numeric DEFAULT 0 NOT NULL
+    cost numeric DEFAULT 0 NOT NULL,
+    evidence_at timestamp with time zone,
+    calls_since bigint DEFAULT 0 NOT NULL,
+    model_calls_since bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='70');
 
@@ -1167,9 +1789,21 @@ COMMENT ON TABLE agentdb.run_activity IS 'What the logs of a run add up to below
 
 
 
-CREATE TABLE agentdb.token_hour (
+COMMENT ON COLUMN agentdb.run_activity.evidence_at IS 'The last step that was new in the run, or audited write.';
+
+
+
+COMMENT ON COLUMN agentdb.run_activity.calls_since IS 'Tool calls since then.';
+
+
+
+COMMENT ON COLUMN agentdb.run_activity.model_calls_since IS 'Model calls since then and since the last tool call.';
+
+
+
+CREATE TABLE agentdb.token_half_hour (
     agent_id bigint NOT NULL,
-    hour_at timestamp with time zone NOT NULL,
+    half_hour_at timestamp with time zone NOT NULL,
     input_tokens bigint NOT NULL,
     cached_input_tokens bigint NOT NULL,
     output_tokens bigint NOT NULL,
@@ -1179,7 +1813,7 @@ WITH (fillfactor='70');
 
 
 
-COMMENT ON TABLE agentdb.token_hour IS 'Tokens of each agent a UTC hour, the history that averages are made of.';
+COMMENT ON TABLE agentdb.token_half_hour IS 'Tokens of each agent in half an hour, the history that normal is made of.';
 
 
 
@@ -1252,7 +1886,7 @@ CREATE FUNCTION agentdb._spent(run bigint, agent bigint, conversation text) RETU
              ((h.input_tokens + h.cached_input_tokens) + h.output_tokens),
              h.cost
             FROM (today d
-              JOIN agentdb.token_hour h ON (((h.agent_id = _spent.agent) AND (h.hour_at >= d.since))))
+              JOIN agentdb.token_half_hour h ON (((h.agent_id = _spent.agent) AND (h.half_hour_at >= d.since))))
          UNION ALL
           SELECT 'agent_day'::text,
              t.tokens,
@@ -1320,6 +1954,361 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._bury_notifications() IS 'Gives up notifications whose last attempt was never marked.';
+
+
+
+CREATE FUNCTION agentdb._signature(value text, volatile text[]) RETURNS bigint
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_text text := value;
+  v_rest bigint := 0;
+  v_pattern text;
+begin
+  if length(value) > 4000 then
+    v_text := left(value, 2000) || ' ' || right(value, 2000);
+    v_rest := hashtextextended(substr(value, 2001, length(value) - 4000), 0);
+  end if;
+  -- One after the other: as one pattern they take three times as long.
+  foreach v_pattern in array volatile loop
+    v_text := regexp_replace(v_text collate "C", v_pattern, '#', 'gi');
+  end loop;
+  return hashtextextended(v_text, v_rest);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._signature(value text, volatile text[]) IS 'Hash of a text without what matches any of the patterns.';
+
+
+
+CREATE FUNCTION agentdb._call_signature(tool text, args jsonb) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN agentdb._signature(concat_ws(' '::text, tool, (args)::text), ARRAY['"(request|req|trace|span|correlation|idempotency)[_-]?(id|key)": ("[^"]*"|\d+)'::text, '"(timestamp|ts|nonce|now|attempts?|retry|retries|try|iteration|request_?at)": ("[^"]*"|[\d.]+)'::text]);
+
+
+
+COMMENT ON FUNCTION agentdb._call_signature(tool text, args jsonb) IS 'The same for the same call: tool and arguments without request ids and counters.';
+
+
+
+CREATE FUNCTION agentdb._volatile() RETURNS text[]
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ARRAY['(\d{4}-\d\d-\d\d[t ])?\d\d:\d\d:\d\d([.,]\d+)?(z| ?[-+]\d\d:?\d\d)?'::text, '\d{4}-\d\d-\d\d[t ]\d\d:\d\dz?'::text, '\m[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\M'::text, '\m[0-9a-f]{16,}\M'::text, '\m1\d{9}(\.\d+|\d{3})?\M'::text, '\m\d+([.,]\d+)? ?(ns|us|ms|s|secs?|seconds?)\M'::text, '\m(attempts?|retry|retries|tries|try|iteration)["'' :=#_-]*\d+'::text, '\m(request|req|trace|span|correlation)[_-]?id["'' :=]+[\w.-]+'::text];
+
+
+
+COMMENT ON FUNCTION agentdb._volatile() IS 'Patterns of what differs between two results that say the same.';
+
+
+
+CREATE FUNCTION agentdb._step_signature(step text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN agentdb._signature(step, agentdb._volatile());
+
+
+
+COMMENT ON FUNCTION agentdb._step_signature(step text) IS 'The same for steps that say the same, whatever the attempt or the time in them.';
+
+
+
+CREATE TABLE agentdb.audit_log (
+    audit_log_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    transaction_at timestamp with time zone DEFAULT transaction_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    statement bigint NOT NULL,
+    audit_target_id integer NOT NULL,
+    operation text NOT NULL,
+    row_key jsonb,
+    old_values jsonb,
+    new_values jsonb,
+    session_role text NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    application_name text,
+    client_addr inet,
+    CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text])))
+)
+PARTITION BY RANGE (recorded_at);
+
+
+
+COMMENT ON TABLE agentdb.audit_log IS 'Every audited row that changed, what it was and who changed it; append-only, a partition a UTC day.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_log.old_values IS 'Only the changed columns of an update; (old_values ->> column)::type gives back a value exactly.';
+
+
+
+CREATE TABLE agentdb.progress_log (
+    progress_log_id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    step text NOT NULL,
+    details jsonb
+)
+PARTITION BY RANGE (recorded_at);
+
+
+
+COMMENT ON TABLE agentdb.progress_log IS 'Steps that agents say they reached; append-only, a partition a UTC day.';
+
+
+
+CREATE FUNCTION agentdb._evidence_in_logs(run bigint, since timestamp with time zone, as_of timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN GREATEST((SELECT max(f.at) AS max FROM (SELECT min(p.recorded_at) AS at FROM agentdb.progress_log p WHERE ((p.run_id = _evidence_in_logs.run) AND ((p.recorded_at >= _evidence_in_logs.since) AND (p.recorded_at <= _evidence_in_logs.as_of))) GROUP BY (agentdb._step_signature(p.step))) f), (SELECT max(l.recorded_at) AS max FROM agentdb.audit_log l WHERE ((l.run_id = _evidence_in_logs.run) AND ((l.recorded_at >= _evidence_in_logs.since) AND (l.recorded_at <= _evidence_in_logs.as_of)))));
+
+
+
+COMMENT ON FUNCTION agentdb._evidence_in_logs(run bigint, since timestamp with time zone, as_of timestamp with time zone) IS 'The last evidence of a run before a moment of the past, from the logs themselves.';
+
+
+
+CREATE TABLE agentdb.run_step (
+    run_id bigint NOT NULL,
+    step_signature bigint NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.run_step IS 'Which steps a run has logged, so that a label repeated is no progress.';
+
+
+
+CREATE FUNCTION agentdb._evidence_tail(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, at timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT l.run_id,
+     min(l.recorded_at) AS min
+    FROM agentdb.progress_log l
+   WHERE ((l.xid >= agentdb._horizon()) AND (l.recorded_at <= _evidence_tail.as_of) AND (NOT (EXISTS ( SELECT
+            FROM agentdb.run_step s
+           WHERE ((s.run_id = l.run_id) AND (s.step_signature = agentdb._step_signature(l.step)))))))
+   GROUP BY l.run_id, (agentdb._step_signature(l.step))
+ UNION ALL
+  SELECT l.run_id,
+     max(l.recorded_at) AS max
+    FROM agentdb.audit_log l
+   WHERE ((l.xid >= agentdb._horizon()) AND (l.recorded_at <= _evidence_tail.as_of) AND (l.run_id IS NOT NULL))
+   GROUP BY l.run_id;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._evidence_tail(as_of timestamp with time zone) IS 'Evidence above the horizon of the roll-up, up to a moment.';
+
+
+
+CREATE TABLE agentdb.run_stop (
+    run_id bigint NOT NULL,
+    kind text NOT NULL,
+    reason text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stopped_by name DEFAULT SESSION_USER NOT NULL,
+    drained_at timestamp with time zone,
+    CONSTRAINT run_stop_kind_check CHECK ((kind = ANY (ARRAY['paused'::text, 'killed'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.run_stop IS 'Runs that were stopped: paused until resumed, or killed for good.';
+
+
+
+CREATE FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM agentdb.run_stop s WHERE ((s.run_id = _is_paused.run) AND (s.stopped_at <= _is_paused.as_of))));
+
+
+
+COMMENT ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) IS 'Tells whether a run had been stopped by a moment.';
+
+
+
+CREATE FUNCTION agentdb._working_run(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, agent_id bigint, since timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT r.run_id,
+     r.agent_id,
+     GREATEST(r.started_at, r.held_until_at, t.at,
+         CASE
+             WHEN (a.evidence_at > _working_run.as_of) THEN agentdb._evidence_in_logs(r.run_id, r.started_at, _working_run.as_of)
+             ELSE a.evidence_at
+         END) AS "greatest"
+    FROM ((( SELECT o.run_id,
+             o.agent_id,
+             o.started_at,
+             o.held_until_at
+            FROM agentdb.run o
+           WHERE (o.ended_at IS NULL)
+         UNION ALL
+          SELECT o.run_id,
+             o.agent_id,
+             o.started_at,
+             o.held_until_at
+            FROM agentdb.run o
+           WHERE (o.ended_at > _working_run.as_of)) r
+      LEFT JOIN agentdb.run_activity a ON ((a.run_id = r.run_id)))
+      LEFT JOIN ( SELECT e.run_id,
+             max(e.at) AS at
+            FROM agentdb._evidence_tail(_working_run.as_of) e(run_id, at)
+           GROUP BY e.run_id) t ON ((t.run_id = r.run_id)))
+   WHERE ((r.started_at <= _working_run.as_of) AND ((r.held_until_at IS NULL) OR (r.held_until_at < _working_run.as_of)) AND (NOT agentdb._is_paused(r.run_id, _working_run.as_of)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._working_run(as_of timestamp with time zone) IS 'The runs that ought to get somewhere at a moment, and since when nothing shows that they did.';
+
+
+
+CREATE TABLE agentdb.tool (
+    tool_name text NOT NULL,
+    effect boolean DEFAULT false NOT NULL,
+    poll boolean DEFAULT false NOT NULL,
+    longest interval,
+    server text,
+    input_schema jsonb,
+    writes jsonb,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT tool_longest_check CHECK ((longest > '00:00:00'::interval)),
+    CONSTRAINT tool_writes_check CHECK ((jsonb_typeof(writes) = 'array'::text))
+);
+
+
+
+COMMENT ON TABLE agentdb.tool IS 'What is known of tools by name, so that rules judge their calls rightly.';
+
+
+
+COMMENT ON COLUMN agentdb.tool.effect IS 'Whether each call with other arguments does something else, such as sending a mail.';
+
+
+
+COMMENT ON COLUMN agentdb.tool.poll IS 'Whether asking again and again is its job.';
+
+
+
+COMMENT ON COLUMN agentdb.tool.longest IS 'How long a call may take: until then a run that waits for it is not stuck.';
+
+
+
+COMMENT ON COLUMN agentdb.tool.server IS 'Where it runs, such as the name of an MCP server.';
+
+
+
+COMMENT ON COLUMN agentdb.tool.input_schema IS 'JSON Schema of its arguments; calls that break it are faulty.';
+
+
+
+COMMENT ON COLUMN agentdb.tool.writes IS 'What it does to tables: [{"table": …, "operation": …}]; without operation any.';
+
+
+
+CREATE TABLE agentdb.tool_call_log (
+    tool_call_log_id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    tool text NOT NULL,
+    args jsonb,
+    ok boolean NOT NULL,
+    error text,
+    result_size bigint,
+    duration interval,
+    call_id text,
+    call_signature bigint,
+    shape_signature bigint,
+    result_signature bigint,
+    CONSTRAINT tool_call_log_result_size_check CHECK ((result_size >= 0))
+)
+PARTITION BY RANGE (recorded_at);
+
+
+
+COMMENT ON TABLE agentdb.tool_call_log IS 'Finished tool calls; append-only, a partition a UTC day.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_call_log.call_signature IS 'Hash of tool and arguments without request ids and counters.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_call_log.shape_signature IS 'Hash of tool and arguments without anything volatile and without numbers.';
+
+
+
+COMMENT ON COLUMN agentdb.tool_call_log.result_signature IS 'Hash of what the call returned without what is volatile; NULL where nobody told.';
+
+
+
+CREATE FUNCTION agentdb._call_since(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, policy_name text, tool_call_log_id bigint, place bigint, tool text, recorded_at timestamp with time zone, ok boolean, call bigint, shape bigint, result bigint, known boolean, large boolean, poll boolean, effect boolean)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH tail AS (
+          SELECT l_1.run_id,
+             count(*) AS calls
+            FROM agentdb.tool_call_log l_1
+           WHERE (l_1.xid >= agentdb._horizon())
+           GROUP BY l_1.run_id
+         )
+  SELECT w.run_id,
+     p.policy_name,
+     l.tool_call_log_id,
+     l.place,
+     l.tool,
+     l.recorded_at,
+     l.ok,
+     l.call_signature,
+     l.shape_signature,
+     COALESCE(l.result_signature, l.result_size, ('-1'::integer)::bigint) AS "coalesce",
+     (l.result_signature IS NOT NULL),
+     (l.ok AND (COALESCE(l.result_size, (0)::bigint) >= p.silent_loop_result_size)),
+     COALESCE(t.poll, false) AS "coalesce",
+     COALESCE(t.effect, false) AS "coalesce"
+    FROM ((((((agentdb._working_run(_call_since.as_of) w(run_id, agent_id, since)
+      JOIN agentdb.agent a ON ((a.agent_id = w.agent_id)))
+      JOIN agentdb.policy p ON (((p.policy_name = a.policy_name) AND (p.silent_loop_window IS NOT NULL))))
+      LEFT JOIN agentdb.run_activity v ON ((v.run_id = w.run_id)))
+      LEFT JOIN tail n ON ((n.run_id = w.run_id)))
+      CROSS JOIN LATERAL ( SELECT c.tool_call_log_id,
+             c.recorded_at,
+             c.tool,
+             c.ok,
+             c.result_size,
+             c.call_signature,
+             c.shape_signature,
+             c.result_signature,
+             row_number() OVER (ORDER BY c.tool_call_log_id DESC) AS place
+            FROM agentdb.tool_call_log c
+           WHERE ((c.run_id = w.run_id) AND (c.recorded_at > GREATEST(w.since, (_call_since.as_of - p.silent_loop_window))) AND (c.recorded_at <= _call_since.as_of))
+           ORDER BY c.tool_call_log_id DESC
+          LIMIT p.silent_loop_calls) l)
+      LEFT JOIN agentdb.tool t ON ((t.tool_name = l.tool)))
+   WHERE (((COALESCE(v.calls_since, (0)::bigint) + COALESCE(n.calls, (0)::bigint)) >= LEAST(p.silent_loop_same, p.silent_loop_failures)) OR (GREATEST(v.last_tool_call_at, v.evidence_at) > _call_since.as_of));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._call_since(as_of timestamp with time zone) IS 'The calls of each working run since its last evidence, place 1 the latest, where they are enough to be a loop.';
+
+
+
+CREATE FUNCTION agentdb._calls_of(annotations jsonb) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE
+    RETURN ARRAY(SELECT ((c.id)::text)::bigint AS id FROM jsonb_path_query(_calls_of.annotations, '$."calls"[*]'::jsonpath) c(id) WHERE ((c.id)::text ~ '^[0-9]{1,18}$'::text));
+
+
+
+COMMENT ON FUNCTION agentdb._calls_of(annotations jsonb) IS 'The rows of tool_call_log that an alert''s annotations name.';
 
 
 
@@ -1555,6 +2544,203 @@ COMMENT ON FUNCTION agentdb._capture_truncate() IS 'Trigger function: records th
 
 
 
+CREATE FUNCTION agentdb._change_digest(change bigint) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select encode(sha256(
+      convert_to(concat_ws('|', c.change_id, c.kind, c.proposed_by, c.reason,
+        (
+          select string_agg(concat_ws(' ', t.audit_target_id, t.table_oid,
+            t.table_name, t.layout), ',' order by t.audit_target_id)
+          from agentdb.change_table as t where t.change_id = c.change_id
+        )), 'UTF8')
+      -- In pieces, for a text ends at 1 GB.
+      || coalesce((
+        select string_agg(p.piece, '' order by p.place)
+        from (
+          select r.place / 1000 as place,
+            sha256(convert_to(string_agg(
+              concat(r.audit_target_id, r.operation, r.row_key::text, '|',
+                coalesce(r.new_values::text, '~'), '|',
+                coalesce(r.expected::text, '~')),
+              E'\n' order by r.place), 'UTF8')) as piece
+          from agentdb.change_row as r
+          where r.change_id = c.change_id
+          group by 1
+        ) as p
+      ), '')
+    ), 'hex')
+  from agentdb.change as c
+  where c.change_id = _change_digest.change;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._change_digest(change bigint) IS 'SHA-256 of everything that a change would do, and why.';
+
+
+
+CREATE FUNCTION agentdb._change_fault(change bigint) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select string_agg(f.fault, '; ')
+  from agentdb.change_table as t
+  left join pg_class as c on c.oid = t.table_oid
+  left join agentdb.audit_target as a on a.audit_target_id = t.audit_target_id
+  cross join lateral (
+    select case
+      when c.oid is null then format('%s is gone', t.table_name)
+      when agentdb._table_name(t.table_oid) <> t.table_name then
+        format('what was %s is called %s now', t.table_name,
+          agentdb._table_name(t.table_oid))
+      when a.unaudited_at is not null then format('%s is not audited', t.table_name)
+      when agentdb._layout_now(t.table_oid) <> t.layout then
+        format('%s was altered since', t.table_name)
+      else 'an agent controls a part of ' || t.table_name || ': '
+        || agentdb._hostile_part(t.table_oid)
+    end as fault
+  ) as f
+  where t.change_id = change;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._change_fault(change bigint) IS 'What has become of the tables of a change that keeps it from being applied; NULL where all is as it was.';
+
+
+
+CREATE TABLE agentdb.change (
+    change_id bigint NOT NULL,
+    kind text NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    automatic boolean NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    proposed_by name DEFAULT SESSION_USER NOT NULL,
+    reason text NOT NULL,
+    undoes jsonb,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    max_rows integer,
+    row_count integer,
+    effects jsonb,
+    builds_on bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    approvals integer,
+    apply text,
+    digest text,
+    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    submitted_at timestamp with time zone,
+    expires_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    applied_by name,
+    applied_xid xid8,
+    audit_from bigint,
+    audit_to bigint,
+    problem jsonb,
+    CONSTRAINT change_kind_check CHECK ((kind = ANY (ARRAY['stage'::text, 'undo'::text]))),
+    CONSTRAINT change_state_check CHECK ((state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text, 'applied'::text, 'rejected'::text, 'withdrawn'::text, 'expired'::text, 'conflict'::text])))
+)
+WITH (fillfactor='70');
+
+
+
+COMMENT ON TABLE agentdb.change IS 'Changes that agents propose: staged, tried, decided by others, applied or not.';
+
+
+
+COMMENT ON COLUMN agentdb.change.automatic IS 'Whether it is submitted when its transaction commits.';
+
+
+
+COMMENT ON COLUMN agentdb.change.undoes IS 'What it takes back: {"run": …}, {"xid": …}, {"audit": …} or {"change": …}.';
+
+
+
+COMMENT ON COLUMN agentdb.change.xid IS 'The transaction that staged its last row.';
+
+
+
+COMMENT ON COLUMN agentdb.change.effects IS 'How many rows of each table it changed when it was tried, side effects included.';
+
+
+
+COMMENT ON COLUMN agentdb.change.builds_on IS 'Changes that must have been applied before.';
+
+
+
+COMMENT ON COLUMN agentdb.change.approvals IS 'How many approvals it needs.';
+
+
+
+COMMENT ON COLUMN agentdb.change.digest IS 'SHA-256 of its content, which an approval repeats.';
+
+
+
+COMMENT ON COLUMN agentdb.change.audit_from IS 'The number of the audit log before it was applied.';
+
+
+
+COMMENT ON COLUMN agentdb.change.audit_to IS 'The number of the audit log after it was applied.';
+
+
+
+COMMENT ON COLUMN agentdb.change.problem IS 'Why it could not be applied.';
+
+
+
+CREATE FUNCTION agentdb._change_labels(change bigint) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN (SELECT jsonb_strip_nulls(jsonb_build_object('change', (c.change_id)::text, 'agent', a.agent_name, 'run', (c.run_id)::text)) AS jsonb_strip_nulls FROM (agentdb.change c LEFT JOIN agentdb.agent a ON ((a.agent_id = c.agent_id))) WHERE (c.change_id = _change_labels.change));
+
+
+
+COMMENT ON FUNCTION agentdb._change_labels(change bigint) IS 'What tells one change''s alert from another''s.';
+
+
+
+CREATE FUNCTION agentdb._change_policy(change bigint) RETURNS agentdb.policy
+    LANGUAGE sql STABLE
+    RETURN (SELECT p.*::agentdb.policy AS p FROM ((agentdb.change c LEFT JOIN agentdb.agent a ON ((a.agent_id = c.agent_id))) JOIN agentdb.policy p ON ((p.policy_name = COALESCE(a.policy_name, 'default'::text)))) WHERE (c.change_id = _change_policy.change));
+
+
+
+COMMENT ON FUNCTION agentdb._change_policy(change bigint) IS 'The thresholds for a change: of its agent''s policy, or of the default one.';
+
+
+
+CREATE FUNCTION agentdb._change_sql(change bigint) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    select case when count(*) = 0 then 'select 0' else format('with %s select %s',
+      string_agg(format('c%s as (%s returning 1)', p.place, p.part), E',\n'
+        order by p.place),
+      string_agg(format('(select count(*) from c%s)', p.place), ' + '
+        order by p.place)) end
+    from (
+      select row_number() over (
+          order by array_position(array['delete', 'update'], o.operation), o.target
+        ) as place,
+        agentdb._part_sql(_change_sql.change, o.target, o.operation) as part
+      from (
+        select distinct r.audit_target_id as target, r.operation
+        from agentdb.change_row as r
+        where r.change_id = _change_sql.change
+      ) as o
+    ) as p
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._change_sql(change bigint) IS 'SQL text: the statement that applies a change and returns how many of its rows matched.';
+
+
+
 CREATE FUNCTION agentdb._changed_sql(o text, n text, col name, exact boolean) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN format(CASE WHEN exact THEN '%1$s.%3$I is distinct from %2$s.%3$I'::text ELSE 'record_image_ne(row(%1$s.%3$I), row(%2$s.%3$I))'::text END, o, n, col);
@@ -1757,6 +2943,53 @@ COMMENT ON FUNCTION agentdb._check_fence_again() IS 'Trigger function: refuses t
 
 
 
+CREATE FUNCTION agentdb._check_guard(relation regclass, target integer, named text[], auto_approve jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_unknown text;
+begin
+  if not exists (
+    select from agentdb.change_column as c
+    where c.audit_target_id = target and c.key_place is not null
+  ) then
+    perform agentdb._refuse_guard(relation, 'it has no primary key',
+      'Give it one: rows of a change are found by their key.');
+  elsif current_setting('server_version_num')::integer < 150000 and (
+    select c.relrowsecurity from pg_class as c where c.oid = relation
+  ) then
+    perform agentdb._refuse_guard(relation, 'it has row security',
+      'Before PostgreSQL 15 a view cannot read with the rights of the agent.');
+  end if;
+  select string_agg(n.name, ', ') into v_unknown
+  from unnest(named || array(
+    select jsonb_array_elements_text(auto_approve -> 'columns'))) as n (name)
+  where not exists (
+    select from agentdb.change_column as c
+    where c.audit_target_id = target and c.column_name = n.name
+      and not c.generated and not c.hidden);
+  if v_unknown is not null then
+    perform agentdb._refuse(
+      format('%s has no column %s to review', relation, v_unknown),
+      'columns, context and auto_approve name columns that the audit records.');
+  elsif jsonb_typeof(auto_approve) <> 'object' or exists (
+    select from jsonb_object_keys(auto_approve) as k (name)
+    where k.name not in ('operations', 'columns', 'rows', 'condition')
+  ) or jsonb_typeof(auto_approve -> 'rows') <> 'number' then
+    perform agentdb._refuse('auto_approve has members it cannot have',
+      '{"operations": ["update"], "columns": ["note"], "rows": 3, '
+        '"condition": "public.is_small"}');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_guard(relation regclass, target integer, named text[], auto_approve jsonb) IS 'Raises ZA004 or ZA051 where a table cannot be guarded, or not so.';
+
+
+
 CREATE FUNCTION agentdb._check_idle_agent(agent bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -1889,6 +3122,43 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_locks(agent_id bigint) IS 'Raises ZA005 where an agent holds more locks than its policy allows.';
+
+
+
+CREATE FUNCTION agentdb._check_names(target integer, object jsonb, absent boolean) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_unknown text;
+begin
+  if absent and object is null then
+    return;
+  elsif absent or jsonb_typeof(object) is distinct from 'object' or object = '{}'
+    or octet_length(object::text) > 1000000 then
+    perform agentdb._refuse('key and new_values are JSON objects, with what is needed',
+      'insert needs new_values, update key and new_values, delete key: {"id": 1}.');
+  end if;
+  select string_agg(format('%I', left(k.name, 63)), ', ') into v_unknown
+  from jsonb_object_keys(object) as k (name)
+  where not exists (
+    select from agentdb.change_column as c
+    where c.audit_target_id = target and c.column_name = k.name and not c.generated);
+  if v_unknown is not null then
+    perform agentdb._refuse(
+      format('%s has no column %s that a change can set',
+        (select t.table_name from agentdb.audit_target as t
+          where t.audit_target_id = target), agentdb._clean_text(v_unknown, 300)),
+      (select 'It has ' || string_agg(c.column_name, ', ' order by c.place) || '.'
+        from agentdb.change_column as c
+        where c.audit_target_id = target and not c.hidden and not c.generated));
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_names(target integer, object jsonb, absent boolean) IS 'Raises ZA004 unless a JSON object has columns of a table as its members, or is absent.';
 
 
 
@@ -2059,6 +3329,61 @@ COMMENT ON FUNCTION agentdb._check_rows(items jsonb, required_key text) IS 'Rais
 
 
 
+CREATE FUNCTION agentdb._check_said(text text, what text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if text is null or text !~ '[^[:space:]]' or length(text) > 2000
+    or text <> agentdb._clean_text(text, 2000) then
+    perform agentdb._refuse(
+      format('the %s is empty, longer than 2000 characters, or hides some', what),
+      'Say why in visible characters: a person reads it and decides.');
+  end if;
+  return text;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_said(text text, what text) IS 'Returns a text that people will read, or raises ZA004 for an empty or deceptive one.';
+
+
+
+CREATE FUNCTION agentdb._check_seen(change bigint) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_proposed_by name;
+  v_proposer bigint;
+  v_agent bigint;
+begin
+  select c.proposed_by, c.agent_id into v_proposed_by, v_proposer
+  from agentdb.change as c where c.change_id = change;
+  if agentdb._is_agent() then
+    v_agent := (select w.agent_id from agentdb._known_writer() as w);
+    if v_proposed_by = session_user and v_agent = v_proposer
+      or agentdb._is_validator(change, v_agent) then
+      return;
+    end if;
+  elsif v_proposed_by is not null and (
+    pg_has_role(session_user, 'agentdb_reviewer', 'usage')
+    or pg_has_role(session_user, 'agentdb_operator', 'usage')
+    or pg_has_role(session_user, 'agentdb_auditor', 'usage')
+  ) then
+    return;
+  end if;
+  perform agentdb._refuse_state(change, null, null);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_seen(change bigint) IS 'Raises ZA006 for a change that the session may not look at, whether or not it exists.';
+
+
+
 CREATE FUNCTION agentdb._check_slots(name text, slots integer) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2128,6 +3453,44 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_snapshot() IS 'Raises 40001 in a REPEATABLE READ or SERIALIZABLE transaction that is older than a stop.';
+
+
+
+CREATE FUNCTION agentdb._check_stage(target integer, operation text, new_values jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_name text;
+  v_oid oid;
+  v_columns text[];
+begin
+  select g.table_name, g.table_oid, g.columns into v_name, v_oid, v_columns
+  from agentdb.guarded_table as g where g.audit_target_id = target;
+  if v_name is null then
+    perform agentdb._refuse('the table is not guarded any more',
+      'Write to it directly.');
+  elsif not has_table_privilege(session_user, v_oid, 'select') then
+    raise exception '% may not read %', session_user, v_name
+      using errcode = '42501',
+            hint = format('Who stages must see: grant select on %s to %I;', v_name,
+              session_user);
+  elsif v_columns is not null
+    and (operation <> 'update' or new_values - v_columns <> '{}') then
+    perform agentdb._refuse(
+      format('a change of %s may only set %s', v_name,
+        array_to_string(v_columns, ', ')),
+      'Leave all else as it is, and neither insert nor delete rows.');
+  elsif octet_length(new_values::text) > 1000000 then
+    perform agentdb._refuse(format('a row of %s is too large to review', v_name),
+      'Keep the values of a row below 1 MB.');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_stage(target integer, operation text, new_values jsonb) IS 'Raises ZA004 or 42501 for a row that may not be staged.';
 
 
 
@@ -2234,6 +3597,41 @@ COMMENT ON FUNCTION agentdb._check_tool(tool text, call_id text) IS 'Raises ZA00
 
 
 
+CREATE FUNCTION agentdb._check_tool_definition(name text, input_schema jsonb, writes jsonb) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not agentdb._is_clean_name(name, 200) then
+    perform agentdb._refuse(
+      format('%L is no name for a tool', agentdb._clean_text(name, 100)),
+      'Use 1 to 200 visible characters on one line.');
+  elsif jsonb_typeof(input_schema) not in ('object', 'boolean')
+    or octet_length(input_schema::text) > 65536 then
+    perform agentdb._refuse(
+      format('the schema of %s is no JSON Schema', name),
+      'Give an object of at most 64 kB, such as {"type": "object"}.');
+  elsif jsonb_typeof(writes) is distinct from 'array' and writes is not null
+    or exists (
+      select from jsonb_array_elements(writes) as w (item)
+      where jsonb_typeof(w.item -> 'table') is distinct from 'string'
+        or coalesce(w.item ->> 'operation', 'insert')
+          not in ('insert', 'update', 'delete')
+    ) then
+    perform agentdb._refuse(
+      format('what %s writes is ill-formed', name),
+      'Send [{"table": "public.orders", "operation": "update"}]; without an operation '
+        'any is meant.');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_tool_definition(name text, input_schema jsonb, writes jsonb) IS 'Raises ZA004 for a tool that cannot be registered.';
+
+
+
 CREATE FUNCTION agentdb._check_write(run bigint, agent bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2252,6 +3650,268 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_write(run bigint, agent bigint) IS 'Refuses a write of a stopped run, and holds a stop that comes now until it is committed; raises ZA040, ZA041 or 40001.';
+
+
+
+CREATE TABLE agentdb.alert (
+    alert_id bigint NOT NULL,
+    rule_name text NOT NULL,
+    fingerprint text NOT NULL,
+    labels jsonb NOT NULL,
+    annotations jsonb NOT NULL,
+    value double precision,
+    severity text NOT NULL,
+    state text NOT NULL,
+    episode integer DEFAULT 1 NOT NULL,
+    active_at timestamp with time zone NOT NULL,
+    firing_at timestamp with time zone,
+    seen_at timestamp with time zone NOT NULL,
+    resolved_at timestamp with time zone,
+    flush boolean DEFAULT false NOT NULL,
+    CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+    CONSTRAINT alert_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'firing'::text, 'resolved'::text])))
+)
+WITH (fillfactor='70');
+
+
+
+COMMENT ON TABLE agentdb.alert IS 'One labelled instance of a rule and its life: pending, firing, resolved.';
+
+
+
+COMMENT ON COLUMN agentdb.alert.episode IS 'Counts how often the alert has come back.';
+
+
+
+COMMENT ON COLUMN agentdb.alert.flush IS 'Whether a change has still to be turned into notifications.';
+
+
+
+CREATE FUNCTION agentdb._clear_share(agent_name text, share double precision, as_of timestamp with time zone) RETURNS double precision
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (EXISTS (SELECT FROM agentdb.alert l WHERE ((l.rule_name = 'token_rate'::text) AND (l.fingerprint = md5((jsonb_build_object('agent', _clear_share.agent_name))::text)) AND (l.state = 'firing'::text) AND (l.firing_at <= _clear_share.as_of)))) THEN share ELSE (1)::double precision END;
+
+
+
+COMMENT ON FUNCTION agentdb._clear_share(agent_name text, share double precision, as_of timestamp with time zone) IS 'The part of a token threshold that counts: all of it, or policy.token_rate_clear while the agent''s alert fires.';
+
+
+
+CREATE FUNCTION agentdb._close_change(change bigint, state text, problem jsonb DEFAULT NULL::jsonb) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update agentdb.change as c
+  set state = _close_change.state,
+      problem = _close_change.problem,
+      closed_at = clock_timestamp()
+  where c.change_id = _close_change.change;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._close_change(change bigint, state text, problem jsonb) IS 'Ends a change.';
+
+
+
+CREATE FUNCTION agentdb._column_uses(change bigint, target integer, operation text, expected boolean) RETURNS TABLE(column_name name, type_name text, exact boolean, always boolean, default_expression text, place smallint)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    with part as (
+      select case when _column_uses.expected then r.expected else r.new_values end
+        as object
+      from agentdb.change_row as r
+      where r.change_id = change
+        and r.audit_target_id = target
+        and r.operation = _column_uses.operation
+    ),
+    use as (
+      select k.name, count(*) as uses
+      from part as p cross join lateral jsonb_object_keys(p.object) as k (name)
+      group by k.name
+    )
+    select c.column_name, c.type_name, c.exact,
+      u.uses = (select count(*) from part), c.default_expression, c.place
+    from use as u
+    join agentdb.change_column as c
+      on c.audit_target_id = target and c.column_name = u.name and not c.generated
+    order by c.place;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._column_uses(change bigint, target integer, operation text, expected boolean) IS 'The columns that rows of a change set or expect, and whether all of them do.';
+
+
+
+CREATE FUNCTION agentdb._condition_of(relation regclass, name text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_function text := (
+    select format('%I.%I', n.nspname, p.proname)
+    from pg_proc as p
+    join pg_namespace as n on n.oid = p.pronamespace
+    join pg_class as c on c.oid = relation
+    where p.oid = to_regprocedure(name || '(jsonb,jsonb)')
+      and p.prosecdef
+      and p.prorettype = 'boolean'::regtype
+      and not agentdb._is_agents(p.proowner)
+      and (p.proowner = c.relowner
+        or (select r.rolsuper from pg_roles as r where r.oid = p.proowner))
+  );
+begin
+  if name is not null and v_function is null then
+    perform agentdb._refuse(format('%L is no condition for %s', name, relation),
+      'A condition is a security definer function of the owner of the table that takes '
+        'the old and the new values (jsonb, jsonb) of a row and returns boolean; name '
+        'it with its schema.');
+  end if;
+  return v_function;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._condition_of(relation regclass, name text) IS 'The quoted name of a function that may decide about changes; raises ZA004.';
+
+
+
+CREATE FUNCTION agentdb._conflict_rows(change bigint, target integer, most integer, as_applier boolean) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_rows jsonb;
+begin
+  if as_applier then
+    v_rows := agentdb._read_conflicts(change, target, most);
+  else
+    select jsonb_agg(to_jsonb(f)) into v_rows
+    from agentdb._read_rows(agentdb._current_sql(change, target), most) as f;
+  end if;
+  return coalesce(v_rows, '[]');
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._conflict_rows(change bigint, target integer, most integer, as_applier boolean) IS 'The rows of a change in one table that are not as expected, as they are now.';
+
+
+
+CREATE FUNCTION agentdb._conflict_text(conflicts jsonb) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select string_agg(concat(
+      'row ', c.value -> 'key', ' of ', c.value ->> 'table', ' ',
+      c.value ->> 'conflict',
+      (
+        select string_agg(format(': %s was expected to be %s and is %s', d.key,
+          d.value -> 'expected', d.value -> 'current'), '')
+        from jsonb_each(case jsonb_typeof(c.value -> 'columns')
+          when 'object' then c.value -> 'columns' else '{}' end) as d
+      ),
+      ' (by ' || concat_ws(' of ', 'run ' || (c.value #>> '{by,run}'),
+        coalesce(c.value #>> '{by,agent}', c.value #>> '{by,role}')) || ')'
+    ), '; ' order by c.place)
+  from jsonb_array_elements(conflicts) with ordinality as c (value, place);
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._conflict_text(conflicts jsonb) IS 'Conflicts as a person reads them; NULL where there are none.';
+
+
+
+CREATE FUNCTION agentdb._conflicts(change bigint, most integer, as_applier boolean) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_target integer;
+  v_found jsonb := '[]';
+begin
+  for v_target in
+    select distinct r.audit_target_id from agentdb.change_row as r
+    where r.change_id = change
+  loop
+    v_found := v_found || agentdb._conflicts_of(change, v_target,
+      agentdb._conflict_rows(change, v_target, most, as_applier));
+  end loop;
+  return v_found;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._conflicts(change bigint, most integer, as_applier boolean) IS 'The first conflicts of a change, a few in each table.';
+
+
+
+CREATE FUNCTION agentdb._conflicts_of(change bigint, target integer, found jsonb) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'table', t.table_name, 'key', r.row_key, 'operation', r.operation,
+      'place', r.place, 'conflict', f.value ->> 'conflict', 'columns', d.columns,
+      'by', agentdb._last_writer(target, r.row_key,
+        array(select jsonb_object_keys(d.columns)))
+    ) order by r.place), '[]')
+  from jsonb_array_elements(found) as f
+  join agentdb.change_row as r
+    on r.change_id = change and r.place = (f.value ->> 'place')::integer
+  join agentdb.audit_target as t on t.audit_target_id = target
+  left join lateral (
+    select jsonb_object_agg(e.key, jsonb_build_object('expected', e.value,
+      'current', f.value -> 'present' -> e.key)) as columns
+    from jsonb_each(r.expected) as e
+    where f.value -> 'present' <> 'null'
+      and f.value -> 'present' -> e.key is distinct from e.value
+  ) as d on true;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._conflicts_of(change bigint, target integer, found jsonb) IS 'Conflicts in one table with the columns that differ and who wrote them.';
+
+
+
+CREATE FUNCTION agentdb._context_of(change bigint) RETURNS TABLE(place integer, context jsonb)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_part record;
+begin
+  for v_part in
+    select t.audit_target_id as target, g.context as columns
+    from agentdb.change_table as t
+    join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+    where t.change_id = change and g.context <> '{}'
+  loop
+    return query
+      select f.place, (
+        select jsonb_object_agg(v.key, v.value)
+        from jsonb_each(f.present) as v where v.key = any (v_part.columns))
+      from agentdb._read_as_applier(format(
+        'select s.place, s.operation, s.row_key, s.present, ''-'' as conflict '
+        'from (%s) as s where s.present is not null',
+        agentdb._current_sql(change, v_part.target)), 1000) as f;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._context_of(change bigint) IS 'The context columns of the rows of a change, as they are now.';
 
 
 
@@ -2447,6 +4107,40 @@ COMMENT ON FUNCTION agentdb._create_blast_triggers(relation regclass) IS 'Create
 
 
 
+CREATE FUNCTION agentdb._create_guard(relation regclass, whom text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_part regclass;
+begin
+  execute format('create trigger "00_agentdb_guard" before insert or update or delete '
+    'on %s for each %s execute function agentdb._guard(%L)', relation,
+    (
+      select case when c.relkind = 'p' or c.relispartition then 'row'
+        else 'statement' end
+      from pg_class as c where c.oid = relation
+    ), whom);
+  for v_part in
+    select coalesce(p.relid, relation) from (select) as one
+    left join pg_partition_tree(relation) as p on true
+  loop
+    execute format('alter table only %s enable always trigger "00_agentdb_guard"',
+      v_part);
+    execute format('create trigger "00_agentdb_guard_truncate" before truncate on %s '
+      'for each statement execute function agentdb._guard(%L)', v_part, whom);
+    execute format(
+      'alter table only %s enable always trigger "00_agentdb_guard_truncate"', v_part);
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._create_guard(relation regclass, whom text) IS 'Creates the guard triggers of a table and its partitions, with the rights of the caller.';
+
+
+
 CREATE FUNCTION agentdb._create_triggers(relation regclass, target integer, level text, refuse_blast boolean) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2495,6 +4189,50 @@ COMMENT ON FUNCTION agentdb._create_triggers(relation regclass, target integer, 
 
 
 
+CREATE FUNCTION agentdb._current_change(OUT change_id bigint, OUT agent_id bigint, OUT max_rows integer) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_proposer record;
+begin
+  select c.change_id, c.agent_id, c.max_rows
+    into _current_change.change_id, _current_change.agent_id, _current_change.max_rows
+  from agentdb.change as c
+  where c.proposed_by = session_user
+    and c.state = 'open'
+    and c.xid = pg_current_xact_id();
+  if found then
+    return;
+  end if;
+  select p.* into v_proposer from agentdb._proposer() as p;
+  update agentdb.change as c
+  set xid = pg_current_xact_id()
+  where c.proposed_by = session_user
+    and c.state = 'open'
+    and not c.automatic
+    and c.run_id is not distinct from v_proposer.run_id
+    and c.expires_at > clock_timestamp()
+  returning c.change_id, c.agent_id, c.max_rows
+    into _current_change.change_id, _current_change.agent_id, _current_change.max_rows;
+  if not found then
+    change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id, coalesce(
+      nullif(current_setting('agentdb.change_reason', true), ''),
+      (select r.purpose from agentdb.run as r where r.run_id = v_proposer.run_id),
+      'no reason given'), true);
+    select c.agent_id, c.max_rows
+      into _current_change.agent_id, _current_change.max_rows
+    from agentdb.change as c where c.change_id = _current_change.change_id;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._current_change(OUT change_id bigint, OUT agent_id bigint, OUT max_rows integer) IS 'The change that takes the rows the session stages now; begins one that is submitted at commit.';
+
+
+
 CREATE FUNCTION agentdb._current_run(run bigint, OUT run_id bigint, OUT agent_id bigint) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2533,33 +4271,218 @@ COMMENT ON FUNCTION agentdb._current_run(run bigint, OUT run_id bigint, OUT agen
 
 
 
-CREATE TABLE agentdb.audit_log (
-    audit_log_id bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    transaction_at timestamp with time zone DEFAULT transaction_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    statement bigint NOT NULL,
-    audit_target_id integer NOT NULL,
-    operation text NOT NULL,
-    row_key jsonb,
-    old_values jsonb,
-    new_values jsonb,
-    session_role text NOT NULL,
-    agent_id bigint,
-    run_id bigint,
-    application_name text,
-    client_addr inet,
-    CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text])))
-)
-PARTITION BY RANGE (recorded_at);
+CREATE FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (SELECT ((t.typtype = 'e'::"char") OR (t.oid = ANY (ARRAY[('boolean'::regtype)::oid, ('smallint'::regtype)::oid, ('integer'::regtype)::oid, ('bigint'::regtype)::oid, ('oid'::regtype)::oid, ('uuid'::regtype)::oid, ('date'::regtype)::oid, ('timestamp without time zone'::regtype)::oid, ('timestamp with time zone'::regtype)::oid, ('bytea'::regtype)::oid])) OR ((t.oid = ('numeric'::regtype)::oid) AND (_is_exact.typmod >= 0)) OR ((t.oid = ANY (ARRAY[('text'::regtype)::oid, ('character varying'::regtype)::oid])) AND COALESCE((SELECT c.collisdeterministic FROM pg_collation c WHERE (c.oid = _is_exact.collation_id)), true))) FROM pg_type t WHERE (t.oid = agentdb._base_type(_is_exact.type)));
 
 
 
-COMMENT ON TABLE agentdb.audit_log IS 'Every audited row that changed, what it was and who changed it; append-only, a partition a UTC day.';
+COMMENT ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) IS 'Whether two values of a type that are equal are also identical.';
 
 
 
-COMMENT ON COLUMN agentdb.audit_log.old_values IS 'Only the changed columns of an update; (old_values ->> column)::type gives back a value exactly.';
+CREATE FUNCTION agentdb._object_sql(parts text[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN COALESCE((SELECT string_agg(format('(%s)'::text, g.text), '
+ || '::text ORDER BY g.place) AS string_agg FROM (SELECT (p.place / 40) AS place, string_agg(p.part, '
+ || '::text ORDER BY p.place) AS text FROM unnest(_object_sql.parts) WITH ORDINALITY p(part, place) GROUP BY (p.place / 40)) g), '''{}''::jsonb'::text);
+
+
+
+COMMENT ON FUNCTION agentdb._object_sql(parts text[]) IS 'SQL text: JSON objects put together, whatever their number.';
+
+
+
+CREATE FUNCTION agentdb._table_name(table_oid oid) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format('%I.%I'::text, n.nspname, c.relname) AS format FROM (pg_class c JOIN pg_namespace n ON ((n.oid = c.relnamespace))) WHERE (c.oid = _table_name.table_oid));
+
+
+
+COMMENT ON FUNCTION agentdb._table_name(table_oid oid) IS 'The name of a table with its schema, quoted where it must be.';
+
+
+
+CREATE FUNCTION agentdb._typed_sql(source text, col text, type_name text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN format('(%s ->> %L)::%s'::text, source, col, type_name);
+
+
+
+COMMENT ON FUNCTION agentdb._typed_sql(source text, col text, type_name text) IS 'SQL text: a member of a JSON object as a value of a type.';
+
+
+
+CREATE FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN redacted THEN '''[redacted]''::text'::text WHEN (form = 'plain'::text) THEN format('%1$s.%2$I'::text, row_name, col) WHEN (form = 'jsonb'::text) THEN format('case when jsonb_typeof(%1$s.%2$I) in (''object'', ''array'') then %1$s.%2$I else to_jsonb(%1$s.%2$I::text) end'::text, row_name, col) WHEN (form = 'float'::text) THEN format('case when %1$s.%2$I = 0 and concat(%1$s.%2$I) = ''-0'' then to_jsonb(''-0''::text) else to_jsonb(%1$s.%2$I) end'::text, row_name, col) ELSE format('case when num_nulls(%1$s.%2$I) = 0 then concat(%1$s.%2$I) end'::text, row_name, col) END;
+
+
+
+COMMENT ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) IS 'SQL text: the value of a column of a row, as it is recorded.';
+
+
+
+CREATE VIEW agentdb.audit_column AS
+ SELECT t.audit_target_id,
+    a.attnum AS place,
+    a.attname AS column_name,
+    b.oid AS base_type,
+        CASE
+            WHEN (b.oid = ('jsonb'::regtype)::oid) THEN 'jsonb'::text
+            WHEN (b.oid = ANY (ARRAY[('real'::regtype)::oid, ('double precision'::regtype)::oid])) THEN 'float'::text
+            WHEN ((b.oid = ('json'::regtype)::oid) OR (b.typcategory = 'A'::"char") OR (b.typtype = 'c'::"char") OR ((b.oid >= (16384)::oid) AND (b.typtype <> ALL (ARRAY['e'::"char", 'r'::"char", 'm'::"char"])))) THEN 'text'::text
+            ELSE 'plain'::text
+        END AS form,
+    ((b.oid < (16384)::oid) OR (b.typtype = 'e'::"char")) AS safe,
+    agentdb._is_exact(a.atttypid, a.atttypmod, a.attcollation) AS exact,
+    ((a.attname = ANY (t.redacted)) OR (a.attnum = ANY (t.redacted_places))) AS redacted,
+    ((a.attname = ANY (t.excluded)) OR (a.attnum = ANY (t.excluded_places))) AS excluded,
+    k.place AS key_place
+   FROM ((((agentdb.audit_target t
+     JOIN pg_attribute a ON (((a.attrelid = t.table_oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
+     JOIN pg_type b ON ((b.oid = agentdb._base_type(a.atttypid))))
+     LEFT JOIN pg_index i ON (((i.indrelid = t.table_oid) AND i.indisprimary AND i.indimmediate)))
+     LEFT JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, place) ON ((k.attnum = a.attnum)))
+  WHERE (t.unaudited_at IS NULL);
+
+
+
+COMMENT ON VIEW agentdb.audit_column IS 'The columns of audited tables as they are now, and how each is recorded.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.audit_target_id IS 'The attachment.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.place IS 'Number of the column in its table.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.column_name IS 'The column.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.base_type IS 'Its type, below all domains.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.form IS 'How its values become JSON: plain, or so that ->> gives them back exactly.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.safe IS 'Whether no cast of a user can be involved.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.exact IS 'Whether = finds every change.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.redacted IS 'Whether only the fact of a change is recorded.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.excluded IS 'Whether it is not recorded at all.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_column.key_place IS 'Its place in the primary key; NULL outside it, or where the key is deferrable.';
+
+
+
+CREATE VIEW agentdb.change_column AS
+ SELECT c.audit_target_id,
+    c.place,
+    c.column_name,
+    format_type(a.atttypid, '-1'::integer) AS type_name,
+    c.base_type,
+    c.form,
+    c.exact,
+    c.key_place,
+    (c.redacted OR c.excluded) AS hidden,
+    (a.attgenerated <> ''::"char") AS generated,
+        CASE
+            WHEN (a.attidentity <> ''::"char") THEN format('nextval(%L)'::text, pg_get_serial_sequence(t.table_name, (a.attname)::text))
+            WHEN (a.attgenerated = ''::"char") THEN pg_get_expr(d.adbin, d.adrelid)
+            ELSE NULL::text
+        END AS default_expression
+   FROM (((agentdb.audit_column c
+     JOIN agentdb.audit_target t ON ((t.audit_target_id = c.audit_target_id)))
+     JOIN pg_attribute a ON (((a.attrelid = t.table_oid) AND (a.attnum = c.place))))
+     LEFT JOIN pg_attrdef d ON (((d.adrelid = a.attrelid) AND (d.adnum = a.attnum))));
+
+
+
+COMMENT ON VIEW agentdb.change_column IS 'The columns of audited tables as changes see them.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.audit_target_id IS 'The attachment of the audit.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.place IS 'Number of the column in its table.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.column_name IS 'The column.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.type_name IS 'Its type, without a length.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.base_type IS 'Its type, below all domains.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.form IS 'How its values become JSON.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.exact IS 'Whether = finds every change.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.key_place IS 'Its place in the primary key; NULL outside it.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.hidden IS 'Whether the audit does not record its values, so that no change can have them.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.generated IS 'Whether the database computes it.';
+
+
+
+COMMENT ON COLUMN agentdb.change_column.default_expression IS 'What an INSERT without it gets.';
+
+
+
+CREATE FUNCTION agentdb._current_sql(change bigint, target integer) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN format('
+    select i.place, i.operation, i.row_key, c.present,
+      case
+        when i.operation = ''insert'' and c.present is not null then ''exists already''
+        when i.operation <> ''insert'' and c.present is null then ''is gone''
+        when i.operation <> ''insert'' and exists (
+          select from jsonb_each(i.expected) as e
+          where c.present -> e.key is distinct from e.value) then ''was changed''
+      end as conflict
+    from agentdb.change_row as i
+    left join lateral (
+      select %3$s as present from %4$s as t where %5$s) as c on true
+    where i.change_id = %1$s and i.audit_target_id = %2$s
+    order by i.place'::text, change, target, agentdb._object_sql(ARRAY(SELECT format('jsonb_build_object(%L, %s)'::text, (c.column_name)::text, agentdb._value_sql('t'::text, c.column_name, c.form, false)) AS format FROM agentdb.change_column c WHERE ((c.audit_target_id = _current_sql.target) AND (NOT c.hidden) AND (NOT c.generated)) ORDER BY c.place)), (SELECT (CASE c.relkind WHEN 'p'::"char" THEN ''::text ELSE 'only '::text END || agentdb._table_name(c.oid)) FROM (agentdb.audit_target t JOIN pg_class c ON ((c.oid = t.table_oid))) WHERE (t.audit_target_id = _current_sql.target)), (SELECT string_agg(format('t.%I = %s'::text, c.column_name, agentdb._typed_sql('i.row_key'::text, (c.column_name)::text, c.type_name)), ' and '::text) AS string_agg FROM agentdb.change_column c WHERE ((c.audit_target_id = _current_sql.target) AND (c.key_place IS NOT NULL))));
+
+
+
+COMMENT ON FUNCTION agentdb._current_sql(change bigint, target integer) IS 'SQL text: the rows of a change in one table, as they are now and what is wrong.';
 
 
 
@@ -2659,107 +4582,6 @@ COMMENT ON FUNCTION agentdb._did(deed text, operations text[], claimed text) IS 
 
 
 
-CREATE FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN (SELECT ((t.typtype = 'e'::"char") OR (t.oid = ANY (ARRAY[('boolean'::regtype)::oid, ('smallint'::regtype)::oid, ('integer'::regtype)::oid, ('bigint'::regtype)::oid, ('oid'::regtype)::oid, ('uuid'::regtype)::oid, ('date'::regtype)::oid, ('timestamp without time zone'::regtype)::oid, ('timestamp with time zone'::regtype)::oid, ('bytea'::regtype)::oid])) OR ((t.oid = ('numeric'::regtype)::oid) AND (_is_exact.typmod >= 0)) OR ((t.oid = ANY (ARRAY[('text'::regtype)::oid, ('character varying'::regtype)::oid])) AND COALESCE((SELECT c.collisdeterministic FROM pg_collation c WHERE (c.oid = _is_exact.collation_id)), true))) FROM pg_type t WHERE (t.oid = agentdb._base_type(_is_exact.type)));
-
-
-
-COMMENT ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) IS 'Whether two values of a type that are equal are also identical.';
-
-
-
-CREATE FUNCTION agentdb._object_sql(parts text[]) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    RETURN COALESCE((SELECT string_agg(format('(%s)'::text, g.text), '
- || '::text ORDER BY g.place) AS string_agg FROM (SELECT (p.place / 40) AS place, string_agg(p.part, '
- || '::text ORDER BY p.place) AS text FROM unnest(_object_sql.parts) WITH ORDINALITY p(part, place) GROUP BY (p.place / 40)) g), '''{}''::jsonb'::text);
-
-
-
-COMMENT ON FUNCTION agentdb._object_sql(parts text[]) IS 'SQL text: JSON objects put together, whatever their number.';
-
-
-
-CREATE FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    RETURN CASE WHEN redacted THEN '''[redacted]''::text'::text WHEN (form = 'plain'::text) THEN format('%1$s.%2$I'::text, row_name, col) WHEN (form = 'jsonb'::text) THEN format('case when jsonb_typeof(%1$s.%2$I) in (''object'', ''array'') then %1$s.%2$I else to_jsonb(%1$s.%2$I::text) end'::text, row_name, col) WHEN (form = 'float'::text) THEN format('case when %1$s.%2$I = 0 and concat(%1$s.%2$I) = ''-0'' then to_jsonb(''-0''::text) else to_jsonb(%1$s.%2$I) end'::text, row_name, col) ELSE format('case when num_nulls(%1$s.%2$I) = 0 then concat(%1$s.%2$I) end'::text, row_name, col) END;
-
-
-
-COMMENT ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) IS 'SQL text: the value of a column of a row, as it is recorded.';
-
-
-
-CREATE VIEW agentdb.audit_column AS
- SELECT t.audit_target_id,
-    a.attnum AS place,
-    a.attname AS column_name,
-    b.oid AS base_type,
-        CASE
-            WHEN (b.oid = ('jsonb'::regtype)::oid) THEN 'jsonb'::text
-            WHEN (b.oid = ANY (ARRAY[('real'::regtype)::oid, ('double precision'::regtype)::oid])) THEN 'float'::text
-            WHEN ((b.oid = ('json'::regtype)::oid) OR (b.typcategory = 'A'::"char") OR (b.typtype = 'c'::"char") OR ((b.oid >= (16384)::oid) AND (b.typtype <> ALL (ARRAY['e'::"char", 'r'::"char", 'm'::"char"])))) THEN 'text'::text
-            ELSE 'plain'::text
-        END AS form,
-    ((b.oid < (16384)::oid) OR (b.typtype = 'e'::"char")) AS safe,
-    agentdb._is_exact(a.atttypid, a.atttypmod, a.attcollation) AS exact,
-    ((a.attname = ANY (t.redacted)) OR (a.attnum = ANY (t.redacted_places))) AS redacted,
-    ((a.attname = ANY (t.excluded)) OR (a.attnum = ANY (t.excluded_places))) AS excluded,
-    k.place AS key_place
-   FROM ((((agentdb.audit_target t
-     JOIN pg_attribute a ON (((a.attrelid = t.table_oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
-     JOIN pg_type b ON ((b.oid = agentdb._base_type(a.atttypid))))
-     LEFT JOIN pg_index i ON (((i.indrelid = t.table_oid) AND i.indisprimary AND i.indimmediate)))
-     LEFT JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, place) ON ((k.attnum = a.attnum)))
-  WHERE (t.unaudited_at IS NULL);
-
-
-
-COMMENT ON VIEW agentdb.audit_column IS 'The columns of audited tables as they are now, and how each is recorded.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.audit_target_id IS 'The attachment.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.place IS 'Number of the column in its table.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.column_name IS 'The column.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.base_type IS 'Its type, below all domains.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.form IS 'How its values become JSON: plain, or so that ->> gives them back exactly.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.safe IS 'Whether no cast of a user can be involved.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.exact IS 'Whether = finds every change.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.redacted IS 'Whether only the fact of a change is recorded.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.excluded IS 'Whether it is not recorded at all.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_column.key_place IS 'Its place in the primary key; NULL outside it, or where the key is deferrable.';
-
-
-
 CREATE FUNCTION agentdb._difference_sql(target integer, row_name text) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT agentdb._object_sql(array_agg(format('case when %s then jsonb_build_object(%L, %s) else ''{}'' end'::text, agentdb._changed_sql('o'::text, 'n'::text, c.column_name, c.exact), (c.column_name)::text, agentdb._value_sql(_difference_sql.row_name, c.column_name, c.form, c.redacted)) ORDER BY c.place)) AS _object_sql FROM agentdb.audit_column c WHERE ((c.audit_target_id = _difference_sql.target) AND (NOT c.excluded) AND (c.key_place IS NULL)));
@@ -2767,6 +4589,32 @@ CREATE FUNCTION agentdb._difference_sql(target integer, row_name text) RETURNS t
 
 
 COMMENT ON FUNCTION agentdb._difference_sql(target integer, row_name text) IS 'SQL text: the changed columns of a row o or n as JSON.';
+
+
+
+CREATE FUNCTION agentdb._drop_guard(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_trigger record;
+begin
+  for v_trigger in
+    select t.tgname, t.tgrelid::regclass as name
+    from pg_trigger as t
+    where t.tgfoid = 'agentdb._guard'::regproc
+      and t.tgparentid = 0
+      and (t.tgrelid = relation
+        or t.tgrelid in (select r.relid from pg_partition_tree(relation) as r))
+  loop
+    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.name);
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._drop_guard(relation regclass) IS 'Drops the guard triggers of a table and its partitions, with the rights of the caller.';
 
 
 
@@ -2786,6 +4634,28 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._drop_partition(partition_name text) IS 'Drops an old partition of a log, unless its lock cannot be had now.';
+
+
+
+CREATE FUNCTION agentdb._drop_rows(change bigint, places integer[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  delete from agentdb.change_row as r
+  using agentdb.change as c
+  where c.change_id = change
+    and c.kind = 'undo'
+    and c.state = 'open'
+    and c.proposed_by = session_user
+    and r.change_id = change
+    and r.place = any (places);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._drop_rows(change bigint, places integer[]) IS 'Leaves rows out of an undo that is being made.';
 
 
 
@@ -2814,6 +4684,68 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._drop_triggers(relation regclass) IS 'Drops the audit triggers of a table and its partitions, with the rights of the caller.';
+
+
+
+CREATE FUNCTION agentdb._earlier_changes(change bigint) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(array_agg(o.change_id order by o.change_id), '{}')
+  from agentdb.change as c
+  join agentdb.change as o
+    on o.proposed_by = c.proposed_by
+    and o.agent_id is not distinct from c.agent_id
+    and o.change_id < c.change_id
+    and o.state in ('pending', 'approved')
+  where c.change_id = _earlier_changes.change;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._earlier_changes(change bigint) IS 'All undecided changes of the same proposer before a change.';
+
+
+
+CREATE FUNCTION agentdb._end_apply(change bigint, audit_from bigint, effects jsonb, problem jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update agentdb.change as c
+  set state = case when _end_apply.problem is null then 'applied' else 'conflict' end,
+      problem = _end_apply.problem,
+      effects = coalesce(_end_apply.effects, c.effects),
+      closed_at = clock_timestamp(),
+      applied_by = case when _end_apply.problem is null then session_user end,
+      applied_xid = case when _end_apply.problem is null then pg_current_xact_id() end,
+      audit_from = _end_apply.audit_from,
+      audit_to = agentdb._audit_place()
+  where c.change_id = change and c.state = 'approved';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._end_apply(change bigint, audit_from bigint, effects jsonb, problem jsonb) IS 'Writes down how the application of a change ended.';
+
+
+
+CREATE FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if agentdb._all_guarded(change) then
+    perform agentdb._refuse_state(change, 'on guarded tables', 'on others');
+  end if;
+  perform agentdb._end_apply(change, audit_from, effects, problem);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) IS 'The same for a change that the caller has applied with its own rights.';
 
 
 
@@ -2850,6 +4782,32 @@ COMMENT ON FUNCTION agentdb._end_audit(relation regclass, detach boolean) IS 'Ta
 
 
 
+CREATE FUNCTION agentdb._end_guard(relation regclass) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_guard record;
+begin
+  perform agentdb._check_audit(relation, '{}', '{}');
+  delete from agentdb.guarded_table as g where g.table_oid = relation::oid
+  returning g.view_name, g.audit_target_id into v_guard;
+  if not found then
+    raise exception '% is not guarded', relation
+      using errcode = 'ZA006', hint = 'select table_name from agentdb.guarded_table;';
+  end if;
+  execute format('drop view if exists agentdb_stage.%I', v_guard.view_name);
+  execute format('drop function agentdb.%I', '_propose_' || v_guard.audit_target_id);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._end_guard(relation regclass) IS 'Forgets that a table is guarded and drops its staging view; raises ZA006 or ZA030.';
+
+
+
 CREATE FUNCTION agentdb._end_killed(run bigint) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2880,6 +4838,51 @@ COMMENT ON FUNCTION agentdb._end_of_life(major integer) IS 'When a major version
 
 
 
+CREATE FUNCTION agentdb._end_submit(change bigint, row_count bigint, effects jsonb, basis bigint[]) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_apply text;
+begin
+  update agentdb.change as c
+  set state = case when g.approvals is null then 'approved' else 'pending' end,
+      row_count = _end_submit.row_count,
+      effects = _end_submit.effects,
+      builds_on = basis,
+      approvals = coalesce(g.approvals, 0),
+      apply = coalesce(g.apply, 'hand'),
+      expires_at = clock_timestamp() + coalesce(g.expires, interval '24 hours'),
+      submitted_at = clock_timestamp(),
+      digest = agentdb._change_digest(change)
+  from (
+    -- The strictest of its tables decides.
+    select max(g.approvals) as approvals, min(g.expires) as expires,
+      case when bool_or(g.apply = 'hand') then 'hand'
+        when bool_or(g.apply = 'runner') then 'runner' else 'approval' end as apply
+    from agentdb.change_table as t
+    join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+    where t.change_id = change
+  ) as g
+  where c.change_id = change
+  returning c.apply into v_apply;
+  if agentdb._is_harmless(change) then
+    update agentdb.change as c
+    set state = 'approved', approvals = 0
+    where c.change_id = change;
+    if v_apply = 'approval' then
+      perform agentdb._apply(change);
+    end if;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._end_submit(change bigint, row_count bigint, effects jsonb, basis bigint[]) IS 'Writes down what a change was tried to do and what it needs.';
+
+
+
 CREATE FUNCTION agentdb._error_class(error text) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN CASE WHEN (error IS NULL) THEN 'failed'::text WHEN (error ~ '\m(42501|EACCES|EPERM)\M'::text) THEN 'permission denied'::text WHEN (error ~ '\m(42P01|42703|42883|3F000|ENOENT|ENOTDIR)\M'::text) THEN 'not found'::text WHEN (error ~ '\m(57014|55P03|25P03|ETIMEDOUT|ESTALE)\M'::text) THEN 'timeout'::text WHEN (error ~ '\m(22[0-9A-Z]{3}|23[0-9]{3}|42601|EINVAL|ZA004)\M'::text) THEN 'bad arguments'::text WHEN (error ~ '\mZA0[0-9]{2}\M'::text) THEN 'refused'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}(401|403)\M'::text) THEN 'permission denied'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}(404|410)\M'::text) THEN 'not found'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}(408|504)\M'::text) THEN 'timeout'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}429\M'::text) THEN 'rate limited'::text WHEN (error ~* '\m(http|status|code)[^0-9a-z]{0,3}(400|422)\M'::text) THEN 'bad arguments'::text WHEN (error ~* 'unknown tool|no such tool|tool .{0,80}not found'::text) THEN 'unknown tool'::text WHEN (error ~* 'permission denied|access denied|not permitted|forbidden|unauthori'::text) THEN 'permission denied'::text WHEN (error ~* 'no such file|not found|does not exist|no such'::text) THEN 'not found'::text WHEN (error ~* 'timed? ?out|deadline'::text) THEN 'timeout'::text WHEN (error ~* 'rate.?limit|too many requests|quota'::text) THEN 'rate limited'::text WHEN (error ~* 'invalid|must be|required|missing|expected|malformed|type ?error'::text) THEN 'bad arguments'::text WHEN (error ~* 'refused|rejected|not allowed|denied'::text) THEN 'refused'::text ELSE 'failed'::text END;
@@ -2897,6 +4900,110 @@ CREATE FUNCTION agentdb._exact_span(given interval) RETURNS interval
 
 
 COMMENT ON FUNCTION agentdb._exact_span(given interval) IS 'Returns a time in seconds that are the same on every day.';
+
+
+
+CREATE FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN (SELECT max(r.started_at) AS max FROM agentdb.run r WHERE ((r.agent_id = _meeting_start.agent) AND (r.started_at >= (_meeting_start.due_at - _meeting_start.grace)) AND (r.started_at > COALESCE(_meeting_start.met_at, '-infinity'::timestamp with time zone)) AND (r.started_at <= _meeting_start.as_of)));
+
+
+
+COMMENT ON FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) IS 'When the latest run began that met a scheduled start; NULL where none did.';
+
+
+
+CREATE FUNCTION agentdb._span(value interval) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE(NULLIF(concat_ws(' '::text, (NULLIF((s.seconds / 86400), 0) || ' d'::text), (NULLIF(((s.seconds % (86400)::bigint) / 3600), 0) || ' h'::text), (NULLIF(((s.seconds % (3600)::bigint) / 60), 0) || ' min'::text), (NULLIF((s.seconds % (60)::bigint), 0) || ' s'::text)), ''::text), '0 s'::text) AS "coalesce"
+    FROM ( SELECT (floor(EXTRACT(epoch FROM _span.value)))::bigint AS seconds) s;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._span(value interval) IS 'A length of time as people say it, such as 1 h 30 min.';
+
+
+
+CREATE TABLE agentdb.schedule (
+    agent_id bigint NOT NULL,
+    cron text,
+    time_zone text DEFAULT 'UTC'::text NOT NULL,
+    tick_interval interval,
+    grace interval,
+    no_progress_after interval,
+    due_at timestamp with time zone,
+    met_at timestamp with time zone,
+    error text,
+    CONSTRAINT schedule_cron_check CHECK (((cron ~ '^[-0-9A-Za-z*/,#? ]{1,200}$'::text) AND ((cron IS NULL) OR (tick_interval IS NULL)))),
+    CONSTRAINT schedule_time_zone_check CHECK ((time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'::text)),
+    CONSTRAINT schedule_times_check CHECK (((tick_interval > '00:00:00'::interval) AND (grace >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval)))
+);
+
+
+
+COMMENT ON TABLE agentdb.schedule IS 'When an agent is expected to start, by cron or by interval, and how patient to be; the runner keeps due_at.';
+
+
+
+COMMENT ON COLUMN agentdb.schedule.cron IS 'Five fields, read in time_zone.';
+
+
+
+COMMENT ON COLUMN agentdb.schedule.grace IS 'How late a tick may be; NULL is policy.missed_tick_grace.';
+
+
+
+COMMENT ON COLUMN agentdb.schedule.no_progress_after IS 'How long its runs may show no evidence of progress; NULL is the policy''s.';
+
+
+
+COMMENT ON COLUMN agentdb.schedule.due_at IS 'The start that is waited for; it moves on when a run has met it.';
+
+
+
+COMMENT ON COLUMN agentdb.schedule.met_at IS 'The start that met the one before.';
+
+
+
+COMMENT ON COLUMN agentdb.schedule.error IS 'Why the runner cannot read cron or time_zone.';
+
+
+
+CREATE FUNCTION agentdb._expected_start(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, due_at timestamp with time zone, rhythm text, run_id bigint, error text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT s.agent_id,
+     s.due_at,
+     format('it starts at %s %s'::text, s.cron, s.time_zone) AS format,
+     NULL::bigint AS int8,
+     s.error
+    FROM ((agentdb.schedule s
+      JOIN agentdb.agent a ON ((a.agent_id = s.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE ((s.cron IS NOT NULL) AND ((s.error IS NOT NULL) OR ((s.due_at < _expected_start.as_of) AND (agentdb._meeting_start(s.agent_id, s.due_at, s.met_at, COALESCE(s.grace, p.missed_tick_grace), _expected_start.as_of) IS NULL))))
+ UNION ALL
+  SELECT a.agent_id,
+     (r.started_at + COALESCE(r.tick_interval, s.tick_interval)),
+     format('it comes every %s'::text, agentdb._span(COALESCE(r.tick_interval, s.tick_interval))) AS format,
+     r.run_id,
+     NULL::text
+    FROM ((agentdb.agent a
+      LEFT JOIN agentdb.schedule s ON ((s.agent_id = a.agent_id)))
+      CROSS JOIN LATERAL ( SELECT l.run_id,
+             l.started_at,
+             l.tick_interval
+            FROM agentdb.run l
+           WHERE ((l.agent_id = a.agent_id) AND (l.started_at <= _expected_start.as_of))
+           ORDER BY l.started_at DESC
+          LIMIT 1) r)
+   WHERE ((s.cron IS NULL) AND (COALESCE(r.tick_interval, s.tick_interval) IS NOT NULL));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._expected_start(as_of timestamp with time zone) IS 'The start that each scheduled agent is waited for at a moment.';
 
 
 
@@ -2935,6 +5042,36 @@ COMMENT ON FUNCTION agentdb._fence_target(table_name text) IS 'Returns the table
 
 
 
+CREATE FUNCTION agentdb._finish_undo(change bigint, effects jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count bigint := (
+    select count(*) from agentdb.change_row as r where r.change_id = change);
+begin
+  if not exists (
+    select from agentdb.change as c
+    where c.change_id = change
+      and c.kind = 'undo'
+      and c.state = 'open'
+      and c.proposed_by = session_user
+  ) then
+    perform agentdb._refuse_state(change, 'no undo that is being made', 'one');
+  elsif v_count = 0 then
+    perform agentdb._close_change(change, 'withdrawn');
+  else
+    perform agentdb._end_submit(change, v_count, effects, '{}');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._finish_undo(change bigint, effects jsonb) IS 'Hands an undo to the reviewers; without guarded tables it needs none.';
+
+
+
 CREATE FUNCTION agentdb._forget_alerts(keep interval) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2954,9 +5091,13 @@ begin
   delete from agentdb.runner as r
   where greatest(r.evaluated_at, r.flushed_at, r.sent_at, r.started_at)
     < clock_timestamp() - interval '7 days';
-  delete from agentdb.token_hour as h
-  where h.hour_at < clock_timestamp() - greatest(keep, (
+  delete from agentdb.token_half_hour as h
+  where h.half_hour_at < clock_timestamp() - greatest(keep, (
     select max(p.token_rate_baseline) from agentdb.policy as p
+  ) + interval '2 days');
+  delete from agentdb.tool_day as d
+  where d.day_at < clock_timestamp() - greatest(keep, (
+    select max(p.tool_errors_baseline) from agentdb.policy as p
   ) + interval '1 day');
   return v_count;
 end;
@@ -2965,6 +5106,46 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._forget_alerts(keep interval) IS 'Removes alerts resolved before the retention with their messages, runners silent for a week, and hours no baseline needs; returns how many alerts.';
+
+
+
+CREATE FUNCTION agentdb._forget_changes(keep interval) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count bigint;
+begin
+  delete from agentdb.change_row as r
+  using agentdb.change as c
+  where c.change_id = r.change_id
+    and c.closed_at < clock_timestamp() - keep;
+  delete from agentdb.change as c where c.closed_at < clock_timestamp() - keep;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._forget_changes(keep interval) IS 'Removes changes that ended before the retention; returns how many.';
+
+
+
+CREATE FUNCTION agentdb._forget_due() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  new.due_at := null;
+  new.error := null;
+  return new;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._forget_due() IS 'Trigger function: a schedule that is changed has no next start until a runner has read it.';
 
 
 
@@ -3073,6 +5254,53 @@ COMMENT ON FUNCTION agentdb._generate_capture(target integer) IS 'Makes the capt
 
 
 
+CREATE FUNCTION agentdb._generate_stage(target integer) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_name text := '_propose_' || target;
+  v_view text;
+  v_column record;
+begin
+  update agentdb.guarded_table as g
+  set layout = agentdb._layout_now(g.table_oid)
+  where g.audit_target_id = target
+  returning g.view_name into v_view;
+  execute format('create or replace function agentdb.%I () returns trigger '
+    'language plpgsql security definer set search_path = pg_catalog, pg_temp '
+    'set extra_float_digits = 1 set "TimeZone" = ''UTC'' '
+    'set "DateStyle" = ''ISO, YMD'' set "IntervalStyle" = ''postgres'' '
+    'set bytea_output = ''hex'' set lc_monetary = ''C'' as %L',
+    v_name, agentdb._propose_sql(target));
+  execute format('revoke all on function agentdb.%I from public', v_name);
+  execute format('comment on function agentdb.%I is %L', v_name,
+    'Trigger function, generated: stages what is written to a staging view.');
+  execute format('drop view if exists agentdb_stage.%I', v_view);
+  execute agentdb._stage_view_sql(target, v_view);
+  execute format('create trigger agentdb_propose instead of insert or update or delete '
+    'on agentdb_stage.%I for each row execute function agentdb.%I()', v_view, v_name);
+  for v_column in
+    select c.column_name, c.default_expression
+    from agentdb.change_column as c
+    where c.audit_target_id = target
+      and c.default_expression is not null
+      and not c.hidden
+  loop
+    execute format('alter view agentdb_stage.%I alter column %I set default %s',
+      v_view, v_column.column_name, v_column.default_expression);
+  end loop;
+  execute format('grant select, insert, update, delete on agentdb_stage.%I to '
+    'agentdb_agent, agentdb_operator, agentdb_reviewer', v_view);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._generate_stage(target integer) IS 'Makes the staging view of a guarded table for its present layout.';
+
+
+
 CREATE FUNCTION agentdb._give_verdict(claim bigint, verdict text, evidence jsonb) RETURNS text
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3134,20 +5362,34 @@ COMMENT ON FUNCTION agentdb._grant_usage(relation regclass) IS 'Lets agentdb_cap
 
 
 
-CREATE TABLE agentdb.progress_log (
-    progress_log_id bigint NOT NULL,
-    run_id bigint NOT NULL,
-    agent_id bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    step text NOT NULL,
-    details jsonb
-)
-PARTITION BY RANGE (recorded_at);
+CREATE FUNCTION agentdb._guard() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent boolean := agentdb._is_agent();
+begin
+  if v_agent then
+    perform agentdb._writer();
+  end if;
+  if (v_agent or tg_argv[0] = 'everybody') and not exists (
+    select from agentdb.change_pass as p
+    where p.xid = pg_current_xact_id_if_assigned()
+  ) then
+    perform agentdb._refuse_direct(tg_op,
+      format('%I.%I', tg_table_schema, tg_table_name), tg_relid);
+  end if;
+  if tg_op = 'DELETE' then
+    return old;
+  end if;
+  return new;
+end;
+$$;
 
 
 
-COMMENT ON TABLE agentdb.progress_log IS 'Steps that agents say they reached; append-only, a partition a UTC day.';
+COMMENT ON FUNCTION agentdb._guard() IS 'Trigger function on users'' tables: refuses writes of agents outside an approved change.';
 
 
 
@@ -3171,6 +5413,224 @@ COMMENT ON FUNCTION agentdb._hash_secret(secret text) IS 'SHA-256 of a secret; e
 
 
 
+CREATE TABLE agentdb.agent_stop (
+    agent_id bigint NOT NULL,
+    kind text NOT NULL,
+    reason text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stopped_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT agent_stop_kind_check CHECK ((kind = ANY (ARRAY['paused'::text, 'killed'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.agent_stop IS 'Agents that may start nothing until somebody resumes them.';
+
+
+
+CREATE TABLE agentdb.alert_rule (
+    rule_name text NOT NULL,
+    description text NOT NULL,
+    view_name text NOT NULL,
+    evidence_query text,
+    severity text DEFAULT 'warning'::text NOT NULL,
+    health text DEFAULT 'alerting'::text NOT NULL,
+    action text DEFAULT 'notify'::text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    evaluate_every interval DEFAULT '00:00:15'::interval NOT NULL,
+    fire_after interval DEFAULT '00:00:00'::interval NOT NULL,
+    keep_firing interval DEFAULT '00:00:00'::interval NOT NULL,
+    max_alerts integer DEFAULT 1000 NOT NULL,
+    timeout interval DEFAULT '00:00:02'::interval NOT NULL,
+    evaluation bigint DEFAULT 0 NOT NULL,
+    next_evaluation_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    evaluated_at timestamp with time zone,
+    evaluation_ms double precision,
+    alerts integer,
+    truncated boolean DEFAULT false NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failed_at timestamp with time zone,
+    error text,
+    CONSTRAINT alert_rule_action_check CHECK ((action = ANY (ARRAY['notify'::text, 'block'::text, 'kill'::text]))),
+    CONSTRAINT alert_rule_health_check CHECK ((health ~ '^[a-z]{1,20}$'::text)),
+    CONSTRAINT alert_rule_max_alerts_check CHECK (((max_alerts >= 1) AND (max_alerts <= 100000))),
+    CONSTRAINT alert_rule_rule_name_check CHECK ((rule_name ~ '^[a-z0-9][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT alert_rule_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+    CONSTRAINT alert_rule_times_check CHECK ((((evaluate_every >= '00:00:00.1'::interval) AND (evaluate_every <= '1 day'::interval)) AND ((fire_after >= '00:00:00'::interval) AND (fire_after <= '7 days'::interval)) AND ((keep_firing >= '00:00:00'::interval) AND (keep_firing <= '7 days'::interval)) AND ((timeout >= '00:00:00.01'::interval) AND (timeout <= '00:05:00'::interval)))),
+    CONSTRAINT alert_rule_view_name_check CHECK ((cardinality(parse_ident(view_name)) = 2))
+)
+WITH (fillfactor='50');
+
+
+
+COMMENT ON TABLE agentdb.alert_rule IS 'Rules: a view that has a row for each trouble, how often to ask it and how to alert.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.view_name IS 'schema.view with columns labels jsonb, value double precision, annotations jsonb.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.evidence_query IS 'Statement that shows the rows behind an alert; :labels, :at and :calls stand for its labels, moment and the tool calls that it names.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.health IS 'The word agent_health has for an agent with such an alert.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.action IS 'What happens when it fires besides telling people: notify (nothing), block (the agent is paused) or kill (the run, or the agent where no run is named).';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.fire_after IS 'How long a row must stay before its alert fires.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.keep_firing IS 'How long an alert fires on after its row is gone.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.max_alerts IS 'How many rows are looked at; past that nothing is resolved.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.evaluation IS 'Counts evaluations; an answer to an older one is dropped.';
+
+
+
+CREATE TABLE agentdb.runner (
+    runner_name text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    version text NOT NULL,
+    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    evaluated_at timestamp with time zone,
+    flushed_at timestamp with time zone,
+    sent_at timestamp with time zone,
+    listened_at timestamp with time zone
+)
+WITH (fillfactor='50');
+
+
+
+COMMENT ON TABLE agentdb.runner IS 'Runners that have reported, and when each of their loops last succeeded.';
+
+
+
+CREATE VIEW agentdb.runner_health AS
+ SELECT runner_name,
+    host,
+    pid,
+    version,
+    started_at,
+    (clock_timestamp() - LEAST(evaluated_at, flushed_at, sent_at)) AS silent_for,
+    ((evaluated_at IS NOT NULL) AND (flushed_at IS NOT NULL) AND (sent_at IS NOT NULL) AND ((clock_timestamp() - LEAST(evaluated_at, flushed_at, sent_at)) < '00:00:30'::interval)) AS healthy
+   FROM agentdb.runner r;
+
+
+
+COMMENT ON VIEW agentdb.runner_health IS 'Each runner and how long ago the slowest of its loops last succeeded.';
+
+
+
+COMMENT ON COLUMN agentdb.runner_health.runner_name IS 'The runner.';
+
+
+
+COMMENT ON COLUMN agentdb.runner_health.host IS 'The machine it says it runs on.';
+
+
+
+COMMENT ON COLUMN agentdb.runner_health.pid IS 'Its process there.';
+
+
+
+COMMENT ON COLUMN agentdb.runner_health.version IS 'Its version of agentdb.';
+
+
+
+COMMENT ON COLUMN agentdb.runner_health.started_at IS 'When it first reported.';
+
+
+
+COMMENT ON COLUMN agentdb.runner_health.silent_for IS 'Age of the last success of its slowest loop.';
+
+
+
+COMMENT ON COLUMN agentdb.runner_health.healthy IS 'Whether all its loops succeeded within 30 seconds.';
+
+
+
+CREATE FUNCTION agentdb._health_sign(agent bigint) RETURNS TABLE(rank integer, state text, since timestamp with time zone, why text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT 0,
+     s.kind,
+     s.stopped_at,
+     format('%s by %s: %s'::text, s.kind, s.stopped_by, s.reason) AS format
+    FROM agentdb.agent_stop s
+   WHERE (s.agent_id = _health_sign.agent)
+ UNION ALL
+  SELECT
+         CASE l.severity
+             WHEN 'critical'::text THEN 1
+             WHEN 'warning'::text THEN 2
+             ELSE 6
+         END AS "case",
+     r.health,
+     l.firing_at,
+     format('%s (A-%s)'::text, COALESCE((l.annotations ->> 'summary'::text), r.rule_name), l.alert_id) AS format
+    FROM ((agentdb.agent a
+      JOIN agentdb.alert l ON ((((l.labels ->> 'agent'::text) = a.agent_name) AND (l.state = 'firing'::text))))
+      JOIN agentdb.alert_rule r ON ((r.rule_name = l.rule_name)))
+   WHERE (a.agent_id = _health_sign.agent)
+ UNION ALL
+  SELECT 3,
+     'unwatched'::text,
+     (clock_timestamp() - min(h.silent_for)),
+     'no runner works, so nobody looks: start agentdb run'::text
+    FROM agentdb.runner_health h
+  HAVING (count(*) FILTER (WHERE h.healthy) = 0)
+ UNION ALL
+  SELECT 4,
+     'waiting'::text,
+     r.started_at,
+     format('run %s waits until %s UTC: %s'::text, r.run_id, to_char((r.held_until_at AT TIME ZONE 'UTC'::text), 'HH24:MI'::text), r.hold_reason) AS format
+    FROM agentdb.run r
+   WHERE ((r.agent_id = _health_sign.agent) AND (r.ended_at IS NULL) AND (r.held_until_at > clock_timestamp()))
+ UNION ALL
+  SELECT 5,
+     'working'::text,
+     r.started_at,
+     format('run %s is open%s'::text, r.run_id, ('; its last step: '::text || "left"(v.last_step, 100))) AS format
+    FROM (agentdb.run r
+      LEFT JOIN agentdb.run_activity v ON ((v.run_id = r.run_id)))
+   WHERE ((r.agent_id = _health_sign.agent) AND (r.ended_at IS NULL))
+ UNION ALL
+ ( SELECT 7,
+     'idle'::text,
+     r.ended_at,
+     format('run %s %s'::text, r.run_id, r.outcome) AS format
+    FROM agentdb.run r
+   WHERE ((r.agent_id = _health_sign.agent) AND (r.ended_at IS NOT NULL))
+   ORDER BY r.ended_at DESC
+  LIMIT 1)
+ UNION ALL
+  SELECT 8,
+     'idle'::text,
+     a.registered_at,
+     'it has never run'::text
+    FROM agentdb.agent a
+   WHERE (a.agent_id = _health_sign.agent);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._health_sign(agent bigint) IS 'All that can be said of an agent now, rank 0 before all else.';
+
+
+
 CREATE FUNCTION agentdb._held_locks(agent_id bigint) RETURNS text[]
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3191,102 +5651,63 @@ COMMENT ON FUNCTION agentdb._held_locks(agent_id bigint) IS 'The names of the lo
 
 
 
-CREATE FUNCTION agentdb._is_agents(owner oid) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM pg_roles r WHERE (((pg_has_role(r.oid, 'agentdb_agent'::name, 'USAGE'::text) AND (NOT r.rolsuper)) OR (r.rolname IN (SELECT a.role_name FROM agentdb.agent a))) AND pg_has_role(r.oid, _is_agents.owner, 'MEMBER'::text))));
-
-
-
-COMMENT ON FUNCTION agentdb._is_agents(owner oid) IS 'Whether an agent can act as a role.';
-
-
-
-CREATE FUNCTION agentdb._types_of(table_oid oid) RETURNS SETOF oid
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
- WITH RECURSIVE part(oid) AS (
-          SELECT a.atttypid
-            FROM pg_attribute a
-           WHERE ((a.attrelid = _types_of.table_oid) AND (a.attnum > 0) AND (NOT a.attisdropped))
-         UNION
-          SELECT s.oid
-            FROM ((part p_1
-              JOIN pg_type t ON ((t.oid = p_1.oid)))
-              CROSS JOIN LATERAL ( SELECT t.typbasetype
-                 UNION ALL
-                  SELECT t.typelem
-                 UNION ALL
-                  SELECT a.atttypid
-                    FROM pg_attribute a
-                   WHERE ((a.attrelid = t.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))
-                 UNION ALL
-                  SELECT r.rngsubtype
-                    FROM pg_range r
-                   WHERE ((t.oid = r.rngtypid) OR (t.oid = r.rngmultitypid))) s(oid))
-           WHERE (s.oid <> (0)::oid)
-         )
-  SELECT p.oid
-    FROM part p;
-END;
-
-
-
-COMMENT ON FUNCTION agentdb._types_of(table_oid oid) IS 'All types that the values of a table are made of.';
-
-
-
 CREATE FUNCTION agentdb._hostile_part(table_oid oid) RETURNS text
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
- SELECT string_agg(h.what, ', '::text ORDER BY h.what) AS string_agg
-    FROM ( SELECT format('it belongs to %s'::text, (c.relowner)::regrole) AS format
-            FROM pg_class c
-           WHERE ((c.oid = _hostile_part.table_oid) AND agentdb._is_agents(c.relowner))
-         UNION
-          SELECT format('type %s of %s'::text, format_type(t.oid, NULL::integer), (t.typowner)::regrole) AS format
-            FROM (agentdb._types_of(_hostile_part.table_oid) o(oid)
-              JOIN pg_type t ON ((t.oid = o.oid)))
-           WHERE agentdb._is_agents(t.typowner)
-         UNION
-          SELECT format('cast from %s by %s of %s'::text, format_type(c.castsource, NULL::integer), (c.castfunc)::regproc, (p.proowner)::regrole) AS format
-            FROM ((agentdb._types_of(_hostile_part.table_oid) o(oid)
-              JOIN pg_cast c ON ((c.castsource = o.oid)))
-              JOIN pg_proc p ON ((p.oid = c.castfunc)))
-           WHERE agentdb._is_agents(p.proowner)
-         UNION
-          SELECT format('function %s of %s'::text, (p.oid)::regproc, (p.proowner)::regrole) AS format
-            FROM (pg_depend d
-              JOIN pg_proc p ON ((p.oid = d.refobjid)))
-           WHERE ((d.refclassid = ('pg_proc'::regclass)::oid) AND agentdb._is_agents(p.proowner) AND ((d.classid, d.objid) IN ( SELECT 'pg_trigger'::regclass AS regclass,
-                     t.oid
-                    FROM pg_trigger t
-                   WHERE (t.tgrelid = _hostile_part.table_oid)
-                 UNION ALL
-                  SELECT 'pg_attrdef'::regclass AS regclass,
-                     a.oid
-                    FROM pg_attrdef a
-                   WHERE (a.adrelid = _hostile_part.table_oid)
-                 UNION ALL
-                  SELECT 'pg_constraint'::regclass AS regclass,
-                     k.oid
-                    FROM pg_constraint k
-                   WHERE ((k.conrelid = _hostile_part.table_oid) OR (k.contypid IN ( SELECT o.oid
-                            FROM agentdb._types_of(_hostile_part.table_oid) o(oid))))
-                 UNION ALL
-                  SELECT 'pg_policy'::regclass AS regclass,
-                     y.oid
-                    FROM pg_policy y
-                   WHERE (y.polrelid = _hostile_part.table_oid)
-                 UNION ALL
-                  SELECT 'pg_class'::regclass AS regclass,
-                     i.indexrelid
-                    FROM pg_index i
-                   WHERE (i.indrelid = _hostile_part.table_oid))))
-         UNION
-          SELECT format('the right of %s to create triggers on it'::text, (r.oid)::regrole) AS format
-            FROM pg_roles r
-           WHERE ((NOT r.rolsuper) AND agentdb._is_agents(r.oid) AND has_table_privilege(r.oid, _hostile_part.table_oid, 'TRIGGER'::text))) h(what);
-END;
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+declare
+  v_roles oid[] := agentdb._agents_roles();
+  v_types oid[] := array(select o.oid from agentdb._types_of(table_oid) as o (oid));
+begin
+  return (
+    select string_agg(h.what, ', ' order by h.what)
+    from (
+      select format('it belongs to %s', c.relowner::regrole)
+      from pg_class as c
+      where c.oid = _hostile_part.table_oid and c.relowner = any (v_roles)
+      union
+      select format('type %s of %s', format_type(t.oid, null), t.typowner::regrole)
+      from pg_type as t
+      where t.oid = any (v_types) and t.typowner = any (v_roles)
+      union
+      select format('cast from %s by %s of %s', format_type(c.castsource, null),
+        c.castfunc::regproc, agentdb._proc_owner(c.castfunc)::regrole)
+      from pg_cast as c
+      where c.castsource = any (v_types)
+        -- What comes with PostgreSQL is nobody else's.
+        and c.castfunc >= 16384
+        and agentdb._proc_owner(c.castfunc) = any (v_roles)
+      union
+      select format('function %s of %s', d.refobjid::regproc,
+        agentdb._proc_owner(d.refobjid)::regrole)
+      from (
+        select 'pg_trigger'::regclass, t.oid from pg_trigger as t
+        where t.tgrelid = _hostile_part.table_oid
+        union all select 'pg_attrdef'::regclass, a.oid from pg_attrdef as a
+        where a.adrelid = _hostile_part.table_oid
+        union all select 'pg_constraint'::regclass, k.oid from pg_constraint as k
+        where k.conrelid = _hostile_part.table_oid
+        union all select 'pg_constraint'::regclass, k.oid from pg_constraint as k
+        where k.contypid = any (v_types)
+        union all select 'pg_policy'::regclass, y.oid from pg_policy as y
+        where y.polrelid = _hostile_part.table_oid
+        union all select 'pg_class'::regclass, i.indexrelid from pg_index as i
+        where i.indrelid = _hostile_part.table_oid
+      ) as x (classid, objid)
+      join pg_depend as d on d.classid = x.classid and d.objid = x.objid
+      where d.refclassid = 'pg_proc'::regclass
+        and d.refobjid >= 16384
+        and agentdb._proc_owner(d.refobjid) = any (v_roles)
+      union
+      select format('the right of %s to create triggers on it', r.oid::regrole)
+      from pg_roles as r
+      where not r.rolsuper and r.oid = any (v_roles)
+        and has_table_privilege(r.oid, _hostile_part.table_oid, 'TRIGGER')
+    ) as h (what)
+  );
+end;
+$$;
 
 
 
@@ -3294,31 +5715,85 @@ COMMENT ON FUNCTION agentdb._hostile_part(table_oid oid) IS 'Names what an agent
 
 
 
-CREATE FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text) RETURNS timestamp with time zone
+CREATE FUNCTION agentdb._hour_of_week(at timestamp with time zone) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((EXTRACT(hour FROM (at AT TIME ZONE 'UTC'::text)))::integer + CASE WHEN (EXTRACT(isodow FROM (at AT TIME ZONE 'UTC'::text)) > (5)::numeric) THEN 24 ELSE 0 END);
+
+
+
+COMMENT ON FUNCTION agentdb._hour_of_week(at timestamp with time zone) IS 'The hour of the day, 0 to 23 on weekdays and 24 to 47 at weekends, UTC.';
+
+
+
+CREATE FUNCTION agentdb._idle_thought(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, count bigint, since timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH tail AS (
+          SELECT l.run_id,
+             count(*) AS calls
+            FROM agentdb.token_log l
+           WHERE (l.xid >= agentdb._horizon())
+           GROUP BY l.run_id
+         )
+  SELECT w.run_id,
+     t.count,
+     t.since
+    FROM (((((agentdb._working_run(_idle_thought.as_of) w(run_id, agent_id, since)
+      JOIN agentdb.agent a ON ((a.agent_id = w.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      LEFT JOIN agentdb.run_activity v ON ((v.run_id = w.run_id)))
+      LEFT JOIN tail n ON ((n.run_id = w.run_id)))
+      CROSS JOIN LATERAL ( SELECT count(*) AS count,
+             min(l.recorded_at) AS since
+            FROM agentdb.token_log l
+           WHERE ((l.run_id = w.run_id) AND (l.recorded_at <= _idle_thought.as_of) AND (l.recorded_at > GREATEST(w.since, (_idle_thought.as_of - p.silent_loop_window), ( SELECT max(c.recorded_at) AS max
+                    FROM agentdb.tool_call_log c
+                   WHERE ((c.run_id = w.run_id) AND ((c.recorded_at >= w.since) AND (c.recorded_at <= _idle_thought.as_of)))))))) t)
+   WHERE ((p.silent_loop_window IS NOT NULL) AND (((COALESCE(v.model_calls_since, (0)::bigint) + COALESCE(n.calls, (0)::bigint)) >= p.silent_loop_model_calls) OR (GREATEST(v.last_tokens_at, v.last_tool_call_at, v.evidence_at) > _idle_thought.as_of)) AND (t.count >= p.silent_loop_model_calls));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) IS 'Working runs with many model calls and no tool call since their last evidence.';
+
+
+
+CREATE FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_recorded_at timestamptz;
+  v_call bigint;
+  v_args jsonb := agentdb._bounded_json(_insert_tool_call.args, 65536);
 begin
   insert into agentdb.tool_call_log as l (
-    run_id, agent_id, tool, args, ok, error, result_size, duration, call_id
+    run_id, agent_id, tool, args, ok, error, result_size, duration, call_id,
+    call_signature, shape_signature, result_signature
   )
   values (
     _insert_tool_call.run_id, _insert_tool_call.agent_id,
     agentdb._clean_text(_insert_tool_call.tool, 200),
-    agentdb._bounded_json(_insert_tool_call.args, 65536), _insert_tool_call.ok,
-    agentdb._clean_text(_insert_tool_call.error, 4000), _insert_tool_call.result_size,
-    _insert_tool_call.duration, _insert_tool_call.call_id
+    v_args, _insert_tool_call.ok,
+    agentdb._clean_text(_insert_tool_call.error, 4000),
+    coalesce(_insert_tool_call.result_size, length(_insert_tool_call.result)),
+    _insert_tool_call.duration, _insert_tool_call.call_id,
+    agentdb._call_signature(_insert_tool_call.tool, v_args),
+    agentdb._shape_signature(_insert_tool_call.tool, v_args),
+    agentdb._result_signature(_insert_tool_call.ok, _insert_tool_call.result,
+      _insert_tool_call.error)
   )
-  returning l.recorded_at into v_recorded_at;
-  return v_recorded_at;
+  returning l.recorded_at, l.tool_call_log_id
+    into _insert_tool_call.recorded_at, v_call;
+  select u.fault, u.hint into _insert_tool_call.fault, _insert_tool_call.hint
+  from agentdb._note_unknown_tool(
+    _insert_tool_call.run_id, _insert_tool_call.agent_id, v_call,
+    _insert_tool_call.tool) as u;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text) IS 'Appends one row to tool_call_log, made harmless and cut to size.';
+COMMENT ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) IS 'Appends one row to tool_call_log, made harmless and cut to size.';
 
 
 
@@ -3348,6 +5823,23 @@ COMMENT ON FUNCTION agentdb._instance(rule_name text, instances jsonb) IS 'The r
 
 
 
+CREATE FUNCTION agentdb._is_agent() RETURNS boolean
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return exists (select from agentdb.agent as a where a.role_name = session_user)
+    or pg_has_role(session_user, 'agentdb_agent', 'usage')
+      and not (select r.rolsuper from pg_roles as r where r.rolname = session_user);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._is_agent() IS 'Whether the session belongs to an agent.';
+
+
+
 CREATE FUNCTION agentdb._is_clean_name(value text, max_length integer) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN COALESCE((((length(value) >= 1) AND (length(value) <= max_length)) AND (value = agentdb._clean_text(value, max_length)) AND (value !~ '[[:space:]]{2}|^[[:space:]]|[[:space:]]$|[\t\n]'::text)), false);
@@ -3355,6 +5847,60 @@ CREATE FUNCTION agentdb._is_clean_name(value text, max_length integer) RETURNS b
 
 
 COMMENT ON FUNCTION agentdb._is_clean_name(value text, max_length integer) IS 'Tells whether a text may serve as a name: one line, no hidden characters, not empty.';
+
+
+
+CREATE FUNCTION agentdb._is_harmless(change bigint) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_table record;
+  v_met boolean;
+begin
+  if (
+    select sum(e.value::bigint) is distinct from c.row_count
+    from agentdb.change as c
+    cross join lateral jsonb_each_text(c.effects) as e
+    where c.change_id = change
+    group by c.row_count
+  ) then
+    return false;
+  end if;
+  for v_table in
+    select t.audit_target_id, g.auto_approve as rule
+    from agentdb.change_table as t
+    left join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+    where t.change_id = change
+  loop
+    select v_table.rule is not null
+        and count(*) <= coalesce((v_table.rule ->> 'rows')::bigint, 1)
+        and bool_and(coalesce(v_table.rule -> 'operations', '["update"]')
+          ? r.operation)
+        and bool_and(r.operation = 'delete' or not v_table.rule ? 'columns'
+          or r.new_values - array(
+            select jsonb_array_elements_text(v_table.rule -> 'columns')) = '{}')
+      into v_met
+    from agentdb.change_row as r
+    where r.change_id = change and r.audit_target_id = v_table.audit_target_id;
+    if v_met and v_table.rule ? 'condition' then
+      execute format('select bool_and(coalesce(%s(r.expected, r.new_values), false)) '
+          'from agentdb.change_row as r '
+          'where r.change_id = $1 and r.audit_target_id = $2',
+          v_table.rule ->> 'condition')
+        into v_met using change, v_table.audit_target_id;
+    end if;
+    if v_met is not true then
+      return false;
+    end if;
+  end loop;
+  return true;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._is_harmless(change bigint) IS 'Whether the rules of all tables of a change approve it without anybody.';
 
 
 
@@ -3368,29 +5914,53 @@ COMMENT ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewe
 
 
 
-CREATE TABLE agentdb.run_stop (
-    run_id bigint NOT NULL,
-    kind text NOT NULL,
-    reason text NOT NULL,
-    stopped_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    stopped_by name DEFAULT SESSION_USER NOT NULL,
-    drained_at timestamp with time zone,
-    CONSTRAINT run_stop_kind_check CHECK ((kind = ANY (ARRAY['paused'::text, 'killed'::text])))
-);
+CREATE FUNCTION agentdb._is_usual_hour(hours bigint, regular_hours integer, at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((EXISTS (SELECT FROM generate_series('-1'::integer, 1) d(step) WHERE (((_is_usual_hour.hours >> (((agentdb._hour_of_week(_is_usual_hour.at) / 24) * 24) + ((((agentdb._hour_of_week(_is_usual_hour.at) % 24) + d.step) + 24) % 24))) & (1)::bigint) = 1))) OR (SELECT (count(*) > _is_usual_hour.regular_hours) FROM generate_series(0, 23) h(hour) WHERE (((((_is_usual_hour.hours >> h.hour) | _is_usual_hour.hours) >> (h.hour + 24)) & (1)::bigint) = 1)));
 
 
 
-COMMENT ON TABLE agentdb.run_stop IS 'Runs that were stopped: paused until resumed, or killed for good.';
+COMMENT ON FUNCTION agentdb._is_usual_hour(hours bigint, regular_hours integer, at timestamp with time zone) IS 'Tells whether an agent was ever active at this hour, or the one before or after, on such a day, or is active at all hours.';
 
 
 
-CREATE FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) RETURNS boolean
+CREATE FUNCTION agentdb._is_validator(change bigint, agent bigint) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM agentdb.run_stop s WHERE ((s.run_id = _is_paused.run) AND (s.stopped_at <= _is_paused.as_of))));
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(bool_and(a.agent_name = any (g.validators)), false)
+  from agentdb.change_table as t
+  left join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+  left join agentdb.agent as a on a.agent_id = agent
+  where t.change_id = change;
+$$;
 
 
 
-COMMENT ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) IS 'Tells whether a run had been stopped by a moment.';
+COMMENT ON FUNCTION agentdb._is_validator(change bigint, agent bigint) IS 'Whether the approval of an agent counts for all tables of a change.';
+
+
+
+CREATE FUNCTION agentdb._is_wider(change bigint, effects jsonb) RETURNS boolean
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select exists (
+    select from jsonb_each_text(effects) as e
+    where e.key like '% deleted'
+      and e.value::bigint > (
+        select count(*)
+        from agentdb.change_row as r
+        join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
+        where r.change_id = change
+          and r.operation = 'delete'
+          and t.table_name || ' deleted' = e.key)
+  );
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._is_wider(change bigint, effects jsonb) IS 'Whether a change would delete rows that it does not name.';
 
 
 
@@ -3442,7 +6012,7 @@ COMMENT ON FUNCTION agentdb._json_text(object jsonb, key text) IS 'Returns a sca
 
 
 
-CREATE FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint) RETURNS record
+CREATE FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint, OUT changes_withdrawn bigint) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -3456,14 +6026,42 @@ begin
   perform agentdb._end_killed(run);
   locks_freed := agentdb._release_locks(run, agent, 'killed');
   reservations_cancelled := agentdb._cancel_reservations(run);
+  changes_withdrawn := agentdb._withdraw_changes(agent, run);
   perform agentdb._log_stop(agent, run, 'kill', reason, jsonb_build_object(
-    'locks_freed', locks_freed, 'reservations_cancelled', reservations_cancelled));
+    'locks_freed', locks_freed, 'reservations_cancelled', reservations_cancelled,
+    'changes_withdrawn', changes_withdrawn));
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint) IS 'Marks a run as killed, ends it and frees what it held.';
+COMMENT ON FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint, OUT changes_withdrawn bigint) IS 'Marks a run as killed, ends it and frees what it held.';
+
+
+
+CREATE FUNCTION agentdb._known_writer(OUT agent_id bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_bound bigint := agentdb._bound_run();
+begin
+  if v_bound is not null then
+    select r.agent_id into _known_writer.agent_id
+    from agentdb.run as r
+    where r.run_id = v_bound and r.role_name = session_user;
+  end if;
+  if agent_id is null then
+    select a.agent_id into _known_writer.agent_id
+    from agentdb.agent as a
+    where a.role_name = session_user and not a.pooled;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._known_writer(OUT agent_id bigint) IS 'The agent of a session, by the bound token or by its role.';
 
 
 
@@ -3483,29 +6081,6 @@ COMMENT ON TABLE agentdb.tool_call IS 'Tool calls that have an id: in flight unt
 
 
 
-CREATE TABLE agentdb.tool_call_log (
-    tool_call_log_id bigint NOT NULL,
-    run_id bigint NOT NULL,
-    agent_id bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    tool text NOT NULL,
-    args jsonb,
-    ok boolean NOT NULL,
-    error text,
-    result_size bigint,
-    duration interval,
-    call_id text,
-    CONSTRAINT tool_call_log_result_size_check CHECK ((result_size >= 0))
-)
-PARTITION BY RANGE (recorded_at);
-
-
-
-COMMENT ON TABLE agentdb.tool_call_log IS 'Finished tool calls; append-only, a partition a UTC day.';
-
-
-
 CREATE FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN GREATEST(since, (SELECT max(l.recorded_at) AS max FROM agentdb.progress_log l WHERE ((l.run_id = _last_event_at.run) AND (l.recorded_at >= _last_event_at.since))), (SELECT max(l.recorded_at) AS max FROM agentdb.tool_call_log l WHERE ((l.run_id = _last_event_at.run) AND (l.recorded_at >= _last_event_at.since))), (SELECT max(l.recorded_at) AS max FROM agentdb.token_log l WHERE ((l.run_id = _last_event_at.run) AND (l.recorded_at >= _last_event_at.since))), (SELECT max(c.began_at) AS max FROM agentdb.tool_call c WHERE (c.run_id = _last_event_at.run)));
@@ -3516,13 +6091,30 @@ COMMENT ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time
 
 
 
-CREATE FUNCTION agentdb._last_progress(run bigint, since timestamp with time zone, as_of timestamp with time zone) RETURNS timestamp with time zone
+CREATE FUNCTION agentdb._last_writer(target integer, key jsonb, columns text[]) RETURNS jsonb
     LANGUAGE sql STABLE
-    RETURN COALESCE((SELECT max(p.recorded_at) AS max FROM agentdb.progress_log p WHERE ((p.run_id = _last_progress.run) AND ((p.recorded_at >= _last_progress.since) AND (p.recorded_at <= _last_progress.as_of)))), since);
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select jsonb_build_object('role', l.session_role, 'agent', a.agent_name,
+    'run', coalesce(c.run_id, l.run_id), 'change', c.change_id, 'at', l.recorded_at,
+    'audit', l.audit_log_id)
+  from agentdb.audit_log as l
+  left join agentdb.change as c
+    on c.applied_xid = l.xid
+    and l.audit_log_id > c.audit_from
+    and l.audit_log_id <= c.audit_to
+  left join agentdb.agent as a on a.agent_id = coalesce(c.agent_id, l.agent_id)
+  where l.audit_target_id = target
+    and jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(key, 0)
+    and l.row_key = key
+    and (l.operation <> 'update' or columns is null or l.new_values ?| columns)
+  order by l.audit_log_id desc
+  limit 1;
+$$;
 
 
 
-COMMENT ON FUNCTION agentdb._last_progress(run bigint, since timestamp with time zone, as_of timestamp with time zone) IS 'When a run logged progress last before a moment, else when it began.';
+COMMENT ON FUNCTION agentdb._last_writer(target integer, key jsonb, columns text[]) IS 'Who last wrote certain columns of a row: role, agent, run, moment.';
 
 
 
@@ -3586,6 +6178,49 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._lend_capture(target integer, owner name) IS 'Lets the owner of a table name its capture function in a trigger; without an owner, drops the function.';
+
+
+
+CREATE FUNCTION agentdb._lend_table(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_schema name;
+  v_role name;
+  v_sequence regclass;
+begin
+  select n.nspname into v_schema
+  from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+  where c.oid = relation;
+  execute format('grant select, insert, update, delete on %s to agentdb_applier',
+    relation);
+  -- The staging view names the table, the change writes it.
+  foreach v_role in array array['agentdb_applier', 'agentdb_owner'] loop
+    if not has_schema_privilege(v_role, v_schema, 'usage') then
+      execute format('grant usage on schema %I to %I', v_schema, v_role);
+    end if;
+  end loop;
+  for v_sequence in
+    select d.objid from pg_depend as d
+    join pg_class as c on c.oid = d.objid and c.relkind = 'S'
+    where d.classid = 'pg_class'::regclass
+      and d.refclassid = 'pg_class'::regclass
+      and d.refobjid = relation::oid
+      and d.deptype in ('a', 'i')
+  loop
+    execute format('grant usage on sequence %s to agentdb_applier, agentdb_agent',
+      v_sequence);
+  end loop;
+  if current_setting('server_version_num')::integer < 150000 then
+    execute format('grant select on %s to agentdb_owner', relation);
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._lend_table(relation regclass) IS 'Lets agentdb_applier write a table, and agents take numbers from its sequences, with the rights of the caller.';
 
 
 
@@ -3655,6 +6290,16 @@ COMMENT ON FUNCTION agentdb._lone_run() IS 'The one open run of the login role w
 
 
 
+CREATE FUNCTION agentdb._long_call_until(run bigint, max_long_call interval, as_of timestamp with time zone) RETURNS timestamp with time zone
+    LANGUAGE sql STABLE
+    RETURN (SELECT max(LEAST(CASE WHEN (c.ended_at <= _long_call_until.as_of) THEN c.ended_at ELSE _long_call_until.as_of END, (c.began_at + LEAST(t.longest, _long_call_until.max_long_call)))) AS max FROM (agentdb.tool_call c JOIN agentdb.tool t ON ((t.tool_name = c.tool))) WHERE ((c.run_id = _long_call_until.run) AND (c.began_at <= _long_call_until.as_of) AND (t.longest IS NOT NULL)));
+
+
+
+COMMENT ON FUNCTION agentdb._long_call_until(run bigint, max_long_call interval, as_of timestamp with time zone) IS 'Until when a run was waiting for a call that is known to take long.';
+
+
+
 CREATE FUNCTION agentdb._maintain_audit() RETURNS TABLE(action text, object text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3700,6 +6345,51 @@ COMMENT ON FUNCTION agentdb._maintain_audit() IS 'Adapts the capture functions t
 
 
 
+CREATE FUNCTION agentdb._maintain_guards() RETURNS TABLE(action text, object text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_target integer;
+begin
+  -- A table restored from a dump has another number, which maintain() knows by now.
+  update agentdb.guarded_table as g
+  set table_oid = t.table_oid
+  from agentdb.audit_target as t
+  where t.audit_target_id = g.audit_target_id
+    and t.unaudited_at is null
+    and t.table_oid <> g.table_oid;
+  for v_target, object in
+    delete from agentdb.guarded_table as g
+    where not exists (select from pg_class as c where c.oid = g.table_oid)
+    returning g.audit_target_id, g.table_name
+  loop
+    execute format('drop function agentdb.%I', '_propose_' || v_target);
+    action := 'unguarded (dropped)';
+    return next;
+  end loop;
+  for v_target, object in
+    select g.audit_target_id, g.table_name
+    from agentdb.guarded_table as g
+    join agentdb.audit_target as t
+      on t.audit_target_id = g.audit_target_id and t.unaudited_at is null
+    join pg_class as c on c.oid = g.table_oid
+    where g.layout <> agentdb._layout_now(g.table_oid)
+    order by g.audit_target_id
+  loop
+    perform agentdb._generate_stage(v_target);
+    action := 'staging view regenerated';
+    return next;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._maintain_guards() IS 'Adapts staging views to tables that were altered, and forgets tables that were dropped.';
+
+
+
 CREATE FUNCTION agentdb._make_lock(name text, first_slot integer, last_slot integer) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3739,6 +6429,42 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._make_lock(name text, first_slot integer, last_slot integer) IS 'Makes the rows that a name lacks and returns how many; raises ZA004 for an ill-formed name.';
+
+
+
+CREATE FUNCTION agentdb._match_sql(change bigint, target integer, operation text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+begin
+  return concat(
+    format('i.change_id = %s and i.audit_target_id = %s and i.operation = %L',
+      change, target, operation),
+    (
+      select string_agg(format(' and t.%I = %s', c.column_name,
+        agentdb._typed_sql('i.row_key', c.column_name, c.type_name)), '')
+      from agentdb.change_column as c
+      where c.audit_target_id = target and c.key_place is not null
+    ),
+    (
+      select string_agg(format(
+        case when u.always then ' and %2$s'
+          else ' and (not i.expected ? %1$L or %2$s)' end,
+        u.column_name::text,
+        format(
+          case when u.exact then 't.%I is not distinct from %s'
+            else 'record_image_eq(row(t.%I), row(%s))' end,
+          u.column_name,
+          agentdb._typed_sql('i.expected', u.column_name, u.type_name))), '')
+      from agentdb._column_uses(change, target, operation, true) as u
+    )
+  );
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._match_sql(change bigint, target integer, operation text) IS 'SQL text: a row of the change is that of the table, and as it was expected.';
 
 
 
@@ -3840,6 +6566,26 @@ COMMENT ON FUNCTION agentdb._missing_relation(parts text[]) IS 'Says which table
 
 
 
+CREATE FUNCTION agentdb._nearest_tools(agent bigint, tool text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select string_agg(n.tool_name, ', ' order by n.likeness desc, n.tool_name)
+  from (
+    select a.tool_name, agentdb._similarity(a.tool_name, tool) as likeness
+    from agentdb.agent_tool as a
+    where a.agent_id = agent
+    order by 2 desc, 1
+    limit 3
+  ) as n;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._nearest_tools(agent bigint, tool text) IS 'The three tools of an agent whose names are most like one that it made up.';
+
+
+
 CREATE FUNCTION agentdb._needs_rows(table_oid oid) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT CASE WHEN ((c.relkind = 'p'::"char") OR c.relispartition) THEN 'a partition can be written to by its own name'::text WHEN (EXISTS (SELECT FROM pg_inherits i WHERE ((_needs_rows.table_oid = i.inhrelid) OR (_needs_rows.table_oid = i.inhparent)))) THEN 'it inherits or is inherited from'::text WHEN (EXISTS (SELECT FROM pg_subscription_rel s WHERE (s.srrelid = _needs_rows.table_oid))) THEN 'a subscription writes row by row'::text WHEN (EXISTS (SELECT FROM pg_trigger t WHERE ((t.tgrelid = _needs_rows.table_oid) AND (NOT t.tgisinternal) AND (((t.tgtype)::integer & 1) = 1) AND (((t.tgtype)::integer & 66) = 0) AND (NOT (t.tgfoid IN (SELECT p.oid FROM pg_proc p WHERE (p.pronamespace = ('agentdb'::regnamespace)::oid))))))) THEN 'its AFTER ROW triggers may write to it in between'::text WHEN (EXISTS (SELECT FROM pg_constraint k WHERE ((k.conrelid = _needs_rows.table_oid) AND (k.confrelid = _needs_rows.table_oid) AND (k.contype = 'f'::"char") AND ((k.confdeltype = ANY (ARRAY['c'::"char", 'n'::"char", 'd'::"char"])) OR (k.confupdtype = ANY (ARRAY['c'::"char", 'n'::"char", 'd'::"char"])))))) THEN 'a foreign key to itself may write to it in between'::text WHEN (c.relnatts > 600) THEN 'its rows are too wide to compare two at a time'::text ELSE NULL::text END AS "case" FROM pg_class c WHERE (c.oid = _needs_rows.table_oid));
@@ -3847,6 +6593,57 @@ CREATE FUNCTION agentdb._needs_rows(table_oid oid) RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._needs_rows(table_oid oid) IS 'Says why triggers by statement would miss or reorder writes of a table; NULL where they would not.';
+
+
+
+CREATE FUNCTION agentdb._net_effect(scope text, id text) RETURNS TABLE(target integer, row_key jsonb, first_operation text, last_operation text, old_values jsonb, new_values jsonb, place bigint)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with record as materialized (
+    select l.*
+    from agentdb.audit_log as l
+    where (l.audit_log_id, l.recorded_at) in (
+      select distinct u.audit_log_id, u.recorded_at
+      from agentdb._undone(scope, id) as u)
+  ),
+  touched as (
+    select r.audit_target_id, r.row_key, min(r.audit_log_id) as first_id,
+      max(r.audit_log_id) as last_id
+    from record as r
+    group by r.audit_target_id, r.row_key
+  )
+  select t.audit_target_id, t.row_key, f.operation, f.operation, f.old_values,
+    f.new_values, t.last_id
+  from touched as t
+  join record as f on f.audit_log_id = t.first_id
+  where t.first_id = t.last_id
+  union all
+  select m.audit_target_id, m.row_key, f.operation, l.operation, m.old_values,
+    m.new_values, m.last_id
+  from (
+    select t.audit_target_id, t.row_key, t.first_id, t.last_id,
+      jsonb_object_agg(v.key, v.value order by r.audit_log_id desc)
+        filter (where v.old) as old_values,
+      jsonb_object_agg(v.key, v.value order by r.audit_log_id)
+        filter (where not v.old) as new_values
+    from touched as t
+    join record as r on r.audit_target_id = t.audit_target_id and r.row_key = t.row_key
+    cross join lateral (
+      select o.key, o.value, true as old from jsonb_each(r.old_values) as o
+      union all
+      select n.key, n.value, false from jsonb_each(r.new_values) as n
+    ) as v
+    where t.first_id < t.last_id
+    group by t.audit_target_id, t.row_key, t.first_id, t.last_id
+  ) as m
+  join record as f on f.audit_log_id = m.first_id
+  join record as l on l.audit_log_id = m.last_id;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._net_effect(scope text, id text) IS 'What became of each row, over all that was recorded of it.';
 
 
 
@@ -3911,6 +6708,69 @@ COMMENT ON FUNCTION agentdb._note_stop() IS 'Leaves the transaction of a stop wh
 
 
 
+CREATE FUNCTION agentdb._note_tables(change bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_fault text;
+begin
+  insert into agentdb.change_table (
+    change_id, audit_target_id, table_oid, table_name, layout
+  )
+  select change, t.audit_target_id, t.table_oid, t.table_name,
+    agentdb._layout_now(t.table_oid)
+  from agentdb.audit_target as t
+  where t.audit_target_id in (
+    select r.audit_target_id from agentdb.change_row as r where r.change_id = change);
+  v_fault := agentdb._change_fault(change);
+  if v_fault is not null then
+    raise exception 'change % cannot be tried: %', change, v_fault
+      using errcode = 'ZA051',
+            hint = 'Tell an operator: the table has to be put right and guarded again.';
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._note_tables(change bigint) IS 'Writes down what the tables of a change are now; raises ZA051.';
+
+
+
+CREATE FUNCTION agentdb._note_unknown_tool(run bigint, agent bigint, call bigint, tool text, OUT fault text, OUT hint text) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform from agentdb.agent_tool as a where a.agent_id = agent and a.tool_name = tool;
+  if found then
+    return;
+  end if;
+  perform from agentdb.agent_tool as a where a.agent_id = agent limit 1;
+  if not found then
+    return;
+  end if;
+  perform from agentdb.tool_alias as n
+  join agentdb.agent_tool as a on a.tool_name = n.tool_name and a.agent_id = agent
+  where n.alias = tool;
+  if found then
+    return;
+  end if;
+  fault := 'unknown';
+  hint := format('There is no tool %s.  Nearest: %s.',
+    agentdb._clean_text(tool, 200), agentdb._nearest_tools(agent, tool));
+  insert into agentdb.tool_fault (run_id, tool_call_log_id, fault, detail)
+  values (run, call, fault, hint);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._note_unknown_tool(run bigint, agent bigint, call bigint, tool text, OUT fault text, OUT hint text) IS 'Marks a call of a tool that its agent does not have, and says which are nearest.';
+
+
+
 CREATE FUNCTION agentdb._one_row_sql(target integer) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT concat(format('if %s then
@@ -3971,6 +6831,45 @@ COMMENT ON FUNCTION agentdb._only_open_run(OUT run_id bigint, OUT agent_id bigin
 
 
 
+CREATE FUNCTION agentdb._override_rows(change bigint, present jsonb) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update agentdb.change_row as r
+  set operation = case r.operation when 'insert' then 'update' else r.operation end,
+      new_values = case r.operation when 'insert' then d.new_values
+        else r.new_values end,
+      expected = case r.operation when 'delete' then f.value -> 'present'
+        else d.expected end
+  from agentdb.change as c,
+    jsonb_array_elements(present) as f,
+    lateral (
+      select jsonb_object_agg(v.key, v.value) as new_values,
+        jsonb_object_agg(v.key, f.value -> 'present' -> v.key) as expected
+      from agentdb.change_row as o
+      cross join lateral jsonb_each(o.new_values) as v
+      where o.change_id = change
+        and o.place = (f.value ->> 'place')::integer
+        and (o.operation = 'update'
+          or v.value is distinct from f.value -> 'present' -> v.key)
+    ) as d
+  where c.change_id = change
+    and c.kind = 'undo'
+    and c.state = 'open'
+    and c.proposed_by = session_user
+    and r.change_id = change
+    and r.place = (f.value ->> 'place')::integer
+    and f.value -> 'present' <> 'null';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._override_rows(change bigint, present jsonb) IS 'Takes rows back although somebody else changed them since.';
+
+
+
 CREATE FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) RETURNS text
     LANGUAGE sql STABLE
     RETURN format('''update'', null::jsonb, d.old_values, d.new_values from (
@@ -3985,6 +6884,57 @@ CREATE FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text
 
 
 COMMENT ON FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) IS 'SQL text: what an update changed in a table without a primary key.';
+
+
+
+CREATE FUNCTION agentdb._part_sql(change bigint, target integer, operation text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_table text := (
+    select case c.relkind when 'p' then '' else 'only ' end
+      || agentdb._table_name(c.oid)
+    from agentdb.audit_target as t
+    join pg_class as c on c.oid = t.table_oid
+    where t.audit_target_id = target
+  );
+begin
+  if operation = 'delete' then
+    return format('delete from %s as t using agentdb.change_row as i where %s',
+      v_table, agentdb._match_sql(change, target, operation));
+  elsif operation = 'update' then
+    return (
+      select format('update %s as t set %s from agentdb.change_row as i where %s',
+        v_table,
+        string_agg(format(
+          case when u.always then '%2$I = %3$s'
+            else '%2$I = case when i.new_values ? %1$L then %3$s else t.%2$I end' end,
+          u.column_name::text, u.column_name,
+          agentdb._typed_sql('i.new_values', u.column_name, u.type_name)), ', '),
+        agentdb._match_sql(change, target, operation))
+      from agentdb._column_uses(change, target, operation, false) as u);
+  end if;
+  return (
+    select format('insert into %s (%s) overriding system value select %s '
+      'from agentdb.change_row as i where i.change_id = %s and i.audit_target_id = %s '
+      'and i.operation = ''insert'' order by i.place',
+      replace(v_table, 'only ', ''),
+      string_agg(format('%I', u.column_name), ', ' order by u.place),
+      string_agg(format(
+        case when u.always then '%2$s'
+          else 'case when i.new_values ? %1$L then %2$s else %3$s end' end,
+        u.column_name::text,
+        agentdb._typed_sql('i.new_values', u.column_name, u.type_name),
+        coalesce(u.default_expression, 'null')), ', ' order by u.place),
+      change, target)
+    from agentdb._column_uses(change, target, operation, false) as u);
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._part_sql(change bigint, target integer, operation text) IS 'SQL text: what a change does to one table by one operation.';
 
 
 
@@ -4087,40 +7037,6 @@ COMMENT ON FUNCTION agentdb._paths_in(args jsonb, error text) IS 'Up to three ab
 
 
 
-CREATE TABLE agentdb.alert (
-    alert_id bigint NOT NULL,
-    rule_name text NOT NULL,
-    fingerprint text NOT NULL,
-    labels jsonb NOT NULL,
-    annotations jsonb NOT NULL,
-    value double precision,
-    severity text NOT NULL,
-    state text NOT NULL,
-    episode integer DEFAULT 1 NOT NULL,
-    active_at timestamp with time zone NOT NULL,
-    firing_at timestamp with time zone,
-    seen_at timestamp with time zone NOT NULL,
-    resolved_at timestamp with time zone,
-    flush boolean DEFAULT false NOT NULL,
-    CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
-    CONSTRAINT alert_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'firing'::text, 'resolved'::text])))
-)
-WITH (fillfactor='70');
-
-
-
-COMMENT ON TABLE agentdb.alert IS 'One labelled instance of a rule and its life: pending, firing, resolved.';
-
-
-
-COMMENT ON COLUMN agentdb.alert.episode IS 'Counts how often the alert has come back.';
-
-
-
-COMMENT ON COLUMN agentdb.alert.flush IS 'Whether a change has still to be turned into notifications.';
-
-
-
 CREATE FUNCTION agentdb._payload(alert agentdb.alert, kind text) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4150,6 +7066,65 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._payload(alert agentdb.alert, kind text) IS 'The JSON that a receiver gets for an alert, described in docs/on-call.md.';
+
+
+
+CREATE FUNCTION agentdb._perform(change bigint) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET lc_monetary TO 'C'
+    SET array_nulls TO 'on'
+    SET standard_conforming_strings TO 'on'
+    SET transform_null_equals TO 'off'
+    SET work_mem TO '64MB'
+    AS $$
+declare
+  v_statement text := agentdb._change_sql(change);
+  v_before jsonb := agentdb._written();
+  v_after jsonb;
+  v_matched bigint;
+begin
+  perform set_config('search_path', agentdb._apply_path(change), true);
+  execute v_statement into v_matched;
+  set constraints all immediate;
+  perform set_config('search_path', 'pg_catalog, pg_temp', true);
+  if v_matched <> (
+    select count(*) from agentdb.change_row as r where r.change_id = change
+  ) then
+    raise exception 'change % does not match its rows any more', change
+      using errcode = 'ZA052';
+  end if;
+  v_after := agentdb._written();
+  return (
+    select coalesce(jsonb_object_agg(w.key,
+      w.value::bigint - coalesce((v_before ->> w.key)::bigint, 0)), '{}')
+    from jsonb_each_text(v_after) as w
+    where w.value is distinct from v_before ->> w.key
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._perform(change bigint) IS 'Applies the rows of a change with the rights of the caller, all or none, and returns what was written where; raises ZA052.';
+
+
+
+CREATE FUNCTION agentdb._perform_as_applier(change bigint) RETURNS jsonb
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return agentdb._perform(change);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._perform_as_applier(change bigint) IS 'Applies the rows of a change as agentdb_applier, which may write guarded tables.';
 
 
 
@@ -4184,6 +7159,67 @@ COMMENT ON FUNCTION agentdb._place_capture(target integer, body text) IS 'Create
 
 
 
+CREATE FUNCTION agentdb._plan_undo(scope text, id text, reason text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    SET work_mem TO '64MB'
+    AS $$
+declare
+  v_change_id bigint;
+  v_fault text;
+begin
+  insert into agentdb.change as c (
+    kind, state, automatic, reason, undoes, expires_at
+  )
+  values (
+    'undo', 'open', false,
+    agentdb._check_said(coalesce(reason, format('undo of %s %s', scope, id)), 'reason'),
+    jsonb_build_object(scope, id), clock_timestamp() + interval '24 hours'
+  )
+  returning c.change_id into v_change_id;
+  if exists (
+    select from agentdb._undone(scope, id) as u
+    join agentdb.audit_log as l
+      on l.audit_log_id = u.audit_log_id and l.recorded_at = u.recorded_at
+    where l.row_key is null
+  ) then
+    v_fault := 'a table without a primary key was written, whose rows have no names';
+  else
+    perform agentdb._add_undo_rows(v_change_id, scope, id);
+    v_fault := case when exists (
+      select from agentdb.change_row as r where r.change_id = v_change_id)
+      then agentdb._undo_fault(v_change_id)
+      else 'no row that it wrote is recorded, or all are as they were before' end;
+  end if;
+  if v_fault is not null then
+    raise exception 'undo of % % is not possible: %', scope, id, v_fault
+      using errcode = 'ZA056',
+            hint = 'See what is recorded: select * from agentdb.audit; a run of which '
+              'only a part can be taken back is undone row by row: '
+              'agentdb.undo_row(audit_log_id).';
+  end if;
+  perform agentdb._note_tables(v_change_id);
+  return v_change_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._plan_undo(scope text, id text, reason text) IS 'Adds the change that takes something back; raises ZA004, ZA051 or ZA056.';
+
+
+
+CREATE FUNCTION agentdb._proc_owner(proc oid) RETURNS oid
+    LANGUAGE sql STABLE
+    RETURN (SELECT p.proowner FROM pg_proc p WHERE (p.oid = _proc_owner.proc));
+
+
+
+COMMENT ON FUNCTION agentdb._proc_owner(proc oid) IS 'The role that owns a function.';
+
+
+
 CREATE FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, run_id bigint, at timestamp with time zone, tokens bigint, sent boolean)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -4207,6 +7243,87 @@ END;
 
 
 COMMENT ON FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) IS 'Prompts of a span of time: sent ones from the log, and reserved ones on their way.';
+
+
+
+CREATE FUNCTION agentdb._stage_check_sql(target integer) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT concat(string_agg(format('if (tg_op = ''UPDATE'' and %s) or tg_op = ''INSERT'' and num_nulls(n.%I) = 0 then
+    perform agentdb._refuse_column(%s, %L); end if;
+  '::text, agentdb._changed_sql('o'::text, 'n'::text, c.column_name, false), c.column_name, _stage_check_sql.target, (c.column_name)::text), ''::text ORDER BY c.place) FILTER (WHERE c.hidden), string_agg(format('if concat(n.%I) in (''NaN'', ''Infinity'', ''-Infinity'', ''infinity'', ''-infinity'') then
+    perform agentdb._refuse_value(%s, %L, concat(n.%1$I)); end if;
+  '::text, c.column_name, _stage_check_sql.target, (c.column_name)::text), ''::text ORDER BY c.place) FILTER (WHERE ((NOT c.hidden) AND (c.base_type = ANY (ARRAY[('numeric'::regtype)::oid, ('real'::regtype)::oid, ('double precision'::regtype)::oid, ('date'::regtype)::oid, ('timestamp without time zone'::regtype)::oid, ('timestamp with time zone'::regtype)::oid]))))) AS concat FROM agentdb.change_column c WHERE (c.audit_target_id = _stage_check_sql.target));
+
+
+
+COMMENT ON FUNCTION agentdb._stage_check_sql(target integer) IS 'PL/pgSQL text: refuses values that nobody could review or that mean none.';
+
+
+
+CREATE FUNCTION agentdb._stage_object_sql(target integer, row_name text, changed_only boolean) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT agentdb._object_sql(array_agg(format(CASE WHEN _stage_object_sql.changed_only THEN 'case when %3$s then jsonb_build_object(%1$L, %2$s) else ''{}'' end'::text ELSE 'jsonb_build_object(%1$L, %2$s)'::text END, (c.column_name)::text, agentdb._value_sql(_stage_object_sql.row_name, c.column_name, c.form, false), agentdb._changed_sql('o'::text, 'n'::text, c.column_name, c.exact)) ORDER BY c.place)) AS _object_sql FROM agentdb.change_column c WHERE ((c.audit_target_id = _stage_object_sql.target) AND (NOT c.hidden) AND (NOT c.generated) AND (NOT (_stage_object_sql.changed_only AND (c.key_place IS NOT NULL)))));
+
+
+
+COMMENT ON FUNCTION agentdb._stage_object_sql(target integer, row_name text, changed_only boolean) IS 'SQL text: a row named o or n as JSON, or only the columns that differ.';
+
+
+
+CREATE FUNCTION agentdb._propose_sql(target integer) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format('
+declare
+  o record;
+  n record;
+  v_new jsonb;
+begin
+  if tg_op <> ''INSERT'' then
+    o := old;
+  end if;
+  if tg_op = ''DELETE'' then
+    perform agentdb._stage_row(%1$s, ''delete'', %2$s, null, %4$s);
+    return old;
+  end if;
+  n := new;
+  %7$s
+  if tg_op = ''INSERT'' then
+    perform agentdb._stage_row(%1$s, ''insert'', %3$s, %5$s, null);
+  elsif %6$s then
+    perform agentdb._stage_row(%1$s, ''delete'', %2$s, null, %4$s);
+    perform agentdb._stage_row(%1$s, ''insert'', %3$s, %5$s, null);
+  else
+    v_new := %8$s;
+    if v_new <> ''{}'' then
+      perform agentdb._stage_row(%1$s, ''update'', %2$s, v_new, %9$s);
+    end if;
+  end if;
+  return new;
+end;
+'::text, target, agentdb._key_sql(target, 'o'::text), agentdb._key_sql(target, 'n'::text), agentdb._stage_object_sql(target, 'o'::text, false), agentdb._stage_object_sql(target, 'n'::text, false), (SELECT string_agg(agentdb._changed_sql('o'::text, 'n'::text, c.column_name, c.exact), ' or '::text) AS string_agg FROM agentdb.change_column c WHERE ((c.audit_target_id = _propose_sql.target) AND (c.key_place IS NOT NULL))), agentdb._stage_check_sql(target), agentdb._stage_object_sql(target, 'n'::text, true), agentdb._stage_object_sql(target, 'o'::text, true)) AS format);
+
+
+
+COMMENT ON FUNCTION agentdb._propose_sql(target integer) IS 'PL/pgSQL text: the trigger function of a staging view.';
+
+
+
+CREATE FUNCTION agentdb._proposer(OUT agent_id bigint, OUT run_id bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if agentdb._is_agent() then
+    select c.agent_id, c.run_id into _proposer.agent_id, _proposer.run_id
+    from agentdb._current_run(null) as c;
+    perform agentdb._check_write(_proposer.run_id, _proposer.agent_id);
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._proposer(OUT agent_id bigint, OUT run_id bigint) IS 'The agent and run that a session proposes for, NULL for a person; refuses a stopped run; raises ZA001.';
 
 
 
@@ -4239,6 +7356,205 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._prune_locks(keep interval) IS 'Forgets names that no run has used for a day, and denials past their retention.';
+
+
+
+CREATE FUNCTION agentdb._raise_again(state text, message text, detail text, hint text, constraint_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception using
+    errcode = state,
+    message = message,
+    detail = detail,
+    hint = hint,
+    constraint = constraint_name;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._raise_again(state text, message text, detail text, hint text, constraint_name text) IS 'Raises an error that was caught.';
+
+
+
+CREATE FUNCTION agentdb._read_as_applier(statement text, most integer) RETURNS TABLE(place integer, operation text, row_key jsonb, present jsonb, conflict text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select * from agentdb._read_rows(statement, most);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._read_as_applier(statement text, most integer) IS 'The same as agentdb_applier, which may read guarded tables.';
+
+
+
+CREATE FUNCTION agentdb._read_conflicts(change bigint, target integer, most integer) RETURNS jsonb
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select jsonb_agg(to_jsonb(f))
+  from agentdb._read_as_applier(agentdb._current_sql(change, target), most) as f;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._read_conflicts(change bigint, target integer, most integer) IS 'The same, read as agentdb_applier.';
+
+
+
+CREATE FUNCTION agentdb._read_rows(statement text, most integer) RETURNS TABLE(place integer, operation text, row_key jsonb, present jsonb, conflict text)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    SET lc_monetary TO 'C'
+    AS $$
+begin
+  return query execute format(
+    'select * from (%s) as r where r.conflict is not null limit %s', statement,
+    coalesce(most::text, 'all'));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._read_rows(statement text, most integer) IS 'The conflicts that a statement of _current_sql() finds, with the rights of the caller.';
+
+
+
+CREATE FUNCTION agentdb._writes(writes jsonb, relation text, operation text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN (EXISTS (SELECT FROM jsonb_array_elements(_writes.writes) w(item) WHERE (((w.item ->> 'table'::text) = ANY (ARRAY[_writes.relation, split_part(_writes.relation, '.'::text, 2)])) AND (COALESCE((w.item ->> 'operation'::text), _writes.operation) = _writes.operation))));
+
+
+
+COMMENT ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) IS 'Tells whether a tool is registered as doing this to a table.';
+
+
+
+CREATE TABLE agentdb.tool_alias (
+    alias text NOT NULL,
+    tool_name text NOT NULL,
+    renamed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.tool_alias IS 'Former names of tools, still known.';
+
+
+
+CREATE FUNCTION agentdb.tool_diff(run bigint) RETURNS TABLE(finding text, tool text, tool_call_log_id bigint, table_name text, operation text, row_key jsonb, recorded_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH call AS MATERIALIZED (
+          SELECT l.tool_call_log_id,
+             l.tool,
+             l.ok,
+             l.recorded_at,
+             t.writes
+            FROM ((agentdb.tool_call_log l
+              LEFT JOIN agentdb.tool_alias n ON ((n.alias = l.tool)))
+              LEFT JOIN agentdb.tool t ON ((t.tool_name = COALESCE(n.tool_name, l.tool))))
+           WHERE (l.run_id = tool_diff.run)
+         ), deed AS MATERIALIZED (
+          SELECT a.audit_log_id,
+             a.recorded_at,
+             t.table_name,
+             a.operation,
+             a.row_key,
+             c.tool_call_log_id,
+             c.tool,
+             c.ok,
+             COALESCE(agentdb._writes(c.writes, t.table_name, a.operation), false) AS covered
+            FROM ((agentdb.audit_log a
+              JOIN agentdb.audit_target t ON ((t.audit_target_id = a.audit_target_id)))
+              LEFT JOIN LATERAL ( SELECT o.tool_call_log_id,
+                     o.tool,
+                     o.ok,
+                     o.recorded_at,
+                     o.writes
+                    FROM call o
+                   WHERE (o.recorded_at >= a.recorded_at)
+                   ORDER BY o.recorded_at, o.tool_call_log_id
+                  LIMIT 1) c ON (true))
+           WHERE (a.run_id = tool_diff.run)
+         )
+  SELECT
+         CASE
+             WHEN d.covered THEN 'written by a call that failed'::text
+             ELSE 'written without a call'::text
+         END AS "case",
+         CASE
+             WHEN d.covered THEN d.tool
+             ELSE NULL::text
+         END AS "case",
+         CASE
+             WHEN d.covered THEN d.tool_call_log_id
+             ELSE NULL::bigint
+         END AS "case",
+     d.table_name,
+     d.operation,
+     d.row_key,
+     d.recorded_at
+    FROM deed d
+   WHERE ((NOT d.covered) OR (NOT d.ok))
+ UNION ALL
+  SELECT 'nothing written'::text,
+     c.tool,
+     c.tool_call_log_id,
+     NULL::text,
+     NULL::text,
+     NULL::jsonb,
+     c.recorded_at
+    FROM call c
+   WHERE (c.ok AND (jsonb_array_length(c.writes) > 0) AND (NOT (EXISTS ( SELECT
+            FROM deed d
+           WHERE ((d.tool_call_log_id = c.tool_call_log_id) AND d.covered)))));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.tool_diff(run bigint) IS 'Calls of a run that said ok and wrote nothing, and rows that no call accounts for; only tools that are registered with what they write count.';
+
+
+
+CREATE FUNCTION agentdb._recent_diff(as_of timestamp with time zone) RETURNS TABLE(agent_name text, policy_name text, run_id bigint, finding text, what text, count bigint, calls bigint[])
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT a.agent_name,
+     p.policy_name,
+     r.run_id,
+     d.finding,
+     COALESCE(d.tool, ((d.operation || ' of '::text) || d.table_name)) AS "coalesce",
+     count(*) AS count,
+     (array_agg(d.tool_call_log_id ORDER BY d.tool_call_log_id DESC) FILTER (WHERE (d.tool_call_log_id IS NOT NULL)))[1:10] AS array_agg
+    FROM (((( SELECT DISTINCT l.run_id,
+             l.agent_id
+            FROM (agentdb.tool_call_log l
+              JOIN agentdb.policy w ON (true))
+           WHERE ((l.recorded_at <= _recent_diff.as_of) AND (l.recorded_at > (_recent_diff.as_of - w.tool_diff_window)))) r
+      JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      CROSS JOIN LATERAL agentdb.tool_diff(r.run_id) d(finding, tool, tool_call_log_id, table_name, operation, row_key, recorded_at))
+   WHERE ((d.recorded_at <= (_recent_diff.as_of - '00:00:05'::interval)) AND (d.recorded_at > (_recent_diff.as_of - p.tool_diff_window)) AND (EXISTS ( SELECT
+            FROM agentdb.tool t
+           WHERE (jsonb_array_length(t.writes) > 0))))
+   GROUP BY a.agent_name, p.policy_name, r.run_id, d.finding, COALESCE(d.tool, ((d.operation || ' of '::text) || d.table_name));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._recent_diff(as_of timestamp with time zone) IS 'What tools said against what the audit has, for the runs of policy.tool_diff_window.';
 
 
 
@@ -4315,6 +7631,25 @@ COMMENT ON FUNCTION agentdb._refuse(problem text, hint text) IS 'Raises ZA004 (i
 
 
 
+CREATE FUNCTION agentdb._refuse_altered(change bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception 'change % is not what was reviewed', change
+    using errcode = 'ZA054',
+          detail = 'Its digest is another one.',
+          hint = 'Look at it again and decide about what it is now: select * from '
+            'agentdb.show_change_rows(change => ' || change || ');';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_altered(change bigint) IS 'Raises ZA054 for a change whose content differs from what was reviewed.';
+
+
+
 CREATE FUNCTION agentdb._refuse_audit(table_oid oid, problem text, hint text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4353,6 +7688,35 @@ COMMENT ON FUNCTION agentdb._refuse_blast(table_name text, max_rows integer) IS 
 
 
 
+CREATE FUNCTION agentdb._refuse_change(change bigint, problem jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_conflicts jsonb;
+begin
+  if problem ->> 'sqlstate' <> 'ZA052' then
+    perform agentdb._raise_again(problem ->> 'sqlstate',
+      'the change would fail: ' || (problem ->> 'message'), problem ->> 'detail',
+      'Nothing was staged by this transaction; put it right and stage it again.',
+      problem ->> 'constraint');
+  end if;
+  v_conflicts := agentdb._conflicts(change, 5, true);
+  raise exception 'the change does not fit the rows as they are now'
+    using errcode = 'ZA052',
+          detail = coalesce(agentdb._conflict_text(v_conflicts),
+            'Row security or a trigger keeps the database from writing some rows.'),
+          hint = 'Somebody else changed them meanwhile: read them again, decide anew, '
+            'and stage what is still right.';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_change(change bigint, problem jsonb) IS 'Raises why a change cannot be staged.';
+
+
+
 CREATE FUNCTION agentdb._refuse_closed_run(run bigint) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4377,6 +7741,58 @@ COMMENT ON FUNCTION agentdb._refuse_closed_run(run bigint) IS 'Raises ZA003 for 
 
 
 
+CREATE FUNCTION agentdb._refuse_column(target integer, col text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform agentdb._refuse(
+    format('column %I of %s cannot be changed: its values are not shown', col,
+      (select t.table_name from agentdb.audit_target as t
+        where t.audit_target_id = target)),
+    'Leave the column out; a person changes it directly.');
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_column(target integer, col text) IS 'Raises ZA004 for a column that the audit hides.';
+
+
+
+CREATE FUNCTION agentdb._refuse_direct(operation text, table_name text, table_oid oid) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_view text := (
+    select format('agentdb_stage.%I', g.view_name)
+    from agentdb.guarded_table as g
+    where g.table_oid in (
+      select a.relid from pg_partition_ancestors(_refuse_direct.table_oid) as a
+      union all select _refuse_direct.table_oid)
+    limit 1
+  );
+begin
+  raise exception '% may not % % directly: it is guarded', session_user,
+      lower(operation), table_name
+    using errcode = 'ZA050',
+          detail = 'Somebody else must approve what changes in this table; nothing was '
+            'changed.',
+          hint = case when operation = 'TRUNCATE' then format(
+              'Stage the rows to delete: delete from %s where …;', v_view)
+            else format('Write the same INSERT, UPDATE or DELETE on %s instead: it '
+              'becomes a change that a reviewer approves when the transaction commits.',
+              v_view) end;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_direct(operation text, table_name text, table_oid oid) IS 'Raises ZA050 for a write that has to be staged.';
+
+
+
 CREATE FUNCTION agentdb._refuse_foreign_run(run bigint) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4395,6 +7811,22 @@ COMMENT ON FUNCTION agentdb._refuse_foreign_run(run bigint) IS 'Raises ZA001 for
 
 
 
+CREATE FUNCTION agentdb._refuse_guard(relation regclass, problem text, hint text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception '% cannot be guarded: %', relation, problem
+    using errcode = 'ZA051', hint = hint;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_guard(relation regclass, problem text, hint text) IS 'Raises ZA051 for a table that cannot be guarded.';
+
+
+
 CREATE FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4409,6 +7841,24 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) IS 'Raises ZA033 where the log cannot answer.';
+
+
+
+CREATE FUNCTION agentdb._refuse_reviewer(change bigint, problem text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception '% may not decide change %: %', session_user, change, problem
+    using errcode = 'ZA055',
+          hint = 'A member of agentdb_reviewer who did not propose it decides, or an '
+            'agent that guard_table() names as a validator, in a run of its own.';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_reviewer(change bigint, problem text) IS 'Raises ZA055 for a session whose decision does not count.';
 
 
 
@@ -4447,6 +7897,29 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._refuse_span(ttl interval, max_ttl interval, max_hold interval) IS 'Raises ZA004 for a ttl or max_hold that no lock can have.';
+
+
+
+CREATE FUNCTION agentdb._refuse_state(change bigint, state text, wanted text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if state is null then
+    raise exception 'there is no change %', coalesce(change::text, 'NULL')
+      using errcode = 'ZA006',
+            hint = 'select * from agentdb.waiting_changes(); lists what waits.';
+  end if;
+  raise exception 'change % is %, not %', change, state, wanted
+    using errcode = 'ZA053',
+          hint = 'Nothing is left to do for it here; look at it: select * from '
+            'agentdb.show_change(change => ' || change || ');';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_state(change bigint, state text, wanted text) IS 'Raises ZA053 for a change that is not in the state a call needs, ZA006 where there is none.';
 
 
 
@@ -4511,6 +7984,25 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._refuse_ttl(ttl interval, max_ttl interval) IS 'Raises ZA004 for a time that no lock can have.';
+
+
+
+CREATE FUNCTION agentdb._refuse_value(target integer, col text, value text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform agentdb._refuse(
+    format('column %I of %s cannot become %s', col,
+      (select t.table_name from agentdb.audit_target as t
+        where t.audit_target_id = target), value),
+    'Give a number or a moment that exists, or NULL.');
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_value(target integer, col text, value text) IS 'Raises ZA004 for NaN and infinity.';
 
 
 
@@ -4619,6 +8111,58 @@ COMMENT ON FUNCTION agentdb._register_audit(relation regclass, exclude text[], r
 
 
 
+CREATE FUNCTION agentdb._register_guard(relation regclass, columns text[], context text[], approvals integer, expires interval, apply text, validators text[], everybody boolean, auto_approve jsonb) RETURNS text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_target integer := agentdb._target_of(relation);
+  v_condition text;
+  v_view text;
+begin
+  perform agentdb._check_audit(relation, '{}', '{}');
+  perform agentdb._check_guard(relation, v_target, columns || context, auto_approve);
+  v_condition := agentdb._condition_of(relation, auto_approve ->> 'condition');
+  select string_agg(n.name, ', ') into v_view
+  from unnest(validators) as n (name)
+  where not exists (select from agentdb.agent as a where a.agent_name = n.name);
+  if v_view is not null then
+    perform agentdb._refuse('there is no agent ' || v_view,
+      'validators names agents: select agent_name from agentdb.agent;');
+  end if;
+  lock table agentdb.guarded_table in share row exclusive mode;
+  delete from agentdb.guarded_table as g where g.table_oid = relation::oid
+  returning g.view_name into v_view;
+  if v_view is not null then
+    execute format('drop view if exists agentdb_stage.%I', v_view);
+  end if;
+  select case when exists (
+      select from agentdb.guarded_table as g where g.view_name = c.relname)
+    then n.nspname || '_' || c.relname else c.relname end into v_view
+  from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+  where c.oid = relation;
+  insert into agentdb.guarded_table (
+    table_oid, table_name, audit_target_id, view_name, columns, context, approvals,
+    expires, apply, validators, everybody, auto_approve
+  )
+  values (
+    relation, agentdb._table_name(relation), v_target, v_view, columns, context,
+    approvals, expires, apply, validators, everybody,
+    case when v_condition is null then auto_approve
+      else auto_approve || jsonb_build_object('condition', v_condition) end
+  );
+  perform agentdb._generate_stage(v_target);
+  return v_view;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._register_guard(relation regclass, columns text[], context text[], approvals integer, expires interval, apply text, validators text[], everybody boolean, auto_approve jsonb) IS 'Writes down that a table is guarded and makes its staging view; raises ZA004, ZA006, ZA030 or ZA051.';
+
+
+
 CREATE FUNCTION agentdb._relation_in(error text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN (regexp_match("left"(error, 4000), '(?:relation|table|view) "?([[:alnum:]_.$"]{1,130}?)"?(?:[[:space:]]|$)'::text))[1];
@@ -4658,6 +8202,183 @@ COMMENT ON FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, outco
 
 
 
+CREATE FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_target integer;
+  v_rows jsonb;
+  v_settled integer[];
+  v_left jsonb := '[]';
+begin
+  for v_target in
+    select distinct r.audit_target_id from agentdb.change_row as r
+    where r.change_id = change
+  loop
+    v_rows := agentdb._conflict_rows(change, v_target, null, as_applier);
+    v_settled := agentdb._settled(change, v_rows);
+    perform agentdb._drop_rows(change, v_settled);
+    select coalesce(jsonb_agg(f), '[]') into v_rows
+    from jsonb_array_elements(v_rows) as f
+    where (f ->> 'place')::integer <> all (v_settled);
+    if on_conflict = 'skip' then
+      perform agentdb._drop_rows(change, array(
+        select (f ->> 'place')::integer from jsonb_array_elements(v_rows) as f));
+    end if;
+    if on_conflict = 'override' then
+      perform agentdb._override_rows(change, v_rows);
+      select coalesce(jsonb_agg(f), '[]') into v_rows
+      from jsonb_array_elements(v_rows) as f where f -> 'present' = 'null';
+    end if;
+    if on_conflict <> 'skip' then
+      v_left := v_left || agentdb._conflicts_of(change, v_target, v_rows);
+    end if;
+  end loop;
+  return v_left;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) IS 'Settles the conflicts of an undo as asked and returns those that are left.';
+
+
+
+CREATE TABLE agentdb.change_row (
+    change_id bigint NOT NULL,
+    place integer NOT NULL,
+    audit_target_id integer NOT NULL,
+    operation text NOT NULL,
+    row_key jsonb NOT NULL,
+    new_values jsonb,
+    expected jsonb,
+    builds_on bigint,
+    net_operation text,
+    net_values jsonb,
+    CONSTRAINT change_row_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.change_row IS 'The rows of changes: what becomes of each, and what it is expected to be before.';
+
+
+
+COMMENT ON COLUMN agentdb.change_row.builds_on IS 'The change of the same proposer, not yet applied, that this row continues.';
+
+
+
+COMMENT ON COLUMN agentdb.change_row.net_operation IS 'What its proposer sees, where that is more than this change alone.';
+
+
+
+CREATE FUNCTION agentdb._restage_row(former agentdb.change_row, operation text, new_values jsonb, expected jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_values jsonb := new_values;
+  v_expected jsonb := expected || former.expected;
+  v_net jsonb := new_values;
+  v_operation text := operation;
+begin
+  if former.operation = 'insert' and operation = 'delete' then
+    delete from agentdb.change_row as r
+    where r.change_id = former.change_id and r.place = former.place;
+    return;
+  elsif former.operation = 'insert' and operation = 'update' then
+    v_operation := 'insert';
+    v_values := former.new_values || new_values;
+    v_expected := null;
+    v_net := coalesce(former.net_values, former.new_values) || new_values;
+  elsif former.operation = 'update' and operation = 'update' then
+    v_values := former.new_values || new_values;
+    v_net := coalesce(former.net_values, former.new_values) || new_values;
+  elsif former.operation = 'delete' and operation = 'insert' then
+    v_operation := 'update';
+    select coalesce(jsonb_object_agg(v.key, v.value), '{}') into v_values
+    from jsonb_each(new_values) as v
+    where v.value is distinct from former.expected -> v.key;
+    select jsonb_object_agg(v.key, former.expected -> v.key) into v_expected
+    from jsonb_each(v_values) as v;
+    if v_values = '{}' then
+      delete from agentdb.change_row as r
+      where r.change_id = former.change_id and r.place = former.place;
+      return;
+    end if;
+  elsif not (former.operation = 'update' and operation = 'delete') then
+    perform agentdb._refuse(
+      format('row %s is staged for %s already', former.row_key, former.operation),
+      'Look at the staging view: it shows the row as it would become.');
+  end if;
+  update agentdb.change_row as r
+  set operation = v_operation,
+      new_values = v_values,
+      expected = v_expected,
+      net_operation = case when r.builds_on is not null or r.net_operation is not null
+        then case when _restage_row.operation = 'update'
+          then coalesce(r.net_operation, v_operation)
+          else _restage_row.operation end end,
+      net_values = case when r.builds_on is not null then v_net end
+  where r.change_id = former.change_id and r.place = former.place;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._restage_row(former agentdb.change_row, operation text, new_values jsonb, expected jsonb) IS 'Merges a second write of a row into what the same change has staged for it.';
+
+
+
+CREATE FUNCTION agentdb._result_signature(ok boolean, result text, error text) RETURNS bigint
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN agentdb._signature((CASE WHEN ok THEN 'ok '::text ELSE 'failed '::text END || COALESCE(result, error)), agentdb._volatile());
+
+
+
+COMMENT ON FUNCTION agentdb._result_signature(ok boolean, result text, error text) IS 'The same for results that say the same; NULL where neither result nor error is known.';
+
+
+
+CREATE FUNCTION agentdb._reviewer(change bigint, OUT agent_id bigint, OUT run_id bigint) RETURNS record
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_proposed_by name;
+  v_proposer bigint;
+  v_agents_role name;
+begin
+  select c.proposed_by, c.agent_id, a.role_name
+    into v_proposed_by, v_proposer, v_agents_role
+  from agentdb.change as c
+  left join agentdb.agent as a on a.agent_id = c.agent_id
+  where c.change_id = change;
+  if agentdb._is_agent() then
+    perform agentdb._check_seen(change);
+    select p.agent_id, p.run_id into _reviewer.agent_id, _reviewer.run_id
+    from agentdb._proposer() as p;
+    if agent_id = v_proposer then
+      perform agentdb._refuse_reviewer(change, 'it is of the same agent');
+    elsif not agentdb._is_validator(change, agent_id) then
+      perform agentdb._refuse_reviewer(change, 'it is no validator of its tables');
+    end if;
+  elsif not pg_has_role(session_user, 'agentdb_reviewer', 'usage') then
+    perform agentdb._refuse_reviewer(change, 'it is no reviewer');
+  end if;
+  if session_user in (v_proposed_by, v_agents_role) then
+    perform agentdb._refuse_reviewer(change, 'it proposed it');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._reviewer(change bigint, OUT agent_id bigint, OUT run_id bigint) IS 'The agent and run that decide a change, NULL for a person; raises ZA001, ZA006 or ZA055.';
+
+
+
 CREATE FUNCTION agentdb._role_fault(role_name name) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT concat_ws(', '::text, CASE WHEN r.rolsuper THEN 'it is a superuser'::text ELSE NULL::text END, CASE WHEN r.rolbypassrls THEN 'it bypasses row security'::text ELSE NULL::text END, CASE WHEN r.rolcreaterole THEN 'it may create roles'::text ELSE NULL::text END, CASE WHEN r.rolreplication THEN 'it may replicate'::text ELSE NULL::text END, CASE WHEN (NOT r.rolcanlogin) THEN 'it cannot log in'::text ELSE NULL::text END, (SELECT ('it is a member of '::text || string_agg((g.rolname)::text, ', '::text ORDER BY ((g.rolname)::text))) FROM pg_roles g WHERE ((g.rolname = ANY (ARRAY['agentdb_owner'::name, 'agentdb_capture'::name, 'agentdb_applier'::name, 'agentdb_operator'::name, 'agentdb_reviewer'::name])) AND pg_has_role(r.oid, g.oid, 'MEMBER'::text)))) AS concat_ws FROM pg_roles r WHERE (r.rolname = _role_fault.role_name));
@@ -4665,6 +8386,51 @@ CREATE FUNCTION agentdb._role_fault(role_name name) RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._role_fault(role_name name) IS 'Says why a role must not be an agent''s; empty where nothing speaks against it, NULL where there is no such role.';
+
+
+
+CREATE FUNCTION agentdb._roll_up_evidence(low xid8, high xid8) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with step as (
+    select
+      l.run_id, agentdb._step_signature(l.step) as step_signature,
+      min(l.recorded_at) as at
+    from agentdb.progress_log as l
+    where l.xid >= low and l.xid < high
+    group by 1, 2
+  ),
+  added as (
+    insert into agentdb.run_step as s (run_id, step_signature)
+    select p.run_id, p.step_signature from step as p
+    on conflict on constraint run_step_pkey do nothing
+    returning s.run_id, s.step_signature
+  ),
+  evidence as (
+    select p.run_id, p.at
+    from added as n
+    join step as p on p.run_id = n.run_id and p.step_signature = n.step_signature
+    union all
+    select l.run_id, l.recorded_at
+    from agentdb.audit_log as l
+    join agentdb.run as r on r.run_id = l.run_id
+    where l.xid >= low and l.xid < high
+  )
+  insert into agentdb.run_activity as a (run_id, evidence_at)
+  select e.run_id, max(e.at)
+  from evidence as e
+  group by e.run_id
+  on conflict (run_id) do update
+  set evidence_at = excluded.evidence_at,
+      calls_since = 0,
+      model_calls_since = 0
+  where a.evidence_at is null or a.evidence_at < excluded.evidence_at;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._roll_up_evidence(low xid8, high xid8) IS 'Moves run_activity.evidence_at to the last evidence of a range of transactions.';
 
 
 
@@ -4700,12 +8466,15 @@ CREATE FUNCTION agentdb._roll_up_tokens(low xid8, high xid8) RETURNS void
     AS $$
   insert into agentdb.run_activity as a (
     run_id, last_tokens_at, model_calls, input_tokens, cached_input_tokens,
-    output_tokens, cost
+    output_tokens, cost, model_calls_since
   )
   select
     l.run_id, max(l.recorded_at), count(*), sum(l.input_tokens),
-    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost)
+    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost),
+    count(*) filter (where l.recorded_at > coalesce(
+      greatest(v.evidence_at, v.last_tool_call_at), '-infinity'))
   from agentdb.token_log as l
+  left join agentdb.run_activity as v on v.run_id = l.run_id
   where l.xid >= low and l.xid < high
   group by l.run_id
   on conflict (run_id) do update
@@ -4714,18 +8483,19 @@ CREATE FUNCTION agentdb._roll_up_tokens(low xid8, high xid8) RETURNS void
       input_tokens = a.input_tokens + excluded.input_tokens,
       cached_input_tokens = a.cached_input_tokens + excluded.cached_input_tokens,
       output_tokens = a.output_tokens + excluded.output_tokens,
-      cost = a.cost + excluded.cost;
+      cost = a.cost + excluded.cost,
+      model_calls_since = a.model_calls_since + excluded.model_calls_since;
 
-  insert into agentdb.token_hour as h (
-    agent_id, hour_at, input_tokens, cached_input_tokens, output_tokens, cost
+  insert into agentdb.token_half_hour as h (
+    agent_id, half_hour_at, input_tokens, cached_input_tokens, output_tokens, cost
   )
   select
-    l.agent_id, date_bin('1 hour', l.recorded_at, 'epoch'), sum(l.input_tokens),
+    l.agent_id, date_bin('30 minutes', l.recorded_at, 'epoch'), sum(l.input_tokens),
     sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost)
   from agentdb.token_log as l
   where l.xid >= low and l.xid < high
   group by 1, 2
-  on conflict (agent_id, hour_at) do update
+  on conflict (agent_id, half_hour_at) do update
   set input_tokens = h.input_tokens + excluded.input_tokens,
       cached_input_tokens = h.cached_input_tokens + excluded.cached_input_tokens,
       output_tokens = h.output_tokens + excluded.output_tokens,
@@ -4734,7 +8504,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._roll_up_tokens(low xid8, high xid8) IS 'Adds the tokens of a range of transactions to run_activity and token_hour.';
+COMMENT ON FUNCTION agentdb._roll_up_tokens(low xid8, high xid8) IS 'Adds the tokens of a range of transactions to run_activity and token_half_hour.';
 
 
 
@@ -4743,22 +8513,37 @@ CREATE FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   insert into agentdb.run_activity as a (
-    run_id, last_tool_call_at, tool_calls, tool_errors
+    run_id, last_tool_call_at, tool_calls, tool_errors, calls_since
   )
   select
-    l.run_id, max(l.recorded_at), count(*), count(*) filter (where not l.ok)
+    l.run_id, max(l.recorded_at), count(*), count(*) filter (where not l.ok),
+    count(*) filter (where v.evidence_at is null or l.recorded_at > v.evidence_at)
   from agentdb.tool_call_log as l
+  left join agentdb.run_activity as v on v.run_id = l.run_id
   where l.xid >= low and l.xid < high
   group by l.run_id
   on conflict (run_id) do update
   set last_tool_call_at = greatest(a.last_tool_call_at, excluded.last_tool_call_at),
       tool_calls = a.tool_calls + excluded.tool_calls,
-      tool_errors = a.tool_errors + excluded.tool_errors;
+      tool_errors = a.tool_errors + excluded.tool_errors,
+      calls_since = a.calls_since + excluded.calls_since,
+      model_calls_since = 0;
+
+  insert into agentdb.tool_day as d (agent_id, tool, day_at, calls, errors)
+  select
+    l.agent_id, l.tool, date_bin('1 day', l.recorded_at, 'epoch'), count(*),
+    count(*) filter (where not l.ok)
+  from agentdb.tool_call_log as l
+  where l.xid >= low and l.xid < high
+  group by 1, 2, 3
+  on conflict (agent_id, tool, day_at) do update
+  set calls = d.calls + excluded.calls,
+      errors = d.errors + excluded.errors;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) IS 'Adds the tool calls of a range of transactions to run_activity.';
+COMMENT ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) IS 'Adds the tool calls of a range of transactions to run_activity and tool_day.';
 
 
 
@@ -4903,6 +8688,26 @@ COMMENT ON FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id
 
 
 
+CREATE FUNCTION agentdb._settled(change bigint, found jsonb) RETURNS integer[]
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(array_agg(r.place), '{}')
+  from jsonb_array_elements(found) as f
+  join agentdb.change_row as r
+    on r.change_id = change and r.place = (f.value ->> 'place')::integer
+  where case r.operation
+    when 'delete' then f.value -> 'present' = 'null'
+    else f.value -> 'present' @> r.new_values
+  end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._settled(change bigint, found jsonb) IS 'The rows of an undo that are as they should become.';
+
+
+
 CREATE FUNCTION agentdb._severity_rank(severity text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN array_position(ARRAY['info'::text, 'warning'::text, 'critical'::text], severity);
@@ -4913,16 +8718,94 @@ COMMENT ON FUNCTION agentdb._severity_rank(severity text) IS 'Orders severities:
 
 
 
-CREATE FUNCTION agentdb._span(value interval) RETURNS text
+CREATE FUNCTION agentdb._shape_signature(tool text, args jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT COALESCE(NULLIF(concat_ws(' '::text, (NULLIF((s.seconds / 86400), 0) || ' d'::text), (NULLIF(((s.seconds % (86400)::bigint) / 3600), 0) || ' h'::text), (NULLIF(((s.seconds % (3600)::bigint) / 60), 0) || ' min'::text), (NULLIF((s.seconds % (60)::bigint), 0) || ' s'::text)), ''::text), '0 s'::text) AS "coalesce"
-    FROM ( SELECT (floor(EXTRACT(epoch FROM _span.value)))::bigint AS seconds) s;
-END;
+    RETURN agentdb._signature(concat_ws(' '::text, tool, (args)::text), (agentdb._volatile() || '\d+'::text));
 
 
 
-COMMENT ON FUNCTION agentdb._span(value interval) IS 'A length of time as people say it, such as 1 h 30 min.';
+COMMENT ON FUNCTION agentdb._shape_signature(tool text, args jsonb) IS 'The same for calls whose arguments differ in numbers, times and ids only.';
+
+
+
+CREATE FUNCTION agentdb._stage_row(target integer, operation text, key jsonb, new_values jsonb, expected jsonb) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_change record;
+  v_row agentdb.change_row;
+  v_place integer;
+begin
+  perform agentdb._check_stage(target, operation, new_values);
+  select c.* into v_change from agentdb._current_change() as c;
+  select r.* into v_row
+  from agentdb.change_row as r
+  where r.change_id in (
+      select c.change_id from agentdb.change as c
+      where c.proposed_by = session_user
+        and c.agent_id is not distinct from v_change.agent_id
+        and c.state in ('open', 'pending', 'approved'))
+    and r.audit_target_id = target
+    and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
+    and r.row_key = key
+  order by r.change_id = v_change.change_id desc, r.change_id desc
+  limit 1;
+  if v_row.change_id = v_change.change_id then
+    perform agentdb._restage_row(v_row, operation, new_values, expected);
+    return;
+  end if;
+  v_place := 1 + coalesce((
+    select max(r.place) from agentdb.change_row as r
+    where r.change_id = v_change.change_id), 0);
+  if v_place > v_change.max_rows then
+    raise exception 'a change of this agent may have at most % rows', v_change.max_rows
+      using errcode = 'ZA005',
+            detail = 'See policy.max_change_rows.',
+            hint = 'Check the WHERE clause.  If all these rows are meant, stage them '
+              'in several changes, or ask a person to do it.';
+  end if;
+  insert into agentdb.change_row values (
+    v_change.change_id, v_place, target, operation, key, new_values, expected,
+    v_row.change_id,
+    case
+      when v_row.change_id is null then null
+      when operation = 'update' then coalesce(v_row.net_operation, v_row.operation)
+      else operation end,
+    case
+      when v_row.change_id is null then null
+      when operation = 'update'
+        then coalesce(v_row.net_values, v_row.new_values) || new_values
+      else new_values end
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._stage_row(target integer, operation text, key jsonb, new_values jsonb, expected jsonb) IS 'Adds a row to the session''s open change; what an earlier change of its own did to the row comes first.';
+
+
+
+CREATE FUNCTION agentdb._stage_view_sql(target integer, view_name text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format('
+ create view agentdb_stage.%1$I %2$s as
+select %3$s from %4$s as t
+where %9$s not exists (
+  select from agentdb.staged_rows(%5$s) as i where i.row_key = %6$s)
+union all
+select %7$s from agentdb.staged_rows(%5$s) as i
+join %4$s as t on %8$s
+where %9$s i.operation = ''update''
+union all
+select %10$s from agentdb.staged_rows(%5$s) as i
+where i.operation = ''insert'''::text, _stage_view_sql.view_name, CASE WHEN ((current_setting('server_version_num'::text))::integer >= 150000) THEN 'with (security_invoker = true)'::text ELSE ''::text END, string_agg(format('t.%I'::text, c.column_name), ', '::text ORDER BY c.place), (CASE WHEN ((SELECT r.relkind FROM pg_class r WHERE (r.oid = t.table_oid)) = 'p'::"char") THEN ''::text ELSE 'only '::text END || (t.table_oid)::regclass), _stage_view_sql.target, agentdb._key_sql(_stage_view_sql.target, 't'::text), string_agg(CASE WHEN ((c.key_place IS NOT NULL) OR c.hidden OR c.generated) THEN format('t.%I'::text, c.column_name) ELSE format('case when i.new_values ? %1$L then (i.new_values ->> %1$L)::%2$s else t.%3$I end as %3$I'::text, (c.column_name)::text, c.full_type, c.column_name) END, ', '::text ORDER BY c.place), string_agg(format('t.%I = (i.row_key ->> %L)::%s'::text, c.column_name, (c.column_name)::text, c.type_name), ' and '::text ORDER BY c.key_place) FILTER (WHERE (c.key_place IS NOT NULL)), CASE WHEN ((current_setting('server_version_num'::text))::integer >= 150000) THEN ''::text ELSE format('has_table_privilege(session_user, %s::oid, ''select'') and '::text, t.table_oid) END, string_agg(format('(i.new_values ->> %L)::%s as %I'::text, (c.column_name)::text, c.full_type, c.column_name), ', '::text ORDER BY c.place)) AS format FROM (agentdb.audit_target t JOIN (SELECT k.audit_target_id, k.place, k.column_name, k.type_name, k.base_type, k.form, k.exact, k.key_place, k.hidden, k.generated, k.default_expression, format_type(a.atttypid, a.atttypmod) AS full_type FROM ((agentdb.change_column k JOIN agentdb.audit_target o ON ((o.audit_target_id = k.audit_target_id))) JOIN pg_attribute a ON (((a.attrelid = o.table_oid) AND (a.attnum = k.place))))) c ON ((c.audit_target_id = t.audit_target_id))) WHERE (t.audit_target_id = _stage_view_sql.target) GROUP BY t.table_oid);
+
+
+
+COMMENT ON FUNCTION agentdb._stage_view_sql(target integer, view_name text) IS 'SQL text: a staging view.';
 
 
 
@@ -4969,6 +8852,67 @@ COMMENT ON FUNCTION agentdb._stop_agent(agent bigint, kind text, reason text) IS
 
 
 
+CREATE FUNCTION agentdb._submit(change bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_state text;
+  v_count bigint;
+  v_basis bigint[];
+  v_end record;
+begin
+  select c.state into v_state
+  from agentdb.change as c where c.change_id = change for no key update;
+  select count(*) into v_count
+  from agentdb.change_row as r where r.change_id = change;
+  if v_state <> 'open' then
+    return;
+  elsif v_count = 0 then
+    perform agentdb._close_change(change, 'withdrawn');
+    return;
+  end if;
+  perform agentdb._note_tables(change);
+  v_basis := agentdb._basis(change);
+  select a.* into v_end
+  from agentdb._attempt(change, v_basis, true, false, null) as a;
+  if v_end.problem ->> 'sqlstate' = '23503' then
+    -- The row that is referred to may be staged by an earlier change.
+    v_basis := agentdb._earlier_changes(change);
+    select a.* into v_end
+    from agentdb._attempt(change, v_basis, true, false, null) as a;
+  end if;
+  if v_end.problem is not null then
+    perform agentdb._refuse_change(change, v_end.problem);
+  end if;
+  perform agentdb._end_submit(change, v_count, v_end.effects, v_basis);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._submit(change bigint) IS 'Tries an open change and makes it pending, or applies it where nobody needs to approve it.';
+
+
+
+CREATE FUNCTION agentdb._submit_at_commit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET plan_cache_mode TO 'force_generic_plan'
+    AS $$
+begin
+  perform agentdb._submit(new.change_id);
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._submit_at_commit() IS 'Trigger function: a change that was staged without open_change() ends with its transaction.';
+
+
+
 CREATE FUNCTION agentdb._table_fault(table_oid oid) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT CASE WHEN (c.relnamespace = ANY (ARRAY[('agentdb'::regnamespace)::oid, ('pg_catalog'::regnamespace)::oid, ('information_schema'::regnamespace)::oid])) THEN 'it belongs to the system'::text WHEN (c.relpersistence = 't'::"char") THEN 'a temporary table ends with its session'::text WHEN (c.relpersistence = 'u'::"char") THEN 'an unlogged table loses its rows in a crash, the log does not'::text WHEN (c.relkind = ANY (ARRAY['v'::"char", 'm'::"char"])) THEN 'it is a view; audit the tables under it'::text WHEN (c.relkind = 'f'::"char") THEN 'it is a foreign table; audit it where its rows are'::text WHEN (c.relkind <> ALL (ARRAY['r'::"char", 'p'::"char"])) THEN 'it is no table'::text WHEN (EXISTS (SELECT FROM agentdb.audit_target t WHERE ((t.unaudited_at IS NULL) AND (t.table_oid IN (SELECT a.relid FROM pg_partition_ancestors((c.oid)::regclass) a(relid))) AND (t.table_oid <> c.oid)))) THEN 'a table that it is a partition of is audited, and its rows with it'::text WHEN ((c.relkind = 'p'::"char") AND (EXISTS (SELECT FROM agentdb.audit_target t WHERE ((t.unaudited_at IS NULL) AND (t.table_oid IN (SELECT p.relid FROM pg_partition_tree((c.oid)::regclass) p(relid, parentrelid, isleaf, level))) AND (t.table_oid <> c.oid))))) THEN 'a partition of it is audited by itself; unaudit that first'::text ELSE NULL::text END AS "case" FROM pg_class c WHERE (c.oid = _table_fault.table_oid));
@@ -4976,16 +8920,6 @@ CREATE FUNCTION agentdb._table_fault(table_oid oid) RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._table_fault(table_oid oid) IS 'Says why a table cannot be audited; NULL where nothing speaks against it.';
-
-
-
-CREATE FUNCTION agentdb._table_name(table_oid oid) RETURNS text
-    LANGUAGE sql STABLE
-    RETURN (SELECT format('%I.%I'::text, n.nspname, c.relname) AS format FROM (pg_class c JOIN pg_namespace n ON ((n.oid = c.relnamespace))) WHERE (c.oid = _table_name.table_oid));
-
-
-
-COMMENT ON FUNCTION agentdb._table_name(table_oid oid) IS 'The name of a table with its schema, quoted where it must be.';
 
 
 
@@ -5200,24 +9134,47 @@ COMMENT ON FUNCTION agentdb._tenure(as_of timestamp with time zone) IS 'The lock
 
 
 
-CREATE FUNCTION agentdb._token_use(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, tokens_per_hour bigint, tokens_in_window bigint, input_in_window bigint)
+CREATE FUNCTION agentdb._weight(input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, cached_weight double precision, output_weight double precision) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (((input_tokens)::double precision + (cached_weight * (cached_input_tokens)::double precision)) + (output_weight * (output_tokens)::double precision));
+
+
+
+COMMENT ON FUNCTION agentdb._weight(input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, cached_weight double precision, output_weight double precision) IS 'Tokens as they are paid for, in uncached input tokens.';
+
+
+
+CREATE FUNCTION agentdb._token_use(as_of timestamp with time zone, literal boolean) RETURNS TABLE(agent_id bigint, tokens_per_hour double precision, tokens_in_window double precision, input_in_window bigint)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT t.agent_id,
-     (COALESCE(sum(((t.input_tokens + t.cached_input_tokens) + t.output_tokens)) FILTER (WHERE (t.recorded_at > (_token_use.as_of - '01:00:00'::interval))), (0)::numeric))::bigint AS "coalesce",
-     (COALESCE(sum(((t.input_tokens + t.cached_input_tokens) + t.output_tokens)) FILTER (WHERE (t.recorded_at > (_token_use.as_of - p.token_rate_window))), (0)::numeric))::bigint AS "coalesce",
-     (COALESCE(sum((t.input_tokens + t.cached_input_tokens)) FILTER (WHERE (t.recorded_at > (_token_use.as_of - p.token_rate_window))), (0)::numeric))::bigint AS "coalesce"
-    FROM ((agentdb.token_log t
-      JOIN agentdb.agent a ON ((a.agent_id = t.agent_id)))
-      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((t.recorded_at <= _token_use.as_of) AND (t.recorded_at > (_token_use.as_of - ( SELECT GREATEST(max(w.token_rate_window), '01:00:00'::interval) AS "greatest"
-            FROM agentdb.policy w))))
+ WITH agent AS MATERIALIZED (
+          SELECT a.agent_id,
+             p.token_rate_window,
+             p.cached_input_weight,
+             p.output_weight
+            FROM (agentdb.agent a
+              JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+           WHERE ((NOT _token_use.literal) OR (p.token_rate_factor IS NOT NULL))
+         )
+  SELECT t.agent_id,
+     sum(t.tokens) FILTER (WHERE (t.recorded_at > (_token_use.as_of - '01:00:00'::interval))) AS sum,
+     COALESCE(sum(t.tokens) FILTER (WHERE (t.recorded_at > (_token_use.as_of - t.token_rate_window))), (0)::double precision) AS "coalesce",
+     COALESCE(sum(t.input) FILTER (WHERE (t.recorded_at > (_token_use.as_of - t.token_rate_window))), (0)::numeric) AS "coalesce"
+    FROM ( SELECT l.agent_id,
+             l.recorded_at,
+             a.token_rate_window,
+             (l.input_tokens + l.cached_input_tokens) AS input,
+             agentdb._weight(l.input_tokens, l.cached_input_tokens, l.output_tokens, a.cached_input_weight, a.output_weight) AS tokens
+            FROM (agentdb.token_log l
+              JOIN agent a ON ((a.agent_id = l.agent_id)))
+           WHERE ((l.recorded_at <= _token_use.as_of) AND (l.recorded_at > (_token_use.as_of - ( SELECT GREATEST(max(w.token_rate_window), '01:00:00'::interval) AS "greatest"
+                    FROM agentdb.policy w))))) t
    GROUP BY t.agent_id;
 END;
 
 
 
-COMMENT ON FUNCTION agentdb._token_use(as_of timestamp with time zone) IS 'The tokens of each agent in the hour and in the policy window before a moment.';
+COMMENT ON FUNCTION agentdb._token_use(as_of timestamp with time zone, literal boolean) IS 'The weighted tokens of each agent, or only of those with a token_rate_factor, in the hour and in the policy window before a moment, and its input in the window.';
 
 
 
@@ -5279,6 +9236,200 @@ COMMENT ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) IS 'SQL
 
 
 
+CREATE FUNCTION agentdb._try(change bigint, as_applier boolean) RETURNS TABLE(effects jsonb, problem jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if as_applier then
+    return query select * from agentdb._try_as_applier(change);
+  else
+    return query
+      select a.effects, a.problem
+      from agentdb._attempt(change, '{}', false, false, null) as a;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._try(change bigint, as_applier boolean) IS 'Tries a change and rolls back, as agentdb_applier or with the rights of the caller.';
+
+
+
+CREATE FUNCTION agentdb._try_as_applier(change bigint) RETURNS TABLE(effects jsonb, problem jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query
+    select a.effects, a.problem
+    from agentdb._attempt(change, '{}', true, false, null) as a;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._try_as_applier(change bigint) IS 'Tries a change on guarded tables.';
+
+
+
+CREATE FUNCTION agentdb._types_of(table_oid oid) RETURNS SETOF oid
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH RECURSIVE part(oid) AS (
+          SELECT a.atttypid
+            FROM pg_attribute a
+           WHERE ((a.attrelid = _types_of.table_oid) AND (a.attnum > 0) AND (NOT a.attisdropped))
+         UNION
+          SELECT s.oid
+            FROM ((part p_1
+              JOIN pg_type t ON ((t.oid = p_1.oid)))
+              CROSS JOIN LATERAL ( SELECT t.typbasetype
+                 UNION ALL
+                  SELECT t.typelem
+                 UNION ALL
+                  SELECT a.atttypid
+                    FROM pg_attribute a
+                   WHERE ((a.attrelid = t.typrelid) AND (a.attnum > 0) AND (NOT a.attisdropped))
+                 UNION ALL
+                  SELECT r.rngsubtype
+                    FROM pg_range r
+                   WHERE ((t.oid = r.rngtypid) OR (t.oid = r.rngmultitypid))) s(oid))
+           WHERE (s.oid <> (0)::oid)
+         )
+  SELECT p.oid
+    FROM part p;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._types_of(table_oid oid) IS 'All types that the values of a table are made of.';
+
+
+
+CREATE FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) RETURNS TABLE(change_id bigint, state text, row_count integer, effects jsonb, conflicts jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_guarded boolean;
+  v_end record;
+begin
+  if on_conflict is null or on_conflict not in ('refuse', 'skip', 'override')
+    or id is null then
+    perform agentdb._refuse('on_conflict is refuse, skip or override, and what to undo '
+      'is named', 'select * from agentdb.undo_run(12, on_conflict => ''skip'');');
+  end if;
+  change_id := agentdb._plan_undo(scope, id, reason);
+  v_guarded := agentdb._all_guarded(change_id);
+  select a.* into v_end from agentdb._try(change_id, v_guarded) as a;
+  if v_end.problem ->> 'sqlstate' ~ '^(ZA052|23...)$' then
+    conflicts := agentdb._resolve(change_id, on_conflict, v_guarded);
+    if conflicts = '[]' then
+      select a.* into v_end from agentdb._try(change_id, v_guarded) as a;
+    end if;
+  end if;
+  if v_end.problem is null and on_conflict <> 'override'
+    and agentdb._is_wider(change_id, v_end.effects) then
+    v_end.problem := jsonb_build_object('conflict', 'it would delete rows that others '
+      'have added since', 'effects', v_end.effects);
+    conflicts := jsonb_build_array(v_end.problem);
+  end if;
+  conflicts := nullif(conflicts, '[]');
+  if v_end.problem is not null and conflicts is null then
+    conflicts := jsonb_build_array(v_end.problem);
+  end if;
+  if conflicts is null then
+    perform agentdb._finish_undo(change_id, v_end.effects);
+  else
+    perform agentdb.withdraw_change(change_id);
+  end if;
+  return query
+    select s.change_id, case when _undo.conflicts is null then s.state else 'conflict'
+      end, s.row_count, s.effects, _undo.conflicts
+    from agentdb.show_change(_undo.change_id) as s;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) IS 'Makes and tries the change that takes something back.';
+
+
+
+CREATE FUNCTION agentdb._undo_fault(change bigint) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with used as materialized (
+    select distinct r.audit_target_id, r.operation, k.name
+    from agentdb.change_row as r
+    cross join lateral jsonb_object_keys(coalesce(r.new_values, r.expected)) as k (name)
+    where r.change_id = change
+  )
+  select string_agg(distinct f.fault, '; ')
+  from (
+    select format('column %I of %s is not there any more', u.name, t.table_name)
+      as fault
+    from used as u
+    join agentdb.audit_target as t on t.audit_target_id = u.audit_target_id
+    where not exists (
+      select from agentdb.change_column as c
+      where c.audit_target_id = u.audit_target_id and c.column_name = u.name)
+    union all
+    select format('what %I of %s was is not recorded', c.column_name, t.table_name)
+    from used as u
+    join agentdb.audit_target as t on t.audit_target_id = u.audit_target_id
+    join agentdb.change_column as c
+      on c.audit_target_id = u.audit_target_id and c.hidden
+    where u.operation = 'insert' or u.operation = 'update' and u.name = c.column_name
+  ) as f;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._undo_fault(change bigint) IS 'Why what was recorded does not suffice to take it back; NULL where it does.';
+
+
+
+CREATE FUNCTION agentdb._undone(scope text, id text) RETURNS TABLE(audit_log_id bigint, recorded_at timestamp with time zone)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if scope = 'audit' then
+    return query
+      select l.audit_log_id, l.recorded_at
+      from agentdb.audit_log as l where l.audit_log_id = id::bigint;
+  elsif scope = 'xid' then
+    return query
+      select l.audit_log_id, l.recorded_at
+      from agentdb.audit_log as l where l.xid = id::xid8;
+  elsif scope = 'run' then
+    return query
+      select l.audit_log_id, l.recorded_at
+      from agentdb.audit_log as l where l.run_id = id::bigint;
+  end if;
+  return query
+    select l.audit_log_id, l.recorded_at
+    from agentdb.change as c
+    join agentdb.audit_log as l
+      on l.xid = c.applied_xid
+      and l.audit_log_id > c.audit_from
+      and l.audit_log_id <= c.audit_to
+    where c.state = 'applied'
+      and case scope when 'run' then c.run_id = id::bigint and c.kind = 'stage'
+        when 'change' then c.change_id = id::bigint end;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._undone(scope text, id text) IS 'The rows of the audit that an undo takes back.';
+
+
+
 CREATE FUNCTION agentdb._verify_rows(run bigint) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5304,6 +9455,35 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._verify_rows(run bigint) IS 'Decides the pending claims about rows, of one run or of all.';
+
+
+
+CREATE FUNCTION agentdb._withdraw_changes(agent bigint, run bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_count bigint;
+begin
+  update agentdb.change as c
+  set state = 'withdrawn',
+      closed_at = clock_timestamp(),
+      problem = jsonb_build_object('message', 'its run was killed')
+  where c.change_id in (
+    select o.change_id from agentdb.change as o
+    where o.state in ('open', 'pending', 'approved')
+      and o.agent_id = agent
+      and (run is null or o.run_id = run)
+    for no key update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._withdraw_changes(agent bigint, run bigint) IS 'Withdraws the undecided changes of a run, or of all runs of an agent, and returns how many.';
 
 
 
@@ -5340,6 +9520,33 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) IS 'Who writes: the session''s agent, and its run by the bound token or because it is the only open one; refuses a stopped run, see _check_write().';
+
+
+
+CREATE FUNCTION agentdb._written() RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select coalesce(jsonb_object_agg(w.what, w.count), '{}')
+  from (
+    select format('%s %s', agentdb._table_name(coalesce(pg_partition_root(c.oid),
+        c.oid)), o.operation) as what, sum(o.count) as count
+    from pg_class as c
+    cross join lateral (values
+      ('inserted', pg_stat_get_xact_tuples_inserted(c.oid)),
+      ('updated', pg_stat_get_xact_tuples_updated(c.oid)),
+      ('deleted', pg_stat_get_xact_tuples_deleted(c.oid))
+    ) as o (operation, count)
+    where c.relkind = 'r'
+      and c.relnamespace not in ('agentdb'::regnamespace, 'pg_catalog'::regnamespace)
+      and o.count > 0
+    group by 1
+  ) as w;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._written() IS 'How many rows of which tables the transaction has written so far.';
 
 
 
@@ -5439,6 +9646,111 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.acquire_slot(OUT acquired boolean, OUT slot integer, name text, slots integer, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) IS 'Takes one of the slots of a semaphore for the run; renew_lock and release_lock work on it as on a lock; raises ZA001, ZA003, ZA004 or ZA005.';
+
+
+
+CREATE FUNCTION agentdb.advance_changes() RETURNS TABLE(change_id bigint, state text, problem text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  return query
+    update agentdb.change as c
+    set state = 'expired', closed_at = clock_timestamp()
+    where c.change_id in (
+      select o.change_id from agentdb.change as o
+      where o.state in ('open', 'pending', 'approved')
+        and o.expires_at <= clock_timestamp()
+      for no key update skip locked
+    )
+    returning c.change_id, c.state, null::text;
+  for advance_changes.change_id in
+    select c.change_id
+    from agentdb.change as c
+    where c.state = 'approved'
+      and c.apply <> 'hand'
+      and not exists (
+        select from agentdb.change as o
+        where o.change_id = any (c.builds_on)
+          and o.state in ('open', 'pending', 'approved'))
+      and not exists (select from agentdb.run_stop as s where s.run_id = c.run_id)
+    order by c.change_id
+    limit 100
+    for no key update skip locked
+  loop
+    problem := null;
+    begin
+      perform agentdb._apply(advance_changes.change_id);
+    exception when others then
+      problem := sqlerrm;
+    end;
+    select c.state, coalesce(advance_changes.problem, c.problem ->> 'message')
+      into advance_changes.state, advance_changes.problem
+    from agentdb.change as c where c.change_id = advance_changes.change_id;
+    return next;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.advance_changes() IS 'Ends changes that have expired and applies approved ones that wait for the runner, which calls it.';
+
+
+
+CREATE FUNCTION agentdb.apply_change(change bigint) RETURNS TABLE(change_id bigint, state text, effects jsonb, problem jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+begin
+  if agentdb._all_guarded(change) then
+    perform agentdb._apply(change);
+  else
+    perform agentdb._apply_as_caller(change);
+  end if;
+  return query
+    select s.change_id, s.state, s.effects, s.problem
+    from agentdb.show_change(change) as s;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.apply_change(change bigint) IS 'Applies an approved change: state applied, conflict with what is in the way, or approved where it waits for another; raises ZA006, ZA040, ZA041, ZA053 or ZA054.';
+
+
+
+CREATE FUNCTION agentdb.approve_change(change bigint, digest text, comment text DEFAULT NULL::text) RETURNS TABLE(change_id bigint, state text, approvals_missing integer, effects jsonb, problem jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_apply text;
+begin
+  if agentdb._begin_decision(change, 'approve', digest, comment) then
+    update agentdb.change as c
+    set state = 'approved'
+    where c.change_id = change
+      and c.approvals <= (
+        select count(*) from agentdb.change_decision as d
+        where d.change_id = change and d.decision = 'approve')
+    returning c.apply into v_apply;
+    if v_apply = 'approval' then
+      perform agentdb._apply(change);
+    end if;
+  end if;
+  return query
+    select s.change_id, s.state, s.approvals_missing, s.effects, s.problem
+    from agentdb.change_summary as s where s.change_id = change;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.approve_change(change bigint, digest text, comment text) IS 'Approves a change as it was seen, and applies it where that was the last approval: state pending, approved, applied, expired or conflict; raises ZA006, ZA040, ZA041, ZA053, ZA054 or ZA055.';
 
 
 
@@ -5958,6 +10270,9 @@ begin
     perform from agentdb.run as r where r.run_id = run for no key update;
     drained := true;
     perform agentdb._end_killed(run);
+    -- What a transaction held that has ended now.
+    perform agentdb._withdraw_changes(r.agent_id, r.run_id)
+    from agentdb.run as r where r.run_id = run;
     update agentdb.run_stop as s
     set drained_at = clock_timestamp()
     where s.run_id = run;
@@ -6069,7 +10384,7 @@ COMMENT ON FUNCTION agentdb.end_sessions(run bigint) IS 'Ends the sessions of a 
 
 
 
-CREATE FUNCTION agentdb.end_tool_call(call_id text, ok boolean DEFAULT true, error text DEFAULT NULL::text, result_size bigint DEFAULT NULL::bigint, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, repeated boolean, duration interval)
+CREATE FUNCTION agentdb.end_tool_call(call_id text, ok boolean DEFAULT true, error text DEFAULT NULL::text, result_size bigint DEFAULT NULL::bigint, result text DEFAULT NULL::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, repeated boolean, duration interval)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -6100,7 +10415,7 @@ begin
   if not repeated then
     perform agentdb._insert_tool_call(
       end_tool_call.run_id, v_agent_id, v_tool, v_args, ok, error, result_size,
-      end_tool_call.duration, end_tool_call.call_id
+      end_tool_call.duration, end_tool_call.call_id, end_tool_call.result
     );
   elsif not exists (
     select from agentdb.tool_call as c
@@ -6118,7 +10433,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.end_tool_call(call_id text, ok boolean, error text, result_size bigint, run bigint) IS 'Records how a begun tool call ended, timed by the database; a second end changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';
+COMMENT ON FUNCTION agentdb.end_tool_call(call_id text, ok boolean, error text, result_size bigint, result text, run bigint) IS 'Records how a begun tool call ended, timed by the database; a second end changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';
 
 
 
@@ -6151,7 +10466,10 @@ CREATE FUNCTION agentdb.evidence_query(alert bigint) RETURNS text
     AS $$
   select replace(
     replace(
-      coalesce(r.evidence_query, format('select * from %s', r.view_name)),
+      replace(
+        coalesce(r.evidence_query, format('select * from %s', r.view_name)),
+        ':calls', quote_literal(agentdb._calls_of(a.annotations)) || '::bigint[]'
+      ),
       ':at', quote_literal(a.seen_at) || '::timestamptz'
     ),
     ':labels', quote_literal(a.labels) || '::jsonb'
@@ -6420,6 +10738,50 @@ COMMENT ON FUNCTION agentdb.give_verdict(claim bigint, attempt integer, verdict 
 
 
 
+CREATE FUNCTION agentdb.guard_table(relation regclass, columns text[] DEFAULT NULL::text[], approvals integer DEFAULT 1, expires interval DEFAULT '24:00:00'::interval, auto_approve jsonb DEFAULT NULL::jsonb, apply text DEFAULT 'approval'::text, validators text[] DEFAULT '{}'::text[], context text[] DEFAULT '{}'::text[], everybody boolean DEFAULT false) RETURNS TABLE(table_name text, staging_view text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+declare
+  v_child regclass;
+begin
+  if not exists (
+    select from agentdb.audit_target as t
+    where t.table_oid = relation::oid and t.unaudited_at is null
+  ) then
+    perform agentdb.audit_table(relation);
+  end if;
+  perform agentdb._lend_table(relation);
+  staging_view := format('agentdb_stage.%I', agentdb._register_guard(relation, columns,
+    context, approvals, expires, apply, validators, everybody, auto_approve));
+  if auto_approve ? 'condition' then
+    execute format('grant execute on function %s(jsonb, jsonb) to agentdb_owner',
+      to_regprocedure((auto_approve ->> 'condition') || '(jsonb,jsonb)')::regproc);
+  end if;
+  perform agentdb._drop_guard(relation);
+  perform agentdb._create_guard(relation,
+    case when everybody then 'everybody' else 'agents' end);
+  guard_table.table_name := relation::text;
+  return next;
+  -- Each table of an inheritance tree holds rows of its own.
+  for v_child in
+    select i.inhrelid from pg_inherits as i
+    join pg_class as c on c.oid = i.inhparent and c.relkind = 'r'
+    where i.inhparent = relation::oid
+  loop
+    return query select * from agentdb.guard_table(v_child, columns, approvals, expires,
+      auto_approve, apply, validators, context, everybody);
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.guard_table(relation regclass, columns text[], approvals integer, expires interval, auto_approve jsonb, apply text, validators text[], context text[], everybody boolean) IS 'Lets agents write a table only through changes that somebody else approves; audits it where it is not; raises ZA004, ZA030 or ZA051.';
+
+
+
 CREATE FUNCTION agentdb.hold_run(until timestamp with time zone, reason text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, held_until timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6499,7 +10861,7 @@ COMMENT ON FUNCTION agentdb.ingest(rule_name text, evaluation bigint, instances 
 
 
 
-CREATE FUNCTION agentdb.kill_agent(agent text, reason text) RETURNS TABLE(run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint)
+CREATE FUNCTION agentdb.kill_agent(agent text, reason text) RETURNS TABLE(run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint, changes_withdrawn bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -6512,11 +10874,14 @@ begin
   perform agentdb._stop_agent(v_agent_id, 'killed', kill_agent.reason);
   perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
   return query
-    select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled
+    select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled,
+      k.changes_withdrawn
     from agentdb.run as r
     cross join lateral agentdb._kill_run(r.run_id, v_agent_id, kill_agent.reason) as k
     where r.agent_id = v_agent_id
       and r.ended_at is null;
+  -- What its earlier runs proposed goes too.
+  perform agentdb._withdraw_changes(v_agent_id, null);
 end;
 $$;
 
@@ -6526,12 +10891,13 @@ COMMENT ON FUNCTION agentdb.kill_agent(agent text, reason text) IS 'Kills all op
 
 
 
-CREATE FUNCTION agentdb.kill_all(reason text) RETURNS TABLE(run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint)
+CREATE FUNCTION agentdb.kill_all(reason text) RETURNS TABLE(run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint, changes_withdrawn bigint)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
     AS $$
-  select k.run_id, k.agent_name, k.locks_freed, k.reservations_cancelled
+  select k.run_id, k.agent_name, k.locks_freed, k.reservations_cancelled,
+    k.changes_withdrawn
   from agentdb.agent as a
   cross join lateral agentdb.kill_agent(a.agent_name, kill_all.reason) as k;
 $$;
@@ -6542,7 +10908,7 @@ COMMENT ON FUNCTION agentdb.kill_all(reason text) IS 'Kills every agent: commit,
 
 
 
-CREATE FUNCTION agentdb.kill_run(run bigint, reason text) RETURNS TABLE(run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint)
+CREATE FUNCTION agentdb.kill_run(run bigint, reason text) RETURNS TABLE(run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint, changes_withdrawn bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -6566,8 +10932,9 @@ begin
     perform agentdb._refuse_closed_run(kill_run.run);
   end if;
   perform agentdb._note_stop();
-  select k.locks_freed, k.reservations_cancelled
-    into kill_run.locks_freed, kill_run.reservations_cancelled
+  select k.locks_freed, k.reservations_cancelled, k.changes_withdrawn
+    into kill_run.locks_freed, kill_run.reservations_cancelled,
+      kill_run.changes_withdrawn
   from agentdb._kill_run(kill_run.run, v_agent_id, kill_run.reason) as k;
   return next;
 end;
@@ -6712,7 +11079,7 @@ COMMENT ON FUNCTION agentdb.log_tokens_many(usages jsonb, run bigint) IS 'Record
 
 
 
-CREATE FUNCTION agentdb.log_tool_call(tool text, args jsonb DEFAULT NULL::jsonb, ok boolean DEFAULT true, error text DEFAULT NULL::text, result_size bigint DEFAULT NULL::bigint, duration interval DEFAULT NULL::interval, call_id text DEFAULT NULL::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, repeated boolean, recorded_at timestamp with time zone)
+CREATE FUNCTION agentdb.log_tool_call(tool text, args jsonb DEFAULT NULL::jsonb, ok boolean DEFAULT true, error text DEFAULT NULL::text, result_size bigint DEFAULT NULL::bigint, duration interval DEFAULT NULL::interval, call_id text DEFAULT NULL::text, result text DEFAULT NULL::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, repeated boolean, recorded_at timestamp with time zone, fault text, hint text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -6742,10 +11109,12 @@ begin
     repeated := not found;
   end if;
   if not repeated then
-    recorded_at := agentdb._insert_tool_call(
+    select i.recorded_at, i.fault, i.hint
+      into log_tool_call.recorded_at, log_tool_call.fault, log_tool_call.hint
+    from agentdb._insert_tool_call(
       log_tool_call.run_id, v_agent_id, tool, args, ok, error, result_size, duration,
-      call_id
-    );
+      call_id, result
+    ) as i;
   end if;
   return next;
 end;
@@ -6753,7 +11122,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, run bigint) IS 'Records a finished tool call, once per call_id; result_size is in characters or bytes; raises ZA001, ZA003 or ZA004.';
+COMMENT ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, run bigint) IS 'Records a finished tool call, once per call_id; result_size is in characters or bytes; of result only a hash is kept, to tell whether it changes; a tool that the agent does not have is recorded as well and answered with fault and hint; raises ZA001, ZA003 or ZA004.';
 
 
 
@@ -6782,6 +11151,7 @@ begin
       result_size => agentdb._json_text(v_call, 'result_size')::bigint,
       duration => agentdb._json_text(v_call, 'duration')::interval,
       call_id => agentdb._json_text(v_call, 'call_id'),
+      result => v_call ->> 'result',
       run => log_tool_call_many.run_id
     ) as l;
     recorded := recorded + (not v_repeated)::integer;
@@ -6800,7 +11170,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.log_tool_call_many(calls jsonb, run bigint) IS 'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id}, all or none; raises ZA001, ZA003 or ZA004.';
+COMMENT ON FUNCTION agentdb.log_tool_call_many(calls jsonb, run bigint) IS 'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id, result}, all or none; raises ZA001, ZA003 or ZA004.';
 
 
 
@@ -6891,11 +11261,13 @@ begin
     from (
       values
         (agentdb._forget_runs(greatest(v_keep, v_keep_audit)), 'runs'),
-        (agentdb._forget_alerts(v_keep), 'alerts')
+        (agentdb._forget_alerts(v_keep), 'alerts'),
+        (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes')
     ) as f (count, what)
     where f.count > 0;
   return query select * from agentdb._prune_locks(v_keep);
   return query select * from agentdb._maintain_audit();
+  return query select * from agentdb._maintain_guards();
 end;
 $$;
 
@@ -6966,6 +11338,31 @@ COMMENT ON FUNCTION agentdb.mark_sent(notification_id bigint, attempt integer, s
 
 
 
+CREATE FUNCTION agentdb.my_changes() RETURNS TABLE(change_id bigint, state text, reason text, row_count integer, effects jsonb, expires_at timestamp with time zone, problem jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent_id bigint := (select w.agent_id from agentdb._known_writer() as w);
+begin
+  return query
+    select c.change_id, c.state, c.reason, c.row_count, c.effects, c.expires_at,
+      c.problem
+    from agentdb.change as c
+    where c.proposed_by = session_user
+      and c.agent_id is not distinct from v_agent_id
+      and (c.closed_at is null or c.closed_at > clock_timestamp() - interval '1 day')
+    order by c.change_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.my_changes() IS 'The changes the session proposed and what became of them, until a day after.';
+
+
+
 CREATE FUNCTION agentdb.next_evaluation_ms() RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6998,6 +11395,67 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.note_diagnosis(run bigint, call bigint, diagnosis jsonb) IS 'Writes beside a failed call what was found.';
+
+
+
+CREATE FUNCTION agentdb.note_faults(faults jsonb, horizon text) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_count integer;
+begin
+  insert into agentdb.tool_fault (run_id, tool_call_log_id, fault, detail)
+  select (f.item ->> 'run')::bigint, (f.item ->> 'call')::bigint, 'invalid_args',
+    agentdb._clean_text(f.item ->> 'detail', 1000)
+  from jsonb_array_elements(faults) as f (item)
+  on conflict on constraint tool_fault_pkey do nothing;
+  get diagnostics v_count = row_count;
+  update agentdb.tool_check_state as s
+  set horizon = greatest(s.horizon, note_faults.horizon::xid8);
+  return v_count;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.note_faults(faults jsonb, horizon text) IS 'Records which calls break the schema of their tool, and how far was looked.';
+
+
+
+CREATE FUNCTION agentdb.open_change(reason text) RETURNS TABLE(change_id bigint, expires_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_proposer record;
+  v_open bigint;
+begin
+  select p.* into v_proposer from agentdb._proposer() as p;
+  select c.change_id into v_open
+  from agentdb.change as c
+  where c.proposed_by = session_user
+    and c.state = 'open'
+    and c.run_id is not distinct from v_proposer.run_id
+    and c.expires_at > clock_timestamp();
+  if v_open is not null then
+    perform agentdb._refuse(format('change %s is open already', v_open),
+      format('Finish it first: select * from agentdb.submit_change(); or select * '
+        'from agentdb.withdraw_change(change => %s);', v_open));
+  end if;
+  open_change.change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id,
+    open_change.reason, false);
+  select c.expires_at into open_change.expires_at
+  from agentdb.change as c where c.change_id = open_change.change_id;
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.open_change(reason text) IS 'Opens a change that takes everything the run stages until submit_change(), also over several transactions; raises ZA001, ZA004 or ZA005.';
 
 
 
@@ -7065,6 +11523,38 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.reap_transactions() IS 'Ends sessions of agents whose transaction is older than policy.max_transaction, where the caller may see and signal them (pg_read_all_stats, pg_signal_backend).';
+
+
+
+CREATE FUNCTION agentdb.refresh_normal() RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_at timestamptz := clock_timestamp();
+  v_count bigint;
+begin
+  insert into agentdb.token_normal as n (
+    agent_id, refreshed_at, active_days, bound, hours
+  )
+  select a.agent_id, v_at, t.active_days, t.bound, t.hours
+  from agentdb.agent as a
+  cross join lateral agentdb._token_normal(a.agent_id, v_at) as t
+  on conflict (agent_id) do update
+  set refreshed_at = excluded.refreshed_at,
+      active_days = excluded.active_days,
+      bound = excluded.bound,
+      hours = excluded.hours;
+  get diagnostics v_count = row_count;
+  delete from agentdb.token_normal as n where n.refreshed_at < v_at;
+  return v_count;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.refresh_normal() IS 'Learns anew what is normal for each agent, for the rules to read; a runner calls it every hour; returns for how many agents.';
 
 
 
@@ -7159,6 +11649,109 @@ COMMENT ON FUNCTION agentdb.register_message_channel(name text, relation regclas
 
 
 
+CREATE FUNCTION agentdb.register_tool(name text, input_schema jsonb DEFAULT NULL::jsonb, server text DEFAULT NULL::text, writes jsonb DEFAULT NULL::jsonb, effect boolean DEFAULT NULL::boolean, poll boolean DEFAULT NULL::boolean, longest interval DEFAULT NULL::interval, agent text DEFAULT NULL::text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  perform agentdb._check_tool_definition(name, input_schema, writes);
+  insert into agentdb.tool as t (
+    tool_name, input_schema, server, writes, effect, poll, longest
+  )
+  values (
+    name, input_schema, agentdb._clean_text(register_tool.server, 200),
+    register_tool.writes, coalesce(effect, false), coalesce(poll, false), longest
+  )
+  on conflict on constraint tool_pkey do update
+  set input_schema = coalesce(excluded.input_schema, t.input_schema),
+      server = coalesce(excluded.server, t.server),
+      writes = coalesce(excluded.writes, t.writes),
+      effect = coalesce(register_tool.effect, t.effect),
+      poll = coalesce(register_tool.poll, t.poll),
+      longest = coalesce(excluded.longest, t.longest);
+  if agent is not null then
+    insert into agentdb.agent_tool (agent_id, tool_name)
+    values (agentdb._agent_of(agent), name)
+    on conflict on constraint agent_tool_pkey do nothing;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.register_tool(name text, input_schema jsonb, server text, writes jsonb, effect boolean, poll boolean, longest interval, agent text) IS 'Makes a tool known, and an agent''s; what is left out stays as it is; raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.register_tools(tools jsonb, agent text DEFAULT NULL::text, server text DEFAULT NULL::text) RETURNS TABLE(tool_name text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_tools jsonb := coalesce(
+    tools #> '{result,tools}', tools -> 'tools', tools);
+  v_tool jsonb;
+begin
+  if jsonb_typeof(v_tools) is distinct from 'array' or jsonb_array_length(v_tools) = 0
+  then
+    perform agentdb._refuse(
+      'no array of tools was found',
+      'Send the answer to MCP''s tools/list, or the tools array of a model request.');
+  end if;
+  for v_tool in
+    select coalesce(nullif(t.item -> 'function', 'null'), t.item) || case
+        when t.item ? 'annotations'
+          then jsonb_build_object('annotations', t.item -> 'annotations')
+        else '{}' end
+    from jsonb_array_elements(v_tools) as t (item)
+  loop
+    tool_name := agentdb._json_text(v_tool, 'name');
+    perform agentdb.register_tool(
+      name => tool_name,
+      input_schema => coalesce(v_tool -> 'inputSchema', v_tool -> 'input_schema',
+        v_tool -> 'parameters'),
+      server => register_tools.server,
+      agent => register_tools.agent,
+      effect => case v_tool #> '{annotations,readOnlyHint}'
+        when 'true' then false
+        when 'false' then not coalesce(
+          v_tool #> '{annotations,idempotentHint}' = 'true', false)
+      end);
+    return next;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.register_tools(tools jsonb, agent text, server text) IS 'Makes known the tools of an MCP tools/list answer or of OpenAI or Anthropic function definitions, all or none, and returns their names; raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.reject_change(change bigint, comment text) RETURNS TABLE(change_id bigint, state text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  perform agentdb._check_said(comment, 'comment');
+  if agentdb._begin_decision(change, 'reject', null, comment) then
+    perform agentdb._close_change(change, 'rejected',
+      jsonb_build_object('message', comment));
+  end if;
+  return query
+    select c.change_id, c.state from agentdb.change as c where c.change_id = change;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.reject_change(change bigint, comment text) IS 'Rejects a pending change and tells the proposer why; raises ZA004, ZA006, ZA053 or ZA055.';
+
+
+
 CREATE FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7231,6 +11824,34 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.remaining_budget(run bigint) IS 'Says for each budget of the run what is spent, reserved and left; NULL left is no limit; raises ZA001 or ZA003.';
+
+
+
+CREATE FUNCTION agentdb.rename_tool(name text, new_name text) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  perform agentdb._check_tool_definition(new_name, null, null);
+  update agentdb.tool as t set tool_name = new_name where t.tool_name = name;
+  if not found then
+    raise exception 'there is no tool %',
+        coalesce(agentdb._clean_text(name, 100), 'NULL')
+      using errcode = 'ZA006', hint = 'select tool_name from agentdb.tool;';
+  end if;
+  update agentdb.tool_alias as a set tool_name = new_name where a.tool_name = name;
+  delete from agentdb.tool_alias as a where a.alias = new_name;
+  insert into agentdb.tool_alias (alias, tool_name) values (name, new_name);
+exception when unique_violation then
+  raise exception 'there is a tool % already', new_name
+    using errcode = 'ZA007', hint = 'Choose another name, or remove that tool first.';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.rename_tool(name text, new_name text) IS 'Renames a tool and keeps its former name as an alias, so that calls under it are not taken for made up; raises ZA004, ZA006 or ZA007.';
 
 
 
@@ -7404,6 +12025,7 @@ begin
     );
     if v_high > v_low then
       perform agentdb._roll_up_progress(v_low, v_high);
+      perform agentdb._roll_up_evidence(v_low, v_high);
       perform agentdb._roll_up_tool_calls(v_low, v_high);
       perform agentdb._roll_up_tokens(v_low, v_high);
     end if;
@@ -7420,7 +12042,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.roll_up() IS 'Advances run_activity and token_hour to the newest settled transaction and returns their age; a second caller leaves at once.';
+COMMENT ON FUNCTION agentdb.roll_up() IS 'Advances the roll-ups to the newest settled transaction and returns their age; a second caller leaves at once.';
 
 
 
@@ -7600,7 +12222,7 @@ CREATE FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) RETURN
          CASE t.level
              WHEN 'row'::text THEN 'transaction'::text
              ELSE 'statement'::text
-         END, a.agent_name, max(w.changed), t.table_name, p.blast_radius_rows), 'policy', p.policy_name, 'threshold', p.blast_radius_rows) AS jsonb_build_object
+         END, a.agent_name, max(w.changed), t.table_name, p.blast_radius_rows), 'policy', p.policy_name, 'setting', 'blast_radius_rows', 'threshold', p.blast_radius_rows) AS jsonb_build_object
     FROM (((( SELECT l.agent_id,
              l.run_id,
              l.audit_target_id,
@@ -7627,6 +12249,57 @@ COMMENT ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) IS
 
 
 
+CREATE FUNCTION agentdb.rule_change_conflict(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT agentdb._change_labels(c.change_id) AS _change_labels,
+     (jsonb_array_length(COALESCE((c.problem -> 'conflicts'::text), '[]'::jsonb)))::double precision AS jsonb_array_length,
+     jsonb_build_object('summary', "left"(format('change %s by %s was approved and could not be applied: %s'::text, c.change_id, c.proposed_by, COALESCE(agentdb._conflict_text((c.problem -> 'conflicts'::text)), (c.problem ->> 'message'::text))), 500), 'policy', p.policy_name, 'threshold', 0) AS jsonb_build_object
+    FROM (agentdb.change c
+      CROSS JOIN LATERAL agentdb._change_policy(c.change_id) p(policy_name, description, max_open_runs, abandon_after, cached_input_weight, output_weight, token_rate_margin, token_rate_per_hour, token_rate_quantile, token_rate_margin_few, token_rate_floor, token_rate_warm_up_days, token_rate_warm_up_cap, token_rate_unusual_hour, token_rate_regular_hours, token_rate_clear, token_rate_factor, token_rate_window, token_rate_baseline, token_rate_min_history, no_progress_after, max_long_call, silent_loop_same, silent_loop_same_critical, silent_loop_window, silent_loop_calls, silent_loop_poll, silent_loop_poll_critical, silent_loop_failures, silent_loop_failures_critical, silent_loop_results, silent_loop_result_size, silent_loop_cosmetic, silent_loop_laps, silent_loop_diversity_calls, silent_loop_diversity, silent_loop_model_calls, repeated_tool_call_count, repeated_tool_call_window, tool_errors_count, tool_errors_share, tool_errors_sigma, tool_errors_window, tool_errors_baseline, conversation_budget_tokens, conversation_budget_cost, run_budget_tokens, run_budget_cost, agent_day_budget_tokens, agent_day_budget_cost, budget_low_share, reservation_ttl, context_jump_factor, context_jump_tokens, context_jump_growth, context_jump_floor, context_jump_window, large_tool_result_size, large_tool_result_window, hung_tool_call_after, missed_tick_grace, long_tick_after, max_hold, max_transaction, lock_max_ttl, max_locks, renew_needs_progress, lock_held_too_long_after, lock_contention_count, lock_contention_window, schedule_blocked_count, unattributed_write_window, blast_radius_rows, blast_radius_window, max_pending_changes, max_change_rows, change_waiting_after, change_expiring_before, change_conflict_window, tool_diff_window, unknown_tool_critical, unknown_tool_window, max_claims, verify_within, claim_window, log_retention, audit_retention))
+   WHERE ((c.state = 'conflict'::text) AND (c.closed_at <= rule_change_conflict.as_of) AND (c.closed_at > (rule_change_conflict.as_of - p.change_conflict_window)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_change_conflict(as_of timestamp with time zone) IS 'Changes that ended in a conflict within policy.change_conflict_window.';
+
+
+
+CREATE FUNCTION agentdb.rule_change_expiring(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT agentdb._change_labels(c.change_id) AS _change_labels,
+     (EXTRACT(epoch FROM (c.expires_at - rule_change_expiring.as_of)))::double precision AS "extract",
+     jsonb_build_object('summary', format('change %s by %s expires in %s: %s'::text, c.change_id, c.proposed_by, agentdb._span((c.expires_at - rule_change_expiring.as_of)), "left"(c.reason, 200)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.change_expiring_before)) AS jsonb_build_object
+    FROM (agentdb.change c
+      CROSS JOIN LATERAL agentdb._change_policy(c.change_id) p(policy_name, description, max_open_runs, abandon_after, cached_input_weight, output_weight, token_rate_margin, token_rate_per_hour, token_rate_quantile, token_rate_margin_few, token_rate_floor, token_rate_warm_up_days, token_rate_warm_up_cap, token_rate_unusual_hour, token_rate_regular_hours, token_rate_clear, token_rate_factor, token_rate_window, token_rate_baseline, token_rate_min_history, no_progress_after, max_long_call, silent_loop_same, silent_loop_same_critical, silent_loop_window, silent_loop_calls, silent_loop_poll, silent_loop_poll_critical, silent_loop_failures, silent_loop_failures_critical, silent_loop_results, silent_loop_result_size, silent_loop_cosmetic, silent_loop_laps, silent_loop_diversity_calls, silent_loop_diversity, silent_loop_model_calls, repeated_tool_call_count, repeated_tool_call_window, tool_errors_count, tool_errors_share, tool_errors_sigma, tool_errors_window, tool_errors_baseline, conversation_budget_tokens, conversation_budget_cost, run_budget_tokens, run_budget_cost, agent_day_budget_tokens, agent_day_budget_cost, budget_low_share, reservation_ttl, context_jump_factor, context_jump_tokens, context_jump_growth, context_jump_floor, context_jump_window, large_tool_result_size, large_tool_result_window, hung_tool_call_after, missed_tick_grace, long_tick_after, max_hold, max_transaction, lock_max_ttl, max_locks, renew_needs_progress, lock_held_too_long_after, lock_contention_count, lock_contention_window, schedule_blocked_count, unattributed_write_window, blast_radius_rows, blast_radius_window, max_pending_changes, max_change_rows, change_waiting_after, change_expiring_before, change_conflict_window, tool_diff_window, unknown_tool_critical, unknown_tool_window, max_claims, verify_within, claim_window, log_retention, audit_retention))
+   WHERE ((c.submitted_at <= rule_change_expiring.as_of) AND (c.expires_at > rule_change_expiring.as_of) AND ((c.expires_at - rule_change_expiring.as_of) < LEAST(p.change_expiring_before, ((c.expires_at - c.submitted_at) / (2)::double precision))) AND ((c.state = ANY (ARRAY['pending'::text, 'approved'::text])) OR (c.closed_at > rule_change_expiring.as_of)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_change_expiring(as_of timestamp with time zone) IS 'Changes that end undecided within policy.change_expiring_before.';
+
+
+
+CREATE FUNCTION agentdb.rule_change_waiting(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT agentdb._change_labels(c.change_id) AS _change_labels,
+     (EXTRACT(epoch FROM (rule_change_waiting.as_of - c.submitted_at)))::double precision AS "extract",
+     jsonb_build_object('summary', format('change %s by %s of %s rows has waited for %s: %s'::text, c.change_id, c.proposed_by, c.row_count, agentdb._span((rule_change_waiting.as_of - c.submitted_at)), "left"(c.reason, 200)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.change_waiting_after)) AS jsonb_build_object
+    FROM (agentdb.change c
+      CROSS JOIN LATERAL agentdb._change_policy(c.change_id) p(policy_name, description, max_open_runs, abandon_after, cached_input_weight, output_weight, token_rate_margin, token_rate_per_hour, token_rate_quantile, token_rate_margin_few, token_rate_floor, token_rate_warm_up_days, token_rate_warm_up_cap, token_rate_unusual_hour, token_rate_regular_hours, token_rate_clear, token_rate_factor, token_rate_window, token_rate_baseline, token_rate_min_history, no_progress_after, max_long_call, silent_loop_same, silent_loop_same_critical, silent_loop_window, silent_loop_calls, silent_loop_poll, silent_loop_poll_critical, silent_loop_failures, silent_loop_failures_critical, silent_loop_results, silent_loop_result_size, silent_loop_cosmetic, silent_loop_laps, silent_loop_diversity_calls, silent_loop_diversity, silent_loop_model_calls, repeated_tool_call_count, repeated_tool_call_window, tool_errors_count, tool_errors_share, tool_errors_sigma, tool_errors_window, tool_errors_baseline, conversation_budget_tokens, conversation_budget_cost, run_budget_tokens, run_budget_cost, agent_day_budget_tokens, agent_day_budget_cost, budget_low_share, reservation_ttl, context_jump_factor, context_jump_tokens, context_jump_growth, context_jump_floor, context_jump_window, large_tool_result_size, large_tool_result_window, hung_tool_call_after, missed_tick_grace, long_tick_after, max_hold, max_transaction, lock_max_ttl, max_locks, renew_needs_progress, lock_held_too_long_after, lock_contention_count, lock_contention_window, schedule_blocked_count, unattributed_write_window, blast_radius_rows, blast_radius_window, max_pending_changes, max_change_rows, change_waiting_after, change_expiring_before, change_conflict_window, tool_diff_window, unknown_tool_critical, unknown_tool_window, max_claims, verify_within, claim_window, log_retention, audit_retention))
+   WHERE ((c.submitted_at < (rule_change_waiting.as_of - p.change_waiting_after)) AND (c.expires_at > rule_change_waiting.as_of) AND ((c.state = ANY (ARRAY['pending'::text, 'approved'::text])) OR (c.closed_at > rule_change_waiting.as_of)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_change_waiting(as_of timestamp with time zone) IS 'Changes that are not decided, or approved and not applied, after policy.change_waiting_after.';
+
+
+
 CREATE FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -7646,17 +12319,17 @@ CREATE FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) RETURN
          CASE
              WHEN q.sent THEN ''::text
              ELSE '; it is reserved and not sent yet'::text
-         END), 'policy', p.policy_name, 'threshold', p.context_jump_factor) AS jsonb_build_object
+         END), 'policy', p.policy_name, 'setting', 'context_jump_factor', 'threshold', p.context_jump_factor) AS jsonb_build_object
     FROM ((prompt q
       JOIN agentdb.agent a ON ((a.agent_id = q.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((q.at > (rule_context_jump.as_of - p.context_jump_window)) AND (q.tokens > p.context_jump_floor) AND ((q.tokens)::double precision > (p.context_jump_factor * (q.former)::double precision)))
+   WHERE ((q.at > (rule_context_jump.as_of - p.context_jump_window)) AND (q.tokens > p.context_jump_floor) AND (((q.tokens)::double precision > (p.context_jump_factor * (q.former)::double precision)) OR ((q.tokens > (q.former + p.context_jump_tokens)) AND ((q.tokens)::double precision > (p.context_jump_growth * (q.former)::double precision)))))
    ORDER BY q.run_id, q.tokens DESC;
 END;
 
 
 
-COMMENT ON FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) IS 'Runs with a prompt more than policy.context_jump_factor times the one before it, sent or reserved.';
+COMMENT ON FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) IS 'Runs with a prompt more than policy.context_jump_factor times the one before it, or larger by context_jump_tokens, sent or reserved.';
 
 
 
@@ -7665,7 +12338,7 @@ CREATE FUNCTION agentdb.rule_conversation_budget(as_of timestamp with time zone)
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'conversation', u.conversation, 'run', (u.last_run_id)::text) AS jsonb_build_object,
      (t.tokens)::double precision AS tokens,
-     jsonb_build_object('summary', format('conversation %s of %s has used %s tokens; its budget is %s'::text, u.conversation, a.agent_name, t.tokens, p.conversation_budget_tokens), 'policy', p.policy_name, 'threshold', p.conversation_budget_tokens, 'input_tokens', u.input_tokens, 'cached_input_tokens', u.cached_input_tokens, 'output_tokens', u.output_tokens) AS jsonb_build_object
+     jsonb_build_object('summary', format('conversation %s of %s has used %s tokens; its budget is %s'::text, u.conversation, a.agent_name, t.tokens, p.conversation_budget_tokens), 'policy', p.policy_name, 'setting', 'conversation_budget_tokens', 'threshold', p.conversation_budget_tokens, 'input_tokens', u.input_tokens, 'cached_input_tokens', u.cached_input_tokens, 'output_tokens', u.output_tokens) AS jsonb_build_object
     FROM (((agentdb._conversation_use(rule_conversation_budget.as_of) u(agent_id, conversation, last_run_id, input_tokens, cached_input_tokens, output_tokens)
       CROSS JOIN LATERAL ( SELECT ((u.input_tokens + u.cached_input_tokens) + u.output_tokens) AS tokens) t)
       JOIN agentdb.agent a ON ((a.agent_id = u.agent_id)))
@@ -7684,17 +12357,18 @@ CREATE FUNCTION agentdb.rule_hung_tool_call(as_of timestamp with time zone) RETU
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (c.run_id)::text, 'tool', c.tool, 'call', c.call_id) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_hung_tool_call.as_of - c.began_at)))::double precision AS "extract",
-     jsonb_build_object('summary', format('%s has waited %3$s for %2$s; the limit is %4$s'::text, a.agent_name, c.tool, agentdb._span((rule_hung_tool_call.as_of - c.began_at)), agentdb._span(p.hung_tool_call_after)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.hung_tool_call_after)) AS jsonb_build_object
-    FROM (((agentdb.tool_call c
+     jsonb_build_object('summary', format('%s has waited %3$s for %2$s; the limit is %4$s'::text, a.agent_name, c.tool, agentdb._span((rule_hung_tool_call.as_of - c.began_at)), agentdb._span(COALESCE(t.longest, p.hung_tool_call_after))), 'policy', p.policy_name, 'setting', 'hung_tool_call_after', 'threshold', EXTRACT(epoch FROM COALESCE(t.longest, p.hung_tool_call_after))) AS jsonb_build_object
+    FROM ((((agentdb.tool_call c
       JOIN agentdb.run r ON ((r.run_id = c.run_id)))
       JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE (((c.ended_at IS NULL) OR (c.ended_at > rule_hung_tool_call.as_of)) AND (c.began_at < (rule_hung_tool_call.as_of - p.hung_tool_call_after)) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_hung_tool_call.as_of)));
+      LEFT JOIN agentdb.tool t ON ((t.tool_name = c.tool)))
+   WHERE (((c.ended_at IS NULL) OR (c.ended_at > rule_hung_tool_call.as_of)) AND (c.began_at < (rule_hung_tool_call.as_of - COALESCE(t.longest, p.hung_tool_call_after))) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_hung_tool_call.as_of)));
 END;
 
 
 
-COMMENT ON FUNCTION agentdb.rule_hung_tool_call(as_of timestamp with time zone) IS 'Tool calls of open runs in flight for longer than policy.hung_tool_call_after.';
+COMMENT ON FUNCTION agentdb.rule_hung_tool_call(as_of timestamp with time zone) IS 'Tool calls of open runs in flight for longer than tool.longest, else policy.hung_tool_call_after.';
 
 
 
@@ -7719,7 +12393,7 @@ CREATE FUNCTION agentdb.rule_lock_contention(as_of timestamp with time zone) RET
     BEGIN ATOMIC
  SELECT jsonb_build_object('lock', d.lock_name) AS jsonb_build_object,
      (sum(d.denials))::double precision AS sum,
-     jsonb_build_object('summary', format('%s attempts of %s runs were denied lock %s in %s'::text, sum(d.denials), count(DISTINCT d.run_id), d.lock_name, max(p.lock_contention_window)), 'policy', min(p.policy_name), 'threshold', min(p.lock_contention_count)) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s attempts of %s runs were denied lock %s in %s'::text, sum(d.denials), count(DISTINCT d.run_id), d.lock_name, max(p.lock_contention_window)), 'policy', min(p.policy_name), 'setting', 'lock_contention_count', 'threshold', min(p.lock_contention_count)) AS jsonb_build_object
     FROM ((agentdb.lock_denial d
       JOIN agentdb.agent a ON ((a.agent_id = d.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -7740,7 +12414,7 @@ CREATE FUNCTION agentdb.rule_lock_held_too_long(as_of timestamp with time zone) 
     BEGIN ATOMIC
  SELECT jsonb_build_object('lock', t.lock_name, 'slot', t.slot, 'agent', a.agent_name, 'run', (t.run_id)::text) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_lock_held_too_long.as_of - t.acquired_at)))::double precision AS "extract",
-     jsonb_build_object('summary', format('run %s of %s has held lock %s since %s and renewed it %s times; the limit is %s'::text, t.run_id, a.agent_name, t.lock_name, date_trunc('second'::text, t.acquired_at), t.renewals, p.lock_held_too_long_after), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.lock_held_too_long_after), 'fence', t.fence) AS jsonb_build_object
+     jsonb_build_object('summary', format('run %s of %s has held lock %s since %s and renewed it %s times; the limit is %s'::text, t.run_id, a.agent_name, t.lock_name, date_trunc('second'::text, t.acquired_at), t.renewals, p.lock_held_too_long_after), 'policy', p.policy_name, 'setting', 'lock_held_too_long_after', 'threshold', EXTRACT(epoch FROM p.lock_held_too_long_after), 'fence', t.fence) AS jsonb_build_object
     FROM ((agentdb._tenure(rule_lock_held_too_long.as_of) t(lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals)
       JOIN agentdb.agent a ON ((a.agent_id = t.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -7758,7 +12432,7 @@ CREATE FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) RETURNS T
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_long_tick.as_of - r.started_at)))::double precision AS "extract",
-     jsonb_build_object('summary', format('tick %s of %s has run for %s; the limit is %s'::text, r.run_id, a.agent_name, agentdb._span((rule_long_tick.as_of - r.started_at)), agentdb._span(p.long_tick_after)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.long_tick_after)) AS jsonb_build_object
+     jsonb_build_object('summary', format('tick %s of %s has run for %s; the limit is %s'::text, r.run_id, a.agent_name, agentdb._span((rule_long_tick.as_of - r.started_at)), agentdb._span(p.long_tick_after)), 'policy', p.policy_name, 'setting', 'long_tick_after', 'threshold', EXTRACT(epoch FROM p.long_tick_after)) AS jsonb_build_object
     FROM ((agentdb.run r
       JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -7771,44 +12445,28 @@ COMMENT ON FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) IS 'R
 
 
 
-CREATE TABLE agentdb.agent_stop (
-    agent_id bigint NOT NULL,
-    kind text NOT NULL,
-    reason text NOT NULL,
-    stopped_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    stopped_by name DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT agent_stop_kind_check CHECK ((kind = ANY (ARRAY['paused'::text, 'killed'::text])))
-);
-
-
-
-COMMENT ON TABLE agentdb.agent_stop IS 'Agents that may start nothing until somebody resumes them.';
-
-
-
 CREATE FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name) AS jsonb_build_object,
-     (EXTRACT(epoch FROM ((rule_missed_tick.as_of - r.started_at) - r.tick_interval)))::double precision AS "extract",
-     jsonb_build_object('summary', format('the tick of %s is %s late; it comes every %s'::text, a.agent_name, agentdb._span(((rule_missed_tick.as_of - r.started_at) - r.tick_interval)), agentdb._span(r.tick_interval)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.missed_tick_grace), 'run', r.run_id) AS jsonb_build_object
-    FROM ((agentdb.agent a
+     (EXTRACT(epoch FROM (rule_missed_tick.as_of - e.due_at)))::double precision AS "extract",
+     jsonb_build_object('summary',
+         CASE
+             WHEN (e.error IS NOT NULL) THEN format('the schedule of %s cannot be read, so nobody waits for it: %s'::text, a.agent_name, e.error)
+             ELSE format('the tick of %s is %s late; %s'::text, a.agent_name, agentdb._span((rule_missed_tick.as_of - e.due_at)), e.rhythm)
+         END, 'policy', p.policy_name, 'setting', 'missed_tick_grace', 'threshold', EXTRACT(epoch FROM COALESCE(s.grace, p.missed_tick_grace)), 'since', e.due_at, 'run', e.run_id) AS jsonb_build_object
+    FROM (((agentdb._expected_start(rule_missed_tick.as_of) e(agent_id, due_at, rhythm, run_id, error)
+      JOIN agentdb.agent a ON ((a.agent_id = e.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-      CROSS JOIN LATERAL ( SELECT l.run_id,
-             l.started_at,
-             l.tick_interval
-            FROM agentdb.run l
-           WHERE ((l.agent_id = a.agent_id) AND (l.started_at <= rule_missed_tick.as_of))
-           ORDER BY l.started_at DESC
-          LIMIT 1) r)
-   WHERE ((((r.started_at + r.tick_interval) + p.missed_tick_grace) < rule_missed_tick.as_of) AND (NOT (EXISTS ( SELECT
-            FROM agentdb.agent_stop s
-           WHERE ((s.agent_id = a.agent_id) AND (s.stopped_at <= rule_missed_tick.as_of))))));
+      LEFT JOIN agentdb.schedule s ON ((s.agent_id = a.agent_id)))
+   WHERE (((e.error IS NOT NULL) OR ((e.due_at + COALESCE(s.grace, p.missed_tick_grace)) < rule_missed_tick.as_of)) AND (NOT (EXISTS ( SELECT
+            FROM agentdb.agent_stop t
+           WHERE ((t.agent_id = a.agent_id) AND (t.stopped_at <= rule_missed_tick.as_of))))));
 END;
 
 
 
-COMMENT ON FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) IS 'Agents whose last run promised another after tick_interval, which did not begin within policy.missed_tick_grace.';
+COMMENT ON FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) IS 'Agents that have not started within the grace of their schedule, or of the tick_interval that their last run promised.';
 
 
 
@@ -7816,23 +12474,20 @@ CREATE FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) RETURNS
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
-     (EXTRACT(epoch FROM (rule_no_progress.as_of - s.since)))::double precision AS "extract",
-     jsonb_build_object('summary', format('run %s of %s has made no progress for %s; the limit is %s'::text, r.run_id, a.agent_name, agentdb._span((rule_no_progress.as_of - s.since)), agentdb._span(p.no_progress_after)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.no_progress_after)) AS jsonb_build_object
-    FROM ((((agentdb.run r
+     (EXTRACT(epoch FROM (rule_no_progress.as_of - GREATEST(r.since, c.until))))::double precision AS "extract",
+     jsonb_build_object('summary', format('run %s of %s has shown no progress for %s (no new step, no audited write); the limit is %s'::text, r.run_id, a.agent_name, agentdb._span((rule_no_progress.as_of - GREATEST(r.since, c.until))), agentdb._span(l.after)), 'policy', p.policy_name, 'setting', 'no_progress_after', 'threshold', EXTRACT(epoch FROM l.after), 'since', GREATEST(r.since, c.until)) AS jsonb_build_object
+    FROM (((((agentdb._working_run(rule_no_progress.as_of) r(run_id, agent_id, since)
       JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-      LEFT JOIN agentdb.run_activity v ON (((v.run_id = r.run_id) AND (v.last_progress_at <= rule_no_progress.as_of))))
-      CROSS JOIN LATERAL ( SELECT
-                 CASE
-                     WHEN (v.last_progress_at >= (rule_no_progress.as_of - p.no_progress_after)) THEN v.last_progress_at
-                     ELSE agentdb._last_progress(r.run_id, COALESCE(v.last_progress_at, r.started_at), rule_no_progress.as_of)
-                 END AS since) s)
-   WHERE ((r.started_at < (rule_no_progress.as_of - p.no_progress_after)) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_no_progress.as_of)) AND ((r.held_until_at IS NULL) OR (r.held_until_at < rule_no_progress.as_of)) AND (NOT agentdb._is_paused(r.run_id, rule_no_progress.as_of)) AND (s.since < (rule_no_progress.as_of - p.no_progress_after)));
+      LEFT JOIN agentdb.schedule s ON ((s.agent_id = a.agent_id)))
+      CROSS JOIN LATERAL ( SELECT COALESCE(s.no_progress_after, p.no_progress_after) AS after) l)
+      CROSS JOIN LATERAL ( SELECT agentdb._long_call_until(r.run_id, p.max_long_call, rule_no_progress.as_of) AS until) c)
+   WHERE ((r.since < (rule_no_progress.as_of - l.after)) AND COALESCE((c.until < (rule_no_progress.as_of - l.after)), true));
 END;
 
 
 
-COMMENT ON FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) IS 'Open runs without a logged step for policy.no_progress_after.';
+COMMENT ON FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) IS 'Open runs without evidence of progress for policy.no_progress_after, that of their agent''s schedule first; a call of a tool with tool.longest is waited for.';
 
 
 
@@ -7899,7 +12554,7 @@ CREATE FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) RE
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'lock', d.lock_name) AS jsonb_build_object,
      (count(DISTINCT d.run_id))::double precision AS count,
-     jsonb_build_object('summary', format('%s runs of %s in a row did not get lock %s, the first at %s'::text, count(DISTINCT d.run_id), a.agent_name, d.lock_name, date_trunc('second'::text, min(d.first_at))), 'policy', p.policy_name, 'threshold', p.schedule_blocked_count) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s runs of %s in a row did not get lock %s, the first at %s'::text, count(DISTINCT d.run_id), a.agent_name, d.lock_name, date_trunc('second'::text, min(d.first_at))), 'policy', p.policy_name, 'setting', 'schedule_blocked_count', 'threshold', p.schedule_blocked_count) AS jsonb_build_object
     FROM ((agentdb.lock_denial d
       JOIN agentdb.agent a ON ((a.agent_id = d.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -7936,6 +12591,22 @@ COMMENT ON FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) IS '
 
 
 
+CREATE FUNCTION agentdb.rule_unannounced_write(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', d.agent_name, 'run', (d.run_id)::text, 'what', d.what) AS jsonb_build_object,
+     (d.count)::double precision AS count,
+     jsonb_build_object('summary', format('%s rows by %s: %s, %s'::text, d.count, d.agent_name, d.what, d.finding), 'policy', d.policy_name) AS jsonb_build_object
+    FROM agentdb._recent_diff(rule_unannounced_write.as_of) d(agent_name, policy_name, run_id, finding, what, count, calls)
+   WHERE (d.finding <> 'nothing written'::text);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_unannounced_write(as_of timestamp with time zone) IS 'Rows within policy.tool_diff_window that no successful call of a writing tool accounts for.';
+
+
+
 CREATE FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -7957,6 +12628,62 @@ END;
 
 
 COMMENT ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) IS 'Writes to audited tables by an agent''s role that belong to no run.';
+
+
+
+CREATE FUNCTION agentdb.rule_unbacked_tool_call(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', d.agent_name, 'run', (d.run_id)::text, 'tool', d.what) AS jsonb_build_object,
+     (d.count)::double precision AS count,
+     jsonb_build_object('summary', format('%s calls of %s by %s said ok and wrote nothing'::text, d.count, d.what, d.agent_name), 'policy', d.policy_name, 'calls', to_jsonb(d.calls)) AS jsonb_build_object
+    FROM agentdb._recent_diff(rule_unbacked_tool_call.as_of) d(agent_name, policy_name, run_id, finding, what, count, calls)
+   WHERE (d.finding = 'nothing written'::text);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_unbacked_tool_call(as_of timestamp with time zone) IS 'Calls of writing tools within policy.tool_diff_window that returned ok without an audited row.';
+
+
+
+CREATE TABLE agentdb.tool_fault (
+    run_id bigint NOT NULL,
+    tool_call_log_id bigint NOT NULL,
+    fault text NOT NULL,
+    detail text,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT tool_fault_fault_check CHECK ((fault = ANY (ARRAY['unknown'::text, 'invalid_args'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.tool_fault IS 'What is wrong with single calls: made up, or with arguments that break the schema.';
+
+
+
+CREATE FUNCTION agentdb.rule_unknown_tool(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_build_object('agent', a.agent_name, 'run', (f.run_id)::text) AS jsonb_build_object,
+     (count(*))::double precision AS count,
+     jsonb_build_object('summary', format('%s made up %s calls: %s'::text, a.agent_name, count(*), "left"(string_agg(DISTINCT l.tool, ', '::text), 200)), 'severity',
+         CASE
+             WHEN (count(*) >= p.unknown_tool_critical) THEN 'critical'::text
+             ELSE 'warning'::text
+         END, 'policy', p.policy_name, 'threshold', p.unknown_tool_critical, 'calls', to_jsonb((array_agg(l.tool_call_log_id ORDER BY l.tool_call_log_id DESC))[1:10])) AS jsonb_build_object
+    FROM (((agentdb.tool_fault f
+      JOIN agentdb.tool_call_log l ON (((l.run_id = f.run_id) AND (l.tool_call_log_id = f.tool_call_log_id))))
+      JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE ((f.fault = 'unknown'::text) AND (f.found_at <= rule_unknown_tool.as_of) AND (f.found_at > (rule_unknown_tool.as_of - p.unknown_tool_window)) AND (f.found_at > (rule_unknown_tool.as_of - ( SELECT max(w.unknown_tool_window) AS max
+            FROM agentdb.policy w))))
+   GROUP BY a.agent_name, f.run_id, p.policy_name, p.unknown_tool_critical;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_unknown_tool(as_of timestamp with time zone) IS 'Runs that called tools which their agent does not have, within policy.unknown_tool_window; critical from policy.unknown_tool_critical on.';
 
 
 
@@ -8047,6 +12774,30 @@ COMMENT ON FUNCTION agentdb.seal_audit() IS 'Seals what became visible in audit_
 
 
 
+CREATE FUNCTION agentdb.set_due(agent_id bigint, cron text, time_zone text, due_at timestamp with time zone, met_at timestamp with time zone, error text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  -- Whoever has changed the expression meanwhile wants another answer.
+  update agentdb.schedule as s
+  set due_at = set_due.due_at,
+      met_at = set_due.met_at,
+      error = agentdb._clean_text(set_due.error, 500)
+  where s.agent_id = set_due.agent_id
+    and s.cron = set_due.cron
+    and s.time_zone = set_due.time_zone;
+  return found;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.set_due(agent_id bigint, cron text, time_zone text, due_at timestamp with time zone, met_at timestamp with time zone, error text) IS 'Stores the next start of a schedule, or why its expression cannot be read; false where the schedule has changed meanwhile.';
+
+
+
 CREATE FUNCTION agentdb.set_os_user(agent text, os_user text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8110,6 +12861,368 @@ COMMENT ON FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, outp
 
 
 
+CREATE TABLE agentdb.change_decision (
+    change_id bigint NOT NULL,
+    reviewer name DEFAULT SESSION_USER NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    decision text NOT NULL,
+    digest text NOT NULL,
+    comment text,
+    decided_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT change_decision_decision_check CHECK ((decision = ANY (ARRAY['approve'::text, 'reject'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.change_decision IS 'Who approved or rejected which content of a change.';
+
+
+
+CREATE TABLE agentdb.change_table (
+    change_id bigint NOT NULL,
+    audit_target_id integer NOT NULL,
+    table_oid oid NOT NULL,
+    table_name text NOT NULL,
+    layout text NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.change_table IS 'The tables of each submitted change, as they were when it was tried.';
+
+
+
+CREATE VIEW agentdb.change_summary AS
+ SELECT c.change_id,
+    c.state,
+    c.kind,
+    a.agent_name,
+    c.run_id,
+    c.proposed_by,
+    c.reason,
+    ( SELECT string_agg(t.table_name, ', '::text ORDER BY t.table_name) AS string_agg
+           FROM agentdb.change_table t
+          WHERE (t.change_id = c.change_id)) AS tables,
+    c.row_count,
+    c.effects,
+    c.builds_on,
+    c.undoes,
+    (GREATEST((0)::bigint, (c.approvals - ( SELECT count(*) AS count
+           FROM agentdb.change_decision d
+          WHERE ((d.change_id = c.change_id) AND (d.decision = 'approve'::text))))))::integer AS approvals_missing,
+    ( SELECT string_agg(format('%s: %s'::text, d.reviewer, d.decision), ', '::text ORDER BY d.decided_at) AS string_agg
+           FROM agentdb.change_decision d
+          WHERE (d.change_id = c.change_id)) AS decisions,
+    c.apply,
+    c.digest,
+    c.opened_at,
+    c.submitted_at,
+    c.expires_at,
+    c.closed_at,
+    c.applied_by,
+    c.applied_xid,
+    c.problem
+   FROM (agentdb.change c
+     LEFT JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)));
+
+
+
+COMMENT ON VIEW agentdb.change_summary IS 'Changes, a row each: who proposes what, why, and how far it has come.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.change_id IS 'Its number.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.state IS 'open, pending, approved, applied, rejected, withdrawn, expired or conflict.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.kind IS 'stage, or undo of what was written before.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.agent_name IS 'The agent that proposes it; NULL for a person.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.run_id IS 'The run that proposes it.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.proposed_by IS 'The role that logged in.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.reason IS 'Why, in the words of the proposer: a claim.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.tables IS 'The tables it writes.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.row_count IS 'How many rows it names.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.effects IS 'How many rows of each table it wrote when it was tried or applied, side effects of triggers and cascades included.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.builds_on IS 'Changes that must be applied before.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.undoes IS 'What it takes back.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.approvals_missing IS 'How many approvals it still needs.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.decisions IS 'Who decided what.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.apply IS 'When it is applied once approved: approval, runner or hand.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.digest IS 'What an approval repeats: the hash of its content.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.opened_at IS 'When its first row was staged.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.submitted_at IS 'When it was handed to the reviewers.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.expires_at IS 'When it ends if nobody decides.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.closed_at IS 'When it ended.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.applied_by IS 'The role in whose session it was applied.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.applied_xid IS 'The transaction that applied it.';
+
+
+
+COMMENT ON COLUMN agentdb.change_summary.problem IS 'Why it could not be applied.';
+
+
+
+CREATE FUNCTION agentdb.show_change(change bigint) RETURNS SETOF agentdb.change_summary
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  perform agentdb._check_seen(change);
+  return query
+    select s.* from agentdb.change_summary as s where s.change_id = change;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.show_change(change bigint) IS 'One change, for its proposer and its reviewers; raises ZA006.';
+
+
+
+CREATE FUNCTION agentdb.show_change_rows(change bigint, most integer DEFAULT 1000) RETURNS TABLE(place integer, table_name text, operation text, row_key jsonb, context jsonb, old_values jsonb, new_values jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  perform agentdb._check_seen(change);
+  return query
+    with context as materialized (
+      select k.place, k.context from agentdb._context_of(change) as k
+    )
+    select r.place, t.table_name, r.operation, r.row_key,
+      -- What the row itself shows is not said twice.
+      nullif(k.context - array(select jsonb_object_keys(
+        coalesce(r.new_values, r.expected))), '{}'),
+      r.expected, r.new_values
+    from agentdb.change_row as r
+    join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
+    left join context as k on k.place = r.place
+    where r.change_id = change
+    order by r.place
+    limit most;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.show_change_rows(change bigint, most integer) IS 'The rows of a change, of an update only what differs; for its proposer and its reviewers; raises ZA006.';
+
+
+
+CREATE FUNCTION agentdb.stage_change(relation regclass, operation text, key jsonb DEFAULT NULL::jsonb, new_values jsonb DEFAULT NULL::jsonb, reason text DEFAULT NULL::text) RETURNS TABLE(change_id bigint)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_reason text := current_setting('agentdb.change_reason', true);
+  v_count bigint;
+begin
+  if reason is not null then
+    -- An empty setting would say that none was given.
+    perform set_config('agentdb.change_reason', coalesce(nullif(reason, ''), ' '),
+      true);
+  end if;
+  execute agentdb.staging_statement(relation, operation, key, new_values)
+    using key, new_values;
+  get diagnostics v_count = row_count;
+  perform set_config('agentdb.change_reason', coalesce(v_reason, ''), true);
+  if v_count = 0 then
+    raise exception 'there is no row % in %', key, relation
+      using errcode = 'ZA006',
+            hint = format('Look for it: select * from %s;',
+              agentdb.staging_view(relation));
+  end if;
+  return query
+    select max(m.change_id) from agentdb.my_changes() as m where m.state = 'open';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.stage_change(relation regclass, operation text, key jsonb, new_values jsonb, reason text) IS 'Stages one row (insert, update or delete) of a guarded table; submitted when the transaction commits, or with the open change; raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.staged_rows(target integer) RETURNS TABLE(operation text, row_key jsonb, new_values jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER ROWS 10
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent_id bigint;
+begin
+  if not exists (
+    select from agentdb.change as c
+    where c.proposed_by = session_user and c.state in ('open', 'pending', 'approved')
+  ) then
+    return;
+  end if;
+  if agentdb._is_agent() then
+    select w.agent_id into v_agent_id from agentdb._known_writer() as w;
+  end if;
+  return query
+    select distinct on (r.row_key)
+      coalesce(r.net_operation, r.operation), r.row_key,
+      coalesce(r.net_values, r.new_values)
+    from agentdb.change as c
+    join agentdb.change_row as r on r.change_id = c.change_id
+    where c.proposed_by = session_user
+      and c.state in ('open', 'pending', 'approved')
+      and c.agent_id is not distinct from v_agent_id
+      and r.audit_target_id = target
+    order by r.row_key, r.change_id desc;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.staged_rows(target integer) IS 'What the session itself has staged of a table and is not applied yet; staging views lay it over the table.';
+
+
+
+CREATE FUNCTION agentdb.staging_statement(relation regclass, operation text, key jsonb, new_values jsonb) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $_$
+declare
+  v_view text := agentdb.staging_view(relation);
+  v_target integer := agentdb._target_of(relation);
+  v_where text;
+begin
+  if operation is null or operation not in ('insert', 'update', 'delete') then
+    perform agentdb._refuse(format('%L is no operation', left(operation, 50)),
+      'Say insert, update or delete.');
+  end if;
+  perform agentdb._check_names(v_target, new_values, operation = 'delete');
+  if operation = 'insert' then
+    return (
+      select format('insert into %s (%s) select %s', v_view,
+        string_agg(format('%I', c.column_name), ', ' order by c.place),
+        string_agg(agentdb._typed_sql('$2', c.column_name, c.type_name),
+          ', ' order by c.place))
+      from agentdb.change_column as c
+      where c.audit_target_id = v_target and new_values ? c.column_name);
+  end if;
+  perform agentdb._check_names(v_target, key, false);
+  select string_agg(format('s.%I = %s', c.column_name,
+      agentdb._typed_sql('$1', c.column_name, c.type_name)), ' and ')
+    into v_where
+  from agentdb.change_column as c
+  where c.audit_target_id = v_target and c.key_place is not null
+  having bool_and(key ? c.column_name) and count(*) = (
+    select count(*) from jsonb_object_keys(key));
+  if v_where is null then
+    perform agentdb._refuse(format('%s is not the primary key of %s', key, relation),
+      'Give all columns of the key and no other: {"id": 1}.');
+  elsif operation = 'delete' then
+    return format('delete from %s as s where %s', v_view, v_where);
+  end if;
+  return (
+    select format('update %s as s set %s where %s', v_view,
+      string_agg(format('%I = %s', c.column_name,
+        agentdb._typed_sql('$2', c.column_name, c.type_name)), ', '), v_where)
+    from agentdb.change_column as c
+    where c.audit_target_id = v_target and new_values ? c.column_name);
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb.staging_statement(relation regclass, operation text, key jsonb, new_values jsonb) IS 'SQL text: what stage_change() executes, key as $1 and values as $2; raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.staging_view(relation regclass) RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_view text := (
+    select format('agentdb_stage.%I', g.view_name)
+    from agentdb.guarded_table as g where g.table_oid = relation::oid
+  );
+begin
+  if v_view is null then
+    raise exception '% is not guarded', coalesce(relation::text, 'NULL')
+      using errcode = 'ZA006', hint = 'Write to it directly.';
+  end if;
+  return v_view;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.staging_view(relation regclass) IS 'The view that takes ordinary SQL for a guarded table; raises ZA006.';
+
+
+
 CREATE FUNCTION agentdb.start_run(agent text DEFAULT NULL::text, conversation text DEFAULT NULL::text, tick_interval interval DEFAULT NULL::interval, purpose text DEFAULT NULL::text, secret text DEFAULT NULL::text) RETURNS TABLE(run_id bigint, token text, conversation_name text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8158,6 +13271,39 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.start_run(agent text, conversation text, tick_interval interval, purpose text, secret text) IS 'Opens a run for the session''s agent and returns its number and its token; raises ZA002, ZA004 or ZA005.';
+
+
+
+CREATE FUNCTION agentdb.submit_change() RETURNS TABLE(change_id bigint, state text, row_count integer, effects jsonb)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_proposer record;
+begin
+  select p.* into v_proposer from agentdb._proposer() as p;
+  select c.change_id into submit_change.change_id
+  from agentdb.change as c
+  where c.proposed_by = session_user
+    and c.state = 'open'
+    and c.run_id is not distinct from v_proposer.run_id
+    and c.expires_at > clock_timestamp();
+  if not found then
+    perform agentdb._refuse('no change is open',
+      'Open one: select * from agentdb.open_change(reason => ''…''); what is staged '
+      'without one is submitted when its transaction commits.');
+  end if;
+  perform agentdb._submit(submit_change.change_id);
+  return query
+    select c.change_id, c.state, c.row_count, c.effects
+    from agentdb.change as c where c.change_id = submit_change.change_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.submit_change() IS 'Tries the open change and hands it to the reviewers; raises what the change itself would raise, ZA001, ZA004 or ZA052.';
 
 
 
@@ -8257,6 +13403,46 @@ COMMENT ON FUNCTION agentdb.take_failed_calls(max_calls integer) IS 'Failed call
 
 
 
+CREATE FUNCTION agentdb.take_unchecked_calls(max_calls integer DEFAULT 200) RETURNS TABLE(run_id bigint, tool_call_log_id bigint, args jsonb, input_schema jsonb, horizon text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_low xid8 := (select s.horizon from agentdb.tool_check_state as s);
+  v_high xid8 := pg_snapshot_xmin(pg_current_snapshot());
+begin
+  return query
+    select l.run_id, l.tool_call_log_id, l.args, t.input_schema,
+      -- All calls of the last transaction are taken, however many they are.
+      (max(l.xid) over ())::text
+    from (
+      select c.* from agentdb.tool_call_log as c
+      where c.xid > v_low and c.xid < v_high
+      order by c.xid
+      fetch first (max_calls) rows with ties
+    ) as l
+    left join agentdb.tool_alias as n on n.alias = l.tool
+    join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
+    where t.input_schema is not null;
+  if not found then
+    return query select null::bigint, null::bigint, null::jsonb, null::jsonb,
+      coalesce(
+        (select max(c.xid) from (
+          select o.xid from agentdb.tool_call_log as o
+          where o.xid > v_low and o.xid < v_high
+          order by o.xid
+          fetch first (max_calls) rows with ties) as c), v_low)::text;
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.take_unchecked_calls(max_calls integer) IS 'Calls whose arguments nobody has compared with the schema of their tool, and how far that goes; a row without a call where there is none.';
+
+
+
 CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with time zone, kind text, what text, ok boolean, tokens bigint, details jsonb)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8347,6 +13533,71 @@ COMMENT ON FUNCTION agentdb.unaudit_table(relation regclass) IS 'Records a table
 
 
 
+CREATE FUNCTION agentdb.undo_change(change bigint, reason text DEFAULT NULL::text, on_conflict text DEFAULT 'refuse'::text) RETURNS TABLE(change_id bigint, state text, row_count integer, effects jsonb, conflicts jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+begin
+  return query select * from agentdb._undo('change', change::text, reason, on_conflict);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.undo_change(change bigint, reason text, on_conflict text) IS 'The same for an applied change; of an undo it is the redo.';
+
+
+
+CREATE FUNCTION agentdb.undo_row(audit_log_id bigint, reason text DEFAULT NULL::text, on_conflict text DEFAULT 'refuse'::text) RETURNS TABLE(change_id bigint, state text, row_count integer, effects jsonb, conflicts jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+begin
+  return query
+    select * from agentdb._undo('audit', audit_log_id::text, reason, on_conflict);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.undo_row(audit_log_id bigint, reason text, on_conflict text) IS 'Makes a change that takes one recorded change of a row back: state pending, approved where nobody needs to be asked, or conflict; on_conflict skip or override decides about rows that others changed since; raises ZA004, ZA051 or ZA056.';
+
+
+
+CREATE FUNCTION agentdb.undo_run(run bigint, reason text DEFAULT NULL::text, on_conflict text DEFAULT 'refuse'::text) RETURNS TABLE(change_id bigint, state text, row_count integer, effects jsonb, conflicts jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+begin
+  return query select * from agentdb._undo('run', run::text, reason, on_conflict);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.undo_run(run bigint, reason text, on_conflict text) IS 'The same for everything that a run wrote, itself or by its approved changes.';
+
+
+
+CREATE FUNCTION agentdb.undo_transaction(xid xid8, reason text DEFAULT NULL::text, on_conflict text DEFAULT 'refuse'::text) RETURNS TABLE(change_id bigint, state text, row_count integer, effects jsonb, conflicts jsonb)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+begin
+  return query select * from agentdb._undo('xid', xid::text, reason, on_conflict);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.undo_transaction(xid xid8, reason text, on_conflict text) IS 'The same for everything that a transaction wrote to audited tables.';
+
+
+
 CREATE FUNCTION agentdb.unfence_table(table_name text) RETURNS TABLE(unfenced_table text, lock text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8375,6 +13626,54 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.unfence_table(table_name text) IS 'Takes the fence off a table; called by the table''s owner; no row where there was none; raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.unguard_table(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+begin
+  perform agentdb._end_guard(relation);
+  perform agentdb._drop_guard(relation);
+  execute format('revoke all on %s from agentdb_applier', relation);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.unguard_table(relation regclass) IS 'Ends the guard of a table; its undecided changes cannot be applied any more; raises ZA006 or ZA030.';
+
+
+
+CREATE FUNCTION agentdb.unset_schedule() RETURNS TABLE(agent_id bigint, cron text, time_zone text, after_at timestamp with time zone, met_at timestamp with time zone)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select s.agent_id, s.cron, s.time_zone,
+    case
+      when m.at is not null then greatest(m.at, s.due_at)
+      else clock_timestamp()
+    end,
+    coalesce(m.at, s.met_at)
+  from agentdb.schedule as s
+  join agentdb.agent as a on a.agent_id = s.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  cross join lateral agentdb._meeting_start(s.agent_id, s.due_at, s.met_at,
+    coalesce(s.grace, p.missed_tick_grace), clock_timestamp()) as m (at)
+  where s.cron is not null
+    and (
+      (s.due_at is null and s.error is null)
+      or m.at is not null
+      or (s.due_at < clock_timestamp() and exists (
+        select from agentdb.agent_stop as t where t.agent_id = s.agent_id))
+    );
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.unset_schedule() IS 'Schedules whose next start a runner has to reckon, and the moment after which.';
 
 
 
@@ -8442,6 +13741,39 @@ COMMENT ON FUNCTION agentdb.verify_rows() IS 'Decides the claims about rows of r
 
 
 
+CREATE FUNCTION agentdb.waiting_changes() RETURNS SETOF agentdb.change_summary
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent_id bigint;
+  v_is_agent boolean := agentdb._is_agent();
+begin
+  if v_is_agent then
+    v_agent_id := (select w.agent_id from agentdb._known_writer() as w);
+  end if;
+  return query
+    select s.*
+    from agentdb.change_summary as s
+    where s.change_id in (
+        select c.change_id from agentdb.change as c
+        where c.state = 'pending' and c.expires_at > clock_timestamp())
+      and case when v_is_agent
+        then s.proposed_by <> session_user
+          and agentdb._is_validator(s.change_id, v_agent_id)
+        else pg_has_role(session_user, 'agentdb_reviewer', 'usage')
+          or pg_has_role(session_user, 'agentdb_operator', 'usage') end
+    order by s.change_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.waiting_changes() IS 'The changes that wait for a decision which the session may see, the oldest first.';
+
+
+
 CREATE FUNCTION agentdb.wake_waiters(name text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(woken bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8464,6 +13796,36 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.wake_waiters(name text, run bigint) IS 'Tells those who wait for a lock to try again, in a transaction of its own after a release; raises ZA001 or ZA003.';
+
+
+
+CREATE FUNCTION agentdb.withdraw_change(change bigint) RETURNS TABLE(change_id bigint, state text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_state text;
+begin
+  select c.state into v_state
+  from agentdb.change as c
+  where c.change_id = change
+    and (c.proposed_by = session_user
+        and c.agent_id is not distinct from (
+          select w.agent_id from agentdb._known_writer() as w)
+      or pg_has_role(session_user, 'agentdb_operator', 'usage'))
+  for no key update;
+  if v_state is null or v_state not in ('open', 'pending', 'approved') then
+    perform agentdb._refuse_state(change, v_state, 'undecided');
+  end if;
+  perform agentdb._close_change(change, 'withdrawn');
+  return query select withdraw_change.change, 'withdrawn';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.withdraw_change(change bigint) IS 'Takes back a change of one''s own that is not applied yet, or as an operator any; raises ZA006 or ZA053.';
 
 
 
@@ -8548,6 +13910,53 @@ COMMENT ON TABLE agentdb.agent_gate IS 'A row an agent that it shares while it w
 
 
 
+CREATE VIEW agentdb.agent_health AS
+ SELECT a.agent_name,
+    s.state,
+    s.since,
+    (s.why ||
+        CASE
+            WHEN (n.more > 0) THEN format('; and %s alerts more'::text, n.more)
+            ELSE ''::text
+        END) AS why
+   FROM ((agentdb.agent a
+     CROSS JOIN LATERAL ( SELECT h.rank,
+            h.state,
+            h.since,
+            h.why
+           FROM agentdb._health_sign(a.agent_id) h(rank, state, since, why)
+          ORDER BY h.rank, h.since DESC
+         LIMIT 1) s)
+     CROSS JOIN LATERAL ( SELECT (count(*) -
+                CASE
+                    WHEN (s.rank = ANY (ARRAY[1, 2, 6])) THEN 1
+                    ELSE 0
+                END) AS more
+           FROM agentdb.alert l
+          WHERE (((l.labels ->> 'agent'::text) = a.agent_name) AND (l.state = 'firing'::text))) n);
+
+
+
+COMMENT ON VIEW agentdb.agent_health IS 'One row an agent: how it is in one word, since when, and why; the worst first that can be said of it.';
+
+
+
+COMMENT ON COLUMN agentdb.agent_health.agent_name IS 'The agent.';
+
+
+
+COMMENT ON COLUMN agentdb.agent_health.state IS 'killed, paused; a rule''s word such as looping, burning, stuck; unwatched, waiting, working, idle.';
+
+
+
+COMMENT ON COLUMN agentdb.agent_health.since IS 'Since when it is so.';
+
+
+
+COMMENT ON COLUMN agentdb.agent_health.why IS 'What makes it so, in a sentence.';
+
+
+
 CREATE TABLE agentdb.agent_path (
     agent_id bigint NOT NULL,
     path text NOT NULL,
@@ -8571,6 +13980,17 @@ CREATE TABLE agentdb.agent_secret (
 
 
 COMMENT ON TABLE agentdb.agent_secret IS 'SHA-256 of the secret of each agent behind a shared role.';
+
+
+
+CREATE TABLE agentdb.agent_tool (
+    agent_id bigint NOT NULL,
+    tool_name text NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.agent_tool IS 'The tools that an agent has; an agent without any is not judged by it.';
 
 
 
@@ -8630,71 +14050,6 @@ CREATE TABLE agentdb.alert_log_default (
     episode integer CONSTRAINT alert_log_episode_not_null NOT NULL,
     value double precision
 );
-
-
-
-CREATE TABLE agentdb.alert_rule (
-    rule_name text NOT NULL,
-    description text NOT NULL,
-    view_name text NOT NULL,
-    evidence_query text,
-    severity text DEFAULT 'warning'::text NOT NULL,
-    action text DEFAULT 'notify'::text NOT NULL,
-    enabled boolean DEFAULT true NOT NULL,
-    evaluate_every interval DEFAULT '00:00:15'::interval NOT NULL,
-    fire_after interval DEFAULT '00:00:00'::interval NOT NULL,
-    keep_firing interval DEFAULT '00:00:00'::interval NOT NULL,
-    max_alerts integer DEFAULT 1000 NOT NULL,
-    timeout interval DEFAULT '00:00:02'::interval NOT NULL,
-    evaluation bigint DEFAULT 0 NOT NULL,
-    next_evaluation_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    evaluated_at timestamp with time zone,
-    evaluation_ms double precision,
-    alerts integer,
-    truncated boolean DEFAULT false NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    failed_at timestamp with time zone,
-    error text,
-    CONSTRAINT alert_rule_action_check CHECK ((action = ANY (ARRAY['notify'::text, 'block'::text, 'kill'::text]))),
-    CONSTRAINT alert_rule_max_alerts_check CHECK (((max_alerts >= 1) AND (max_alerts <= 100000))),
-    CONSTRAINT alert_rule_rule_name_check CHECK ((rule_name ~ '^[a-z0-9][a-z0-9_]{0,62}$'::text)),
-    CONSTRAINT alert_rule_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
-    CONSTRAINT alert_rule_times_check CHECK ((((evaluate_every >= '00:00:00.1'::interval) AND (evaluate_every <= '1 day'::interval)) AND ((fire_after >= '00:00:00'::interval) AND (fire_after <= '7 days'::interval)) AND ((keep_firing >= '00:00:00'::interval) AND (keep_firing <= '7 days'::interval)) AND ((timeout >= '00:00:00.01'::interval) AND (timeout <= '00:05:00'::interval)))),
-    CONSTRAINT alert_rule_view_name_check CHECK ((cardinality(parse_ident(view_name)) = 2))
-)
-WITH (fillfactor='50');
-
-
-
-COMMENT ON TABLE agentdb.alert_rule IS 'Rules: a view that has a row for each trouble, how often to ask it and how to alert.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.view_name IS 'schema.view with columns labels jsonb, value double precision, annotations jsonb.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.evidence_query IS 'Statement that shows the rows behind an alert; :labels and :at stand for its labels and moment.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.action IS 'What happens when it fires besides telling people: notify (nothing), block (the agent is paused) or kill (the run, or the agent where no run is named).';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.fire_after IS 'How long a row must stay before its alert fires.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.keep_firing IS 'How long an alert fires on after its row is gone.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.max_alerts IS 'How many rows are looked at; past that nothing is resolved.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.evaluation IS 'Counts evaluations; an answer to an older one is dropped.';
 
 
 
@@ -9071,6 +14426,76 @@ COMMENT ON COLUMN agentdb.budget_low.annotations IS 'What a person reads: summar
 
 
 
+ALTER TABLE agentdb.change ALTER COLUMN change_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.change_change_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+
+CREATE VIEW agentdb.change_conflict AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_change_conflict(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.change_conflict IS 'Rule: approved changes that did not fit their rows any more.';
+
+
+
+COMMENT ON COLUMN agentdb.change_conflict.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.change_conflict.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.change_conflict.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.change_expiring AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_change_expiring(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.change_expiring IS 'Rule: changes that expire soon.';
+
+
+
+COMMENT ON COLUMN agentdb.change_expiring.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.change_expiring.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.change_expiring.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE TABLE agentdb.change_pass (
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    change_id bigint NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.change_pass IS 'Transactions that are applying a change: the guard lets them write.';
+
+
+
 CREATE VIEW agentdb.change_volume AS
  SELECT l.run_id,
     a.agent_name,
@@ -9130,6 +14555,30 @@ COMMENT ON COLUMN agentdb.change_volume.first_at IS 'When the first was recorded
 
 
 COMMENT ON COLUMN agentdb.change_volume.last_at IS 'When the last was recorded.';
+
+
+
+CREATE VIEW agentdb.change_waiting AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_change_waiting(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.change_waiting IS 'Rule: changes that wait too long for somebody to decide.';
+
+
+
+COMMENT ON COLUMN agentdb.change_waiting.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.change_waiting.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.change_waiting.annotations IS 'What a person reads: summary, policy, threshold.';
 
 
 
@@ -9308,14 +14757,14 @@ COMMENT ON COLUMN agentdb.conversation_budget.annotations IS 'What a person read
 
 CREATE VIEW agentdb.cost_by_agent_day AS
  SELECT a.agent_name,
-    ((h.hour_at AT TIME ZONE 'UTC'::text))::date AS day,
+    ((h.half_hour_at AT TIME ZONE 'UTC'::text))::date AS day,
     (sum(h.input_tokens))::bigint AS input_tokens,
     (sum(h.cached_input_tokens))::bigint AS cached_input_tokens,
     (sum(h.output_tokens))::bigint AS output_tokens,
     sum(h.cost) AS cost
-   FROM (agentdb.token_hour h
+   FROM (agentdb.token_half_hour h
      JOIN agentdb.agent a ON ((a.agent_id = h.agent_id)))
-  GROUP BY a.agent_name, (((h.hour_at AT TIME ZONE 'UTC'::text))::date);
+  GROUP BY a.agent_name, (((h.half_hour_at AT TIME ZONE 'UTC'::text))::date);
 
 
 
@@ -9413,69 +14862,6 @@ COMMENT ON TABLE agentdb.notification IS 'The outbox: one message an alert''s ch
 
 
 COMMENT ON COLUMN agentdb.notification.visible_at IS 'When it may be claimed: a lease that runs out, or the end of a back-off.';
-
-
-
-CREATE TABLE agentdb.runner (
-    runner_name text NOT NULL,
-    host text NOT NULL,
-    pid integer NOT NULL,
-    version text NOT NULL,
-    started_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    evaluated_at timestamp with time zone,
-    flushed_at timestamp with time zone,
-    sent_at timestamp with time zone,
-    listened_at timestamp with time zone
-)
-WITH (fillfactor='50');
-
-
-
-COMMENT ON TABLE agentdb.runner IS 'Runners that have reported, and when each of their loops last succeeded.';
-
-
-
-CREATE VIEW agentdb.runner_health AS
- SELECT runner_name,
-    host,
-    pid,
-    version,
-    started_at,
-    (clock_timestamp() - LEAST(evaluated_at, flushed_at, sent_at)) AS silent_for,
-    ((evaluated_at IS NOT NULL) AND (flushed_at IS NOT NULL) AND (sent_at IS NOT NULL) AND ((clock_timestamp() - LEAST(evaluated_at, flushed_at, sent_at)) < '00:00:30'::interval)) AS healthy
-   FROM agentdb.runner r;
-
-
-
-COMMENT ON VIEW agentdb.runner_health IS 'Each runner and how long ago the slowest of its loops last succeeded.';
-
-
-
-COMMENT ON COLUMN agentdb.runner_health.runner_name IS 'The runner.';
-
-
-
-COMMENT ON COLUMN agentdb.runner_health.host IS 'The machine it says it runs on.';
-
-
-
-COMMENT ON COLUMN agentdb.runner_health.pid IS 'Its process there.';
-
-
-
-COMMENT ON COLUMN agentdb.runner_health.version IS 'Its version of agentdb.';
-
-
-
-COMMENT ON COLUMN agentdb.runner_health.started_at IS 'When it first reported.';
-
-
-
-COMMENT ON COLUMN agentdb.runner_health.silent_for IS 'Age of the last success of its slowest loop.';
-
-
-
-COMMENT ON COLUMN agentdb.runner_health.healthy IS 'Whether all its loops succeeded within 30 seconds.';
 
 
 
@@ -9741,6 +15127,70 @@ COMMENT ON COLUMN agentdb.doctor.mend IS 'What to do where it is not ok.';
 
 
 
+CREATE VIEW agentdb.faulty_call AS
+ SELECT l.recorded_at,
+    a.agent_name,
+    l.run_id,
+    l.tool,
+    f.fault,
+    f.detail,
+    l.args,
+    l.tool_call_log_id
+   FROM ((agentdb.tool_fault f
+     JOIN agentdb.tool_call_log l ON (((l.run_id = f.run_id) AND (l.tool_call_log_id = f.tool_call_log_id))))
+     JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
+UNION ALL
+ SELECT c.began_at AS recorded_at,
+    a.agent_name,
+    c.run_id,
+    c.tool,
+    'not_executed'::text AS fault,
+    'it was begun and its run ended without it'::text AS detail,
+    c.args,
+    NULL::bigint AS tool_call_log_id
+   FROM ((agentdb.tool_call c
+     JOIN agentdb.run r ON (((r.run_id = c.run_id) AND (r.ended_at IS NOT NULL))))
+     JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
+  WHERE (c.ended_at IS NULL);
+
+
+
+COMMENT ON VIEW agentdb.faulty_call IS 'Calls of tools that do not exist, with arguments that they do not take, or never made.';
+
+
+
+COMMENT ON COLUMN agentdb.faulty_call.recorded_at IS 'When it was logged.';
+
+
+
+COMMENT ON COLUMN agentdb.faulty_call.agent_name IS 'Whose call it was.';
+
+
+
+COMMENT ON COLUMN agentdb.faulty_call.run_id IS 'In which run.';
+
+
+
+COMMENT ON COLUMN agentdb.faulty_call.tool IS 'The tool, as the model wrote it.';
+
+
+
+COMMENT ON COLUMN agentdb.faulty_call.fault IS 'unknown, invalid_args or not_executed.';
+
+
+
+COMMENT ON COLUMN agentdb.faulty_call.detail IS 'The nearest tools, or the first violation of the schema.';
+
+
+
+COMMENT ON COLUMN agentdb.faulty_call.args IS 'What it was called with.';
+
+
+
+COMMENT ON COLUMN agentdb.faulty_call.tool_call_log_id IS 'The number of the call; NULL where it was never made.';
+
+
+
 CREATE VIEW agentdb.fenced_table AS
  SELECT format('%I.%I'::text, n.nspname, c.relname) AS table_name,
     convert_from(SUBSTRING(t.tgargs FROM 1 FOR (octet_length(t.tgargs) - 1)), 'UTF8'::name) AS lock_name,
@@ -9778,6 +15228,116 @@ CREATE UNLOGGED TABLE agentdb.fenced_write (
 
 
 COMMENT ON TABLE agentdb.fenced_write IS 'Transactions that wrote a fenced table and have not committed yet.';
+
+
+
+CREATE TABLE agentdb.guarded_table (
+    table_oid oid NOT NULL,
+    table_name text NOT NULL,
+    audit_target_id integer NOT NULL,
+    view_name text NOT NULL,
+    columns text[],
+    context text[] NOT NULL,
+    approvals integer NOT NULL,
+    expires interval NOT NULL,
+    apply text NOT NULL,
+    validators text[] NOT NULL,
+    everybody boolean NOT NULL,
+    auto_approve jsonb,
+    layout text DEFAULT ''::text NOT NULL,
+    guarded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    guarded_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT guarded_table_apply_check CHECK ((apply = ANY (ARRAY['approval'::text, 'runner'::text, 'hand'::text]))),
+    CONSTRAINT guarded_table_approvals_check CHECK (((approvals >= 1) AND (approvals <= 10))),
+    CONSTRAINT guarded_table_expires_check CHECK (((expires >= '00:00:01'::interval) AND (expires <= '90 days'::interval)))
+);
+
+
+
+COMMENT ON TABLE agentdb.guarded_table IS 'Tables that agents write only through approved changes, and how these are decided.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.view_name IS 'The view in agentdb_stage that takes ordinary SQL.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.columns IS 'The only columns that a change may set; NULL allows all, and inserts and deletes.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.context IS 'Columns that reviewers see beside the key of a changed row.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.apply IS 'When an approved change is applied: on the last approval, by the runner, or by hand.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.validators IS 'Agents whose approval counts like a person''s.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.everybody IS 'Whether the guard refuses direct writes of all sessions, not only of agents.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.auto_approve IS 'Which changes need nobody: operations, columns, rows, and a condition, a function of the DBA.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.layout IS 'The columns and the key that its staging view was generated for.';
+
+
+
+CREATE VIEW agentdb.guard_fault AS
+ SELECT g.table_name,
+    f.fault
+   FROM ((agentdb.guarded_table g
+     LEFT JOIN pg_class c ON ((c.oid = g.table_oid)))
+     CROSS JOIN LATERAL ( SELECT 'the table is gone'::text AS fault
+          WHERE (c.oid IS NULL)
+        UNION ALL
+         SELECT (('it is called '::text || agentdb._table_name(c.oid)) || ' now'::text)
+          WHERE (agentdb._table_name(c.oid) <> g.table_name)
+        UNION ALL
+         SELECT 'the table was altered; agentdb.maintain() adapts its staging view'::text
+          WHERE ((c.oid IS NOT NULL) AND (g.layout <> agentdb._layout_now(g.table_oid)))
+        UNION ALL
+         SELECT 'it is not audited any more'::text
+          WHERE (NOT (EXISTS ( SELECT
+                   FROM agentdb.audit_target t
+                  WHERE ((t.audit_target_id = g.audit_target_id) AND (t.unaudited_at IS NULL)))))
+        UNION ALL
+         SELECT format('trigger %s on %s is %s'::text, w.tgname, (w.table_oid)::regclass,
+                CASE
+                    WHEN (t.oid IS NULL) THEN 'missing'::text
+                    ELSE 'disabled or replaced'::text
+                END) AS format
+           FROM (( SELECT c.oid AS table_oid,
+                    n.tgname
+                   FROM unnest(ARRAY['00_agentdb_guard'::text, '00_agentdb_guard_truncate'::text]) n(tgname)
+                  WHERE (c.oid IS NOT NULL)
+                UNION ALL
+                 SELECT p.relid,
+                    n.tgname
+                   FROM (pg_partition_tree((c.oid)::regclass) p(relid, parentrelid, isleaf, level)
+                     CROSS JOIN unnest(ARRAY['00_agentdb_guard'::text, '00_agentdb_guard_truncate'::text]) n(tgname))
+                  WHERE ((p.relid)::oid <> c.oid)) w
+             LEFT JOIN pg_trigger t ON (((t.tgrelid = w.table_oid) AND (t.tgname = w.tgname))))
+          WHERE ((t.tgenabled IS DISTINCT FROM 'A'::"char") OR (t.tgqual IS NOT NULL) OR (t.tgfoid <> ('agentdb._guard'::regproc)::oid))) f);
+
+
+
+COMMENT ON VIEW agentdb.guard_fault IS 'What keeps a guard from holding or its changes from being applied; empty where all is well.';
+
+
+
+COMMENT ON COLUMN agentdb.guard_fault.table_name IS 'The table.';
+
+
+
+COMMENT ON COLUMN agentdb.guard_fault.fault IS 'What is wrong.';
 
 
 
@@ -10208,7 +15768,7 @@ CREATE VIEW agentdb.no_progress AS
 
 
 
-COMMENT ON VIEW agentdb.no_progress IS 'Rule: open runs that have reached no step for too long.';
+COMMENT ON VIEW agentdb.no_progress IS 'Rule: open runs that show no evidence of progress for too long.';
 
 
 
@@ -10352,7 +15912,7 @@ SELECT
 
 
 
-COMMENT ON VIEW agentdb.repeated_tool_call IS 'Rule: runs that call the same tool over and over, the sign of a silent loop.';
+COMMENT ON VIEW agentdb.repeated_tool_call IS 'Rule: runs that call the same tool over and over, whatever comes of it.';
 
 
 
@@ -10365,6 +15925,45 @@ COMMENT ON COLUMN agentdb.repeated_tool_call.value IS 'How bad it is: a count, o
 
 
 COMMENT ON COLUMN agentdb.repeated_tool_call.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.rule_setting AS
+ SELECT n.rule_name,
+    (c.attname)::text AS setting,
+    p.policy_name,
+    (to_jsonb(p.*) ->> (c.attname)::text) AS value,
+    m.parts[2] AS reason
+   FROM (((pg_attribute c
+     CROSS JOIN LATERAL regexp_match(col_description(c.attrelid, (c.attnum)::integer), '^Rules? ([a-z0-9_, ]+): (.*)$'::text) m(parts))
+     CROSS JOIN LATERAL regexp_split_to_table(m.parts[1], ', | and '::text) n(rule_name))
+     CROSS JOIN agentdb.policy p)
+  WHERE ((c.attrelid = ('agentdb.policy'::regclass)::oid) AND (c.attnum > 0) AND (NOT c.attisdropped))
+  ORDER BY n.rule_name, c.attnum, p.policy_name;
+
+
+
+COMMENT ON VIEW agentdb.rule_setting IS 'Each threshold of each rule in each policy, with its reason.';
+
+
+
+COMMENT ON COLUMN agentdb.rule_setting.rule_name IS 'The rule.';
+
+
+
+COMMENT ON COLUMN agentdb.rule_setting.setting IS 'The column of agentdb.policy.';
+
+
+
+COMMENT ON COLUMN agentdb.rule_setting.policy_name IS 'The policy.';
+
+
+
+COMMENT ON COLUMN agentdb.rule_setting.value IS 'What the policy has there; NULL is off or no limit.';
+
+
+
+COMMENT ON COLUMN agentdb.rule_setting.reason IS 'What it is and why it is as it is.';
 
 
 
@@ -10530,6 +16129,30 @@ COMMENT ON COLUMN agentdb.schedule_blocked.annotations IS 'What a person reads: 
 
 
 
+CREATE VIEW agentdb.silent_loop AS
+SELECT
+    NULL::jsonb AS labels,
+    NULL::double precision AS value,
+    NULL::jsonb AS annotations;
+
+
+
+COMMENT ON VIEW agentdb.silent_loop IS 'Rule: runs that do the same again and again and reach nothing.';
+
+
+
+COMMENT ON COLUMN agentdb.silent_loop.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.silent_loop.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.silent_loop.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
 CREATE VIEW agentdb.stale_lock AS
  SELECT labels,
     value,
@@ -10624,6 +16247,28 @@ ALTER TABLE agentdb.token_log ALTER COLUMN token_log_id ADD GENERATED ALWAYS AS 
 
 
 
+CREATE TABLE agentdb.token_normal (
+    agent_id bigint NOT NULL,
+    refreshed_at timestamp with time zone NOT NULL,
+    active_days integer NOT NULL,
+    bound double precision NOT NULL,
+    hours bigint NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.token_normal IS 'What is normal for each agent, refreshed every hour by a runner.';
+
+
+
+COMMENT ON COLUMN agentdb.token_normal.bound IS 'Weighted tokens in half an hour beyond which its own busy half hours never came.';
+
+
+
+COMMENT ON COLUMN agentdb.token_normal.hours IS 'A bit for each hour at which it was active: 0 to 23 on weekdays, 24 to 47 at weekends, UTC.';
+
+
+
 CREATE VIEW agentdb.token_rate AS
 SELECT
     NULL::jsonb AS labels,
@@ -10632,7 +16277,7 @@ SELECT
 
 
 
-COMMENT ON VIEW agentdb.token_rate IS 'Rule: agents that burn tokens faster than their ceiling or than three times their average.';
+COMMENT ON VIEW agentdb.token_rate IS 'Rule: agents that burn tokens faster than their ceiling or than is normal for them.';
 
 
 
@@ -10672,6 +16317,9 @@ CREATE TABLE agentdb.tool_call_log_default (
     result_size bigint,
     duration interval,
     call_id text,
+    call_signature bigint,
+    shape_signature bigint,
+    result_signature bigint,
     CONSTRAINT tool_call_log_result_size_check CHECK ((result_size >= 0))
 );
 
@@ -10685,6 +16333,33 @@ ALTER TABLE agentdb.tool_call_log ALTER COLUMN tool_call_log_id ADD GENERATED AL
     NO MAXVALUE
     CACHE 1
 );
+
+
+
+CREATE TABLE agentdb.tool_check_state (
+    only_row boolean DEFAULT true NOT NULL,
+    horizon xid8 NOT NULL,
+    CONSTRAINT tool_check_state_only_row_check CHECK (only_row)
+);
+
+
+
+COMMENT ON TABLE agentdb.tool_check_state IS 'The transaction up to which arguments were compared with schemas.';
+
+
+
+CREATE TABLE agentdb.tool_day (
+    agent_id bigint NOT NULL,
+    tool text NOT NULL,
+    day_at timestamp with time zone NOT NULL,
+    calls bigint NOT NULL,
+    errors bigint NOT NULL
+)
+WITH (fillfactor='70');
+
+
+
+COMMENT ON TABLE agentdb.tool_day IS 'Calls and failures of each agent''s tools a UTC day: what is normal for them.';
 
 
 
@@ -10766,7 +16441,7 @@ SELECT
 
 
 
-COMMENT ON VIEW agentdb.tool_errors IS 'Rule: tools that mostly fail for an agent.';
+COMMENT ON VIEW agentdb.tool_errors IS 'Rule: tools that fail for an agent more than they normally do.';
 
 
 
@@ -10779,6 +16454,30 @@ COMMENT ON COLUMN agentdb.tool_errors.value IS 'How bad it is: a count, or secon
 
 
 COMMENT ON COLUMN agentdb.tool_errors.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.unannounced_write AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_unannounced_write(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.unannounced_write IS 'Rule: rows that an agent wrote and no tool call tells of.';
+
+
+
+COMMENT ON COLUMN agentdb.unannounced_write.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.unannounced_write.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.unannounced_write.annotations IS 'What a person reads: summary, policy, threshold.';
 
 
 
@@ -10803,6 +16502,54 @@ COMMENT ON COLUMN agentdb.unattributed_write.value IS 'How bad it is: a count, o
 
 
 COMMENT ON COLUMN agentdb.unattributed_write.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.unbacked_tool_call AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_unbacked_tool_call(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.unbacked_tool_call IS 'Rule: tool calls that said ok and changed nothing.';
+
+
+
+COMMENT ON COLUMN agentdb.unbacked_tool_call.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.unbacked_tool_call.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.unbacked_tool_call.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.unknown_tool AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_unknown_tool(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.unknown_tool IS 'Rule: calls of tools that do not exist.';
+
+
+
+COMMENT ON COLUMN agentdb.unknown_tool.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.unknown_tool.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.unknown_tool.annotations IS 'What a person reads: summary, policy, threshold.';
 
 
 
@@ -10874,23 +16621,302 @@ ALTER TABLE ONLY agentdb.policy
 
 
 
-CREATE FUNCTION agentdb._token_baseline(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, tokens_per_window double precision, input_per_window double precision)
+CREATE FUNCTION agentdb._failing_tool(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, policy_name text, tool text, calls bigint, errors bigint, last_error text)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT h.agent_id,
-     (((sum(((h.input_tokens + h.cached_input_tokens) + h.output_tokens)))::double precision * (EXTRACT(epoch FROM p.token_rate_window))::double precision) / (EXTRACT(epoch FROM ((_token_baseline.as_of - p.token_rate_window) - min(h.hour_at))))::double precision),
-     (((sum((h.input_tokens + h.cached_input_tokens)))::double precision * (EXTRACT(epoch FROM p.token_rate_window))::double precision) / (EXTRACT(epoch FROM ((_token_baseline.as_of - p.token_rate_window) - min(h.hour_at))))::double precision)
-    FROM ((agentdb.token_hour h
-      JOIN agentdb.agent a ON ((a.agent_id = h.agent_id)))
+ SELECT l.agent_id,
+     p.policy_name,
+     l.tool,
+     count(*) AS count,
+     count(*) FILTER (WHERE (NOT l.ok)) AS count,
+     "left"((array_agg(l.error ORDER BY l.recorded_at DESC) FILTER (WHERE (NOT l.ok)))[1], 200) AS "left"
+    FROM ((agentdb.tool_call_log l
+      JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((h.hour_at >= (_token_baseline.as_of - p.token_rate_baseline)) AND ((h.hour_at + '01:00:00'::interval) <= (_token_baseline.as_of - p.token_rate_window)))
-   GROUP BY h.agent_id, p.policy_name
-  HAVING ((_token_baseline.as_of - min(h.hour_at)) >= p.token_rate_min_history);
+   WHERE ((l.recorded_at <= _failing_tool.as_of) AND (l.recorded_at > (_failing_tool.as_of - p.tool_errors_window)) AND (l.recorded_at > (_failing_tool.as_of - ( SELECT max(w.tool_errors_window) AS max
+            FROM agentdb.policy w))))
+   GROUP BY l.agent_id, l.tool, p.policy_name
+  HAVING ((count(*) FILTER (WHERE (NOT l.ok)) >= p.tool_errors_count) AND ((count(*) FILTER (WHERE (NOT l.ok)))::double precision >= (p.tool_errors_share * (count(*))::double precision)));
 END;
 
 
 
-COMMENT ON FUNCTION agentdb._token_baseline(as_of timestamp with time zone) IS 'The average tokens of a policy window per agent over the baseline, for agents with enough history.';
+COMMENT ON FUNCTION agentdb._failing_tool(as_of timestamp with time zone) IS 'Tools of which an agent''s calls failed at least policy.tool_errors_count times and tool_errors_share of the time.';
+
+
+
+CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, pattern text, count bigint, tool text, critical boolean, threshold bigint, setting text, since timestamp with time zone, calls bigint[])
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH call AS MATERIALIZED (
+          SELECT c.run_id,
+             c.policy_name,
+             c.tool_call_log_id,
+             c.place,
+             c.tool,
+             c.recorded_at,
+             c.ok,
+             c.call,
+             c.shape,
+             c.result,
+             c.known,
+             c.large,
+             c.poll,
+             c.effect,
+             min(c.place) FILTER (WHERE c.ok) OVER (PARTITION BY c.run_id, c.tool) AS tool_ok,
+             min(c.place) FILTER (WHERE c.ok) OVER (PARTITION BY c.run_id, c.call) AS call_ok
+            FROM agentdb._call_since(_loop_pattern.as_of) c(run_id, policy_name, tool_call_log_id, place, tool, recorded_at, ok, call, shape, result, known, large, poll, effect)
+         ), kind AS MATERIALIZED (
+          SELECT c.run_id,
+             c.policy_name,
+             c.call,
+             c.result,
+             c.ok,
+             min(c.tool) AS tool,
+             min(c.shape) AS shape,
+             count(*) AS count,
+             bool_and(c.known) AS known,
+             bool_and(c.large) AS large,
+             bool_or(c.poll) AS poll,
+             bool_or(c.effect) AS effect,
+             min(c.recorded_at) AS since,
+             (array_agg(c.tool_call_log_id))[1:10] AS calls,
+             count(*) OVER (PARTITION BY c.run_id) AS kinds
+            FROM call c
+           GROUP BY c.run_id, c.policy_name, c.call, c.result, c.ok
+         )
+  SELECT k.run_id,
+     'the same call with the same result'::text,
+     k.count,
+     k.tool,
+     (k.count >=
+         CASE
+             WHEN k.poll THEN p.silent_loop_poll_critical
+             ELSE p.silent_loop_same_critical
+         END),
+         CASE
+             WHEN k.poll THEN p.silent_loop_poll
+             ELSE p.silent_loop_same
+         END AS silent_loop_same,
+         CASE
+             WHEN k.poll THEN 'silent_loop_poll'::text
+             ELSE 'silent_loop_same'::text
+         END AS "case",
+     k.since,
+     k.calls
+    FROM (kind k
+      JOIN agentdb.policy p ON ((p.policy_name = k.policy_name)))
+   WHERE (k.count >=
+         CASE
+             WHEN k.poll THEN p.silent_loop_poll
+             ELSE p.silent_loop_same
+         END)
+ UNION ALL
+  SELECT c.run_id,
+     'the same call failing'::text,
+     count(*) AS count,
+     min(c.tool) AS min,
+     (count(*) >= p.silent_loop_failures_critical),
+     p.silent_loop_failures,
+     'silent_loop_failures'::text,
+     min(c.recorded_at) AS min,
+     (array_agg(c.tool_call_log_id ORDER BY c.place))[1:10] AS array_agg
+    FROM (call c
+      JOIN agentdb.policy p ON ((p.policy_name = c.policy_name)))
+   WHERE ((NOT c.ok) AND COALESCE((c.place < c.call_ok), true))
+   GROUP BY c.run_id, c.call, p.policy_name
+  HAVING (count(*) >= p.silent_loop_failures)
+ UNION ALL
+  SELECT c.run_id,
+     'a tool failing whatever the arguments'::text,
+     count(*) AS count,
+     c.tool,
+     (count(*) >= p.silent_loop_failures_critical),
+     p.silent_loop_failures,
+     'silent_loop_failures'::text,
+     min(c.recorded_at) AS min,
+     (array_agg(c.tool_call_log_id ORDER BY c.place))[1:10] AS array_agg
+    FROM (call c
+      JOIN agentdb.policy p ON ((p.policy_name = c.policy_name)))
+   WHERE ((NOT c.ok) AND COALESCE((c.place < c.tool_ok), true))
+   GROUP BY c.run_id, c.tool, p.policy_name
+  HAVING ((count(*) >= p.silent_loop_failures) AND (count(DISTINCT c.call) > 1))
+ UNION ALL
+  SELECT k.run_id,
+     'the same result whatever the arguments'::text,
+     (sum(k.count))::bigint AS sum,
+     k.tool,
+     false,
+     p.silent_loop_results,
+     'silent_loop_results'::text,
+     min(k.since) AS min,
+     array_agg(k.calls[1]) AS array_agg
+    FROM (kind k
+      JOIN agentdb.policy p ON ((p.policy_name = k.policy_name)))
+   WHERE (k.known AND k.large AND (NOT k.poll) AND (NOT k.effect))
+   GROUP BY k.run_id, k.tool, k.result, p.policy_name
+  HAVING (count(*) >= p.silent_loop_results)
+ UNION ALL
+  SELECT k.run_id,
+     'the same call but for numbers and ids'::text,
+     (sum(k.count))::bigint AS sum,
+     k.tool,
+     false,
+     p.silent_loop_cosmetic,
+     'silent_loop_cosmetic'::text,
+     min(k.since) AS min,
+     array_agg(k.calls[1]) AS array_agg
+    FROM (kind k
+      JOIN agentdb.policy p ON ((p.policy_name = k.policy_name)))
+   WHERE (k.known AND (NOT k.poll) AND (NOT k.effect))
+   GROUP BY k.run_id, k.tool, k.shape, k.result, p.policy_name
+  HAVING ((sum(k.count) >= (p.silent_loop_cosmetic)::numeric) AND (count(*) > 1) AND (((max(k.kinds) - count(*)))::double precision <= (p.silent_loop_diversity * (sum(k.count))::double precision)))
+ UNION ALL
+  SELECT k.run_id,
+     'hardly a call that is new'::text,
+     (sum(k.count))::bigint AS sum,
+     string_agg(DISTINCT k.tool, ', '::text) AS string_agg,
+     true,
+     p.silent_loop_diversity_calls,
+     'silent_loop_diversity_calls'::text,
+     min(k.since) AS min,
+     array_agg(k.calls[1]) AS array_agg
+    FROM (kind k
+      JOIN agentdb.policy p ON ((p.policy_name = k.policy_name)))
+   WHERE (NOT k.poll)
+   GROUP BY k.run_id, p.policy_name
+  HAVING ((sum(k.count) >= (p.silent_loop_diversity_calls)::numeric) AND ((count(*))::double precision <= (p.silent_loop_diversity * (sum(k.count))::double precision)))
+ UNION ALL
+  SELECT c.run_id,
+     format('a cycle of %s calls'::text, b.period) AS format,
+     p.silent_loop_laps,
+     string_agg(DISTINCT c.tool, ', '::text) AS string_agg,
+     false,
+     p.silent_loop_laps,
+     'silent_loop_laps'::text,
+     min(d.recorded_at) AS min,
+     array_agg(c.tool_call_log_id ORDER BY c.place) AS array_agg
+    FROM (((call c
+      JOIN agentdb.policy p ON ((p.policy_name = c.policy_name)))
+      CROSS JOIN generate_series(2, 6) b(period))
+      JOIN call d ON (((d.run_id = c.run_id) AND (d.place = (c.place + b.period)) AND ((d.call = c.call) AND (d.result = c.result) AND (d.ok = c.ok)))))
+   WHERE ((c.place <= (b.period * (p.silent_loop_laps - 1))) AND (c.run_id IN ( SELECT k.run_id
+            FROM kind k
+           WHERE (k.count >= 2))))
+   GROUP BY c.run_id, b.period, p.policy_name
+  HAVING ((count(*) = (b.period * (p.silent_loop_laps - 1))) AND (count(DISTINCT c.call) > 1) AND (NOT bool_and(c.poll)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) IS 'Patterns of repetition in the calls of working runs since their last evidence.';
+
+
+
+CREATE FUNCTION agentdb._token_normal(agent bigint, as_of timestamp with time zone) RETURNS TABLE(active_days integer, bound double precision, hours bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT (count(DISTINCT date_bin('1 day'::interval, h.half_hour_at, '1970-01-01 00:00:00+00'::timestamp with time zone)))::integer AS count,
+         CASE
+             WHEN (count(*) < 200) THEN (p.token_rate_margin_few * max(w.tokens))
+             ELSE (p.token_rate_margin * percentile_disc(p.token_rate_quantile) WITHIN GROUP (ORDER BY w.tokens))
+         END AS "case",
+     bit_or(((1)::bigint << agentdb._hour_of_week(h.half_hour_at))) AS bit_or
+    FROM (((agentdb.agent a
+      JOIN agentdb.policy p ON (((p.policy_name = a.policy_name) AND (p.token_rate_quantile IS NOT NULL))))
+      JOIN agentdb.token_half_hour h ON ((h.agent_id = a.agent_id)))
+      CROSS JOIN LATERAL ( SELECT agentdb._weight(h.input_tokens, h.cached_input_tokens, h.output_tokens, p.cached_input_weight, p.output_weight) AS tokens) w)
+   WHERE ((a.agent_id = _token_normal.agent) AND (h.half_hour_at >= ((_token_normal.as_of - p.token_rate_baseline) - '1 day'::interval)) AND (h.half_hour_at < (_token_normal.as_of - '1 day'::interval)) AND (w.tokens > (0)::double precision))
+   GROUP BY p.policy_name;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._token_normal(agent bigint, as_of timestamp with time zone) IS 'What was normal for an agent at a moment; no row where nothing is known.';
+
+
+
+CREATE FUNCTION agentdb._normal_at(agent bigint, as_of timestamp with time zone) RETURNS TABLE(active_days integer, bound double precision, hours bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT n.active_days,
+     n.bound,
+     n.hours
+    FROM agentdb.token_normal n
+   WHERE ((n.agent_id = _normal_at.agent) AND (n.refreshed_at <= _normal_at.as_of))
+ UNION ALL
+  SELECT t.active_days,
+     t.bound,
+     t.hours
+    FROM agentdb._token_normal(_normal_at.agent, _normal_at.as_of) t(active_days, bound, hours)
+   WHERE (NOT (EXISTS ( SELECT
+            FROM agentdb.token_normal n
+           WHERE ((n.agent_id = _normal_at.agent) AND (n.refreshed_at <= _normal_at.as_of)))));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._normal_at(agent bigint, as_of timestamp with time zone) IS 'What is normal for an agent: as last refreshed, or reckoned for a moment before.';
+
+
+
+CREATE FUNCTION agentdb._token_baseline(agent bigint, as_of timestamp with time zone) RETURNS TABLE(tokens_per_window double precision, input_per_window double precision)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT ((sum(agentdb._weight(h.input_tokens, h.cached_input_tokens, h.output_tokens, p.cached_input_weight, p.output_weight)) * (EXTRACT(epoch FROM p.token_rate_window))::double precision) / (EXTRACT(epoch FROM ((_token_baseline.as_of - p.token_rate_window) - min(h.half_hour_at))))::double precision),
+     (((sum((h.input_tokens + h.cached_input_tokens)))::double precision * (EXTRACT(epoch FROM p.token_rate_window))::double precision) / (EXTRACT(epoch FROM ((_token_baseline.as_of - p.token_rate_window) - min(h.half_hour_at))))::double precision)
+    FROM ((agentdb.agent a
+      JOIN agentdb.policy p ON (((p.policy_name = a.policy_name) AND (p.token_rate_factor IS NOT NULL))))
+      JOIN agentdb.token_half_hour h ON ((h.agent_id = a.agent_id)))
+   WHERE ((a.agent_id = _token_baseline.agent) AND (h.half_hour_at >= (_token_baseline.as_of - p.token_rate_baseline)) AND ((h.half_hour_at + '00:30:00'::interval) <= (_token_baseline.as_of - p.token_rate_window)))
+   GROUP BY p.policy_name
+  HAVING ((_token_baseline.as_of - min(h.half_hour_at)) >= p.token_rate_min_history);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._token_baseline(agent bigint, as_of timestamp with time zone) IS 'The average tokens of an agent in a policy window over the baseline, if it has enough history.';
+
+
+
+CREATE FUNCTION agentdb._token_excess(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, setting text, used double precision, threshold double precision, what text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT u.agent_id,
+     t.setting,
+     t.used,
+     t.threshold,
+     t.what
+    FROM ((((((agentdb._token_use(_token_excess.as_of, false) u(agent_id, tokens_per_hour, tokens_in_window, input_in_window)
+      JOIN agentdb.agent a ON ((a.agent_id = u.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      LEFT JOIN LATERAL agentdb._token_baseline(
+         CASE
+             WHEN (p.token_rate_factor IS NOT NULL) THEN a.agent_id
+             ELSE NULL::bigint
+         END, _token_excess.as_of) b(tokens_per_window, input_per_window) ON (true))
+      LEFT JOIN LATERAL agentdb._normal_at(a.agent_id, _token_excess.as_of) n(active_days, bound, hours) ON (true))
+      CROSS JOIN LATERAL ( SELECT (COALESCE(n.active_days, 0) >= p.token_rate_warm_up_days) AS warm,
+             agentdb._clear_share(a.agent_name, p.token_rate_clear, _token_excess.as_of) AS share) s)
+      CROSS JOIN LATERAL ( VALUES ('token_rate_per_hour'::text,u.tokens_per_hour,p.token_rate_per_hour,'in an hour; the ceiling is'::text), ('token_rate_margin'::text,u.tokens_in_window,
+                 CASE
+                     WHEN s.warm THEN GREATEST((p.token_rate_floor)::double precision, n.bound)
+                     ELSE NULL::double precision
+                 END,'in 30 min; its own busy half hours stay below'::text), ('token_rate_warm_up_cap'::text,u.tokens_in_window,
+                 CASE
+                     WHEN ((NOT s.warm) AND (p.token_rate_quantile IS NOT NULL)) THEN p.token_rate_warm_up_cap
+                     ELSE NULL::bigint
+                 END,'in 30 min; a new agent may use'::text), ('token_rate_unusual_hour'::text,u.tokens_in_window,
+                 CASE
+                     WHEN (s.warm AND (NOT agentdb._is_usual_hour(n.hours, p.token_rate_regular_hours, _token_excess.as_of))) THEN p.token_rate_unusual_hour
+                     ELSE NULL::bigint
+                 END,'in 30 min at an hour at which it never worked; what may pass then is'::text), ('token_rate_factor'::text,u.tokens_in_window,GREATEST((p.token_rate_floor)::double precision, (p.token_rate_factor * b.tokens_per_window)),format('in %s; %s times its average is'::text, agentdb._span(p.token_rate_window), p.token_rate_factor))) t(setting, used, threshold, what))
+   WHERE (((u.tokens_per_hour > (p.token_rate_clear * (p.token_rate_per_hour)::double precision)) OR (u.tokens_in_window > (p.token_rate_clear * (LEAST(p.token_rate_floor, p.token_rate_warm_up_cap, p.token_rate_unusual_hour))::double precision))) AND (t.used > (t.threshold * s.share)) AND ((t.setting <> 'token_rate_factor'::text) OR (b.tokens_per_window IS NOT NULL)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._token_excess(as_of timestamp with time zone) IS 'Each threshold of policy.token_rate_* that an agent is over at a moment.';
 
 
 
@@ -10907,17 +16933,21 @@ CREATE FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) RETURNS 
              ELSE NULL::text
          END)) AS jsonb_strip_nulls,
      max(u.share) AS max,
-     jsonb_build_object('summary', format('%s has used %s%% of its %s budget:%s%s'::text, a.agent_name, round((max(u.share) * (100)::double precision)), b.scope, ((((' '::text || max(b.spent)) || ' of '::text) || max(b.max_tokens)) || ' tokens'::text), (((' cost '::text || round(max(b.cost), 2)) || ' of '::text) || max(b.max_cost))), 'policy', p.policy_name, 'threshold', p.budget_low_share, 'severity',
+     jsonb_build_object('summary', format('%s has used %s%% of its %s budget:%s%s'::text, a.agent_name, round((max(u.share) * (100)::double precision)), b.scope, ((((' '::text || max(b.spent)) || ' of '::text) || max(b.max_tokens)) || ' tokens'::text), (((' cost '::text || round(max(b.cost), 2)) || ' of '::text) || max(b.max_cost))), 'policy', p.policy_name, 'setting', 'budget_low_share', 'threshold', p.budget_low_share, 'severity',
          CASE
              WHEN (max(u.share) >= (1)::double precision) THEN 'critical'::text
              ELSE 'warning'::text
          END) AS jsonb_build_object
-    FROM ((((agentdb._recent_run(rule_budget_low.as_of) r(run_id, agent_id, conversation)
+    FROM ((((((agentdb._recent_run(rule_budget_low.as_of) r(run_id, agent_id, conversation)
       JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      LEFT JOIN agentdb._conversation_use(rule_budget_low.as_of) c(agent_id, conversation, last_run_id, input_tokens, cached_input_tokens, output_tokens) ON (((c.agent_id = r.agent_id) AND (c.conversation = r.conversation))))
+      CROSS JOIN LATERAL ( SELECT min(l.max_tokens) AS tokens,
+             bool_or(((l.max_cost IS NOT NULL) OR ((l.scope = 'agent_day'::text) AND (l.max_tokens IS NOT NULL)))) AS other
+            FROM agentdb._budget_limit(r.agent_id) l(scope, max_tokens, max_cost)) m)
       CROSS JOIN LATERAL agentdb._budget(r.run_id, r.agent_id, r.conversation) b(scope, max_tokens, spent, reserved, tokens_left, max_cost, cost))
       CROSS JOIN LATERAL ( SELECT GREATEST(((b.spent)::double precision / (NULLIF(b.max_tokens, 0))::double precision), ((b.cost)::double precision / NULLIF(b.max_cost, (0)::double precision))) AS share) u)
-   WHERE (u.share >= p.budget_low_share)
+   WHERE ((m.other OR ((((c.input_tokens + c.cached_input_tokens) + c.output_tokens))::double precision >= (p.budget_low_share * (m.tokens)::double precision))) AND (u.share >= p.budget_low_share))
    GROUP BY (jsonb_strip_nulls(jsonb_build_object('agent', a.agent_name, 'scope', b.scope, 'conversation',
          CASE
              WHEN (b.scope <> 'agent_day'::text) THEN r.conversation
@@ -10940,17 +16970,24 @@ CREATE FUNCTION agentdb.rule_input_spike(as_of timestamp with time zone) RETURNS
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name) AS jsonb_build_object,
      (u.input_in_window)::double precision AS input_in_window,
-     jsonb_build_object('summary', format('%s sent %s input tokens in %s, %s times its average of %s'::text, a.agent_name, u.input_in_window, agentdb._span(p.token_rate_window), round((((u.input_in_window)::double precision / b.input_per_window))::numeric, 1), round(b.input_per_window)), 'policy', p.policy_name, 'threshold', p.token_rate_factor, 'baseline', round(b.input_per_window)) AS jsonb_build_object
-    FROM (((agentdb._token_use(rule_input_spike.as_of) u(agent_id, tokens_per_hour, tokens_in_window, input_in_window)
+     jsonb_build_object('summary', format('%s sent %s input tokens in %s, %s times its average of %s'::text, a.agent_name, u.input_in_window, agentdb._span(p.token_rate_window), round((((u.input_in_window)::double precision / b.input_per_window))::numeric, 1), round(b.input_per_window)), 'policy', p.policy_name, 'setting', 'token_rate_factor', 'threshold', p.token_rate_factor, 'baseline', round(b.input_per_window)) AS jsonb_build_object
+    FROM (((agentdb._token_use(rule_input_spike.as_of, true) u(agent_id, tokens_per_hour, tokens_in_window, input_in_window)
       JOIN agentdb.agent a ON ((a.agent_id = u.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-      JOIN agentdb._token_baseline(rule_input_spike.as_of) b(agent_id, tokens_per_window, input_per_window) ON ((b.agent_id = u.agent_id)))
-   WHERE ((u.input_in_window > p.token_rate_floor) AND ((u.input_in_window)::double precision > (p.token_rate_factor * b.input_per_window)));
+      CROSS JOIN LATERAL agentdb._token_baseline(
+         CASE
+             WHEN ((u.input_in_window > p.token_rate_floor) AND (p.token_rate_factor IS NOT NULL)) THEN a.agent_id
+             ELSE NULL::bigint
+         END, rule_input_spike.as_of) b(tokens_per_window, input_per_window))
+   WHERE ((EXISTS ( SELECT
+            FROM (agentdb.policy w
+              JOIN agentdb.agent g ON ((g.policy_name = w.policy_name)))
+           WHERE (w.token_rate_factor IS NOT NULL))) AND (u.input_in_window > p.token_rate_floor) AND ((u.input_in_window)::double precision > (p.token_rate_factor * b.input_per_window)));
 END;
 
 
 
-COMMENT ON FUNCTION agentdb.rule_input_spike(as_of timestamp with time zone) IS 'Agents whose input tokens are over policy.token_rate_factor times their own average.';
+COMMENT ON FUNCTION agentdb.rule_input_spike(as_of timestamp with time zone) IS 'Agents whose input tokens are over policy.token_rate_factor times their own average, where the policy has one.';
 
 
 
@@ -10959,7 +16996,7 @@ CREATE FUNCTION agentdb.rule_large_tool_result(as_of timestamp with time zone) R
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (l.run_id)::text, 'tool', l.tool) AS jsonb_build_object,
      (max(l.result_size))::double precision AS max,
-     jsonb_build_object('summary', format('%s returned up to %s characters to %s, %s times over %s'::text, l.tool, max(l.result_size), a.agent_name, count(*), p.large_tool_result_size), 'policy', p.policy_name, 'threshold', p.large_tool_result_size) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s returned up to %s characters to %s, %s times over %s'::text, l.tool, max(l.result_size), a.agent_name, count(*), p.large_tool_result_size), 'policy', p.policy_name, 'setting', 'large_tool_result_size', 'threshold', p.large_tool_result_size) AS jsonb_build_object
     FROM ((agentdb.tool_call_log l
       JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -10979,11 +17016,13 @@ CREATE FUNCTION agentdb.rule_repeated_tool_call(as_of timestamp with time zone) 
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (l.run_id)::text, 'tool', l.tool) AS jsonb_build_object,
      (count(*))::double precision AS count,
-     jsonb_build_object('summary', format('%s called %s %s times in %s with %s different arguments; %s calls failed'::text, a.agent_name, l.tool, count(*), agentdb._span(p.repeated_tool_call_window), count(DISTINCT l.args), count(*) FILTER (WHERE (NOT l.ok))), 'policy', p.policy_name, 'threshold', p.repeated_tool_call_count) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s called %s %s times in %s with %s different arguments; %s calls failed'::text, a.agent_name, l.tool, count(*), agentdb._span(p.repeated_tool_call_window), count(DISTINCT l.args), count(*) FILTER (WHERE (NOT l.ok))), 'policy', p.policy_name, 'setting', 'repeated_tool_call_count', 'threshold', p.repeated_tool_call_count) AS jsonb_build_object
     FROM ((agentdb.tool_call_log l
       JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((l.recorded_at <= rule_repeated_tool_call.as_of) AND (l.recorded_at > (rule_repeated_tool_call.as_of - p.repeated_tool_call_window)) AND (l.recorded_at > (rule_repeated_tool_call.as_of - ( SELECT max(w.repeated_tool_call_window) AS max
+   WHERE ((p.repeated_tool_call_count IS NOT NULL) AND (EXISTS ( SELECT
+            FROM agentdb.policy w
+           WHERE (w.repeated_tool_call_count IS NOT NULL))) AND (l.recorded_at <= rule_repeated_tool_call.as_of) AND (l.recorded_at > (rule_repeated_tool_call.as_of - p.repeated_tool_call_window)) AND (l.recorded_at > (rule_repeated_tool_call.as_of - ( SELECT max(w.repeated_tool_call_window) AS max
             FROM agentdb.policy w))))
    GROUP BY a.agent_name, l.run_id, l.tool, p.policy_name
   HAVING (count(*) > p.repeated_tool_call_count);
@@ -10991,51 +17030,90 @@ END;
 
 
 
-COMMENT ON FUNCTION agentdb.rule_repeated_tool_call(as_of timestamp with time zone) IS 'Runs that called one tool more than policy.repeated_tool_call_count times in the window.';
+COMMENT ON FUNCTION agentdb.rule_repeated_tool_call(as_of timestamp with time zone) IS 'The playbook''s: runs that called one tool more than policy.repeated_tool_call_count times in the window.';
+
+
+
+CREATE FUNCTION agentdb.rule_silent_loop(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT DISTINCT ON (f.run_id) jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
+     (f.count)::double precision AS count,
+     jsonb_build_object('summary', format('run %s of %s goes round: %s, %s times in %s%s'::text, r.run_id, a.agent_name, f.pattern, f.count, agentdb._span((rule_silent_loop.as_of - f.since)), ((' ('::text || f.tool) || ')'::text)), 'severity',
+         CASE
+             WHEN bool_or(f.critical) OVER (PARTITION BY f.run_id) THEN 'critical'::text
+             ELSE 'warning'::text
+         END, 'pattern', f.pattern, 'policy', a.policy_name, 'setting', f.setting, 'threshold', f.threshold, 'since', f.since, 'calls', f.calls) AS jsonb_build_object
+    FROM ((( SELECT _loop_pattern.run_id,
+             _loop_pattern.pattern,
+             _loop_pattern.count,
+             _loop_pattern.tool,
+             _loop_pattern.critical,
+             _loop_pattern.threshold,
+             _loop_pattern.setting,
+             _loop_pattern.since,
+             _loop_pattern.calls
+            FROM agentdb._loop_pattern(rule_silent_loop.as_of) _loop_pattern(run_id, pattern, count, tool, critical, threshold, setting, since, calls)
+         UNION ALL
+          SELECT t.run_id,
+             'model calls without a tool call'::text,
+             t.count,
+             NULL::text,
+             false,
+             p.silent_loop_model_calls,
+             'silent_loop_model_calls'::text,
+             t.since,
+             NULL::bigint[]
+            FROM (((agentdb._idle_thought(rule_silent_loop.as_of) t(run_id, count, since)
+              JOIN agentdb.run r_1 ON ((r_1.run_id = t.run_id)))
+              JOIN agentdb.agent a_1 ON ((a_1.agent_id = r_1.agent_id)))
+              JOIN agentdb.policy p ON ((p.policy_name = a_1.policy_name)))) f
+      JOIN agentdb.run r ON ((r.run_id = f.run_id)))
+      JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
+   ORDER BY f.run_id, (f.setting = 'silent_loop_diversity_calls'::text), (f.setting <> 'silent_loop_laps'::text), f.critical DESC, f.count DESC, f.pattern;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_silent_loop(as_of timestamp with time zone) IS 'Working runs whose calls since their last evidence repeat themselves, by the thresholds policy.silent_loop_*.';
 
 
 
 CREATE FUNCTION agentdb.rule_token_rate(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT jsonb_build_object('agent', a.agent_name) AS jsonb_build_object,
-     (u.tokens_per_hour)::double precision AS tokens_per_hour,
-     jsonb_build_object('summary',
-         CASE
-             WHEN (u.tokens_per_hour > p.token_rate_per_hour) THEN format('%s used %s tokens in an hour; the ceiling is %s'::text, a.agent_name, u.tokens_per_hour, p.token_rate_per_hour)
-             ELSE format('%s used %s tokens in %s, %s times its average of %s'::text, a.agent_name, u.tokens_in_window, agentdb._span(p.token_rate_window), round((((u.tokens_in_window)::double precision / b.tokens_per_window))::numeric, 1), round(b.tokens_per_window))
-         END, 'policy', p.policy_name, 'threshold', p.token_rate_per_hour, 'tokens_in_window', u.tokens_in_window, 'baseline', round(b.tokens_per_window)) AS jsonb_build_object
-    FROM (((agentdb._token_use(rule_token_rate.as_of) u(agent_id, tokens_per_hour, tokens_in_window, input_in_window)
-      JOIN agentdb.agent a ON ((a.agent_id = u.agent_id)))
-      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-      LEFT JOIN agentdb._token_baseline(rule_token_rate.as_of) b(agent_id, tokens_per_window, input_per_window) ON ((b.agent_id = u.agent_id)))
-   WHERE ((u.tokens_per_hour > p.token_rate_per_hour) OR ((u.tokens_in_window > p.token_rate_floor) AND ((u.tokens_in_window)::double precision > (p.token_rate_factor * b.tokens_per_window))));
+ SELECT DISTINCT ON (e.agent_id) jsonb_build_object('agent', a.agent_name) AS jsonb_build_object,
+     e.used,
+     jsonb_build_object('summary', format('%s used %s tokens (as they are paid for) %s %s'::text, a.agent_name, round(e.used), e.what, round(e.threshold)), 'policy', a.policy_name, 'setting', e.setting, 'threshold', round(e.threshold)) AS jsonb_build_object
+    FROM (agentdb._token_excess(rule_token_rate.as_of) e(agent_id, setting, used, threshold, what)
+      JOIN agentdb.agent a ON ((a.agent_id = e.agent_id)))
+   ORDER BY e.agent_id, (e.used / e.threshold) DESC;
 END;
 
 
 
-COMMENT ON FUNCTION agentdb.rule_token_rate(as_of timestamp with time zone) IS 'Agents over policy.token_rate_per_hour, or over token_rate_factor times their own average window.';
+COMMENT ON FUNCTION agentdb.rule_token_rate(as_of timestamp with time zone) IS 'Agents over their ceiling, over what is normal for them, or busy at an hour at which they never were.';
 
 
 
 CREATE FUNCTION agentdb.rule_tool_errors(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT jsonb_build_object('agent', a.agent_name, 'tool', l.tool) AS jsonb_build_object,
-     (count(*) FILTER (WHERE (NOT l.ok)))::double precision AS count,
-     jsonb_build_object('summary', format('%s of %s calls of %s by %s failed in %s; last: %s'::text, count(*) FILTER (WHERE (NOT l.ok)), count(*), l.tool, a.agent_name, agentdb._span(p.tool_errors_window), "left"((array_agg(l.error ORDER BY l.recorded_at DESC) FILTER (WHERE (NOT l.ok)))[1], 200)), 'policy', p.policy_name, 'threshold', p.tool_errors_count) AS jsonb_build_object
-    FROM ((agentdb.tool_call_log l
-      JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
-      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((l.recorded_at <= rule_tool_errors.as_of) AND (l.recorded_at > (rule_tool_errors.as_of - p.tool_errors_window)) AND (l.recorded_at > (rule_tool_errors.as_of - ( SELECT max(w.tool_errors_window) AS max
-            FROM agentdb.policy w))))
-   GROUP BY a.agent_name, l.tool, p.policy_name
-  HAVING ((count(*) FILTER (WHERE (NOT l.ok)) >= p.tool_errors_count) AND ((count(*) FILTER (WHERE (NOT l.ok)))::double precision >= (p.tool_errors_share * (count(*))::double precision)));
+ SELECT jsonb_build_object('agent', a.agent_name, 'tool', f.tool) AS jsonb_build_object,
+     (f.errors)::double precision AS errors,
+     jsonb_build_object('summary', format('%s of %s calls of %s by %s failed in %s; last: %s'::text, f.errors, f.calls, f.tool, a.agent_name, agentdb._span(p.tool_errors_window), f.last_error), 'policy', p.policy_name, 'setting', 'tool_errors_count', 'threshold', p.tool_errors_count, 'normal_share', round((n.share)::numeric, 3)) AS jsonb_build_object
+    FROM (((agentdb._failing_tool(rule_tool_errors.as_of) f(agent_id, policy_name, tool, calls, errors, last_error)
+      JOIN agentdb.agent a ON ((a.agent_id = f.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = f.policy_name)))
+      CROSS JOIN LATERAL ( SELECT (((COALESCE(sum(d.errors), (0)::numeric) + (1)::numeric))::double precision / ((COALESCE(sum(d.calls), (0)::numeric) + (20)::numeric))::double precision) AS share
+            FROM agentdb.tool_day d
+           WHERE ((d.agent_id = f.agent_id) AND (d.tool = f.tool) AND (d.day_at >= (rule_tool_errors.as_of - p.tool_errors_baseline)) AND ((d.day_at + '1 day'::interval) <= rule_tool_errors.as_of))) n)
+   WHERE ((p.tool_errors_sigma IS NULL) OR ((f.errors)::double precision > (((f.calls)::double precision * n.share) + (p.tool_errors_sigma * sqrt((((f.calls)::double precision * n.share) * ((1)::double precision - n.share)))))));
 END;
 
 
 
-COMMENT ON FUNCTION agentdb.rule_tool_errors(as_of timestamp with time zone) IS 'Tools of which an agent''s calls failed at least policy.tool_errors_count times and tool_errors_share of the time.';
+COMMENT ON FUNCTION agentdb.rule_tool_errors(as_of timestamp with time zone) IS 'Tools that fail for an agent often, mostly, and by policy.tool_errors_sigma more than is normal for them.';
 
 
 
@@ -11066,6 +17144,11 @@ ALTER TABLE ONLY agentdb.agent_secret
 
 ALTER TABLE ONLY agentdb.agent_stop
     ADD CONSTRAINT agent_stop_pkey PRIMARY KEY (agent_id);
+
+
+
+ALTER TABLE ONLY agentdb.agent_tool
+    ADD CONSTRAINT agent_tool_pkey PRIMARY KEY (agent_id, tool_name);
 
 
 
@@ -11124,6 +17207,31 @@ ALTER TABLE ONLY agentdb.budget_override
 
 
 
+ALTER TABLE ONLY agentdb.change_decision
+    ADD CONSTRAINT change_decision_pkey PRIMARY KEY (change_id, reviewer);
+
+
+
+ALTER TABLE ONLY agentdb.change_pass
+    ADD CONSTRAINT change_pass_pkey PRIMARY KEY (xid);
+
+
+
+ALTER TABLE ONLY agentdb.change
+    ADD CONSTRAINT change_pkey PRIMARY KEY (change_id);
+
+
+
+ALTER TABLE ONLY agentdb.change_row
+    ADD CONSTRAINT change_row_pkey PRIMARY KEY (change_id, place);
+
+
+
+ALTER TABLE ONLY agentdb.change_table
+    ADD CONSTRAINT change_table_pkey PRIMARY KEY (change_id, audit_target_id);
+
+
+
 ALTER TABLE ONLY agentdb.claim
     ADD CONSTRAINT claim_pkey PRIMARY KEY (claim_id);
 
@@ -11131,6 +17239,21 @@ ALTER TABLE ONLY agentdb.claim
 
 ALTER TABLE ONLY agentdb.fenced_write
     ADD CONSTRAINT fenced_write_pkey PRIMARY KEY (xid, lock_name, fence);
+
+
+
+ALTER TABLE ONLY agentdb.guarded_table
+    ADD CONSTRAINT guarded_table_audit_target_id_key UNIQUE (audit_target_id);
+
+
+
+ALTER TABLE ONLY agentdb.guarded_table
+    ADD CONSTRAINT guarded_table_pkey PRIMARY KEY (table_oid);
+
+
+
+ALTER TABLE ONLY agentdb.guarded_table
+    ADD CONSTRAINT guarded_table_view_name_key UNIQUE (view_name);
 
 
 
@@ -11209,6 +17332,11 @@ ALTER TABLE ONLY agentdb.run
 
 
 
+ALTER TABLE ONLY agentdb.run_step
+    ADD CONSTRAINT run_step_pkey PRIMARY KEY (run_id, step_signature);
+
+
+
 ALTER TABLE ONLY agentdb.run_stop
     ADD CONSTRAINT run_stop_pkey PRIMARY KEY (run_id);
 
@@ -11221,6 +17349,11 @@ ALTER TABLE ONLY agentdb.run_token
 
 ALTER TABLE ONLY agentdb.runner
     ADD CONSTRAINT runner_pkey PRIMARY KEY (runner_name);
+
+
+
+ALTER TABLE ONLY agentdb.schedule
+    ADD CONSTRAINT schedule_pkey PRIMARY KEY (agent_id);
 
 
 
@@ -11239,8 +17372,8 @@ ALTER TABLE ONLY agentdb.stop_log_default
 
 
 
-ALTER TABLE ONLY agentdb.token_hour
-    ADD CONSTRAINT token_hour_pkey PRIMARY KEY (agent_id, hour_at);
+ALTER TABLE ONLY agentdb.token_half_hour
+    ADD CONSTRAINT token_half_hour_pkey PRIMARY KEY (agent_id, half_hour_at);
 
 
 
@@ -11254,8 +17387,18 @@ ALTER TABLE ONLY agentdb.token_log_default
 
 
 
+ALTER TABLE ONLY agentdb.token_normal
+    ADD CONSTRAINT token_normal_pkey PRIMARY KEY (agent_id);
+
+
+
 ALTER TABLE ONLY agentdb.token_reservation
     ADD CONSTRAINT token_reservation_pkey PRIMARY KEY (token_reservation_id);
+
+
+
+ALTER TABLE ONLY agentdb.tool_alias
+    ADD CONSTRAINT tool_alias_pkey PRIMARY KEY (alias);
 
 
 
@@ -11274,8 +17417,28 @@ ALTER TABLE ONLY agentdb.tool_call
 
 
 
+ALTER TABLE ONLY agentdb.tool_check_state
+    ADD CONSTRAINT tool_check_state_pkey PRIMARY KEY (only_row);
+
+
+
+ALTER TABLE ONLY agentdb.tool_day
+    ADD CONSTRAINT tool_day_pkey PRIMARY KEY (agent_id, tool, day_at);
+
+
+
 ALTER TABLE ONLY agentdb.tool_diagnosis
     ADD CONSTRAINT tool_diagnosis_pkey PRIMARY KEY (run_id, tool_call_log_id);
+
+
+
+ALTER TABLE ONLY agentdb.tool_fault
+    ADD CONSTRAINT tool_fault_pkey PRIMARY KEY (run_id, tool_call_log_id, fault);
+
+
+
+ALTER TABLE ONLY agentdb.tool
+    ADD CONSTRAINT tool_pkey PRIMARY KEY (tool_name);
 
 
 
@@ -11337,6 +17500,26 @@ CREATE INDEX audit_log_default_xid_idx ON agentdb.audit_log_default USING btree 
 
 
 CREATE UNIQUE INDEX audit_target_table_oid_key ON agentdb.audit_target USING btree (table_oid) WHERE (unaudited_at IS NULL);
+
+
+
+CREATE INDEX change_closed_at_idx ON agentdb.change USING btree (closed_at);
+
+
+
+CREATE INDEX change_expires_at_idx ON agentdb.change USING btree (expires_at) WHERE (state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text]));
+
+
+
+CREATE INDEX change_proposed_by_idx ON agentdb.change USING btree (proposed_by) WHERE (state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text]));
+
+
+
+CREATE INDEX change_row_row_key_idx ON agentdb.change_row USING btree (change_id, audit_target_id, jsonb_hash_extended(row_key, (0)::bigint));
+
+
+
+CREATE INDEX change_run_id_idx ON agentdb.change USING btree (run_id) WHERE (run_id IS NOT NULL);
 
 
 
@@ -11472,6 +17655,14 @@ CREATE INDEX tool_call_run_id_began_at_idx ON agentdb.tool_call USING btree (run
 
 
 
+CREATE INDEX tool_day_day_at_idx ON agentdb.tool_day USING btree (day_at);
+
+
+
+CREATE INDEX tool_fault_found_at_idx ON agentdb.tool_fault USING btree (found_at);
+
+
+
 CREATE INDEX verdict_claim_id_idx ON agentdb.verdict USING btree (claim_id, verdict_id);
 
 
@@ -11588,6 +17779,14 @@ CREATE OR REPLACE VIEW agentdb.repeated_tool_call AS
 
 
 
+CREATE OR REPLACE VIEW agentdb.silent_loop AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_silent_loop(statement_timestamp()) r(labels, value, annotations);
+
+
+
 CREATE OR REPLACE VIEW agentdb.token_rate AS
  SELECT labels,
     value,
@@ -11647,6 +17846,10 @@ CREATE TRIGGER agentdb_end_of_tenure AFTER UPDATE OF run_id, fence ON agentdb.lo
 CREATE CONSTRAINT TRIGGER agentdb_fence_again AFTER INSERT ON agentdb.fenced_write DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION agentdb._check_fence_again();
 
 ALTER TABLE agentdb.fenced_write ENABLE ALWAYS TRIGGER agentdb_fence_again;
+
+
+
+CREATE TRIGGER agentdb_forget_due BEFORE UPDATE OF cron, time_zone ON agentdb.schedule FOR EACH ROW WHEN (((old.cron IS DISTINCT FROM new.cron) OR (old.time_zone IS DISTINCT FROM new.time_zone))) EXECUTE FUNCTION agentdb._forget_due();
 
 
 
@@ -11714,6 +17917,12 @@ CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.tool_call_log_defa
 
 
 
+CREATE CONSTRAINT TRIGGER agentdb_submit AFTER INSERT ON agentdb.change DEFERRABLE INITIALLY DEFERRED FOR EACH ROW WHEN (new.automatic) EXECUTE FUNCTION agentdb._submit_at_commit();
+
+ALTER TABLE agentdb.change ENABLE ALWAYS TRIGGER agentdb_submit;
+
+
+
 ALTER TABLE ONLY agentdb.agent_gate
     ADD CONSTRAINT agent_gate_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
 
@@ -11739,6 +17948,16 @@ ALTER TABLE ONLY agentdb.agent_stop
 
 
 
+ALTER TABLE ONLY agentdb.agent_tool
+    ADD CONSTRAINT agent_tool_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.agent_tool
+    ADD CONSTRAINT agent_tool_tool_name_fkey FOREIGN KEY (tool_name) REFERENCES agentdb.tool(tool_name) ON UPDATE CASCADE ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.alert
     ADD CONSTRAINT alert_rule_name_fkey FOREIGN KEY (rule_name) REFERENCES agentdb.alert_rule(rule_name) ON UPDATE CASCADE ON DELETE CASCADE;
 
@@ -11754,8 +17973,23 @@ ALTER TABLE ONLY agentdb.budget_override
 
 
 
+ALTER TABLE ONLY agentdb.change_decision
+    ADD CONSTRAINT change_decision_change_id_fkey FOREIGN KEY (change_id) REFERENCES agentdb.change(change_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.change_table
+    ADD CONSTRAINT change_table_change_id_fkey FOREIGN KEY (change_id) REFERENCES agentdb.change(change_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.claim
     ADD CONSTRAINT claim_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.guarded_table
+    ADD CONSTRAINT guarded_table_audit_target_id_fkey FOREIGN KEY (audit_target_id) REFERENCES agentdb.audit_target(audit_target_id);
 
 
 
@@ -11784,6 +18018,11 @@ ALTER TABLE ONLY agentdb.run_gate
 
 
 
+ALTER TABLE ONLY agentdb.run_step
+    ADD CONSTRAINT run_step_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.run_stop
     ADD CONSTRAINT run_stop_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
 
@@ -11794,8 +18033,23 @@ ALTER TABLE ONLY agentdb.run_token
 
 
 
+ALTER TABLE ONLY agentdb.schedule
+    ADD CONSTRAINT schedule_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.token_normal
+    ADD CONSTRAINT token_normal_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.token_reservation
     ADD CONSTRAINT token_reservation_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.tool_alias
+    ADD CONSTRAINT tool_alias_tool_name_fkey FOREIGN KEY (tool_name) REFERENCES agentdb.tool(tool_name) ON UPDATE CASCADE ON DELETE CASCADE;
 
 
 
@@ -11809,17 +18063,28 @@ ALTER TABLE ONLY agentdb.tool_diagnosis
 
 
 
+ALTER TABLE ONLY agentdb.tool_fault
+    ADD CONSTRAINT tool_fault_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.verdict
     ADD CONSTRAINT verdict_claim_id_fkey FOREIGN KEY (claim_id) REFERENCES agentdb.claim(claim_id) ON DELETE CASCADE;
 
 
 
 GRANT USAGE ON SCHEMA agentdb TO agentdb_capture;
+GRANT USAGE ON SCHEMA agentdb TO agentdb_applier;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_agent;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_reviewer;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_auditor;
 GRANT USAGE ON SCHEMA agentdb TO agentdb_operator;
-GRANT USAGE ON SCHEMA agentdb TO agentdb_applier;
+
+
+
+GRANT USAGE ON SCHEMA agentdb_stage TO agentdb_agent;
+GRANT USAGE ON SCHEMA agentdb_stage TO agentdb_operator;
+GRANT USAGE ON SCHEMA agentdb_stage TO agentdb_reviewer;
 
 
 
@@ -11836,6 +18101,10 @@ REVOKE ALL ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot
 
 
 REVOKE ALL ON FUNCTION agentdb._act_on(rule_name text, fired_at timestamp with time zone) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._add_change(agent bigint, run bigint, reason text, automatic boolean) FROM PUBLIC;
 
 
 
@@ -11856,11 +18125,65 @@ REVOKE ALL ON FUNCTION agentdb._add_partitions(log_name text, days_ahead integer
 
 
 
+REVOKE ALL ON FUNCTION agentdb._add_undo_rows(change bigint, scope text, id text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time zone, truncated boolean) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._agent_of(agent text) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_agents(owner oid) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._agents_roles() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._all_guarded(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._all_guarded(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._all_guarded(change bigint) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._apply(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._apply(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._apply(change bigint) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._apply_as_caller(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._apply_as_caller(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._apply_as_caller(change bigint) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._apply_path(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._apply_path(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._apply_path(change bigint) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._apply_path(change bigint) TO agentdb_applier;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._audit_place() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._audit_place() TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._audit_place() TO agentdb_reviewer;
 
 
 
@@ -11874,6 +18197,21 @@ GRANT ALL ON FUNCTION agentdb._base_type(type oid) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._basis(change bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._begin_apply(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._begin_apply(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._begin_apply(change bigint) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._begin_decision(change bigint, decision text, digest text, comment text) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_reviewer;
 GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_operator;
 
@@ -11926,11 +18264,6 @@ REVOKE ALL ON FUNCTION agentdb._broken_seal() FROM PUBLIC;
 
 
 
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
-
-
-
 GRANT SELECT ON TABLE agentdb.budget_override TO agentdb_auditor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.budget_override TO agentdb_operator;
 
@@ -11974,8 +18307,8 @@ GRANT SELECT ON TABLE agentdb.run_activity TO agentdb_operator;
 
 
 
-GRANT SELECT ON TABLE agentdb.token_hour TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.token_hour TO agentdb_operator;
+GRANT SELECT ON TABLE agentdb.token_half_hour TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.token_half_hour TO agentdb_operator;
 
 
 
@@ -12001,6 +18334,95 @@ REVOKE ALL ON FUNCTION agentdb._budget_advice(scope text) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._bury_notifications() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._signature(value text, volatile text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._signature(value text, volatile text[]) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._signature(value text, volatile text[]) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._call_signature(tool text, args jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._volatile() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._volatile() TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._volatile() TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._step_signature(step text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._step_signature(step text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._step_signature(step text) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_operator;
+GRANT INSERT ON TABLE agentdb.audit_log TO agentdb_capture;
+
+
+
+GRANT SELECT ON TABLE agentdb.progress_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.progress_log TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._evidence_in_logs(run bigint, since timestamp with time zone, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._evidence_in_logs(run bigint, since timestamp with time zone, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._evidence_in_logs(run bigint, since timestamp with time zone, as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.run_step TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.run_step TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._evidence_tail(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._evidence_tail(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._evidence_tail(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.run_stop TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.run_stop TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._working_run(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._working_run(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._working_run(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool TO agentdb_auditor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.tool TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_call_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_call_log TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._call_since(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._call_since(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._call_since(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._calls_of(annotations jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._calls_of(annotations jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._calls_of(annotations jsonb) TO agentdb_operator;
 
 
 
@@ -12033,6 +18455,39 @@ GRANT ALL ON FUNCTION agentdb._capture_truncate() TO agentdb_owner;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._change_digest(change bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._change_fault(change bigint) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.change TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.change TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._change_labels(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._change_labels(change bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._change_labels(change bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._change_policy(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._change_policy(change bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._change_policy(change bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._change_sql(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._change_sql(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._change_sql(change bigint) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._change_sql(change bigint) TO agentdb_applier;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._changed_sql(o text, n text, col name, exact boolean) FROM PUBLIC;
 
 
@@ -12058,6 +18513,10 @@ REVOKE ALL ON FUNCTION agentdb._check_fence_again() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_guard(relation regclass, target integer, named text[], auto_approve jsonb) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_idle_agent(agent bigint) FROM PUBLIC;
 
 
@@ -12071,6 +18530,10 @@ REVOKE ALL ON FUNCTION agentdb._check_last_run(role_name name) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._check_locks(agent_id bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_names(target integer, object jsonb, absent boolean) FROM PUBLIC;
 
 
 
@@ -12100,11 +18563,23 @@ REVOKE ALL ON FUNCTION agentdb._check_rows(items jsonb, required_key text) FROM 
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_said(text text, what text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_seen(change bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_slots(name text, slots integer) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._check_snapshot() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_stage(target integer, operation text, new_values jsonb) FROM PUBLIC;
 
 
 
@@ -12124,7 +18599,62 @@ REVOKE ALL ON FUNCTION agentdb._check_tool(tool text, call_id text) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_tool_definition(name text, input_schema jsonb, writes jsonb) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_write(run bigint, agent bigint) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.alert TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.alert TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._clear_share(agent_name text, share double precision, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._clear_share(agent_name text, share double precision, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._clear_share(agent_name text, share double precision, as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._close_change(change bigint, state text, problem jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._column_uses(change bigint, target integer, operation text, expected boolean) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._condition_of(relation regclass, name text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._conflict_rows(change bigint, target integer, most integer, as_applier boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._conflict_rows(change bigint, target integer, most integer, as_applier boolean) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._conflict_rows(change bigint, target integer, most integer, as_applier boolean) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._conflict_text(conflicts jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._conflict_text(conflicts jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._conflict_text(conflicts jsonb) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._conflicts(change bigint, most integer, as_applier boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._conflicts(change bigint, most integer, as_applier boolean) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._conflicts(change bigint, most integer, as_applier boolean) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._conflicts_of(change bigint, target integer, found jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._conflicts_of(change bigint, target integer, found jsonb) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._conflicts_of(change bigint, target integer, found jsonb) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._context_of(change bigint) FROM PUBLIC;
 
 
 
@@ -12163,8 +18693,17 @@ GRANT ALL ON FUNCTION agentdb._create_blast_triggers(relation regclass) TO agent
 
 
 
+REVOKE ALL ON FUNCTION agentdb._create_guard(relation regclass, whom text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._create_guard(relation regclass, whom text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text, refuse_blast boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._create_triggers(relation regclass, target integer, level text, refuse_blast boolean) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._current_change(OUT change_id bigint, OUT agent_id bigint, OUT max_rows integer) FROM PUBLIC;
 
 
 
@@ -12172,9 +18711,54 @@ REVOKE ALL ON FUNCTION agentdb._current_run(run bigint, OUT run_id bigint, OUT a
 
 
 
-GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.audit_log TO agentdb_operator;
-GRANT INSERT ON TABLE agentdb.audit_log TO agentdb_capture;
+REVOKE ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._object_sql(parts text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._object_sql(parts text[]) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._object_sql(parts text[]) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._object_sql(parts text[]) TO agentdb_auditor;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._table_name(table_oid oid) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._table_name(table_oid oid) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._table_name(table_oid oid) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._table_name(table_oid oid) TO agentdb_applier;
+GRANT ALL ON FUNCTION agentdb._table_name(table_oid oid) TO agentdb_auditor;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._typed_sql(source text, col text, type_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._typed_sql(source text, col text, type_name text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._typed_sql(source text, col text, type_name text) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) TO agentdb_auditor;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_column TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_column TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.change_column TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.change_column TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_column TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._current_sql(change bigint, target integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._current_sql(change bigint, target integer) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._current_sql(change bigint, target integer) TO agentdb_reviewer;
 
 
 
@@ -12201,34 +18785,22 @@ GRANT ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) T
 
 
 
-REVOKE ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._is_exact(type oid, typmod integer, collation_id oid) TO agentdb_operator;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._object_sql(parts text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._object_sql(parts text[]) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._object_sql(parts text[]) TO agentdb_operator;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._value_sql(row_name text, col name, form text, redacted boolean) TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.audit_column TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.audit_column TO agentdb_operator;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._difference_sql(target integer, row_name text) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._drop_guard(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._drop_guard(relation regclass) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._drop_partition(partition_name text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._drop_rows(change bigint, places integer[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._drop_rows(change bigint, places integer[]) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._drop_rows(change bigint, places integer[]) TO agentdb_reviewer;
 
 
 
@@ -12237,8 +18809,27 @@ GRANT ALL ON FUNCTION agentdb._drop_triggers(relation regclass) TO agentdb_opera
 
 
 
+REVOKE ALL ON FUNCTION agentdb._earlier_changes(change bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._end_apply(change bigint, audit_from bigint, effects jsonb, problem jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) TO agentdb_reviewer;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._end_audit(relation regclass, detach boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._end_audit(relation regclass, detach boolean) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._end_guard(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._end_guard(relation regclass) TO agentdb_operator;
 
 
 
@@ -12252,6 +18843,10 @@ GRANT ALL ON FUNCTION agentdb._end_of_life(major integer) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._end_submit(change bigint, row_count bigint, effects jsonb, basis bigint[]) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._error_class(error text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._error_class(error text) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._error_class(error text) TO agentdb_operator;
@@ -12262,12 +18857,73 @@ REVOKE ALL ON FUNCTION agentdb._exact_span(given interval) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._span(value interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.schedule TO agentdb_auditor;
+GRANT SELECT,DELETE ON TABLE agentdb.schedule TO agentdb_operator;
+
+
+
+GRANT INSERT(agent_id) ON TABLE agentdb.schedule TO agentdb_operator;
+
+
+
+GRANT INSERT(cron),UPDATE(cron) ON TABLE agentdb.schedule TO agentdb_operator;
+
+
+
+GRANT INSERT(time_zone),UPDATE(time_zone) ON TABLE agentdb.schedule TO agentdb_operator;
+
+
+
+GRANT INSERT(tick_interval),UPDATE(tick_interval) ON TABLE agentdb.schedule TO agentdb_operator;
+
+
+
+GRANT INSERT(grace),UPDATE(grace) ON TABLE agentdb.schedule TO agentdb_operator;
+
+
+
+GRANT INSERT(no_progress_after),UPDATE(no_progress_after) ON TABLE agentdb.schedule TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._expected_start(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._expected_start(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._expected_start(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._fence_target(table_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._fence_target(table_name text) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._finish_undo(change bigint, effects jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._finish_undo(change bigint, effects jsonb) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._finish_undo(change bigint, effects jsonb) TO agentdb_reviewer;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._forget_alerts(keep interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._forget_changes(keep interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._forget_due() FROM PUBLIC;
 
 
 
@@ -12287,6 +18943,10 @@ REVOKE ALL ON FUNCTION agentdb._generate_capture(target integer) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._generate_stage(target integer) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._give_verdict(claim bigint, verdict text, evidence jsonb) FROM PUBLIC;
 
 
@@ -12296,8 +18956,8 @@ GRANT ALL ON FUNCTION agentdb._grant_usage(relation regclass) TO agentdb_operato
 
 
 
-GRANT SELECT ON TABLE agentdb.progress_log TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.progress_log TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._guard() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._guard() TO agentdb_operator;
 
 
 
@@ -12309,15 +18969,81 @@ REVOKE ALL ON FUNCTION agentdb._hash_secret(secret text) FROM PUBLIC;
 
 
 
+GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.alert_rule TO agentdb_auditor;
+GRANT SELECT,INSERT,DELETE ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(description) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(view_name) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(evidence_query) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(severity) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(health) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(action) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(enabled) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(evaluate_every) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(fire_after) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(keep_firing) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(max_alerts) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(timeout) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.runner TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.runner TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.runner_health TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.runner_health TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._health_sign(agent bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._health_sign(agent bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._health_sign(agent bigint) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._held_locks(agent_id bigint) FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._is_agents(owner oid) FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._types_of(table_oid oid) FROM PUBLIC;
 
 
 
@@ -12325,7 +19051,19 @@ REVOKE ALL ON FUNCTION agentdb._hostile_part(table_oid oid) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._hour_of_week(at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._hour_of_week(at timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._hour_of_week(at timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) FROM PUBLIC;
 
 
 
@@ -12333,8 +19071,16 @@ REVOKE ALL ON FUNCTION agentdb._instance(rule_name text, instances jsonb) FROM P
 
 
 
+REVOKE ALL ON FUNCTION agentdb._is_agent() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._is_clean_name(value text, max_length integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._is_clean_name(value text, max_length integer) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_harmless(change bigint) FROM PUBLIC;
 
 
 
@@ -12344,14 +19090,19 @@ GRANT ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, rene
 
 
 
-GRANT SELECT ON TABLE agentdb.run_stop TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.run_stop TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._is_usual_hour(hours bigint, regular_hours integer, at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_usual_hour(hours bigint, regular_hours integer, at timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._is_usual_hour(hours bigint, regular_hours integer, at timestamp with time zone) TO agentdb_operator;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zone) TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._is_validator(change bigint, agent bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_wider(change bigint, effects jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_wider(change bigint, effects jsonb) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._is_wider(change bigint, effects jsonb) TO agentdb_reviewer;
 
 
 
@@ -12375,17 +19126,16 @@ REVOKE ALL ON FUNCTION agentdb._json_text(object jsonb, key text) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint, OUT changes_withdrawn bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._known_writer(OUT agent_id bigint) FROM PUBLIC;
 
 
 
 GRANT SELECT ON TABLE agentdb.tool_call TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.tool_call TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.tool_call_log TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.tool_call_log TO agentdb_operator;
 
 
 
@@ -12395,9 +19145,7 @@ GRANT ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with ti
 
 
 
-REVOKE ALL ON FUNCTION agentdb._last_progress(run bigint, since timestamp with time zone, as_of timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._last_progress(run bigint, since timestamp with time zone, as_of timestamp with time zone) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._last_progress(run bigint, since timestamp with time zone, as_of timestamp with time zone) TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._last_writer(target integer, key jsonb, columns text[]) FROM PUBLIC;
 
 
 
@@ -12420,6 +19168,11 @@ GRANT ALL ON FUNCTION agentdb._lend_capture(target integer, owner name) TO agent
 
 
 
+REVOKE ALL ON FUNCTION agentdb._lend_table(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._lend_table(relation regclass) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT agent_name text, OUT max_ttl interval, OUT needs_progress boolean) FROM PUBLIC;
 
 
@@ -12436,11 +19189,25 @@ REVOKE ALL ON FUNCTION agentdb._lone_run() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._long_call_until(run bigint, max_long_call interval, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._long_call_until(run bigint, max_long_call interval, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._long_call_until(run bigint, max_long_call interval, as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._maintain_audit() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._maintain_guards() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._make_lock(name text, first_slot integer, last_slot integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._match_sql(change bigint, target integer, operation text) FROM PUBLIC;
 
 
 
@@ -12465,9 +19232,17 @@ REVOKE ALL ON FUNCTION agentdb._missing_relation(parts text[]) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._nearest_tools(agent bigint, tool text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._needs_rows(table_oid oid) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._needs_rows(table_oid oid) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._needs_rows(table_oid oid) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._net_effect(scope text, id text) FROM PUBLIC;
 
 
 
@@ -12488,6 +19263,14 @@ REVOKE ALL ON FUNCTION agentdb._note_stop() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._note_tables(change bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._note_unknown_tool(run bigint, agent bigint, call bigint, tool text, OUT fault text, OUT hint text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._one_row_sql(target integer) FROM PUBLIC;
 
 
@@ -12496,7 +19279,17 @@ REVOKE ALL ON FUNCTION agentdb._only_open_run(OUT run_id bigint, OUT agent_id bi
 
 
 
+REVOKE ALL ON FUNCTION agentdb._override_rows(change bigint, present jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._override_rows(change bigint, present jsonb) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._override_rows(change bigint, present jsonb) TO agentdb_reviewer;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._part_sql(change bigint, target integer, operation text) FROM PUBLIC;
 
 
 
@@ -12520,17 +19313,34 @@ REVOKE ALL ON FUNCTION agentdb._paths_in(args jsonb, error text) FROM PUBLIC;
 
 
 
-GRANT SELECT ON TABLE agentdb.alert TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.alert TO agentdb_operator;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._payload(alert agentdb.alert, kind text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._perform(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._perform(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._perform(change bigint) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._perform(change bigint) TO agentdb_applier;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._perform_as_applier(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._perform_as_applier(change bigint) TO agentdb_owner;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._place_capture(target integer, body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._place_capture(target integer, body text) TO agentdb_owner;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._plan_undo(scope text, id text, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._plan_undo(scope text, id text, reason text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._plan_undo(scope text, id text, reason text) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._proc_owner(proc oid) FROM PUBLIC;
 
 
 
@@ -12540,7 +19350,68 @@ GRANT ALL ON FUNCTION agentdb._prompt(since timestamp with time zone, as_of time
 
 
 
+REVOKE ALL ON FUNCTION agentdb._stage_check_sql(target integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._stage_object_sql(target integer, row_name text, changed_only boolean) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._propose_sql(target integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._proposer(OUT agent_id bigint, OUT run_id bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._prune_locks(keep interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._raise_again(state text, message text, detail text, hint text, constraint_name text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._read_as_applier(statement text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._read_as_applier(statement text, most integer) TO agentdb_owner;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._read_conflicts(change bigint, target integer, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._read_conflicts(change bigint, target integer, most integer) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._read_conflicts(change bigint, target integer, most integer) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._read_rows(statement text, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._read_rows(statement text, most integer) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._read_rows(statement text, most integer) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._read_rows(statement text, most integer) TO agentdb_applier;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_alias TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_alias TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.tool_diff(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.tool_diff(run bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.tool_diff(run bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._recent_diff(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._recent_diff(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._recent_diff(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -12554,7 +19425,12 @@ REVOKE ALL ON FUNCTION agentdb._reenter_lock(name text, given bigint, run_id big
 
 REVOKE ALL ON FUNCTION agentdb._refuse(problem text, hint text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._refuse(problem text, hint text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._refuse(problem text, hint text) TO agentdb_reviewer;
 GRANT ALL ON FUNCTION agentdb._refuse(problem text, hint text) TO agentdb_auditor;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_altered(change bigint) FROM PUBLIC;
 
 
 
@@ -12567,11 +19443,27 @@ GRANT ALL ON FUNCTION agentdb._refuse_blast(table_name text, max_rows integer) T
 
 
 
+REVOKE ALL ON FUNCTION agentdb._refuse_change(change bigint, problem jsonb) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._refuse_closed_run(run bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._refuse_column(target integer, col text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_direct(operation text, table_name text, table_oid oid) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._refuse_foreign_run(run bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_guard(relation regclass, problem text, hint text) FROM PUBLIC;
 
 
 
@@ -12581,11 +19473,19 @@ GRANT ALL ON FUNCTION agentdb._refuse_history(relation regclass, problem text, h
 
 
 
+REVOKE ALL ON FUNCTION agentdb._refuse_reviewer(change bigint, problem text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._refuse_rewrite() FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._refuse_span(ttl interval, max_ttl interval, max_hold interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_state(change bigint, state text, wanted text) FROM PUBLIC;
 
 
 
@@ -12598,6 +19498,10 @@ REVOKE ALL ON FUNCTION agentdb._refuse_truncate() FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._refuse_ttl(ttl interval, max_ttl interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_value(target integer, col text, value text) FROM PUBLIC;
 
 
 
@@ -12614,6 +19518,11 @@ GRANT ALL ON FUNCTION agentdb._register_audit(relation regclass, exclude text[],
 
 
 
+REVOKE ALL ON FUNCTION agentdb._register_guard(relation regclass, columns text[], context text[], approvals integer, expires interval, apply text, validators text[], everybody boolean, auto_approve jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._register_guard(relation regclass, columns text[], context text[], approvals integer, expires interval, apply text, validators text[], everybody boolean, auto_approve jsonb) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._relation_in(error text) FROM PUBLIC;
 
 
@@ -12622,9 +19531,38 @@ REVOKE ALL ON FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, ou
 
 
 
+REVOKE ALL ON FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) TO agentdb_reviewer;
+
+
+
+GRANT SELECT ON TABLE agentdb.change_row TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.change_row TO agentdb_applier;
+GRANT SELECT ON TABLE agentdb.change_row TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_row TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._restage_row(former agentdb.change_row, operation text, new_values jsonb, expected jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._result_signature(ok boolean, result text, error text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._reviewer(change bigint, OUT agent_id bigint, OUT run_id bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._role_fault(role_name name) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._role_fault(role_name name) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._role_fault(role_name name) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._roll_up_evidence(low xid8, high xid8) FROM PUBLIC;
 
 
 
@@ -12667,13 +19605,25 @@ REVOKE ALL ON FUNCTION agentdb._session_agent(agent text, secret text, OUT agent
 
 
 
+REVOKE ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) TO agentdb_reviewer;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._severity_rank(severity text) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._span(value interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._shape_signature(tool text, args jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._stage_row(target integer, operation text, key jsonb, new_values jsonb, expected jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._stage_view_sql(target integer, view_name text) FROM PUBLIC;
 
 
 
@@ -12685,13 +19635,15 @@ REVOKE ALL ON FUNCTION agentdb._stop_agent(agent bigint, kind text, reason text)
 
 
 
+REVOKE ALL ON FUNCTION agentdb._submit(change bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._submit_at_commit() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._table_fault(table_oid oid) FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._table_name(table_oid oid) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._table_name(table_oid oid) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._table_name(table_oid oid) TO agentdb_operator;
 
 
 
@@ -12724,9 +19676,15 @@ GRANT ALL ON FUNCTION agentdb._tenure(as_of timestamp with time zone) TO agentdb
 
 
 
-REVOKE ALL ON FUNCTION agentdb._token_use(as_of timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._token_use(as_of timestamp with time zone) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._token_use(as_of timestamp with time zone) TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._weight(input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, cached_weight double precision, output_weight double precision) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._weight(input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, cached_weight double precision, output_weight double precision) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._weight(input_tokens bigint, cached_input_tokens bigint, output_tokens bigint, cached_weight double precision, output_weight double precision) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._token_use(as_of timestamp with time zone, literal boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._token_use(as_of timestamp with time zone, literal boolean) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._token_use(as_of timestamp with time zone, literal boolean) TO agentdb_operator;
 
 
 
@@ -12739,12 +19697,53 @@ GRANT ALL ON FUNCTION agentdb._truncate_sql(target integer, table_oid oid) TO ag
 
 
 
+REVOKE ALL ON FUNCTION agentdb._try(change bigint, as_applier boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._try(change bigint, as_applier boolean) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._try(change bigint, as_applier boolean) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._try_as_applier(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._try_as_applier(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._try_as_applier(change bigint) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._types_of(table_oid oid) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._undo_fault(change bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._undone(scope text, id text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._verify_rows(run bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._withdraw_changes(agent bigint, run bigint) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) TO agentdb_capture;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._written() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._written() TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._written() TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._written() TO agentdb_applier;
 
 
 
@@ -12755,6 +19754,24 @@ GRANT ALL ON FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl 
 
 REVOKE ALL ON FUNCTION agentdb.acquire_slot(OUT acquired boolean, OUT slot integer, name text, slots integer, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.acquire_slot(OUT acquired boolean, OUT slot integer, name text, slots integer, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.advance_changes() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.advance_changes() TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.apply_change(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.apply_change(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.apply_change(change bigint) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.approve_change(change bigint, digest text, comment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.approve_change(change bigint, digest text, comment text) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.approve_change(change bigint, digest text, comment text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.approve_change(change bigint, digest text, comment text) TO agentdb_reviewer;
 
 
 
@@ -12853,8 +19870,8 @@ GRANT ALL ON FUNCTION agentdb.end_sessions(run bigint) TO agentdb_operator;
 
 
 
-REVOKE ALL ON FUNCTION agentdb.end_tool_call(call_id text, ok boolean, error text, result_size bigint, run bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.end_tool_call(call_id text, ok boolean, error text, result_size bigint, run bigint) TO agentdb_agent;
+REVOKE ALL ON FUNCTION agentdb.end_tool_call(call_id text, ok boolean, error text, result_size bigint, result text, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.end_tool_call(call_id text, ok boolean, error text, result_size bigint, result text, run bigint) TO agentdb_agent;
 
 
 
@@ -12898,6 +19915,11 @@ GRANT ALL ON FUNCTION agentdb.force_release_lock(name text, reason text, slot in
 
 REVOKE ALL ON FUNCTION agentdb.give_verdict(claim bigint, attempt integer, verdict text, evidence jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.give_verdict(claim bigint, attempt integer, verdict text, evidence jsonb) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.guard_table(relation regclass, columns text[], approvals integer, expires interval, auto_approve jsonb, apply text, validators text[], context text[], everybody boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.guard_table(relation regclass, columns text[], approvals integer, expires interval, auto_approve jsonb, apply text, validators text[], context text[], everybody boolean) TO agentdb_operator;
 
 
 
@@ -12946,8 +19968,8 @@ GRANT ALL ON FUNCTION agentdb.log_tokens_many(usages jsonb, run bigint) TO agent
 
 
 
-REVOKE ALL ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, run bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, run bigint) TO agentdb_agent;
+REVOKE ALL ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, run bigint) TO agentdb_agent;
 
 
 
@@ -12976,6 +19998,13 @@ GRANT ALL ON FUNCTION agentdb.mark_sent(notification_id bigint, attempt integer,
 
 
 
+REVOKE ALL ON FUNCTION agentdb.my_changes() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.my_changes() TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.my_changes() TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.my_changes() TO agentdb_reviewer;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.next_evaluation_ms() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.next_evaluation_ms() TO agentdb_operator;
 
@@ -12983,6 +20012,18 @@ GRANT ALL ON FUNCTION agentdb.next_evaluation_ms() TO agentdb_operator;
 
 REVOKE ALL ON FUNCTION agentdb.note_diagnosis(run bigint, call bigint, diagnosis jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.note_diagnosis(run bigint, call bigint, diagnosis jsonb) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.note_faults(faults jsonb, horizon text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.note_faults(faults jsonb, horizon text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.open_change(reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.open_change(reason text) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.open_change(reason text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.open_change(reason text) TO agentdb_reviewer;
 
 
 
@@ -12996,6 +20037,11 @@ GRANT ALL ON FUNCTION agentdb.reap_transactions() TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.refresh_normal() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.refresh_normal() TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.register_agent(name text, role_name text, policy text, pooled boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.register_agent(name text, role_name text, policy text, pooled boolean) TO agentdb_operator;
 
@@ -13006,6 +20052,23 @@ GRANT ALL ON FUNCTION agentdb.register_message_channel(name text, relation regcl
 
 
 
+REVOKE ALL ON FUNCTION agentdb.register_tool(name text, input_schema jsonb, server text, writes jsonb, effect boolean, poll boolean, longest interval, agent text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.register_tool(name text, input_schema jsonb, server text, writes jsonb, effect boolean, poll boolean, longest interval, agent text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.register_tools(tools jsonb, agent text, server text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.register_tools(tools jsonb, agent text, server text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.reject_change(change bigint, comment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.reject_change(change bigint, comment text) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.reject_change(change bigint, comment text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.reject_change(change bigint, comment text) TO agentdb_reviewer;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) TO agentdb_agent;
 
@@ -13013,6 +20076,11 @@ GRANT ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least int
 
 REVOKE ALL ON FUNCTION agentdb.remaining_budget(run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.remaining_budget(run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rename_tool(name text, new_name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rename_tool(name text, new_name text) TO agentdb_operator;
 
 
 
@@ -13076,6 +20144,24 @@ GRANT ALL ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) 
 
 
 
+REVOKE ALL ON FUNCTION agentdb.rule_change_conflict(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_change_conflict(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_change_conflict(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_change_expiring(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_change_expiring(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_change_expiring(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_change_waiting(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_change_waiting(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_change_waiting(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) TO agentdb_operator;
@@ -13114,11 +20200,6 @@ GRANT ALL ON FUNCTION agentdb.rule_lock_held_too_long(as_of timestamp with time 
 REVOKE ALL ON FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_operator;
 
 
 
@@ -13163,9 +20244,32 @@ GRANT ALL ON FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) TO
 
 
 
+REVOKE ALL ON FUNCTION agentdb.rule_unannounced_write(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_unannounced_write(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_unannounced_write(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_unbacked_tool_call(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_unbacked_tool_call(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_unbacked_tool_call(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_fault TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_fault TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_unknown_tool(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_unknown_tool(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_unknown_tool(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -13187,6 +20291,11 @@ GRANT ALL ON FUNCTION agentdb.seal_audit() TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.set_due(agent_id bigint, cron text, time_zone text, due_at timestamp with time zone, met_at timestamp with time zone, error text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.set_due(agent_id bigint, cron text, time_zone text, due_at timestamp with time zone, met_at timestamp with time zone, error text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.set_os_user(agent text, os_user text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.set_os_user(agent text, os_user text) TO agentdb_operator;
 
@@ -13197,8 +20306,76 @@ GRANT ALL ON FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, ou
 
 
 
+GRANT SELECT ON TABLE agentdb.change_decision TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_decision TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.change_table TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.change_table TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_table TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.change_summary TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.change_summary TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_summary TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.show_change(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.show_change(change bigint) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.show_change(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.show_change(change bigint) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb.show_change(change bigint) TO agentdb_auditor;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.show_change_rows(change bigint, most integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.show_change_rows(change bigint, most integer) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.show_change_rows(change bigint, most integer) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.show_change_rows(change bigint, most integer) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb.show_change_rows(change bigint, most integer) TO agentdb_auditor;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.stage_change(relation regclass, operation text, key jsonb, new_values jsonb, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.stage_change(relation regclass, operation text, key jsonb, new_values jsonb, reason text) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.stage_change(relation regclass, operation text, key jsonb, new_values jsonb, reason text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.stage_change(relation regclass, operation text, key jsonb, new_values jsonb, reason text) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.staged_rows(target integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.staged_rows(target integer) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.staged_rows(target integer) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.staged_rows(target integer) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.staging_statement(relation regclass, operation text, key jsonb, new_values jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.staging_statement(relation regclass, operation text, key jsonb, new_values jsonb) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.staging_statement(relation regclass, operation text, key jsonb, new_values jsonb) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.staging_statement(relation regclass, operation text, key jsonb, new_values jsonb) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.staging_view(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.staging_view(relation regclass) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.staging_view(relation regclass) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.staging_view(relation regclass) TO agentdb_reviewer;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.start_run(agent text, conversation text, tick_interval interval, purpose text, secret text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.start_run(agent text, conversation text, tick_interval interval, purpose text, secret text) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.submit_change() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.submit_change() TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.submit_change() TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.submit_change() TO agentdb_reviewer;
 
 
 
@@ -13218,6 +20395,11 @@ GRANT ALL ON FUNCTION agentdb.take_failed_calls(max_calls integer) TO agentdb_op
 
 
 
+REVOKE ALL ON FUNCTION agentdb.take_unchecked_calls(max_calls integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.take_unchecked_calls(max_calls integer) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.timeline(run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.timeline(run bigint) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.timeline(run bigint) TO agentdb_operator;
@@ -13229,8 +20411,42 @@ GRANT ALL ON FUNCTION agentdb.unaudit_table(relation regclass) TO agentdb_operat
 
 
 
+REVOKE ALL ON FUNCTION agentdb.undo_change(change bigint, reason text, on_conflict text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.undo_change(change bigint, reason text, on_conflict text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.undo_change(change bigint, reason text, on_conflict text) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.undo_row(audit_log_id bigint, reason text, on_conflict text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.undo_row(audit_log_id bigint, reason text, on_conflict text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.undo_row(audit_log_id bigint, reason text, on_conflict text) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.undo_run(run bigint, reason text, on_conflict text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.undo_run(run bigint, reason text, on_conflict text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.undo_run(run bigint, reason text, on_conflict text) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.undo_transaction(xid xid8, reason text, on_conflict text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.undo_transaction(xid xid8, reason text, on_conflict text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.undo_transaction(xid xid8, reason text, on_conflict text) TO agentdb_reviewer;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.unfence_table(table_name text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.unfence_table(table_name text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.unguard_table(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.unguard_table(relation regclass) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.unset_schedule() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.unset_schedule() TO agentdb_operator;
 
 
 
@@ -13245,8 +20461,23 @@ GRANT ALL ON FUNCTION agentdb.verify_rows() TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.waiting_changes() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.waiting_changes() TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.waiting_changes() TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.waiting_changes() TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb.waiting_changes() TO agentdb_auditor;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.wake_waiters(name text, run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.wake_waiters(name text, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.withdraw_change(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.withdraw_change(change bigint) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.withdraw_change(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.withdraw_change(change bigint) TO agentdb_reviewer;
 
 
 
@@ -13260,8 +20491,18 @@ GRANT SELECT ON TABLE agentdb.agent_gate TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.agent_health TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent_health TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.agent_path TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.agent_path TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.agent_tool TO agentdb_auditor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.agent_tool TO agentdb_operator;
 
 
 
@@ -13277,55 +20518,6 @@ GRANT SELECT ON TABLE agentdb.alert_log TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.alert_log_default TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.alert_log_default TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.alert_rule TO agentdb_auditor;
-GRANT SELECT,INSERT,DELETE ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(description) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(view_name) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(evidence_query) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(severity) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(action) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(enabled) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(evaluate_every) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(fire_after) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(keep_firing) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(max_alerts) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(timeout) ON TABLE agentdb.alert_rule TO agentdb_operator;
 
 
 
@@ -13378,8 +20570,28 @@ GRANT SELECT ON TABLE agentdb.budget_low TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.change_conflict TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_conflict TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.change_expiring TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_expiring TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.change_pass TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_pass TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.change_volume TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.change_volume TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.change_waiting TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_waiting TO agentdb_operator;
 
 
 
@@ -13418,16 +20630,6 @@ GRANT SELECT ON TABLE agentdb.notification TO agentdb_operator;
 
 
 
-GRANT SELECT ON TABLE agentdb.runner TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.runner TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.runner_health TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.runner_health TO agentdb_operator;
-
-
-
 GRANT SELECT ON TABLE agentdb.health_check TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.health_check TO agentdb_operator;
 
@@ -13448,6 +20650,11 @@ GRANT SELECT ON TABLE agentdb.doctor TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.faulty_call TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.faulty_call TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_operator;
 
@@ -13455,6 +20662,17 @@ GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.guarded_table TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.guarded_table TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.guarded_table TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.guard_fault TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.guard_fault TO agentdb_operator;
 
 
 
@@ -13548,6 +20766,11 @@ GRANT SELECT ON TABLE agentdb.repeated_tool_call TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.rule_setting TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.rule_setting TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.run_gate TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.run_gate TO agentdb_operator;
 
@@ -13560,6 +20783,11 @@ GRANT SELECT ON TABLE agentdb.run_summary TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.schedule_blocked TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.schedule_blocked TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.silent_loop TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.silent_loop TO agentdb_operator;
 
 
 
@@ -13578,6 +20806,11 @@ GRANT SELECT ON TABLE agentdb.token_log_default TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.token_normal TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.token_normal TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.token_rate TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.token_rate TO agentdb_operator;
 
@@ -13585,6 +20818,16 @@ GRANT SELECT ON TABLE agentdb.token_rate TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.tool_call_log_default TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.tool_call_log_default TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_check_state TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_check_state TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_day TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_day TO agentdb_operator;
 
 
 
@@ -13603,8 +20846,23 @@ GRANT SELECT ON TABLE agentdb.tool_errors TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.unannounced_write TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.unannounced_write TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.unattributed_write TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.unattributed_write TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.unbacked_tool_call TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.unbacked_tool_call TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.unknown_tool TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.unknown_tool TO agentdb_operator;
 
 
 
@@ -13613,9 +20871,39 @@ GRANT SELECT ON TABLE agentdb.unverified_claim TO agentdb_operator;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._token_baseline(as_of timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._token_baseline(as_of timestamp with time zone) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._token_baseline(as_of timestamp with time zone) TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._failing_tool(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._failing_tool(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._failing_tool(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._token_normal(agent bigint, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._token_normal(agent bigint, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._token_normal(agent bigint, as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._normal_at(agent bigint, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._normal_at(agent bigint, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._normal_at(agent bigint, as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._token_baseline(agent bigint, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._token_baseline(agent bigint, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._token_baseline(agent bigint, as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._token_excess(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._token_excess(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._token_excess(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -13640,6 +20928,12 @@ GRANT ALL ON FUNCTION agentdb.rule_large_tool_result(as_of timestamp with time z
 REVOKE ALL ON FUNCTION agentdb.rule_repeated_tool_call(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_repeated_tool_call(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_repeated_tool_call(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_silent_loop(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_silent_loop(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_silent_loop(as_of timestamp with time zone) TO agentdb_operator;
 
 
 

@@ -57,7 +57,7 @@ def test_totals_are_those_of_the_logs(db: Connection, agent: Connection) -> None
     assert (
         value(
             db,
-            "select sum(input_tokens + cached_input_tokens + output_tokens)::int from agentdb.token_hour",
+            "select sum(input_tokens + cached_input_tokens + output_tokens)::int from agentdb.token_half_hour",
         )
         == 411
     )

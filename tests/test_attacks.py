@@ -59,6 +59,19 @@ LATER = (
     "release_lock",
     "renew_lock",
     "wake_waiters",
+    "approve_change",
+    "my_changes",
+    "open_change",
+    "reject_change",
+    "show_change",
+    "show_change_rows",
+    "stage_change",
+    "staged_rows",
+    "staging_statement",
+    "staging_view",
+    "submit_change",
+    "waiting_changes",
+    "withdraw_change",
 )
 
 

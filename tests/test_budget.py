@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .agents import age, labels, refusal, register, row, rows, start, value
+from .agents import age, labels, policy, refusal, register, row, rows, start, value
 from .conftest import Connect, Connection
 from .servers import Server
 
@@ -319,8 +319,9 @@ def test_large_result_names_the_tool(db: Connection, agent: Connection) -> None:
 
 
 def test_spike_of_the_input_side_is_told(db: Connection, agent: Connection) -> None:
+    policy(db, "playbook")
     db.execute(
-        "insert into agentdb.token_hour (agent_id, hour_at, input_tokens, "
+        "insert into agentdb.token_half_hour (agent_id, half_hour_at, input_tokens, "
         "cached_input_tokens, output_tokens, cost) "
         "select a.agent_id, date_trunc('hour', now()) - i * interval '1 hour', "
         "4000, 0, 90000, 0 from agentdb.agent as a, generate_series(2, 50) as i"

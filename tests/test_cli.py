@@ -92,15 +92,15 @@ def test_status_of_what_cannot_be_reached_is_unknown(server: Server) -> None:
 
 def test_alerts_lists_the_worst_first_in_words(dsn: str, trouble: int) -> None:
     said = agentdb("alerts", dsn=dsn)
-    assert "repeated_tool_call" in said
-    assert "billing called search 6 times in 10 min" in said
+    assert "silent_loop" in said
+    assert "goes round: the same call failing, 6 times" in said
 
 
 def test_why_alert_shows_rows_threshold_and_next_steps(
     db: Connection, dsn: str, trouble: int
 ) -> None:
     number = value(
-        db, "select alert_id from agentdb.alert where rule_name = 'repeated_tool_call'"
+        db, "select alert_id from agentdb.alert where rule_name = 'silent_loop'"
     )
     said = agentdb("why", f"A-{number}", dsn=dsn)
     assert "threshold" in said
@@ -116,7 +116,7 @@ def test_why_alert_shows_rows_threshold_and_next_steps(
 def test_why_run_and_agent(dsn: str, trouble: int) -> None:
     for word in (str(trouble), f"R-{trouble}", "billing"):
         said = agentdb("why", word, dsn=dsn)
-        assert "repeated_tool_call" in said
+        assert "silent_loop" in said
         assert "billing" in said
 
 

@@ -87,8 +87,8 @@ def test_old_alert_goes_with_its_messages_unless_one_waits(db: Connection) -> No
 
 def test_hours_of_the_baseline_stay(db: Connection, agent: Connection) -> None:
     db.execute(
-        "insert into agentdb.token_hour select a.agent_id, now() - i * interval '1 day',"
+        "insert into agentdb.token_half_hour select a.agent_id, now() - i * interval '1 day',"
         " 1, 0, 0, 0 from agentdb.agent as a, generate_series(1, 60) as i"
     )
     db.execute("select agentdb.maintain()")
-    assert 29 <= value(db, "select count(*) from agentdb.token_hour") <= 31
+    assert 29 <= value(db, "select count(*) from agentdb.token_half_hour") <= 31

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .agents import age, labels, register, row, rows, start, value
+from .agents import age, labels, policy, register, row, rows, start, value
 from .conftest import Connect, Connection
 
 
@@ -22,6 +22,7 @@ RULES = (
     "missed_tick",
     "no_progress",
     "repeated_tool_call",
+    "silent_loop",
     "token_rate",
     "tool_errors",
 )
@@ -77,68 +78,11 @@ def test_conversation_that_ended_long_ago_is_over(
     assert labels(db, "conversation_budget") == []
 
 
-def test_token_ceiling_of_an_hour(db: Connection, agent: Connection) -> None:
-    start(agent)
-    agent.execute("select agentdb.log_tokens(500000, 0, 500000)")
-    assert labels(db, "token_rate") == []
-    agent.execute("select agentdb.log_tokens(0, 1)")
-    assert labels(db, "token_rate") == [{"agent": "a"}]
-    age(db, "token_log", "recorded_at", "61 minutes")
-    assert labels(db, "token_rate") == []
-
-
-def test_three_times_the_average_fires_after_a_day_of_history(
-    db: Connection, agent: Connection
-) -> None:
-    start(agent)
-    # 20,000 an hour for two days is 10,000 a window of 30 minutes.
-    db.execute(
-        "insert into agentdb.token_hour (agent_id, hour_at, input_tokens, "
-        "cached_input_tokens, output_tokens, cost) "
-        "select a.agent_id, date_trunc('hour', now()) - i * interval '1 hour', 20000, 0, 0, 0 "
-        "from agentdb.agent as a, generate_series(2, 50) as i"
-    )
-    agent.execute("select agentdb.log_tokens(28000, 0)")
-    assert labels(db, "token_rate") == []
-    agent.execute("select agentdb.log_tokens(4000, 0)")
-    assert labels(db, "token_rate") == [{"agent": "a"}]
-    db.execute(
-        "delete from agentdb.token_hour where hour_at < now() - interval '20 hours'"
-    )
-    assert labels(db, "token_rate") == []
-
-
-def test_silent_run_fires_until_it_reaches_a_step(
+def test_one_tool_again_and_again_fires_by_the_playbook(
     db: Connection, agent: Connection
 ) -> None:
     run = start(agent)
-    assert labels(db, "no_progress") == []
-    age(db, "run", "started_at", "16 minutes")
-    assert labels(db, "no_progress") == [{"agent": "a", "run": str(run)}]
-    agent.execute("select agentdb.log_tool_call('t')")
-    assert len(labels(db, "no_progress")) == 1
-    agent.execute("select agentdb.log_progress('s')")
-    assert labels(db, "no_progress") == []
-    db.execute("select agentdb.roll_up()")
-    assert labels(db, "no_progress") == []
-
-
-def test_silent_run_is_found_also_at_a_past_moment(
-    db: Connection, agent: Connection
-) -> None:
-    run = start(agent)
-    age(db, "run", "started_at", "60 minutes")
-    moment = value(db, "select (clock_timestamp() - interval '1 minute')::text")
-    agent.execute("select agentdb.log_progress('s')")
-    db.execute("select agentdb.roll_up()")
-    assert labels(db, "no_progress") == []
-    assert labels(db, "no_progress", moment) == [{"agent": "a", "run": str(run)}]
-    agent.execute("select agentdb.end_run()")
-    assert len(labels(db, "no_progress", moment)) == 1
-
-
-def test_one_tool_again_and_again_fires(db: Connection, agent: Connection) -> None:
-    run = start(agent)
+    policy(db, "playbook")
     agent.execute("select agentdb.log_tool_call('search') from generate_series(1, 5)")
     agent.execute("select agentdb.log_tool_call('other') from generate_series(1, 5)")
     assert labels(db, "repeated_tool_call") == []
@@ -147,20 +91,6 @@ def test_one_tool_again_and_again_fires(db: Connection, agent: Connection) -> No
     assert labels(db, "repeated_tool_call") == expected
     age(db, "tool_call_log", "recorded_at", "11 minutes")
     assert labels(db, "repeated_tool_call") == []
-
-
-def test_tool_that_mostly_fails_fires(db: Connection, agent: Connection) -> None:
-    start(agent)
-    agent.execute(
-        "select agentdb.log_tool_call('t', ok => i > 2, error => 'E' || i) from generate_series(1, 4) as i"
-    )
-    assert labels(db, "tool_errors") == []
-    agent.execute("select agentdb.log_tool_call('t', ok => false, error => 'last')")
-    assert labels(db, "tool_errors") == [{"agent": "a", "tool": "t"}]
-    summary = value(db, "select annotations ->> 'summary' from agentdb.tool_errors")
-    assert summary == "3 of 5 calls of t by a failed in 10 min; last: last"
-    agent.execute("select agentdb.log_tool_call('t') from generate_series(1, 2)")
-    assert labels(db, "tool_errors") == []
 
 
 def test_hung_call_fires_until_it_or_its_run_ends(
@@ -178,17 +108,6 @@ def test_hung_call_fires_until_it_or_its_run_ends(
     assert labels(db, "hung_tool_call", moment) == expected
 
 
-def test_missed_tick_fires_until_the_next(db: Connection, agent: Connection) -> None:
-    start(agent, tick_interval="10 min")
-    agent.execute("select agentdb.end_run()")
-    age(db, "run", "started_at", "10 minutes 30 seconds")
-    assert labels(db, "missed_tick") == []
-    age(db, "run", "started_at", "1 minute")
-    assert labels(db, "missed_tick") == [{"agent": "a"}]
-    start(agent, tick_interval="10 min")
-    assert labels(db, "missed_tick") == []
-
-
 def test_long_tick_fires_for_ticks_only(db: Connection, agent: Connection) -> None:
     run = start(agent, tick_interval="1 hour")
     start(agent)
@@ -199,14 +118,8 @@ def test_long_tick_fires_for_ticks_only(db: Connection, agent: Connection) -> No
 def test_each_agent_is_judged_by_its_own_policy(
     db: Connection, connect: Connect, agent: Connection
 ) -> None:
-    db.execute(
-        "insert into agentdb.policy (policy_name, description, repeated_tool_call_count) "
-        "values ('patient', 'for pollers', 50)"
-    )
     register(db, "b", "agent_b")
-    db.execute(
-        "update agentdb.agent set policy_name = 'patient' where agent_name = 'b'"
-    )
+    policy(db, "playbook", "a")
     for session in (agent, connect(db.info.dbname, "agent_b")):
         start(session)
         session.execute("select agentdb.log_tool_call('t') from generate_series(1, 10)")
@@ -217,6 +130,7 @@ def test_hostile_names_and_numbers_break_no_rule(
     db: Connection, agent: Connection
 ) -> None:
     start(agent, conversation="%s'; drop table x; -- :at {}")
+    policy(db, "playbook")
     for tool in ("%s", "'; --", "\x1b[2J", "\U0001f512" * 200, "{}", ":labels"):
         agent.execute(
             "select agentdb.log_tool_call(%s::text, '[]', false, %s::text) "
@@ -242,7 +156,7 @@ def test_any_moment_may_be_asked_about(
 
 
 def test_thresholds_are_columns_with_sane_bounds(db: Connection) -> None:
-    found = row(db, "select * from agentdb.policy")
+    found = row(db, "select * from agentdb.policy where policy_name = 'default'")
     assert found["conversation_budget_tokens"] == 500_000
     assert str(found["no_progress_after"]) == "0:15:00"
     for wrong in (
@@ -251,6 +165,10 @@ def test_thresholds_are_columns_with_sane_bounds(db: Connection) -> None:
         "tool_errors_share = 'NaN'",
         "no_progress_after = '0'",
         "repeated_tool_call_count = 0",
+        "silent_loop_same = 9",
+        "silent_loop_window = '0'",
+        "token_rate_quantile = 'NaN'",
+        "token_rate_window = '1 hour'",
         "conversation_budget_tokens = null",
     ):
         with pytest.raises(Exception, match="violates"):

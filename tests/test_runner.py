@@ -26,7 +26,7 @@ def test_logged_event_reaches_the_receiver(scene: Scene, connect: Connect) -> No
     scene.db.execute("select agentdb.register_agent('looper', 'agent_a')")
     scene.db.execute(
         "update agentdb.alert_rule set enabled = true, evaluate_every = '200 ms'"
-        " where rule_name = 'repeated_tool_call'"
+        " where rule_name = 'silent_loop'"
     )
     runner = scene.start()
     agent = connect(scene.db.info.dbname, "agent_a")
@@ -34,7 +34,7 @@ def test_logged_event_reaches_the_receiver(scene: Scene, connect: Connect) -> No
     for _ in range(8):
         agent.execute("select * from agentdb.log_tool_call('search', '{}')")
     [request] = scene.sink.wait()
-    assert request.payload["rule"] == "repeated_tool_call"
+    assert request.payload["rule"] == "silent_loop"
     assert request.payload["kind"] == "firing"
     assert request.payload["labels"]["agent"] == "looper"
     assert runner.stop() == 0

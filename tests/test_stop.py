@@ -127,7 +127,11 @@ def test_kill_frees_what_the_run_held(
         "action": "kill",
         "reason": "x",
         "stopped_by": "operator_o",
-        "details": {"locks_freed": 2, "reservations_cancelled": 1},
+        "details": {
+            "locks_freed": 2,
+            "reservations_cancelled": 1,
+            "changes_withdrawn": 0,
+        },
     }
 
 
@@ -435,16 +439,16 @@ def test_what_is_not_there_is_told(db: Connection, agent: Connection) -> None:
 def test_rule_may_kill_the_run_it_names(db: Connection, agent: Connection) -> None:
     db.execute(
         "update agentdb.alert_rule set action = 'kill', next_evaluation_at = now() "
-        "where rule_name = 'repeated_tool_call'"
+        "where rule_name = 'silent_loop'"
     )
     db.execute(
-        "update agentdb.alert_rule set enabled = rule_name = 'repeated_tool_call'"
+        "update agentdb.alert_rule set enabled = rule_name = 'silent_loop'"
     )
     agent.execute("select agentdb.log_tool_call('t') from generate_series(1, 6)")
     evaluate(db)
     refused = refusal(agent, "select agentdb.log_progress('s')")
     assert refused.sqlstate == "ZA040"
-    assert "repeated_tool_call" in (refused.message_primary or "")
+    assert "silent_loop" in (refused.message_primary or "")
     drained = rows(db, "select drained from agentdb.drain_stopped()")
     assert drained == [{"drained": True}]
     assert rows(db, "select drained from agentdb.drain_stopped()") == []
@@ -456,7 +460,7 @@ def test_rule_may_pause_the_agent_it_names(db: Connection, agent: Connection) ->
         "update agentdb.alert_rule set action = 'block' where rule_name = 'token_rate'"
     )
     db.execute("update agentdb.alert_rule set enabled = rule_name = 'token_rate'")
-    agent.execute("select agentdb.log_tokens(2000000, 1)")
+    agent.execute("select agentdb.log_tokens(5000000, 1)")
     evaluate(db)
     assert refusal(agent, "select agentdb.log_progress('s')").sqlstate == "ZA041"
 
@@ -474,6 +478,8 @@ def test_paused_and_held_runs_are_not_stuck(
     agent.execute("select agentdb.hold_run(now() + interval '10 min', 'CI runs')")
     assert labels(db, "no_progress") == []
     age(db, "run", "held_until_at", "11 minutes")
+    assert labels(db, "no_progress") == []
+    age(db, "run", "held_until_at", "15 minutes")
     assert len(labels(db, "no_progress")) == 1
     operator.execute("select agentdb.pause_agent('a', 'x')")
     assert labels(db, "no_progress") == []

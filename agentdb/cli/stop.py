@@ -19,7 +19,9 @@ select r.run_id, r.agent_name,
   (select count(*) from agentdb.lock_status as l where l.run_id = r.run_id) as locks,
   (select count(*) from agentdb.token_reservation as v
     where v.run_id = r.run_id and v.settled_at is null
-      and v.expires_at > clock_timestamp()) as reservations
+      and v.expires_at > clock_timestamp()) as reservations,
+  (select count(*) from agentdb.change as c
+    where c.run_id = r.run_id and c.state in ('open', 'pending', 'approved')) as changes
 from agentdb.run_summary as r
 where r.state = 'running'
   and ({run}::bigint is null or r.run_id = {run})
@@ -98,7 +100,8 @@ def _held(dsn: str, run: int | None, agent: str | None) -> list[str]:
         found = rows(connection, section)
     return [
         f"kill run {row['run_id']} of {row['agent_name']}: {row['locks']} locks freed, "
-        f"{row['reservations']} reservations cancelled"
+        f"{row['reservations']} reservations cancelled, "
+        f"{row['changes']} changes withdrawn"
         for row in found
     ] or ["kill what has no open run"]
 

@@ -13,8 +13,9 @@ ALERT = """
 select 'A-' || a.alert_id as alert, a.severity, a.state, a.rule_name as rule,
   coalesce(a.firing_at, a.active_at) as since, a.seen_at as last_seen,
   coalesce(a.annotations ->> 'summary', a.rule_name) as summary,
-  a.annotations ->> 'policy' as policy, a.annotations ->> 'threshold' as threshold,
-  a.value, r.description as reason
+  a.value, a.annotations ->> 'threshold' as threshold,
+  a.annotations ->> 'policy' as policy, a.annotations ->> 'setting' as setting,
+  r.fire_after as fires_after, r.keep_firing, r.description as reason
 from agentdb.alert as a
 join agentdb.alert_rule as r on r.rule_name = a.rule_name
 where a.alert_id = {alert}
@@ -37,13 +38,15 @@ order by place desc
 limit 10
 """
 AGENT = """
-select a.agent_name as agent, a.role_name as role, a.policy_name as policy,
+select a.agent_name as agent, h.state, h.since, h.why,
+  a.role_name as role, a.policy_name as policy,
   count(*) filter (where s.state = 'running') as open_runs, count(s.run_id) as runs,
   max(s.started_at) as last_start, max(s.last_progress_at) as last_progress
 from agentdb.agent as a
+join agentdb.agent_health as h on h.agent_name = a.agent_name
 left join agentdb.run_summary as s on s.agent_name = a.agent_name
 where a.agent_name = {agent}
-group by a.agent_id
+group by a.agent_id, h.state, h.since, h.why
 """
 AGENT_ALERTS = """
 select 'A-' || alert_id as alert, severity, state, rule_name as rule, summary

@@ -9,6 +9,7 @@ import psycopg
 
 from .logs import log
 from .loop import Loop
+from .schedule import set_schedules
 from .seal import seal
 from .session import SLOW, Session, brief
 from .state import State
@@ -19,10 +20,12 @@ MAINTAIN_EVERY = 3600.0
 MAINTAIN_AGAIN = 60.0
 SEAL_EVERY = 60.0
 ENFORCE_EVERY = 5.0
+SCHEDULE_EVERY = 5.0
 
 ENFORCE = {
     "select * from agentdb.drain_stopped()": "run stopped",
     "select * from agentdb.reap_transactions()": "old transaction of an agent",
+    "select * from agentdb.advance_changes()": "change moved on",
 }
 FLUSH = "select * from agentdb.flush(max_alerts => %(batch)s::integer)"
 
@@ -46,18 +49,20 @@ class Flush(Loop):
         self._maintain_at = 0.0
         self._seal_at = 0.0
         self._enforce_at = 0.0
+        self._schedule_at = 0.0
 
     async def lap(self, session: Session) -> None:
         """Flush once, then wait."""
         await self._maintain(session)
         await self._seal(session)
         await self._enforce(session)
+        await self._schedule(session)
         if await flush(session):
             self.state.wake.set()
         await self.state.pause(self.state.settings.poll)
 
     async def _maintain(self, session: Session) -> None:
-        """Make and drop partitions; a lock in the way is tried again soon."""
+        """Make and drop partitions, learn what is normal; if it fails, again soon."""
         if anyio.current_time() < self._maintain_at:
             return
         self._maintain_at = anyio.current_time() + MAINTAIN_AGAIN
@@ -66,6 +71,7 @@ class Flush(Loop):
                 "select * from agentdb.maintain()", deadline=SLOW
             ):
                 log(logging.INFO, "maintained", **row)
+            await session.rows("select agentdb.refresh_normal()", deadline=SLOW)
             self._maintain_at += MAINTAIN_EVERY - MAINTAIN_AGAIN
         except psycopg.Error as error:
             log(logging.WARNING, "maintenance failed", error=brief(error))
@@ -91,3 +97,13 @@ class Flush(Loop):
                     log(logging.WARNING, event, **{k: str(v) for k, v in row.items()})
         except psycopg.Error as error:
             log(logging.WARNING, "enforcing stops failed", error=brief(error))
+
+    async def _schedule(self, session: Session) -> None:
+        """Reckon the next starts of schedules that have none."""
+        if anyio.current_time() < self._schedule_at:
+            return
+        self._schedule_at = anyio.current_time() + SCHEDULE_EVERY
+        try:
+            await set_schedules(session)
+        except psycopg.Error as error:
+            log(logging.WARNING, "schedules not set", error=brief(error))

@@ -52,6 +52,13 @@ select agentdb.note_diagnosis(
   call => %(tool_call_log_id)s::bigint,
   diagnosis => %(diagnosis)s::jsonb)
 """
+UNCHECKED = """
+select run_id, tool_call_log_id, args, input_schema, horizon
+from agentdb.take_unchecked_calls()
+"""
+FAULTS = """
+select agentdb.note_faults(faults => %(faults)s::jsonb, horizon => %(horizon)s::text)
+"""
 # Looks that may go on at the same time: a hanging one holds one until its deadline.
 LOOKS = 4
 
@@ -96,6 +103,7 @@ class Verify(Loop):
         # Statements that record what was seen, with their values.
         self._seen: list[tuple[LiteralString, dict[str, Any]]] = []
         self._diagnosing: set[int] = set()
+        self._comparing = False
         self._wake = anyio.Event()
 
     async def lap(self, session: Session) -> None:
@@ -120,6 +128,7 @@ class Verify(Loop):
                 break
         if self._run is None:
             await self._diagnose(session)
+            await self._compare(session)
         return bool(self._looking or self._seen)
 
     async def _take(self, session: Session) -> bool:
@@ -174,6 +183,30 @@ class Verify(Loop):
         self._looking -= 1
         self._diagnosing.discard(call["tool_call_log_id"])
         self._seen.append((NOTE, {**call, "diagnosis": _as_json(found)}))
+        self._wake.set()
+
+    async def _compare(self, session: Session) -> None:
+        """Begin to compare arguments with schemas, one batch at a time."""
+        if self._comparing:
+            return
+        found = await session.rows(UNCHECKED)
+        calls = [row for row in found if row["run_id"] is not None]
+        if not calls:
+            await session.rows(FAULTS, {"faults": "[]", **found[0]})
+            return
+        self._comparing = True
+        self._tasks.start_soon(self._violations, calls)
+
+    async def _violations(self, calls: list[dict[str, Any]]) -> None:
+        told = await look.compare([(c["input_schema"], c["args"]) for c in calls])
+        faults = [
+            {"run": c["run_id"], "call": c["tool_call_log_id"], "detail": detail}
+            for c, detail in zip(calls, told, strict=True)
+            if detail
+        ]
+        given = {"faults": _as_json(faults), "horizon": calls[0]["horizon"]}
+        self._comparing = False
+        self._seen.append((FAULTS, given))
         self._wake.set()
 
 

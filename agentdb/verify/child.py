@@ -49,6 +49,8 @@ def _look(order: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Return what is to be done; plugins are loaded before rights are given up."""
     if order["kind"] == "probe":
         return lambda: probe(order["target"], order["want"])
+    if order["kind"] == "arguments":
+        return lambda: {"violations": _violations(order["calls"])}
     verifier = BUILT_IN.get(order["kind"]) or _plugin(order["kind"])
     claim = Claim(
         kind=order["kind"],
@@ -58,6 +60,12 @@ def _look(order: dict[str, Any]) -> Callable[[], dict[str, Any]]:
         limits=_limits(order["limits"]),
     )
     return lambda: asdict(_seen(verifier, claim))
+
+
+def _violations(calls: list[list[Any]]) -> list[str | None]:
+    from .arguments import first_violation
+
+    return [first_violation(schema, given) for schema, given in calls]
 
 
 def _seen(verifier: Verifier, claim: Claim) -> Verdict:

@@ -57,6 +57,24 @@ async def probe(
     return await _ask({**order, "user": user, "deadline": deadline})
 
 
+async def compare(
+    calls: list[tuple[Any, Any]], *, deadline: float = 2.0
+) -> list[str | None]:
+    """Return the first violation of each pair of schema and arguments.
+
+    A pattern may take for ever on a text that was made for it: then the calls are
+    looked at one by one, and that one is judged by nobody.
+    """
+    order = {"kind": "arguments", "calls": calls, "user": None, "deadline": deadline}
+    try:
+        return list((await _ask(order))["violations"])
+    except Failed:
+        if len(calls) == 1:
+            return [None]
+    halves = calls[: len(calls) // 2], calls[len(calls) // 2 :]
+    return [v for half in halves for v in await compare(half, deadline=deadline)]
+
+
 async def _ask(order: dict[str, Any]) -> dict[str, Any]:
     process = await anyio.open_process(
         CHILD,

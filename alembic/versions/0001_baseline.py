@@ -13,18 +13,46 @@ create table agentdb.policy (
   description text not null,
   max_open_runs integer not null default 20,
   abandon_after interval not null default '1 day',
-  token_rate_per_hour bigint not null default 1000000,
-  token_rate_factor double precision not null default 3,
+  cached_input_weight double precision not null default 0.1,
+  output_weight double precision not null default 4,
+  token_rate_margin double precision not null default 1.3,
+  token_rate_per_hour bigint default 4000000,
+  token_rate_quantile double precision default 0.99,
+  token_rate_margin_few double precision not null default 2,
+  token_rate_floor bigint not null default 150000,
+  token_rate_warm_up_days integer not null default 5,
+  token_rate_warm_up_cap bigint not null default 3000000,
+  token_rate_unusual_hour bigint default 100000,
+  token_rate_regular_hours integer not null default 12,
+  token_rate_clear double precision not null default 0.8,
+  token_rate_factor double precision,
   token_rate_window interval not null default '30 minutes',
-  token_rate_baseline interval not null default '7 days',
+  token_rate_baseline interval not null default '14 days',
   token_rate_min_history interval not null default '1 day',
-  token_rate_floor bigint not null default 10000,
   no_progress_after interval not null default '15 minutes',
-  repeated_tool_call_count integer not null default 5,
+  max_long_call interval not null default '4 hours',
+  silent_loop_same integer not null default 5,
+  silent_loop_same_critical integer not null default 8,
+  silent_loop_window interval default '2 hours',
+  silent_loop_calls integer not null default 200,
+  silent_loop_poll integer not null default 15,
+  silent_loop_poll_critical integer not null default 30,
+  silent_loop_failures integer not null default 5,
+  silent_loop_failures_critical integer not null default 8,
+  silent_loop_results integer not null default 6,
+  silent_loop_result_size integer not null default 200,
+  silent_loop_cosmetic integer not null default 30,
+  silent_loop_laps integer not null default 3,
+  silent_loop_diversity_calls integer not null default 10,
+  silent_loop_diversity double precision not null default 0.34,
+  silent_loop_model_calls integer not null default 20,
+  repeated_tool_call_count integer,
   repeated_tool_call_window interval not null default '10 minutes',
-  tool_errors_count integer not null default 3,
+  tool_errors_count integer not null default 5,
   tool_errors_share double precision not null default 0.5,
+  tool_errors_sigma double precision default 3,
   tool_errors_window interval not null default '10 minutes',
+  tool_errors_baseline interval not null default '14 days',
   conversation_budget_tokens bigint not null default 500000,
   conversation_budget_cost double precision,
   run_budget_tokens bigint,
@@ -34,6 +62,8 @@ create table agentdb.policy (
   budget_low_share double precision not null default 0.8,
   reservation_ttl interval not null default '10 minutes',
   context_jump_factor double precision not null default 3,
+  context_jump_tokens bigint default 6000,
+  context_jump_growth double precision not null default 1.25,
   context_jump_floor bigint not null default 20000,
   context_jump_window interval not null default '10 minutes',
   large_tool_result_size bigint not null default 100000,
@@ -53,6 +83,14 @@ create table agentdb.policy (
   unattributed_write_window interval not null default '1 hour',
   blast_radius_rows integer not null default 1000,
   blast_radius_window interval not null default '1 hour',
+  max_pending_changes integer not null default 100,
+  max_change_rows integer not null default 10000,
+  change_waiting_after interval not null default '1 hour',
+  change_expiring_before interval not null default '2 hours',
+  change_conflict_window interval not null default '1 day',
+  tool_diff_window interval not null default '10 minutes',
+  unknown_tool_critical integer not null default 3,
+  unknown_tool_window interval not null default '1 hour',
   max_claims integer not null default 1000,
   verify_within interval not null default '10 minutes',
   claim_window interval not null default '1 hour',
@@ -65,6 +103,10 @@ create table agentdb.policy (
     max_open_runs between 1 and 10000
     and token_rate_per_hour > 0
     and token_rate_floor >= 0
+    and token_rate_warm_up_days between 0 and 31
+    and token_rate_warm_up_cap > 0
+    and token_rate_unusual_hour > 0
+    and token_rate_regular_hours between 0 and 24
     and repeated_tool_call_count > 0
     and tool_errors_count > 0
     and conversation_budget_tokens > 0
@@ -85,6 +127,9 @@ create table agentdb.policy (
     and reservation_ttl between '10 seconds' and '1 day'
     and context_jump_factor > 1
     and context_jump_factor < 'infinity'
+    and context_jump_tokens > 0
+    and context_jump_growth > 1
+    and context_jump_growth < 'infinity'
     and context_jump_floor >= 0
     and context_jump_window between '1 second' and '1 day'
     and large_tool_result_size > 0
@@ -94,10 +139,36 @@ create table agentdb.policy (
     token_rate_factor > 1
     and token_rate_factor < 'infinity'
     and tool_errors_share between 0 and 1
+    and tool_errors_sigma between 0 and 100
+    and cached_input_weight between 0 and 1000
+    and output_weight between 0 and 1000
+    and token_rate_quantile between 0.5 and 1
+    and token_rate_margin between 1 and 1000
+    and token_rate_margin_few between 1 and 1000
+    and token_rate_clear between 0.1 and 1
+    and silent_loop_diversity between 0 and 1
+  ),
+  -- The history is kept in half hours: only windows of that length compare with it.
+  constraint policy_token_rate_quantile_check check (
+    token_rate_quantile is null or token_rate_window = '30 minutes'
+  ),
+  constraint policy_silent_loop_check check (
+    silent_loop_window between '1 minute' and '1 day'
+    and silent_loop_calls between 20 and 10000
+    and silent_loop_same between 2 and silent_loop_same_critical
+    and silent_loop_poll between 2 and silent_loop_poll_critical
+    and silent_loop_failures between 2 and silent_loop_failures_critical
+    and silent_loop_results > 1
+    and silent_loop_result_size > 0
+    and silent_loop_cosmetic > 1
+    and silent_loop_laps between 2 and 20
+    and silent_loop_diversity_calls > 1
+    and silent_loop_model_calls > 1
   ),
   constraint policy_windows_check check (
     token_rate_window between '1 minute' and '1 day'
     and token_rate_baseline between '1 day' and '31 days'
+    and tool_errors_baseline between '1 day' and '31 days'
     and repeated_tool_call_window between '1 second' and '1 day'
     and tool_errors_window between '1 second' and '1 day'
     and lock_contention_window between '1 minute' and '1 day'
@@ -106,6 +177,7 @@ create table agentdb.policy (
     abandon_after >= '1 minute'
     and token_rate_min_history >= '0'
     and no_progress_after > '0'
+    and max_long_call >= '0'
     and hung_tool_call_after > '0'
     and missed_tick_grace >= '0'
     and long_tick_after > '0'
@@ -116,6 +188,13 @@ create table agentdb.policy (
     and log_retention >= '2 days'
     and audit_retention >= '2 days'
   ),
+  constraint policy_change_check check (
+    max_pending_changes between 1 and 10000
+    and max_change_rows between 1 and 1000000
+    and change_waiting_after > '0'
+    and change_expiring_before >= '0'
+    and change_conflict_window between '1 second' and '31 days'
+  ),
   constraint policy_audit_check check (
     blast_radius_rows > 0
     and blast_radius_window between '1 second' and '1 day'
@@ -125,11 +204,25 @@ create table agentdb.policy (
     max_claims between 1 and 100000
     and verify_within between '1 second' and '1 day'
     and claim_window between '1 second' and '7 days'
+    and tool_diff_window between '10 seconds' and '1 day'
+    and unknown_tool_critical > 0
+    and unknown_tool_window between '1 second' and '7 days'
   )
 );
 
 insert into agentdb.policy (policy_name, description)
-values ('default', 'The thresholds of the playbook, taken literally.');
+values ('default', 'Thresholds measured on recorded and simulated agents.');
+
+insert into agentdb.policy (
+  policy_name, description, cached_input_weight, output_weight, token_rate_per_hour,
+  token_rate_quantile, token_rate_floor, token_rate_unusual_hour, token_rate_factor,
+  token_rate_baseline, silent_loop_window, repeated_tool_call_count,
+  tool_errors_count, tool_errors_sigma, context_jump_tokens
+)
+values (
+  'playbook', 'The thresholds of the playbook, taken literally: they page more.',
+  1, 1, null, null, 10000, null, 3, '7 days', null, 5, 3, null, null
+);
 
 create table agentdb.agent (
   agent_id bigint generated always as identity,
@@ -191,6 +284,29 @@ create table agentdb.run (
     check (outcome in ('succeeded', 'failed', 'cancelled', 'abandoned', 'killed')),
   constraint run_ended_at_check check ((ended_at is null) = (outcome is null)),
   constraint run_tick_interval_check check (tick_interval > '0')
+);
+
+create table agentdb.schedule (
+  agent_id bigint not null,
+  cron text,
+  time_zone text not null default 'UTC',
+  tick_interval interval,
+  grace interval,
+  no_progress_after interval,
+  due_at timestamptz,
+  met_at timestamptz,
+  error text,
+  constraint schedule_pkey primary key (agent_id),
+  constraint schedule_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade,
+  constraint schedule_cron_check check (
+    cron ~ '^[-0-9A-Za-z*/,#? ]{1,200}$'
+    and (cron is null or tick_interval is null)
+  ),
+  constraint schedule_time_zone_check check (time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'),
+  constraint schedule_times_check check (
+    tick_interval > '0' and grace >= '0' and no_progress_after > '0'
+  )
 );
 
 create index run_role_name_idx on agentdb.run (role_name) where ended_at is null;
@@ -276,6 +392,39 @@ create table agentdb.progress_log (
   constraint progress_log_pkey primary key (run_id, progress_log_id, recorded_at)
 ) partition by range (recorded_at);
 
+create table agentdb.tool (
+  tool_name text not null,
+  effect boolean not null default false,
+  poll boolean not null default false,
+  longest interval,
+  server text,
+  input_schema jsonb,
+  writes jsonb,
+  registered_at timestamptz not null default clock_timestamp(),
+  constraint tool_pkey primary key (tool_name),
+  constraint tool_longest_check check (longest > '0'),
+  constraint tool_writes_check check (jsonb_typeof(writes) = 'array')
+);
+
+create table agentdb.tool_alias (
+  alias text not null,
+  tool_name text not null,
+  renamed_at timestamptz not null default clock_timestamp(),
+  constraint tool_alias_pkey primary key (alias),
+  constraint tool_alias_tool_name_fkey foreign key (tool_name)
+    references agentdb.tool on update cascade on delete cascade
+);
+
+create table agentdb.agent_tool (
+  agent_id bigint not null,
+  tool_name text not null,
+  constraint agent_tool_pkey primary key (agent_id, tool_name),
+  constraint agent_tool_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade,
+  constraint agent_tool_tool_name_fkey foreign key (tool_name)
+    references agentdb.tool on update cascade on delete cascade
+);
+
 create table agentdb.tool_call (
   run_id bigint not null,
   call_id text not null,
@@ -305,9 +454,35 @@ create table agentdb.tool_call_log (
   result_size bigint,
   duration interval,
   call_id text,
+  call_signature bigint,
+  shape_signature bigint,
+  result_signature bigint,
   constraint tool_call_log_pkey primary key (run_id, tool_call_log_id, recorded_at),
   constraint tool_call_log_result_size_check check (result_size >= 0)
 ) partition by range (recorded_at);
+
+create table agentdb.tool_fault (
+  run_id bigint not null,
+  tool_call_log_id bigint not null,
+  fault text not null,
+  detail text,
+  found_at timestamptz not null default clock_timestamp(),
+  constraint tool_fault_pkey primary key (run_id, tool_call_log_id, fault),
+  constraint tool_fault_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade,
+  constraint tool_fault_fault_check check (fault in ('unknown', 'invalid_args'))
+);
+
+create index tool_fault_found_at_idx on agentdb.tool_fault (found_at);
+
+create table agentdb.tool_check_state (
+  only_row boolean not null default true,
+  horizon xid8 not null,
+  constraint tool_check_state_pkey primary key (only_row),
+  constraint tool_check_state_only_row_check check (only_row)
+);
+
+insert into agentdb.tool_check_state (horizon) values ('0');
 
 create table agentdb.tool_diagnosis (
   run_id bigint not null,
@@ -458,6 +633,124 @@ create table agentdb.seal (
   constraint seal_pkey primary key (seal_id, day)
 );
 
+create table agentdb.guarded_table (
+  table_oid oid not null,
+  table_name text not null,
+  audit_target_id integer not null,
+  view_name text not null,
+  columns text[],
+  context text[] not null,
+  approvals integer not null,
+  expires interval not null,
+  apply text not null,
+  validators text[] not null,
+  everybody boolean not null,
+  auto_approve jsonb,
+  layout text not null default '',
+  guarded_at timestamptz not null default clock_timestamp(),
+  guarded_by name not null default session_user,
+  constraint guarded_table_pkey primary key (table_oid),
+  constraint guarded_table_audit_target_id_key unique (audit_target_id),
+  constraint guarded_table_view_name_key unique (view_name),
+  constraint guarded_table_audit_target_id_fkey
+    foreign key (audit_target_id) references agentdb.audit_target,
+  constraint guarded_table_approvals_check check (approvals between 1 and 10),
+  constraint guarded_table_expires_check
+    check (expires between '1 second' and '90 days'),
+  constraint guarded_table_apply_check check (apply in ('approval', 'runner', 'hand'))
+);
+
+create table agentdb.change (
+  change_id bigint generated always as identity,
+  kind text not null,
+  state text not null default 'open',
+  automatic boolean not null,
+  agent_id bigint,
+  run_id bigint,
+  proposed_by name not null default session_user,
+  reason text not null,
+  undoes jsonb,
+  xid xid8 not null default pg_current_xact_id(),
+  max_rows integer,
+  row_count integer,
+  effects jsonb,
+  builds_on bigint[] not null default '{}',
+  approvals integer,
+  apply text,
+  digest text,
+  opened_at timestamptz not null default clock_timestamp(),
+  submitted_at timestamptz,
+  expires_at timestamptz not null,
+  closed_at timestamptz,
+  applied_by name,
+  applied_xid xid8,
+  audit_from bigint,
+  audit_to bigint,
+  problem jsonb,
+  constraint change_pkey primary key (change_id),
+  constraint change_kind_check check (kind in ('stage', 'undo')),
+  constraint change_state_check check (state in ('open', 'pending', 'approved',
+    'applied', 'rejected', 'withdrawn', 'expired', 'conflict'))
+) with (fillfactor = 70);
+
+create index change_proposed_by_idx on agentdb.change (proposed_by)
+  where state in ('open', 'pending', 'approved');
+create index change_expires_at_idx on agentdb.change (expires_at)
+  where state in ('open', 'pending', 'approved');
+create index change_run_id_idx on agentdb.change (run_id) where run_id is not null;
+create index change_closed_at_idx on agentdb.change (closed_at);
+
+create table agentdb.change_table (
+  change_id bigint not null,
+  audit_target_id integer not null,
+  table_oid oid not null,
+  table_name text not null,
+  layout text not null,
+  constraint change_table_pkey primary key (change_id, audit_target_id),
+  constraint change_table_change_id_fkey
+    foreign key (change_id) references agentdb.change on delete cascade
+);
+
+create table agentdb.change_row (
+  change_id bigint not null,
+  place integer not null,
+  audit_target_id integer not null,
+  operation text not null,
+  row_key jsonb not null,
+  new_values jsonb,
+  expected jsonb,
+  builds_on bigint,
+  net_operation text,
+  net_values jsonb,
+  constraint change_row_pkey primary key (change_id, place),
+  constraint change_row_operation_check
+    check (operation in ('insert', 'update', 'delete'))
+);
+
+create index change_row_row_key_idx on agentdb.change_row
+  (change_id, audit_target_id, jsonb_hash_extended(row_key, 0));
+
+create table agentdb.change_decision (
+  change_id bigint not null,
+  reviewer name not null default session_user,
+  agent_id bigint,
+  run_id bigint,
+  decision text not null,
+  digest text not null,
+  comment text,
+  decided_at timestamptz not null default clock_timestamp(),
+  constraint change_decision_pkey primary key (change_id, reviewer),
+  constraint change_decision_change_id_fkey
+    foreign key (change_id) references agentdb.change on delete cascade,
+  constraint change_decision_decision_check check (decision in ('approve', 'reject'))
+);
+
+create table agentdb.change_pass (
+  xid xid8 not null default pg_current_xact_id(),
+  change_id bigint not null,
+  constraint change_pass_pkey primary key (xid)
+);
+
 create table agentdb.lock (
   lock_name text not null,
   slot integer not null default 0,
@@ -544,20 +837,53 @@ create table agentdb.run_activity (
   cached_input_tokens bigint not null default 0,
   output_tokens bigint not null default 0,
   cost numeric not null default 0,
+  evidence_at timestamptz,
+  calls_since bigint not null default 0,
+  model_calls_since bigint not null default 0,
   constraint run_activity_pkey primary key (run_id),
   constraint run_activity_run_id_fkey
     foreign key (run_id) references agentdb.run on delete cascade
 ) with (fillfactor = 70);
 
-create table agentdb.token_hour (
+create table agentdb.run_step (
+  run_id bigint not null,
+  step_signature bigint not null,
+  constraint run_step_pkey primary key (run_id, step_signature),
+  constraint run_step_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+);
+
+create table agentdb.tool_day (
   agent_id bigint not null,
-  hour_at timestamptz not null,
+  tool text not null,
+  day_at timestamptz not null,
+  calls bigint not null,
+  errors bigint not null,
+  constraint tool_day_pkey primary key (agent_id, tool, day_at)
+) with (fillfactor = 70);
+
+create index tool_day_day_at_idx on agentdb.tool_day (day_at);
+
+create table agentdb.token_half_hour (
+  agent_id bigint not null,
+  half_hour_at timestamptz not null,
   input_tokens bigint not null,
   cached_input_tokens bigint not null,
   output_tokens bigint not null,
   cost numeric not null,
-  constraint token_hour_pkey primary key (agent_id, hour_at)
+  constraint token_half_hour_pkey primary key (agent_id, half_hour_at)
 ) with (fillfactor = 70);
+
+create table agentdb.token_normal (
+  agent_id bigint not null,
+  refreshed_at timestamptz not null,
+  active_days integer not null,
+  bound double precision not null,
+  hours bigint not null,
+  constraint token_normal_pkey primary key (agent_id),
+  constraint token_normal_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+);
 
 create table agentdb.budget_override (
   agent_id bigint not null,
@@ -619,6 +945,7 @@ create table agentdb.alert_rule (
   view_name text not null,
   evidence_query text,
   severity text not null default 'warning',
+  health text not null default 'alerting',
   action text not null default 'notify',
   enabled boolean not null default true,
   evaluate_every interval not null default '15 seconds',
@@ -641,6 +968,7 @@ create table agentdb.alert_rule (
   constraint alert_rule_view_name_check check (cardinality(parse_ident(view_name)) = 2),
   constraint alert_rule_severity_check
     check (severity in ('info', 'warning', 'critical')),
+  constraint alert_rule_health_check check (health ~ '^[a-z]{1,20}$'),
   constraint alert_rule_action_check check (action in ('notify', 'block', 'kill')),
   constraint alert_rule_times_check check (
     evaluate_every between '100 milliseconds' and '1 day'
@@ -780,31 +1108,115 @@ comment on column agentdb.policy.max_open_runs is
   'How many runs an agent may have open at once; more are refused.';
 comment on column agentdb.policy.abandon_after is
   'A run that logs nothing for this long is ended as abandoned.';
+comment on column agentdb.policy.cached_input_weight is
+  'What a cached input token counts against an uncached one: providers'' price lists '
+  'take a tenth.';
+comment on column agentdb.policy.output_weight is
+  'What an output token counts against an input token: price lists take 4 to 5 times.';
 comment on column agentdb.policy.token_rate_per_hour is
-  'Rule token_rate: tokens (input, cached input and output) an agent may use in an '
-  'hour.';
-comment on column agentdb.policy.token_rate_factor is
-  'Rule token_rate: how many times its average window an agent may use in a window.';
-comment on column agentdb.policy.token_rate_window is
-  'Rule token_rate: the window that is compared with the average.';
-comment on column agentdb.policy.token_rate_baseline is
-  'Rule token_rate: how far back the average looks.';
-comment on column agentdb.policy.token_rate_min_history is
-  'Rule token_rate: how old an agent''s first tokens must be before it has an average.';
+  'Rule token_rate: the ceiling, in weighted tokens an hour; NULL is none; above the '
+  'busiest hour of the simulated agents.';
+comment on column agentdb.policy.token_rate_quantile is
+  'Rule token_rate: which of its own active half hours an agent is compared with; '
+  'NULL is no anomaly; the highest where it has fewer than 200, of which no quantile '
+  'can be told.';
+comment on column agentdb.policy.token_rate_margin is
+  'Rule token_rate: how many times that half hour is an anomaly; the bench has less '
+  'than one false page in 10 agent-weeks.';
+comment on column agentdb.policy.token_rate_margin_few is
+  'Rule token_rate: the same where an agent has fewer than 200 active half hours: the '
+  'highest of few is chance, and 1.5 times it comes by itself.';
 comment on column agentdb.policy.token_rate_floor is
-  'Rule token_rate: windows below this many tokens are never an anomaly.';
+  'Rule token_rate: half hours below this many weighted tokens are never an anomaly: '
+  'they cost less than the page.';
+comment on column agentdb.policy.token_rate_warm_up_days is
+  'Rule token_rate: on how many days an agent must have been active before it has a '
+  'normal: a working week.';
+comment on column agentdb.policy.token_rate_warm_up_cap is
+  'Rule token_rate: weighted tokens in half an hour that an agent without a normal may '
+  'use.';
+comment on column agentdb.policy.token_rate_unusual_hour is
+  'Rule token_rate: weighted tokens in half an hour that are an anomaly at an hour of '
+  'the week never active before; NULL is none; below what an overnight runaway takes.';
+comment on column agentdb.policy.token_rate_regular_hours is
+  'Rule token_rate: an agent active at more hours of the day than this keeps no hours, '
+  'and none is unusual; batches that come when they come pass 20 within a week.';
+comment on column agentdb.policy.token_rate_clear is
+  'Rule token_rate: a firing alert ends only below this share of its threshold, '
+  'against flapping.';
+comment on column agentdb.policy.token_rate_factor is
+  'Rules token_rate, input_spike: the playbook''s 3 times the average window; NULL is '
+  'off, since idle hours make any average wrong.';
+comment on column agentdb.policy.token_rate_window is
+  'Rules token_rate, input_spike: the window that is compared.';
+comment on column agentdb.policy.token_rate_baseline is
+  'Rules token_rate, input_spike: how far back normal looks: two weeks hold two of '
+  'each weekday.';
+comment on column agentdb.policy.token_rate_min_history is
+  'Rules token_rate, input_spike: how old an agent''s first tokens must be before it '
+  'has an average.';
 comment on column agentdb.policy.no_progress_after is
-  'Rule no_progress: how long an open run may reach no step.';
+  'Rule no_progress: how long an open run may show no evidence of progress (the '
+  'playbook''s 15 minutes); schedule.no_progress_after is an agent''s own.';
+comment on column agentdb.policy.max_long_call is
+  'Rule no_progress: the longest that a call in flight of a tool with tool.longest '
+  'keeps it quiet.';
+comment on column agentdb.policy.silent_loop_window is
+  'Rule silent_loop: how far back it looks at most: a call every 4 minutes is a loop '
+  'too; NULL switches the rule off.';
+comment on column agentdb.policy.silent_loop_calls is
+  'Rule silent_loop: at how many of the latest calls of a run it looks at most.';
+comment on column agentdb.policy.silent_loop_same is
+  'Rule silent_loop: how many times the same call with the same result is a warning; '
+  'agents in the field stop at 3 to 5, and three retries are normal.';
+comment on column agentdb.policy.silent_loop_same_critical is
+  'Rule silent_loop: how many times that is critical.';
+comment on column agentdb.policy.silent_loop_poll is
+  'Rule silent_loop: the same as silent_loop_same for tools registered as polling.';
+comment on column agentdb.policy.silent_loop_poll_critical is
+  'Rule silent_loop: how many times that is critical.';
+comment on column agentdb.policy.silent_loop_failures is
+  'Rule silent_loop: how many failures in a row of one call, or of one tool, are a '
+  'warning; none of the recorded runs that reached their goal has so many.';
+comment on column agentdb.policy.silent_loop_failures_critical is
+  'Rule silent_loop: how many are critical.';
+comment on column agentdb.policy.silent_loop_results is
+  'Rule silent_loop: for how many different arguments one and the same long result is a '
+  'warning, such as a page that says you are a robot.';
+comment on column agentdb.policy.silent_loop_result_size is
+  'Rule silent_loop: from how many characters on an equal result is no coincidence; '
+  'every insert may well say ok.';
+comment on column agentdb.policy.silent_loop_cosmetic is
+  'Rule silent_loop: how many calls whose arguments differ in numbers and ids only, '
+  'with one result, are a warning; many, for a batch by number looks the same: '
+  'tool.effect says that it is none.';
+comment on column agentdb.policy.silent_loop_laps is
+  'Rule silent_loop: how many laps of a cycle of 2 to 6 calls with the same results '
+  'are a warning.';
+comment on column agentdb.policy.silent_loop_diversity_calls is
+  'Rule silent_loop: from how many calls on little diversity is critical.';
+comment on column agentdb.policy.silent_loop_diversity is
+  'Rule silent_loop: which share of different calls and results is little.';
+comment on column agentdb.policy.silent_loop_model_calls is
+  'Rule silent_loop: how many model calls without a tool call or evidence are a '
+  'warning; the longest recorded stretch of a good run has fewer.';
 comment on column agentdb.policy.repeated_tool_call_count is
-  'Rule repeated_tool_call: how many calls of one tool a run may make in the window.';
+  'Rule repeated_tool_call: how many calls of one tool a run may make in the window '
+  '(the playbook''s 5); NULL is off, since 8 % of good runs make more.';
 comment on column agentdb.policy.repeated_tool_call_window is
   'Rule repeated_tool_call: the window.';
 comment on column agentdb.policy.tool_errors_count is
-  'Rule tool_errors: from how many failed calls of a tool in the window on.';
+  'Rule tool_errors: from how many failed calls of a tool in the window on; fewer say '
+  'nothing about a rate.';
 comment on column agentdb.policy.tool_errors_share is
   'Rule tool_errors: from which share of failed calls on, 0 to 1.';
+comment on column agentdb.policy.tool_errors_sigma is
+  'Rule tool_errors: how many standard deviations above the tool''s own normal; NULL '
+  'does not compare; 3 is one false page in 700 windows.';
 comment on column agentdb.policy.tool_errors_window is
   'Rule tool_errors: the window.';
+comment on column agentdb.policy.tool_errors_baseline is
+  'Rule tool_errors: how far back normal looks.';
 comment on column agentdb.policy.conversation_budget_tokens is
   'Tokens a conversation may use over all its runs; reserve_tokens keeps to it.';
 comment on column agentdb.policy.conversation_budget_cost is
@@ -823,6 +1235,13 @@ comment on column agentdb.policy.reservation_ttl is
   'How long a reservation that is never settled is kept from others.';
 comment on column agentdb.policy.context_jump_factor is
   'Rule context_jump: how many times the prompt before it a prompt may be.';
+comment on column agentdb.policy.context_jump_tokens is
+  'Rule context_jump: by how many tokens a prompt may exceed the one before it; NULL '
+  'is any number; in the recorded runs a large file read whole adds 7,000, all else '
+  'less than 4,000.';
+comment on column agentdb.policy.context_jump_growth is
+  'Rule context_jump: how many times the prompt before it such a prompt must be, since '
+  'long contexts grow in large steps.';
 comment on column agentdb.policy.context_jump_floor is
   'Rule context_jump: prompts below this many tokens are never a jump.';
 comment on column agentdb.policy.context_jump_window is
@@ -843,6 +1262,12 @@ comment on column agentdb.policy.blast_radius_rows is
   'Rule blast_radius: how many audited rows one statement of an agent may change.';
 comment on column agentdb.policy.blast_radius_window is
   'Rule blast_radius: how far back it looks.';
+comment on column agentdb.policy.tool_diff_window is
+  'Rules unbacked_tool_call and unannounced_write: how far back they look.';
+comment on column agentdb.policy.unknown_tool_critical is
+  'Rule unknown_tool: from how many made up calls on it is critical; one may be a slip.';
+comment on column agentdb.policy.unknown_tool_window is
+  'Rule unknown_tool: how far back it looks.';
 comment on column agentdb.policy.max_claims is
   'How many claims a run may make.';
 comment on column agentdb.policy.verify_within is
@@ -866,6 +1291,16 @@ comment on column agentdb.policy.lock_contention_window is
   'Rule lock_contention: the window.';
 comment on column agentdb.policy.schedule_blocked_count is
   'Rule schedule_blocked: from how many runs in a row on that were denied a lock.';
+comment on column agentdb.policy.max_pending_changes is
+  'How many changes an agent may have open, pending or approved at once.';
+comment on column agentdb.policy.max_change_rows is
+  'How many rows a change of an agent may have.';
+comment on column agentdb.policy.change_waiting_after is
+  'Rule change_waiting: how long a change may wait for its decision.';
+comment on column agentdb.policy.change_expiring_before is
+  'Rule change_expiring: how long before a change expires a person is told.';
+comment on column agentdb.policy.change_conflict_window is
+  'Rule change_conflict: how long a change that could not be applied is told.';
 comment on column agentdb.policy.max_hold is
   'How long a run may say that it waits on purpose.';
 comment on column agentdb.policy.max_transaction is
@@ -879,12 +1314,41 @@ comment on column agentdb.agent.os_user is
   'The operating system user that it runs as, where an operator has said so.';
 comment on table agentdb.agent_path is
   'Paths that agents need, for agentdb doctor to look at.';
+comment on column agentdb.tool.server is
+  'Where it runs, such as the name of an MCP server.';
+comment on column agentdb.tool.input_schema is
+  'JSON Schema of its arguments; calls that break it are faulty.';
+comment on column agentdb.tool.writes is
+  'What it does to tables: [{"table": …, "operation": …}]; without operation any.';
+comment on table agentdb.tool_alias is
+  'Former names of tools, still known.';
+comment on table agentdb.agent_tool is
+  'The tools that an agent has; an agent without any is not judged by it.';
+comment on table agentdb.tool_fault is
+  'What is wrong with single calls: made up, or with arguments that break the schema.';
+comment on table agentdb.tool_check_state is
+  'The transaction up to which arguments were compared with schemas.';
 comment on table agentdb.tool_diagnosis is
   'What was found when somebody looked into a failed tool call.';
 comment on table agentdb.agent_secret is
   'SHA-256 of the secret of each agent behind a shared role.';
 comment on table agentdb.run is
   'One tick or session of an agent; what it says of its outcome is a claim.';
+comment on table agentdb.schedule is
+  'When an agent is expected to start, by cron or by interval, and how patient to be; '
+  'the runner keeps due_at.';
+comment on column agentdb.schedule.cron is
+  'Five fields, read in time_zone.';
+comment on column agentdb.schedule.grace is
+  'How late a tick may be; NULL is policy.missed_tick_grace.';
+comment on column agentdb.schedule.no_progress_after is
+  'How long its runs may show no evidence of progress; NULL is the policy''s.';
+comment on column agentdb.schedule.due_at is
+  'The start that is waited for; it moves on when a run has met it.';
+comment on column agentdb.schedule.met_at is
+  'The start that met the one before.';
+comment on column agentdb.schedule.error is
+  'Why the runner cannot read cron or time_zone.';
 comment on table agentdb.run_token is
   'SHA-256 of the token that binds a transaction to a run.';
 comment on table agentdb.run_gate is
@@ -899,10 +1363,24 @@ comment on table agentdb.stop_log is
   'Who stopped, resumed or held what, and why; append-only, a partition a UTC day.';
 comment on table agentdb.progress_log is
   'Steps that agents say they reached; append-only, a partition a UTC day.';
+comment on table agentdb.tool is
+  'What is known of tools by name, so that rules judge their calls rightly.';
+comment on column agentdb.tool.effect is
+  'Whether each call with other arguments does something else, such as sending a mail.';
+comment on column agentdb.tool.poll is
+  'Whether asking again and again is its job.';
+comment on column agentdb.tool.longest is
+  'How long a call may take: until then a run that waits for it is not stuck.';
 comment on table agentdb.tool_call is
   'Tool calls that have an id: in flight until ended_at, and counted once by the id.';
 comment on table agentdb.tool_call_log is
   'Finished tool calls; append-only, a partition a UTC day.';
+comment on column agentdb.tool_call_log.call_signature is
+  'Hash of tool and arguments without request ids and counters.';
+comment on column agentdb.tool_call_log.shape_signature is
+  'Hash of tool and arguments without anything volatile and without numbers.';
+comment on column agentdb.tool_call_log.result_signature is
+  'Hash of what the call returned without what is volatile; NULL where nobody told.';
 comment on table agentdb.token_log is
   'Tokens of each model call; append-only, a partition a UTC day.';
 comment on table agentdb.claim is
@@ -925,6 +1403,59 @@ comment on table agentdb.audit_log is
 comment on column agentdb.audit_log.old_values is
   'Only the changed columns of an update; (old_values ->> column)::type gives back '
   'a value exactly.';
+comment on table agentdb.guarded_table is
+  'Tables that agents write only through approved changes, and how these are decided.';
+comment on column agentdb.guarded_table.view_name is
+  'The view in agentdb_stage that takes ordinary SQL.';
+comment on column agentdb.guarded_table.columns is
+  'The only columns that a change may set; NULL allows all, and inserts and deletes.';
+comment on column agentdb.guarded_table.context is
+  'Columns that reviewers see beside the key of a changed row.';
+comment on column agentdb.guarded_table.apply is
+  'When an approved change is applied: on the last approval, by the runner, or by hand.';
+comment on column agentdb.guarded_table.validators is
+  'Agents whose approval counts like a person''s.';
+comment on column agentdb.guarded_table.everybody is
+  'Whether the guard refuses direct writes of all sessions, not only of agents.';
+comment on column agentdb.guarded_table.auto_approve is
+  'Which changes need nobody: operations, columns, rows, and a condition, a function '
+  'of the DBA.';
+comment on column agentdb.guarded_table.layout is
+  'The columns and the key that its staging view was generated for.';
+comment on table agentdb.change is
+  'Changes that agents propose: staged, tried, decided by others, applied or not.';
+comment on column agentdb.change.automatic is
+  'Whether it is submitted when its transaction commits.';
+comment on column agentdb.change.undoes is
+  'What it takes back: {"run": …}, {"xid": …}, {"audit": …} or {"change": …}.';
+comment on column agentdb.change.xid is
+  'The transaction that staged its last row.';
+comment on column agentdb.change.effects is
+  'How many rows of each table it changed when it was tried, side effects included.';
+comment on column agentdb.change.builds_on is
+  'Changes that must have been applied before.';
+comment on column agentdb.change.approvals is
+  'How many approvals it needs.';
+comment on column agentdb.change.digest is
+  'SHA-256 of its content, which an approval repeats.';
+comment on column agentdb.change.audit_from is
+  'The number of the audit log before it was applied.';
+comment on column agentdb.change.audit_to is
+  'The number of the audit log after it was applied.';
+comment on column agentdb.change.problem is
+  'Why it could not be applied.';
+comment on table agentdb.change_table is
+  'The tables of each submitted change, as they were when it was tried.';
+comment on table agentdb.change_row is
+  'The rows of changes: what becomes of each, and what it is expected to be before.';
+comment on column agentdb.change_row.builds_on is
+  'The change of the same proposer, not yet applied, that this row continues.';
+comment on column agentdb.change_row.net_operation is
+  'What its proposer sees, where that is more than this change alone.';
+comment on table agentdb.change_decision is
+  'Who approved or rejected which content of a change.';
+comment on table agentdb.change_pass is
+  'Transactions that are applying a change: the guard lets them write.';
 comment on table agentdb.seal is
   'Chained hashes of what became visible in audit_log from one seal to the next, a '
   'row a UTC day.';
@@ -952,8 +1483,25 @@ comment on table agentdb.fenced_write is
   'Transactions that wrote a fenced table and have not committed yet.';
 comment on table agentdb.run_activity is
   'What the logs of a run add up to below roll_up_state.horizon.';
-comment on table agentdb.token_hour is
-  'Tokens of each agent a UTC hour, the history that averages are made of.';
+comment on column agentdb.run_activity.evidence_at is
+  'The last step that was new in the run, or audited write.';
+comment on column agentdb.run_activity.calls_since is
+  'Tool calls since then.';
+comment on column agentdb.run_activity.model_calls_since is
+  'Model calls since then and since the last tool call.';
+comment on table agentdb.run_step is
+  'Which steps a run has logged, so that a label repeated is no progress.';
+comment on table agentdb.tool_day is
+  'Calls and failures of each agent''s tools a UTC day: what is normal for them.';
+comment on table agentdb.token_half_hour is
+  'Tokens of each agent in half an hour, the history that normal is made of.';
+comment on table agentdb.token_normal is
+  'What is normal for each agent, refreshed every hour by a runner.';
+comment on column agentdb.token_normal.bound is
+  'Weighted tokens in half an hour beyond which its own busy half hours never came.';
+comment on column agentdb.token_normal.hours is
+  'A bit for each hour at which it was active: 0 to 23 on weekdays, 24 to 47 at '
+  'weekends, UTC.';
 comment on table agentdb.budget_override is
   'Budgets of single agents, in place of their policy''s; NULL is no limit.';
 comment on table agentdb.budget_gate is
@@ -961,15 +1509,17 @@ comment on table agentdb.budget_gate is
 comment on table agentdb.token_reservation is
   'Tokens set aside before a prompt: until settled, or until they expire.';
 comment on table agentdb.roll_up_state is
-  'The transaction below which run_activity and token_hour have counted everything.';
+  'The transaction below which the roll-ups have counted everything.';
 comment on table agentdb.alert_rule is
   'Rules: a view that has a row for each trouble, how often to ask it and how to '
   'alert.';
 comment on column agentdb.alert_rule.view_name is
   'schema.view with columns labels jsonb, value double precision, annotations jsonb.';
 comment on column agentdb.alert_rule.evidence_query is
-  'Statement that shows the rows behind an alert; :labels and :at stand for its '
-  'labels and moment.';
+  'Statement that shows the rows behind an alert; :labels, :at and :calls stand for '
+  'its labels, moment and the tool calls that it names.';
+comment on column agentdb.alert_rule.health is
+  'The word agent_health has for an agent with such an alert.';
 comment on column agentdb.alert_rule.action is
   'What happens when it fires besides telling people: notify (nothing), block (the '
   'agent is paused) or kill (the run, or the agent where no run is named).';
@@ -1061,23 +1611,42 @@ begin
     join pg_proc as p on p.oid = t.tgfoid
     join pg_class as c on c.oid = t.tgrelid
     where p.pronamespace = 'agentdb'::regnamespace
-      and c.relnamespace <> 'agentdb'::regnamespace
+      and c.relnamespace not in (
+        'agentdb'::regnamespace, 'agentdb_stage'::regnamespace)
       and t.tgparentid = 0
   loop
     execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.table_name);
   end loop;
   for v_grant in
-    select 'table' as kind, c.oid::regclass::text as name
+    select 'table' as kind, c.oid::regclass::text as name, a.grantee::regrole as grantee
     from pg_class as c cross join aclexplode(c.relacl) as a
-    where a.grantee = 'agentdb_capture'::regrole
-      and c.relnamespace <> 'agentdb'::regnamespace
+    where a.grantee in ('agentdb_capture'::regrole, 'agentdb_applier'::regrole,
+        'agentdb_owner'::regrole)
+      and c.relkind in ('r', 'p')
+      and c.relnamespace not in (
+        'agentdb'::regnamespace, 'agentdb_stage'::regnamespace)
     union
-    select 'schema', n.oid::regnamespace::text
+    select 'sequence', c.oid::regclass::text, a.grantee::regrole
+    from pg_class as c cross join aclexplode(c.relacl) as a
+    where a.grantee in ('agentdb_applier'::regrole, 'agentdb_agent'::regrole)
+      and c.relkind = 'S'
+      and c.relnamespace not in (
+        'agentdb'::regnamespace, 'agentdb_stage'::regnamespace)
+    union
+    select 'function', p.oid::regprocedure::text, a.grantee::regrole
+    from pg_proc as p cross join aclexplode(p.proacl) as a
+    where a.grantee = 'agentdb_owner'::regrole
+      and p.pronamespace not in (
+        'agentdb'::regnamespace, 'agentdb_stage'::regnamespace)
+    union
+    select 'schema', n.oid::regnamespace::text, a.grantee::regrole
     from pg_namespace as n cross join aclexplode(n.nspacl) as a
-    where a.grantee = 'agentdb_capture'::regrole and n.nspname <> 'agentdb'
+    where a.grantee in ('agentdb_capture'::regrole, 'agentdb_applier'::regrole,
+        'agentdb_owner'::regrole)
+      and n.nspname not in ('agentdb', 'agentdb_stage')
   loop
-    execute format(
-      'revoke all on %s %s from agentdb_capture', v_grant.kind, v_grant.name);
+    execute format('revoke all on %s %s from %s',
+      v_grant.kind, v_grant.name, v_grant.grantee);
   end loop;
 end;
 $$;
@@ -1087,11 +1656,24 @@ set local role agentdb_owner;
 do $$
 declare
   v_function regprocedure;
+  v_view regclass;
 begin
   for v_function in
     select p.oid from agentdb.audit_target as t
     join pg_proc as p on p.proname = '_capture_' || t.audit_target_id
     where p.pronamespace = 'agentdb'::regnamespace
+  loop
+    execute format('drop function %s', v_function);
+  end loop;
+  for v_view in
+    select c.oid from pg_class as c
+    where c.relnamespace = 'agentdb_stage'::regnamespace and c.relkind = 'v'
+  loop
+    execute format('drop view %s', v_view);
+  end loop;
+  for v_function in
+    select p.oid from pg_proc as p
+    where p.pronamespace = 'agentdb'::regnamespace and p.proname ~ '^_propose_[0-9]+$'
   loop
     execute format('drop function %s', v_function);
   end loop;
@@ -1110,13 +1692,22 @@ drop table agentdb.roll_up_state;
 drop table agentdb.token_reservation;
 drop table agentdb.budget_gate;
 drop table agentdb.budget_override;
-drop table agentdb.token_hour;
+drop table agentdb.token_normal;
+drop table agentdb.token_half_hour;
+drop table agentdb.tool_day;
+drop table agentdb.run_step;
 drop table agentdb.run_activity;
 drop table agentdb.fenced_write;
 drop table agentdb.lock_waiter;
 drop table agentdb.lock_denial;
 drop table agentdb.lock_log;
 drop table agentdb.lock;
+drop table agentdb.change_pass;
+drop table agentdb.change_decision;
+drop table agentdb.change_row;
+drop table agentdb.change_table;
+drop table agentdb.change;
+drop table agentdb.guarded_table;
 drop table agentdb.seal;
 drop table agentdb.audit_log;
 drop sequence agentdb.audit_statement_seq;
@@ -1126,8 +1717,13 @@ drop table agentdb.verdict;
 drop table agentdb.claim;
 drop table agentdb.token_log;
 drop table agentdb.tool_diagnosis;
+drop table agentdb.tool_check_state;
+drop table agentdb.tool_fault;
 drop table agentdb.tool_call_log;
 drop table agentdb.tool_call;
+drop table agentdb.agent_tool;
+drop table agentdb.tool_alias;
+drop table agentdb.tool;
 drop table agentdb.progress_log;
 drop table agentdb.stop_log;
 drop sequence agentdb.stop_former_seq;
@@ -1137,6 +1733,7 @@ drop table agentdb.run_stop;
 drop table agentdb.agent_gate;
 drop table agentdb.run_gate;
 drop table agentdb.run_token;
+drop table agentdb.schedule;
 drop table agentdb.run;
 drop table agentdb.agent_secret;
 drop table agentdb.agent_path;

@@ -1,0 +1,262 @@
+"""Commands about changes: what waits, what it would do, deciding, taking back."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+import click
+
+from agentdb import operation
+
+from .options import dsn, number_of_run, reports_errors
+from .output import Row, Section, connect, how, query, rows, show, shown
+from .read import limit
+
+CHANGES = """
+select change_id as change, state, coalesce(agent_name, proposed_by) as who,
+  run_id as run, tables, row_count as rows, approvals_missing as missing,
+  expires_at as expires, reason
+from agentdb.change_summary
+where {every} or state in ('open', 'pending', 'approved')
+order by change_id desc
+limit {limit}
+"""
+CHANGE = "select * from agentdb.show_change({change})"
+ROWS = "select * from agentdb.show_change_rows({change}, {limit})"
+COLOURS = {"insert": "green", "delete": "red", "update": "yellow"}
+# Longer values are cut: what matters of them is where they differ.
+WIDTH = 100
+
+number = click.argument("number", metavar="ID", type=click.IntRange(1))
+
+
+@click.command()
+@dsn
+@how
+@click.option("--all", "every", is_flag=True, help="Also those that are decided.")
+@limit
+@reports_errors
+def changes(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> None:
+    """List the changes that wait for somebody, the newest first."""
+    text = query(CHANGES, every=every, limit=limit)
+    section = Section("changes", text, empty="none is waiting", below="reason")
+    show(dsn, [section], as_json=as_json, as_sql=as_sql)
+
+
+@click.group()
+def change() -> None:
+    """Look at one change."""
+
+
+@change.command("show")
+@dsn
+@how
+@number
+@limit
+@reports_errors
+def show_command(
+    dsn: str, as_json: bool, as_sql: bool, number: int, limit: int
+) -> None:
+    """Show change ID as a diff: what differs, under the key and its context."""
+    head = Section("change", query(CHANGE, change=number), card=True)
+    body = Section("rows", query(ROWS, change=number, limit=limit))
+    if as_json or as_sql:
+        show(dsn, [head, body], as_json=as_json, as_sql=as_sql)
+        return
+    with connect(dsn) as connection:
+        (found,) = rows(connection, head)
+        print_head(found)
+        body = Section("rows", query(operation.CHANGE_ROWS, change=number, limit=limit))
+        print_rows(rows(connection, body), found["row_count"])
+    print_tail(found)
+
+
+@click.command()
+@dsn
+@number
+@click.option("--comment", help="Kept with the approval.")
+@click.option("--digest", help="Of what you saw; without it you are shown and asked.")
+@reports_errors
+def approve(dsn: str, number: int, comment: str | None, digest: str | None) -> None:
+    """Approve change ID, and apply it where that was the last approval.
+
+    Exits 1 where it could not be applied.
+    """
+    if digest is None:
+        digest = _seen(dsn, number)
+    ended = operation.approve_change(dsn, number, digest=digest, comment=comment)
+    _tell(number, ended)
+
+
+@click.command()
+@dsn
+@number
+@click.option("--reason", required=True, help="Why; the agent is told.")
+@reports_errors
+def reject(dsn: str, number: int, reason: str) -> None:
+    """Reject change ID."""
+    _tell(number, operation.reject_change(dsn, number, reason=reason))
+
+
+@click.command()
+@dsn
+@click.argument("what", metavar="RUN")
+@click.option("--row", is_flag=True, help="RUN is the number of an audited write.")
+@click.option("--xid", is_flag=True, help="RUN is a transaction.")
+@click.option("--change", "of_change", is_flag=True, help="RUN is an applied change.")
+@click.option(
+    "--on-conflict",
+    type=click.Choice(["refuse", "skip", "override"]),
+    default="refuse",
+    show_default=True,
+    help="What becomes of rows that others have changed since.",
+)
+@click.option("--reason", help="Kept with the change.")
+@click.option("--dry-run", is_flag=True, help="Show the diff and leave no trace.")
+@click.option("--apply", is_flag=True, help="Apply it, where no table is guarded.")
+@reports_errors
+def undo(
+    dsn: str,
+    what: str,
+    row: bool,
+    xid: bool,
+    of_change: bool,
+    on_conflict: str,
+    reason: str | None,
+    dry_run: bool,
+    apply: bool,
+) -> None:
+    """Take back what RUN wrote: makes a change that is approved like any other.
+
+    Exits 1 on conflicts, which are named.
+    """
+    if row + xid + of_change > 1 or (dry_run and apply):
+        raise click.UsageError("these options exclude each other")
+    kind = "row" if row else "transaction" if xid else "change" if of_change else "run"
+    key = number_of_run(what)
+    if key is None:
+        raise click.UsageError(f"{what} is no number")
+    done = operation.undo(
+        dsn, kind, key, on_conflict=on_conflict, reason=reason, keep=not dry_run,
+        apply=apply,
+    )  # fmt: skip
+    print_rows(done.rows, done.row_count)
+    for conflict in done.conflicts:
+        click.secho(f"conflict: {shown(describe(conflict))}", fg="red")
+    _tell(done.change, {"state": done.state}, made=not dry_run)
+
+
+def print_head(found: Row) -> None:
+    """Print who proposes what and why."""
+    who = shown(found["agent_name"] or found["proposed_by"])
+    run = f", run {found['run_id']}" if found["run_id"] else ""
+    state = shown(found["state"])
+    click.secho(f"change {found['change_id']} by {who}{run}: {state}", bold=True)
+    click.echo(f"  why      {shown(found['reason'])}")
+    if found["effects"]:
+        effects = ", ".join(f"{key} {n}" for key, n in sorted(found["effects"].items()))
+        click.echo(f"  effects  {shown(effects)}")
+    if found["builds_on"]:
+        click.echo(f"  after    changes {', '.join(map(str, found['builds_on']))}")
+    if found["decisions"]:
+        click.echo(f"  decided  {shown(found['decisions'])}")
+    if found["state"] in ("pending", "approved"):
+        click.echo(f"  until    {shown(found['expires_at'])}")
+    if found["problem"]:
+        click.secho(f"  problem  {shown(found['problem'].get('message'))}", fg="red")
+
+
+def print_rows(found: list[Row], total: int | None) -> None:
+    """Print rows as a diff: the key, its context, and of an update what differs."""
+    for row in found:
+        place = ", ".join(f"{k} {_text(v)}" for k, v in row["row_key"].items())
+        context = ", ".join(
+            f"{k} {_text(v)}" for k, v in (row["context"] or {}).items()
+        )
+        click.secho(
+            f"{row['operation']} {shown(row['table_name'])} {place}"
+            + (f"  ({context})" if context else ""),
+            fg=COLOURS.get(row["operation"]),
+            bold=True,
+        )
+        _print_values(row)
+    if total and total > len(found):
+        click.echo(f"… and {total - len(found):,} rows more; see --limit")
+
+
+def _print_values(row: Row) -> None:
+    old, new = row["old_values"] or {}, row["new_values"] or {}
+    names = [n for n in (new or old) if n not in row["row_key"]]
+    if row["operation"] != "update":
+        names = [n for n in names if (new or old)[n] is not None]
+    width = max(map(len, names), default=0)
+    for name in sorted(names):
+        if row["operation"] == "update":
+            text = f"{_text(old.get(name))}  →  {_text(new[name])}"
+        else:
+            text = _text((new or old)[name])
+        click.echo(f"  {shown(name):<{width}}  {text}")
+
+
+def _text(value: object) -> str:
+    """Return a value on one line, as the table has it."""
+    if value is None:
+        return "NULL"
+    text = str(value) if isinstance(value, int | float) else shown(value)
+    text = text.replace("\n", "⏎")
+    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+
+
+def print_tail(found: Row) -> None:
+    """Print what to type next."""
+    if found["state"] == "pending":
+        number, digest = found["change_id"], found["digest"]
+        click.echo(f"\nnext: agentdb approve {number} --digest {digest}")
+        click.echo(f"next: agentdb reject {number} --reason …")
+
+
+def _seen(dsn: str, number: int) -> str:
+    """Show a change, ask, and return the digest of what was shown."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(
+            f"nobody can answer here: add --digest, from agentdb change show {number}"
+        )
+    with connect(dsn) as connection:
+        (found,) = rows(connection, Section("", query(CHANGE, change=number)))
+        print_head(found)
+        body = query(operation.CHANGE_ROWS, change=number, limit=1000)
+        print_rows(rows(connection, Section("", body)), found["row_count"])
+    click.confirm("Approve it?", abort=True)
+    return str(found["digest"])
+
+
+def _tell(number: int | None, ended: dict[str, Any], *, made: bool = True) -> None:
+    """Say what became of a change; fail where it is a conflict."""
+    state = ended["state"]
+    name = f"change {number}" if made and number else "the undo"
+    missing = ended.get("approvals_missing")
+    more = f", {missing} approvals missing" if state == "pending" and missing else ""
+    click.echo(f"{name}: {state}{more}")
+    if problem := ended.get("problem"):
+        click.secho(shown(problem.get("message")), fg="red")
+        for conflict in problem.get("conflicts") or []:
+            click.secho(f"conflict: {shown(describe(conflict))}", fg="red")
+    if state in ("conflict", "expired"):
+        raise SystemExit(1)
+
+
+def describe(conflict: dict[str, Any]) -> str:
+    """Return a conflict as a person reads it."""
+    if "table" not in conflict:
+        return str(conflict.get("message") or conflict.get("conflict"))
+    by = conflict.get("by") or {}
+    who = by.get("agent") or by.get("role") or "somebody"
+    run = f" in run {by['run']}" if by.get("run") else ""
+    columns = "".join(
+        f"; {name} was expected to be {_text(each['expected'])} and is "
+        f"{_text(each['current'])}"
+        for name, each in (conflict.get("columns") or {}).items()
+    )
+    key = ", ".join(f"{k} {_text(v)}" for k, v in conflict["key"].items())
+    return f"{conflict['table']} {key} {conflict['conflict']} by {who}{run}{columns}"

@@ -1,0 +1,232 @@
+-- Submitting: a change is tried for real in a subtransaction and rolled back, so that
+-- constraints, triggers and cascades speak up before a person is asked.
+
+create or replace function agentdb._change_digest (change bigint)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select encode(sha256(
+      convert_to(concat_ws('|', c.change_id, c.kind, c.proposed_by, c.reason,
+        (
+          select string_agg(concat_ws(' ', t.audit_target_id, t.table_oid,
+            t.table_name, t.layout), ',' order by t.audit_target_id)
+          from agentdb.change_table as t where t.change_id = c.change_id
+        )), 'UTF8')
+      -- In pieces, for a text ends at 1 GB.
+      || coalesce((
+        select string_agg(p.piece, '' order by p.place)
+        from (
+          select r.place / 1000 as place,
+            sha256(convert_to(string_agg(
+              concat(r.audit_target_id, r.operation, r.row_key::text, '|',
+                coalesce(r.new_values::text, '~'), '|',
+                coalesce(r.expected::text, '~')),
+              E'\n' order by r.place), 'UTF8')) as piece
+          from agentdb.change_row as r
+          where r.change_id = c.change_id
+          group by 1
+        ) as p
+      ), '')
+    ), 'hex')
+  from agentdb.change as c
+  where c.change_id = _change_digest.change;
+$$;
+
+comment on function agentdb._change_digest (bigint) is
+  'SHA-256 of everything that a change would do, and why.';
+
+
+create or replace function agentdb._change_fault (change bigint)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(f.fault, '; ')
+  from agentdb.change_table as t
+  left join pg_class as c on c.oid = t.table_oid
+  left join agentdb.audit_target as a on a.audit_target_id = t.audit_target_id
+  cross join lateral (
+    select case
+      when c.oid is null then format('%s is gone', t.table_name)
+      when agentdb._table_name(t.table_oid) <> t.table_name then
+        format('what was %s is called %s now', t.table_name,
+          agentdb._table_name(t.table_oid))
+      when a.unaudited_at is not null then format('%s is not audited', t.table_name)
+      when agentdb._layout_now(t.table_oid) <> t.layout then
+        format('%s was altered since', t.table_name)
+      else 'an agent controls a part of ' || t.table_name || ': '
+        || agentdb._hostile_part(t.table_oid)
+    end as fault
+  ) as f
+  where t.change_id = change;
+$$;
+
+comment on function agentdb._change_fault (bigint) is
+  'What has become of the tables of a change that keeps it from being applied; NULL '
+  'where all is as it was.';
+
+
+create or replace function agentdb._raise_again (
+  state text,
+  message text,
+  detail text,
+  hint text,
+  constraint_name text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using
+    errcode = state,
+    message = message,
+    detail = detail,
+    hint = hint,
+    constraint = constraint_name;
+end;
+$$;
+
+comment on function agentdb._raise_again (text, text, text, text, text) is
+  'Raises an error that was caught.';
+
+
+-- What a row continues, and what that continues, the oldest first.
+create or replace function agentdb._basis (change bigint)
+  returns bigint[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with recursive basis (change_id) as (
+    select r.builds_on
+    from agentdb.change_row as r
+    where r.change_id = _basis.change and r.builds_on is not null
+    union
+    select unnest(c.builds_on)
+    from basis as b
+    join agentdb.change as c on c.change_id = b.change_id
+  )
+  select coalesce(array_agg(b.change_id order by b.change_id), '{}')
+  from basis as b
+  join agentdb.change as c on c.change_id = b.change_id
+  where c.state in ('pending', 'approved');
+$$;
+
+comment on function agentdb._basis (bigint) is
+  'The undecided changes that a change builds on, the oldest first.';
+
+
+create or replace function agentdb._note_tables (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fault text;
+begin
+  insert into agentdb.change_table (
+    change_id, audit_target_id, table_oid, table_name, layout
+  )
+  select change, t.audit_target_id, t.table_oid, t.table_name,
+    agentdb._layout_now(t.table_oid)
+  from agentdb.audit_target as t
+  where t.audit_target_id in (
+    select r.audit_target_id from agentdb.change_row as r where r.change_id = change);
+  v_fault := agentdb._change_fault(change);
+  if v_fault is not null then
+    raise exception 'change % cannot be tried: %', change, v_fault
+      using errcode = 'ZA051',
+            hint = 'Tell an operator: the table has to be put right and guarded again.';
+  end if;
+end;
+$$;
+
+comment on function agentdb._note_tables (bigint) is
+  'Writes down what the tables of a change are now; raises ZA051.';
+
+
+create or replace function agentdb._refuse_change (change bigint, problem jsonb)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_conflicts jsonb;
+begin
+  if problem ->> 'sqlstate' <> 'ZA052' then
+    perform agentdb._raise_again(problem ->> 'sqlstate',
+      'the change would fail: ' || (problem ->> 'message'), problem ->> 'detail',
+      'Nothing was staged by this transaction; put it right and stage it again.',
+      problem ->> 'constraint');
+  end if;
+  v_conflicts := agentdb._conflicts(change, 5, true);
+  raise exception 'the change does not fit the rows as they are now'
+    using errcode = 'ZA052',
+          detail = coalesce(agentdb._conflict_text(v_conflicts),
+            'Row security or a trigger keeps the database from writing some rows.'),
+          hint = 'Somebody else changed them meanwhile: read them again, decide anew, '
+            'and stage what is still right.';
+end;
+$$;
+
+comment on function agentdb._refuse_change (bigint, jsonb) is
+  'Raises why a change cannot be staged.';
+
+
+-- Automatic approval asks for every row; an effect beyond the rows needs a person.
+create or replace function agentdb._is_harmless (change bigint)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table record;
+  v_met boolean;
+begin
+  if (
+    select sum(e.value::bigint) is distinct from c.row_count
+    from agentdb.change as c
+    cross join lateral jsonb_each_text(c.effects) as e
+    where c.change_id = change
+    group by c.row_count
+  ) then
+    return false;
+  end if;
+  for v_table in
+    select t.audit_target_id, g.auto_approve as rule
+    from agentdb.change_table as t
+    left join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+    where t.change_id = change
+  loop
+    select v_table.rule is not null
+        and count(*) <= coalesce((v_table.rule ->> 'rows')::bigint, 1)
+        and bool_and(coalesce(v_table.rule -> 'operations', '["update"]')
+          ? r.operation)
+        and bool_and(r.operation = 'delete' or not v_table.rule ? 'columns'
+          or r.new_values - array(
+            select jsonb_array_elements_text(v_table.rule -> 'columns')) = '{}')
+      into v_met
+    from agentdb.change_row as r
+    where r.change_id = change and r.audit_target_id = v_table.audit_target_id;
+    if v_met and v_table.rule ? 'condition' then
+      execute format('select bool_and(coalesce(%s(r.expected, r.new_values), false)) '
+          'from agentdb.change_row as r '
+          'where r.change_id = $1 and r.audit_target_id = $2',
+          v_table.rule ->> 'condition')
+        into v_met using change, v_table.audit_target_id;
+    end if;
+    if v_met is not true then
+      return false;
+    end if;
+  end loop;
+  return true;
+end;
+$$;
+
+comment on function agentdb._is_harmless (bigint) is
+  'Whether the rules of all tables of a change approve it without anybody.';

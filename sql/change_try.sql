@@ -1,0 +1,102 @@
+-- Trying and applying are one: the difference is whether it stays.
+
+-- With keep it stays, else it is rolled back.  What another attempt may heal is raised
+-- and changes nothing.
+create or replace function agentdb._attempt (
+  change bigint,
+  basis bigint[],
+  as_applier boolean,
+  keep boolean,
+  allowed jsonb,
+  out effects jsonb,
+  out problem jsonb
+)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_former bigint;
+  v_state text;
+  v_message text;
+  v_detail text;
+  v_constraint text;
+begin
+  begin
+    if as_applier then
+      insert into agentdb.change_pass (change_id) values (change)
+      on conflict on constraint change_pass_pkey do nothing;
+      foreach v_former in array basis loop
+        perform agentdb._perform_as_applier(v_former);
+      end loop;
+      effects := agentdb._perform_as_applier(change);
+      delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
+    else
+      effects := agentdb._perform(change);
+    end if;
+    if keep and exists (
+      select from jsonb_each_text(effects) as e
+      where e.value::bigint > coalesce((allowed ->> e.key)::bigint, 0)
+    ) then
+      raise exception 'it would now write more than was reviewed: %', effects
+        using errcode = 'ZA052';
+    elsif not keep then
+      raise exception using errcode = 'ZZ999', message = 'tried';
+    end if;
+  exception
+    when sqlstate 'ZZ999' then
+      null;
+    when lock_not_available or deadlock_detected or serialization_failure
+      or sqlstate 'ZA040' or sqlstate 'ZA041' then
+      raise;
+    when others then
+      get stacked diagnostics
+        v_state = returned_sqlstate,
+        v_message = message_text,
+        v_detail = pg_exception_detail,
+        v_constraint = constraint_name;
+      problem := jsonb_build_object('sqlstate', v_state, 'message', v_message,
+        'detail', v_detail, 'constraint', v_constraint);
+  end;
+end;
+$$;
+
+comment on function agentdb._attempt (bigint, bigint[], boolean, boolean, jsonb) is
+  'Applies a change, after those it builds on, and keeps it or rolls back: what it '
+  'wrote, or why it would fail.';
+
+
+create or replace function agentdb._try_as_applier (change bigint)
+  returns table (effects jsonb, problem jsonb)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query
+    select a.effects, a.problem
+    from agentdb._attempt(change, '{}', true, false, null) as a;
+end;
+$$;
+
+comment on function agentdb._try_as_applier (bigint) is
+  'Tries a change on guarded tables.';
+
+
+create or replace function agentdb._try (change bigint, as_applier boolean)
+  returns table (effects jsonb, problem jsonb)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if as_applier then
+    return query select * from agentdb._try_as_applier(change);
+  else
+    return query
+      select a.effects, a.problem
+      from agentdb._attempt(change, '{}', false, false, null) as a;
+  end if;
+end;
+$$;
+
+comment on function agentdb._try (bigint, boolean) is
+  'Tries a change and rolls back, as agentdb_applier or with the rights of the caller.';

@@ -1,0 +1,170 @@
+-- Evidence: what cannot be had by saying the same again.  A step that is new in its run
+-- and an audited write are evidence of progress; a heartbeat is not.
+
+create or replace function agentdb._step_signature (step text)
+  returns bigint
+  language sql
+  immutable
+  parallel safe
+  return agentdb._signature(step, agentdb._volatile());
+
+comment on function agentdb._step_signature (text) is
+  'The same for steps that say the same, whatever the attempt or the time in them.';
+
+
+create or replace function agentdb._roll_up_evidence (low xid8, high xid8)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with step as (
+    select
+      l.run_id, agentdb._step_signature(l.step) as step_signature,
+      min(l.recorded_at) as at
+    from agentdb.progress_log as l
+    where l.xid >= low and l.xid < high
+    group by 1, 2
+  ),
+  added as (
+    insert into agentdb.run_step as s (run_id, step_signature)
+    select p.run_id, p.step_signature from step as p
+    on conflict on constraint run_step_pkey do nothing
+    returning s.run_id, s.step_signature
+  ),
+  evidence as (
+    select p.run_id, p.at
+    from added as n
+    join step as p on p.run_id = n.run_id and p.step_signature = n.step_signature
+    union all
+    select l.run_id, l.recorded_at
+    from agentdb.audit_log as l
+    join agentdb.run as r on r.run_id = l.run_id
+    where l.xid >= low and l.xid < high
+  )
+  insert into agentdb.run_activity as a (run_id, evidence_at)
+  select e.run_id, max(e.at)
+  from evidence as e
+  group by e.run_id
+  on conflict (run_id) do update
+  set evidence_at = excluded.evidence_at,
+      calls_since = 0,
+      model_calls_since = 0
+  where a.evidence_at is null or a.evidence_at < excluded.evidence_at;
+$$;
+
+comment on function agentdb._roll_up_evidence (xid8, xid8) is
+  'Moves run_activity.evidence_at to the last evidence of a range of transactions.';
+
+
+-- What the roll-up has not counted yet.
+create or replace function agentdb._evidence_tail (as_of timestamptz)
+  returns table (run_id bigint, at timestamptz)
+  language sql
+  stable
+begin atomic
+  select l.run_id, min(l.recorded_at)
+  from agentdb.progress_log as l
+  where l.xid >= agentdb._horizon()
+    and l.recorded_at <= as_of
+    and not exists (
+      select from agentdb.run_step as s
+      where s.run_id = l.run_id
+        and s.step_signature = agentdb._step_signature(l.step)
+    )
+  group by l.run_id, agentdb._step_signature(l.step)
+  union all
+  select l.run_id, max(l.recorded_at)
+  from agentdb.audit_log as l
+  where l.xid >= agentdb._horizon()
+    and l.recorded_at <= as_of
+    and l.run_id is not null
+  group by l.run_id;
+end;
+
+comment on function agentdb._evidence_tail (timestamptz) is
+  'Evidence above the horizon of the roll-up, up to a moment.';
+
+
+create or replace function agentdb._evidence_in_logs (
+  run bigint,
+  since timestamptz,
+  as_of timestamptz
+)
+  returns timestamptz
+  language sql
+  stable
+  return greatest(
+    (
+      select max(f.at)
+      from (
+        select min(p.recorded_at) as at
+        from agentdb.progress_log as p
+        where p.run_id = run
+          and p.recorded_at between since and as_of
+        group by agentdb._step_signature(p.step)
+      ) as f
+    ),
+    (
+      select max(l.recorded_at)
+      from agentdb.audit_log as l
+      where l.run_id = run
+        and l.recorded_at between since and as_of
+    )
+  );
+
+comment on function agentdb._evidence_in_logs (bigint, timestamptz, timestamptz) is
+  'The last evidence of a run before a moment of the past, from the logs themselves.';
+
+
+create or replace function agentdb._is_paused (run bigint, as_of timestamptz)
+  returns boolean
+  language sql
+  stable
+  return exists (
+    select from agentdb.run_stop as s
+    where s.run_id = run
+      and s.stopped_at <= as_of
+  );
+
+comment on function agentdb._is_paused (bigint, timestamptz) is
+  'Tells whether a run had been stopped by a moment.';
+
+
+-- A run that waits on purpose or is paused need not get anywhere, and what it did
+-- before a hold is no part of a loop after it.
+create or replace function agentdb._working_run (as_of timestamptz)
+  returns table (run_id bigint, agent_id bigint, since timestamptz)
+  language sql
+  stable
+begin atomic
+  select
+    r.run_id, r.agent_id,
+    greatest(r.started_at, r.held_until_at, t.at, case
+      when a.evidence_at > as_of
+        then agentdb._evidence_in_logs(r.run_id, r.started_at, as_of)
+      else a.evidence_at
+    end)
+  from (
+    select o.run_id, o.agent_id, o.started_at, o.held_until_at
+    from agentdb.run as o
+    where o.ended_at is null
+    union all
+    select o.run_id, o.agent_id, o.started_at, o.held_until_at
+    from agentdb.run as o
+    where o.ended_at > as_of
+  ) as r
+  left join agentdb.run_activity as a on a.run_id = r.run_id
+  left join (
+    select e.run_id, max(e.at) as at
+    from agentdb._evidence_tail(as_of) as e
+    group by e.run_id
+  ) as t on t.run_id = r.run_id
+  where r.started_at <= as_of
+    and (r.held_until_at is null or r.held_until_at < as_of)
+    and not agentdb._is_paused(r.run_id, as_of);
+end;
+
+comment on function agentdb._working_run (timestamptz) is
+  'The runs that ought to get somewhere at a moment, and since when nothing shows that '
+  'they did.';

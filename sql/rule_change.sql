@@ -1,0 +1,137 @@
+-- Rules about changes: one that nobody decides, one that runs out, one that could not
+-- be applied.
+
+create or replace function agentdb._change_policy (change bigint)
+  returns agentdb.policy
+  language sql
+  stable
+  return (
+    select p
+    from agentdb.change as c
+    left join agentdb.agent as a on a.agent_id = c.agent_id
+    join agentdb.policy as p on p.policy_name = coalesce(a.policy_name, 'default')
+    where c.change_id = change
+  );
+
+comment on function agentdb._change_policy (bigint) is
+  'The thresholds for a change: of its agent''s policy, or of the default one.';
+
+
+create or replace function agentdb._change_labels (change bigint)
+  returns jsonb
+  language sql
+  stable
+  return (
+    select jsonb_strip_nulls(jsonb_build_object('change', c.change_id::text,
+      'agent', a.agent_name, 'run', c.run_id::text))
+    from agentdb.change as c
+    left join agentdb.agent as a on a.agent_id = c.agent_id
+    where c.change_id = change
+  );
+
+comment on function agentdb._change_labels (bigint) is
+  'What tells one change''s alert from another''s.';
+
+
+create or replace function agentdb.rule_change_waiting (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select agentdb._change_labels(c.change_id),
+    extract(epoch from as_of - c.submitted_at)::double precision,
+    jsonb_build_object(
+      'summary', format('change %s by %s of %s rows has waited for %s: %s',
+        c.change_id, c.proposed_by, c.row_count,
+        agentdb._span(as_of - c.submitted_at), left(c.reason, 200)),
+      'policy', p.policy_name,
+      'threshold', extract(epoch from p.change_waiting_after)
+    )
+  from agentdb.change as c
+  cross join lateral agentdb._change_policy(c.change_id) as p
+  where c.submitted_at < as_of - p.change_waiting_after
+    and c.expires_at > as_of
+    and (c.state in ('pending', 'approved') or c.closed_at > as_of);
+end;
+
+comment on function agentdb.rule_change_waiting (timestamptz) is
+  'Changes that are not decided, or approved and not applied, after '
+  'policy.change_waiting_after.';
+
+
+create or replace view agentdb.change_waiting as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_change_waiting(statement_timestamp()) as r;
+
+comment on view agentdb.change_waiting is
+  'Rule: changes that wait too long for somebody to decide.';
+
+
+create or replace function agentdb.rule_change_expiring (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select agentdb._change_labels(c.change_id),
+    extract(epoch from c.expires_at - as_of)::double precision,
+    jsonb_build_object(
+      'summary', format('change %s by %s expires in %s: %s', c.change_id,
+        c.proposed_by, agentdb._span(c.expires_at - as_of), left(c.reason, 200)),
+      'policy', p.policy_name,
+      'threshold', extract(epoch from p.change_expiring_before)
+    )
+  from agentdb.change as c
+  cross join lateral agentdb._change_policy(c.change_id) as p
+  where c.submitted_at <= as_of
+    and c.expires_at > as_of
+    -- What lives no longer than the warning is warned of at its half.
+    and c.expires_at - as_of < least(p.change_expiring_before,
+      (c.expires_at - c.submitted_at) / 2)
+    and (c.state in ('pending', 'approved') or c.closed_at > as_of);
+end;
+
+comment on function agentdb.rule_change_expiring (timestamptz) is
+  'Changes that end undecided within policy.change_expiring_before.';
+
+
+create or replace view agentdb.change_expiring as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_change_expiring(statement_timestamp()) as r;
+
+comment on view agentdb.change_expiring is
+  'Rule: changes that expire soon.';
+
+
+create or replace function agentdb.rule_change_conflict (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select agentdb._change_labels(c.change_id),
+    jsonb_array_length(coalesce(c.problem -> 'conflicts', '[]'))::double precision,
+    jsonb_build_object(
+      'summary', left(format(
+        'change %s by %s was approved and could not be applied: %s', c.change_id,
+        c.proposed_by,
+        coalesce(agentdb._conflict_text(c.problem -> 'conflicts'),
+          c.problem ->> 'message')), 500),
+      'policy', p.policy_name,
+      'threshold', 0
+    )
+  from agentdb.change as c
+  cross join lateral agentdb._change_policy(c.change_id) as p
+  where c.state = 'conflict'
+    and c.closed_at <= as_of
+    and c.closed_at > as_of - p.change_conflict_window;
+end;
+
+comment on function agentdb.rule_change_conflict (timestamptz) is
+  'Changes that ended in a conflict within policy.change_conflict_window.';
+
+
+create or replace view agentdb.change_conflict as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_change_conflict(statement_timestamp()) as r;
+
+comment on view agentdb.change_conflict is
+  'Rule: approved changes that did not fit their rows any more.';

@@ -1,0 +1,269 @@
+-- Silent loops: an agent that does the same again and gets nowhere.  Only the calls
+-- since the last evidence count, so that 2,400 inserts are no loop while their rows
+-- are audited, nor polling while its results change.
+
+create or replace function agentdb._call_since (as_of timestamptz)
+  returns table (
+    run_id bigint, policy_name text, tool_call_log_id bigint, place bigint, tool text,
+    recorded_at timestamptz, ok boolean, call bigint, shape bigint, result bigint,
+    known boolean, large boolean, poll boolean, effect boolean
+  )
+  language sql
+  stable
+begin atomic
+  with tail as (
+    select l.run_id, count(*) as calls
+    from agentdb.tool_call_log as l
+    where l.xid >= agentdb._horizon()
+    group by l.run_id
+  )
+  select
+    w.run_id, p.policy_name, l.tool_call_log_id, l.place, l.tool, l.recorded_at, l.ok,
+    l.call_signature, l.shape_signature,
+    coalesce(l.result_signature, l.result_size, -1), l.result_signature is not null,
+    l.ok and coalesce(l.result_size, 0) >= p.silent_loop_result_size,
+    coalesce(t.poll, false), coalesce(t.effect, false)
+  from agentdb._working_run(as_of) as w
+  join agentdb.agent as a on a.agent_id = w.agent_id
+  join agentdb.policy as p
+    on p.policy_name = a.policy_name
+    and p.silent_loop_window is not null
+  left join agentdb.run_activity as v on v.run_id = w.run_id
+  left join tail as n on n.run_id = w.run_id
+  cross join lateral (
+    select
+      c.tool_call_log_id, c.recorded_at, c.tool, c.ok, c.result_size, c.call_signature,
+      c.shape_signature, c.result_signature,
+      row_number() over (order by c.tool_call_log_id desc) as place
+    from agentdb.tool_call_log as c
+    where c.run_id = w.run_id
+      and c.recorded_at > greatest(w.since, as_of - p.silent_loop_window)
+      and c.recorded_at <= as_of
+    order by c.tool_call_log_id desc
+    limit p.silent_loop_calls
+  ) as l
+  left join agentdb.tool as t on t.tool_name = l.tool
+  -- Most runs have done too little since their last evidence to be looked at.
+  where coalesce(v.calls_since, 0) + coalesce(n.calls, 0)
+      >= least(p.silent_loop_same, p.silent_loop_failures)
+    or greatest(v.last_tool_call_at, v.evidence_at) > as_of;
+end;
+
+comment on function agentdb._call_since (timestamptz) is
+  'The calls of each working run since its last evidence, place 1 the latest, where '
+  'they are enough to be a loop.';
+
+
+-- Each pattern is a way of going round; one run may show several.
+create or replace function agentdb._loop_pattern (as_of timestamptz)
+  returns table (
+    run_id bigint, pattern text, count bigint, tool text, critical boolean,
+    threshold bigint, setting text, since timestamptz, calls bigint[]
+  )
+  language sql
+  stable
+begin atomic
+  with call as materialized (
+    select
+      c.*, min(c.place) filter (where c.ok) over (
+        partition by c.run_id, c.tool) as tool_ok,
+      min(c.place) filter (where c.ok) over (
+        partition by c.run_id, c.call) as call_ok
+    from agentdb._call_since(as_of) as c
+  ),
+  kind as materialized (
+    select
+      c.run_id, c.policy_name, c.call, c.result, c.ok, min(c.tool) as tool,
+      min(c.shape) as shape, count(*) as count, bool_and(c.known) as known,
+      bool_and(c.large) as large, bool_or(c.poll) as poll, bool_or(c.effect) as effect,
+      min(c.recorded_at) as since,
+      (array_agg(c.tool_call_log_id))[1:10] as calls,
+      count(*) over (partition by c.run_id) as kinds
+    from call as c
+    group by c.run_id, c.policy_name, c.call, c.result, c.ok
+  )
+  select
+    k.run_id, 'the same call with the same result', k.count, k.tool,
+    k.count >= case when k.poll
+      then p.silent_loop_poll_critical else p.silent_loop_same_critical end,
+    case when k.poll then p.silent_loop_poll else p.silent_loop_same end,
+    case when k.poll then 'silent_loop_poll' else 'silent_loop_same' end, k.since,
+    k.calls
+  from kind as k
+  join agentdb.policy as p on p.policy_name = k.policy_name
+  where k.count
+    >= case when k.poll then p.silent_loop_poll else p.silent_loop_same end
+  union all
+  select
+    c.run_id, 'the same call failing', count(*), min(c.tool),
+    count(*) >= p.silent_loop_failures_critical, p.silent_loop_failures,
+    'silent_loop_failures', min(c.recorded_at),
+    (array_agg(c.tool_call_log_id order by c.place))[1:10]
+  from call as c
+  join agentdb.policy as p on p.policy_name = c.policy_name
+  where not c.ok
+    and coalesce(c.place < c.call_ok, true)
+  group by c.run_id, c.call, p.policy_name
+  having count(*) >= p.silent_loop_failures
+  union all
+  select
+    c.run_id, 'a tool failing whatever the arguments', count(*), c.tool,
+    count(*) >= p.silent_loop_failures_critical, p.silent_loop_failures,
+    'silent_loop_failures', min(c.recorded_at),
+    (array_agg(c.tool_call_log_id order by c.place))[1:10]
+  from call as c
+  join agentdb.policy as p on p.policy_name = c.policy_name
+  where not c.ok
+    and coalesce(c.place < c.tool_ok, true)
+  group by c.run_id, c.tool, p.policy_name
+  having count(*) >= p.silent_loop_failures and count(distinct c.call) > 1
+  union all
+  select
+    k.run_id, 'the same result whatever the arguments', sum(k.count)::bigint, k.tool,
+    false, p.silent_loop_results, 'silent_loop_results', min(k.since),
+    array_agg(k.calls[1])
+  from kind as k
+  join agentdb.policy as p on p.policy_name = k.policy_name
+  where k.known and k.large and not k.poll and not k.effect
+  group by k.run_id, k.tool, k.result, p.policy_name
+  having count(*) >= p.silent_loop_results
+  union all
+  select
+    k.run_id, 'the same call but for numbers and ids', sum(k.count)::bigint, k.tool,
+    false, p.silent_loop_cosmetic, 'silent_loop_cosmetic', min(k.since),
+    array_agg(k.calls[1])
+  from kind as k
+  join agentdb.policy as p on p.policy_name = k.policy_name
+  where k.known and not k.poll and not k.effect
+  group by k.run_id, k.tool, k.shape, k.result, p.policy_name
+  having sum(k.count) >= p.silent_loop_cosmetic
+    and count(*) > 1
+    -- Between edits that say "applied" other calls bring something new.
+    and max(k.kinds) - count(*) <= p.silent_loop_diversity * sum(k.count)
+  union all
+  select
+    k.run_id, 'hardly a call that is new', sum(k.count)::bigint,
+    string_agg(distinct k.tool, ', '), true, p.silent_loop_diversity_calls,
+    'silent_loop_diversity_calls', min(k.since), array_agg(k.calls[1])
+  from kind as k
+  join agentdb.policy as p on p.policy_name = k.policy_name
+  where not k.poll
+  group by k.run_id, p.policy_name
+  having sum(k.count) >= p.silent_loop_diversity_calls
+    and count(*) <= p.silent_loop_diversity * sum(k.count)
+  union all
+  select
+    c.run_id, format('a cycle of %s calls', b.period), p.silent_loop_laps,
+    string_agg(distinct c.tool, ', '), false, p.silent_loop_laps, 'silent_loop_laps',
+    min(d.recorded_at), array_agg(c.tool_call_log_id order by c.place)
+  from call as c
+  join agentdb.policy as p on p.policy_name = c.policy_name
+  cross join generate_series(2, 6) as b (period)
+  join call as d
+    on d.run_id = c.run_id
+    and d.place = c.place + b.period
+    and (d.call, d.result, d.ok) = (c.call, c.result, c.ok)
+  where c.place <= b.period * (p.silent_loop_laps - 1)
+    -- In a cycle each call comes back in every lap: most runs need no further look.
+    and c.run_id in (select k.run_id from kind as k where k.count >= 2)
+  group by c.run_id, b.period, p.policy_name
+  having count(*) = b.period * (p.silent_loop_laps - 1)
+    and count(distinct c.call) > 1
+    and not bool_and(c.poll);
+end;
+
+comment on function agentdb._loop_pattern (timestamptz) is
+  'Patterns of repetition in the calls of working runs since their last evidence.';
+
+
+-- A model that answers itself calls no tool at all.
+create or replace function agentdb._idle_thought (as_of timestamptz)
+  returns table (run_id bigint, count bigint, since timestamptz)
+  language sql
+  stable
+begin atomic
+  with tail as (
+    select l.run_id, count(*) as calls
+    from agentdb.token_log as l
+    where l.xid >= agentdb._horizon()
+    group by l.run_id
+  )
+  select w.run_id, t.count, t.since
+  from agentdb._working_run(as_of) as w
+  join agentdb.agent as a on a.agent_id = w.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  left join agentdb.run_activity as v on v.run_id = w.run_id
+  left join tail as n on n.run_id = w.run_id
+  cross join lateral (
+    select count(*) as count, min(l.recorded_at) as since
+    from agentdb.token_log as l
+    where l.run_id = w.run_id
+      and l.recorded_at <= as_of
+      and l.recorded_at > greatest(w.since, as_of - p.silent_loop_window, (
+        select max(c.recorded_at)
+        from agentdb.tool_call_log as c
+        where c.run_id = w.run_id
+          and c.recorded_at between w.since and as_of
+      ))
+  ) as t
+  where p.silent_loop_window is not null
+    and (coalesce(v.model_calls_since, 0) + coalesce(n.calls, 0)
+        >= p.silent_loop_model_calls
+      or greatest(v.last_tokens_at, v.last_tool_call_at, v.evidence_at) > as_of)
+    and t.count >= p.silent_loop_model_calls;
+end;
+
+comment on function agentdb._idle_thought (timestamptz) is
+  'Working runs with many model calls and no tool call since their last evidence.';
+
+
+create or replace function agentdb.rule_silent_loop (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select distinct on (f.run_id)
+    jsonb_build_object('agent', a.agent_name, 'run', r.run_id::text),
+    f.count::double precision,
+    jsonb_build_object(
+      'summary', format('run %s of %s goes round: %s, %s times in %s%s', r.run_id,
+        a.agent_name, f.pattern, f.count, agentdb._span(as_of - f.since),
+        ' (' || f.tool || ')'),
+      'severity', case when bool_or(f.critical) over (partition by f.run_id)
+        then 'critical' else 'warning' end,
+      'pattern', f.pattern,
+      'policy', a.policy_name,
+      'setting', f.setting,
+      'threshold', f.threshold,
+      'since', f.since,
+      'calls', f.calls
+    )
+  from (
+    select * from agentdb._loop_pattern(as_of)
+    union all
+    select
+      t.run_id, 'model calls without a tool call', t.count, null, false,
+      p.silent_loop_model_calls, 'silent_loop_model_calls', t.since, null
+    from agentdb._idle_thought(as_of) as t
+    join agentdb.run as r on r.run_id = t.run_id
+    join agentdb.agent as a on a.agent_id = r.agent_id
+    join agentdb.policy as p on p.policy_name = a.policy_name
+  ) as f
+  join agentdb.run as r on r.run_id = f.run_id
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  -- The most telling pattern speaks for the run, as loud as the worst of them.
+  order by f.run_id, f.setting = 'silent_loop_diversity_calls',
+    f.setting <> 'silent_loop_laps', f.critical desc, f.count desc, f.pattern;
+end;
+
+comment on function agentdb.rule_silent_loop (timestamptz) is
+  'Working runs whose calls since their last evidence repeat themselves, by the '
+  'thresholds policy.silent_loop_*.';
+
+
+create or replace view agentdb.silent_loop as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_silent_loop(statement_timestamp()) as r;
+
+comment on view agentdb.silent_loop is
+  'Rule: runs that do the same again and again and reach nothing.';

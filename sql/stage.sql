@@ -1,0 +1,317 @@
+-- Staging: rows that an agent proposes, held until somebody approves them.  All ways
+-- (a view, a call, a set opened over several transactions) end in _stage_row().
+
+create or replace function agentdb._proposer (out agent_id bigint, out run_id bigint)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if agentdb._is_agent() then
+    select c.agent_id, c.run_id into _proposer.agent_id, _proposer.run_id
+    from agentdb._current_run(null) as c;
+    perform agentdb._check_write(_proposer.run_id, _proposer.agent_id);
+  end if;
+end;
+$$;
+
+comment on function agentdb._proposer () is
+  'The agent and run that a session proposes for, NULL for a person; refuses a stopped '
+  'run; raises ZA001.';
+
+
+create or replace function agentdb._check_said (text text, what text)
+  returns text
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if text is null or text !~ '[^[:space:]]' or length(text) > 2000
+    or text <> agentdb._clean_text(text, 2000) then
+    perform agentdb._refuse(
+      format('the %s is empty, longer than 2000 characters, or hides some', what),
+      'Say why in visible characters: a person reads it and decides.');
+  end if;
+  return text;
+end;
+$$;
+
+comment on function agentdb._check_said (text, text) is
+  'Returns a text that people will read, or raises ZA004 for an empty or deceptive '
+  'one.';
+
+
+create or replace function agentdb._add_change (
+  agent bigint,
+  run bigint,
+  reason text,
+  automatic boolean
+)
+  returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_change_id bigint;
+  v_state text;
+  v_max_pending integer;
+  v_max_rows integer;
+begin
+  if agent is not null then
+    select p.max_pending_changes, p.max_change_rows into v_max_pending, v_max_rows
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where a.agent_id = agent
+    for no key update of a;
+    if (
+      select count(*) >= v_max_pending from agentdb.change as c
+      where c.proposed_by = session_user
+        and c.agent_id = agent
+        and c.state in ('open', 'pending', 'approved')
+    ) then
+      raise exception 'the agent has % changes that are not decided yet', v_max_pending
+        using errcode = 'ZA005',
+              detail = format('policy.max_pending_changes is %s.', v_max_pending),
+              hint = 'Wait for the reviewers, put many rows into one change '
+                '(agentdb.open_change), or withdraw what is obsolete: '
+                'select * from agentdb.withdraw_change(change => …);';
+    end if;
+  end if;
+  insert into agentdb.change as c (
+    kind, automatic, agent_id, run_id, reason, max_rows, expires_at
+  )
+  values (
+    'stage', automatic, agent, run, agentdb._check_said(reason, 'reason'), v_max_rows,
+    clock_timestamp() + interval '24 hours'
+  )
+  returning c.change_id into v_change_id;
+  select c.state into v_state from agentdb.change as c where c.change_id = v_change_id;
+  if v_state <> 'open' then
+    perform agentdb._refuse(
+      'constraints are immediate here, so a change would end at its first row',
+      'set constraints all deferred; or stage in a transaction of its own.');
+  end if;
+  return v_change_id;
+end;
+$$;
+
+comment on function agentdb._add_change (bigint, bigint, text, boolean) is
+  'Adds an open change; raises ZA004 or ZA005.';
+
+
+-- Found by the transaction where it has staged a row already.
+create or replace function agentdb._current_change (
+  out change_id bigint,
+  out agent_id bigint,
+  out max_rows integer
+)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_proposer record;
+begin
+  select c.change_id, c.agent_id, c.max_rows
+    into _current_change.change_id, _current_change.agent_id, _current_change.max_rows
+  from agentdb.change as c
+  where c.proposed_by = session_user
+    and c.state = 'open'
+    and c.xid = pg_current_xact_id();
+  if found then
+    return;
+  end if;
+  select p.* into v_proposer from agentdb._proposer() as p;
+  update agentdb.change as c
+  set xid = pg_current_xact_id()
+  where c.proposed_by = session_user
+    and c.state = 'open'
+    and not c.automatic
+    and c.run_id is not distinct from v_proposer.run_id
+    and c.expires_at > clock_timestamp()
+  returning c.change_id, c.agent_id, c.max_rows
+    into _current_change.change_id, _current_change.agent_id, _current_change.max_rows;
+  if not found then
+    change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id, coalesce(
+      nullif(current_setting('agentdb.change_reason', true), ''),
+      (select r.purpose from agentdb.run as r where r.run_id = v_proposer.run_id),
+      'no reason given'), true);
+    select c.agent_id, c.max_rows
+      into _current_change.agent_id, _current_change.max_rows
+    from agentdb.change as c where c.change_id = _current_change.change_id;
+  end if;
+end;
+$$;
+
+comment on function agentdb._current_change () is
+  'The change that takes the rows the session stages now; begins one that is submitted '
+  'at commit.';
+
+
+create or replace function agentdb._check_stage (
+  target integer,
+  operation text,
+  new_values jsonb
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text;
+  v_oid oid;
+  v_columns text[];
+begin
+  select g.table_name, g.table_oid, g.columns into v_name, v_oid, v_columns
+  from agentdb.guarded_table as g where g.audit_target_id = target;
+  if v_name is null then
+    perform agentdb._refuse('the table is not guarded any more',
+      'Write to it directly.');
+  elsif not has_table_privilege(session_user, v_oid, 'select') then
+    raise exception '% may not read %', session_user, v_name
+      using errcode = '42501',
+            hint = format('Who stages must see: grant select on %s to %I;', v_name,
+              session_user);
+  elsif v_columns is not null
+    and (operation <> 'update' or new_values - v_columns <> '{}') then
+    perform agentdb._refuse(
+      format('a change of %s may only set %s', v_name,
+        array_to_string(v_columns, ', ')),
+      'Leave all else as it is, and neither insert nor delete rows.');
+  elsif octet_length(new_values::text) > 1000000 then
+    perform agentdb._refuse(format('a row of %s is too large to review', v_name),
+      'Keep the values of a row below 1 MB.');
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_stage (integer, text, jsonb) is
+  'Raises ZA004 or 42501 for a row that may not be staged.';
+
+
+create or replace function agentdb._stage_row (
+  target integer,
+  operation text,
+  key jsonb,
+  new_values jsonb,
+  expected jsonb
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_change record;
+  v_row agentdb.change_row;
+  v_place integer;
+begin
+  perform agentdb._check_stage(target, operation, new_values);
+  select c.* into v_change from agentdb._current_change() as c;
+  select r.* into v_row
+  from agentdb.change_row as r
+  where r.change_id in (
+      select c.change_id from agentdb.change as c
+      where c.proposed_by = session_user
+        and c.agent_id is not distinct from v_change.agent_id
+        and c.state in ('open', 'pending', 'approved'))
+    and r.audit_target_id = target
+    and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
+    and r.row_key = key
+  order by r.change_id = v_change.change_id desc, r.change_id desc
+  limit 1;
+  if v_row.change_id = v_change.change_id then
+    perform agentdb._restage_row(v_row, operation, new_values, expected);
+    return;
+  end if;
+  v_place := 1 + coalesce((
+    select max(r.place) from agentdb.change_row as r
+    where r.change_id = v_change.change_id), 0);
+  if v_place > v_change.max_rows then
+    raise exception 'a change of this agent may have at most % rows', v_change.max_rows
+      using errcode = 'ZA005',
+            detail = 'See policy.max_change_rows.',
+            hint = 'Check the WHERE clause.  If all these rows are meant, stage them '
+              'in several changes, or ask a person to do it.';
+  end if;
+  insert into agentdb.change_row values (
+    v_change.change_id, v_place, target, operation, key, new_values, expected,
+    v_row.change_id,
+    case
+      when v_row.change_id is null then null
+      when operation = 'update' then coalesce(v_row.net_operation, v_row.operation)
+      else operation end,
+    case
+      when v_row.change_id is null then null
+      when operation = 'update'
+        then coalesce(v_row.net_values, v_row.new_values) || new_values
+      else new_values end
+  );
+end;
+$$;
+
+comment on function agentdb._stage_row (integer, text, jsonb, jsonb, jsonb) is
+  'Adds a row to the session''s open change; what an earlier change of its own did to '
+  'the row comes first.';
+
+
+-- The same row twice in one change is one row.
+create or replace function agentdb._restage_row (
+  former agentdb.change_row,
+  operation text,
+  new_values jsonb,
+  expected jsonb
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_values jsonb := new_values;
+  v_expected jsonb := expected || former.expected;
+  v_net jsonb := new_values;
+  v_operation text := operation;
+begin
+  if former.operation = 'insert' and operation = 'delete' then
+    delete from agentdb.change_row as r
+    where r.change_id = former.change_id and r.place = former.place;
+    return;
+  elsif former.operation = 'insert' and operation = 'update' then
+    v_operation := 'insert';
+    v_values := former.new_values || new_values;
+    v_expected := null;
+    v_net := coalesce(former.net_values, former.new_values) || new_values;
+  elsif former.operation = 'update' and operation = 'update' then
+    v_values := former.new_values || new_values;
+    v_net := coalesce(former.net_values, former.new_values) || new_values;
+  elsif former.operation = 'delete' and operation = 'insert' then
+    v_operation := 'update';
+    select coalesce(jsonb_object_agg(v.key, v.value), '{}') into v_values
+    from jsonb_each(new_values) as v
+    where v.value is distinct from former.expected -> v.key;
+    select jsonb_object_agg(v.key, former.expected -> v.key) into v_expected
+    from jsonb_each(v_values) as v;
+    if v_values = '{}' then
+      delete from agentdb.change_row as r
+      where r.change_id = former.change_id and r.place = former.place;
+      return;
+    end if;
+  elsif not (former.operation = 'update' and operation = 'delete') then
+    perform agentdb._refuse(
+      format('row %s is staged for %s already', former.row_key, former.operation),
+      'Look at the staging view: it shows the row as it would become.');
+  end if;
+  update agentdb.change_row as r
+  set operation = v_operation,
+      new_values = v_values,
+      expected = v_expected,
+      net_operation = case when r.builds_on is not null or r.net_operation is not null
+        then case when _restage_row.operation = 'update'
+          then coalesce(r.net_operation, v_operation)
+          else _restage_row.operation end end,
+      net_values = case when r.builds_on is not null then v_net end
+  where r.change_id = former.change_id and r.place = former.place;
+end;
+$$;
+
+comment on function agentdb._restage_row (agentdb.change_row, text, jsonb, jsonb) is
+  'Merges a second write of a row into what the same change has staged for it.';

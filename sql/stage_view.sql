@@ -1,0 +1,262 @@
+-- Staging views: agentdb_stage.<table> shows a guarded table with the session's own
+-- changes laid over it, and takes INSERT, UPDATE and DELETE.  View and trigger function
+-- are generated for each table, so that a row costs no planning.
+
+-- Columns that a change can have, as parts of a JSON object.
+create or replace function agentdb._stage_object_sql (
+  target integer,
+  row_name text,
+  changed_only boolean
+)
+  returns text
+  language sql
+  stable
+  return (
+    select agentdb._object_sql(array_agg(
+      format(
+        case when changed_only
+          then 'case when %3$s then jsonb_build_object(%1$L, %2$s) else ''{}'' end'
+          else 'jsonb_build_object(%1$L, %2$s)' end,
+        c.column_name::text,
+        agentdb._value_sql(row_name, c.column_name, c.form, false),
+        agentdb._changed_sql('o', 'n', c.column_name, c.exact))
+      order by c.place))
+    from agentdb.change_column as c
+    where c.audit_target_id = target
+      and not c.hidden
+      and not c.generated
+      and not (changed_only and c.key_place is not null)
+  );
+
+comment on function agentdb._stage_object_sql (integer, text, boolean) is
+  'SQL text: a row named o or n as JSON, or only the columns that differ.';
+
+
+-- What no change can have: columns that the audit hides, NaN and infinity.
+create or replace function agentdb._stage_check_sql (target integer)
+  returns text
+  language sql
+  stable
+  return (
+    select concat(
+      string_agg(
+        format(E'if (tg_op = ''UPDATE'' and %s) or tg_op = ''INSERT'' and '
+          'num_nulls(n.%I) = 0 then\n    '
+          'perform agentdb._refuse_column(%s, %L); end if;\n  ',
+          agentdb._changed_sql('o', 'n', c.column_name, false), c.column_name,
+          target, c.column_name::text),
+        '' order by c.place) filter (where c.hidden),
+      string_agg(
+        format(E'if concat(n.%I) in (''NaN'', ''Infinity'', ''-Infinity'', '
+          '''infinity'', ''-infinity'') then\n    '
+          'perform agentdb._refuse_value(%s, %L, concat(n.%1$I)); end if;\n  ',
+          c.column_name, target, c.column_name::text),
+        '' order by c.place) filter (where not c.hidden and c.base_type in (
+          'numeric'::regtype, 'float4'::regtype, 'float8'::regtype, 'date'::regtype,
+          'timestamp'::regtype, 'timestamptz'::regtype))
+    )
+    from agentdb.change_column as c
+    where c.audit_target_id = target
+  );
+
+comment on function agentdb._stage_check_sql (integer) is
+  'PL/pgSQL text: refuses values that nobody could review or that mean none.';
+
+
+create or replace function agentdb._refuse_column (target integer, col text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._refuse(
+    format('column %I of %s cannot be changed: its values are not shown', col,
+      (select t.table_name from agentdb.audit_target as t
+        where t.audit_target_id = target)),
+    'Leave the column out; a person changes it directly.');
+end;
+$$;
+
+comment on function agentdb._refuse_column (integer, text) is
+  'Raises ZA004 for a column that the audit hides.';
+
+
+create or replace function agentdb._refuse_value (
+  target integer,
+  col text,
+  value text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._refuse(
+    format('column %I of %s cannot become %s', col,
+      (select t.table_name from agentdb.audit_target as t
+        where t.audit_target_id = target), value),
+    'Give a number or a moment that exists, or NULL.');
+end;
+$$;
+
+comment on function agentdb._refuse_value (integer, text, text) is
+  'Raises ZA004 for NaN and infinity.';
+
+
+-- A changed key is a delete and an insert, as in the audit.
+create or replace function agentdb._propose_sql (target integer)
+  returns text
+  language sql
+  stable
+  return (
+    select format($propose$
+declare
+  o record;
+  n record;
+  v_new jsonb;
+begin
+  if tg_op <> 'INSERT' then
+    o := old;
+  end if;
+  if tg_op = 'DELETE' then
+    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s);
+    return old;
+  end if;
+  n := new;
+  %7$s
+  if tg_op = 'INSERT' then
+    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null);
+  elsif %6$s then
+    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s);
+    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null);
+  else
+    v_new := %8$s;
+    if v_new <> '{}' then
+      perform agentdb._stage_row(%1$s, 'update', %2$s, v_new, %9$s);
+    end if;
+  end if;
+  return new;
+end;
+$propose$,
+      target, agentdb._key_sql(target, 'o'), agentdb._key_sql(target, 'n'),
+      agentdb._stage_object_sql(target, 'o', false),
+      agentdb._stage_object_sql(target, 'n', false),
+      (
+        select string_agg(agentdb._changed_sql('o', 'n', c.column_name, c.exact),
+          ' or ')
+        from agentdb.change_column as c
+        where c.audit_target_id = target and c.key_place is not null
+      ),
+      agentdb._stage_check_sql(target),
+      agentdb._stage_object_sql(target, 'n', true),
+      agentdb._stage_object_sql(target, 'o', true)
+    )
+  );
+
+comment on function agentdb._propose_sql (integer) is
+  'PL/pgSQL text: the trigger function of a staging view.';
+
+
+-- Three branches, so that a condition on any column can use the table's indexes:
+-- untouched rows, rows with staged values, staged rows.
+create or replace function agentdb._stage_view_sql (target integer, view_name text)
+  returns text
+  language sql
+  stable
+  return (
+    select format($view$
+ create view agentdb_stage.%1$I %2$s as
+select %3$s from %4$s as t
+where %9$s not exists (
+  select from agentdb.staged_rows(%5$s) as i where i.row_key = %6$s)
+union all
+select %7$s from agentdb.staged_rows(%5$s) as i
+join %4$s as t on %8$s
+where %9$s i.operation = 'update'
+union all
+select %10$s from agentdb.staged_rows(%5$s) as i
+where i.operation = 'insert'$view$,
+      view_name,
+      case when current_setting('server_version_num')::integer >= 150000
+        then 'with (security_invoker = true)' else '' end,
+      string_agg(format('t.%I', c.column_name), ', ' order by c.place),
+      case when (select r.relkind from pg_class as r where r.oid = t.table_oid) = 'p'
+        then '' else 'only ' end || t.table_oid::regclass,
+      target,
+      agentdb._key_sql(target, 't'),
+      string_agg(
+        case when c.key_place is not null or c.hidden or c.generated
+          then format('t.%I', c.column_name)
+          else format('case when i.new_values ? %1$L '
+            'then (i.new_values ->> %1$L)::%2$s else t.%3$I end as %3$I',
+            c.column_name::text, c.full_type, c.column_name) end,
+        ', ' order by c.place),
+      string_agg(format('t.%I = (i.row_key ->> %L)::%s', c.column_name,
+        c.column_name::text, c.type_name), ' and ' order by c.key_place)
+        filter (where c.key_place is not null),
+      -- Before version 15 a view reads with its owner's rights: ask for the reader's.
+      case when current_setting('server_version_num')::integer >= 150000 then ''
+        else format('has_table_privilege(session_user, %s::oid, ''select'') and ',
+          t.table_oid) end,
+      string_agg(format('(i.new_values ->> %L)::%s as %I', c.column_name::text,
+        c.full_type, c.column_name), ', ' order by c.place)
+    )
+    from agentdb.audit_target as t
+    join (
+      select k.*, format_type(a.atttypid, a.atttypmod) as full_type
+      from agentdb.change_column as k
+      join agentdb.audit_target as o on o.audit_target_id = k.audit_target_id
+      join pg_attribute as a on a.attrelid = o.table_oid and a.attnum = k.place
+    ) as c on c.audit_target_id = t.audit_target_id
+    where t.audit_target_id = target
+    group by t.table_oid
+  );
+
+comment on function agentdb._stage_view_sql (integer, text) is
+  'SQL text: a staging view.';
+
+
+create or replace function agentdb._generate_stage (target integer)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text := '_propose_' || target;
+  v_view text;
+  v_column record;
+begin
+  update agentdb.guarded_table as g
+  set layout = agentdb._layout_now(g.table_oid)
+  where g.audit_target_id = target
+  returning g.view_name into v_view;
+  execute format('create or replace function agentdb.%I () returns trigger '
+    'language plpgsql security definer set search_path = pg_catalog, pg_temp '
+    'set extra_float_digits = 1 set "TimeZone" = ''UTC'' '
+    'set "DateStyle" = ''ISO, YMD'' set "IntervalStyle" = ''postgres'' '
+    'set bytea_output = ''hex'' set lc_monetary = ''C'' as %L',
+    v_name, agentdb._propose_sql(target));
+  execute format('revoke all on function agentdb.%I from public', v_name);
+  execute format('comment on function agentdb.%I is %L', v_name,
+    'Trigger function, generated: stages what is written to a staging view.');
+  execute format('drop view if exists agentdb_stage.%I', v_view);
+  execute agentdb._stage_view_sql(target, v_view);
+  execute format('create trigger agentdb_propose instead of insert or update or delete '
+    'on agentdb_stage.%I for each row execute function agentdb.%I()', v_view, v_name);
+  for v_column in
+    select c.column_name, c.default_expression
+    from agentdb.change_column as c
+    where c.audit_target_id = target
+      and c.default_expression is not null
+      and not c.hidden
+  loop
+    execute format('alter view agentdb_stage.%I alter column %I set default %s',
+      v_view, v_column.column_name, v_column.default_expression);
+  end loop;
+  execute format('grant select, insert, update, delete on agentdb_stage.%I to '
+    'agentdb_agent, agentdb_operator, agentdb_reviewer', v_view);
+end;
+$$;
+
+comment on function agentdb._generate_stage (integer) is
+  'Makes the staging view of a guarded table for its present layout.';

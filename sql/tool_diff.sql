@@ -1,0 +1,212 @@
+-- What tools said against what the audit has: a call of a writing tool that returned ok
+-- and wrote no row, and rows that no call of a writing tool accounts for.
+
+create or replace function agentdb._writes (writes jsonb, relation text, operation text)
+  returns boolean
+  language sql
+  immutable
+  return exists (
+    select from jsonb_array_elements(writes) as w (item)
+    where w.item ->> 'table' in (relation, split_part(relation, '.', 2))
+      and coalesce(w.item ->> 'operation', operation) = operation
+  );
+
+comment on function agentdb._writes (jsonb, text, text) is
+  'Tells whether a tool is registered as doing this to a table.';
+
+
+-- A row belongs to the first call that was logged after it: calls are logged when they
+-- have returned.
+create or replace function agentdb.tool_diff (run bigint)
+  returns table (
+    finding text, tool text, tool_call_log_id bigint, table_name text, operation text,
+    row_key jsonb, recorded_at timestamptz
+  )
+  language sql
+  stable
+begin atomic
+  with call as materialized (
+    select l.tool_call_log_id, l.tool, l.ok, l.recorded_at, t.writes
+    from agentdb.tool_call_log as l
+    left join agentdb.tool_alias as n on n.alias = l.tool
+    left join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
+    where l.run_id = run
+  ),
+  deed as materialized (
+    select a.audit_log_id, a.recorded_at, t.table_name, a.operation, a.row_key,
+      c.tool_call_log_id, c.tool, c.ok,
+      coalesce(agentdb._writes(c.writes, t.table_name, a.operation), false) as covered
+    from agentdb.audit_log as a
+    join agentdb.audit_target as t on t.audit_target_id = a.audit_target_id
+    left join lateral (
+      select o.* from call as o
+      where o.recorded_at >= a.recorded_at
+      order by o.recorded_at, o.tool_call_log_id
+      limit 1
+    ) as c on true
+    where a.run_id = run
+  )
+  select
+    case when d.covered then 'written by a call that failed'
+      else 'written without a call' end,
+    case when d.covered then d.tool end,
+    case when d.covered then d.tool_call_log_id end,
+    d.table_name, d.operation, d.row_key, d.recorded_at
+  from deed as d
+  where not d.covered or not d.ok
+  union all
+  select 'nothing written', c.tool, c.tool_call_log_id, null, null, null, c.recorded_at
+  from call as c
+  where c.ok
+    and jsonb_array_length(c.writes) > 0
+    and not exists (
+      select from deed as d
+      where d.tool_call_log_id = c.tool_call_log_id and d.covered
+    );
+end;
+
+comment on function agentdb.tool_diff (bigint) is
+  'Calls of a run that said ok and wrote nothing, and rows that no call accounts for; '
+  'only tools that are registered with what they write count.';
+
+
+-- Transactions of the last seconds may still be on their way.
+create or replace function agentdb._recent_diff (as_of timestamptz)
+  returns table (
+    agent_name text, policy_name text, run_id bigint, finding text, what text,
+    count bigint, calls bigint[]
+  )
+  language sql
+  stable
+begin atomic
+  select a.agent_name, p.policy_name, r.run_id, d.finding,
+    coalesce(d.tool, d.operation || ' of ' || d.table_name), count(*),
+    (array_agg(d.tool_call_log_id order by d.tool_call_log_id desc)
+      filter (where d.tool_call_log_id is not null))[1:10]
+  from (
+    select distinct l.run_id, l.agent_id
+    from agentdb.tool_call_log as l
+    join agentdb.policy as w on true
+    where l.recorded_at <= as_of
+      and l.recorded_at > as_of - w.tool_diff_window
+  ) as r
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  cross join lateral agentdb.tool_diff(r.run_id) as d
+  where d.recorded_at <= as_of - interval '5 seconds'
+    and d.recorded_at > as_of - p.tool_diff_window
+    -- Only an agent whose writing tools are registered can be told otherwise.
+    and exists (select from agentdb.tool as t where jsonb_array_length(t.writes) > 0)
+  group by 1, 2, 3, 4, 5;
+end;
+
+comment on function agentdb._recent_diff (timestamptz) is
+  'What tools said against what the audit has, for the runs of '
+  'policy.tool_diff_window.';
+
+
+create or replace function agentdb.rule_unbacked_tool_call (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('agent', d.agent_name, 'run', d.run_id::text, 'tool', d.what),
+    d.count::double precision,
+    jsonb_build_object(
+      'summary', format(
+        '%s calls of %s by %s said ok and wrote nothing', d.count, d.what,
+        d.agent_name),
+      'policy', d.policy_name,
+      'calls', to_jsonb(d.calls)
+    )
+  from agentdb._recent_diff(as_of) as d
+  where d.finding = 'nothing written';
+end;
+
+comment on function agentdb.rule_unbacked_tool_call (timestamptz) is
+  'Calls of writing tools within policy.tool_diff_window that returned ok without an '
+  'audited row.';
+
+
+create or replace view agentdb.unbacked_tool_call as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_unbacked_tool_call(statement_timestamp()) as r;
+
+comment on view agentdb.unbacked_tool_call is
+  'Rule: tool calls that said ok and changed nothing.';
+
+
+create or replace function agentdb.rule_unannounced_write (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('agent', d.agent_name, 'run', d.run_id::text, 'what', d.what),
+    d.count::double precision,
+    jsonb_build_object(
+      'summary', format('%s rows by %s: %s, %s', d.count, d.agent_name, d.what,
+        d.finding),
+      'policy', d.policy_name
+    )
+  from agentdb._recent_diff(as_of) as d
+  where d.finding <> 'nothing written';
+end;
+
+comment on function agentdb.rule_unannounced_write (timestamptz) is
+  'Rows within policy.tool_diff_window that no successful call of a writing tool '
+  'accounts for.';
+
+
+create or replace view agentdb.unannounced_write as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_unannounced_write(statement_timestamp()) as r;
+
+comment on view agentdb.unannounced_write is
+  'Rule: rows that an agent wrote and no tool call tells of.';
+
+
+create or replace function agentdb.rule_unknown_tool (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('agent', a.agent_name, 'run', f.run_id::text),
+    count(*)::double precision,
+    jsonb_build_object(
+      'summary', format('%s made up %s calls: %s', a.agent_name, count(*),
+        left(string_agg(distinct l.tool, ', '), 200)),
+      'severity', case when count(*) >= p.unknown_tool_critical then 'critical'
+        else 'warning' end,
+      'policy', p.policy_name,
+      'threshold', p.unknown_tool_critical,
+      'calls', to_jsonb((array_agg(
+        l.tool_call_log_id order by l.tool_call_log_id desc))[1:10])
+    )
+  from agentdb.tool_fault as f
+  join agentdb.tool_call_log as l
+    on l.run_id = f.run_id and l.tool_call_log_id = f.tool_call_log_id
+  join agentdb.agent as a on a.agent_id = l.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where f.fault = 'unknown'
+    and f.found_at <= as_of
+    and f.found_at > as_of - p.unknown_tool_window
+    and f.found_at > as_of - (
+      select max(w.unknown_tool_window) from agentdb.policy as w
+    )
+  group by a.agent_name, f.run_id, p.policy_name, p.unknown_tool_critical;
+end;
+
+comment on function agentdb.rule_unknown_tool (timestamptz) is
+  'Runs that called tools which their agent does not have, within '
+  'policy.unknown_tool_window; critical from policy.unknown_tool_critical on.';
+
+
+create or replace view agentdb.unknown_tool as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_unknown_tool(statement_timestamp()) as r;
+
+comment on view agentdb.unknown_tool is
+  'Rule: calls of tools that do not exist.';

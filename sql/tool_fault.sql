@@ -1,0 +1,109 @@
+-- Faulty calls: tools that were made up, arguments that break the schema of their tool,
+-- and calls that were begun and never made.
+
+create or replace view agentdb.faulty_call as
+  select l.recorded_at, a.agent_name, l.run_id, l.tool, f.fault, f.detail, l.args,
+    l.tool_call_log_id
+  from agentdb.tool_fault as f
+  join agentdb.tool_call_log as l
+    on l.run_id = f.run_id and l.tool_call_log_id = f.tool_call_log_id
+  join agentdb.agent as a on a.agent_id = l.agent_id
+  union all
+  select c.began_at, a.agent_name, c.run_id, c.tool, 'not_executed',
+    'it was begun and its run ended without it', c.args, null
+  from agentdb.tool_call as c
+  join agentdb.run as r on r.run_id = c.run_id and r.ended_at is not null
+  join agentdb.agent as a on a.agent_id = c.agent_id
+  where c.ended_at is null;
+
+comment on view agentdb.faulty_call is
+  'Calls of tools that do not exist, with arguments that they do not take, or never '
+  'made.';
+comment on column agentdb.faulty_call.recorded_at is
+  'When it was logged.';
+comment on column agentdb.faulty_call.agent_name is
+  'Whose call it was.';
+comment on column agentdb.faulty_call.run_id is
+  'In which run.';
+comment on column agentdb.faulty_call.tool is
+  'The tool, as the model wrote it.';
+comment on column agentdb.faulty_call.fault is
+  'unknown, invalid_args or not_executed.';
+comment on column agentdb.faulty_call.detail is
+  'The nearest tools, or the first violation of the schema.';
+comment on column agentdb.faulty_call.args is
+  'What it was called with.';
+comment on column agentdb.faulty_call.tool_call_log_id is
+  'The number of the call; NULL where it was never made.';
+
+
+-- Up to the oldest transaction that is still open: what commits later is seen later.
+create or replace function agentdb.take_unchecked_calls (max_calls integer default 200)
+  returns table (
+    run_id bigint, tool_call_log_id bigint, args jsonb, input_schema jsonb,
+    horizon text
+  )
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_low xid8 := (select s.horizon from agentdb.tool_check_state as s);
+  v_high xid8 := pg_snapshot_xmin(pg_current_snapshot());
+begin
+  return query
+    select l.run_id, l.tool_call_log_id, l.args, t.input_schema,
+      -- All calls of the last transaction are taken, however many they are.
+      (max(l.xid) over ())::text
+    from (
+      select c.* from agentdb.tool_call_log as c
+      where c.xid > v_low and c.xid < v_high
+      order by c.xid
+      fetch first (max_calls) rows with ties
+    ) as l
+    left join agentdb.tool_alias as n on n.alias = l.tool
+    join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
+    where t.input_schema is not null;
+  if not found then
+    return query select null::bigint, null::bigint, null::jsonb, null::jsonb,
+      coalesce(
+        (select max(c.xid) from (
+          select o.xid from agentdb.tool_call_log as o
+          where o.xid > v_low and o.xid < v_high
+          order by o.xid
+          fetch first (max_calls) rows with ties) as c), v_low)::text;
+  end if;
+end;
+$$;
+
+comment on function agentdb.take_unchecked_calls (integer) is
+  'Calls whose arguments nobody has compared with the schema of their tool, and how '
+  'far that goes; a row without a call where there is none.';
+
+
+create or replace function agentdb.note_faults (faults jsonb, horizon text)
+  returns integer
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_count integer;
+begin
+  insert into agentdb.tool_fault (run_id, tool_call_log_id, fault, detail)
+  select (f.item ->> 'run')::bigint, (f.item ->> 'call')::bigint, 'invalid_args',
+    agentdb._clean_text(f.item ->> 'detail', 1000)
+  from jsonb_array_elements(faults) as f (item)
+  on conflict on constraint tool_fault_pkey do nothing;
+  get diagnostics v_count = row_count;
+  update agentdb.tool_check_state as s
+  set horizon = greatest(s.horizon, note_faults.horizon::xid8);
+  return v_count;
+end;
+$$;
+
+comment on function agentdb.note_faults (jsonb, text) is
+  'Records which calls break the schema of their tool, and how far was looked.';

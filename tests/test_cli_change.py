@@ -1,0 +1,145 @@
+"""Changes from the command line: listed, read in ten seconds, decided, taken back."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from .agents import register, row, start, value
+from .changes import TABLES, latest
+from .conftest import Connect, Connection
+from .servers import Server
+from .test_cli import agentdb
+
+
+@pytest.fixture
+def agent(db: Connection, connect: Connect) -> Connection:
+    """The session of an agent that has staged an update, an insert and a delete."""
+    db.execute(TABLES)
+    db.execute(
+        "select agentdb.guard_table('invoice', context => '{customer}'),"
+        " agentdb.audit_table('customer')"
+    )
+    register(db, "billing")
+    session = connect(db.info.dbname, "agent_a")
+    session.execute("set search_path = agentdb_stage, public")
+    start(session, purpose="settle May")
+    with session.transaction():
+        session.execute(
+            "update invoice set note = E'two\\nlines', state = 'paid' where id = 1"
+        )
+        session.execute(
+            "insert into invoice (id, customer, amount) values (50, 1, 9.5)"
+        )
+        session.execute("delete from invoice where id = 6")
+    return session
+
+
+@pytest.fixture
+def reviewer(db: Connection, server: Server) -> str:
+    return server.dsn(database=db.info.dbname, user="reviewer_r")
+
+
+@pytest.fixture
+def operator(db: Connection, server: Server) -> str:
+    return server.dsn(database=db.info.dbname, user="operator_o")
+
+
+def test_list_and_diff_of_a_change(
+    db: Connection, agent: Connection, reviewer: str, operator: str
+) -> None:
+    for dsn in (reviewer, operator):
+        said = agentdb("changes", dsn=dsn)
+        assert "settle May" in said
+        assert "pending" in said
+    said = agentdb("change", "show", "1", dsn=reviewer)
+    expected = """\
+change 1 by billing, run 1: pending
+  why      settle May
+  effects  public.invoice deleted 1, public.invoice inserted 1, public.invoice updated 1
+"""
+    assert said.startswith(expected)
+    assert (
+        """\
+update public.invoice id 1  (customer 2)
+  note   NULL  →  two⏎lines
+  state  open  →  paid
+insert public.invoice id 50
+  amount    9.50
+  customer  1
+  state     open
+delete public.invoice id 6
+  amount    60.00
+  customer  1
+  ref       R6
+  state     open
+"""
+        in said
+    )
+    digest = latest(db)["digest"]
+    assert f"next: agentdb approve 1 --digest {digest}" in said
+    shown = json.loads(agentdb("change", "show", "1", "--json", dsn=reviewer))
+    assert shown["change"][0]["digest"] == digest
+    assert len(shown["rows"]) == 3
+    assert "show_change_rows" in agentdb("change", "show", "1", "--sql", dsn=reviewer)
+    assert "there is no change 9" in agentdb(
+        "change", "show", "9", dsn=reviewer, code=1
+    )
+
+
+def test_deciding(
+    db: Connection, agent: Connection, reviewer: str, operator: str
+) -> None:
+    assert "--digest" in agentdb("approve", "1", dsn=reviewer, code=2)
+    digest = latest(db)["digest"]
+    said = agentdb("approve", "1", "--digest", "beef", dsn=reviewer, code=1)
+    assert "not what was reviewed" in said
+    said = agentdb("approve", "1", "--digest", digest, dsn=operator, code=1)
+    assert "hint: A member of agentdb_reviewer" in said
+    said = agentdb(
+        "approve", "1", "--digest", digest, "--comment", "fine", dsn=reviewer
+    )
+    assert said == "change 1: applied\n"
+    agent.execute("update invoice set note = 'x' where id = 2")
+    said = agentdb("reject", "2", "--reason", "which x?", dsn=reviewer)
+    assert said == "change 2: rejected\n"
+    agent.execute("update invoice set note = 'x' where id = 2")
+    db.execute("update public.invoice set note = 'mine' where id = 2")
+    digest = latest(db)["digest"]
+    said = agentdb("approve", "3", "--digest", digest, dsn=reviewer, code=1)
+    assert (
+        "conflict: public.invoice id 2 was changed by postgres;"
+        " note was expected to be NULL and is mine" in said
+    )
+    assert "none is waiting" in agentdb("changes", dsn=reviewer)
+    assert "rejected" in agentdb("changes", "--all", dsn=reviewer)
+
+
+def test_undo_shows_the_diff_and_leaves_no_trace(
+    db: Connection, agent: Connection, operator: str
+) -> None:
+    agent.execute("update public.customer set name = 'new' where id = 2")
+    said = agentdb("undo", "R-1", "--dry-run", dsn=operator)
+    assert said == (
+        "update public.customer id 2\n  name  new  →  bolt\nthe undo: approved\n"
+    )
+    assert value(db, "select count(*) from agentdb.change") == 1
+    said = agentdb("undo", "1", "--reason", "wrong", "--apply", dsn=operator)
+    assert said.endswith("change 3: applied\n")
+    found = row(db, "select name from customer where id = 2")
+    assert found == {"name": "bolt"}
+    said = agentdb("undo", "3", "--change", "--apply", dsn=operator)
+    assert said.endswith("change 4: applied\n")
+    db.execute("update customer set name = 'other' where id = 2")
+    said = agentdb("undo", "1", dsn=operator, code=1)
+    assert "conflict: public.customer id 2 was changed by postgres" in said
+    said = agentdb("undo", "1", "--on-conflict", "override", "--apply", dsn=operator)
+    assert "change 6: applied" in said
+    said = agentdb("undo", "9", "--row", "--xid", dsn=operator, code=2)
+    assert "exclude each other" in said
+    xid = value(db, "select min(xid::text::bigint) from agentdb.audit")
+    write = value(db, "select max(audit_log_id) from agentdb.audit")
+    assert "the undo" in agentdb("undo", str(write), "--row", "--dry-run", dsn=operator)
+    said = agentdb("undo", str(xid), "--xid", "--dry-run", dsn=operator)
+    assert "the undo: withdrawn" in said

@@ -1,0 +1,152 @@
+"""The guard from outside SQL: migrations, the runner, the installation, dumps."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import NullPool, create_engine
+
+import agentdb.migrations  # registers the operations
+from agentdb import installation
+
+from .agents import refusal, register, row, rows, start, value
+from .changes import approve, latest
+from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
+from .scene import Scene, until
+from .servers import Server, url
+
+TABLE = (
+    "create schema app authorization installer;"
+    "create table app.t (id int generated always as identity primary key, v int);"
+    "alter table app.t owner to installer"
+)
+
+
+@pytest.fixture
+def installed(db: Connection, server: Server) -> str:
+    """The installer's DSN of a database where a table of its own is guarded."""
+    db.execute(TABLE)
+    db.execute(
+        "create function app.small(old jsonb, new jsonb) returns boolean language sql"
+        " security definer return true;"
+        "select agentdb.guard_table('app.t', auto_approve => '{\"condition\": \"app.small\"}')"
+    )
+    return server.dsn(database=db.info.dbname, user=INSTALLER)
+
+
+def test_owner_guards_a_table_in_a_migration(db: Connection, server: Server) -> None:
+    db.execute(TABLE)
+    db.execute(
+        "alter schema app owner to operator_o; alter table app.t owner to operator_o"
+    )
+    dsn = server.dsn(database=db.info.dbname, user="operator_o")
+    engine = create_engine(url("psycopg", dsn), poolclass=NullPool)
+    with engine.begin() as connection:
+        op: Any = Operations(MigrationContext.configure(connection))
+        op.guard_table(
+            "t", schema="app", columns=["v"], approvals=2, expires="2 hours",
+            auto_approve={"columns": ["v"], "rows": 1}, apply="runner", context=["v"],
+        )  # fmt: skip
+    assert row(
+        db, "select table_name, columns, approvals, apply from agentdb.guarded_table"
+    ) == {"table_name": "app.t", "columns": ["v"], "approvals": 2, "apply": "runner"}
+    guard = agentdb.migrations.GuardTable("t", "public", agentdb.migrations.Guard())
+    assert isinstance(guard.reverse(), agentdb.migrations.UnguardTable)
+    assert isinstance(guard.reverse().reverse(), agentdb.migrations.GuardTable)
+    with engine.begin() as connection:
+        op = Operations(MigrationContext.configure(connection))
+        op.unguard_table("t", schema="app")
+    assert rows(db, "select * from agentdb.guarded_table") == []
+
+
+def test_check_names_what_is_wrong_with_a_guard(db: Connection, installed: str) -> None:
+    assert installation.differences(installed) == []
+    db.execute('drop trigger "00_agentdb_guard" on app.t')
+    (said,) = installation.differences(installed)
+    assert said == "guard of app.t: trigger 00_agentdb_guard on app.t is missing"
+
+
+def test_installing_again_keeps_the_guard(db: Connection, installed: str) -> None:
+    db.execute("alter table app.t add x int")
+    installation.install(installed)
+    assert installation.differences(installed) == []
+    assert rows(db, "select id, v, x from agentdb_stage.t") == []
+
+
+def test_uninstalling_leaves_guarded_tables_as_they_were(
+    db: Connection,
+    installed: str,
+    dump: Dump,
+    make_database: MakeDatabase,
+    connect: Connect,
+) -> None:
+    installation.uninstall(installed)
+    other = make_database()
+    connect(other).execute(TABLE)
+    db.execute("drop function app.small")
+    assert dump(db.info.dbname) == dump(other)
+    db.execute("insert into app.t (v) values (2)")
+
+
+def test_dropped_table_is_forgotten(db: Connection, installed: str) -> None:
+    db.execute("drop table app.t cascade")
+    found = rows(db, "select action from agentdb.maintain(0) where object = 'app.t'")
+    assert {"action": "unguarded (dropped)"} in found
+    assert rows(db, "select * from agentdb.guard_fault") == []
+    assert installation.differences(installed) == []
+
+
+def test_runner_applies_and_expires(scene: Scene, connect: Connect) -> None:
+    db = scene.db
+    db.execute(
+        "create table t (id int primary key, v int); insert into t values (1, 1), (2, 1);"
+        "grant select on t to agent_b; select agentdb.guard_table('t', apply => 'runner')"
+    )
+    register(db, "b", "agent_b")
+    agent = connect(db.info.dbname, "agent_b")
+    reviewer = connect(db.info.dbname, "reviewer_r")
+    start(agent)
+    agent.execute("update agentdb_stage.t set v = 2 where id = 2")
+    late = latest(db)["change_id"]
+    db.execute("update agentdb.change set expires_at = now()")
+    agent.execute("update agentdb_stage.t set v = 2 where id = 1")
+    assert approve(reviewer, latest(db)["change_id"])["state"] == "approved"
+    scene.start()
+    until(lambda: value(db, "select v from t where id = 1") == 2)
+    query = "select state from agentdb.change where change_id = %s"
+    assert value(db, query, late) == "expired"
+
+
+def test_dump_and_restore_go_on_guarding(
+    db: Connection, server: Server, make_database: MakeDatabase, connect: Connect
+) -> None:
+    db.execute(
+        "create table filler (x int); create table t (id int primary key, v int);"
+        "insert into t values (1, 1); grant select, update on t to agent_a;"
+        "drop table filler; select agentdb.guard_table('t')"
+    )
+    register(db)
+    target = make_database()
+    script = subprocess.run(
+        [f"{server.bin}/pg_dump", "--dbname", server.dsn(database=db.info.dbname)],
+        check=True, capture_output=True, text=True,
+    ).stdout  # fmt: skip
+    psql = Path(f"{server.bin}/psql")
+    if not psql.exists():
+        pytest.skip("there is no psql beside the server")
+    subprocess.run([psql, "-Xq", "-d", server.dsn(database=target)], input=script, check=True,
+                   capture_output=True, text=True)  # fmt: skip
+    admin = connect(target)
+    admin.execute("select agentdb.maintain(0)")
+    agent = connect(target, "agent_a")
+    start(agent)
+    assert refusal(agent, "update public.t set v = 2").sqlstate == "ZA050"
+    agent.execute("update agentdb_stage.t set v = 2")
+    reviewer = connect(target, "reviewer_r")
+    assert approve(reviewer, latest(admin)["change_id"])["state"] == "applied"
+    assert value(admin, "select v from public.t") == 2

@@ -1,0 +1,86 @@
+"""A tool that fails more than it normally does, seldom enough to be told."""
+
+from __future__ import annotations
+
+import pytest
+
+from .agents import labels, policy, register, start, value
+from .conftest import Connect, Connection
+
+
+@pytest.fixture
+def agent(db: Connection, connect: Connect) -> Connection:
+    """The session of an agent with one open run."""
+    register(db)
+    session = connect(db.info.dbname, "agent_a")
+    start(session)
+    return session
+
+
+def calls(agent: Connection, failed: int, ok: int = 0, tool: str = "t") -> None:
+    agent.execute(
+        "select agentdb.log_tool_call(%s::text, args => to_jsonb(i), ok => i > %s, "
+        "error => case when i <= %s then 'E' || i end) from generate_series(1, %s) as i",
+        [tool, failed, failed, failed + ok],
+    )
+
+
+def normally(db: Connection, share: float) -> None:
+    """Let calls of the tool have failed at a rate for two weeks."""
+    db.execute(
+        "insert into agentdb.tool_day select agent_id, 't', "
+        "date_bin('1 day', now(), 'epoch') - i * interval '1 day', 1000, %s "
+        "from agentdb.agent, generate_series(1, 14) as i",
+        [1000 * share],
+    )
+
+
+def test_tool_that_mostly_fails_fires(db: Connection, agent: Connection) -> None:
+    calls(agent, 4)
+    assert labels(db, "tool_errors") == []
+    calls(agent, 1, 2)
+    assert labels(db, "tool_errors") == [{"agent": "a", "tool": "t"}]
+    summary = value(db, "select annotations ->> 'summary' from agentdb.tool_errors")
+    assert summary == "5 of 7 calls of t by a failed in 10 min; last: E1"
+    calls(agent, 0, 4)
+    assert labels(db, "tool_errors") == []
+
+
+def test_tool_that_always_fails_so_often_is_normal(
+    db: Connection, agent: Connection
+) -> None:
+    normally(db, 0.6)
+    calls(agent, 7, 3)
+    assert labels(db, "tool_errors") == []
+    policy(db, "playbook")
+    assert len(labels(db, "tool_errors")) == 1
+
+
+def test_the_same_failures_of_a_tool_that_never_fails_are_told(
+    db: Connection, agent: Connection
+) -> None:
+    normally(db, 0.01)
+    calls(agent, 7, 3)
+    assert len(labels(db, "tool_errors")) == 1
+    told = value(db, "select annotations from agentdb.tool_errors")
+    assert told["normal_share"] == pytest.approx(0.01, abs=0.001)
+    assert (told["setting"], told["policy"]) == ("tool_errors_count", "default")
+
+
+def test_tool_of_which_all_calls_fail_is_told_though_many_do(
+    db: Connection, agent: Connection
+) -> None:
+    normally(db, 0.4)
+    calls(agent, 10)
+    assert len(labels(db, "tool_errors")) == 1
+
+
+def test_normal_is_counted_by_the_roll_up(db: Connection, agent: Connection) -> None:
+    calls(agent, 3, 4)
+    db.execute("select agentdb.roll_up()")
+    calls(agent, 1, 1)
+    for _ in range(2):
+        db.execute("select agentdb.roll_up()")
+    assert db.execute("select calls, errors from agentdb.tool_day").fetchall() == [
+        (9, 4)
+    ]
