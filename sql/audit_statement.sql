@@ -80,7 +80,7 @@ create or replace function agentdb._joined_sql (
       string_agg(
         format(
           case when c.exact then 'o.%1$I = n.%1$I'
-            else 'row(o.%1$I) *= row(n.%1$I)' end,
+            else 'row(o.%1$I)::record *= row(n.%1$I)::record' end,
           c.column_name),
         ' and ' order by c.key_place),
       min(format('num_nulls(o.%I) = 1', c.column_name)) filter (where c.key_place = 1),

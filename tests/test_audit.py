@@ -392,3 +392,34 @@ def test_gap_is_seen_until_it_is_closed(orders: Connection) -> None:
         assert found["labels"] == {"table": "public.orders"}
         orders.execute("select agentdb.audit_table('orders')")
         assert rule(orders, "audit_gap") == []
+
+
+@pytest.mark.parametrize(
+    ("key", "one", "two"),
+    [
+        ("numeric", "1.0", "2"),
+        ("float8", "'NaN'", "-0.5"),
+        ('text collate "C"', "'a'", "'b'"),
+        ("jsonb", "'{\"a\": 1.0}'", "'{}'"),
+        ("char(5)", "'a'", "'b'"),
+        ("interval", "'1 day'", "'2 mons'"),
+        ("numeric, part int default 1", "2.50", "3"),
+    ],
+)
+def test_many_rows_of_every_kind_of_key_are_paired(
+    db: Connection, key: str, one: str, two: str
+) -> None:
+    columns = "k, part" if "part" in key else "k"
+    db.execute(f"create table t (k {key}, n int, primary key ({columns}))".encode())
+    db.execute("select agentdb.audit_table('t'::regclass)")
+    db.execute(f"insert into t (k, n) values ({one}, 1), ({two}, 2)".encode())
+    db.execute("update t set n = n + 10")
+    found = rows(
+        db,
+        "select old_values, new_values from agentdb.audit where operation = 'update' "
+        "order by new_values ->> 'n'",
+    )
+    assert [tuple(each.values()) for each in found] == [
+        ({"n": 1}, {"n": 11}),
+        ({"n": 2}, {"n": 12}),
+    ]
