@@ -1481,7 +1481,7 @@ COMMENT ON COLUMN agentdb.policy.tool_diff_window IS 'Rules unbacked_tool_call a
 
 
 
-COMMENT ON COLUMN agentdb.policy.unknown_tool_critical IS 'Rule unknown_tool: from how many made up calls on it is critical; one may be a slip.';
+COMMENT ON COLUMN agentdb.policy.unknown_tool_critical IS 'Rule unknown_tool: from how many made up calls on it is critical; one is a slip.';
 
 
 
@@ -5994,7 +5994,7 @@ CREATE FUNCTION agentdb._joined_sql(target integer, old_rows text, new_rows text
  case when %3$s then null when %2$s then %7$s else %9$s end as new_values
  from %10$s as o full join %11$s as n on %1$s
  offset 0) as d
-where d.operation <> ''update'' or d.new_values <> ''{}'''::text, string_agg(format(CASE WHEN c.exact THEN 'o.%1$I = n.%1$I'::text ELSE 'row(o.%1$I) *= row(n.%1$I)'::text END, c.column_name), ' and '::text ORDER BY c.key_place), min(format('num_nulls(o.%I) = 1'::text, c.column_name)) FILTER (WHERE (c.key_place = 1)), min(format('num_nulls(n.%I) = 1'::text, c.column_name)) FILTER (WHERE (c.key_place = 1)), agentdb._key_sql(_joined_sql.target, 'o'::text), agentdb._key_sql(_joined_sql.target, 'n'::text), agentdb._row_sql(_joined_sql.target, 'o'::text), agentdb._row_sql(_joined_sql.target, 'n'::text), agentdb._difference_sql(_joined_sql.target, 'o'::text), agentdb._difference_sql(_joined_sql.target, 'n'::text), _joined_sql.old_rows, _joined_sql.new_rows) AS format FROM agentdb.audit_column c WHERE ((c.audit_target_id = _joined_sql.target) AND (c.key_place IS NOT NULL)));
+where d.operation <> ''update'' or d.new_values <> ''{}'''::text, string_agg(format(CASE WHEN c.exact THEN 'o.%1$I = n.%1$I'::text ELSE 'row(o.%1$I)::record *= row(n.%1$I)::record'::text END, c.column_name), ' and '::text ORDER BY c.key_place), min(format('num_nulls(o.%I) = 1'::text, c.column_name)) FILTER (WHERE (c.key_place = 1)), min(format('num_nulls(n.%I) = 1'::text, c.column_name)) FILTER (WHERE (c.key_place = 1)), agentdb._key_sql(_joined_sql.target, 'o'::text), agentdb._key_sql(_joined_sql.target, 'n'::text), agentdb._row_sql(_joined_sql.target, 'o'::text), agentdb._row_sql(_joined_sql.target, 'n'::text), agentdb._difference_sql(_joined_sql.target, 'o'::text), agentdb._difference_sql(_joined_sql.target, 'n'::text), _joined_sql.old_rows, _joined_sql.new_rows) AS format FROM agentdb.audit_column c WHERE ((c.audit_target_id = _joined_sql.target) AND (c.key_place IS NOT NULL)));
 
 
 
@@ -15270,7 +15270,7 @@ COMMENT ON COLUMN agentdb.guarded_table.context IS 'Columns that reviewers see b
 
 
 
-COMMENT ON COLUMN agentdb.guarded_table.apply IS 'When an approved change is applied: on the last approval, by the runner, or by hand.';
+COMMENT ON COLUMN agentdb.guarded_table.apply IS 'When an approved change is applied: on the last approval, by the runner or by hand.';
 
 
 

@@ -441,9 +441,7 @@ def test_rule_may_kill_the_run_it_names(db: Connection, agent: Connection) -> No
         "update agentdb.alert_rule set action = 'kill', next_evaluation_at = now() "
         "where rule_name = 'silent_loop'"
     )
-    db.execute(
-        "update agentdb.alert_rule set enabled = rule_name = 'silent_loop'"
-    )
+    db.execute("update agentdb.alert_rule set enabled = rule_name = 'silent_loop'")
     agent.execute("select agentdb.log_tool_call('t') from generate_series(1, 6)")
     evaluate(db)
     refused = refusal(agent, "select agentdb.log_progress('s')")

@@ -1181,8 +1181,8 @@ comment on column agentdb.policy.silent_loop_failures is
 comment on column agentdb.policy.silent_loop_failures_critical is
   'Rule silent_loop: how many are critical.';
 comment on column agentdb.policy.silent_loop_results is
-  'Rule silent_loop: for how many different arguments one and the same long result is a '
-  'warning, such as a page that says you are a robot.';
+  'Rule silent_loop: for how many different arguments one and the same long result is '
+  'a warning, such as a page that says you are a robot.';
 comment on column agentdb.policy.silent_loop_result_size is
   'Rule silent_loop: from how many characters on an equal result is no coincidence; '
   'every insert may well say ok.';
@@ -1265,7 +1265,7 @@ comment on column agentdb.policy.blast_radius_window is
 comment on column agentdb.policy.tool_diff_window is
   'Rules unbacked_tool_call and unannounced_write: how far back they look.';
 comment on column agentdb.policy.unknown_tool_critical is
-  'Rule unknown_tool: from how many made up calls on it is critical; one may be a slip.';
+  'Rule unknown_tool: from how many made up calls on it is critical; one is a slip.';
 comment on column agentdb.policy.unknown_tool_window is
   'Rule unknown_tool: how far back it looks.';
 comment on column agentdb.policy.max_claims is
@@ -1412,7 +1412,8 @@ comment on column agentdb.guarded_table.columns is
 comment on column agentdb.guarded_table.context is
   'Columns that reviewers see beside the key of a changed row.';
 comment on column agentdb.guarded_table.apply is
-  'When an approved change is applied: on the last approval, by the runner, or by hand.';
+  'When an approved change is applied: on the last approval, by the runner or by '
+  'hand.';
 comment on column agentdb.guarded_table.validators is
   'Agents whose approval counts like a person''s.';
 comment on column agentdb.guarded_table.everybody is
