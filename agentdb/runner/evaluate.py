@@ -16,6 +16,8 @@ from .session import SLOW, Lost, Session, brief
 from .state import State
 
 ROLL_UP_EVERY = 5.0
+# Statements are prepared only where that is asked for.
+ON_REQUEST = 1_000_000
 # Between two looks at a rule that somebody else has just claimed.
 TAKEN = 0.05
 
@@ -49,6 +51,11 @@ class Evaluate(Loop):
         super().__init__(state)
         # Kept over a lost connection, which the rule itself may have caused.
         self._failures: list[tuple[Rule, str]] = []
+
+    async def start(self, session: Session) -> None:
+        """Let rules be prepared: planning one takes longer than many a rule itself."""
+        if not await session.pooled():
+            session.connection.prepare_threshold = ON_REQUEST
 
     async def lap(self, session: Session) -> None:
         """Evaluate a rule, or wait until one is due."""

@@ -63,7 +63,8 @@ async def _read(session: Session, rule: Rule) -> list[dict[str, Any]]:
     async with connection.transaction(force_rollback=True):
         await connection.execute(GUARD, {"timeout": str(rule.timeout_ms)})
         # Binary, because the server then takes one statement and no more.
-        cursor = await connection.execute(rule.query.encode(), binary=True)
+        query = rule.query.encode()
+        cursor = await connection.execute(query, prepare=True, binary=True)
         return await cursor.fetchall()
 
 
