@@ -39,7 +39,8 @@ begin atomic
     and r.ended_at is null
   union all
   (
-    select 7, 'idle', r.ended_at, format('run %s %s', r.run_id, r.outcome)
+    select 7, 'idle', r.ended_at, format('run %s %s', r.run_id,
+        agentdb._run_state(r.run_id, r.outcome))
     from agentdb.run as r
     where r.agent_id = agent
       and r.ended_at is not null

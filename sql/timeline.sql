@@ -1,12 +1,14 @@
 -- The timeline: everything a run did, from all of its logs.
 
 create or replace function agentdb._deed (run bigint, since timestamptz)
-  returns table (at timestamptz, place bigint, kind text, what text, details jsonb)
+  returns table (
+    at timestamptz, place bigint, kind text, what text, ok boolean, details jsonb
+  )
   language sql
   stable
 begin atomic
   select w.recorded_at, w.audit_log_id, 'write',
-    concat_ws(' ', w.operation, g.table_name, w.row_key::text),
+    concat_ws(' ', w.operation, g.table_name, w.row_key::text), null::boolean,
     coalesce(w.new_values, w.old_values)
   from agentdb.audit_log as w
   join agentdb.audit_target as g on g.audit_target_id = w.audit_target_id
@@ -14,14 +16,20 @@ begin atomic
     and w.recorded_at >= since
   union all
   select k.recorded_at, k.stop_log_id, 'stop',
-    format('%s by %s: %s', k.action, k.stopped_by, k.reason), k.details
+    format('%s by %s: %s', k.action, k.stopped_by, k.reason), null, k.details
   from agentdb.stop_log as k
   where k.run_id = run
-    and k.recorded_at >= since;
+    and k.recorded_at >= since
+  union all
+  select c.claimed_at, c.claim_id, 'claim',
+    format('%s %s: %s', c.kind, c.target, c.state),
+    case c.state when 'verified' then true when 'refuted' then false end, c.expectation
+  from agentdb.claim as c
+  where c.run_id = run;
 end;
 
 comment on function agentdb._deed (bigint, timestamptz) is
-  'The audited writes of a run, and what operators did to it.';
+  'The audited writes of a run, what operators did to it, and what it claims.';
 
 
 -- Events of the same instant keep the order in which they were logged.
@@ -34,7 +42,8 @@ create or replace function agentdb.timeline (run bigint)
   set search_path = pg_catalog, pg_temp
 as $$
   with span as (
-    select r.run_id, r.started_at, r.ended_at, r.outcome, r.summary, r.purpose
+    select r.run_id, r.started_at, r.ended_at, r.summary, r.purpose,
+      agentdb._run_state(r.run_id, r.outcome) as state
     from agentdb.run as r
     where r.run_id = timeline.run
   ),
@@ -67,7 +76,7 @@ as $$
     join agentdb.token_log as t
       on t.run_id = s.run_id and t.recorded_at >= s.started_at
     union all
-    select d.at, d.place, d.kind, d.what, null, null, d.details
+    select d.at, d.place, d.kind, d.what, d.ok, null, d.details
     from span as s
     cross join lateral agentdb._deed(s.run_id, s.started_at) as d
     union all
@@ -79,7 +88,7 @@ as $$
       on l.alert_id = a.alert_id and l.recorded_at >= s.started_at
     union all
     select s.ended_at, 9223372036854775807, 'end',
-      concat_ws(': ', s.outcome, s.summary), s.outcome = 'succeeded', null, null
+      concat_ws(': ', s.state, s.summary), s.state = 'succeeded', null, null
     from span as s
     where s.ended_at is not null
   )

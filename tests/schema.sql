@@ -4486,6 +4486,30 @@ COMMENT ON FUNCTION agentdb._current_sql(change bigint, target integer) IS 'SQL 
 
 
 
+CREATE TABLE agentdb.claim (
+    claim_id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    kind text NOT NULL,
+    target text NOT NULL,
+    expectation jsonb NOT NULL,
+    claimed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    leased_until timestamp with time zone,
+    next_check_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    checked_at timestamp with time zone,
+    CONSTRAINT claim_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_-]{0,30}$'::text)),
+    CONSTRAINT claim_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'verified'::text, 'refuted'::text, 'unreachable'::text, 'refused'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.claim IS 'What an agent says it has done, put so that somebody else can look.';
+
+
+
 CREATE TABLE agentdb.stop_log (
     stop_log_id bigint NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -4504,13 +4528,14 @@ COMMENT ON TABLE agentdb.stop_log IS 'Who stopped, resumed or held what, and why
 
 
 
-CREATE FUNCTION agentdb._deed(run bigint, since timestamp with time zone) RETURNS TABLE(at timestamp with time zone, place bigint, kind text, what text, details jsonb)
+CREATE FUNCTION agentdb._deed(run bigint, since timestamp with time zone) RETURNS TABLE(at timestamp with time zone, place bigint, kind text, what text, ok boolean, details jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT w.recorded_at,
      w.audit_log_id,
      'write'::text,
      concat_ws(' '::text, w.operation, g.table_name, (w.row_key)::text) AS concat_ws,
+     NULL::boolean AS bool,
      COALESCE(w.new_values, w.old_values) AS "coalesce"
     FROM (agentdb.audit_log w
       JOIN agentdb.audit_target g ON ((g.audit_target_id = w.audit_target_id)))
@@ -4520,14 +4545,28 @@ CREATE FUNCTION agentdb._deed(run bigint, since timestamp with time zone) RETURN
      k.stop_log_id,
      'stop'::text,
      format('%s by %s: %s'::text, k.action, k.stopped_by, k.reason) AS format,
+     NULL::boolean,
      k.details
     FROM agentdb.stop_log k
-   WHERE ((k.run_id = _deed.run) AND (k.recorded_at >= _deed.since));
+   WHERE ((k.run_id = _deed.run) AND (k.recorded_at >= _deed.since))
+ UNION ALL
+  SELECT c.claimed_at,
+     c.claim_id,
+     'claim'::text,
+     format('%s %s: %s'::text, c.kind, c.target, c.state) AS format,
+         CASE c.state
+             WHEN 'verified'::text THEN true
+             WHEN 'refuted'::text THEN false
+             ELSE NULL::boolean
+         END AS "case",
+     c.expectation
+    FROM agentdb.claim c
+   WHERE (c.run_id = _deed.run);
 END;
 
 
 
-COMMENT ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) IS 'The audited writes of a run, and what operators did to it.';
+COMMENT ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) IS 'The audited writes of a run, what operators did to it, and what it claims.';
 
 
 
@@ -5413,6 +5452,16 @@ COMMENT ON FUNCTION agentdb._hash_secret(secret text) IS 'SHA-256 of a secret; e
 
 
 
+CREATE FUNCTION agentdb._run_state(run bigint, outcome text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (outcome IS NULL) THEN 'running'::text WHEN ((outcome = 'succeeded'::text) AND (EXISTS (SELECT FROM agentdb.claim c WHERE ((c.run_id = _run_state.run) AND (c.state <> 'verified'::text))))) THEN 'unverified'::text ELSE outcome END;
+
+
+
+COMMENT ON FUNCTION agentdb._run_state(run bigint, outcome text) IS 'running, the outcome, or unverified for a run that says it succeeded and has a claim that is not verified.';
+
+
+
 CREATE TABLE agentdb.agent_stop (
     agent_id bigint NOT NULL,
     kind text NOT NULL,
@@ -5611,7 +5660,7 @@ CREATE FUNCTION agentdb._health_sign(agent bigint) RETURNS TABLE(rank integer, s
  ( SELECT 7,
      'idle'::text,
      r.ended_at,
-     format('run %s %s'::text, r.run_id, r.outcome) AS format
+     format('run %s %s'::text, r.run_id, agentdb._run_state(r.run_id, r.outcome)) AS format
     FROM agentdb.run r
    WHERE ((r.agent_id = _health_sign.agent) AND (r.ended_at IS NOT NULL))
    ORDER BY r.ended_at DESC
@@ -8622,40 +8671,6 @@ CREATE FUNCTION agentdb._rule_query(view_name text, max_alerts integer) RETURNS 
 
 
 COMMENT ON FUNCTION agentdb._rule_query(view_name text, max_alerts integer) IS 'The statement that yields a rule''s rows as one JSON array, one row more than allowed.';
-
-
-
-CREATE TABLE agentdb.claim (
-    claim_id bigint NOT NULL,
-    run_id bigint NOT NULL,
-    agent_id bigint NOT NULL,
-    kind text NOT NULL,
-    target text NOT NULL,
-    expectation jsonb NOT NULL,
-    claimed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    due_at timestamp with time zone NOT NULL,
-    state text DEFAULT 'pending'::text NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    leased_until timestamp with time zone,
-    next_check_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    checked_at timestamp with time zone,
-    CONSTRAINT claim_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_-]{0,30}$'::text)),
-    CONSTRAINT claim_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'verified'::text, 'refuted'::text, 'unreachable'::text, 'refused'::text])))
-);
-
-
-
-COMMENT ON TABLE agentdb.claim IS 'What an agent says it has done, put so that somebody else can look.';
-
-
-
-CREATE FUNCTION agentdb._run_state(run bigint, outcome text) RETURNS text
-    LANGUAGE sql STABLE
-    RETURN CASE WHEN (outcome IS NULL) THEN 'running'::text WHEN ((outcome = 'succeeded'::text) AND (EXISTS (SELECT FROM agentdb.claim c WHERE ((c.run_id = _run_state.run) AND (c.state <> 'verified'::text))))) THEN 'unverified'::text ELSE outcome END;
-
-
-
-COMMENT ON FUNCTION agentdb._run_state(run bigint, outcome text) IS 'running, the outcome, or unverified for a run that says it succeeded and has a claim that is not verified.';
 
 
 
@@ -13448,7 +13463,8 @@ CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with tim
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with span as (
-    select r.run_id, r.started_at, r.ended_at, r.outcome, r.summary, r.purpose
+    select r.run_id, r.started_at, r.ended_at, r.summary, r.purpose,
+      agentdb._run_state(r.run_id, r.outcome) as state
     from agentdb.run as r
     where r.run_id = timeline.run
   ),
@@ -13481,7 +13497,7 @@ CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with tim
     join agentdb.token_log as t
       on t.run_id = s.run_id and t.recorded_at >= s.started_at
     union all
-    select d.at, d.place, d.kind, d.what, null, null, d.details
+    select d.at, d.place, d.kind, d.what, d.ok, null, d.details
     from span as s
     cross join lateral agentdb._deed(s.run_id, s.started_at) as d
     union all
@@ -13493,7 +13509,7 @@ CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with tim
       on l.alert_id = a.alert_id and l.recorded_at >= s.started_at
     union all
     select s.ended_at, 9223372036854775807, 'end',
-      concat_ws(': ', s.outcome, s.summary), s.outcome = 'succeeded', null, null
+      concat_ws(': ', s.state, s.summary), s.state = 'succeeded', null, null
     from span as s
     where s.ended_at is not null
   )
@@ -18762,6 +18778,11 @@ GRANT ALL ON FUNCTION agentdb._current_sql(change bigint, target integer) TO age
 
 
 
+GRANT SELECT ON TABLE agentdb.claim TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.claim TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_operator;
 
@@ -18966,6 +18987,12 @@ REVOKE ALL ON FUNCTION agentdb._has_evidence(run bigint, since timestamp with ti
 
 
 REVOKE ALL ON FUNCTION agentdb._hash_secret(secret text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_operator;
 
 
 
@@ -19587,17 +19614,6 @@ REVOKE ALL ON FUNCTION agentdb._row_write_sql(target integer) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._rule_query(view_name text, max_alerts integer) FROM PUBLIC;
-
-
-
-GRANT SELECT ON TABLE agentdb.claim TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.claim TO agentdb_operator;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_operator;
 
 
 

@@ -68,6 +68,13 @@ def test_run_with_a_lie_is_unverified_everywhere(
     run = done["run_id"]
     state = "select state from agentdb.run_summary where run_id = %s"
     assert value(audited, state, run) == "unverified"
+    told = rows(audited, "select kind, what, ok from agentdb.timeline(%s)", run)
+    assert [tuple(each.values()) for each in told][-2:] == [
+        ("claim", "rows public.orders: refuted", False),
+        ("end", "unverified: all done", False),
+    ]
+    health = "select why from agentdb.agent_health where agent_name = 'a'"
+    assert "succeeded" not in value(audited, health)
     assert evidence(audited, number) == {"rows": 1, "not_done": [{"id": 2}]}
     assert labels(audited, "refuted_claim") == [
         {"agent": "a", "run": str(run), "claim": str(number)}
