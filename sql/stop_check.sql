@@ -91,6 +91,28 @@ comment on function agentdb._check_stop (bigint) is
   'know.';
 
 
+-- The run that ended last, among the latest; one that a kill has yet to end is later.
+create or replace function agentdb._last_run (agent bigint)
+  returns bigint
+  language sql
+  stable
+  return (
+    select l.run_id
+    from (
+      select r.run_id, r.ended_at
+      from agentdb.run as r
+      where r.agent_id = agent
+      order by r.started_at desc
+      limit 20
+    ) as l
+    order by l.ended_at desc nulls first
+    limit 1
+  );
+
+comment on function agentdb._last_run (bigint) is
+  'The run that an agent worked for last.';
+
+
 -- A killed run is told that it was, also where its role names no run.
 create or replace function agentdb._check_last_run (role_name name)
   returns void
@@ -99,16 +121,9 @@ create or replace function agentdb._check_last_run (role_name name)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform agentdb._check_stop(l.run_id)
-  from (
-    select r.run_id
-    from agentdb.run as r
-    join agentdb.agent as a on a.agent_id = r.agent_id
-    where a.role_name = _check_last_run.role_name
-      and not a.pooled
-    order by r.started_at desc
-    limit 1
-  ) as l;
+  perform agentdb._check_stop(agentdb._last_run(a.agent_id))
+  from agentdb.agent as a
+  where a.role_name = _check_last_run.role_name and not a.pooled;
 end;
 $$;
 
@@ -139,13 +154,8 @@ begin
   where s.agent_id = agent;
   if not found then
     select s.kind, s.reason, format('run %s', s.run_id) into v_kind, v_reason, v_what
-    from (
-      select r.run_id from agentdb.run as r
-      where r.agent_id = agent
-      order by r.started_at desc
-      limit 1
-    ) as l
-    join agentdb.run_stop as s on s.run_id = l.run_id;
+    from agentdb.run_stop as s
+    where s.run_id = agentdb._last_run(agent);
   end if;
   if v_kind is not null then
     perform agentdb._refuse_stopped(v_kind, v_reason, v_what);

@@ -3010,13 +3010,8 @@ begin
   where s.agent_id = agent;
   if not found then
     select s.kind, s.reason, format('run %s', s.run_id) into v_kind, v_reason, v_what
-    from (
-      select r.run_id from agentdb.run as r
-      where r.agent_id = agent
-      order by r.started_at desc
-      limit 1
-    ) as l
-    join agentdb.run_stop as s on s.run_id = l.run_id;
+    from agentdb.run_stop as s
+    where s.run_id = agentdb._last_run(agent);
   end if;
   if v_kind is not null then
     perform agentdb._refuse_stopped(v_kind, v_reason, v_what);
@@ -3064,16 +3059,9 @@ CREATE FUNCTION agentdb._check_last_run(role_name name) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  perform agentdb._check_stop(l.run_id)
-  from (
-    select r.run_id
-    from agentdb.run as r
-    join agentdb.agent as a on a.agent_id = r.agent_id
-    where a.role_name = _check_last_run.role_name
-      and not a.pooled
-    order by r.started_at desc
-    limit 1
-  ) as l;
+  perform agentdb._check_stop(agentdb._last_run(a.agent_id))
+  from agentdb.agent as a
+  where a.role_name = _check_last_run.role_name and not a.pooled;
 end;
 $$;
 
@@ -6137,6 +6125,16 @@ CREATE FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zon
 
 
 COMMENT ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) IS 'When a run logged anything last, from the logs themselves.';
+
+
+
+CREATE FUNCTION agentdb._last_run(agent bigint) RETURNS bigint
+    LANGUAGE sql STABLE
+    RETURN (SELECT l.run_id FROM (SELECT r.run_id, r.ended_at FROM agentdb.run r WHERE (r.agent_id = _last_run.agent) ORDER BY r.started_at DESC LIMIT 20) l ORDER BY l.ended_at DESC LIMIT 1);
+
+
+
+COMMENT ON FUNCTION agentdb._last_run(agent bigint) IS 'The run that an agent worked for last.';
 
 
 
@@ -19169,6 +19167,10 @@ GRANT SELECT ON TABLE agentdb.tool_call TO agentdb_operator;
 REVOKE ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._last_run(agent bigint) FROM PUBLIC;
 
 
 
