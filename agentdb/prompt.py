@@ -19,7 +19,8 @@ LINES = (
     "- After every meaningful step: select agentdb.log_progress(step => '...'). "
     "The same words again are no progress.",
     "- After every tool call: agentdb.log_tool_call(tool => '...', args => "
-    "'{...}', ok => true, error => null).",
+    "'{...}', ok => true, error => null, result => '...'); of the result only a "
+    "hash is kept.",
     "- Before every prompt: agentdb.reserve_tokens(estimate => n, max_output => "
     "n); after it agentdb.settle_tokens(...). If refused, start a new "
     "conversation with a summary, or read less.",

@@ -8,6 +8,7 @@ import signal
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import anyio
 import pytest
@@ -106,9 +107,14 @@ def test_file_that_the_user_cannot_reach_is_unreachable(place: Path) -> None:
     assert (verdict, evidence["verdict"]) == ("unreachable", "no_search")
 
 
+def netloc(sink: Sink) -> str:
+    """Return host and port of the sink."""
+    return urlsplit(sink.url()).netloc
+
+
 def web(sink: Sink, mode: str, expectation: object = None, **limits: Any) -> Seen:
     """Have a page of the sink looked at."""
-    given = {"hosts": ("127.0.0.1",), "private_addresses": True, "deadline": 5.0}
+    given = {"hosts": (netloc(sink),), "private_addresses": True, "deadline": 5.0}
     return see("http", sink.url(mode), expectation, **{**given, **limits})
 
 
@@ -150,12 +156,14 @@ def test_server_that_never_ends_is_unreachable(sink: Sink, mode: str) -> None:
 
 
 def test_address_that_is_not_allowed_is_never_asked(sink: Sink) -> None:
-    assert web(sink, "ok", hosts=("example.org",))[0] == "refused"
+    # Another host, and another port of the same.
+    for host in ("example.org", "127.0.0.1"):
+        assert web(sink, "ok", hosts=(host,))[0] == "refused"
     verdict, evidence = web(sink, "ok", private_addresses=False)
     assert verdict == "refused"
     assert "private address 127.0.0.1" in evidence["problem"]
     url = sink.url("ok").replace("//", "//user:secret@")
-    assert see("http", url, hosts=("127.0.0.1",), private_addresses=True)[0] == (
+    assert see("http", url, hosts=(netloc(sink),), private_addresses=True)[0] == (
         "refused"
     )
     assert sink.received() == []
@@ -271,7 +279,7 @@ def test_plugin_is_asked_and_its_failure_refutes_nothing(
 CONFIG = """
 [verify]
 roots = ["{place}"]
-hosts = ["127.0.0.1"]
+hosts = ["{sink}"]
 private_addresses = true
 deadline = 3
 
@@ -290,10 +298,10 @@ def agent(db: Connection, connect: Connect) -> Connection:
 
 
 @pytest.fixture
-def config(place: Path) -> Path:
-    """A file that allows looks at one directory and at this machine."""
+def config(place: Path, sink: Sink) -> Path:
+    """A file that allows looks at one directory and at the sink."""
     file = place / "agentdb.toml"
-    file.write_text(CONFIG.format(place=place))
+    file.write_text(CONFIG.format(place=place, sink=netloc(sink)))
     return file
 
 

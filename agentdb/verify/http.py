@@ -12,6 +12,8 @@ from .. import __version__
 from .claim import Claim, Verdict
 
 LARGEST = 65536
+# A host that is allowed without a port is allowed with these.
+PORTS = {"http": 80, "https": 443}
 # Request Timeout, Too Early, Too Many Requests.
 BUSY = {408, 425, 429}
 
@@ -57,9 +59,10 @@ def _address(claim: Claim, url: httpx.URL) -> str:
         raise Refused("not an http or https address")
     if url.userinfo:
         raise Refused("an address with credentials")
-    if url.host not in claim.limits.hosts:
-        raise Refused(f"{url.host} is not a host that the operator allows")
-    port = url.port or {"http": 80, "https": 443}[url.scheme]
+    port = url.port or PORTS[url.scheme]
+    allowed = {f"{url.host}:{port}"} | ({url.host} if port in PORTS.values() else set())
+    if not allowed & set(claim.limits.hosts):
+        raise Refused(f"{url.host}:{port} is not what the operator allows")
     found = socket.getaddrinfo(url.host, port, type=socket.SOCK_STREAM)
     address = str(found[0][4][0])
     if not claim.limits.private_addresses:
