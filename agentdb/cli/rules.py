@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 LIST = """
 select rule_name as rule, case when enabled then severity else 'off' end as severity,
-  fire_after as fires_after, keep_firing, action, evaluated_at as evaluated,
-  round(evaluation_ms::numeric, 1) as ms, alerts, nullif(failures, 0) as failures
+  action, evaluated_at as evaluated, round(evaluation_ms::numeric, 1) as ms, alerts,
+  case when failures > 0 then failures || ' failures: ' || error end as trouble
 from agentdb.alert_rule
 order by rule_name
 """
@@ -80,7 +80,12 @@ def rules() -> None:
 @reports_errors
 def list_rules(dsn: str, as_json: bool, as_sql: bool) -> None:
     """List the rules, when each was last evaluated and what it cost."""
-    show(dsn, [Section("rules", query(LIST))], as_json=as_json, as_sql=as_sql)
+    show(
+        dsn,
+        [Section("rules", query(LIST), below="trouble")],
+        as_json=as_json,
+        as_sql=as_sql,
+    )
 
 
 @rules.command()
