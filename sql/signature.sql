@@ -18,6 +18,10 @@ begin
     v_text := left(value, 2000) || ' ' || right(value, 2000);
     v_rest := hashtextextended(substr(value, 2001, length(value) - 4000), 0);
   end if;
+  -- Most of it has digits, or is what an id is called.
+  if v_text !~ '[0-9]|[iI][dD]|[kK][eE][yY]|[nN]on' then
+    return hashtextextended(v_text, v_rest);
+  end if;
   -- One after the other: as one pattern they take three times as long.
   foreach v_pattern in array volatile loop
     v_text := regexp_replace(v_text collate "C", v_pattern, '#', 'gi');

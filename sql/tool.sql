@@ -105,9 +105,12 @@ create or replace function agentdb._insert_tool_call (
 )
   language plpgsql
   set search_path = pg_catalog, pg_temp
+  -- Arguments that are NULL would have the statement planned anew at each call.
+  set plan_cache_mode = force_generic_plan
 as $$
 declare
   v_call bigint;
+  v_known boolean;
   v_args jsonb := agentdb._bounded_json(_insert_tool_call.args, 65536);
 begin
   insert into agentdb.tool_call_log as l (
@@ -126,12 +129,19 @@ begin
     agentdb._result_signature(_insert_tool_call.ok, _insert_tool_call.result,
       _insert_tool_call.error)
   )
-  returning l.recorded_at, l.tool_call_log_id
-    into _insert_tool_call.recorded_at, v_call;
-  select u.fault, u.hint into _insert_tool_call.fault, _insert_tool_call.hint
-  from agentdb._note_unknown_tool(
-    _insert_tool_call.run_id, _insert_tool_call.agent_id, v_call,
-    _insert_tool_call.tool) as u;
+  -- What an agent without a registry calls is not judged.  Asked here, it costs no
+  -- statement of its own.
+  returning l.recorded_at, l.tool_call_log_id,
+    exists (select from agentdb.agent_tool as a
+      where a.agent_id = l.agent_id and a.tool_name = l.tool)
+    or not exists (select from agentdb.agent_tool as a where a.agent_id = l.agent_id)
+    into _insert_tool_call.recorded_at, v_call, v_known;
+  if not v_known then
+    select u.fault, u.hint into _insert_tool_call.fault, _insert_tool_call.hint
+    from agentdb._note_unknown_tool(
+      _insert_tool_call.run_id, _insert_tool_call.agent_id, v_call,
+      _insert_tool_call.tool) as u;
+  end if;
 end;
 $$;
 

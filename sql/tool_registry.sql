@@ -188,7 +188,6 @@ comment on function agentdb._nearest_tools (bigint, text) is
   'The three tools of an agent whose names are most like one that it made up.';
 
 
--- What an agent without a registry calls is not judged.
 create or replace function agentdb._note_unknown_tool (
   run bigint,
   agent bigint,
@@ -201,14 +200,6 @@ create or replace function agentdb._note_unknown_tool (
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform from agentdb.agent_tool as a where a.agent_id = agent and a.tool_name = tool;
-  if found then
-    return;
-  end if;
-  perform from agentdb.agent_tool as a where a.agent_id = agent limit 1;
-  if not found then
-    return;
-  end if;
   perform from agentdb.tool_alias as n
   join agentdb.agent_tool as a on a.tool_name = n.tool_name and a.agent_id = agent
   where n.alias = tool;
@@ -224,4 +215,5 @@ end;
 $$;
 
 comment on function agentdb._note_unknown_tool (bigint, bigint, bigint, text) is
-  'Marks a call of a tool that its agent does not have, and says which are nearest.';
+  'Marks a call of a tool that its agent does not have, unless by a former name, and '
+  'says which are nearest.';

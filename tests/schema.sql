@@ -1970,6 +1970,10 @@ begin
     v_text := left(value, 2000) || ' ' || right(value, 2000);
     v_rest := hashtextextended(substr(value, 2001, length(value) - 4000), 0);
   end if;
+  -- Most of it has digits, or is what an id is called.
+  if v_text !~ '[0-9]|[iI][dD]|[kK][eE][yY]|[nN]on' then
+    return hashtextextended(v_text, v_rest);
+  end if;
   -- One after the other: as one pattern they take three times as long.
   foreach v_pattern in array volatile loop
     v_text := regexp_replace(v_text collate "C", v_pattern, '#', 'gi');
@@ -5798,9 +5802,11 @@ COMMENT ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) IS 'Wo
 CREATE FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET plan_cache_mode TO 'force_generic_plan'
     AS $$
 declare
   v_call bigint;
+  v_known boolean;
   v_args jsonb := agentdb._bounded_json(_insert_tool_call.args, 65536);
 begin
   insert into agentdb.tool_call_log as l (
@@ -5819,12 +5825,19 @@ begin
     agentdb._result_signature(_insert_tool_call.ok, _insert_tool_call.result,
       _insert_tool_call.error)
   )
-  returning l.recorded_at, l.tool_call_log_id
-    into _insert_tool_call.recorded_at, v_call;
-  select u.fault, u.hint into _insert_tool_call.fault, _insert_tool_call.hint
-  from agentdb._note_unknown_tool(
-    _insert_tool_call.run_id, _insert_tool_call.agent_id, v_call,
-    _insert_tool_call.tool) as u;
+  -- What an agent without a registry calls is not judged.  Asked here, it costs no
+  -- statement of its own.
+  returning l.recorded_at, l.tool_call_log_id,
+    exists (select from agentdb.agent_tool as a
+      where a.agent_id = l.agent_id and a.tool_name = l.tool)
+    or not exists (select from agentdb.agent_tool as a where a.agent_id = l.agent_id)
+    into _insert_tool_call.recorded_at, v_call, v_known;
+  if not v_known then
+    select u.fault, u.hint into _insert_tool_call.fault, _insert_tool_call.hint
+    from agentdb._note_unknown_tool(
+      _insert_tool_call.run_id, _insert_tool_call.agent_id, v_call,
+      _insert_tool_call.tool) as u;
+  end if;
 end;
 $$;
 
@@ -6790,14 +6803,6 @@ CREATE FUNCTION agentdb._note_unknown_tool(run bigint, agent bigint, call bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  perform from agentdb.agent_tool as a where a.agent_id = agent and a.tool_name = tool;
-  if found then
-    return;
-  end if;
-  perform from agentdb.agent_tool as a where a.agent_id = agent limit 1;
-  if not found then
-    return;
-  end if;
   perform from agentdb.tool_alias as n
   join agentdb.agent_tool as a on a.tool_name = n.tool_name and a.agent_id = agent
   where n.alias = tool;
@@ -6814,7 +6819,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._note_unknown_tool(run bigint, agent bigint, call bigint, tool text, OUT fault text, OUT hint text) IS 'Marks a call of a tool that its agent does not have, and says which are nearest.';
+COMMENT ON FUNCTION agentdb._note_unknown_tool(run bigint, agent bigint, call bigint, tool text, OUT fault text, OUT hint text) IS 'Marks a call of a tool that its agent does not have, unless by a former name, and says which are nearest.';
 
 
 
