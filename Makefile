@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check soak bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -27,6 +27,11 @@ check: .venv/checkers test
 	$(BIN)/pgspot --ignore PS002 --ignore PS015 $(SCRIPT).spot
 	$(BIN)/squawk --exclude prefer-text-field,prefer-bigint-over-int \
 	  --exclude require-lock-timeout,require-statement-timeout $(SCRIPT)
+
+# 20 minutes of random faults, or AGENTDB_SOAK seconds: nothing lost, nothing twice
+# without cause.  Not part of `check`.
+soak: .venv/installed
+	$(BIN)/python -m tests.faults.soak
 
 # What it costs.  Never timed inside tests, where another process can be at work.
 bench: .venv/installed

@@ -7,7 +7,8 @@ import threading
 from types import TracebackType
 from typing import TextIO
 
-from .runner import Runner, Settings
+from .config import Config, Settings
+from .runner import Runner
 
 
 class BackgroundRunner:
@@ -16,7 +17,8 @@ class BackgroundRunner:
     def __init__(
         self, dsn: str, *, stream: TextIO | None = None, poll: float = 1
     ) -> None:
-        self._runner = Runner(dsn, stream=stream, settings=Settings(poll=poll))
+        config = Config({"database": dsn}, Settings(poll=poll))
+        self._runner = Runner(config, stream=stream)
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._work, name="runner")
 

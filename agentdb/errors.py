@@ -170,6 +170,24 @@ class NotUndoable(AgentdbError):
     sqlstate = "ZA056"
 
 
+class NotFiring(AgentdbError):
+    """The alert is over or never was: there is nothing to acknowledge."""
+
+    sqlstate = "ZA075"
+
+
+class MessageClosed(AgentdbError):
+    """The message is being sent, is done, or a later one has overtaken it."""
+
+    sqlstate = "ZA076"
+
+
+class QuestionClosed(AgentdbError):
+    """Somebody has answered the question already, or its run has ended."""
+
+    sqlstate = "ZA077"
+
+
 BY_SQLSTATE: dict[str, type[AgentdbError]] = {
     error.sqlstate: error for error in AgentdbError.__subclasses__()
 }

@@ -29,7 +29,7 @@ REGISTERED = "select from agentdb.agent where agent_name = 'agent_1'"
 
 def up(dsn: str, directory: Path, *, tell: Callable[[str], object]) -> int:
     """Run until stopped and return the exit code; `tell` gets lines for people."""
-    from agentdb import runner
+    from agentdb import config, runner
 
     with ExitStack() as stack:
         if not dsn:
@@ -38,7 +38,7 @@ def up(dsn: str, directory: Path, *, tell: Callable[[str], object]) -> int:
         for line in prepare(dsn):
             tell(line)
         tell("the runner works; alerts follow, one JSON object a line; Ctrl-C stops")
-        return runner.run(dsn)
+        return runner.run(config.read(None, dsn=dsn))
 
 
 def _own_server(stack: ExitStack, directory: Path) -> str:

@@ -31,6 +31,13 @@ begin atomic
     and r.ended_at is null
     and r.held_until_at > clock_timestamp()
   union all
+  select 4, 'waiting', q.asked_at, format('run %s waits for an answer to Q-%s: %s',
+    q.run_id, q.question_id, left(q.question, 100))
+  from agentdb.question as q
+  join agentdb.run as r on r.run_id = q.run_id and r.ended_at is null
+  where q.agent_id = agent
+    and q.answer is null
+  union all
   select 5, 'working', r.started_at,
     format('run %s is open%s', r.run_id, '; its last step: ' || left(v.last_step, 100))
   from agentdb.run as r

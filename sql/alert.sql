@@ -139,7 +139,12 @@ as $$
     update agentdb.alert as a
     set state = 'resolved',
         resolved_at = _advance_alerts.at,
-        flush = a.state = 'firing'
+        -- The end of an episode before this one may still have to be told.
+        flush = a.flush or a.state = 'firing',
+        acknowledged_at = null,
+        acknowledged_until = null,
+        acknowledged_by = null,
+        acknowledge_comment = null
     from agentdb.alert_rule as r, agentdb.alert as former
     where not _advance_alerts.truncated
       and r.rule_name = _advance_alerts.rule_name

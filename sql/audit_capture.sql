@@ -118,8 +118,9 @@ begin
     using errcode = 'ZA031',
           detail = format('policy.blast_radius_rows of the agent is %s; '
             'nothing was changed.', max_rows),
-          hint = 'Check the WHERE clause.  If all these rows are meant, ask an '
-            'operator to do it, or to raise the limit of the policy.';
+          hint = 'Check the WHERE clause.  If all these rows are meant, a person does '
+            'it, or raises the limit: select * from agentdb.ask_human(question => '
+            '''…'');';
 end;
 $$;
 

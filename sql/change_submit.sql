@@ -140,7 +140,8 @@ begin
   if v_fault is not null then
     raise exception 'change % cannot be tried: %', change, v_fault
       using errcode = 'ZA051',
-            hint = 'Tell an operator: the table has to be put right and guarded again.';
+            hint = 'The table has to be put right and guarded again.  Tell people: '
+              'select * from agentdb.ask_human(question => ''…'');';
   end if;
 end;
 $$;

@@ -171,7 +171,8 @@ begin
             detail = 'There are: ' || coalesce(
               (select string_agg(m.channel_name, ', ' order by m.channel_name)
                 from agentdb.message_channel as m), 'none'),
-            hint = 'Use one of these, or ask an operator to register the channel.';
+            hint = 'Use one of these, or have the channel registered: select * from '
+              'agentdb.ask_human(question => ''…'');';
   end if;
   return query
     select c.claim_id, c.state

@@ -140,7 +140,7 @@ create or replace function agentdb._working_run (as_of timestamptz)
 begin atomic
   select
     r.run_id, r.agent_id,
-    greatest(r.started_at, r.held_until_at, t.at, case
+    greatest(r.started_at, r.held_until_at, t.at, q.answered_at, case
       when a.evidence_at > as_of
         then agentdb._evidence_in_logs(r.run_id, r.started_at, as_of)
       else a.evidence_at
@@ -160,7 +160,20 @@ begin atomic
     from agentdb._evidence_tail(as_of) as e
     group by e.run_id
   ) as t on t.run_id = r.run_id
+  -- Waiting for people is bounded from the oldest question that they have not answered.
+  left join lateral (
+    select max(o.answered_at) filter (where o.answered_at <= as_of) as answered_at,
+      min(o.asked_at) filter (where coalesce(o.answered_at > as_of, true)) as asked_at
+    from agentdb.question as o
+    where o.run_id = r.run_id
+      and o.asked_at <= as_of
+  ) as q on true
   where r.started_at <= as_of
+    and coalesce(q.asked_at + (
+      select p.max_question_wait
+      from agentdb.agent as g
+      join agentdb.policy as p on p.policy_name = g.policy_name
+      where g.agent_id = r.agent_id) <= as_of, true)
     and (r.held_until_at is null or r.held_until_at < as_of)
     and not agentdb._is_paused(r.run_id, as_of);
 end;

@@ -16,7 +16,7 @@ grant execute on function
   agentdb.begin_tool_call, agentdb.end_tool_call,
   agentdb.log_tokens, agentdb.log_tokens_many,
   agentdb.reserve_tokens, agentdb.settle_tokens, agentdb.remaining_budget,
-  agentdb.hold_run,
+  agentdb.hold_run, agentdb.ask_human, agentdb.answer_of,
   agentdb.acquire_lock, agentdb.acquire_slot, agentdb.renew_lock, agentdb.release_lock,
   agentdb.begin_wait, agentdb.end_wait, agentdb.wake_waiters,
   agentdb.claim_file, agentdb.claim_rows, agentdb.claim_http, agentdb.claim_message,
@@ -115,12 +115,28 @@ grant execute on function
   agentdb._end_of_life
   to agentdb_auditor, agentdb_operator;
 
+-- What an agent asks, a person answers.
+grant execute on function agentdb.answer_question
+  to agentdb_operator, agentdb_reviewer;
+grant select on agentdb.open_question to agentdb_reviewer;
+grant execute on function
+  agentdb.rule_question_asked, agentdb.rule_unanswered_question,
+  agentdb._question_labels, agentdb._open_at,
+  agentdb._matches, agentdb._matchable, agentdb._matchers_text
+  to agentdb_auditor, agentdb_operator;
+
 -- Operators: the runner and people on call.
 grant execute on function
   agentdb.register_agent, agentdb.maintain, agentdb.roll_up,
   agentdb.refresh_normal, agentdb.unset_schedule, agentdb.set_due,
   agentdb.claim_rule, agentdb.next_evaluation_ms, agentdb.ingest, agentdb.fail_rule,
   agentdb.flush, agentdb.claim_notification, agentdb.mark_sent, agentdb.mark_failed,
+  agentdb.set_route, agentdb.unset_route,
+  agentdb.set_inhibition, agentdb.unset_inhibition,
+  agentdb.silence_alerts, agentdb.end_silence,
+  agentdb.acknowledge_alert, agentdb.unacknowledge_alert,
+  agentdb.acknowledge_group, agentdb.unacknowledge_group,
+  agentdb.retry_notification, agentdb.drop_notification, agentdb.test_receiver,
   agentdb.beat, agentdb.retire_runner,
   agentdb.kill_run, agentdb.kill_agent, agentdb.kill_all,
   agentdb.pause_agent, agentdb.resume_agent, agentdb.drain_run, agentdb.drain_stopped,

@@ -87,7 +87,18 @@
 \ir hold.sql
 \ir evaluation.sql
 \ir alert.sql
+\ir matcher.sql
+\ir route.sql
+\ir inhibition.sql
+\ir payload.sql
+\ir alert_group.sql
+\ir alert_told.sql
+\ir silence.sql
+\ir acknowledge.sql
 \ir notification.sql
+\ir outbox.sql
+\ir question.sql
+\ir rule_question.sql
 \ir runner.sql
 \ir retention.sql
 \ir report.sql
@@ -96,5 +107,6 @@
 \ir agent_health.sql
 \ir doctor.sql
 \ir rule_setting.sql
+\ir alert_rule_own.sql
 \ir alert_rule.sql
 \ir grant.sql

@@ -1,50 +1,8 @@
--- Notifications: one message an alert's change and receiver, in an outbox that survives
+-- Notifications: one message a change of a receiver's group, in an outbox that survives
 -- every crash.  Delivery is at least once with one idempotency key; a claim is a lease,
 -- so a runner that died needs no cleaning up, and a mark is fenced by the attempt.
 
-create or replace function agentdb._severity_rank (severity text)
-  returns integer
-  language sql
-  immutable
-  parallel safe
-  return array_position(array['info', 'warning', 'critical'], severity);
-
-comment on function agentdb._severity_rank (text) is
-  'Orders severities: info 1, warning 2, critical 3.';
-
-
-create or replace function agentdb._payload (alert agentdb.alert, kind text)
-  returns jsonb
-  language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-  set "TimeZone" = 'UTC'
-as $$
-  select jsonb_build_object(
-    'version', 1,
-    'kind', kind,
-    'alert', alert.alert_id,
-    'episode', alert.episode,
-    'rule', alert.rule_name,
-    'severity', alert.severity,
-    'labels', alert.labels,
-    'summary', coalesce(alert.annotations ->> 'summary', alert.rule_name),
-    'value', case
-      when alert.value < 'infinity' and alert.value > '-infinity' then alert.value end,
-    'since', to_char(
-      coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    'annotations', alert.annotations - 'summary',
-    'next', to_jsonb(array_remove(array[
-      format('agentdb why A-%s', alert.alert_id),
-      'agentdb timeline ' || (alert.labels ->> 'run')
-    ], null))
-  );
-$$;
-
-comment on function agentdb._payload (agentdb.alert, text) is
-  'The JSON that a receiver gets for an alert, described in docs/on-call.md.';
-
-
+-- A storm is routed as a whole before anything of it is told: it is one message then.
 create or replace function agentdb.flush (max_alerts integer default 500)
   returns integer
   language plpgsql
@@ -53,10 +11,13 @@ create or replace function agentdb.flush (max_alerts integer default 500)
   set lock_timeout = '2s'
 as $$
 declare
-  v_flushed integer;
-  v_made integer;
+  v_alerts bigint[];
+  v_escalated bigint[];
+  v_groups bigint[];
 begin
   perform agentdb._bury_notifications();
+  -- Waits for a silence that is being made; other runners do not get in its way.
+  lock table agentdb.silence in row share mode;
   with due as (
     select a.alert_id
     from agentdb.alert as a
@@ -68,40 +29,38 @@ begin
   flushed as (
     update agentdb.alert as a set flush = false
     from due as d where d.alert_id = a.alert_id
-    returning a.*
-  ),
-  made as (
-    insert into agentdb.notification (alert_id, episode, kind, receiver_name, payload)
-    select f.alert_id, f.episode, k.kind, r.receiver_name,
-      agentdb._payload(
-        (select a from agentdb.alert as a where a.alert_id = f.alert_id), k.kind)
-    from flushed as f
-    -- What fired and went away between two flushes is still told, once.
-    cross join lateral unnest(
-      case f.state when 'firing' then '{firing}' else '{firing, resolved}'::text[] end
-    ) as k (kind)
-    join agentdb.receiver as r
-      on r.enabled
-      and agentdb._severity_rank(f.severity) >= agentdb._severity_rank(r.min_severity)
-      and (k.kind = 'firing' or r.send_resolved)
-    order by f.alert_id, k.kind
-    on conflict on constraint notification_alert_id_episode_kind_receiver_name_key
-      do nothing
-    returning 1
+    returning a.alert_id
   )
-  select (select count(*) from flushed), (select count(*) from made)
-    into v_flushed, v_made;
-  -- Only runners listen, and only this function, which no agent can call, notifies.
-  if v_made > 0 then
-    perform pg_notify('agentdb_notification', '');
+  select coalesce(array_agg(f.alert_id), '{}') into v_alerts from flushed as f;
+  v_escalated := agentdb._escalate(max_alerts, clock_timestamp());
+  if v_alerts || v_escalated <> '{}' then
+    perform agentdb._wake_groups(v_alerts, clock_timestamp());
+    perform agentdb._join_groups(v_alerts || v_escalated, clock_timestamp());
   end if;
-  return v_flushed;
+  if cardinality(v_alerts) >= max_alerts or cardinality(v_escalated) >= max_alerts then
+    return max_alerts;
+  end if;
+  v_groups := array(
+    select g.alert_group_id
+    from agentdb.alert_group as g
+    join agentdb.receiver as r on r.receiver_name = g.receiver_name
+    where g.look_at <= clock_timestamp()
+      and r.enabled
+    order by g.look_at, g.alert_group_id
+    limit max_alerts
+    for update of g skip locked
+  );
+  if v_groups <> '{}' then
+    perform agentdb._tell_groups(v_groups);
+  end if;
+  return greatest(cardinality(v_alerts), cardinality(v_groups));
 end;
 $$;
 
 comment on function agentdb.flush (integer) is
-  'Writes the notifications of alerts that began to fire or were resolved and wakes '
-  'the runners; returns the number of alerts.';
+  'Routes alerts that began to fire or were resolved, writes what their groups have to '
+  'be told and wakes the runners; returns how many it took on, to be called again '
+  'where that is max_alerts.';
 
 
 create or replace function agentdb._bury_notifications ()
@@ -155,8 +114,7 @@ as $$
         -- A late "firing" after "resolved" would open the incident again.
         and not exists (
           select from agentdb.notification as e
-          where e.alert_id = c.alert_id
-            and e.receiver_name = c.receiver_name
+          where e.alert_group_id = c.alert_group_id
             and e.state = 'queued'
             and e.notification_id < c.notification_id
         )
@@ -169,7 +127,11 @@ as $$
   select
     c.notification_id, c.attempt, c.receiver_name, r.channel, r.target, r.secret_ref,
     c.idempotency_key, c.kind,
-    format('agentdb/%s/A-%s', current_database(), c.alert_id), c.payload
+    format('agentdb/%s/%s', current_database(), case
+      when c.alert_id is not null then 'A-' || c.alert_id
+      when c.alert_group_id is not null then 'G-' || c.alert_group_id
+      else 'test-' || c.notification_id end),
+    c.payload
   from claimed as c
   join agentdb.receiver as r on r.receiver_name = c.receiver_name
   order by c.notification_id;
@@ -238,6 +200,7 @@ begin
         when mark_failed.permanent or n.attempt >= n.max_attempts then clock_timestamp()
       end,
       visible_at = clock_timestamp() + greatest(v_delay, v_wish),
+      claimed_by = null,
       status = mark_failed.status,
       error = agentdb._clean_text(mark_failed.error, 1000)
   where n.notification_id = mark_failed.notification_id

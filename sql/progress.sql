@@ -5,7 +5,7 @@ create or replace function agentdb.log_progress (
   details jsonb default null,
   run bigint default null
 )
-  returns table (run_id bigint, recorded_at timestamptz)
+  returns table (run_id bigint, recorded_at timestamptz, alerting_silent_for interval)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -29,13 +29,16 @@ begin
     agentdb._bounded_json(log_progress.details, 65536)
   )
   returning p.recorded_at into log_progress.recorded_at;
+  if not exists (select from agentdb.runner_health as h where h.healthy) then
+    alerting_silent_for := agentdb._alerting_silent_for();
+  end if;
   return next;
 end;
 $$;
 
 comment on function agentdb.log_progress (text, jsonb, bigint) is
-  'Records that the run reached a step; a step is evidence only while it is new; '
-  'raises ZA001, ZA003 or ZA004.';
+  'Records that the run reached a step; a step is evidence only while it is new; says '
+  'for how long nobody has been watching, if so; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb.log_progress_many (

@@ -71,7 +71,17 @@ create or replace view agentdb.active_alert as
     coalesce(a.annotations ->> 'summary', a.rule_name) as summary,
     coalesce(a.firing_at, a.active_at) as since,
     clock_timestamp() - coalesce(a.firing_at, a.active_at) as age,
-    a.annotations
+    a.annotations,
+    case when a.acknowledged_until > clock_timestamp() then a.acknowledged_by end
+      as acknowledged_by,
+    (
+      select min(s.silence_id)
+      from agentdb.silence as s
+      where s.ends_at > clock_timestamp()
+        and a.rule_name <> 'silence_ending'
+        and agentdb._matches(s.matchers,
+          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+    ) as silence_id
   from agentdb.alert as a
   where a.state in ('pending', 'firing');
 
@@ -99,6 +109,10 @@ comment on column agentdb.active_alert.age is
   'How long ago that was.';
 comment on column agentdb.active_alert.annotations is
   'More about it, such as policy and threshold.';
+comment on column agentdb.active_alert.acknowledged_by is
+  'Who sees to it.';
+comment on column agentdb.active_alert.silence_id is
+  'The silence under which it fires.';
 
 
 -- The numbers of the calls that an alert names, and nothing else of its annotations.

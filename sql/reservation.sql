@@ -56,7 +56,7 @@ create or replace function agentdb._budget_advice (scope text)
       'read less: grep or head before whole files.'
     when 'run' then 'End this run; what is left is for another.'
     else 'The agent''s budget of the day is used up: end the run and go on tomorrow, '
-      'or have an operator raise it.'
+      'or have it raised: select * from agentdb.ask_human(question => ''…'');'
   end;
 
 comment on function agentdb._budget_advice (text) is

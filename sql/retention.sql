@@ -49,8 +49,26 @@ begin
     and not exists (
       select from agentdb.notification as n
       where n.alert_id = a.alert_id and n.state = 'queued'
+    )
+    and not exists (
+      select from agentdb.group_alert as m where m.alert_id = a.alert_id
     );
   get diagnostics v_count = row_count;
+  delete from agentdb.notification as n
+  where n.state <> 'queued'
+    and n.created_at < clock_timestamp() - keep;
+  delete from agentdb.alert_group as g
+  where g.look_at = 'infinity'
+    and g.told_at < clock_timestamp() - keep
+    and not exists (
+      select from agentdb.group_alert as m where m.alert_group_id = g.alert_group_id
+    )
+    and not exists (
+      select from agentdb.notification as n
+      where n.alert_group_id = g.alert_group_id and n.state = 'queued'
+    );
+  delete from agentdb.silence as s
+  where s.ends_at < clock_timestamp() - keep;
   delete from agentdb.runner as r
   where greatest(r.evaluated_at, r.flushed_at, r.sent_at, r.started_at)
     < clock_timestamp() - interval '7 days';

@@ -16,14 +16,16 @@ create or replace function agentdb.beat (
   set lock_timeout = '2s'
 as $$
   insert into agentdb.runner as r (
-    runner_name, host, pid, version, evaluated_at, flushed_at, sent_at, listened_at
+    runner_name, host, pid, version, evaluated_at, flushed_at, sent_at, listened_at,
+    verified_at
   )
   values (
     beat.runner_name, beat.host, beat.pid, beat.version,
     case beat.loop when 'evaluate' then clock_timestamp() end,
     case beat.loop when 'flush' then clock_timestamp() end,
     case beat.loop when 'send' then clock_timestamp() end,
-    case beat.loop when 'listen' then clock_timestamp() end
+    case beat.loop when 'listen' then clock_timestamp() end,
+    case beat.loop when 'verify' then clock_timestamp() end
   )
   on conflict on constraint runner_pkey do update
   set host = excluded.host,
@@ -34,11 +36,13 @@ as $$
       evaluated_at = coalesce(excluded.evaluated_at, r.evaluated_at),
       flushed_at = coalesce(excluded.flushed_at, r.flushed_at),
       sent_at = coalesce(excluded.sent_at, r.sent_at),
-      listened_at = coalesce(excluded.listened_at, r.listened_at);
+      listened_at = coalesce(excluded.listened_at, r.listened_at),
+      verified_at = coalesce(excluded.verified_at, r.verified_at);
 $$;
 
 comment on function agentdb.beat (text, text, text, integer, text) is
-  'Records a successful lap of a runner''s loop: evaluate, flush, send or listen.';
+  'Records a successful lap of a runner''s loop: evaluate, flush, send, verify or '
+  'listen.';
 
 
 create or replace function agentdb.retire_runner (runner_name text)
@@ -58,14 +62,19 @@ comment on function agentdb.retire_runner (text) is
 
 create or replace view agentdb.runner_health as
   select
-    r.runner_name, r.host, r.pid, r.version, r.started_at,
-    clock_timestamp() - least(r.evaluated_at, r.flushed_at, r.sent_at) as silent_for,
+    r.runner_name, r.host, r.pid, r.version, r.started_at, s.silent_for,
     r.evaluated_at is not null
       and r.flushed_at is not null
       and r.sent_at is not null
-      and clock_timestamp() - least(r.evaluated_at, r.flushed_at, r.sent_at)
-        < interval '30 seconds' as healthy
-  from agentdb.runner as r;
+      and r.verified_at is not null
+      and s.silent_for < interval '30 seconds' as healthy
+  from agentdb.runner as r
+  cross join lateral (
+    select clock_timestamp() - least(
+      coalesce(r.evaluated_at, r.started_at), coalesce(r.flushed_at, r.started_at),
+      coalesce(r.sent_at, r.started_at), coalesce(r.verified_at, r.started_at)
+    ) as silent_for
+  ) as s;
 
 comment on view agentdb.runner_health is
   'Each runner and how long ago the slowest of its loops last succeeded.';
@@ -83,3 +92,26 @@ comment on column agentdb.runner_health.silent_for is
   'Age of the last success of its slowest loop.';
 comment on column agentdb.runner_health.healthy is
   'Whether all its loops succeeded within 30 seconds.';
+
+
+create or replace function agentdb._alerting_silent_for ()
+  returns interval
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_silent_for interval := (select min(h.silent_for) from agentdb.runner_health as h);
+begin
+  -- One that ended on purpose leaves no row, only what it evaluated.
+  v_silent_for := coalesce(
+    v_silent_for,
+    clock_timestamp() - (select max(r.evaluated_at) from agentdb.alert_rule as r),
+    clock_timestamp() - (select min(a.registered_at) from agentdb.agent as a)
+  );
+  return nullif(greatest(v_silent_for, '30 seconds'), '30 seconds');
+end;
+$$;
+
+comment on function agentdb._alerting_silent_for () is
+  'For how long no runner has worked, NULL while one does.';

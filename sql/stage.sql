@@ -231,7 +231,8 @@ begin
       using errcode = 'ZA005',
             detail = 'See policy.max_change_rows.',
             hint = 'Check the WHERE clause.  If all these rows are meant, stage them '
-              'in several changes, or ask a person to do it.';
+              'in several changes, or have a person do it: select * from '
+              'agentdb.ask_human(question => ''…'');';
   end if;
   insert into agentdb.change_row values (
     v_change.change_id, v_place, target, operation, key, new_values, expected,

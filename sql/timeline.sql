@@ -25,11 +25,23 @@ begin atomic
     format('%s %s: %s', c.kind, c.target, c.state),
     case c.state when 'verified' then true when 'refuted' then false end, c.expectation
   from agentdb.claim as c
-  where c.run_id = run;
+  where c.run_id = run
+  union all
+  select q.asked_at, q.question_id, 'question', q.question, null,
+    jsonb_strip_nulls(jsonb_build_object('options', q.options, 'urgency', q.urgency))
+  from agentdb.question as q
+  where q.run_id = run
+  union all
+  select q.answered_at, q.question_id, 'answer',
+    format('%s by %s', q.answer, q.answered_by), null,
+    jsonb_strip_nulls(jsonb_build_object('comment', q.comment))
+  from agentdb.question as q
+  where q.run_id = run
+    and q.answer is not null;
 end;
 
 comment on function agentdb._deed (bigint, timestamptz) is
-  'The audited writes of a run, what operators did to it, and what it claims.';
+  'The audited writes of a run, what operators did to it, what it claims and asks.';
 
 
 -- Events of the same instant keep the order in which they were logged.

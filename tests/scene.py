@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -19,9 +20,10 @@ from .sink import LONG, Sink
 
 RUN = """
 import json, sys
-from agentdb.runner import Settings, run
+from agentdb.runner import Config, Settings, run
 given = json.loads(sys.argv[1])
-sys.exit(run(given["dsn"], name=given["name"], settings=Settings(**given["settings"])))
+settings = Settings(name=given["name"], **given["settings"])
+sys.exit(run(Config({"main": given["dsn"]}, settings)))
 """
 
 SETUP = """
@@ -40,16 +42,16 @@ class Process:
     """A runner in a process of its own."""
 
     def __init__(
-        self, dsn: str, name: str, log: Path, settings: dict[str, Any]
+        self, command: list[str], log: Path, environment: dict[str, str]
     ) -> None:
-        given = json.dumps({"dsn": dsn, "name": name, "settings": settings})
         self.log = log
         with log.open("w") as stderr:
             self._child = subprocess.Popen(
-                [sys.executable, "-c", RUN, given],
+                [sys.executable, *command],
                 stdout=subprocess.PIPE,
                 stderr=stderr,
                 text=True,
+                env={**os.environ, **environment},
             )
 
     @property
@@ -133,10 +135,33 @@ class Scene:
             [prefix, count],
         )
 
-    def start(self, name: str = "one", **settings: Any) -> Process:
-        """Start a runner."""
-        log = self._logs / f"{name}.log"
-        process = Process(self.dsn, name, log, settings)
+    def start(
+        self,
+        name: str = "one",
+        *,
+        environment: dict[str, str] | None = None,
+        first: str = "",
+        **settings: Any,
+    ) -> Process:
+        """Start a runner; `first` is Python that its process runs before."""
+        given = json.dumps({"dsn": self.dsn, "name": name, "settings": settings})
+        return self._start(["-c", first + RUN, given], name, environment or {})
+
+    def configure(self, text: str) -> Path:
+        """Write the configuration file of runners."""
+        file = self._logs / "agentdb.toml"
+        file.write_text(text)
+        return file
+
+    def start_configured(self, text: str = "", **environment: str) -> Process:
+        """Start a runner as people do, with a configuration file."""
+        command = ["-m", "agentdb", "run", "--config", str(self.configure(text))]
+        return self._start(command, "one", {"AGENTDB_DSN": self.dsn, **environment})
+
+    def _start(
+        self, command: list[str], name: str, environment: dict[str, str]
+    ) -> Process:
+        process = Process(command, self._logs / f"{name}.log", environment)
         self._processes.append(process)
         return process
 

@@ -90,6 +90,49 @@ COMMENT ON FUNCTION agentdb._access_faults(relation oid, privilege text, role_na
 
 
 
+CREATE FUNCTION agentdb._acknowledge(alerts bigint[], comment text, lasts interval) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_alerts bigint[];
+begin
+  perform agentdb._check_comment(comment);
+  if lasts is not null then
+    perform agentdb._check_lasting(lasts, '30 days', 'an acknowledgement');
+  end if;
+  perform from agentdb.alert as a
+  where a.alert_id = any (alerts) order by a.alert_id for no key update;
+  with acknowledged as (
+    update agentdb.alert as a
+    set acknowledged_at = clock_timestamp(),
+        acknowledged_by = session_user,
+        acknowledged_until = coalesce(clock_timestamp() + lasts, 'infinity'),
+        acknowledge_comment = comment
+    where a.alert_id = any (alerts)
+      and a.state = 'firing'
+    returning a.*
+  ),
+  logged as (
+    insert into agentdb.alert_log (
+      alert_id, rule_name, from_state, to_state, episode, value, comment
+    )
+    select a.alert_id, a.rule_name, 'firing', 'acknowledged', a.episode, a.value,
+      _acknowledge.comment
+    from acknowledged as a
+  )
+  select coalesce(array_agg(a.alert_id), '{}') into v_alerts from acknowledged as a;
+  perform agentdb._tell_groups(agentdb._wake_groups(v_alerts, clock_timestamp()));
+  return v_alerts;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._acknowledge(alerts bigint[], comment text, lasts interval) IS 'Acknowledges those of the alerts that fire, and returns them; raises ZA004.';
+
+
+
 CREATE FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -467,7 +510,12 @@ CREATE FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time z
     update agentdb.alert as a
     set state = 'resolved',
         resolved_at = _advance_alerts.at,
-        flush = a.state = 'firing'
+        -- The end of an episode before this one may still have to be told.
+        flush = a.flush or a.state = 'firing',
+        acknowledged_at = null,
+        acknowledged_until = null,
+        acknowledged_by = null,
+        acknowledge_comment = null
     from agentdb.alert_rule as r, agentdb.alert as former
     where not _advance_alerts.truncated
       and r.rule_name = _advance_alerts.rule_name
@@ -574,6 +622,29 @@ COMMENT ON FUNCTION agentdb._agents_roles() IS 'The roles that an agent can act 
 
 
 
+CREATE FUNCTION agentdb._alerting_silent_for() RETURNS interval
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_silent_for interval := (select min(h.silent_for) from agentdb.runner_health as h);
+begin
+  -- One that ended on purpose leaves no row, only what it evaluated.
+  v_silent_for := coalesce(
+    v_silent_for,
+    clock_timestamp() - (select max(r.evaluated_at) from agentdb.alert_rule as r),
+    clock_timestamp() - (select min(a.registered_at) from agentdb.agent as a)
+  );
+  return nullif(greatest(v_silent_for, '30 seconds'), '30 seconds');
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._alerting_silent_for() IS 'For how long no runner has worked, NULL while one does.';
+
+
+
 CREATE FUNCTION agentdb._all_guarded(change bigint) RETURNS boolean
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -674,6 +745,35 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._apply_path(change bigint) IS 'The search path under which a change is applied.';
+
+
+
+CREATE FUNCTION agentdb._apply_silence(silence bigint, fresh boolean) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_alerts bigint[];
+  v_groups bigint[];
+begin
+  select coalesce(array_agg(a.alert_id), '{}') into v_alerts
+  from agentdb.alert as a
+  join agentdb.silence as s on s.silence_id = silence
+    and agentdb._matches(s.matchers,
+      agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+  where a.state = 'firing'
+    and a.rule_name <> 'silence_ending';
+  v_groups := agentdb._wake_groups(v_alerts, clock_timestamp());
+  if fresh then
+    perform agentdb._tell_groups(v_groups);
+  end if;
+  return cardinality(v_alerts);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._apply_silence(silence bigint, fresh boolean) IS 'Looks again at the groups that a silence is about; a new one takes back what has not been sent; returns how many alerts fire under it.';
 
 
 
@@ -1126,6 +1226,10 @@ CREATE TABLE agentdb.policy (
     missed_tick_grace interval DEFAULT '00:01:00'::interval NOT NULL,
     long_tick_after interval DEFAULT '00:15:00'::interval NOT NULL,
     max_hold interval DEFAULT '04:00:00'::interval NOT NULL,
+    max_questions integer DEFAULT 5 NOT NULL,
+    max_questions_day integer DEFAULT 50 NOT NULL,
+    unanswered_question_after interval DEFAULT '00:30:00'::interval NOT NULL,
+    max_question_wait interval DEFAULT '04:00:00'::interval NOT NULL,
     max_transaction interval DEFAULT '00:15:00'::interval NOT NULL,
     lock_max_ttl interval DEFAULT '01:00:00'::interval NOT NULL,
     max_locks integer DEFAULT 100 NOT NULL,
@@ -1154,8 +1258,8 @@ CREATE TABLE agentdb.policy (
     CONSTRAINT policy_budgets_check CHECK (((run_budget_tokens > 0) AND (agent_day_budget_tokens > 0) AND (conversation_budget_cost > (0)::double precision) AND (conversation_budget_cost <= (1000000000)::double precision) AND (run_budget_cost > (0)::double precision) AND (run_budget_cost <= (1000000000)::double precision) AND (agent_day_budget_cost > (0)::double precision) AND (agent_day_budget_cost <= (1000000000)::double precision) AND ((budget_low_share >= (0.01)::double precision) AND (budget_low_share <= (1)::double precision)) AND ((reservation_ttl >= '00:00:10'::interval) AND (reservation_ttl <= '1 day'::interval)) AND (context_jump_factor > (1)::double precision) AND (context_jump_factor < 'Infinity'::double precision) AND (context_jump_tokens > 0) AND (context_jump_growth > (1)::double precision) AND (context_jump_growth < 'Infinity'::double precision) AND (context_jump_floor >= 0) AND ((context_jump_window >= '00:00:01'::interval) AND (context_jump_window <= '1 day'::interval)) AND (large_tool_result_size > 0) AND ((large_tool_result_window >= '00:00:01'::interval) AND (large_tool_result_window <= '1 day'::interval)))),
     CONSTRAINT policy_change_check CHECK ((((max_pending_changes >= 1) AND (max_pending_changes <= 10000)) AND ((max_change_rows >= 1) AND (max_change_rows <= 1000000)) AND (change_waiting_after > '00:00:00'::interval) AND (change_expiring_before >= '00:00:00'::interval) AND ((change_conflict_window >= '00:00:01'::interval) AND (change_conflict_window <= '31 days'::interval)))),
     CONSTRAINT policy_claims_check CHECK ((((max_claims >= 1) AND (max_claims <= 100000)) AND ((verify_within >= '00:00:01'::interval) AND (verify_within <= '1 day'::interval)) AND ((claim_window >= '00:00:01'::interval) AND (claim_window <= '7 days'::interval)) AND ((tool_diff_window >= '00:00:10'::interval) AND (tool_diff_window <= '1 day'::interval)) AND (unknown_tool_critical > 0) AND ((unknown_tool_window >= '00:00:01'::interval) AND (unknown_tool_window <= '7 days'::interval)))),
-    CONSTRAINT policy_counts_check CHECK ((((max_open_runs >= 1) AND (max_open_runs <= 10000)) AND (token_rate_per_hour > 0) AND (token_rate_floor >= 0) AND ((token_rate_warm_up_days >= 0) AND (token_rate_warm_up_days <= 31)) AND (token_rate_warm_up_cap > 0) AND (token_rate_unusual_hour > 0) AND ((token_rate_regular_hours >= 0) AND (token_rate_regular_hours <= 24)) AND (repeated_tool_call_count > 0) AND (tool_errors_count > 0) AND (conversation_budget_tokens > 0) AND ((max_locks >= 1) AND (max_locks <= 10000)) AND (lock_contention_count > 0) AND (schedule_blocked_count > 0))),
-    CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (max_long_call >= '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND ((max_hold >= '00:01:00'::interval) AND (max_hold <= '30 days'::interval)) AND ((max_transaction >= '00:00:01'::interval) AND (max_transaction <= '30 days'::interval)) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval) AND (audit_retention >= '2 days'::interval))),
+    CONSTRAINT policy_counts_check CHECK ((((max_open_runs >= 1) AND (max_open_runs <= 10000)) AND (token_rate_per_hour > 0) AND (token_rate_floor >= 0) AND ((token_rate_warm_up_days >= 0) AND (token_rate_warm_up_days <= 31)) AND (token_rate_warm_up_cap > 0) AND (token_rate_unusual_hour > 0) AND ((token_rate_regular_hours >= 0) AND (token_rate_regular_hours <= 24)) AND (repeated_tool_call_count > 0) AND (tool_errors_count > 0) AND (conversation_budget_tokens > 0) AND ((max_locks >= 1) AND (max_locks <= 10000)) AND ((max_questions >= 0) AND (max_questions <= 1000)) AND ((max_questions_day >= 0) AND (max_questions_day <= 10000)) AND (lock_contention_count > 0) AND (schedule_blocked_count > 0))),
+    CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (max_long_call >= '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND ((max_hold >= '00:01:00'::interval) AND (max_hold <= '30 days'::interval)) AND ((unanswered_question_after >= '00:01:00'::interval) AND (unanswered_question_after <= '30 days'::interval)) AND ((max_question_wait >= '00:00:00'::interval) AND (max_question_wait <= '30 days'::interval)) AND ((max_transaction >= '00:00:01'::interval) AND (max_transaction <= '30 days'::interval)) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval) AND (audit_retention >= '2 days'::interval))),
     CONSTRAINT policy_policy_name_check CHECK ((policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
     CONSTRAINT policy_ratios_check CHECK (((token_rate_factor > (1)::double precision) AND (token_rate_factor < 'Infinity'::double precision) AND ((tool_errors_share >= (0)::double precision) AND (tool_errors_share <= (1)::double precision)) AND ((tool_errors_sigma >= (0)::double precision) AND (tool_errors_sigma <= (100)::double precision)) AND ((cached_input_weight >= (0)::double precision) AND (cached_input_weight <= (1000)::double precision)) AND ((output_weight >= (0)::double precision) AND (output_weight <= (1000)::double precision)) AND ((token_rate_quantile >= (0.5)::double precision) AND (token_rate_quantile <= (1)::double precision)) AND ((token_rate_margin >= (1)::double precision) AND (token_rate_margin <= (1000)::double precision)) AND ((token_rate_margin_few >= (1)::double precision) AND (token_rate_margin_few <= (1000)::double precision)) AND ((token_rate_clear >= (0.1)::double precision) AND (token_rate_clear <= (1)::double precision)) AND ((silent_loop_diversity >= (0)::double precision) AND (silent_loop_diversity <= (1)::double precision)))),
     CONSTRAINT policy_silent_loop_check CHECK ((((silent_loop_window >= '00:01:00'::interval) AND (silent_loop_window <= '1 day'::interval)) AND ((silent_loop_calls >= 20) AND (silent_loop_calls <= 10000)) AND ((silent_loop_same >= 2) AND (silent_loop_same <= silent_loop_same_critical)) AND ((silent_loop_poll >= 2) AND (silent_loop_poll <= silent_loop_poll_critical)) AND ((silent_loop_failures >= 2) AND (silent_loop_failures <= silent_loop_failures_critical)) AND (silent_loop_results > 1) AND (silent_loop_result_size > 0) AND (silent_loop_cosmetic > 1) AND ((silent_loop_laps >= 2) AND (silent_loop_laps <= 20)) AND (silent_loop_diversity_calls > 1) AND (silent_loop_model_calls > 1))),
@@ -1410,6 +1514,22 @@ COMMENT ON COLUMN agentdb.policy.long_tick_after IS 'Rule long_tick: how long a 
 
 
 COMMENT ON COLUMN agentdb.policy.max_hold IS 'How long a run may say that it waits on purpose.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_questions IS 'How many questions of an agent may be open at once.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_questions_day IS 'How many questions an agent may ask in a day.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.unanswered_question_after IS 'Rule unanswered_question: how long a question may wait; a quarter of it when urgent.';
+
+
+
+COMMENT ON COLUMN agentdb.policy.max_question_wait IS 'Rule no_progress: how long a run that waits for an answer is not taken for stuck.';
 
 
 
@@ -1930,7 +2050,7 @@ COMMENT ON FUNCTION agentdb._budget(run bigint, agent bigint, conversation text)
 
 CREATE FUNCTION agentdb._budget_advice(scope text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    RETURN CASE scope WHEN 'conversation'::text THEN 'Begin a new conversation with a summary of this one, or read less: grep or head before whole files.'::text WHEN 'run'::text THEN 'End this run; what is left is for another.'::text ELSE 'The agent''s budget of the day is used up: end the run and go on tomorrow, or have an operator raise it.'::text END;
+    RETURN CASE scope WHEN 'conversation'::text THEN 'Begin a new conversation with a summary of this one, or read less: grep or head before whole files.'::text WHEN 'run'::text THEN 'End this run; what is left is for another.'::text ELSE 'The agent''s budget of the day is used up: end the run and go on tomorrow, or have it raised: select * from agentdb.ask_human(question => ''…'');'::text END;
 
 
 
@@ -2136,17 +2256,39 @@ COMMENT ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time zon
 
 
 
+CREATE TABLE agentdb.question (
+    question_id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    question text NOT NULL,
+    options text[],
+    urgency text NOT NULL,
+    asked_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    answer text,
+    comment text,
+    answered_by name,
+    answered_at timestamp with time zone,
+    CONSTRAINT question_answer_check CHECK ((((answer IS NULL) = (answered_at IS NULL)) AND ((answer IS NULL) = (answered_by IS NULL)))),
+    CONSTRAINT question_urgency_check CHECK ((urgency = ANY (ARRAY['low'::text, 'normal'::text, 'high'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.question IS 'What agents asked people, and what these answered.';
+
+
+
 CREATE FUNCTION agentdb._working_run(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, agent_id bigint, since timestamp with time zone)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT r.run_id,
      r.agent_id,
-     GREATEST(r.started_at, r.held_until_at, t.at,
+     GREATEST(r.started_at, r.held_until_at, t.at, q.answered_at,
          CASE
              WHEN (a.evidence_at > _working_run.as_of) THEN agentdb._evidence_in_logs(r.run_id, r.started_at, _working_run.as_of)
              ELSE a.evidence_at
          END) AS "greatest"
-    FROM ((( SELECT o.run_id,
+    FROM (((( SELECT o.run_id,
              o.agent_id,
              o.started_at,
              o.held_until_at
@@ -2164,7 +2306,14 @@ CREATE FUNCTION agentdb._working_run(as_of timestamp with time zone) RETURNS TAB
              max(e.at) AS at
             FROM agentdb._evidence_tail(_working_run.as_of) e(run_id, at)
            GROUP BY e.run_id) t ON ((t.run_id = r.run_id)))
-   WHERE ((r.started_at <= _working_run.as_of) AND ((r.held_until_at IS NULL) OR (r.held_until_at < _working_run.as_of)) AND (NOT agentdb._is_paused(r.run_id, _working_run.as_of)));
+      LEFT JOIN LATERAL ( SELECT max(o.answered_at) FILTER (WHERE (o.answered_at <= _working_run.as_of)) AS answered_at,
+             min(o.asked_at) FILTER (WHERE COALESCE((o.answered_at > _working_run.as_of), true)) AS asked_at
+            FROM agentdb.question o
+           WHERE ((o.run_id = r.run_id) AND (o.asked_at <= _working_run.as_of))) q ON (true))
+   WHERE ((r.started_at <= _working_run.as_of) AND COALESCE(((q.asked_at + ( SELECT p.max_question_wait
+            FROM (agentdb.agent g
+              JOIN agentdb.policy p ON ((p.policy_name = g.policy_name)))
+           WHERE (g.agent_id = r.agent_id))) <= _working_run.as_of), true) AND ((r.held_until_at IS NULL) OR (r.held_until_at < _working_run.as_of)) AND (NOT agentdb._is_paused(r.run_id, _working_run.as_of)));
 END;
 
 
@@ -2869,6 +3018,26 @@ COMMENT ON FUNCTION agentdb._check_claims(run bigint, agent bigint) IS 'Raises Z
 
 
 
+CREATE FUNCTION agentdb._check_comment(comment text) RETURNS text
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if not agentdb._is_clean_name(comment, 500) then
+    perform agentdb._refuse(
+      'a comment is required, at most 500 visible characters on one line',
+      'Say what is known and who sees to it: others read it when this happens again.');
+  end if;
+  return comment;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_comment(comment text) IS 'Returns what a person on call says, or raises ZA004.';
+
+
+
 CREATE FUNCTION agentdb._check_fence() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3075,6 +3244,26 @@ COMMENT ON FUNCTION agentdb._check_last_run(role_name name) IS 'Raises ZA040 or 
 
 
 
+CREATE FUNCTION agentdb._check_lasting(lasts interval, longest interval, what text) RETURNS void
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if lasts is null or lasts <= '0' or lasts > longest then
+    perform agentdb._refuse(
+      format('%s must last more than 0 and at most %s, got %s', what,
+        agentdb._span(longest), coalesce(lasts::text, 'NULL')),
+      'Write 2h, 30 min or 1 day.');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_lasting(lasts interval, longest interval, what text) IS 'Raises ZA004 for a length of time that is none or too long.';
+
+
+
 CREATE FUNCTION agentdb._check_locks(agent_id bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3211,6 +3400,39 @@ COMMENT ON FUNCTION agentdb._check_open_runs(agent_id bigint, policy_name text) 
 
 
 
+CREATE FUNCTION agentdb._check_options(options jsonb) RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_options text[];
+begin
+  if options is null or options = 'null' then
+    return null;
+  elsif jsonb_typeof(options) = 'array' then
+    v_options := array(
+      select case jsonb_typeof(o.item) when 'string' then o.item #>> '{}' end
+      from jsonb_array_elements(options) with ordinality as o (item, place)
+      order by o.place limit 11);
+  end if;
+  if coalesce(cardinality(v_options), 0) not between 2 and 10
+    or exists (
+      select from unnest(v_options) as o (text)
+      group by o.text
+      having count(*) > 1 or not agentdb._is_clean_name(o.text, 100)) then
+    perform agentdb._refuse('options must be 2 to 10 different short texts, or NULL',
+      'Send options => ''["yes", "no"]'', each of at most 100 visible characters.');
+  end if;
+  return v_options;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_options(options jsonb) IS 'The answers to choose from, NULL for any; raises ZA004.';
+
+
+
 CREATE FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3234,6 +3456,67 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) IS 'Raises ZA033 for a moment before the audit of a table began or its retention ends.';
+
+
+
+CREATE FUNCTION agentdb._check_pattern(pattern text, matchers text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform '' ~ pattern;
+  if length(pattern) > 200 or pattern ~ '[\\][0-9]' then
+    perform agentdb._refuse_matchers(matchers);
+  end if;
+exception when invalid_regular_expression then
+  perform agentdb._refuse_matchers(matchers);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_pattern(pattern text, matchers text) IS 'Raises ZA004 for a regular expression that is wrong, long or costly.';
+
+
+
+CREATE FUNCTION agentdb._check_questions(agent bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_open bigint;
+  v_day bigint;
+  v_max_open integer;
+  v_max_day integer;
+begin
+  -- Questions of an agent go one at a time, or two would pass at once.
+  perform from agentdb.agent as a where a.agent_id = agent for no key update;
+  select count(*) filter (where q.answer is null and r.ended_at is null),
+    count(*) filter (where q.asked_at > clock_timestamp() - interval '1 day')
+    into v_open, v_day
+  from agentdb.question as q
+  join agentdb.run as r on r.run_id = q.run_id
+  where q.agent_id = agent;
+  select p.max_questions, p.max_questions_day into v_max_open, v_max_day
+  from agentdb.agent as a
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where a.agent_id = agent;
+  if v_open >= v_max_open or v_day >= v_max_day then
+    raise exception
+        'agent % has % open questions and asked % in a day, and may % and %',
+        (select a.agent_name from agentdb.agent as a where a.agent_id = agent),
+        v_open, v_day, v_max_open, v_max_day
+      using errcode = 'ZA005',
+            hint = 'Wait for the answers: select * from agentdb.answer_of(question => '
+              'n); or end the run: select * from agentdb.end_run('
+              'outcome => ''failed'', summary => ''…'');';
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_questions(agent bigint) IS 'Raises ZA005 where an agent asks more than its policy allows.';
 
 
 
@@ -3660,6 +3943,11 @@ CREATE TABLE agentdb.alert (
     seen_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
     flush boolean DEFAULT false NOT NULL,
+    acknowledged_at timestamp with time zone,
+    acknowledged_until timestamp with time zone,
+    acknowledged_by name,
+    acknowledge_comment text,
+    CONSTRAINT alert_acknowledged_at_check CHECK ((((acknowledged_at IS NULL) = (acknowledged_by IS NULL)) AND ((acknowledged_at IS NULL) = (acknowledged_until IS NULL)))),
     CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
     CONSTRAINT alert_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'firing'::text, 'resolved'::text])))
 )
@@ -3676,6 +3964,10 @@ COMMENT ON COLUMN agentdb.alert.episode IS 'Counts how often the alert has come 
 
 
 COMMENT ON COLUMN agentdb.alert.flush IS 'Whether a change has still to be turned into notifications.';
+
+
+
+COMMENT ON COLUMN agentdb.alert.acknowledged_until IS 'Until when nobody is told again; infinity is until it is resolved.';
 
 
 
@@ -4069,6 +4361,29 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._count_denial(name text, run_id bigint, agent_id bigint) IS 'Counts that a run was denied a lock, at most once a second.';
+
+
+
+CREATE FUNCTION agentdb._counts(group_id bigint, kind text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+    'rule', c.rule_name, 'agent', left(c.agent, 60), 'alerts', c.alerts
+  )) order by c.alerts desc, c.rule_name, c.agent)
+  from (
+    select a.rule_name, a.labels ->> 'agent' as agent, count(*) as alerts
+    from agentdb._tellable(group_id, kind) as t
+    join agentdb.alert as a on a.alert_id = t.alert_id
+    group by 1, 2
+    order by 3 desc, 1, 2
+    limit 10
+  ) as c;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._counts(group_id bigint, kind text) IS 'How many alerts of a group are of which rule and agent, the ten most.';
 
 
 
@@ -4553,12 +4868,30 @@ CREATE FUNCTION agentdb._deed(run bigint, since timestamp with time zone) RETURN
          END AS "case",
      c.expectation
     FROM agentdb.claim c
-   WHERE (c.run_id = _deed.run);
+   WHERE (c.run_id = _deed.run)
+ UNION ALL
+  SELECT q.asked_at,
+     q.question_id,
+     'question'::text,
+     q.question,
+     NULL::boolean,
+     jsonb_strip_nulls(jsonb_build_object('options', q.options, 'urgency', q.urgency)) AS jsonb_strip_nulls
+    FROM agentdb.question q
+   WHERE (q.run_id = _deed.run)
+ UNION ALL
+  SELECT q.answered_at,
+     q.question_id,
+     'answer'::text,
+     format('%s by %s'::text, q.answer, q.answered_by) AS format,
+     NULL::boolean,
+     jsonb_strip_nulls(jsonb_build_object('comment', q.comment)) AS jsonb_strip_nulls
+    FROM agentdb.question q
+   WHERE ((q.run_id = _deed.run) AND (q.answer IS NOT NULL));
 END;
 
 
 
-COMMENT ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) IS 'The audited writes of a run, what operators did to it, and what it claims.';
+COMMENT ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) IS 'The audited writes of a run, what operators did to it, what it claims and asks.';
 
 
 
@@ -4603,6 +4936,237 @@ COMMENT ON FUNCTION agentdb._deeds(run bigint) IS 'Each row that a run changed a
 
 
 
+CREATE FUNCTION agentdb._matchable(alert bigint, rule_name text, severity text, labels jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN (labels || jsonb_build_object('alert', ('A-'::text || alert), 'rule', rule_name, 'severity', severity));
+
+
+
+COMMENT ON FUNCTION agentdb._matchable(alert bigint, rule_name text, severity text, labels jsonb) IS 'The labels of an alert by which it can be named: its own, alert, rule and severity.';
+
+
+
+CREATE FUNCTION agentdb._matches(matchers jsonb, labels jsonb) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN (NOT (EXISTS (SELECT FROM (jsonb_array_elements(_matches.matchers) m(item) CROSS JOIN LATERAL (SELECT COALESCE((_matches.labels ->> (m.item ->> 'label'::text)), ''::text) AS given, (m.item ->> 'value'::text) AS wanted) v) WHERE CASE (m.item ->> 'is'::text) WHEN '='::text THEN (v.given <> v.wanted) WHEN '!='::text THEN (v.given = v.wanted) WHEN '~'::text THEN (v.given !~ v.wanted) ELSE (v.given ~ v.wanted) END)));
+
+
+
+COMMENT ON FUNCTION agentdb._matches(matchers jsonb, labels jsonb) IS 'Whether labels satisfy all matchers.';
+
+
+
+CREATE FUNCTION agentdb._severity_rank(severity text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN array_position(ARRAY['info'::text, 'warning'::text, 'critical'::text], severity);
+
+
+
+COMMENT ON FUNCTION agentdb._severity_rank(severity text) IS 'Orders severities: info 1, warning 2, critical 3.';
+
+
+
+CREATE FUNCTION agentdb._span(value interval) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ SELECT COALESCE(NULLIF(concat_ws(' '::text, (NULLIF((s.seconds / 86400), 0) || ' d'::text), (NULLIF(((s.seconds % (86400)::bigint) / 3600), 0) || ' h'::text), (NULLIF(((s.seconds % (3600)::bigint) / 60), 0) || ' min'::text), (NULLIF((s.seconds % (60)::bigint), 0) || ' s'::text)), ''::text), '0 s'::text) AS "coalesce"
+    FROM ( SELECT (floor(EXTRACT(epoch FROM _span.value)))::bigint AS seconds) s;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._span(value interval) IS 'A length of time as people say it, such as 1 h 30 min.';
+
+
+
+CREATE TABLE agentdb.alert_group (
+    alert_group_id bigint NOT NULL,
+    receiver_name text NOT NULL,
+    route_name text,
+    group_key text NOT NULL,
+    labels jsonb NOT NULL,
+    alert_id bigint,
+    told text,
+    told_at timestamp with time zone,
+    generation integer DEFAULT 0 NOT NULL,
+    open_at timestamp with time zone NOT NULL,
+    look_at timestamp with time zone NOT NULL,
+    CONSTRAINT alert_group_told_check CHECK ((told = ANY (ARRAY['firing'::text, 'acknowledged'::text, 'silenced'::text, 'resolved'::text])))
+)
+WITH (fillfactor='50');
+
+
+
+COMMENT ON TABLE agentdb.alert_group IS 'What one receiver was told as one incident, and when there is more to say.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_group.alert_id IS 'The alert, where each is a group by itself.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_group.told IS 'What the receiver was told last.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_group.open_at IS 'Before this no change is told, by group_wait and group_interval.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_group.look_at IS 'When flush() looks at the group next.';
+
+
+
+CREATE TABLE agentdb.group_alert (
+    alert_group_id bigint NOT NULL,
+    alert_id bigint NOT NULL,
+    state text DEFAULT 'firing'::text NOT NULL,
+    episode integer DEFAULT 1 NOT NULL,
+    until_at timestamp with time zone,
+    told text,
+    told_episode integer,
+    escalate_at timestamp with time zone,
+    escalated boolean DEFAULT false NOT NULL,
+    reason text,
+    CONSTRAINT group_alert_state_check CHECK ((state = ANY (ARRAY['firing'::text, 'acknowledged'::text, 'silenced'::text, 'inhibited'::text, 'gone'::text, 'resolved'::text]))),
+    CONSTRAINT group_alert_told_check CHECK ((told = ANY (ARRAY['firing'::text, 'acknowledged'::text, 'silenced'::text])))
+)
+WITH (fillfactor='50');
+
+
+
+COMMENT ON TABLE agentdb.group_alert IS 'The alerts of a group that fire or whose end has still to be told.';
+
+
+
+COMMENT ON COLUMN agentdb.group_alert.until_at IS 'Until when it is acknowledged or silenced.';
+
+
+
+COMMENT ON COLUMN agentdb.group_alert.reason IS 'Why it is told again, or to this receiver.';
+
+
+
+CREATE TABLE agentdb.receiver (
+    receiver_name text NOT NULL,
+    channel text NOT NULL,
+    target text,
+    secret_ref text,
+    min_severity text DEFAULT 'info'::text NOT NULL,
+    send_resolved boolean DEFAULT true NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    escalate_after interval,
+    escalate_to text,
+    CONSTRAINT receiver_channel_check CHECK ((channel = ANY (ARRAY['alertmanager'::text, 'apprise'::text, 'email'::text, 'exec'::text, 'pagerduty'::text, 'stdout'::text, 'webhook'::text]))),
+    CONSTRAINT receiver_escalate_after_check CHECK ((((escalate_after IS NULL) = (escalate_to IS NULL)) AND ((escalate_after >= '00:00:10'::interval) AND (escalate_after <= '7 days'::interval)))),
+    CONSTRAINT receiver_escalate_to_check CHECK ((escalate_to <> receiver_name)),
+    CONSTRAINT receiver_min_severity_check CHECK ((min_severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+    CONSTRAINT receiver_receiver_name_check CHECK ((receiver_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
+    CONSTRAINT receiver_secret_check CHECK (((secret_ref IS NOT NULL) OR (channel <> ALL (ARRAY['apprise'::text, 'pagerduty'::text])))),
+    CONSTRAINT receiver_secret_ref_check CHECK ((secret_ref ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'::text)),
+    CONSTRAINT receiver_target_check CHECK (
+CASE
+    WHEN (channel = ANY (ARRAY['apprise'::text, 'stdout'::text])) THEN (target IS NULL)
+    WHEN (channel = 'exec'::text) THEN ((target IS NOT NULL) AND (target ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
+    WHEN ((channel = 'pagerduty'::text) AND (target IS NULL)) THEN true
+    WHEN (target ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'::text) THEN true
+    WHEN (channel = 'email'::text) THEN ((target IS NOT NULL) AND (target ~ '^smtps?://([^[:space:]/@:?#]+@)?[^[:space:]/@?#]+/?[?][^[:space:]]+$'::text))
+    ELSE ((target IS NOT NULL) AND (target ~ '^https?://[^[:space:]/@?#]+([/?#][^[:space:]]*)?$'::text))
+END)
+);
+
+
+
+COMMENT ON TABLE agentdb.receiver IS 'Who is told, and through which channel.';
+
+
+
+COMMENT ON COLUMN agentdb.receiver.target IS 'A URL, or env:NAME or file:/path of the runner where it holds a secret; for exec the name of a program in the runner''s configuration.';
+
+
+
+COMMENT ON COLUMN agentdb.receiver.secret_ref IS 'Where the runner finds the key, password, routing key or URL that is secret: env:NAME or file:/path.';
+
+
+
+COMMENT ON COLUMN agentdb.receiver.escalate_after IS 'Who does not acknowledge an alert for so long has escalate_to told of it.';
+
+
+
+CREATE TABLE agentdb.route (
+    route_name text NOT NULL,
+    receiver_name text NOT NULL,
+    matchers jsonb NOT NULL,
+    group_by text[] NOT NULL,
+    group_wait interval NOT NULL,
+    group_interval interval NOT NULL,
+    repeat_interval interval,
+    CONSTRAINT route_route_name_check CHECK ((route_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
+    CONSTRAINT route_times_check CHECK ((((group_wait >= '00:00:00'::interval) AND (group_wait <= '1 day'::interval)) AND ((group_interval >= '00:00:00'::interval) AND (group_interval <= '1 day'::interval)) AND ((repeat_interval >= '00:01:00'::interval) AND (repeat_interval <= '30 days'::interval))))
+);
+
+
+
+COMMENT ON TABLE agentdb.route IS 'Which alerts a receiver hears of and which of them come as one message; a receiver without a route hears of each alert by itself.';
+
+
+
+COMMENT ON COLUMN agentdb.route.group_by IS 'Labels, rule or severity: alerts that have them equal are one message; {alert} is each by itself, {} all together.';
+
+
+
+COMMENT ON COLUMN agentdb.route.group_wait IS 'How long a new group waits for more alerts before it is told.';
+
+
+
+COMMENT ON COLUMN agentdb.route.group_interval IS 'How long at least lies between two messages about changes of a group.';
+
+
+
+COMMENT ON COLUMN agentdb.route.repeat_interval IS 'How often a group is told again that nobody acknowledges; NULL is never.';
+
+
+
+CREATE FUNCTION agentdb._destination(alert agentdb.alert) RETURNS TABLE(receiver_name text, route_name text, group_by text[], reason text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT r.receiver_name,
+     t.route_name,
+     COALESCE(t.group_by, '{alert}'::text[]) AS "coalesce",
+     e.reason
+    FROM ((agentdb.receiver r
+      LEFT JOIN LATERAL ( SELECT m.route_name,
+             m.group_by
+            FROM agentdb.route m
+           WHERE ((m.receiver_name = r.receiver_name) AND agentdb._matches(m.matchers, agentdb._matchable((_destination.alert).alert_id, (_destination.alert).rule_name, (_destination.alert).severity, (_destination.alert).labels)))
+           ORDER BY m.route_name
+          LIMIT 1) t ON (true))
+      LEFT JOIN LATERAL ( SELECT format('escalated: %s did not acknowledge it for %s'::text, f.receiver_name, agentdb._span(f.escalate_after)) AS reason
+            FROM ((agentdb.group_alert m
+              JOIN agentdb.alert_group g ON ((g.alert_group_id = m.alert_group_id)))
+              JOIN agentdb.receiver f ON ((f.receiver_name = g.receiver_name)))
+           WHERE ((m.alert_id = (_destination.alert).alert_id) AND m.escalated AND (f.escalate_to = r.receiver_name))
+          LIMIT 1) e ON (true))
+   WHERE (r.enabled AND
+         CASE
+             WHEN ((_destination.alert).rule_name = 'dead_letter'::text) THEN (r.receiver_name IS DISTINCT FROM ((_destination.alert).labels ->> 'receiver'::text))
+             WHEN (e.reason IS NOT NULL) THEN true
+             WHEN (agentdb._severity_rank((_destination.alert).severity) < agentdb._severity_rank(r.min_severity)) THEN false
+             WHEN (EXISTS ( SELECT
+                FROM agentdb.route o
+               WHERE (o.receiver_name = r.receiver_name))) THEN (t.route_name IS NOT NULL)
+             ELSE (NOT (EXISTS ( SELECT
+                FROM agentdb.receiver o
+               WHERE (o.escalate_to = r.receiver_name))))
+         END);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._destination(alert agentdb.alert) IS 'The receivers that hear of an alert, each by its first route that matches, and why one hears of it that otherwise would not.';
+
+
+
 CREATE FUNCTION agentdb._did(deed text, operations text[], claimed text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN ((deed = claimed) OR ((claimed = 'update'::text) AND (deed = 'insert'::text) AND ('update'::text = ANY (operations))));
@@ -4620,6 +5184,39 @@ CREATE FUNCTION agentdb._difference_sql(target integer, row_name text) RETURNS t
 
 
 COMMENT ON FUNCTION agentdb._difference_sql(target integer, row_name text) IS 'SQL text: the changed columns of a row o or n as JSON.';
+
+
+
+CREATE FUNCTION agentdb._digest(group_id bigint, kind text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+  select jsonb_build_object(
+    'version', 1,
+    'kind', kind,
+    'rule', case when min(a.rule_name) = max(a.rule_name) then min(a.rule_name) end,
+    'severity', (array['info', 'warning', 'critical'])[
+      max(agentdb._severity_rank(a.severity))],
+    'summary', format('%s alerts: %s', count(*), (
+      select string_agg(concat_ws(' ', c.item ->> 'alerts', c.item ->> 'rule',
+        'of ' || (c.item ->> 'agent')), ', ' order by c.place)
+      from jsonb_array_elements(agentdb._counts(group_id, kind))
+        with ordinality as c (item, place)
+      where c.place <= 5
+    )),
+    'since', to_char(
+      min(coalesce(a.firing_at, a.active_at)), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'counts', agentdb._counts(group_id, kind),
+    'worst', agentdb._worst(group_id, kind)
+  )
+  from agentdb._tellable(group_id, kind) as t
+  join agentdb.alert as a on a.alert_id = t.alert_id;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._digest(group_id bigint, kind text) IS 'Many alerts as one message of bounded size.';
 
 
 
@@ -4924,6 +5521,36 @@ COMMENT ON FUNCTION agentdb._error_class(error text) IS 'unknown tool, bad argum
 
 
 
+CREATE FUNCTION agentdb._escalate(max_alerts integer, at timestamp with time zone) RETURNS bigint[]
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with late as (
+    select m.alert_group_id, m.alert_id
+    from agentdb.group_alert as m
+    where m.escalate_at <= _escalate.at
+    order by m.escalate_at
+    limit max_alerts
+    for update skip locked
+  ),
+  escalated as (
+    update agentdb.group_alert as m
+    set escalate_at = null,
+        escalated = true
+    from late as l
+    where m.alert_group_id = l.alert_group_id
+      and m.alert_id = l.alert_id
+    returning m.alert_id
+  )
+  select coalesce(array_agg(distinct e.alert_id), '{}') from escalated as e;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._escalate(max_alerts integer, at timestamp with time zone) IS 'Marks alerts that a receiver did not acknowledge in time and returns them.';
+
+
+
 CREATE FUNCTION agentdb._exact_span(given interval) RETURNS interval
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN make_interval(secs => date_part('epoch'::text, given));
@@ -4941,19 +5568,6 @@ CREATE FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time 
 
 
 COMMENT ON FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) IS 'When the latest run began that met a scheduled start; NULL where none did.';
-
-
-
-CREATE FUNCTION agentdb._span(value interval) RETURNS text
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    BEGIN ATOMIC
- SELECT COALESCE(NULLIF(concat_ws(' '::text, (NULLIF((s.seconds / 86400), 0) || ' d'::text), (NULLIF(((s.seconds % (86400)::bigint) / 3600), 0) || ' h'::text), (NULLIF(((s.seconds % (3600)::bigint) / 60), 0) || ' min'::text), (NULLIF((s.seconds % (60)::bigint), 0) || ' s'::text)), ''::text), '0 s'::text) AS "coalesce"
-    FROM ( SELECT (floor(EXTRACT(epoch FROM _span.value)))::bigint AS seconds) s;
-END;
-
-
-
-COMMENT ON FUNCTION agentdb._span(value interval) IS 'A length of time as people say it, such as 1 h 30 min.';
 
 
 
@@ -5117,8 +5731,26 @@ begin
     and not exists (
       select from agentdb.notification as n
       where n.alert_id = a.alert_id and n.state = 'queued'
+    )
+    and not exists (
+      select from agentdb.group_alert as m where m.alert_id = a.alert_id
     );
   get diagnostics v_count = row_count;
+  delete from agentdb.notification as n
+  where n.state <> 'queued'
+    and n.created_at < clock_timestamp() - keep;
+  delete from agentdb.alert_group as g
+  where g.look_at = 'infinity'
+    and g.told_at < clock_timestamp() - keep
+    and not exists (
+      select from agentdb.group_alert as m where m.alert_group_id = g.alert_group_id
+    )
+    and not exists (
+      select from agentdb.notification as n
+      where n.alert_group_id = g.alert_group_id and n.state = 'queued'
+    );
+  delete from agentdb.silence as s
+  where s.ends_at < clock_timestamp() - keep;
   delete from agentdb.runner as r
   where greatest(r.evaluated_at, r.flushed_at, r.sent_at, r.started_at)
     < clock_timestamp() - interval '7 days';
@@ -5393,6 +6025,195 @@ COMMENT ON FUNCTION agentdb._grant_usage(relation regclass) IS 'Lets agentdb_cap
 
 
 
+CREATE TABLE agentdb.notification (
+    notification_id bigint NOT NULL,
+    alert_group_id bigint,
+    alert_id bigint,
+    generation integer,
+    kind text NOT NULL,
+    former text,
+    receiver_name text NOT NULL,
+    idempotency_key uuid DEFAULT gen_random_uuid() NOT NULL,
+    payload jsonb NOT NULL,
+    state text DEFAULT 'queued'::text NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    max_attempts integer DEFAULT 12 NOT NULL,
+    visible_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    claimed_by text,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    finished_at timestamp with time zone,
+    status integer,
+    error text,
+    CONSTRAINT notification_alert_group_id_check CHECK (((alert_group_id IS NULL) = (kind = 'test'::text))),
+    CONSTRAINT notification_kind_check CHECK ((kind = ANY (ARRAY['firing'::text, 'acknowledged'::text, 'silenced'::text, 'resolved'::text, 'test'::text]))),
+    CONSTRAINT notification_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'dead'::text, 'cancelled'::text])))
+)
+WITH (fillfactor='70');
+
+
+
+COMMENT ON TABLE agentdb.notification IS 'The outbox: one message a change of a group, until sent, given up or cancelled.';
+
+
+
+COMMENT ON COLUMN agentdb.notification.former IS 'What the receiver had been told before, in case it is cancelled.';
+
+
+
+COMMENT ON COLUMN agentdb.notification.visible_at IS 'When it may be claimed: a lease that runs out, or the end of a back-off.';
+
+
+
+CREATE FUNCTION agentdb._group_count(groups bigint[]) RETURNS TABLE(alert_group_id bigint, firing bigint, fresh bigint, acknowledged bigint, silenced bigint, inhibited bigint, gone bigint, resolved bigint, ended bigint, until_at timestamp with time zone, waiting bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT m.alert_group_id,
+     count(*) FILTER (WHERE (m.state = 'firing'::text)) AS count,
+     count(*) FILTER (WHERE ((m.state = 'firing'::text) AND ((m.told IS DISTINCT FROM 'firing'::text) OR (m.told_episode IS DISTINCT FROM m.episode)))) AS count,
+     count(*) FILTER (WHERE (m.state = 'acknowledged'::text)) AS count,
+     count(*) FILTER (WHERE (m.state = 'silenced'::text)) AS count,
+     count(*) FILTER (WHERE ((m.state = 'inhibited'::text) AND (m.told IS NOT NULL))) AS count,
+     count(*) FILTER (WHERE (m.state = 'gone'::text)) AS count,
+     count(*) FILTER (WHERE ((m.state = 'resolved'::text) AND (m.told IS NOT NULL))) AS count,
+     count(*) FILTER (WHERE (m.state = 'resolved'::text)) AS count,
+     min(m.until_at) FILTER (WHERE (m.state = ANY (ARRAY['acknowledged'::text, 'silenced'::text, 'inhibited'::text]))) AS min,
+     ( SELECT
+                 CASE
+                     WHEN ((n.attempt = 0) AND (n.kind = 'firing'::text)) THEN n.notification_id
+                     ELSE NULL::bigint
+                 END AS "case"
+            FROM agentdb.notification n
+           WHERE ((n.alert_group_id = m.alert_group_id) AND (n.state = 'queued'::text))
+           ORDER BY n.notification_id DESC
+          LIMIT 1) AS "case"
+    FROM agentdb.group_alert m
+   WHERE (m.alert_group_id = ANY (_group_count.groups))
+   GROUP BY m.alert_group_id;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._group_count(groups bigint[]) IS 'How many alerts of each group are in each state (fresh ones fire and were not told), and the message that waits to be sent.';
+
+
+
+CREATE FUNCTION agentdb._group_change(groups bigint[], at timestamp with time zone) RETURNS TABLE(alert_group_id bigint, waiting bigint, kinds text[], look_at timestamp with time zone, group_interval interval)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT c.alert_group_id,
+     c.waiting,
+     k.kinds,
+     LEAST(
+         CASE
+             WHEN ((k.kinds = '{}'::text[]) AND (((c.fresh + c.gone) + c.ended) > 0) AND (g.open_at > _group_change.at)) THEN g.open_at
+             ELSE NULL::timestamp with time zone
+         END,
+         CASE
+             WHEN (c.firing > 0) THEN (r.repeat_interval +
+             CASE
+                 WHEN (k.kinds = '{}'::text[]) THEN COALESCE(g.told_at, _group_change.at)
+                 ELSE _group_change.at
+             END)
+             ELSE NULL::timestamp with time zone
+         END, c.until_at, 'infinity'::timestamp with time zone) AS "least",
+     COALESCE(r.group_interval, '00:00:00'::interval) AS "coalesce"
+    FROM (((((agentdb._group_count(_group_change.groups) c(alert_group_id, firing, fresh, acknowledged, silenced, inhibited, gone, resolved, ended, until_at, waiting)
+      JOIN agentdb.alert_group g ON ((g.alert_group_id = c.alert_group_id)))
+      JOIN agentdb.receiver e ON ((e.receiver_name = g.receiver_name)))
+      LEFT JOIN agentdb.route r ON ((r.route_name = g.route_name)))
+      CROSS JOIN LATERAL ( SELECT
+                 CASE
+                     WHEN (c.acknowledged > 0) THEN 'acknowledged'::text
+                     WHEN (c.silenced > 0) THEN 'silenced'::text
+                     ELSE 'resolved'::text
+                 END AS rest) s)
+      CROSS JOIN LATERAL ( SELECT
+                 CASE
+                     WHEN ((g.open_at > _group_change.at) AND ((c.firing > 0) OR (s.rest = 'resolved'::text))) THEN '{}'::text[]
+                     WHEN (c.firing > 0) THEN
+                     CASE
+                         WHEN ((c.fresh > 0) OR (e.send_resolved AND ((c.resolved + c.gone) > 0)) OR ((g.told = 'firing'::text) AND ((g.told_at + r.repeat_interval) <= _group_change.at))) THEN ARRAY['firing'::text]
+                         ELSE '{}'::text[]
+                     END
+                     WHEN (c.gone > 0) THEN ARRAY['firing'::text, s.rest]
+                     WHEN ((s.rest <> 'resolved'::text) AND (g.told = 'firing'::text)) THEN ARRAY[s.rest]
+                     WHEN ((s.rest = 'resolved'::text) AND (c.inhibited = 0) AND (g.told <> 'resolved'::text)) THEN ARRAY['resolved'::text]
+                     ELSE '{}'::text[]
+                 END AS kinds) k);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._group_change(groups bigint[], at timestamp with time zone) IS 'What has to be told of each group now, and when to look again.';
+
+
+
+CREATE FUNCTION agentdb._group_labels(alert agentdb.alert, group_by text[]) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN (SELECT COALESCE(jsonb_object_agg(l.label, "left"(COALESCE((agentdb._matchable((_group_labels.alert).alert_id, (_group_labels.alert).rule_name, (_group_labels.alert).severity, (_group_labels.alert).labels) ->> l.label), ''::text), 200)), '{}'::jsonb) AS "coalesce" FROM unnest(_group_labels.group_by) l(label));
+
+
+
+COMMENT ON FUNCTION agentdb._group_labels(alert agentdb.alert, group_by text[]) IS 'What the alerts of a group have in common.';
+
+
+
+CREATE FUNCTION agentdb._group_next(member agentdb.alert_group, alert bigint, kind text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN to_jsonb(array_remove(ARRAY['agentdb alerts'::text, format('agentdb why A-%s'::text, alert), CASE kind WHEN 'firing'::text THEN format('agentdb ack G-%s -m …'::text, (member).alert_group_id) WHEN 'acknowledged'::text THEN format('agentdb unack G-%s'::text, (member).alert_group_id) WHEN 'silenced'::text THEN 'agentdb silences'::text ELSE NULL::text END], NULL::text));
+
+
+
+COMMENT ON FUNCTION agentdb._group_next(member agentdb.alert_group, alert bigint, kind text) IS 'What somebody may type who has read of a group.';
+
+
+
+CREATE FUNCTION agentdb._group_payload(member agentdb.alert_group, kind text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_alerts bigint;
+  v_alert bigint;
+  v_reason text;
+  v_payload jsonb;
+begin
+  select count(*), min(t.alert_id), min(t.reason) into v_alerts, v_alert, v_reason
+  from agentdb._tellable(member.alert_group_id, kind) as t;
+  if v_alerts = 1 then
+    v_payload := (
+      select agentdb._payload(a, kind)
+      from agentdb.alert as a where a.alert_id = v_alert
+    );
+  else
+    v_payload := agentdb._digest(member.alert_group_id, kind);
+    v_payload := v_payload || jsonb_build_object('labels', member.labels, 'next',
+      agentdb._group_next(member, (v_payload #>> '{worst,0,alert}')::bigint, kind));
+  end if;
+  if v_reason is not null then
+    v_payload := v_payload || jsonb_build_object('reason', left(v_reason, 300));
+  end if;
+  if member.alert_id is null then
+    v_payload := v_payload || (
+      select jsonb_build_object(
+        'group', format('G-%s', member.alert_group_id),
+        'firing', count(*) filter (where m.state = 'firing'),
+        'acknowledged', count(*) filter (where m.state = 'acknowledged'),
+        'silenced', count(*) filter (where m.state in ('silenced', 'inhibited')),
+        'resolved', count(*) filter (where m.state in ('resolved', 'gone')))
+      from agentdb.group_alert as m
+      where m.alert_group_id = member.alert_group_id);
+  end if;
+  return v_payload;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._group_payload(member agentdb.alert_group, kind text) IS 'The JSON that a receiver gets for a group: of its alert, or of all its alerts.';
+
+
+
 CREATE FUNCTION agentdb._guard() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5549,7 +6370,8 @@ CREATE TABLE agentdb.runner (
     evaluated_at timestamp with time zone,
     flushed_at timestamp with time zone,
     sent_at timestamp with time zone,
-    listened_at timestamp with time zone
+    listened_at timestamp with time zone,
+    verified_at timestamp with time zone
 )
 WITH (fillfactor='50');
 
@@ -5560,14 +6382,15 @@ COMMENT ON TABLE agentdb.runner IS 'Runners that have reported, and when each of
 
 
 CREATE VIEW agentdb.runner_health AS
- SELECT runner_name,
-    host,
-    pid,
-    version,
-    started_at,
-    (clock_timestamp() - LEAST(evaluated_at, flushed_at, sent_at)) AS silent_for,
-    ((evaluated_at IS NOT NULL) AND (flushed_at IS NOT NULL) AND (sent_at IS NOT NULL) AND ((clock_timestamp() - LEAST(evaluated_at, flushed_at, sent_at)) < '00:00:30'::interval)) AS healthy
-   FROM agentdb.runner r;
+ SELECT r.runner_name,
+    r.host,
+    r.pid,
+    r.version,
+    r.started_at,
+    s.silent_for,
+    ((r.evaluated_at IS NOT NULL) AND (r.flushed_at IS NOT NULL) AND (r.sent_at IS NOT NULL) AND (r.verified_at IS NOT NULL) AND (s.silent_for < '00:00:30'::interval)) AS healthy
+   FROM (agentdb.runner r
+     CROSS JOIN LATERAL ( SELECT (clock_timestamp() - LEAST(COALESCE(r.evaluated_at, r.started_at), COALESCE(r.flushed_at, r.started_at), COALESCE(r.sent_at, r.started_at), COALESCE(r.verified_at, r.started_at))) AS silent_for) s);
 
 
 
@@ -5640,6 +6463,14 @@ CREATE FUNCTION agentdb._health_sign(agent bigint) RETURNS TABLE(rank integer, s
      format('run %s waits until %s UTC: %s'::text, r.run_id, to_char((r.held_until_at AT TIME ZONE 'UTC'::text), 'HH24:MI'::text), r.hold_reason) AS format
     FROM agentdb.run r
    WHERE ((r.agent_id = _health_sign.agent) AND (r.ended_at IS NULL) AND (r.held_until_at > clock_timestamp()))
+ UNION ALL
+  SELECT 4,
+     'waiting'::text,
+     q.asked_at,
+     format('run %s waits for an answer to Q-%s: %s'::text, q.run_id, q.question_id, "left"(q.question, 100)) AS format
+    FROM (agentdb.question q
+      JOIN agentdb.run r ON (((r.run_id = q.run_id) AND (r.ended_at IS NULL))))
+   WHERE ((q.agent_id = _health_sign.agent) AND (q.answer IS NULL))
  UNION ALL
   SELECT 5,
      'working'::text,
@@ -5796,6 +6627,40 @@ END;
 
 
 COMMENT ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) IS 'Working runs with many model calls and no tool call since their last evidence.';
+
+
+
+CREATE TABLE agentdb.inhibition (
+    inhibition_name text NOT NULL,
+    source jsonb NOT NULL,
+    target jsonb NOT NULL,
+    equal_labels text[] NOT NULL,
+    CONSTRAINT inhibition_inhibition_name_check CHECK ((inhibition_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
+);
+
+
+
+COMMENT ON TABLE agentdb.inhibition IS 'While an alert that matches source fires, those that match target and have the same equal_labels are not told.';
+
+
+
+CREATE FUNCTION agentdb._inhibiting() RETURNS TABLE(target jsonb, source jsonb, equal_labels text[], shared jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT DISTINCT i.target,
+     i.source,
+     i.equal_labels,
+     s.shared
+    FROM ((agentdb.inhibition i
+      JOIN agentdb.alert a ON (((a.state = 'firing'::text) AND agentdb._matches(i.source, agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels)))))
+      CROSS JOIN LATERAL ( SELECT COALESCE(jsonb_object_agg(l.label, (a.labels ->> l.label)) FILTER (WHERE (a.labels ? l.label)), '{}'::jsonb) AS shared
+            FROM unnest(i.equal_labels) l(label)) s)
+   WHERE (a.labels ?& i.equal_labels);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._inhibiting() IS 'The inhibitions whose source fires, with the labels that a target must share.';
 
 
 
@@ -6011,6 +6876,60 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._is_wider(change bigint, effects jsonb) IS 'Whether a change would delete rows that it does not name.';
+
+
+
+CREATE FUNCTION agentdb._join_groups(alerts bigint[], at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with joining as materialized (
+    select a.alert_id, d.receiver_name, d.route_name, d.reason,
+      case when d.group_by = '{alert}' then a.alert_id end as only_alert,
+      agentdb._group_labels(a, d.group_by) as labels,
+      _join_groups.at + coalesce(r.group_wait, '0') as open_at
+    from agentdb.alert as a
+    cross join lateral agentdb._destination(a) as d
+    left join agentdb.route as r on r.route_name = d.route_name
+    where a.alert_id = any (alerts)
+      and (a.state = 'firing' or not exists (
+        select from agentdb.group_alert as m where m.alert_id = a.alert_id))
+      and not exists (
+        select from agentdb.group_alert as m
+        join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
+        where m.alert_id = a.alert_id and g.receiver_name = d.receiver_name)
+  ),
+  keyed as (
+    select j.*, coalesce('A-' || j.only_alert,
+      md5(concat(j.route_name, ' ', j.labels::text))) as group_key
+    from joining as j
+  ),
+  made as (
+    insert into agentdb.alert_group as g (
+      receiver_name, route_name, group_key, labels, alert_id, open_at, look_at
+    )
+    select distinct on (k.receiver_name, k.group_key)
+      k.receiver_name, k.route_name, k.group_key, k.labels, k.only_alert, k.open_at,
+      k.open_at
+    from keyed as k
+    order by k.receiver_name, k.group_key
+    -- The update waits for another runner that is making the same group.
+    on conflict on constraint alert_group_receiver_name_group_key_key do update
+    set open_at = case when g.look_at = 'infinity'
+          then greatest(g.open_at, excluded.open_at) else g.open_at end,
+        look_at = least(g.look_at, greatest(g.open_at, excluded.open_at))
+    returning g.alert_group_id, g.receiver_name, g.group_key
+  )
+  insert into agentdb.group_alert (alert_group_id, alert_id, reason)
+  select m.alert_group_id, k.alert_id, k.reason
+  from keyed as k
+  join made as m on m.receiver_name = k.receiver_name and m.group_key = k.group_key
+  on conflict on constraint group_alert_pkey do nothing;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._join_groups(alerts bigint[], at timestamp with time zone) IS 'Puts alerts into the groups of the receivers that are to hear of them.';
 
 
 
@@ -6360,6 +7279,70 @@ COMMENT ON FUNCTION agentdb._long_call_until(run bigint, max_long_call interval,
 
 
 
+CREATE FUNCTION agentdb._look(groups bigint[], at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with inhibiting as materialized (select i.* from agentdb._inhibiting() as i),
+  seen as (
+    select m.alert_group_id, m.alert_id, a.episode, f.until_at, f.reason,
+      case
+        when a.state <> 'firing' and (m.told is not null or f.state is not null
+          or m.state not in ('firing', 'gone')) then 'resolved'
+        when a.state <> 'firing' then 'gone'
+        else coalesce(f.state, 'firing')
+      end as state
+    from agentdb.group_alert as m
+    join agentdb.alert as a on a.alert_id = m.alert_id
+    left join lateral (
+      select 'silenced' as state, s.ends_at as until_at,
+        format('silence S-%s by %s: %s', s.silence_id, s.created_by, s.comment)
+          as reason
+      from agentdb.silence as s
+      where s.ends_at > _look.at
+        and a.rule_name <> 'silence_ending'
+        and agentdb._matches(s.matchers,
+          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+      union all
+      select 'acknowledged', a.acknowledged_until,
+        format('acknowledgement by %s: %s', a.acknowledged_by, a.acknowledge_comment)
+      where a.acknowledged_until > _look.at
+      union all
+      select 'inhibited', _look.at + interval '15 seconds', null
+      from inhibiting as i
+      where a.labels @> i.shared
+        and agentdb._matches(i.target,
+          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+        and not agentdb._matches(i.source,
+          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+      order by 1 desc, 2 desc
+      limit 1
+    ) as f on true
+    where m.alert_group_id = any (groups)
+  )
+  update agentdb.group_alert as m
+  set state = s.state,
+      episode = s.episode,
+      until_at = s.until_at,
+      reason = case
+        when s.reason is not null then s.reason
+        when s.state = 'firing' and m.state in ('silenced', 'acknowledged')
+          then 'over: ' || m.reason
+        else m.reason
+      end
+  from seen as s
+  where m.alert_group_id = s.alert_group_id
+    and m.alert_id = s.alert_id
+    and (m.state, m.episode, m.until_at) is distinct from
+      (s.state, s.episode, s.until_at);
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._look(groups bigint[], at timestamp with time zone) IS 'Brings the members of groups up to date: firing, acknowledged, silenced, inhibited, resolved, or gone before anybody was told.';
+
+
+
 CREATE FUNCTION agentdb._maintain_audit() RETURNS TABLE(action text, object text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6528,6 +7511,16 @@ COMMENT ON FUNCTION agentdb._match_sql(change bigint, target integer, operation 
 
 
 
+CREATE FUNCTION agentdb._matchers_text(matchers jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (SELECT string_agg(concat((m.item ->> 'label'::text), (m.item ->> 'is'::text), CASE WHEN ((m.item ->> 'value'::text) ~ '^[^,"[:space:]]+$'::text) THEN (m.item ->> 'value'::text) ELSE format('"%s"'::text, (m.item ->> 'value'::text)) END), ','::text ORDER BY m.place) AS string_agg FROM jsonb_array_elements(_matchers_text.matchers) WITH ORDINALITY m(item, place));
+
+
+
+COMMENT ON FUNCTION agentdb._matchers_text(matchers jsonb) IS 'Matchers as people write them.';
+
+
+
 CREATE FUNCTION agentdb._max_rows() RETURNS integer
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6545,6 +7538,16 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._max_rows() IS 'How many rows a statement of the session may change; NULL where it is no agent''s.';
+
+
+
+CREATE FUNCTION agentdb._members(alert_group bigint) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    RETURN COALESCE((SELECT array_agg(m.alert_id) AS array_agg FROM agentdb.group_alert m WHERE (m.alert_group_id = _members.alert_group)), '{}'::bigint[]);
+
+
+
+COMMENT ON FUNCTION agentdb._members(alert_group bigint) IS 'The alerts of a group.';
 
 
 
@@ -6717,6 +7720,16 @@ COMMENT ON FUNCTION agentdb._new_secret() IS 'Returns 64 hexadecimal digits with
 
 
 
+CREATE FUNCTION agentdb._next_commands(alert agentdb.alert, kind text) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN (SELECT (CASE jsonb_typeof(((alert).annotations -> 'next'::text)) WHEN 'array'::text THEN ((alert).annotations -> 'next'::text) ELSE '[]'::jsonb END || to_jsonb(array_remove(ARRAY[format('agentdb why A-%s'::text, (alert).alert_id), ('agentdb timeline '::text || ((alert).labels ->> 'run'::text)), CASE kind WHEN 'firing'::text THEN format('agentdb ack A-%s -m …'::text, (alert).alert_id) WHEN 'acknowledged'::text THEN format('agentdb unack A-%s'::text, (alert).alert_id) WHEN 'silenced'::text THEN 'agentdb silences'::text ELSE NULL::text END], NULL::text))));
+
+
+
+COMMENT ON FUNCTION agentdb._next_commands(alert agentdb.alert, kind text) IS 'What somebody may type who has read of an alert.';
+
+
+
 CREATE FUNCTION agentdb._next_fence(former bigint, slot integer, at timestamp with time zone) RETURNS bigint
     LANGUAGE sql STABLE PARALLEL SAFE
     RETURN CASE WHEN (slot = 0) THEN GREATEST((former + 1), ((date_part('epoch'::text, at) * (1000000)::double precision))::bigint) ELSE (((GREATEST(((former / 1000) + 1), ((date_part('epoch'::text, at) * (1000)::double precision))::bigint) * 1000) + slot) - 1) END;
@@ -6787,7 +7800,8 @@ begin
   if v_fault is not null then
     raise exception 'change % cannot be tried: %', change, v_fault
       using errcode = 'ZA051',
-            hint = 'Tell an operator: the table has to be put right and guarded again.';
+            hint = 'The table has to be put right and guarded again.  Tell people: '
+              'select * from agentdb.ask_human(question => ''…'');';
   end if;
 end;
 $$;
@@ -6883,6 +7897,57 @@ COMMENT ON FUNCTION agentdb._only_open_run(OUT run_id bigint, OUT agent_id bigin
 
 
 
+CREATE FUNCTION agentdb._open_at(as_of timestamp with time zone) RETURNS SETOF agentdb.question
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT q.question_id,
+     q.run_id,
+     q.agent_id,
+     q.question,
+     q.options,
+     q.urgency,
+     q.asked_at,
+     q.answer,
+     q.comment,
+     q.answered_by,
+     q.answered_at
+    FROM (( SELECT o.question_id,
+             o.run_id,
+             o.agent_id,
+             o.question,
+             o.options,
+             o.urgency,
+             o.asked_at,
+             o.answer,
+             o.comment,
+             o.answered_by,
+             o.answered_at
+            FROM agentdb.question o
+           WHERE (o.answer IS NULL)
+         UNION ALL
+          SELECT o.question_id,
+             o.run_id,
+             o.agent_id,
+             o.question,
+             o.options,
+             o.urgency,
+             o.asked_at,
+             o.answer,
+             o.comment,
+             o.answered_by,
+             o.answered_at
+            FROM agentdb.question o
+           WHERE (o.answered_at > _open_at.as_of)) q
+      JOIN agentdb.run r ON ((r.run_id = q.run_id)))
+   WHERE ((q.asked_at <= _open_at.as_of) AND COALESCE((r.ended_at > _open_at.as_of), true));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._open_at(as_of timestamp with time zone) IS 'The questions that waited for an answer at a moment.';
+
+
+
 CREATE FUNCTION agentdb._override_rows(change bigint, present jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6936,6 +8001,43 @@ CREATE FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text
 
 
 COMMENT ON FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) IS 'SQL text: what an update changed in a table without a primary key.';
+
+
+
+CREATE FUNCTION agentdb._parse_matchers(matchers text) RETURNS jsonb
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_rest text := btrim(matchers);
+  v_parts text[];
+  v_found jsonb := '[]';
+begin
+  if matchers is null or length(matchers) > 1000
+    or matchers <> agentdb._clean_text(matchers, 1000) or matchers ~ '[\t\n]' then
+    perform agentdb._refuse_matchers(matchers);
+  end if;
+  while v_rest <> '' loop
+    v_parts := regexp_match(v_rest, '^([A-Za-z_][A-Za-z0-9_.-]*)[[:space:]]*(!=|!~|=|~)'
+      '[[:space:]]*(?:"([^"]*)"|([^",]*[^",[:space:]]|))'
+      '[[:space:]]*(?:,[[:space:]]*(?=.)|$)(.*)$');
+    if v_parts is null or jsonb_array_length(v_found) >= 20 then
+      perform agentdb._refuse_matchers(matchers);
+    end if;
+    if v_parts[2] in ('~', '!~') then
+      perform agentdb._check_pattern(coalesce(v_parts[3], v_parts[4], ''), matchers);
+    end if;
+    v_found := v_found || jsonb_build_object('label', v_parts[1], 'is', v_parts[2],
+      'value', coalesce(v_parts[3], v_parts[4], ''));
+    v_rest := v_parts[5];
+  end loop;
+  return v_found;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._parse_matchers(matchers text) IS 'Takes a list of matchers apart; an empty one matches every alert; raises ZA004.';
 
 
 
@@ -7107,11 +8209,8 @@ CREATE FUNCTION agentdb._payload(alert agentdb.alert, kind text) RETURNS jsonb
       when alert.value < 'infinity' and alert.value > '-infinity' then alert.value end,
     'since', to_char(
       coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
-    'annotations', alert.annotations - 'summary',
-    'next', to_jsonb(array_remove(array[
-      format('agentdb why A-%s', alert.alert_id),
-      'agentdb timeline ' || (alert.labels ->> 'run')
-    ], null))
+    'annotations', alert.annotations - 'summary' - 'next',
+    'next', agentdb._next_commands(alert, kind)
   );
 $$;
 
@@ -7411,6 +8510,16 @@ COMMENT ON FUNCTION agentdb._prune_locks(keep interval) IS 'Forgets names that n
 
 
 
+CREATE FUNCTION agentdb._question_labels(asked agentdb.question) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_build_object('agent', (SELECT a.agent_name FROM agentdb.agent a WHERE (a.agent_id = (_question_labels.asked).agent_id)), 'run', ((asked).run_id)::text, 'question', ('Q-'::text || (asked).question_id));
+
+
+
+COMMENT ON FUNCTION agentdb._question_labels(asked agentdb.question) IS 'What tells an alert about a question from others.';
+
+
+
 CREATE FUNCTION agentdb._raise_again(state text, message text, detail text, hint text, constraint_name text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7683,6 +8792,23 @@ COMMENT ON FUNCTION agentdb._refuse(problem text, hint text) IS 'Raises ZA004 (i
 
 
 
+CREATE FUNCTION agentdb._refuse_alert(what text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception '% does not fire', what
+    using errcode = 'ZA075',
+          hint = 'There is nothing to acknowledge; agentdb alerts lists what fires.';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_alert(what text) IS 'Raises ZA075 for an alert that is over or never was.';
+
+
+
 CREATE FUNCTION agentdb._refuse_altered(change bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7729,8 +8855,9 @@ begin
     using errcode = 'ZA031',
           detail = format('policy.blast_radius_rows of the agent is %s; '
             'nothing was changed.', max_rows),
-          hint = 'Check the WHERE clause.  If all these rows are meant, ask an '
-            'operator to do it, or to raise the limit of the policy.';
+          hint = 'Check the WHERE clause.  If all these rows are meant, a person does '
+            'it, or raises the limit: select * from agentdb.ask_human(question => '
+            '''…'');';
 end;
 $$;
 
@@ -7893,6 +9020,44 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) IS 'Raises ZA033 where the log cannot answer.';
+
+
+
+CREATE FUNCTION agentdb._refuse_matchers(matchers text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform agentdb._refuse(
+    format('%L is no list of matchers', agentdb._clean_text(matchers, 200)),
+    'Write label=value, label!=value, label~regex or label!~regex, with commas between '
+      'them: agent=billing,rule~loop.  Labels are those of the alert, and rule, '
+      'severity, alert; a value with a comma goes into double quotes; a regular '
+      'expression has no back-reference.');
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_matchers(matchers text) IS 'Raises ZA004 for a list of matchers that cannot be read.';
+
+
+
+CREATE FUNCTION agentdb._refuse_message(notification bigint, problem text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception 'message % %', coalesce(notification::text, 'NULL'), problem
+    using errcode = 'ZA076',
+          hint = 'agentdb outbox lists what waits, agentdb outbox --dead what was '
+            'given up.';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_message(notification bigint, problem text) IS 'Raises ZA076 for a message with which this cannot be done.';
 
 
 
@@ -8706,6 +9871,58 @@ COMMENT ON FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id
 
 
 
+CREATE FUNCTION agentdb._settle_members(groups bigint[], at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  delete from agentdb.group_alert as m
+  using agentdb.alert_group as g
+  where m.alert_group_id = any (groups)
+    and g.alert_group_id = m.alert_group_id
+    and m.state in ('resolved', 'gone')
+    and (g.told_at = _settle_members.at or g.open_at <= _settle_members.at);
+  update agentdb.alert_group as g
+  set look_at = 'infinity'
+  where g.alert_group_id = any (groups)
+    and not exists (
+      select from agentdb.group_alert as m where m.alert_group_id = g.alert_group_id);
+  with settled as (
+    select m.alert_group_id, m.alert_id, t.told, t.now,
+      case when m.state = 'firing' and t.told = 'firing' and not m.escalated
+        then coalesce(m.escalate_at, _settle_members.at + e.escalate_after)
+      end as escalate_at
+    from agentdb.group_alert as m
+    join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
+    join agentdb.receiver as e on e.receiver_name = g.receiver_name
+    cross join lateral (
+      select g.told = 'firing' and g.told_at = _settle_members.at
+          and m.state = 'firing' as now,
+        case
+          when g.told = 'firing' and g.told_at = _settle_members.at
+            and m.state = 'firing' then 'firing'
+          when m.told is not null and m.state in ('acknowledged', 'silenced')
+            then m.state
+          else m.told
+        end as told
+    ) as t
+    where m.alert_group_id = any (groups)
+  )
+  update agentdb.group_alert as m
+  set told = s.told,
+      told_episode = case when s.now then m.episode else m.told_episode end,
+      escalate_at = s.escalate_at
+  from settled as s
+  where m.alert_group_id = s.alert_group_id
+    and m.alert_id = s.alert_id
+    and (s.now or (m.told, m.escalate_at) is distinct from (s.told, s.escalate_at));
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._settle_members(groups bigint[], at timestamp with time zone) IS 'Remembers what was told of each alert, and forgets those whose end was.';
+
+
+
 CREATE FUNCTION agentdb._settled(change bigint, found jsonb) RETURNS integer[]
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8723,16 +9940,6 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._settled(change bigint, found jsonb) IS 'The rows of an undo that are as they should become.';
-
-
-
-CREATE FUNCTION agentdb._severity_rank(severity text) RETURNS integer
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN array_position(ARRAY['info'::text, 'warning'::text, 'critical'::text], severity);
-
-
-
-COMMENT ON FUNCTION agentdb._severity_rank(severity text) IS 'Orders severities: info 1, warning 2, critical 3.';
 
 
 
@@ -8782,7 +9989,8 @@ begin
       using errcode = 'ZA005',
             detail = 'See policy.max_change_rows.',
             hint = 'Check the WHERE clause.  If all these rows are meant, stage them '
-              'in several changes, or ask a person to do it.';
+              'in several changes, or have a person do it: select * from '
+              'agentdb.ask_human(question => ''…'');';
   end if;
   insert into agentdb.change_row values (
     v_change.change_id, v_place, target, operation, key, new_values, expected,
@@ -9047,6 +10255,58 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, ttl interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) IS 'Re-enters a lock, takes one whose name is new, or says what is in the way and counts the denial.';
+
+
+
+CREATE FUNCTION agentdb._tell_groups(groups bigint[]) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_at timestamptz := clock_timestamp();
+  v_made bigint;
+begin
+  perform from agentdb.notification as n
+  where n.alert_group_id = any (groups)
+    and n.state = 'queued' and n.attempt = 0
+  for update;
+  perform agentdb._look(groups, v_at);
+  perform agentdb._withdraw_messages(groups, v_at);
+  v_made := agentdb._write_messages(groups, v_at);
+  perform agentdb._settle_members(groups, v_at);
+  -- Only runners listen, and no agent can call this.
+  if v_made > 0 then
+    perform pg_notify('agentdb_notification', '');
+  end if;
+  return v_made;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._tell_groups(groups bigint[]) IS 'Tells the receivers of locked groups what changed, and returns how many messages that made.';
+
+
+
+CREATE FUNCTION agentdb._tellable(group_id bigint, kind text) RETURNS TABLE(alert_id bigint, reason text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT m.alert_id,
+     m.reason
+    FROM agentdb.group_alert m
+   WHERE ((m.alert_group_id = _tellable.group_id) AND
+         CASE _tellable.kind
+             WHEN 'firing'::text THEN ((m.state = 'firing'::text) OR ((m.state = 'gone'::text) AND (NOT (EXISTS ( SELECT
+                FROM agentdb.group_alert o
+               WHERE ((o.alert_group_id = _tellable.group_id) AND (o.state = 'firing'::text)))))))
+             WHEN 'resolved'::text THEN (m.state = ANY (ARRAY['resolved'::text, 'gone'::text]))
+             ELSE (m.state = _tellable.kind)
+         END);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._tellable(group_id bigint, kind text) IS 'The alerts of a group that a message of a kind is about.';
 
 
 
@@ -9326,6 +10586,44 @@ COMMENT ON FUNCTION agentdb._types_of(table_oid oid) IS 'All types that the valu
 
 
 
+CREATE FUNCTION agentdb._unacknowledge(alerts bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_alerts bigint[];
+begin
+  perform from agentdb.alert as a
+  where a.alert_id = any (alerts) order by a.alert_id for no key update;
+  with given_back as (
+    update agentdb.alert as a
+    set acknowledged_at = null,
+        acknowledged_by = null,
+        acknowledged_until = null,
+        acknowledge_comment = null
+    where a.alert_id = any (alerts)
+      and a.acknowledged_at is not null
+    returning a.*
+  ),
+  logged as (
+    insert into agentdb.alert_log (
+      alert_id, rule_name, from_state, to_state, episode, value
+    )
+    select a.alert_id, a.rule_name, 'acknowledged', a.state, a.episode, a.value
+    from given_back as a
+  )
+  select coalesce(array_agg(a.alert_id), '{}') into v_alerts from given_back as a;
+  perform agentdb._wake_groups(v_alerts, clock_timestamp());
+  return v_alerts;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._unacknowledge(alerts bigint[]) IS 'Takes acknowledgements back and returns the alerts that had one.';
+
+
+
 CREATE FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) RETURNS TABLE(change_id bigint, state text, row_count integer, effects jsonb, conflicts jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9476,6 +10774,36 @@ COMMENT ON FUNCTION agentdb._verify_rows(run bigint) IS 'Decides the pending cla
 
 
 
+CREATE FUNCTION agentdb._wake_groups(alerts bigint[], at timestamp with time zone) RETURNS bigint[]
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with mine as (
+    select g.alert_group_id
+    from agentdb.alert_group as g
+    where g.alert_group_id in (
+      select m.alert_group_id from agentdb.group_alert as m
+      where m.alert_id = any (alerts))
+    order by g.alert_group_id
+    for update
+  ),
+  woken as (
+    update agentdb.alert_group as g
+    set look_at = least(g.look_at, greatest(g.open_at, _wake_groups.at))
+    from mine as m
+    where g.alert_group_id = m.alert_group_id
+    returning g.alert_group_id
+  )
+  select coalesce(array_agg(w.alert_group_id order by w.alert_group_id), '{}')
+  from woken as w;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._wake_groups(alerts bigint[], at timestamp with time zone) IS 'Has the groups of alerts looked at as soon as they are open to changes; returns and locks them.';
+
+
+
 CREATE FUNCTION agentdb._withdraw_changes(agent bigint, run bigint) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9502,6 +10830,127 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._withdraw_changes(agent bigint, run bigint) IS 'Withdraws the undecided changes of a run, or of all runs of an agent, and returns how many.';
+
+
+
+CREATE FUNCTION agentdb._withdraw_messages(groups bigint[], at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with needless as materialized (
+    select c.alert_group_id, n.notification_id, n.former
+    from agentdb._group_count(groups) as c
+    join agentdb.notification as n on n.notification_id = c.waiting
+    where c.firing = 0
+      and c.gone = 0
+      and c.acknowledged + c.silenced > 0
+  ),
+  cancelled as (
+    update agentdb.notification as n
+    set state = 'cancelled',
+        finished_at = _withdraw_messages.at
+    from needless as d
+    where n.notification_id = d.notification_id
+  ),
+  former as (
+    update agentdb.alert_group as g
+    set told = d.former
+    from needless as d
+    where g.alert_group_id = d.alert_group_id
+  )
+  update agentdb.group_alert as m
+  set told = null
+  from needless as d
+  where m.alert_group_id = d.alert_group_id
+    and coalesce(d.former, 'resolved') = 'resolved';
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._withdraw_messages(groups bigint[], at timestamp with time zone) IS 'Cancels what nobody has begun to send of groups that are acknowledged or silenced.';
+
+
+
+CREATE FUNCTION agentdb._worst(group_id bigint, kind text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+  select jsonb_agg(jsonb_build_object(
+    'alert', w.alert_id,
+    'rule', w.rule_name,
+    'severity', w.severity,
+    'labels', agentdb._bounded_json(w.labels, 500),
+    'summary', left(coalesce(w.annotations ->> 'summary', w.rule_name), 200),
+    'since', to_char(
+      coalesce(w.firing_at, w.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+  ) order by w.place)
+  from (
+    select a.*, row_number() over (
+      order by agentdb._severity_rank(a.severity) desc, a.value desc nulls last,
+        a.alert_id) as place
+    from agentdb._tellable(group_id, kind) as t
+    join agentdb.alert as a on a.alert_id = t.alert_id
+    order by place
+    limit 5
+  ) as w;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._worst(group_id bigint, kind text) IS 'The five worst alerts of a group, in short.';
+
+
+
+CREATE FUNCTION agentdb._write_messages(groups bigint[], at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with change as materialized (
+    select c.* from agentdb._group_change(groups, _write_messages.at) as c
+  ),
+  rewritten as (
+    update agentdb.notification as n
+    set payload = agentdb._group_payload(g, 'firing')
+    from change as c
+    join agentdb.alert_group as g on g.alert_group_id = c.alert_group_id
+    where n.notification_id = c.waiting
+      and c.kinds = '{firing}'
+    returning 1
+  ),
+  made as (
+    insert into agentdb.notification (
+      alert_group_id, alert_id, generation, kind, former, receiver_name, payload
+    )
+    select g.alert_group_id, g.alert_id, g.generation + k.place, k.kind,
+      coalesce(c.kinds[k.place - 1], g.told), g.receiver_name,
+      agentdb._group_payload(g, k.kind)
+    from change as c
+    join agentdb.alert_group as g on g.alert_group_id = c.alert_group_id
+    join agentdb.receiver as e on e.receiver_name = g.receiver_name
+    cross join lateral unnest(c.kinds) with ordinality as k (kind, place)
+    where (k.kind <> 'resolved' or e.send_resolved)
+      and (c.waiting is null or c.kinds <> '{firing}')
+    order by g.alert_group_id, k.place
+    returning 1
+  ),
+  told as (
+    update agentdb.alert_group as g
+    set told = coalesce(c.kinds[cardinality(c.kinds)], g.told),
+        told_at = case c.kinds when '{}' then g.told_at else _write_messages.at end,
+        generation = g.generation + cardinality(c.kinds),
+        open_at = case when c.kinds && '{firing, resolved}'
+          then _write_messages.at + c.group_interval else g.open_at end,
+        look_at = c.look_at
+    from change as c
+    where g.alert_group_id = c.alert_group_id
+  )
+  select (select count(*) from made) + (select count(*) from rewritten);
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._write_messages(groups bigint[], at timestamp with time zone) IS 'Puts what has to be told of groups into the outbox, or into the message that waits there; returns how many.';
 
 
 
@@ -9565,6 +11014,49 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._written() IS 'How many rows of which tables the transaction has written so far.';
+
+
+
+CREATE FUNCTION agentdb.acknowledge_alert(alert bigint, comment text, lasts interval DEFAULT NULL::interval) RETURNS TABLE(alert_id bigint, acknowledged_until timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+begin
+  if agentdb._acknowledge(array[alert], comment, lasts) = '{}' then
+    perform agentdb._refuse_alert('alert A-' || coalesce(alert::text, 'NULL'));
+  end if;
+  return query
+    select a.alert_id, a.acknowledged_until
+    from agentdb.alert as a where a.alert_id = alert;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.acknowledge_alert(alert bigint, comment text, lasts interval) IS 'Says that the caller sees to an alert: nobody is told again or escalated to until it is resolved, or for so long; raises ZA004 or ZA075.';
+
+
+
+CREATE FUNCTION agentdb.acknowledge_group(alert_group bigint, comment text, lasts interval DEFAULT NULL::interval) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+declare
+  v_alerts bigint[] := agentdb._acknowledge(
+    agentdb._members(alert_group), comment, lasts);
+begin
+  if v_alerts = '{}' then
+    perform agentdb._refuse_alert('group G-' || coalesce(alert_group::text, 'NULL'));
+  end if;
+  return cardinality(v_alerts);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.acknowledge_group(alert_group bigint, comment text, lasts interval) IS 'Acknowledges all alerts of a group that fire now and returns how many; raises ZA004 or ZA075.';
 
 
 
@@ -9717,6 +11209,98 @@ COMMENT ON FUNCTION agentdb.advance_changes() IS 'Ends changes that have expired
 
 
 
+CREATE FUNCTION agentdb.answer_of(question bigint, run bigint DEFAULT NULL::bigint) RETURNS TABLE(question_id bigint, state text, answer text, comment text, answered_by name, answered_at timestamp with time zone)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent bigint;
+begin
+  select c.agent_id into v_agent from agentdb._current_run(run) as c;
+  return query
+    select q.question_id, s.state, q.answer, q.comment, q.answered_by, q.answered_at
+    from agentdb.question as q
+    join agentdb.run as r on r.run_id = q.run_id
+    cross join lateral (
+      select case
+        when q.answer is not null then 'answered'
+        when r.ended_at is not null then 'closed'
+        else 'open'
+      end as state
+    ) as s
+    where q.question_id = answer_of.question
+      and q.agent_id = v_agent;
+  if not found then
+    raise exception 'there is no question % of this agent',
+        coalesce(question::text, 'NULL')
+      using errcode = 'ZA006', hint = 'Use the question_id that ask_human() returned.';
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.answer_of(question bigint, run bigint) IS 'The state of a question of the agent (open, answered, or closed with its run) and the answer; raises ZA001, ZA003 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.answer_question(question bigint, answer text, comment text DEFAULT NULL::text) RETURNS TABLE(question_id bigint, run_id bigint, agent_name text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_question agentdb.question;
+  v_ended timestamptz;
+begin
+  if agentdb._is_agent() then
+    raise exception 'an agent does not answer questions'
+      using errcode = 'ZA055', hint = 'A person answers, as agentdb_operator or '
+        'agentdb_reviewer.';
+  end if;
+  perform agentdb._check_said(answer, 'answer');
+  if comment is not null then
+    perform agentdb._check_said(comment, 'comment');
+  end if;
+  select q.* into v_question
+  from agentdb.question as q
+  where q.question_id = answer_question.question for update;
+  if not found then
+    raise exception 'there is no question Q-%',
+        coalesce(answer_question.question::text, 'NULL')
+      using errcode = 'ZA006', hint = 'agentdb questions lists those that are open.';
+  end if;
+  select r.ended_at into v_ended
+  from agentdb.run as r where r.run_id = v_question.run_id;
+  if v_question.answer is not null or v_ended is not null then
+    raise exception 'question Q-% is closed', v_question.question_id
+      using errcode = 'ZA077',
+            detail = coalesce(format('%s answered: %s', v_question.answered_by,
+              v_question.answer), 'The run that asked has ended.'),
+            hint = 'agentdb questions lists those that are open.';
+  elsif answer <> all (v_question.options) then
+    perform agentdb._refuse('the answer is none of the options',
+      format('Choose one of: %s.', array_to_string(v_question.options, ', ')));
+  end if;
+  update agentdb.question as q
+  set answer = answer_question.answer,
+      comment = answer_question.comment,
+      answered_by = session_user,
+      answered_at = clock_timestamp()
+  where q.question_id = v_question.question_id;
+  return query
+    select v_question.question_id, v_question.run_id, a.agent_name
+    from agentdb.agent as a where a.agent_id = v_question.agent_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.answer_question(question bigint, answer text, comment text) IS 'Answers an agent''s question, once; raises ZA004, ZA006, ZA055 or ZA077.';
+
+
+
 CREATE FUNCTION agentdb.apply_change(change bigint) RETURNS TABLE(change_id bigint, state text, effects jsonb, problem jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9772,6 +11356,41 @@ COMMENT ON FUNCTION agentdb.approve_change(change bigint, digest text, comment t
 
 
 
+CREATE FUNCTION agentdb.ask_human(question text, options jsonb DEFAULT NULL::jsonb, urgency text DEFAULT 'normal'::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(question_id bigint, run_id bigint, hint text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_options text[];
+  v_agent bigint;
+begin
+  select c.run_id, c.agent_id into ask_human.run_id, v_agent
+  from agentdb._current_run(run) as c;
+  perform agentdb._check_said(question, 'question');
+  v_options := agentdb._check_options(options);
+  if urgency is null or urgency not in ('low', 'normal', 'high') then
+    perform agentdb._refuse(
+      format('urgency must be low, normal or high, got %s',
+        coalesce(quote_literal(agentdb._clean_text(urgency, 20)), 'NULL')),
+      'high wakes somebody up; leave it out where an answer in working hours will do.');
+  end if;
+  perform agentdb._check_questions(v_agent);
+  insert into agentdb.question as q (run_id, agent_id, question, options, urgency)
+  values (ask_human.run_id, v_agent, ask_human.question, v_options, ask_human.urgency)
+  returning q.question_id into ask_human.question_id;
+  hint := format('People are told.  Do something else, or look in a minute: select '
+    '* from agentdb.answer_of(question => %s);', ask_human.question_id);
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.ask_human(question text, options jsonb, urgency text, run bigint) IS 'Asks people, who are told through the receivers; answer_of() reads the answer; a run that waits is not taken for stuck for policy.max_question_wait; raises ZA001, ZA003, ZA004, ZA005, ZA040 or ZA041.';
+
+
+
 CREATE FUNCTION agentdb.audit_table(relation regclass, exclude text[] DEFAULT '{}'::text[], redact text[] DEFAULT '{}'::text[], level text DEFAULT NULL::text, refuse_blast boolean DEFAULT false) RETURNS TABLE(table_name text, fires text, row_key text[])
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9815,14 +11434,16 @@ CREATE FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer
     SET lock_timeout TO '2s'
     AS $$
   insert into agentdb.runner as r (
-    runner_name, host, pid, version, evaluated_at, flushed_at, sent_at, listened_at
+    runner_name, host, pid, version, evaluated_at, flushed_at, sent_at, listened_at,
+    verified_at
   )
   values (
     beat.runner_name, beat.host, beat.pid, beat.version,
     case beat.loop when 'evaluate' then clock_timestamp() end,
     case beat.loop when 'flush' then clock_timestamp() end,
     case beat.loop when 'send' then clock_timestamp() end,
-    case beat.loop when 'listen' then clock_timestamp() end
+    case beat.loop when 'listen' then clock_timestamp() end,
+    case beat.loop when 'verify' then clock_timestamp() end
   )
   on conflict on constraint runner_pkey do update
   set host = excluded.host,
@@ -9833,12 +11454,13 @@ CREATE FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer
       evaluated_at = coalesce(excluded.evaluated_at, r.evaluated_at),
       flushed_at = coalesce(excluded.flushed_at, r.flushed_at),
       sent_at = coalesce(excluded.sent_at, r.sent_at),
-      listened_at = coalesce(excluded.listened_at, r.listened_at);
+      listened_at = coalesce(excluded.listened_at, r.listened_at),
+      verified_at = coalesce(excluded.verified_at, r.verified_at);
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text) IS 'Records a successful lap of a runner''s loop: evaluate, flush, send or listen.';
+COMMENT ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text) IS 'Records a successful lap of a runner''s loop: evaluate, flush, send, verify or listen.';
 
 
 
@@ -10069,7 +11691,8 @@ begin
             detail = 'There are: ' || coalesce(
               (select string_agg(m.channel_name, ', ' order by m.channel_name)
                 from agentdb.message_channel as m), 'none'),
-            hint = 'Use one of these, or ask an operator to register the channel.';
+            hint = 'Use one of these, or have the channel registered: select * from '
+              'agentdb.ask_human(question => ''…'');';
   end if;
   return query
     select c.claim_id, c.state
@@ -10104,8 +11727,7 @@ CREATE FUNCTION agentdb.claim_notification(runner_name text, max_notifications i
         -- A late "firing" after "resolved" would open the incident again.
         and not exists (
           select from agentdb.notification as e
-          where e.alert_id = c.alert_id
-            and e.receiver_name = c.receiver_name
+          where e.alert_group_id = c.alert_group_id
             and e.state = 'queued'
             and e.notification_id < c.notification_id
         )
@@ -10118,7 +11740,11 @@ CREATE FUNCTION agentdb.claim_notification(runner_name text, max_notifications i
   select
     c.notification_id, c.attempt, c.receiver_name, r.channel, r.target, r.secret_ref,
     c.idempotency_key, c.kind,
-    format('agentdb/%s/A-%s', current_database(), c.alert_id), c.payload
+    format('agentdb/%s/%s', current_database(), case
+      when c.alert_id is not null then 'A-' || c.alert_id
+      when c.alert_group_id is not null then 'G-' || c.alert_group_id
+      else 'test-' || c.notification_id end),
+    c.payload
   from claimed as c
   join agentdb.receiver as r on r.receiver_name = c.receiver_name
   order by c.notification_id;
@@ -10324,6 +11950,31 @@ COMMENT ON FUNCTION agentdb.drain_stopped() IS 'Drains killed runs that nobody h
 
 
 
+CREATE FUNCTION agentdb.drop_notification(notification bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  update agentdb.notification as n
+  set state = 'cancelled',
+      finished_at = clock_timestamp(),
+      error = concat_ws('; ', 'dropped by ' || session_user, n.error)
+  where n.notification_id = notification
+    and (n.state = 'dead' or n.state = 'queued'
+      and (n.claimed_by is null or n.visible_at <= clock_timestamp()));
+  if not found then
+    perform agentdb._refuse_message(notification, 'is being sent, is done, or is none');
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.drop_notification(notification bigint) IS 'Drops a message that waits or was given up; raises ZA076.';
+
+
+
 CREATE FUNCTION agentdb.end_run(outcome text DEFAULT 'succeeded'::text, summary text DEFAULT NULL::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, ended_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10399,6 +12050,34 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.end_sessions(run bigint) IS 'Ends the sessions of a stopped run''s login role, where they are its alone and the caller may; says what became of each.';
+
+
+
+CREATE FUNCTION agentdb.end_silence(silence bigint) RETURNS TABLE(silence_id bigint, alerts bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+begin
+  lock table agentdb.silence in exclusive mode;
+  update agentdb.silence as s
+  set ends_at = clock_timestamp(),
+      ended_by = session_user
+  where s.silence_id = silence
+    and s.ends_at > clock_timestamp()
+  returning s.silence_id into end_silence.silence_id;
+  if not found then
+    raise exception 'there is no silence S-% in force', silence
+      using errcode = 'ZA006', hint = 'agentdb silences lists those that are.';
+  end if;
+  alerts := agentdb._apply_silence(silence, false);
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.end_silence(silence bigint) IS 'Ends a silence before its time; alerts that still fire are told again; raises ZA006.';
 
 
 
@@ -10627,10 +12306,13 @@ CREATE FUNCTION agentdb.flush(max_alerts integer DEFAULT 500) RETURNS integer
     SET lock_timeout TO '2s'
     AS $$
 declare
-  v_flushed integer;
-  v_made integer;
+  v_alerts bigint[];
+  v_escalated bigint[];
+  v_groups bigint[];
 begin
   perform agentdb._bury_notifications();
+  -- Waits for a silence that is being made; other runners do not get in its way.
+  lock table agentdb.silence in row share mode;
   with due as (
     select a.alert_id
     from agentdb.alert as a
@@ -10642,40 +12324,37 @@ begin
   flushed as (
     update agentdb.alert as a set flush = false
     from due as d where d.alert_id = a.alert_id
-    returning a.*
-  ),
-  made as (
-    insert into agentdb.notification (alert_id, episode, kind, receiver_name, payload)
-    select f.alert_id, f.episode, k.kind, r.receiver_name,
-      agentdb._payload(
-        (select a from agentdb.alert as a where a.alert_id = f.alert_id), k.kind)
-    from flushed as f
-    -- What fired and went away between two flushes is still told, once.
-    cross join lateral unnest(
-      case f.state when 'firing' then '{firing}' else '{firing, resolved}'::text[] end
-    ) as k (kind)
-    join agentdb.receiver as r
-      on r.enabled
-      and agentdb._severity_rank(f.severity) >= agentdb._severity_rank(r.min_severity)
-      and (k.kind = 'firing' or r.send_resolved)
-    order by f.alert_id, k.kind
-    on conflict on constraint notification_alert_id_episode_kind_receiver_name_key
-      do nothing
-    returning 1
+    returning a.alert_id
   )
-  select (select count(*) from flushed), (select count(*) from made)
-    into v_flushed, v_made;
-  -- Only runners listen, and only this function, which no agent can call, notifies.
-  if v_made > 0 then
-    perform pg_notify('agentdb_notification', '');
+  select coalesce(array_agg(f.alert_id), '{}') into v_alerts from flushed as f;
+  v_escalated := agentdb._escalate(max_alerts, clock_timestamp());
+  if v_alerts || v_escalated <> '{}' then
+    perform agentdb._wake_groups(v_alerts, clock_timestamp());
+    perform agentdb._join_groups(v_alerts || v_escalated, clock_timestamp());
   end if;
-  return v_flushed;
+  if cardinality(v_alerts) >= max_alerts or cardinality(v_escalated) >= max_alerts then
+    return max_alerts;
+  end if;
+  v_groups := array(
+    select g.alert_group_id
+    from agentdb.alert_group as g
+    join agentdb.receiver as r on r.receiver_name = g.receiver_name
+    where g.look_at <= clock_timestamp()
+      and r.enabled
+    order by g.look_at, g.alert_group_id
+    limit max_alerts
+    for update of g skip locked
+  );
+  if v_groups <> '{}' then
+    perform agentdb._tell_groups(v_groups);
+  end if;
+  return greatest(cardinality(v_alerts), cardinality(v_groups));
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.flush(max_alerts integer) IS 'Writes the notifications of alerts that began to fire or were resolved and wakes the runners; returns the number of alerts.';
+COMMENT ON FUNCTION agentdb.flush(max_alerts integer) IS 'Routes alerts that began to fire or were resolved, writes what their groups have to be told and wakes the runners; returns how many it took on, to be called again where that is max_alerts.';
 
 
 
@@ -10964,7 +12643,7 @@ COMMENT ON FUNCTION agentdb.kill_run(run bigint, reason text) IS 'Kills an open 
 
 
 
-CREATE FUNCTION agentdb.log_progress(step text, details jsonb DEFAULT NULL::jsonb, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, recorded_at timestamp with time zone)
+CREATE FUNCTION agentdb.log_progress(step text, details jsonb DEFAULT NULL::jsonb, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, recorded_at timestamp with time zone, alerting_silent_for interval)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -10987,13 +12666,16 @@ begin
     agentdb._bounded_json(log_progress.details, 65536)
   )
   returning p.recorded_at into log_progress.recorded_at;
+  if not exists (select from agentdb.runner_health as h where h.healthy) then
+    alerting_silent_for := agentdb._alerting_silent_for();
+  end if;
   return next;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.log_progress(step text, details jsonb, run bigint) IS 'Records that the run reached a step; a step is evidence only while it is new; raises ZA001, ZA003 or ZA004.';
+COMMENT ON FUNCTION agentdb.log_progress(step text, details jsonb, run bigint) IS 'Records that the run reached a step; a step is evidence only while it is new; says for how long nobody has been watching, if so; raises ZA001, ZA003 or ZA004.';
 
 
 
@@ -11316,6 +12998,7 @@ begin
         when mark_failed.permanent or n.attempt >= n.max_attempts then clock_timestamp()
       end,
       visible_at = clock_timestamp() + greatest(v_delay, v_wish),
+      claimed_by = null,
       status = mark_failed.status,
       error = agentdb._clean_text(mark_failed.error, 1000)
   where n.notification_id = mark_failed.notification_id
@@ -12025,6 +13708,47 @@ COMMENT ON FUNCTION agentdb.retire_runner(runner_name text) IS 'Removes a runner
 
 
 
+CREATE FUNCTION agentdb.retry_notification(notification bigint) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_state text;
+  v_group bigint;
+begin
+  select n.state, n.alert_group_id into v_state, v_group
+  from agentdb.notification as n
+  where n.notification_id = notification for update;
+  if v_state is distinct from 'dead' then
+    perform agentdb._refuse_message(notification,
+      coalesce('is not dead but ' || v_state, 'does not exist'));
+  elsif exists (
+    select from agentdb.notification as n
+    where n.alert_group_id = v_group
+      and n.notification_id > notification
+      and n.state in ('queued', 'sent')
+  ) then
+    -- A late "firing" after "resolved" would open the incident again.
+    perform agentdb._refuse_message(notification, 'is overtaken by a later one');
+  end if;
+  update agentdb.notification as n
+  set state = 'queued',
+      attempt = 0,
+      claimed_by = null,
+      visible_at = clock_timestamp(),
+      finished_at = null
+  where n.notification_id = notification;
+  perform pg_notify('agentdb_notification', '');
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.retry_notification(notification bigint) IS 'Sends a message that was given up again, unless a later one tells of the same; raises ZA076.';
+
+
+
 CREATE FUNCTION agentdb.roll_up() RETURNS interval
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12274,7 +13998,7 @@ CREATE FUNCTION agentdb.rule_change_conflict(as_of timestamp with time zone) RET
      (jsonb_array_length(COALESCE((c.problem -> 'conflicts'::text), '[]'::jsonb)))::double precision AS jsonb_array_length,
      jsonb_build_object('summary', "left"(format('change %s by %s was approved and could not be applied: %s'::text, c.change_id, c.proposed_by, COALESCE(agentdb._conflict_text((c.problem -> 'conflicts'::text)), (c.problem ->> 'message'::text))), 500), 'policy', p.policy_name, 'threshold', 0) AS jsonb_build_object
     FROM (agentdb.change c
-      CROSS JOIN LATERAL agentdb._change_policy(c.change_id) p(policy_name, description, max_open_runs, abandon_after, cached_input_weight, output_weight, token_rate_margin, token_rate_per_hour, token_rate_quantile, token_rate_margin_few, token_rate_floor, token_rate_warm_up_days, token_rate_warm_up_cap, token_rate_unusual_hour, token_rate_regular_hours, token_rate_clear, token_rate_factor, token_rate_window, token_rate_baseline, token_rate_min_history, no_progress_after, max_long_call, silent_loop_same, silent_loop_same_critical, silent_loop_window, silent_loop_calls, silent_loop_poll, silent_loop_poll_critical, silent_loop_failures, silent_loop_failures_critical, silent_loop_results, silent_loop_result_size, silent_loop_cosmetic, silent_loop_laps, silent_loop_diversity_calls, silent_loop_diversity, silent_loop_model_calls, repeated_tool_call_count, repeated_tool_call_window, tool_errors_count, tool_errors_share, tool_errors_sigma, tool_errors_window, tool_errors_baseline, conversation_budget_tokens, conversation_budget_cost, run_budget_tokens, run_budget_cost, agent_day_budget_tokens, agent_day_budget_cost, budget_low_share, reservation_ttl, context_jump_factor, context_jump_tokens, context_jump_growth, context_jump_floor, context_jump_window, large_tool_result_size, large_tool_result_window, hung_tool_call_after, missed_tick_grace, long_tick_after, max_hold, max_transaction, lock_max_ttl, max_locks, renew_needs_progress, lock_held_too_long_after, lock_contention_count, lock_contention_window, schedule_blocked_count, unattributed_write_window, blast_radius_rows, blast_radius_window, max_pending_changes, max_change_rows, change_waiting_after, change_expiring_before, change_conflict_window, tool_diff_window, unknown_tool_critical, unknown_tool_window, max_claims, verify_within, claim_window, log_retention, audit_retention))
+      CROSS JOIN LATERAL agentdb._change_policy(c.change_id) p(policy_name, description, max_open_runs, abandon_after, cached_input_weight, output_weight, token_rate_margin, token_rate_per_hour, token_rate_quantile, token_rate_margin_few, token_rate_floor, token_rate_warm_up_days, token_rate_warm_up_cap, token_rate_unusual_hour, token_rate_regular_hours, token_rate_clear, token_rate_factor, token_rate_window, token_rate_baseline, token_rate_min_history, no_progress_after, max_long_call, silent_loop_same, silent_loop_same_critical, silent_loop_window, silent_loop_calls, silent_loop_poll, silent_loop_poll_critical, silent_loop_failures, silent_loop_failures_critical, silent_loop_results, silent_loop_result_size, silent_loop_cosmetic, silent_loop_laps, silent_loop_diversity_calls, silent_loop_diversity, silent_loop_model_calls, repeated_tool_call_count, repeated_tool_call_window, tool_errors_count, tool_errors_share, tool_errors_sigma, tool_errors_window, tool_errors_baseline, conversation_budget_tokens, conversation_budget_cost, run_budget_tokens, run_budget_cost, agent_day_budget_tokens, agent_day_budget_cost, budget_low_share, reservation_ttl, context_jump_factor, context_jump_tokens, context_jump_growth, context_jump_floor, context_jump_window, large_tool_result_size, large_tool_result_window, hung_tool_call_after, missed_tick_grace, long_tick_after, max_hold, max_questions, max_questions_day, unanswered_question_after, max_question_wait, max_transaction, lock_max_ttl, max_locks, renew_needs_progress, lock_held_too_long_after, lock_contention_count, lock_contention_window, schedule_blocked_count, unattributed_write_window, blast_radius_rows, blast_radius_window, max_pending_changes, max_change_rows, change_waiting_after, change_expiring_before, change_conflict_window, tool_diff_window, unknown_tool_critical, unknown_tool_window, max_claims, verify_within, claim_window, log_retention, audit_retention))
    WHERE ((c.state = 'conflict'::text) AND (c.closed_at <= rule_change_conflict.as_of) AND (c.closed_at > (rule_change_conflict.as_of - p.change_conflict_window)));
 END;
 
@@ -12291,7 +14015,7 @@ CREATE FUNCTION agentdb.rule_change_expiring(as_of timestamp with time zone) RET
      (EXTRACT(epoch FROM (c.expires_at - rule_change_expiring.as_of)))::double precision AS "extract",
      jsonb_build_object('summary', format('change %s by %s expires in %s: %s'::text, c.change_id, c.proposed_by, agentdb._span((c.expires_at - rule_change_expiring.as_of)), "left"(c.reason, 200)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.change_expiring_before)) AS jsonb_build_object
     FROM (agentdb.change c
-      CROSS JOIN LATERAL agentdb._change_policy(c.change_id) p(policy_name, description, max_open_runs, abandon_after, cached_input_weight, output_weight, token_rate_margin, token_rate_per_hour, token_rate_quantile, token_rate_margin_few, token_rate_floor, token_rate_warm_up_days, token_rate_warm_up_cap, token_rate_unusual_hour, token_rate_regular_hours, token_rate_clear, token_rate_factor, token_rate_window, token_rate_baseline, token_rate_min_history, no_progress_after, max_long_call, silent_loop_same, silent_loop_same_critical, silent_loop_window, silent_loop_calls, silent_loop_poll, silent_loop_poll_critical, silent_loop_failures, silent_loop_failures_critical, silent_loop_results, silent_loop_result_size, silent_loop_cosmetic, silent_loop_laps, silent_loop_diversity_calls, silent_loop_diversity, silent_loop_model_calls, repeated_tool_call_count, repeated_tool_call_window, tool_errors_count, tool_errors_share, tool_errors_sigma, tool_errors_window, tool_errors_baseline, conversation_budget_tokens, conversation_budget_cost, run_budget_tokens, run_budget_cost, agent_day_budget_tokens, agent_day_budget_cost, budget_low_share, reservation_ttl, context_jump_factor, context_jump_tokens, context_jump_growth, context_jump_floor, context_jump_window, large_tool_result_size, large_tool_result_window, hung_tool_call_after, missed_tick_grace, long_tick_after, max_hold, max_transaction, lock_max_ttl, max_locks, renew_needs_progress, lock_held_too_long_after, lock_contention_count, lock_contention_window, schedule_blocked_count, unattributed_write_window, blast_radius_rows, blast_radius_window, max_pending_changes, max_change_rows, change_waiting_after, change_expiring_before, change_conflict_window, tool_diff_window, unknown_tool_critical, unknown_tool_window, max_claims, verify_within, claim_window, log_retention, audit_retention))
+      CROSS JOIN LATERAL agentdb._change_policy(c.change_id) p(policy_name, description, max_open_runs, abandon_after, cached_input_weight, output_weight, token_rate_margin, token_rate_per_hour, token_rate_quantile, token_rate_margin_few, token_rate_floor, token_rate_warm_up_days, token_rate_warm_up_cap, token_rate_unusual_hour, token_rate_regular_hours, token_rate_clear, token_rate_factor, token_rate_window, token_rate_baseline, token_rate_min_history, no_progress_after, max_long_call, silent_loop_same, silent_loop_same_critical, silent_loop_window, silent_loop_calls, silent_loop_poll, silent_loop_poll_critical, silent_loop_failures, silent_loop_failures_critical, silent_loop_results, silent_loop_result_size, silent_loop_cosmetic, silent_loop_laps, silent_loop_diversity_calls, silent_loop_diversity, silent_loop_model_calls, repeated_tool_call_count, repeated_tool_call_window, tool_errors_count, tool_errors_share, tool_errors_sigma, tool_errors_window, tool_errors_baseline, conversation_budget_tokens, conversation_budget_cost, run_budget_tokens, run_budget_cost, agent_day_budget_tokens, agent_day_budget_cost, budget_low_share, reservation_ttl, context_jump_factor, context_jump_tokens, context_jump_growth, context_jump_floor, context_jump_window, large_tool_result_size, large_tool_result_window, hung_tool_call_after, missed_tick_grace, long_tick_after, max_hold, max_questions, max_questions_day, unanswered_question_after, max_question_wait, max_transaction, lock_max_ttl, max_locks, renew_needs_progress, lock_held_too_long_after, lock_contention_count, lock_contention_window, schedule_blocked_count, unattributed_write_window, blast_radius_rows, blast_radius_window, max_pending_changes, max_change_rows, change_waiting_after, change_expiring_before, change_conflict_window, tool_diff_window, unknown_tool_critical, unknown_tool_window, max_claims, verify_within, claim_window, log_retention, audit_retention))
    WHERE ((c.submitted_at <= rule_change_expiring.as_of) AND (c.expires_at > rule_change_expiring.as_of) AND ((c.expires_at - rule_change_expiring.as_of) < LEAST(p.change_expiring_before, ((c.expires_at - c.submitted_at) / (2)::double precision))) AND ((c.state = ANY (ARRAY['pending'::text, 'approved'::text])) OR (c.closed_at > rule_change_expiring.as_of)));
 END;
 
@@ -12308,7 +14032,7 @@ CREATE FUNCTION agentdb.rule_change_waiting(as_of timestamp with time zone) RETU
      (EXTRACT(epoch FROM (rule_change_waiting.as_of - c.submitted_at)))::double precision AS "extract",
      jsonb_build_object('summary', format('change %s by %s of %s rows has waited for %s: %s'::text, c.change_id, c.proposed_by, c.row_count, agentdb._span((rule_change_waiting.as_of - c.submitted_at)), "left"(c.reason, 200)), 'policy', p.policy_name, 'threshold', EXTRACT(epoch FROM p.change_waiting_after)) AS jsonb_build_object
     FROM (agentdb.change c
-      CROSS JOIN LATERAL agentdb._change_policy(c.change_id) p(policy_name, description, max_open_runs, abandon_after, cached_input_weight, output_weight, token_rate_margin, token_rate_per_hour, token_rate_quantile, token_rate_margin_few, token_rate_floor, token_rate_warm_up_days, token_rate_warm_up_cap, token_rate_unusual_hour, token_rate_regular_hours, token_rate_clear, token_rate_factor, token_rate_window, token_rate_baseline, token_rate_min_history, no_progress_after, max_long_call, silent_loop_same, silent_loop_same_critical, silent_loop_window, silent_loop_calls, silent_loop_poll, silent_loop_poll_critical, silent_loop_failures, silent_loop_failures_critical, silent_loop_results, silent_loop_result_size, silent_loop_cosmetic, silent_loop_laps, silent_loop_diversity_calls, silent_loop_diversity, silent_loop_model_calls, repeated_tool_call_count, repeated_tool_call_window, tool_errors_count, tool_errors_share, tool_errors_sigma, tool_errors_window, tool_errors_baseline, conversation_budget_tokens, conversation_budget_cost, run_budget_tokens, run_budget_cost, agent_day_budget_tokens, agent_day_budget_cost, budget_low_share, reservation_ttl, context_jump_factor, context_jump_tokens, context_jump_growth, context_jump_floor, context_jump_window, large_tool_result_size, large_tool_result_window, hung_tool_call_after, missed_tick_grace, long_tick_after, max_hold, max_transaction, lock_max_ttl, max_locks, renew_needs_progress, lock_held_too_long_after, lock_contention_count, lock_contention_window, schedule_blocked_count, unattributed_write_window, blast_radius_rows, blast_radius_window, max_pending_changes, max_change_rows, change_waiting_after, change_expiring_before, change_conflict_window, tool_diff_window, unknown_tool_critical, unknown_tool_window, max_claims, verify_within, claim_window, log_retention, audit_retention))
+      CROSS JOIN LATERAL agentdb._change_policy(c.change_id) p(policy_name, description, max_open_runs, abandon_after, cached_input_weight, output_weight, token_rate_margin, token_rate_per_hour, token_rate_quantile, token_rate_margin_few, token_rate_floor, token_rate_warm_up_days, token_rate_warm_up_cap, token_rate_unusual_hour, token_rate_regular_hours, token_rate_clear, token_rate_factor, token_rate_window, token_rate_baseline, token_rate_min_history, no_progress_after, max_long_call, silent_loop_same, silent_loop_same_critical, silent_loop_window, silent_loop_calls, silent_loop_poll, silent_loop_poll_critical, silent_loop_failures, silent_loop_failures_critical, silent_loop_results, silent_loop_result_size, silent_loop_cosmetic, silent_loop_laps, silent_loop_diversity_calls, silent_loop_diversity, silent_loop_model_calls, repeated_tool_call_count, repeated_tool_call_window, tool_errors_count, tool_errors_share, tool_errors_sigma, tool_errors_window, tool_errors_baseline, conversation_budget_tokens, conversation_budget_cost, run_budget_tokens, run_budget_cost, agent_day_budget_tokens, agent_day_budget_cost, budget_low_share, reservation_ttl, context_jump_factor, context_jump_tokens, context_jump_growth, context_jump_floor, context_jump_window, large_tool_result_size, large_tool_result_window, hung_tool_call_after, missed_tick_grace, long_tick_after, max_hold, max_questions, max_questions_day, unanswered_question_after, max_question_wait, max_transaction, lock_max_ttl, max_locks, renew_needs_progress, lock_held_too_long_after, lock_contention_count, lock_contention_window, schedule_blocked_count, unattributed_write_window, blast_radius_rows, blast_radius_window, max_pending_changes, max_change_rows, change_waiting_after, change_expiring_before, change_conflict_window, tool_diff_window, unknown_tool_critical, unknown_tool_window, max_claims, verify_within, claim_window, log_retention, audit_retention))
    WHERE ((c.submitted_at < (rule_change_waiting.as_of - p.change_waiting_after)) AND (c.expires_at > rule_change_waiting.as_of) AND ((c.state = ANY (ARRAY['pending'::text, 'approved'::text])) OR (c.closed_at > rule_change_waiting.as_of)));
 END;
 
@@ -12526,6 +14250,26 @@ COMMENT ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) IS
 
 
 
+CREATE FUNCTION agentdb.rule_question_asked(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT agentdb._question_labels(q.*) AS _question_labels,
+     (EXTRACT(epoch FROM (rule_question_asked.as_of - q.asked_at)))::double precision AS "extract",
+     jsonb_strip_nulls(jsonb_build_object('summary', format('run %s asks: %s'::text, q.run_id, q.question), 'severity',
+         CASE q.urgency
+             WHEN 'high'::text THEN 'critical'::text
+             WHEN 'normal'::text THEN 'warning'::text
+             ELSE 'info'::text
+         END, 'options', q.options, 'next', jsonb_build_array(format('agentdb answer Q-%s …'::text, q.question_id)))) AS jsonb_strip_nulls
+    FROM agentdb._open_at(rule_question_asked.as_of) q(question_id, run_id, agent_id, question, options, urgency, asked_at, answer, comment, answered_by, answered_at);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_question_asked(as_of timestamp with time zone) IS 'Questions that wait for an answer.';
+
+
+
 CREATE TABLE agentdb.verdict (
     verdict_id bigint NOT NULL,
     claim_id bigint NOT NULL,
@@ -12622,6 +14366,29 @@ END;
 
 
 COMMENT ON FUNCTION agentdb.rule_unannounced_write(as_of timestamp with time zone) IS 'Rows within policy.tool_diff_window that no successful call of a writing tool accounts for.';
+
+
+
+CREATE FUNCTION agentdb.rule_unanswered_question(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT agentdb._question_labels(q.*) AS _question_labels,
+     (EXTRACT(epoch FROM (rule_unanswered_question.as_of - q.asked_at)))::double precision AS "extract",
+     jsonb_build_object('summary', format('nobody has answered run %s for %s; the limit is %s; it asks: %s'::text, q.run_id, agentdb._span((rule_unanswered_question.as_of - q.asked_at)), agentdb._span(l.after), q.question), 'policy', p.policy_name, 'setting', 'unanswered_question_after', 'threshold', EXTRACT(epoch FROM l.after), 'next', jsonb_build_array(format('agentdb answer Q-%s …'::text, q.question_id))) AS jsonb_build_object
+    FROM (((agentdb._open_at(rule_unanswered_question.as_of) q(question_id, run_id, agent_id, question, options, urgency, asked_at, answer, comment, answered_by, answered_at)
+      JOIN agentdb.agent a ON ((a.agent_id = q.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      CROSS JOIN LATERAL ( SELECT (p.unanswered_question_after / (
+                 CASE q.urgency
+                     WHEN 'high'::text THEN 4
+                     ELSE 1
+                 END)::double precision) AS after) l)
+   WHERE (q.asked_at < (rule_unanswered_question.as_of - l.after));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_unanswered_question(as_of timestamp with time zone) IS 'Questions that nobody has answered for policy.unanswered_question_after, or a quarter of it where they are urgent.';
 
 
 
@@ -12816,6 +14583,38 @@ COMMENT ON FUNCTION agentdb.set_due(agent_id bigint, cron text, time_zone text, 
 
 
 
+CREATE FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[]) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  if equal_labels is null or cardinality(equal_labels) > 10
+    or array_position(equal_labels, null) is not null or btrim(source) = ''
+    or btrim(target) = '' then
+    perform agentdb._refuse('source, target and at most 10 equal_labels are required',
+      'An alert that matches source keeps those that match target from being told '
+        'while it fires: set_inhibition(''looping'', ''rule=silent_loop'', '
+        '''rule=repeated_tool_call'', ''{agent,run}'').');
+  end if;
+  insert into agentdb.inhibition as i (inhibition_name, source, target, equal_labels)
+  values (
+    name, agentdb._parse_matchers(source), agentdb._parse_matchers(target),
+    set_inhibition.equal_labels
+  )
+  on conflict on constraint inhibition_pkey do update
+  set source = excluded.source,
+      target = excluded.target,
+      equal_labels = excluded.equal_labels;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[]) IS 'While an alert that matches source fires, those that match target and have the same values in all equal_labels are not told; raises ZA004.';
+
+
+
 CREATE FUNCTION agentdb.set_os_user(agent text, os_user text) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12837,6 +14636,44 @@ $_$;
 
 
 COMMENT ON FUNCTION agentdb.set_os_user(agent text, os_user text) IS 'Says which operating system user an agent runs as; raises ZA004 or ZA006.';
+
+
+
+CREATE FUNCTION agentdb.set_route(name text, receiver text, matchers text DEFAULT ''::text, group_by text[] DEFAULT '{alert}'::text[], group_wait interval DEFAULT '00:00:00'::interval, group_interval interval DEFAULT '00:00:00'::interval, repeat_interval interval DEFAULT NULL::interval) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $_$
+declare
+  v_labels text[] := array(select distinct l from unnest(group_by) as l order by l);
+begin
+  if group_by is null or cardinality(group_by) > 10
+    or exists (select from unnest(v_labels) as l (label)
+      where coalesce(l.label !~ '^[A-Za-z_][A-Za-z0-9_.-]{0,62}$', true)) then
+    perform agentdb._refuse('group_by must name at most 10 labels',
+      'Name labels such as {rule,agent}; {} is one group, {alert} each by itself.');
+  end if;
+  insert into agentdb.route as r (
+    route_name, receiver_name, matchers, group_by, group_wait, group_interval,
+    repeat_interval
+  )
+  values (
+    name, receiver, agentdb._parse_matchers(matchers), v_labels,
+    set_route.group_wait, set_route.group_interval, set_route.repeat_interval
+  )
+  on conflict on constraint route_pkey do update
+  set receiver_name = excluded.receiver_name,
+      matchers = excluded.matchers,
+      group_by = excluded.group_by,
+      group_wait = excluded.group_wait,
+      group_interval = excluded.group_interval,
+      repeat_interval = excluded.repeat_interval;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb.set_route(name text, receiver text, matchers text, group_by text[], group_wait interval, group_interval interval, repeat_interval interval) IS 'Sends alerts that match to a receiver, those with equal group_by labels as one message; replaces a route of that name; raises ZA004.';
 
 
 
@@ -13088,6 +14925,36 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.show_change_rows(change bigint, most integer) IS 'The rows of a change, of an update only what differs; for its proposer and its reviewers; raises ZA006.';
+
+
+
+CREATE FUNCTION agentdb.silence_alerts(matchers text, lasts interval, comment text) RETURNS TABLE(silence_id bigint, ends_at timestamp with time zone, alerts bigint)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+declare
+  v_matchers jsonb := agentdb._parse_matchers(matchers);
+begin
+  perform agentdb._check_comment(comment);
+  perform agentdb._check_lasting(lasts, '30 days', 'a silence');
+  if v_matchers = '[]' then
+    perform agentdb._refuse('a silence of everything is refused',
+      'Name at least one label: agent=billing, or rule~loop.');
+  end if;
+  lock table agentdb.silence in exclusive mode;
+  insert into agentdb.silence as s (matchers, comment, ends_at)
+  values (v_matchers, silence_alerts.comment, clock_timestamp() + lasts)
+  returning s.silence_id, s.ends_at into silence_alerts.silence_id,
+    silence_alerts.ends_at;
+  alerts := agentdb._apply_silence(silence_alerts.silence_id, true);
+  return next;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.silence_alerts(matchers text, lasts interval, comment text) IS 'Has nobody told of alerts that match for a time, at most 30 days; what has not been sent yet is taken back; raises ZA004.';
 
 
 
@@ -13461,6 +15328,44 @@ COMMENT ON FUNCTION agentdb.take_unchecked_calls(max_calls integer) IS 'Calls wh
 
 
 
+CREATE FUNCTION agentdb.test_receiver(receiver text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+declare
+  v_number bigint;
+begin
+  insert into agentdb.notification (kind, receiver_name, max_attempts, payload)
+  select 'test', r.receiver_name, 1, jsonb_build_object(
+    'version', 1,
+    'kind', 'test',
+    'rule', 'test',
+    'severity', 'info',
+    'labels', jsonb_build_object('receiver', r.receiver_name),
+    'summary', format('%s tries out receiver %s of database %s: nothing is wrong',
+      session_user, r.receiver_name, current_database()),
+    'since', to_char(clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'next', jsonb_build_array('agentdb status'))
+  from agentdb.receiver as r
+  where r.receiver_name = receiver
+  returning notification_id into v_number;
+  if v_number is null then
+    raise exception 'there is no receiver %', coalesce(receiver, 'NULL')
+      using errcode = 'ZA006', hint = 'select receiver_name from agentdb.receiver;';
+  end if;
+  perform pg_notify('agentdb_notification', '');
+  return v_number;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.test_receiver(receiver text) IS 'Sends a receiver a message that says it is a test, once, and returns its number; raises ZA006.';
+
+
+
 CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with time zone, kind text, what text, ok boolean, tokens bigint, details jsonb)
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13524,6 +15429,38 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.timeline(run bigint) IS 'Everything a run did, in order: steps, tool calls, calls in flight, tokens, audited writes, alerts, stops, its end.';
+
+
+
+CREATE FUNCTION agentdb.unacknowledge_alert(alert bigint) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+begin
+  return agentdb._unacknowledge(array[alert]) <> '{}';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.unacknowledge_alert(alert bigint) IS 'Takes an acknowledgement back, so that the alert is told again; false where there is none.';
+
+
+
+CREATE FUNCTION agentdb.unacknowledge_group(alert_group bigint) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+begin
+  return cardinality(agentdb._unacknowledge(agentdb._members(alert_group)));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.unacknowledge_group(alert_group bigint) IS 'Takes the acknowledgements of a group''s alerts back and returns how many.';
 
 
 
@@ -13663,6 +15600,40 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.unguard_table(relation regclass) IS 'Ends the guard of a table; its undecided changes cannot be applied any more; raises ZA006 or ZA030.';
+
+
+
+CREATE FUNCTION agentdb.unset_inhibition(name text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  delete from agentdb.inhibition as i where i.inhibition_name = name;
+  return found;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.unset_inhibition(name text) IS 'Removes an inhibition; false where there is none of that name.';
+
+
+
+CREATE FUNCTION agentdb.unset_route(name text) RETURNS boolean
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  delete from agentdb.route as r where r.route_name = name;
+  return found;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.unset_route(name text) IS 'Removes a route; false where there is none of that name.';
 
 
 
@@ -13848,6 +15819,22 @@ COMMENT ON FUNCTION agentdb.withdraw_change(change bigint) IS 'Takes back a chan
 
 
 
+CREATE TABLE agentdb.silence (
+    silence_id bigint NOT NULL,
+    matchers jsonb NOT NULL,
+    comment text NOT NULL,
+    created_by name DEFAULT SESSION_USER NOT NULL,
+    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    ended_by name
+);
+
+
+
+COMMENT ON TABLE agentdb.silence IS 'What nobody is told of for a time: by whom, why and until when.';
+
+
+
 CREATE VIEW agentdb.active_alert AS
  SELECT alert_id,
     rule_name,
@@ -13858,7 +15845,14 @@ CREATE VIEW agentdb.active_alert AS
     COALESCE((annotations ->> 'summary'::text), rule_name) AS summary,
     COALESCE(firing_at, active_at) AS since,
     (clock_timestamp() - COALESCE(firing_at, active_at)) AS age,
-    annotations
+    annotations,
+        CASE
+            WHEN (acknowledged_until > clock_timestamp()) THEN acknowledged_by
+            ELSE NULL::name
+        END AS acknowledged_by,
+    ( SELECT min(s.silence_id) AS min
+           FROM agentdb.silence s
+          WHERE ((s.ends_at > clock_timestamp()) AND (a.rule_name <> 'silence_ending'::text) AND agentdb._matches(s.matchers, agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels)))) AS silence_id
    FROM agentdb.alert a
   WHERE (state = ANY (ARRAY['pending'::text, 'firing'::text]));
 
@@ -13905,6 +15899,61 @@ COMMENT ON COLUMN agentdb.active_alert.age IS 'How long ago that was.';
 
 
 COMMENT ON COLUMN agentdb.active_alert.annotations IS 'More about it, such as policy and threshold.';
+
+
+
+COMMENT ON COLUMN agentdb.active_alert.acknowledged_by IS 'Who sees to it.';
+
+
+
+COMMENT ON COLUMN agentdb.active_alert.silence_id IS 'The silence under which it fires.';
+
+
+
+CREATE VIEW agentdb.active_silence AS
+ SELECT silence_id,
+    agentdb._matchers_text(matchers) AS matchers,
+    created_by,
+    created_at,
+    ends_at,
+    comment,
+    ( SELECT count(*) AS count
+           FROM agentdb.alert a
+          WHERE ((a.state = 'firing'::text) AND (a.rule_name <> 'silence_ending'::text) AND agentdb._matches(s.matchers, agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels)))) AS alerts
+   FROM agentdb.silence s
+  WHERE (ends_at > clock_timestamp());
+
+
+
+COMMENT ON VIEW agentdb.active_silence IS 'Silences in force, with how many alerts fire under each.';
+
+
+
+COMMENT ON COLUMN agentdb.active_silence.silence_id IS 'The number, shown as S-3.';
+
+
+
+COMMENT ON COLUMN agentdb.active_silence.matchers IS 'Which alerts it is about.';
+
+
+
+COMMENT ON COLUMN agentdb.active_silence.created_by IS 'Who made it.';
+
+
+
+COMMENT ON COLUMN agentdb.active_silence.created_at IS 'When.';
+
+
+
+COMMENT ON COLUMN agentdb.active_silence.ends_at IS 'When it ends by itself.';
+
+
+
+COMMENT ON COLUMN agentdb.active_silence.comment IS 'Why.';
+
+
+
+COMMENT ON COLUMN agentdb.active_silence.alerts IS 'How many alerts fire under it now.';
 
 
 
@@ -14030,6 +16079,17 @@ ALTER TABLE agentdb.alert ALTER COLUMN alert_id ADD GENERATED ALWAYS AS IDENTITY
 
 
 
+ALTER TABLE agentdb.alert_group ALTER COLUMN alert_group_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.alert_group_alert_group_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+
+
 CREATE TABLE agentdb.alert_log (
     alert_log_id bigint NOT NULL,
     alert_id bigint NOT NULL,
@@ -14038,7 +16098,9 @@ CREATE TABLE agentdb.alert_log (
     from_state text,
     to_state text NOT NULL,
     episode integer NOT NULL,
-    value double precision
+    value double precision,
+    recorded_by name DEFAULT SESSION_USER NOT NULL,
+    comment text
 )
 PARTITION BY RANGE (recorded_at);
 
@@ -14067,7 +16129,9 @@ CREATE TABLE agentdb.alert_log_default (
     from_state text,
     to_state text CONSTRAINT alert_log_to_state_not_null NOT NULL,
     episode integer CONSTRAINT alert_log_episode_not_null NOT NULL,
-    value double precision
+    value double precision,
+    recorded_by name DEFAULT SESSION_USER CONSTRAINT alert_log_recorded_by_not_null NOT NULL,
+    comment text
 );
 
 
@@ -14815,6 +16879,38 @@ COMMENT ON COLUMN agentdb.cost_by_agent_day.cost IS 'What they cost, in the curr
 
 
 
+CREATE VIEW agentdb.dead_letter AS
+ SELECT jsonb_build_object('receiver', r.receiver_name) AS labels,
+    (d.letters)::double precision AS value,
+    jsonb_build_object('summary', format('%s messages to %s were given up, the last %s ago: %s'::text, d.letters, r.receiver_name, agentdb._span((clock_timestamp() - d.last_at)), "left"(d.error, 200)), 'next', jsonb_build_array('agentdb outbox --dead', ('agentdb notify test '::text || r.receiver_name))) AS annotations
+   FROM (agentdb.receiver r
+     CROSS JOIN LATERAL ( SELECT count(*) AS letters,
+            max(n.finished_at) AS last_at,
+            (array_agg(n.error ORDER BY n.finished_at DESC))[1] AS error
+           FROM agentdb.notification n
+          WHERE ((n.receiver_name = r.receiver_name) AND (n.state = 'dead'::text) AND (n.finished_at > (clock_timestamp() - '7 days'::interval)))) d)
+  WHERE (r.enabled AND (d.letters > 0) AND ((d.last_at > (clock_timestamp() - '01:00:00'::interval)) OR (NOT (EXISTS ( SELECT
+           FROM agentdb.notification n
+          WHERE ((n.receiver_name = r.receiver_name) AND (n.state = 'sent'::text) AND (n.finished_at > d.last_at)))))));
+
+
+
+COMMENT ON VIEW agentdb.dead_letter IS 'Rule: receivers to which messages could not be delivered; told to all others.';
+
+
+
+COMMENT ON COLUMN agentdb.dead_letter.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.dead_letter.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.dead_letter.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
 CREATE VIEW agentdb.log_partition AS
  SELECT p.relname AS log_name,
     c.relname AS partition_name,
@@ -14849,38 +16945,6 @@ COMMENT ON COLUMN agentdb.log_partition.day IS 'The UTC day whose rows it holds;
 
 
 COMMENT ON COLUMN agentdb.log_partition.bytes IS 'Its size with indexes.';
-
-
-
-CREATE TABLE agentdb.notification (
-    notification_id bigint NOT NULL,
-    alert_id bigint NOT NULL,
-    episode integer NOT NULL,
-    kind text NOT NULL,
-    receiver_name text NOT NULL,
-    idempotency_key uuid DEFAULT gen_random_uuid() NOT NULL,
-    payload jsonb NOT NULL,
-    state text DEFAULT 'queued'::text NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    max_attempts integer DEFAULT 12 NOT NULL,
-    visible_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    claimed_by text,
-    created_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    finished_at timestamp with time zone,
-    status integer,
-    error text,
-    CONSTRAINT notification_kind_check CHECK ((kind = ANY (ARRAY['firing'::text, 'resolved'::text]))),
-    CONSTRAINT notification_state_check CHECK ((state = ANY (ARRAY['queued'::text, 'sent'::text, 'dead'::text])))
-)
-WITH (fillfactor='70');
-
-
-
-COMMENT ON TABLE agentdb.notification IS 'The outbox: one message an alert''s change and receiver, until sent or given up.';
-
-
-
-COMMENT ON COLUMN agentdb.notification.visible_at IS 'When it may be claimed: a lease that runs out, or the end of a back-off.';
 
 
 
@@ -15814,6 +17878,58 @@ ALTER TABLE agentdb.notification ALTER COLUMN notification_id ADD GENERATED ALWA
 
 
 
+CREATE VIEW agentdb.open_question AS
+ SELECT q.question_id,
+    a.agent_name,
+    q.run_id,
+    q.urgency,
+    q.asked_at,
+    (clock_timestamp() - q.asked_at) AS waited,
+    q.options,
+    q.question
+   FROM ((agentdb.question q
+     JOIN agentdb.agent a ON ((a.agent_id = q.agent_id)))
+     JOIN agentdb.run r ON ((r.run_id = q.run_id)))
+  WHERE ((q.answer IS NULL) AND (r.ended_at IS NULL));
+
+
+
+COMMENT ON VIEW agentdb.open_question IS 'Questions of agents that wait for an answer.';
+
+
+
+COMMENT ON COLUMN agentdb.open_question.question_id IS 'The number, shown as Q-5.';
+
+
+
+COMMENT ON COLUMN agentdb.open_question.agent_name IS 'Who asks.';
+
+
+
+COMMENT ON COLUMN agentdb.open_question.run_id IS 'In which run.';
+
+
+
+COMMENT ON COLUMN agentdb.open_question.urgency IS 'low, normal or high, as the agent sees it.';
+
+
+
+COMMENT ON COLUMN agentdb.open_question.asked_at IS 'When.';
+
+
+
+COMMENT ON COLUMN agentdb.open_question.waited IS 'How long ago that was.';
+
+
+
+COMMENT ON COLUMN agentdb.open_question.options IS 'The answers to choose from; NULL is any.';
+
+
+
+COMMENT ON COLUMN agentdb.open_question.question IS 'What is asked.';
+
+
+
 CREATE VIEW agentdb.overdue_hold AS
  SELECT labels,
     value,
@@ -15861,41 +17977,38 @@ ALTER TABLE agentdb.progress_log ALTER COLUMN progress_log_id ADD GENERATED ALWA
 
 
 
-CREATE TABLE agentdb.receiver (
-    receiver_name text NOT NULL,
-    channel text NOT NULL,
-    target text,
-    secret_ref text,
-    min_severity text DEFAULT 'info'::text NOT NULL,
-    send_resolved boolean DEFAULT true NOT NULL,
-    enabled boolean DEFAULT true NOT NULL,
-    CONSTRAINT receiver_channel_check CHECK ((channel = ANY (ARRAY['alertmanager'::text, 'apprise'::text, 'email'::text, 'exec'::text, 'pagerduty'::text, 'stdout'::text, 'webhook'::text]))),
-    CONSTRAINT receiver_min_severity_check CHECK ((min_severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
-    CONSTRAINT receiver_receiver_name_check CHECK ((receiver_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
-    CONSTRAINT receiver_secret_check CHECK (((secret_ref IS NOT NULL) OR (channel <> ALL (ARRAY['apprise'::text, 'pagerduty'::text])))),
-    CONSTRAINT receiver_secret_ref_check CHECK ((secret_ref ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'::text)),
-    CONSTRAINT receiver_target_check CHECK (
-CASE
-    WHEN (channel = ANY (ARRAY['apprise'::text, 'stdout'::text])) THEN (target IS NULL)
-    WHEN (channel = 'exec'::text) THEN ((target IS NOT NULL) AND (target ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
-    WHEN ((channel = 'pagerduty'::text) AND (target IS NULL)) THEN true
-    WHEN (target ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'::text) THEN true
-    WHEN (channel = 'email'::text) THEN ((target IS NOT NULL) AND (target ~ '^smtps?://([^[:space:]/@:?#]+@)?[^[:space:]/@?#]+/?[?][^[:space:]]+$'::text))
-    ELSE ((target IS NOT NULL) AND (target ~ '^https?://[^[:space:]/@?#]+([/?#][^[:space:]]*)?$'::text))
-END)
+CREATE VIEW agentdb.question_asked AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_question_asked(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.question_asked IS 'Rule: agents that ask people something.';
+
+
+
+COMMENT ON COLUMN agentdb.question_asked.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.question_asked.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.question_asked.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+ALTER TABLE agentdb.question ALTER COLUMN question_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.question_question_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
 );
-
-
-
-COMMENT ON TABLE agentdb.receiver IS 'Who is told, and through which channel.';
-
-
-
-COMMENT ON COLUMN agentdb.receiver.target IS 'A URL, or env:NAME or file:/path of the runner where it holds a secret; for exec the name of a program in the runner''s configuration.';
-
-
-
-COMMENT ON COLUMN agentdb.receiver.secret_ref IS 'Where the runner finds the key, password, routing key or URL that is secret: env:NAME or file:/path.';
 
 
 
@@ -16145,6 +18258,42 @@ COMMENT ON COLUMN agentdb.schedule_blocked.value IS 'How bad it is: a count, or 
 
 
 COMMENT ON COLUMN agentdb.schedule_blocked.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.silence_ending AS
+ SELECT jsonb_build_object('silence', ('S-'::text || silence_id)) AS labels,
+    (alerts)::double precision AS value,
+    jsonb_build_object('summary', format('silence S-%s of %s (%s: %s) ends at %s UTC; %s alerts fire under it and are told again then'::text, silence_id, created_by, matchers, comment, to_char((ends_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI'::text), alerts), 'next', jsonb_build_array(format('agentdb silence %L --for 2h -m …'::text, matchers))) AS annotations
+   FROM agentdb.active_silence s
+  WHERE (ends_at < (clock_timestamp() + LEAST('00:15:00'::interval, ((ends_at - created_at) / (10)::double precision))));
+
+
+
+COMMENT ON VIEW agentdb.silence_ending IS 'Rule: silences that end soon; resolved when they have ended.';
+
+
+
+COMMENT ON COLUMN agentdb.silence_ending.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.silence_ending.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.silence_ending.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+ALTER TABLE agentdb.silence ALTER COLUMN silence_id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME agentdb.silence_silence_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
 
 
 
@@ -16497,6 +18646,30 @@ COMMENT ON COLUMN agentdb.unannounced_write.value IS 'How bad it is: a count, or
 
 
 COMMENT ON COLUMN agentdb.unannounced_write.annotations IS 'What a person reads: summary, policy, threshold.';
+
+
+
+CREATE VIEW agentdb.unanswered_question AS
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_unanswered_question(statement_timestamp()) r(labels, value, annotations);
+
+
+
+COMMENT ON VIEW agentdb.unanswered_question IS 'Rule: questions of agents that nobody answers.';
+
+
+
+COMMENT ON COLUMN agentdb.unanswered_question.labels IS 'What tells one alert of the rule from another.';
+
+
+
+COMMENT ON COLUMN agentdb.unanswered_question.value IS 'How bad it is: a count, or seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.unanswered_question.annotations IS 'What a person reads: summary, policy, threshold.';
 
 
 
@@ -17176,6 +19349,16 @@ ALTER TABLE ONLY agentdb.alembic_version
 
 
 
+ALTER TABLE ONLY agentdb.alert_group
+    ADD CONSTRAINT alert_group_pkey PRIMARY KEY (alert_group_id);
+
+
+
+ALTER TABLE ONLY agentdb.alert_group
+    ADD CONSTRAINT alert_group_receiver_name_group_key_key UNIQUE (receiver_name, group_key);
+
+
+
 ALTER TABLE ONLY agentdb.alert_log
     ADD CONSTRAINT alert_log_pkey PRIMARY KEY (alert_id, alert_log_id, recorded_at);
 
@@ -17261,6 +19444,11 @@ ALTER TABLE ONLY agentdb.fenced_write
 
 
 
+ALTER TABLE ONLY agentdb.group_alert
+    ADD CONSTRAINT group_alert_pkey PRIMARY KEY (alert_group_id, alert_id);
+
+
+
 ALTER TABLE ONLY agentdb.guarded_table
     ADD CONSTRAINT guarded_table_audit_target_id_key UNIQUE (audit_target_id);
 
@@ -17273,6 +19461,11 @@ ALTER TABLE ONLY agentdb.guarded_table
 
 ALTER TABLE ONLY agentdb.guarded_table
     ADD CONSTRAINT guarded_table_view_name_key UNIQUE (view_name);
+
+
+
+ALTER TABLE ONLY agentdb.inhibition
+    ADD CONSTRAINT inhibition_pkey PRIMARY KEY (inhibition_name);
 
 
 
@@ -17307,7 +19500,7 @@ ALTER TABLE ONLY agentdb.message_channel
 
 
 ALTER TABLE ONLY agentdb.notification
-    ADD CONSTRAINT notification_alert_id_episode_kind_receiver_name_key UNIQUE (alert_id, episode, kind, receiver_name);
+    ADD CONSTRAINT notification_alert_group_id_generation_key UNIQUE (alert_group_id, generation);
 
 
 
@@ -17326,6 +19519,11 @@ ALTER TABLE ONLY agentdb.progress_log_default
 
 
 
+ALTER TABLE ONLY agentdb.question
+    ADD CONSTRAINT question_pkey PRIMARY KEY (question_id);
+
+
+
 ALTER TABLE ONLY agentdb.receiver
     ADD CONSTRAINT receiver_pkey PRIMARY KEY (receiver_name);
 
@@ -17333,6 +19531,11 @@ ALTER TABLE ONLY agentdb.receiver
 
 ALTER TABLE ONLY agentdb.roll_up_state
     ADD CONSTRAINT roll_up_state_pkey PRIMARY KEY (only_row);
+
+
+
+ALTER TABLE ONLY agentdb.route
+    ADD CONSTRAINT route_pkey PRIMARY KEY (route_name);
 
 
 
@@ -17378,6 +19581,11 @@ ALTER TABLE ONLY agentdb.schedule
 
 ALTER TABLE ONLY agentdb.seal
     ADD CONSTRAINT seal_pkey PRIMARY KEY (seal_id, day);
+
+
+
+ALTER TABLE ONLY agentdb.silence
+    ADD CONSTRAINT silence_pkey PRIMARY KEY (silence_id);
 
 
 
@@ -17478,6 +19686,14 @@ CREATE INDEX alert_flush_idx ON agentdb.alert USING btree (alert_id) WHERE flush
 
 
 
+CREATE INDEX alert_group_alert_id_idx ON agentdb.alert_group USING btree (alert_id);
+
+
+
+CREATE INDEX alert_group_look_at_idx ON agentdb.alert_group USING btree (look_at);
+
+
+
 CREATE INDEX alert_log_recorded_at_idx ON ONLY agentdb.alert_log USING brin (recorded_at) WITH (pages_per_range='32', autosummarize='on');
 
 
@@ -17558,6 +19774,14 @@ CREATE INDEX claim_run_id_idx ON agentdb.claim USING btree (run_id);
 
 
 
+CREATE INDEX group_alert_alert_id_idx ON agentdb.group_alert USING btree (alert_id);
+
+
+
+CREATE INDEX group_alert_escalate_at_idx ON agentdb.group_alert USING btree (escalate_at) WHERE (escalate_at IS NOT NULL);
+
+
+
 CREATE INDEX lock_agent_id_idx ON agentdb.lock USING btree (agent_id);
 
 
@@ -17578,6 +19802,18 @@ CREATE INDEX lock_waiter_run_id_idx ON agentdb.lock_waiter USING btree (run_id);
 
 
 
+CREATE INDEX notification_alert_id_idx ON agentdb.notification USING btree (alert_id);
+
+
+
+CREATE INDEX notification_dead_idx ON agentdb.notification USING btree (receiver_name, finished_at) WHERE (state = 'dead'::text);
+
+
+
+CREATE INDEX notification_queued_idx ON agentdb.notification USING btree (alert_group_id) WHERE (state = 'queued'::text);
+
+
+
 CREATE INDEX notification_visible_at_idx ON agentdb.notification USING btree (visible_at) WHERE (state = 'queued'::text);
 
 
@@ -17595,6 +19831,22 @@ CREATE INDEX progress_log_xid_idx ON ONLY agentdb.progress_log USING btree (xid)
 
 
 CREATE INDEX progress_log_default_xid_idx ON agentdb.progress_log_default USING btree (xid);
+
+
+
+CREATE INDEX question_agent_id_idx ON agentdb.question USING btree (agent_id, asked_at);
+
+
+
+CREATE INDEX question_answered_at_idx ON agentdb.question USING btree (answered_at) WHERE (answered_at IS NOT NULL);
+
+
+
+CREATE INDEX question_open_idx ON agentdb.question USING btree (asked_at) WHERE (answer IS NULL);
+
+
+
+CREATE INDEX question_run_id_idx ON agentdb.question USING btree (run_id);
 
 
 
@@ -17619,6 +19871,10 @@ CREATE INDEX run_stop_drained_at_idx ON agentdb.run_stop USING btree (run_id) WH
 
 
 CREATE INDEX run_token_run_id_idx ON agentdb.run_token USING btree (run_id);
+
+
+
+CREATE INDEX silence_ends_at_idx ON agentdb.silence USING btree (ends_at);
 
 
 
@@ -17977,6 +20233,21 @@ ALTER TABLE ONLY agentdb.agent_tool
 
 
 
+ALTER TABLE ONLY agentdb.alert_group
+    ADD CONSTRAINT alert_group_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES agentdb.alert(alert_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.alert_group
+    ADD CONSTRAINT alert_group_receiver_name_fkey FOREIGN KEY (receiver_name) REFERENCES agentdb.receiver(receiver_name) ON UPDATE CASCADE ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.alert_group
+    ADD CONSTRAINT alert_group_route_name_fkey FOREIGN KEY (route_name) REFERENCES agentdb.route(route_name) ON UPDATE CASCADE ON DELETE SET NULL;
+
+
+
 ALTER TABLE ONLY agentdb.alert
     ADD CONSTRAINT alert_rule_name_fkey FOREIGN KEY (rule_name) REFERENCES agentdb.alert_rule(rule_name) ON UPDATE CASCADE ON DELETE CASCADE;
 
@@ -18007,8 +20278,23 @@ ALTER TABLE ONLY agentdb.claim
 
 
 
+ALTER TABLE ONLY agentdb.group_alert
+    ADD CONSTRAINT group_alert_alert_group_id_fkey FOREIGN KEY (alert_group_id) REFERENCES agentdb.alert_group(alert_group_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.group_alert
+    ADD CONSTRAINT group_alert_alert_id_fkey FOREIGN KEY (alert_id) REFERENCES agentdb.alert(alert_id) ON DELETE CASCADE;
+
+
+
 ALTER TABLE ONLY agentdb.guarded_table
     ADD CONSTRAINT guarded_table_audit_target_id_fkey FOREIGN KEY (audit_target_id) REFERENCES agentdb.audit_target(audit_target_id);
+
+
+
+ALTER TABLE ONLY agentdb.notification
+    ADD CONSTRAINT notification_alert_group_id_fkey FOREIGN KEY (alert_group_id) REFERENCES agentdb.alert_group(alert_group_id) ON DELETE CASCADE;
 
 
 
@@ -18019,6 +20305,26 @@ ALTER TABLE ONLY agentdb.notification
 
 ALTER TABLE ONLY agentdb.notification
     ADD CONSTRAINT notification_receiver_name_fkey FOREIGN KEY (receiver_name) REFERENCES agentdb.receiver(receiver_name) ON UPDATE CASCADE ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.question
+    ADD CONSTRAINT question_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.question
+    ADD CONSTRAINT question_run_id_fkey FOREIGN KEY (run_id) REFERENCES agentdb.run(run_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.receiver
+    ADD CONSTRAINT receiver_escalate_to_fkey FOREIGN KEY (escalate_to) REFERENCES agentdb.receiver(receiver_name) ON UPDATE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.route
+    ADD CONSTRAINT route_receiver_name_fkey FOREIGN KEY (receiver_name) REFERENCES agentdb.receiver(receiver_name) ON UPDATE CASCADE ON DELETE CASCADE;
 
 
 
@@ -18115,6 +20421,10 @@ REVOKE ALL ON FUNCTION agentdb._access_faults(relation oid, privilege text, role
 
 
 
+REVOKE ALL ON FUNCTION agentdb._acknowledge(alerts bigint[], comment text, lasts interval) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) FROM PUBLIC;
 
 
@@ -18169,6 +20479,10 @@ REVOKE ALL ON FUNCTION agentdb._agents_roles() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._alerting_silent_for() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._all_guarded(change bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._all_guarded(change bigint) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._all_guarded(change bigint) TO agentdb_reviewer;
@@ -18191,6 +20505,10 @@ REVOKE ALL ON FUNCTION agentdb._apply_path(change bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._apply_path(change bigint) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._apply_path(change bigint) TO agentdb_reviewer;
 GRANT ALL ON FUNCTION agentdb._apply_path(change bigint) TO agentdb_applier;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._apply_silence(silence bigint, fresh boolean) FROM PUBLIC;
 
 
 
@@ -18417,6 +20735,11 @@ GRANT ALL ON FUNCTION agentdb._is_paused(run bigint, as_of timestamp with time z
 
 
 
+GRANT SELECT ON TABLE agentdb.question TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.question TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._working_run(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._working_run(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._working_run(as_of timestamp with time zone) TO agentdb_operator;
@@ -18523,6 +20846,10 @@ REVOKE ALL ON FUNCTION agentdb._check_claims(run bigint, agent bigint) FROM PUBL
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_comment(comment text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_fence() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._check_fence() TO agentdb_operator;
 
@@ -18548,6 +20875,10 @@ REVOKE ALL ON FUNCTION agentdb._check_last_run(role_name name) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_lasting(lasts interval, longest interval, what text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_locks(agent_id bigint) FROM PUBLIC;
 
 
@@ -18564,9 +20895,21 @@ REVOKE ALL ON FUNCTION agentdb._check_open_runs(agent_id bigint, policy_name tex
 
 
 
+REVOKE ALL ON FUNCTION agentdb._check_options(options jsonb) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._check_past(relation regclass, at timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_pattern(pattern text, matchers text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._check_questions(agent bigint) FROM PUBLIC;
 
 
 
@@ -18707,6 +21050,10 @@ REVOKE ALL ON FUNCTION agentdb._count_denial(name text, run_id bigint, agent_id 
 
 
 
+REVOKE ALL ON FUNCTION agentdb._counts(group_id bigint, kind text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._create_blast_triggers(relation regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._create_blast_triggers(relation regclass) TO agentdb_operator;
 
@@ -18803,6 +21150,52 @@ GRANT ALL ON FUNCTION agentdb._deeds(run bigint) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._matchable(alert bigint, rule_name text, severity text, labels jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._matchable(alert bigint, rule_name text, severity text, labels jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._matchable(alert bigint, rule_name text, severity text, labels jsonb) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._matches(matchers jsonb, labels jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._matches(matchers jsonb, labels jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._matches(matchers jsonb, labels jsonb) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._severity_rank(severity text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._span(value interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.alert_group TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.alert_group TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.group_alert TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.group_alert TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.receiver TO agentdb_auditor;
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.receiver TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.route TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.route TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._destination(alert agentdb.alert) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) TO agentdb_operator;
@@ -18810,6 +21203,10 @@ GRANT ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) T
 
 
 REVOKE ALL ON FUNCTION agentdb._difference_sql(target integer, row_name text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._digest(group_id bigint, kind text) FROM PUBLIC;
 
 
 
@@ -18877,6 +21274,10 @@ GRANT ALL ON FUNCTION agentdb._error_class(error text) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._escalate(max_alerts integer, at timestamp with time zone) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._exact_span(given interval) FROM PUBLIC;
 
 
@@ -18884,12 +21285,6 @@ REVOKE ALL ON FUNCTION agentdb._exact_span(given interval) FROM PUBLIC;
 REVOKE ALL ON FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) TO agentdb_operator;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._span(value interval) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._span(value interval) TO agentdb_operator;
 
 
 
@@ -18977,6 +21372,31 @@ REVOKE ALL ON FUNCTION agentdb._give_verdict(claim bigint, verdict text, evidenc
 
 REVOKE ALL ON FUNCTION agentdb._grant_usage(relation regclass) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._grant_usage(relation regclass) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.notification TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.notification TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._group_count(groups bigint[]) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._group_change(groups bigint[], at timestamp with time zone) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._group_labels(alert agentdb.alert, group_by text[]) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._group_next(member agentdb.alert_group, alert bigint, kind text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._group_payload(member agentdb.alert_group, kind text) FROM PUBLIC;
 
 
 
@@ -19093,6 +21513,15 @@ GRANT ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) TO a
 
 
 
+GRANT SELECT ON TABLE agentdb.inhibition TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.inhibition TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._inhibiting() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) FROM PUBLIC;
 
 
@@ -19133,6 +21562,10 @@ REVOKE ALL ON FUNCTION agentdb._is_validator(change bigint, agent bigint) FROM P
 REVOKE ALL ON FUNCTION agentdb._is_wider(change bigint, effects jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._is_wider(change bigint, effects jsonb) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._is_wider(change bigint, effects jsonb) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._join_groups(alerts bigint[], at timestamp with time zone) FROM PUBLIC;
 
 
 
@@ -19229,6 +21662,10 @@ GRANT ALL ON FUNCTION agentdb._long_call_until(run bigint, max_long_call interva
 
 
 
+REVOKE ALL ON FUNCTION agentdb._look(groups bigint[], at timestamp with time zone) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._maintain_audit() FROM PUBLIC;
 
 
@@ -19245,8 +21682,18 @@ REVOKE ALL ON FUNCTION agentdb._match_sql(change bigint, target integer, operati
 
 
 
+REVOKE ALL ON FUNCTION agentdb._matchers_text(matchers jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._matchers_text(matchers jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._matchers_text(matchers jsonb) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._max_rows() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._max_rows() TO agentdb_capture;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._members(alert_group bigint) FROM PUBLIC;
 
 
 
@@ -19284,6 +21731,10 @@ REVOKE ALL ON FUNCTION agentdb._new_secret() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._next_commands(alert agentdb.alert, kind text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._next_fence(former bigint, slot integer, at timestamp with time zone) FROM PUBLIC;
 
 
@@ -19313,6 +21764,12 @@ REVOKE ALL ON FUNCTION agentdb._only_open_run(OUT run_id bigint, OUT agent_id bi
 
 
 
+REVOKE ALL ON FUNCTION agentdb._open_at(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._open_at(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._open_at(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._override_rows(change bigint, present jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._override_rows(change bigint, present jsonb) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._override_rows(change bigint, present jsonb) TO agentdb_reviewer;
@@ -19320,6 +21777,10 @@ GRANT ALL ON FUNCTION agentdb._override_rows(change bigint, present jsonb) TO ag
 
 
 REVOKE ALL ON FUNCTION agentdb._paired_sql(target integer, old_rows text, new_rows text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._parse_matchers(matchers text) FROM PUBLIC;
 
 
 
@@ -19404,6 +21865,12 @@ REVOKE ALL ON FUNCTION agentdb._prune_locks(keep interval) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._question_labels(asked agentdb.question) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._question_labels(asked agentdb.question) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._question_labels(asked agentdb.question) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._raise_again(state text, message text, detail text, hint text, constraint_name text) FROM PUBLIC;
 
 
@@ -19464,6 +21931,10 @@ GRANT ALL ON FUNCTION agentdb._refuse(problem text, hint text) TO agentdb_audito
 
 
 
+REVOKE ALL ON FUNCTION agentdb._refuse_alert(what text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._refuse_altered(change bigint) FROM PUBLIC;
 
 
@@ -19504,6 +21975,14 @@ REVOKE ALL ON FUNCTION agentdb._refuse_guard(relation regclass, problem text, hi
 REVOKE ALL ON FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._refuse_history(relation regclass, problem text, hint text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_matchers(matchers text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._refuse_message(notification bigint, problem text) FROM PUBLIC;
 
 
 
@@ -19628,13 +22107,13 @@ REVOKE ALL ON FUNCTION agentdb._session_agent(agent text, secret text, OUT agent
 
 
 
+REVOKE ALL ON FUNCTION agentdb._settle_members(groups bigint[], at timestamp with time zone) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) TO agentdb_reviewer;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._severity_rank(severity text) FROM PUBLIC;
 
 
 
@@ -19680,6 +22159,14 @@ REVOKE ALL ON FUNCTION agentdb._take_lock(name text, first_slot integer, last_sl
 
 
 REVOKE ALL ON FUNCTION agentdb._take_otherwise(name text, first_slot integer, last_slot integer, given bigint, run_id bigint, agent_id bigint, ttl interval, max_hold interval, OUT fence bigint, OUT expires_at timestamp with time zone, OUT slot integer, OUT outcome text, OUT holder text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._tell_groups(groups bigint[]) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._tellable(group_id bigint, kind text) FROM PUBLIC;
 
 
 
@@ -19736,6 +22223,10 @@ REVOKE ALL ON FUNCTION agentdb._types_of(table_oid oid) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._unacknowledge(alerts bigint[]) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) TO agentdb_reviewer;
@@ -19754,7 +22245,23 @@ REVOKE ALL ON FUNCTION agentdb._verify_rows(run bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._wake_groups(alerts bigint[], at timestamp with time zone) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._withdraw_changes(agent bigint, run bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._withdraw_messages(groups bigint[], at timestamp with time zone) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._worst(group_id bigint, kind text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._write_messages(groups bigint[], at timestamp with time zone) FROM PUBLIC;
 
 
 
@@ -19767,6 +22274,16 @@ REVOKE ALL ON FUNCTION agentdb._written() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._written() TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._written() TO agentdb_reviewer;
 GRANT ALL ON FUNCTION agentdb._written() TO agentdb_applier;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.acknowledge_alert(alert bigint, comment text, lasts interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.acknowledge_alert(alert bigint, comment text, lasts interval) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.acknowledge_group(alert_group bigint, comment text, lasts interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.acknowledge_group(alert_group bigint, comment text, lasts interval) TO agentdb_operator;
 
 
 
@@ -19785,6 +22302,17 @@ GRANT ALL ON FUNCTION agentdb.advance_changes() TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.answer_of(question bigint, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.answer_of(question bigint, run bigint) TO agentdb_agent;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.answer_question(question bigint, answer text, comment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.answer_question(question bigint, answer text, comment text) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.answer_question(question bigint, answer text, comment text) TO agentdb_reviewer;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.apply_change(change bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.apply_change(change bigint) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb.apply_change(change bigint) TO agentdb_reviewer;
@@ -19795,6 +22323,11 @@ REVOKE ALL ON FUNCTION agentdb.approve_change(change bigint, digest text, commen
 GRANT ALL ON FUNCTION agentdb.approve_change(change bigint, digest text, comment text) TO agentdb_agent;
 GRANT ALL ON FUNCTION agentdb.approve_change(change bigint, digest text, comment text) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb.approve_change(change bigint, digest text, comment text) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.ask_human(question text, options jsonb, urgency text, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.ask_human(question text, options jsonb, urgency text, run bigint) TO agentdb_agent;
 
 
 
@@ -19883,6 +22416,11 @@ GRANT ALL ON FUNCTION agentdb.drain_stopped() TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.drop_notification(notification bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.drop_notification(notification bigint) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.end_run(outcome text, summary text, run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.end_run(outcome text, summary text, run bigint) TO agentdb_agent;
 
@@ -19890,6 +22428,11 @@ GRANT ALL ON FUNCTION agentdb.end_run(outcome text, summary text, run bigint) TO
 
 REVOKE ALL ON FUNCTION agentdb.end_sessions(run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.end_sessions(run bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.end_silence(silence bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.end_silence(silence bigint) TO agentdb_operator;
 
 
 
@@ -20127,6 +22670,11 @@ GRANT ALL ON FUNCTION agentdb.retire_runner(runner_name text) TO agentdb_operato
 
 
 
+REVOKE ALL ON FUNCTION agentdb.retry_notification(notification bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.retry_notification(notification bigint) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.roll_up() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.roll_up() TO agentdb_operator;
 
@@ -20244,6 +22792,12 @@ GRANT ALL ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) 
 
 
 
+REVOKE ALL ON FUNCTION agentdb.rule_question_asked(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_question_asked(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_question_asked(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.verdict TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.verdict TO agentdb_operator;
 
@@ -20270,6 +22824,12 @@ GRANT ALL ON FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) TO
 REVOKE ALL ON FUNCTION agentdb.rule_unannounced_write(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_unannounced_write(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_unannounced_write(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_unanswered_question(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_unanswered_question(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_unanswered_question(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -20319,8 +22879,18 @@ GRANT ALL ON FUNCTION agentdb.set_due(agent_id bigint, cron text, time_zone text
 
 
 
+REVOKE ALL ON FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[]) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[]) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.set_os_user(agent text, os_user text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.set_os_user(agent text, os_user text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.set_route(name text, receiver text, matchers text, group_by text[], group_wait interval, group_interval interval, repeat_interval interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.set_route(name text, receiver text, matchers text, group_by text[], group_wait interval, group_interval interval, repeat_interval interval) TO agentdb_operator;
 
 
 
@@ -20359,6 +22929,11 @@ GRANT ALL ON FUNCTION agentdb.show_change_rows(change bigint, most integer) TO a
 GRANT ALL ON FUNCTION agentdb.show_change_rows(change bigint, most integer) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb.show_change_rows(change bigint, most integer) TO agentdb_reviewer;
 GRANT ALL ON FUNCTION agentdb.show_change_rows(change bigint, most integer) TO agentdb_auditor;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.silence_alerts(matchers text, lasts interval, comment text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.silence_alerts(matchers text, lasts interval, comment text) TO agentdb_operator;
 
 
 
@@ -20423,9 +22998,24 @@ GRANT ALL ON FUNCTION agentdb.take_unchecked_calls(max_calls integer) TO agentdb
 
 
 
+REVOKE ALL ON FUNCTION agentdb.test_receiver(receiver text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.test_receiver(receiver text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.timeline(run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.timeline(run bigint) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.timeline(run bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.unacknowledge_alert(alert bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.unacknowledge_alert(alert bigint) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.unacknowledge_group(alert_group bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.unacknowledge_group(alert_group bigint) TO agentdb_operator;
 
 
 
@@ -20468,6 +23058,16 @@ GRANT ALL ON FUNCTION agentdb.unguard_table(relation regclass) TO agentdb_operat
 
 
 
+REVOKE ALL ON FUNCTION agentdb.unset_inhibition(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.unset_inhibition(name text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.unset_route(name text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.unset_route(name text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.unset_schedule() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.unset_schedule() TO agentdb_operator;
 
@@ -20504,8 +23104,18 @@ GRANT ALL ON FUNCTION agentdb.withdraw_change(change bigint) TO agentdb_reviewer
 
 
 
+GRANT SELECT ON TABLE agentdb.silence TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.silence TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.active_alert TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.active_alert TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.active_silence TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.active_silence TO agentdb_operator;
 
 
 
@@ -20643,13 +23253,13 @@ GRANT SELECT ON TABLE agentdb.cost_by_agent_day TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.dead_letter TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.dead_letter TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.log_partition TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.log_partition TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.notification TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.notification TO agentdb_operator;
 
 
 
@@ -20764,6 +23374,12 @@ GRANT SELECT ON TABLE agentdb.no_progress TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.open_question TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.open_question TO agentdb_operator;
+GRANT SELECT ON TABLE agentdb.open_question TO agentdb_reviewer;
+
+
+
 GRANT SELECT ON TABLE agentdb.overdue_hold TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.overdue_hold TO agentdb_operator;
 
@@ -20774,8 +23390,8 @@ GRANT SELECT ON TABLE agentdb.progress_log_default TO agentdb_operator;
 
 
 
-GRANT SELECT ON TABLE agentdb.receiver TO agentdb_auditor;
-GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.receiver TO agentdb_operator;
+GRANT SELECT ON TABLE agentdb.question_asked TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.question_asked TO agentdb_operator;
 
 
 
@@ -20806,6 +23422,11 @@ GRANT SELECT ON TABLE agentdb.run_summary TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.schedule_blocked TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.schedule_blocked TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.silence_ending TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.silence_ending TO agentdb_operator;
 
 
 
@@ -20871,6 +23492,11 @@ GRANT SELECT ON TABLE agentdb.tool_errors TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.unannounced_write TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.unannounced_write TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.unanswered_question TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.unanswered_question TO agentdb_operator;
 
 
 

@@ -150,6 +150,11 @@ class _Handler(BaseHTTPRequestHandler):
         first = self.server.sink.keys("flaky")[self.request_.key] == 1
         self.answer(503 if first else 200)
 
+    def slow(self) -> None:
+        """Take it after a while."""
+        self.server.sink.released.wait(0.5)
+        self.answer(200)
+
     def hang(self) -> None:
         """Say nothing until released."""
         self.server.sink.released.wait()

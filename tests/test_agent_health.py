@@ -12,7 +12,7 @@ from .conftest import Connect, Connection
 def agent(db: Connection, connect: Connect) -> Connection:
     """The session of an agent, with a runner at work."""
     register(db)
-    for loop in ("evaluate", "flush", "send"):
+    for loop in ("evaluate", "flush", "send", "verify"):
         db.execute("select agentdb.beat('r', %s, 'h', 1, 'v')", [loop])
     return connect(db.info.dbname, "agent_a")
 

@@ -20,6 +20,8 @@ def agent(db: Connection, connect: Connect) -> Connection:
 
 
 GRANTED = {
+    "answer_of",
+    "ask_human",
     "begin_tool_call",
     "bind_run",
     "end_run",

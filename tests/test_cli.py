@@ -73,7 +73,7 @@ def test_status_says_what_is_wrong_and_exits_as_plugins_do(
 ) -> None:
     said = agentdb("status", dsn=dsn, code=2)
     assert "no runner has ever reported" in said
-    for loop in ("evaluate", "flush", "send"):
+    for loop in ("evaluate", "flush", "send", "verify"):
         db.execute("select agentdb.beat('r', %s, 'h', 1, 'v')", [loop])
     db.execute("select agentdb.maintain()")
     assert "firing" in agentdb("status", dsn=dsn, code=1)

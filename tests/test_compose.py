@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from agentdb.config import read
 from agentdb.local import LocalServer
 
 from .servers import answer, tell
@@ -54,6 +55,16 @@ def test_runner_waits_for_the_installation_and_that_for_a_healthy_server(
     }
     assert services["runner"]["depends_on"] == {"install": ends, "runner-role": ends}
     assert "healthcheck" in services["postgres"]
+
+
+def test_runner_is_asked_for_its_health_where_it_serves_it(
+    compose: dict[str, Any],
+) -> None:
+    runner = compose["services"]["runner"]
+    address = runner["environment"]["AGENTDB_HEALTH_ADDRESS"]
+    assert f"http://{address}/healthz" in runner["healthcheck"]["test"][-1]
+    given = {k: v for k, v in runner["environment"].items() if k != "PGPASSWORD"}
+    assert read(None, environment=given).health.place == ("127.0.0.1", 9464)
 
 
 def test_only_this_machine_reaches_the_database(compose: dict[str, Any]) -> None:

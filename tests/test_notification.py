@@ -47,7 +47,8 @@ def test_firing_alert_becomes_one_message_a_receiver(
     db: Connection, hook: None
 ) -> None:
     number = alert(db, severity="critical")
-    assert value(db, "select agentdb.flush()") == 1
+    # A group a receiver.
+    assert value(db, "select agentdb.flush()") == 2
     assert value(db, "select agentdb.flush()") == 0
     told = rows(db, CLAIM)
     assert sorted(each["receiver_name"] for each in told) == ["hook", "stdout"]
@@ -66,7 +67,11 @@ def test_firing_alert_becomes_one_message_a_receiver(
         "value": None,
         "since": "2026-01-02T03:04:05Z",
         "annotations": {"policy": "default"},
-        "next": [f"agentdb why A-{number}", "agentdb timeline 12"],
+        "next": [
+            f"agentdb why A-{number}",
+            "agentdb timeline 12",
+            f"agentdb ack A-{number} -m …",
+        ],
     }
 
 

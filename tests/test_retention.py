@@ -75,9 +75,13 @@ def test_old_alert_goes_with_its_messages_unless_one_waits(db: Connection) -> No
         "now() - interval '31 days' from generate_series(1, 3) as i"
     )
     db.execute(
-        "insert into agentdb.notification (alert_id, episode, kind, receiver_name, payload,"
-        " state) select alert_id, 1, 'firing', 'stdout', '{}', "
-        "case fingerprint when '1' then 'queued' else 'sent' end from agentdb.alert"
+        "with g as (insert into agentdb.alert_group (receiver_name, group_key, labels,"
+        " alert_id, open_at, look_at) select 'stdout', fingerprint, '{}', alert_id, now(),"
+        " 'infinity' from agentdb.alert returning *)"
+        " insert into agentdb.notification (alert_group_id, alert_id, generation, kind,"
+        " receiver_name, payload, state) select g.alert_group_id, alert_id, 1, 'firing',"
+        " 'stdout', '{}', case fingerprint when '1' then 'queued' else 'sent' end"
+        " from g join agentdb.alert using (alert_id)"
     )
     db.execute("select agentdb.maintain()")
     left = rows(db, "select fingerprint from agentdb.alert order by 1")

@@ -9,6 +9,7 @@ import signal
 
 import pytest
 
+from agentdb.config import Config, Misconfigured, read
 from agentdb.runner import Runner, Settings
 
 from .conftest import (
@@ -129,7 +130,7 @@ def test_runner_works_inside_another_program(scene: Scene) -> None:
     stream = io.StringIO()
 
     async def program() -> bool:
-        runner = Runner(scene.dsn, stream=stream)
+        runner = Runner(Config({"main": scene.dsn}), stream=stream)
         running = asyncio.create_task(runner.run())
         await asyncio.to_thread(until, stream.getvalue)
         runner.stop()
@@ -142,7 +143,7 @@ def test_runner_works_inside_another_program(scene: Scene) -> None:
 
 def test_every_loop_reports_its_laps(scene: Scene) -> None:
     runner = scene.start()
-    until(lambda: len(scene.beats()) == 4)
+    until(lambda: len(scene.beats()) == 5)
     assert runner.stop() == 0
     assert scene.value("select count(*) from agentdb.runner") == 0
 
@@ -185,8 +186,8 @@ def test_runner_waits_for_a_database_that_is_not_there(scene: Scene) -> None:
 
 
 def test_connection_string_that_is_none_is_refused_and_not_repeated() -> None:
-    with pytest.raises(ValueError, match="not a connection string") as refused:
-        Runner(f"host=localhost password={CANARY}' x")
+    with pytest.raises(Misconfigured, match="not a connection string") as refused:
+        read(None, dsn=f"host=localhost password={CANARY}' x")
     assert CANARY not in str(refused.value)
 
 
@@ -209,6 +210,6 @@ def test_loop_that_only_fails_reports_nothing(scene: Scene) -> None:
         "revoke execute on function agentdb.claim_rule from agentdb_operator"
     )
     runner = scene.start()
-    until(lambda: len(scene.beats()) == 3)
+    until(lambda: len(scene.beats()) == 4)
     assert "evaluated_at" not in scene.beats()
     assert runner.stop() == 0

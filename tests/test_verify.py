@@ -15,8 +15,9 @@ import pytest
 from click.testing import CliRunner
 
 from agentdb.cli import main
+from agentdb.config import Misconfigured, read_limits
 from agentdb.runner import verify as loop
-from agentdb.verify import look, settings
+from agentdb.verify import look
 from agentdb.verify.claim import Limits
 
 from .agents import register, row, rows, start, value
@@ -418,7 +419,7 @@ def test_claim_of_a_runner_that_was_killed_is_looked_at_again(
 def test_bad_configuration_is_told_at_once(place: Path, text: str, says: str) -> None:
     file = place / "bad.toml"
     file.write_text(text)
-    with pytest.raises(settings.Misconfigured) as caught:
-        settings.read(file)
+    with pytest.raises(Misconfigured) as caught:
+        read_limits(file)
     assert says in str(caught.value)
     assert str(file) in str(caught.value)

@@ -39,15 +39,16 @@ def alert(notification: Notification) -> dict[str, Any]:
     """Return the alert in Alertmanager's words; the same labels resolve it."""
     payload = notification.payload
     now = datetime.now(timezone.utc)
-    ends = now if notification.kind == "resolved" else now + LASTS
-    labels = {
-        _name(name): str(text) for name, text in (payload.get("labels") or {}).items()
-    }
-    given = {
-        "alertname": str(payload.get("rule", "agentdb")),
-        "severity": str(payload.get("severity", "warning")),
-        "agentdb": notification.dedup_key,
-    }
+    ends = now if notification.kind in ("resolved", "test") else now + LASTS
+    labels, given = {}, {"alertname": "agentdb", "agentdb": notification.dedup_key}
+    # The members of a group change, and with them what they have in common.
+    if not payload.get("group"):
+        labels = {
+            _name(name): str(text)
+            for name, text in (payload.get("labels") or {}).items()
+        }
+        given["alertname"] = str(payload.get("rule") or "agentdb")
+        given["severity"] = str(payload.get("severity", "warning"))
     annotations = {
         "summary": str(payload.get("summary", "")),
         "next": "\n".join(payload.get("next", [])),

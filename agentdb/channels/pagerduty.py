@@ -11,7 +11,11 @@ from .reference import resolve, resolve_target
 from .text import lines, subject
 
 EVENTS = "https://events.pagerduty.com/v2/enqueue"
-ACTIONS = {"resolved": "resolve", "acknowledged": "acknowledge"}
+ACTIONS = {
+    "acknowledged": "acknowledge",
+    "resolved": "resolve",
+    "silenced": "acknowledge",
+}
 # The limit of the API.
 LONGEST_SUMMARY = 1024
 
@@ -49,7 +53,7 @@ def event(notification: Notification, routing_key: str) -> dict[str, Any]:
             "summary": " ".join(lines(payload)[:2])[:LONGEST_SUMMARY],
             "source": "agentdb",
             "severity": payload.get("severity", "warning"),
-            "class": str(payload.get("rule", "")),
+            "class": str(payload.get("rule") or ""),
             "custom_details": {
                 "text": "\n".join(lines(payload)),
                 "subject": subject(payload),

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 
 import anyio
-import httpx
 
 from .. import __version__
+from ..lean import httpx
 from .answer import judge
 from .channel import Outcome, Refused
 

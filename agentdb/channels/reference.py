@@ -6,6 +6,7 @@ import os
 import stat
 from pathlib import Path
 
+from ..redact import keep
 from .channel import Refused
 
 LARGEST = 65536
@@ -23,7 +24,7 @@ def resolve(reference: str) -> str:
         raise Refused("a secret must be given as env:NAME or file:/path")
     if not text.strip():
         raise Refused(f"{reference} is empty or not set where the runner runs")
-    return text.strip()
+    return keep(text.strip())
 
 
 def resolve_target(target: str | None) -> str:

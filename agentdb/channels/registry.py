@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from importlib import import_module
 from typing import TextIO
 
 import anyio
 
+from ..redact import clean
 from .channel import Channel, Notification, Outcome, Refused
 
 
@@ -22,7 +24,7 @@ class Channels:
         programs: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._stream = stream
-        self._programs = programs or {}
+        self._programs = dict(programs or {})
         self._open: dict[str, Channel] = {}
         self._kinds: dict[str, Callable[[], Channel]] = {
             "alertmanager": _import("alertmanager", "Alertmanager"),
@@ -34,17 +36,23 @@ class Channels:
             "webhook": _import("webhook", "Webhook"),
         }
 
+    def allow(self, programs: Mapping[str, Sequence[str]]) -> None:
+        """Let the channel exec run these programs from now on, and no other."""
+        self._programs.clear()
+        self._programs.update(programs)
+
     async def deliver(self, notification: Notification, *, deadline: float) -> Outcome:
         """Try once to deliver within `deadline` seconds; never raises."""
         try:
             with anyio.fail_after(deadline):
-                return await self._channel(notification.channel).send(notification)
+                outcome = await self._channel(notification.channel).send(notification)
         except TimeoutError:
-            return Outcome(error=f"not delivered within {deadline:g} s")
+            outcome = Outcome(error=f"not delivered within {deadline:g} s")
         except Refused as error:
-            return Outcome(error=str(error), permanent=True)
+            outcome = Outcome(error=str(error), permanent=True)
         except Exception as error:
-            return Outcome(error=_where(error))
+            outcome = Outcome(error=_where(error))
+        return replace(outcome, error=outcome.error and clean(outcome.error))
 
     async def close(self) -> None:
         """Close every channel that was opened."""

@@ -11,6 +11,7 @@ from queue import SimpleQueue
 from threading import Thread
 from typing import TextIO
 
+from ..redact import clean
 from .channel import Channel, Notification, Outcome
 
 Job = tuple["Future[None]", str]
@@ -54,7 +55,7 @@ def _line(notification: Notification) -> str:
         "idempotency_key": str(notification.idempotency_key),
         "attempt": notification.attempt,
     }
-    return json.dumps(envelope | notification.payload) + "\n"
+    return clean(json.dumps(envelope | notification.payload)) + "\n"
 
 
 def _work(jobs: SimpleQueue[Job | None], write: Callable[[str], None]) -> None:

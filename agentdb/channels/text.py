@@ -11,6 +11,13 @@ from collections.abc import Iterator
 from typing import Any
 
 MARKS = {"critical": "CRIT", "warning": "WARN", "info": "INFO"}
+KINDS = {
+    "acknowledged": "ACK",
+    "resolved": "RESOLVED",
+    "silenced": "SILENCED",
+    "test": "TEST",
+}
+STATES = ("firing", "acknowledged", "silenced", "resolved")
 LONGEST = 300
 # Signs that chat services and mail readers act upon.
 HARMLESS = str.maketrans({"@": "\uff20", "<": "\u2039", ">": "\u203a"})
@@ -33,18 +40,24 @@ def _shows(character: str) -> bool:
 def subject(payload: dict[str, Any]) -> str:
     """Return the one line that a phone shows."""
     mark = MARKS.get(str(payload.get("severity")), "ALERT")
-    if payload.get("kind") == "resolved":
-        mark = "RESOLVED"
-    return f"[{mark}] {plain(payload.get('rule', ''))} A-{payload.get('alert')}" + (
-        "".join(f" {name}={text}" for name, text in _labels(payload))
-    )
+    mark = KINDS.get(str(payload.get("kind")), mark)
+    rule = plain(payload.get("rule") or ("alerts" if payload.get("worst") else ""))
+    # What the runner tells from memory is no alert of the database.
+    number = f"A-{payload['alert']}" if payload.get("alert") else payload.get("group")
+    parts = [f"[{mark}]", rule, plain(number or "", 40)]
+    parts += [f"{name}={text}" for name, text in _labels(payload)]
+    return " ".join(filter(None, parts))
 
 
 def lines(payload: dict[str, Any]) -> list[str]:
     """Return subject, evidence in a line, since when, and the commands to type."""
     found = [subject(payload), plain(payload.get("summary", ""), 2 * LONGEST)]
+    found += _answers(payload)
+    found += _members(payload)
     if since := payload.get("since"):
         found.append(f"since {since}")
+    if reason := payload.get("reason"):
+        found.append(f"reason: {plain(reason)}")
     # The commands are ours, but labels are in them.
     found += [f"next: {plain(command)}" for command in payload.get("next", [])]
     if link := payload.get("link"):
@@ -52,7 +65,28 @@ def lines(payload: dict[str, Any]) -> list[str]:
     return [line for line in found if line]
 
 
+def _answers(payload: dict[str, Any]) -> Iterator[str]:
+    """Yield the answers to choose from, where somebody is asked."""
+    options = (payload.get("annotations") or {}).get("options")
+    if isinstance(options, list) and options:
+        yield "answers: " + " | ".join(plain(option, 100) for option in options[:10])
+
+
+def _members(payload: dict[str, Any]) -> Iterator[str]:
+    """Yield how many alerts a group has in which state, and the worst of them."""
+    counts = ((payload.get(state), state) for state in STATES)
+    yield ", ".join(f"{count} {state}" for count, state in counts if count)
+    for each in payload.get("worst") or []:
+        mark = MARKS.get(str(each.get("severity")), "ALERT")
+        yield f"[{mark}] A-{each.get('alert')} {plain(each.get('summary', ''), 200)}"
+
+
 def _labels(payload: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    labels = payload.get("labels") or {}
+    """Yield the labels, the agent first, without what the subject says anyway."""
+    labels = {
+        name: text
+        for name, text in (payload.get("labels") or {}).items()
+        if name not in ("rule", "severity") or text != payload.get(name)
+    }
     for name in sorted(labels, key=lambda name: (name != "agent", name != "run", name)):
         yield plain(name, 40), plain(labels[name], 60)

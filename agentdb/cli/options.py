@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
@@ -24,6 +25,23 @@ dsn = click.option(
     metavar="DSN",
     help="Connection string; else AGENTDB_DSN, else libpq's variables.",
 )
+
+
+config = click.option(
+    "--config",
+    type=click.Path(dir_okay=False, path_type=Path),
+    envvar="AGENTDB_CONFIG",
+    help="TOML file; see docs/runner.md.",
+)
+
+
+class Unconfigured(click.ClickException):
+    """A configuration that cannot be meant; the code is EX_CONFIG of sysexits.h."""
+
+    exit_code = 78
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
 
 
 class Failure(click.ClickException):

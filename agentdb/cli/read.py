@@ -13,10 +13,14 @@ UNKNOWN = 3
 
 STATUS = "select check_name, state, detail from agentdb.health_check"
 ALERTS = """
-select 'A-' || alert_id as alert, severity, state, rule_name as rule,
-  since, age, summary
+select 'A-' || alert_id as alert, severity,
+  case when silence_id is not null then 'silenced S-' || silence_id
+    when acknowledged_by is not null then 'ack ' || acknowledged_by
+    else state end as state,
+  rule_name as rule, since, age, summary
 from agentdb.active_alert
-order by state, array_position(array['critical', 'warning', 'info'], severity), since
+order by acknowledged_by is not null or silence_id is not null, active_alert.state,
+  array_position(array['critical', 'warning', 'info'], severity), since
 """
 RESOLVED = """
 select 'A-' || alert_id as alert, severity, state, rule_name as rule,

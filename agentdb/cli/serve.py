@@ -2,34 +2,38 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
 
 import click
 
-from .options import dsn, end_in_order, reports_errors
-from .verify import config
+from .options import Unconfigured, config, dsn, end_in_order, reports_errors
 
 
 @click.command()
-@dsn
-@click.option("--name", help="The runner's name; by default host and process.")
+@click.option("--dsn", metavar="DSN", help="The only database; else those of the file.")
+@click.option("--name", help="The runner's name.")
 @config
-@reports_errors
-def run(dsn: str, name: str | None, config: Path | None) -> None:
+def run(dsn: str | None, name: str | None, config: Path | None) -> None:
     """Evaluate rules and deliver notifications until told to stop.
 
     Any number of runners may work on one database.  SIGTERM finishes what is
-    in flight and exits 0.
+    in flight and exits 0, SIGHUP reads the configuration anew; a bad one exits 78.
     """
     from agentdb import runner
-    from agentdb.verify import settings
+    from agentdb.config import Config, Misconfigured, read
+
+    environment = {**os.environ, **({"AGENTDB_RUNNER_NAME": name} if name else {})}
+
+    def configuration() -> Config:
+        return read(config, dsn=dsn, environment=environment)
 
     try:
-        code = runner.run(dsn, name=name, limits=settings.read(config))
-    except ValueError as error:
-        raise click.UsageError(str(error)) from error
-    raise click.exceptions.Exit(code)
+        found = configuration()
+    except Misconfigured as error:
+        raise Unconfigured(error) from error
+    raise click.exceptions.Exit(runner.run(found, read=configuration))
 
 
 @click.command()

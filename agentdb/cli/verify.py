@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import dsn, number_of_run, reports_errors
+from .options import Unconfigured, config, dsn, number_of_run, reports_errors
 from .output import Section, how, query, show
 from .read import limit
 
@@ -21,12 +21,6 @@ DIFFERENCE = """
 select table_name, operation, row_key, finding
 from agentdb.row_diff({run})
 """
-config = click.option(
-    "--config",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    envvar="AGENTDB_CONFIG",
-    help="TOML file that says what may be looked at.",
-)
 
 
 def _run(ctx: click.Context, param: click.Parameter, value: str | None) -> int | None:
@@ -78,13 +72,13 @@ def verify(
     """
     import anyio
 
+    from agentdb.config import Misconfigured, read_limits
     from agentdb.runner.verify import verify
-    from agentdb.verify import settings
 
     try:
-        limits = settings.read(config)
-    except settings.Misconfigured as error:
-        raise click.UsageError(str(error)) from error
+        limits = read_limits(config)
+    except Misconfigured as error:
+        raise Unconfigured(error) from error
     if not as_sql:
         anyio.run(lambda: verify(dsn, limits, run=run))
     section = Section(

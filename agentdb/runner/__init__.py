@@ -1,6 +1,6 @@
 """Evaluates rules and delivers notifications, as long as it lives."""
 
+from ..config import Config, Settings
 from .runner import Runner, run
-from .settings import Settings
 
-__all__ = ["Runner", "Settings", "run"]
+__all__ = ["Config", "Runner", "Settings", "run"]

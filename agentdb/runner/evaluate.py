@@ -47,8 +47,8 @@ class Evaluate(Loop):
 
     name = "evaluate"
 
-    def __init__(self, state: State) -> None:
-        super().__init__(state)
+    def __init__(self, state: State, number: int = 1) -> None:
+        super().__init__(state, number)
         # Kept over a lost connection, which the rule itself may have caused.
         self._failures: list[tuple[Rule, str]] = []
 

@@ -5,29 +5,66 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from contextvars import ContextVar
 from datetime import datetime, timezone
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
+
+from ..config import Log
+from ..redact import clean
+
+if TYPE_CHECKING:
+    _Stream = logging.StreamHandler[TextIO]
+else:
+    _Stream = logging.StreamHandler
 
 logger = logging.getLogger("agentdb.runner")
+# The name of the database that the present task works at.
+database: ContextVar[str | None] = ContextVar("database", default=None)
 
 
 def log(level: int, event: str, **details: Any) -> None:
     """Write what happened and to what; never secrets, addresses or payloads."""
-    logger.log(level, event, extra={"details": details})
+    given = {"database": database.get(), **details}
+    logger.log(level, event, extra={"details": given})
 
 
-def configure(*, stream: TextIO | None = None, level: int = logging.INFO) -> None:
+def log_error(event: str, error: BaseException, **details: Any) -> None:
+    """Write what should not have happened, and where."""
+    given = {"database": database.get(), **details}
+    logger.error(event, extra={"details": given}, exc_info=error)
+
+
+def configure(settings: Log | None = None, *, stream: TextIO | None = None) -> None:
     """Send all logging to a stream, standard error by default.
 
     Libraries log through the root, so that is where the format must be set.
-    Whoever has set up logging already keeps it.
+    Whoever has set up logging already keeps it; what we set up, we may change.
     """
-    stream = stream or sys.stderr
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(TextFormatter() if stream.isatty() else JsonFormatter())
-    logging.basicConfig(handlers=[handler], level=level)
-    # It warns of each query that is cut off; the loops tell what came of it.
-    logging.getLogger("psycopg").setLevel(logging.ERROR)
+    settings = settings or Log()
+    root = logging.getLogger()
+    handler = next((h for h in root.handlers if isinstance(h, Handler)), None)
+    if handler is None:
+        if root.handlers:
+            return
+        handler = Handler(stream or sys.stderr)
+        root.addHandler(handler)
+        logging.captureWarnings(True)
+    text = settings.format == "text" or (
+        settings.format is None and handler.stream.isatty()
+    )
+    handler.setFormatter(TextFormatter() if text else JsonFormatter())
+    root.setLevel(settings.level.upper())
+    if settings.level != "debug":
+        # It warns of each query that is cut off; the loops tell what came of it.
+        logging.getLogger("psycopg").setLevel(logging.ERROR)
+
+
+class Handler(_Stream):
+    """Writes lines, each without any secret that we know."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        return clean(super().format(record))
 
 
 class JsonFormatter(logging.Formatter):

@@ -13,7 +13,8 @@ import anyio
 import psycopg
 
 from .. import __version__
-from .logs import log
+from ..redact import clean
+from .logs import log, log_error
 from .session import Lost, Session, brief, session
 from .state import State
 
@@ -46,8 +47,13 @@ class Loop(ABC):
     # How long a lap may still take once the runner is stopping.
     grace: ClassVar[float] = 2.0
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, number: int = 1) -> None:
         self.state = state
+        self.label = f"{self.name} {number}"
+
+    def turned(self) -> None:
+        """Note that the loop got on."""
+        self.state.signs.turned(self.label)
 
     async def start(self, session: Session) -> None:
         """Prepare a new connection."""
@@ -77,10 +83,12 @@ async def keep(loop: Loop, dsn: str) -> None:
         group.start_soon(_cut, loop, group.cancel_scope)
         backoff = Backoff()
         while not loop.state.stopping.is_set():
+            loop.turned()
             if await _turn(loop, dsn) > HEALTHY_AFTER:
                 backoff = Backoff()
             await loop.state.pause(backoff.next())
         group.cancel_scope.cancel()
+    loop.state.signs.ended(loop.label)
 
 
 async def _cut(loop: Loop, scope: anyio.CancelScope) -> None:
@@ -93,11 +101,12 @@ async def _turn(loop: Loop, dsn: str) -> float:
     """Turn on one connection; return for how long it served."""
     connected_at = None
     try:
-        async with session(dsn) as connection:
+        async with session(dsn, turned=loop.turned) as connection:
             connected_at = anyio.current_time()
             await loop.start(connection)
             while not loop.state.stopping.is_set():
                 await loop.lap(connection)
+                loop.state.signs.succeeded(loop.name)
                 await _beat(loop, connection)
     except Exception as error:
         _report(loop, error)
@@ -123,16 +132,15 @@ async def _beat(loop: Loop, session: Session) -> None:
 
 
 def _report(loop: Loop, error: Exception) -> None:
+    said = clean(brief(error))
+    loop.state.signs.failed(loop.name, said)
     if isinstance(error, (Lost, psycopg.Error)):
         log(
             logging.WARNING,
             "database trouble",
             loop=loop.name,
-            error=brief(error),
+            error=said,
             hint=HINTS.get(getattr(error, "sqlstate", None) or ""),
         )
     else:
-        details = {"loop": loop.name}
-        logging.getLogger(__name__).exception(
-            "loop failed", exc_info=error, extra={"details": details}
-        )
+        log_error("loop failed", error, loop=loop.name)

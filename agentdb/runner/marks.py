@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections import deque
 from dataclasses import dataclass
@@ -89,6 +90,8 @@ class Marks:
 
     def __init__(self) -> None:
         self._waiting: deque[Mark] = deque()
+        # After a reload, the loop that ends may still be at it.
+        self._writing = asyncio.Lock()
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -99,15 +102,16 @@ class Marks:
 
     async def write(self, session: Session) -> None:
         """Record them in order; one that the database refuses goes to the end."""
-        for _ in range(len(self._waiting)):
-            mark = self._waiting[0]
-            try:
-                state = await mark.write(session)
-            except psycopg.Error as error:
-                self._postpone(mark, brief(error))
-                return
-            self._waiting.popleft()
-            mark.report(state)
+        async with self._writing:
+            for _ in range(len(self._waiting)):
+                mark = self._waiting[0]
+                try:
+                    state = await mark.write(session)
+                except psycopg.Error as error:
+                    self._postpone(mark, brief(error))
+                    return
+                self._waiting.popleft()
+                mark.report(state)
 
     def _postpone(self, mark: Mark, error: str) -> None:
         self._waiting.popleft()

@@ -8,6 +8,7 @@ from typing import Any
 import anyio
 import psycopg
 
+from ..redact import clean
 from .session import Session
 
 # What the server may need beyond a rule's timeout until its answer is here.
@@ -77,7 +78,7 @@ def _only_value(rows: list[dict[str, Any]]) -> Any:
 
 def complaint(rule: Rule, error: Exception) -> str:
     """Say for the DBA what is wrong with a rule."""
-    text = str(error).strip() or type(error).__name__
+    text = clean(str(error).strip()) or type(error).__name__
     if isinstance(error, psycopg.Error) and error.sqlstate:
         text = f"{error.sqlstate}: {text}"
     if isinstance(error, psycopg.errors.QueryCanceled):

@@ -1,34 +1,38 @@
-"""Puts the loops together: starts them, stops them, and leaves nothing behind."""
+"""Puts the watches together: starts, replaces and stops them."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import TextIO
+from typing import TextIO, TypeAlias
 
 import anyio
+from anyio.abc import TaskGroup
 
 from .. import __version__
 from ..channels import Channels
-from ..verify.claim import Limits
-from . import logs
-from .evaluate import Evaluate
-from .flush import Flush
-from .listen import Listen
-from .logs import log
-from .loop import Backoff, Loop, keep
-from .marks import Marks
-from .send import Send
-from .session import Session, brief, parse, session
-from .settings import Settings
-from .state import State
-from .verify import Verify
+from ..config import Config, Misconfigured
+from ..redact import keep
+from . import alarm, logs, pages, ping, systemd
+from .logs import log, log_error
+from .watch import Watch
 
-RETIRE = "select * from agentdb.retire_runner(runner_name => %(name)s::text)"
 # Each name lookup holds a thread for as long as the resolver takes.
 LOOKUPS = 32
+# From sysexits.h: an error of ours.
+SOFTWARE = 70
+Attendant: TypeAlias = Callable[["Runner"], Awaitable[None]]
+# They tell others how the runner is, and do without any database.
+ATTENDANTS: tuple[Attendant, ...] = (
+    alarm.attend,
+    pages.attend,
+    ping.attend,
+    systemd.attend,
+)
 
 
 class Runner:
@@ -37,104 +41,111 @@ class Runner:
     `stream` receives what goes to the channel stdout, instead of file descriptor 1.
     """
 
-    def __init__(
-        self,
-        dsn: str,
-        *,
-        name: str | None = None,
-        stream: TextIO | None = None,
-        settings: Settings | None = None,
-        limits: Limits | None = None,
-    ) -> None:
-        parse(dsn)
-        self._limits = limits or Limits()
-        self._dsn = dsn
-        self._state = State(settings or Settings())
-        self._state.name = name or self._state.name
-        self._channels = Channels(stream=stream)
-        self._marks = Marks()
+    def __init__(self, config: Config, *, stream: TextIO | None = None) -> None:
+        self.config = config
+        self.channels = Channels(stream=stream, programs=config.programs)
+        self.watches: dict[str, Watch] = {}
+        # Replaced at each reload, for those who act upon the configuration.
+        self.reloaded = asyncio.Event()
+        self.reloads = {"done": 0, "refused": 0}
+        self._left: list[Watch] = []
+        self._stopping = asyncio.Event()
+        self._tasks: TaskGroup | None = None
 
     @property
     def name(self) -> str:
-        """The name under which the database knows this runner."""
-        return self._state.name
+        """The name under which the databases know this runner."""
+        return self.config.runner.name
 
     def stop(self) -> None:
         """Claim nothing more and finish; for callers in the same event loop."""
-        self._state.stop()
+        self._stopping.set()
+        for watch in self.watches.values():
+            watch.stop()
+
+    def reload(self, config: Config) -> None:
+        """Go on under another configuration; what is in flight ends in its own time."""
+        before = self.watches
+        self.config = config
+        self.channels.allow(config.programs)
+        self._begin()
+        for watch in before.values():
+            watch.stop()
+        self._left = [
+            watch for watch in (*self._left, *before.values()) if not watch.done
+        ]
+        self.reloads["done"] += 1
+        self.reloaded.set()
+        self.reloaded = asyncio.Event()
 
     async def run(self) -> bool:
         """Run until stopped; return whether every delivery is on record."""
         log(logging.INFO, "runner started", runner=self.name, version=__version__)
-        try:
-            await self._turn()
-            return await self._settle()
-        finally:
-            await self._channels.close()
-
-    async def _turn(self) -> None:
-        """Turn the loops until stopped; then deliveries end by their own deadlines."""
-        async with (
-            anyio.create_task_group() as deliveries,
-            anyio.create_task_group() as loops,
-        ):
-            send = Send(self._state, self._channels, self._marks, deliveries)
-            verify = Verify(self._state, self._limits, loops)
-            for loop in (send, verify, *self._other_loops()):
-                loops.start_soon(keep, loop, self._dsn)
-
-    def _other_loops(self) -> list[Loop]:
-        evaluators = range(self._state.settings.evaluators)
-        return [
-            *(Evaluate(self._state) for _ in evaluators),
-            Flush(self._state),
-            Listen(self._state),
-        ]
-
-    async def _settle(self) -> bool:
-        """Sign off; insist, within reason, as long as outcomes are not recorded."""
-        backoff = Backoff()
-        with anyio.move_on_after(self._state.settings.settle):
-            while not await self._sign_off() and self._marks:
-                await anyio.sleep(backoff.next())
-        if left := len(self._marks):
-            log(logging.ERROR, "outcomes lost: these are sent again", deliveries=left)
+        async with anyio.create_task_group() as attendants:
+            async with anyio.create_task_group() as self._tasks:
+                self._begin()
+                for attend in ATTENDANTS:
+                    attendants.start_soon(_attend, attend, self)
+                await self._stopping.wait()
+            attendants.cancel_scope.cancel()
+        await self.channels.close()
         log(logging.INFO, "runner stopped", runner=self.name)
-        return not left
+        return all(watch.complete for watch in (*self._left, *self.watches.values()))
 
-    async def _sign_off(self) -> bool:
+    def _begin(self) -> None:
+        """Start a watch of each database, in the place of those at work."""
+        before = self.watches
+        self.watches = {
+            database: Watch(database, self.config, self.channels, before.get(database))
+            for database in self.config.databases
+        }
+        if self._stopping.is_set():
+            return
+        assert self._tasks
+        for watch in self.watches.values():
+            self._tasks.start_soon(watch.run)
+
+
+async def _attend(attend: Attendant, runner: Runner) -> None:
+    """Keep an attendant at work; none may bring the runner down."""
+    while True:
         try:
-            async with session(self._dsn) as connection:
-                await self._marks.write(connection)
-                return not self._marks and await self._retire(connection)
+            await attend(runner)
+            return
         except Exception as error:
-            log(logging.WARNING, "cannot sign off yet", error=brief(error))
-            return False
-
-    async def _retire(self, connection: Session) -> bool:
-        await connection.rows(RETIRE, {"name": self.name})
-        return True
+            name = attend.__module__.rpartition(".")[2]
+            log_error("attendant failed", error, attendant=name)
+            await anyio.sleep(5)
 
 
 def run(
-    dsn: str,
+    config: Config,
     *,
-    name: str | None = None,
+    read: Callable[[], Config] | None = None,
     stream: TextIO | None = None,
-    settings: Settings | None = None,
-    limits: Limits | None = None,
 ) -> int:
-    """Run until SIGTERM or SIGINT; return the exit code."""
-    logs.configure()
-    runner = Runner(dsn, name=name, stream=stream, settings=settings, limits=limits)
-    return asyncio.run(_run_until_signalled(runner))
+    """Run until SIGTERM or SIGINT; return the exit code.
+
+    SIGHUP has `read` read the configuration anew.
+    """
+    logs.configure(config.log)
+    keep(os.environ.get("PGPASSWORD", ""))
+    try:
+        return asyncio.run(_run_until_signalled(Runner(config, stream=stream), read))
+    except Exception as error:
+        log_error("runner failed", error)
+        return SOFTWARE
 
 
-async def _run_until_signalled(runner: Runner) -> int:
+async def _run_until_signalled(
+    runner: Runner, read: Callable[[], Config] | None
+) -> int:
     loop = asyncio.get_running_loop()
     loop.set_default_executor(ThreadPoolExecutor(LOOKUPS, "lookup"))
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, runner, number)
+    if read:
+        loop.add_signal_handler(signal.SIGHUP, _reload, runner, read)
     return 0 if await runner.run() else 1
 
 
@@ -142,4 +153,24 @@ def _stop(runner: Runner, number: signal.Signals) -> None:
     """Stop in order; a second signal of the kind ends the process at once."""
     asyncio.get_running_loop().remove_signal_handler(number)
     log(logging.INFO, "stopping", signal=number.name)
+    systemd.tell("STOPPING=1")
     runner.stop()
+
+
+def _reload(runner: Runner, read: Callable[[], Config]) -> None:
+    """Read the configuration anew; a bad one changes nothing."""
+    systemd.tell(systemd.reloading())
+    try:
+        config = read()
+        logs.configure(config.log)
+        runner.reload(config)
+        log(logging.INFO, "configuration reloaded")
+    except Misconfigured as error:
+        runner.reloads["refused"] += 1
+        log(
+            logging.ERROR,
+            "configuration refused: the old one stays",
+            problems=str(error).splitlines(),
+        )
+    finally:
+        systemd.tell("READY=1")

@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ..channels import Channels, Notification
+from .bucket import Buckets
 from .loop import Loop
 from .marks import Marks
 from .session import Session
@@ -28,15 +29,21 @@ from agentdb.claim_notification(
 
 
 class Send(Loop):
-    """Delivers side by side; each receiver has slots of its own."""
+    """Delivers side by side; each receiver has slots and a bucket of its own."""
 
     name = "send"
 
     def __init__(
-        self, state: State, channels: Channels, marks: Marks, tasks: TaskGroup
+        self,
+        state: State,
+        channels: Channels,
+        marks: Marks,
+        buckets: Buckets,
+        tasks: TaskGroup,
     ) -> None:
         super().__init__(state)
         self._marks = marks
+        self._buckets = buckets
         self._channels = channels
         self._tasks = tasks
         self._busy: Counter[str] = Counter()
@@ -49,22 +56,25 @@ class Send(Loop):
             claimed = await self._claim(session)
             for notification in claimed:
                 self._busy[notification.receiver_name] += 1
+                self._buckets.take(notification.receiver_name, notification.channel)
                 self._tasks.start_soon(self._deliver, notification)
             if len(claimed) < self.state.settings.batch:
                 break
-        with anyio.move_on_after(self.state.settings.poll):
+        waits = self._buckets.waits().values()
+        with anyio.move_on_after(min((self.state.settings.poll, *waits))):
             await self.state.wake.wait()
 
     async def _claim(self, session: Session) -> list[Notification]:
         settings = self.state.settings
         full = settings.slots - settings.batch
+        busy = {name for name, count in self._busy.items() if count > full}
         rows = await session.rows(
             CLAIM,
             {
                 "name": self.state.name,
                 "batch": settings.batch,
                 "lease": timedelta(seconds=settings.lease),
-                "skip": [name for name, busy in self._busy.items() if busy > full],
+                "skip": sorted(busy | self._buckets.waits().keys()),
             },
         )
         return [Notification(**row) for row in rows]
@@ -75,6 +85,8 @@ class Send(Loop):
                 notification, deadline=self.state.settings.deadline
             )
             self._marks.add(notification, outcome)
+            became = "failed" if outcome.error else "sent"
+            self.state.counts[notification.receiver_name, became] += 1
         finally:
             self._busy[notification.receiver_name] -= 1
             self.state.wake.set()

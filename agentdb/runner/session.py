@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import DictRow, dict_row
+
+from ..channels import Refused
+from ..connection import parse
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -39,8 +41,14 @@ class Lost(Exception):
 class Session:
     """One connection.  After `Lost` it is of no more use."""
 
-    def __init__(self, connection: psycopg.AsyncConnection[DictRow]) -> None:
+    def __init__(
+        self,
+        connection: psycopg.AsyncConnection[DictRow],
+        turned: Callable[[], None] = lambda: None,
+    ) -> None:
         self.connection = connection
+        # Called at each answer, and at each one that did not come.
+        self._turned = turned
 
     async def rows(
         self,
@@ -82,6 +90,8 @@ class Session:
             if self.connection.closed:
                 raise Lost(brief(error)) from error
             raise
+        finally:
+            self._turned()
 
     async def pooled(self) -> bool:
         """Tell whether a pooler stands between us and the server.
@@ -93,17 +103,22 @@ class Session:
 
 
 @asynccontextmanager
-async def session(dsn: str) -> AsyncIterator[Session]:
+async def session(
+    dsn: str, *, turned: Callable[[], None] = lambda: None
+) -> AsyncIterator[Session]:
     """Connect, and close at the end."""
     connection = await _connect(dsn)
     try:
-        yield Session(connection)
+        yield Session(connection, turned)
     finally:
         await connection.close()
 
 
 async def _connect(dsn: str) -> psycopg.AsyncConnection[DictRow]:
-    parameters = {**DEFAULTS, **parse(dsn)}
+    try:
+        parameters = {**DEFAULTS, **parse(dsn)}
+    except (ValueError, Refused) as error:
+        raise Lost(str(error)) from None
     limited = {"options": f"{parameters.get('options', '')} {LIMITS}".strip()}
     try:
         return await _open({**parameters, **limited})
@@ -127,16 +142,6 @@ async def _open(parameters: Mapping[str, Any]) -> psycopg.AsyncConnection[DictRo
             )
     except TimeoutError:
         raise Lost(f"no connection to the database in {CONNECT:g} s") from None
-
-
-def parse(dsn: str) -> dict[str, Any]:
-    """Return the parts of a connection string, and refuse one that is none."""
-    try:
-        return conninfo_to_dict(dsn)
-    except psycopg.ProgrammingError:
-        # The original quotes what it stumbled over, perhaps the password.
-        message = "not a connection string: give a postgresql:// URL or key=value pairs"
-        raise ValueError(message) from None
 
 
 def brief(error: BaseException) -> str:

@@ -1,34 +1,38 @@
-"""Holds what the loops of one runner share."""
+"""Holds what the loops at one database share, and how they are."""
 
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
+from collections import Counter
 from dataclasses import dataclass, field
 from math import inf
 
 import anyio
 
-from .settings import Settings
-
-
-def _default_name() -> str:
-    return f"{socket.gethostname()}-{os.getpid()}"
+from ..config import Settings
+from .signs import Signs
 
 
 @dataclass
 class State:
-    """The runner's name, its numbers, and the two events that move its loops."""
+    """The runner's numbers, the two events that move its loops, and what they tell."""
 
     settings: Settings = field(default_factory=Settings)
-    name: str = field(default_factory=_default_name)
+    database: str = "database"
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     # Set when there may be something to send or to record.
     wake: asyncio.Event = field(default_factory=asyncio.Event)
     # When, by loop, the database last heard of a successful lap.
     beaten: dict[str, float] = field(default_factory=dict)
+    signs: Signs = field(default_factory=Signs)
+    # Deliveries by receiver and by what became of them.
+    counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     rolled_up_at: float = -inf
+
+    @property
+    def name(self) -> str:
+        """The name under which the database knows this runner."""
+        return self.settings.name
 
     def stop(self) -> None:
         """Ask every loop to end."""

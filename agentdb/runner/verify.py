@@ -12,6 +12,7 @@ from anyio.abc import TaskGroup
 
 from ..verify import look
 from ..verify.claim import Limits
+from ..verify.plugin import plugins
 from .loop import Loop
 from .session import Session, brief, session
 from .state import State
@@ -68,8 +69,6 @@ def kinds(limits: Limits) -> list[str]:
 
     What is not configured is left to another runner, or alerts as unverified.
     """
-    from ..verify.child import plugins
-
     allowed = {
         "file": limits.roots,
         "http": limits.hosts,

@@ -21,18 +21,13 @@ from typing import Any, cast
 from . import command, file, http
 from .claim import Claim, Limits, Verdict, Verifier
 from .path import probe
+from .plugin import GROUP
 
 BUILT_IN: dict[str, Verifier] = {
     "command": command.verify,
     "file": file.verify,
     "http": http.verify,
 }
-GROUP = "agentdb.verifiers"
-
-
-def plugins() -> list[str]:
-    """Return the names of the verifiers that installed packages bring."""
-    return sorted({entry.name for entry in entry_points(group=GROUP)} - set(BUILT_IN))
 
 
 def main() -> None:

@@ -6,9 +6,8 @@ import ipaddress
 import socket
 from typing import Any
 
-import httpx
-
 from .. import __version__
+from ..lean import httpx
 from .claim import Claim, Verdict
 
 LARGEST = 65536

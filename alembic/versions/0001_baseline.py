@@ -72,6 +72,10 @@ create table agentdb.policy (
   missed_tick_grace interval not null default '1 minute',
   long_tick_after interval not null default '15 minutes',
   max_hold interval not null default '4 hours',
+  max_questions integer not null default 5,
+  max_questions_day integer not null default 50,
+  unanswered_question_after interval not null default '30 minutes',
+  max_question_wait interval not null default '4 hours',
   max_transaction interval not null default '15 minutes',
   lock_max_ttl interval not null default '1 hour',
   max_locks integer not null default 100,
@@ -111,6 +115,8 @@ create table agentdb.policy (
     and tool_errors_count > 0
     and conversation_budget_tokens > 0
     and max_locks between 1 and 10000
+    and max_questions between 0 and 1000
+    and max_questions_day between 0 and 10000
     and lock_contention_count > 0
     and schedule_blocked_count > 0
   ),
@@ -182,6 +188,8 @@ create table agentdb.policy (
     and missed_tick_grace >= '0'
     and long_tick_after > '0'
     and max_hold between '1 minute' and '30 days'
+    and unanswered_question_after between '1 minute' and '30 days'
+    and max_question_wait between '0' and '30 days'
     and max_transaction between '1 second' and '30 days'
     and lock_max_ttl between '1 second' and '7 days'
     and lock_held_too_long_after > '0'
@@ -994,12 +1002,20 @@ create table agentdb.alert (
   seen_at timestamptz not null,
   resolved_at timestamptz,
   flush boolean not null default false,
+  acknowledged_at timestamptz,
+  acknowledged_until timestamptz,
+  acknowledged_by name,
+  acknowledge_comment text,
   constraint alert_pkey primary key (alert_id),
   constraint alert_rule_name_fingerprint_key unique (rule_name, fingerprint),
   constraint alert_rule_name_fkey foreign key (rule_name)
     references agentdb.alert_rule on update cascade on delete cascade,
   constraint alert_severity_check check (severity in ('info', 'warning', 'critical')),
-  constraint alert_state_check check (state in ('pending', 'firing', 'resolved'))
+  constraint alert_state_check check (state in ('pending', 'firing', 'resolved')),
+  constraint alert_acknowledged_at_check check (
+    (acknowledged_at is null) = (acknowledged_by is null)
+    and (acknowledged_at is null) = (acknowledged_until is null)
+  )
 ) with (fillfactor = 70);
 
 create index alert_flush_idx on agentdb.alert (alert_id) where flush;
@@ -1013,6 +1029,8 @@ create table agentdb.alert_log (
   to_state text not null,
   episode integer not null,
   value double precision,
+  recorded_by name not null default session_user,
+  comment text,
   constraint alert_log_pkey primary key (alert_id, alert_log_id, recorded_at)
 ) partition by range (recorded_at);
 
@@ -1024,6 +1042,8 @@ create table agentdb.receiver (
   min_severity text not null default 'info',
   send_resolved boolean not null default true,
   enabled boolean not null default true,
+  escalate_after interval,
+  escalate_to text,
   constraint receiver_pkey primary key (receiver_name),
   constraint receiver_receiver_name_check
     check (receiver_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
@@ -1050,16 +1070,122 @@ create table agentdb.receiver (
   constraint receiver_secret_ref_check
     check (secret_ref ~ '^(env:[A-Za-z_][A-Za-z0-9_]*|file:/.+)$'),
   constraint receiver_min_severity_check
-    check (min_severity in ('info', 'warning', 'critical'))
+    check (min_severity in ('info', 'warning', 'critical')),
+  constraint receiver_escalate_to_fkey foreign key (escalate_to)
+    references agentdb.receiver on update cascade,
+  constraint receiver_escalate_to_check check (escalate_to <> receiver_name),
+  constraint receiver_escalate_after_check check (
+    (escalate_after is null) = (escalate_to is null)
+    and escalate_after between '10 seconds' and '7 days'
+  )
 );
 
 insert into agentdb.receiver (receiver_name, channel) values ('stdout', 'stdout');
 
+create table agentdb.route (
+  route_name text not null,
+  receiver_name text not null,
+  matchers jsonb not null,
+  group_by text[] not null,
+  group_wait interval not null,
+  group_interval interval not null,
+  repeat_interval interval,
+  constraint route_pkey primary key (route_name),
+  constraint route_route_name_check
+    check (route_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  constraint route_receiver_name_fkey foreign key (receiver_name)
+    references agentdb.receiver on update cascade on delete cascade,
+  constraint route_times_check check (
+    group_wait between '0' and '1 day'
+    and group_interval between '0' and '1 day'
+    and repeat_interval between '1 minute' and '30 days'
+  )
+);
+
+create table agentdb.inhibition (
+  inhibition_name text not null,
+  source jsonb not null,
+  target jsonb not null,
+  equal_labels text[] not null,
+  constraint inhibition_pkey primary key (inhibition_name),
+  constraint inhibition_inhibition_name_check
+    check (inhibition_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$')
+);
+
+create table agentdb.silence (
+  silence_id bigint generated always as identity,
+  matchers jsonb not null,
+  comment text not null,
+  created_by name not null default session_user,
+  created_at timestamptz not null default clock_timestamp(),
+  ends_at timestamptz not null,
+  ended_by name,
+  constraint silence_pkey primary key (silence_id)
+);
+
+create index silence_ends_at_idx on agentdb.silence (ends_at);
+
+create table agentdb.alert_group (
+  alert_group_id bigint generated always as identity,
+  receiver_name text not null,
+  route_name text,
+  group_key text not null,
+  labels jsonb not null,
+  alert_id bigint,
+  told text,
+  told_at timestamptz,
+  generation integer not null default 0,
+  open_at timestamptz not null,
+  look_at timestamptz not null,
+  constraint alert_group_pkey primary key (alert_group_id),
+  constraint alert_group_receiver_name_group_key_key unique (receiver_name, group_key),
+  constraint alert_group_receiver_name_fkey foreign key (receiver_name)
+    references agentdb.receiver on update cascade on delete cascade,
+  constraint alert_group_route_name_fkey foreign key (route_name)
+    references agentdb.route on update cascade on delete set null,
+  constraint alert_group_alert_id_fkey
+    foreign key (alert_id) references agentdb.alert on delete cascade,
+  constraint alert_group_told_check
+    check (told in ('firing', 'acknowledged', 'silenced', 'resolved'))
+) with (fillfactor = 50);
+
+create index alert_group_look_at_idx on agentdb.alert_group (look_at);
+create index alert_group_alert_id_idx on agentdb.alert_group (alert_id);
+
+create table agentdb.group_alert (
+  alert_group_id bigint not null,
+  alert_id bigint not null,
+  state text not null default 'firing',
+  episode integer not null default 1,
+  until_at timestamptz,
+  told text,
+  told_episode integer,
+  escalate_at timestamptz,
+  escalated boolean not null default false,
+  reason text,
+  constraint group_alert_pkey primary key (alert_group_id, alert_id),
+  constraint group_alert_alert_group_id_fkey
+    foreign key (alert_group_id) references agentdb.alert_group on delete cascade,
+  constraint group_alert_alert_id_fkey
+    foreign key (alert_id) references agentdb.alert on delete cascade,
+  constraint group_alert_state_check check (state in (
+    'firing', 'acknowledged', 'silenced', 'inhibited', 'gone', 'resolved'
+  )),
+  constraint group_alert_told_check
+    check (told in ('firing', 'acknowledged', 'silenced'))
+) with (fillfactor = 50);
+
+create index group_alert_alert_id_idx on agentdb.group_alert (alert_id);
+create index group_alert_escalate_at_idx
+  on agentdb.group_alert (escalate_at) where escalate_at is not null;
+
 create table agentdb.notification (
   notification_id bigint generated always as identity,
-  alert_id bigint not null,
-  episode integer not null,
+  alert_group_id bigint,
+  alert_id bigint,
+  generation integer,
   kind text not null,
+  former text,
   receiver_name text not null,
   idempotency_key uuid not null default gen_random_uuid(),
   payload jsonb not null,
@@ -1073,18 +1199,60 @@ create table agentdb.notification (
   status integer,
   error text,
   constraint notification_pkey primary key (notification_id),
-  constraint notification_alert_id_episode_kind_receiver_name_key
-    unique (alert_id, episode, kind, receiver_name),
+  constraint notification_alert_group_id_generation_key
+    unique (alert_group_id, generation),
+  constraint notification_alert_group_id_fkey
+    foreign key (alert_group_id) references agentdb.alert_group on delete cascade,
   constraint notification_alert_id_fkey
     foreign key (alert_id) references agentdb.alert on delete cascade,
   constraint notification_receiver_name_fkey foreign key (receiver_name)
     references agentdb.receiver on update cascade on delete cascade,
-  constraint notification_kind_check check (kind in ('firing', 'resolved')),
-  constraint notification_state_check check (state in ('queued', 'sent', 'dead'))
+  constraint notification_kind_check check (kind in (
+    'firing', 'acknowledged', 'silenced', 'resolved', 'test'
+  )),
+  constraint notification_alert_group_id_check
+    check ((alert_group_id is null) = (kind = 'test')),
+  constraint notification_state_check
+    check (state in ('queued', 'sent', 'dead', 'cancelled'))
 ) with (fillfactor = 70);
 
 create index notification_visible_at_idx
   on agentdb.notification (visible_at) where state = 'queued';
+create index notification_queued_idx
+  on agentdb.notification (alert_group_id) where state = 'queued';
+create index notification_dead_idx
+  on agentdb.notification (receiver_name, finished_at) where state = 'dead';
+create index notification_alert_id_idx on agentdb.notification (alert_id);
+
+create table agentdb.question (
+  question_id bigint generated always as identity,
+  run_id bigint not null,
+  agent_id bigint not null,
+  question text not null,
+  options text[],
+  urgency text not null,
+  asked_at timestamptz not null default clock_timestamp(),
+  answer text,
+  comment text,
+  answered_by name,
+  answered_at timestamptz,
+  constraint question_pkey primary key (question_id),
+  constraint question_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade,
+  constraint question_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade,
+  constraint question_urgency_check check (urgency in ('low', 'normal', 'high')),
+  constraint question_answer_check check (
+    (answer is null) = (answered_at is null)
+    and (answer is null) = (answered_by is null)
+  )
+);
+
+create index question_run_id_idx on agentdb.question (run_id);
+create index question_agent_id_idx on agentdb.question (agent_id, asked_at);
+create index question_open_idx on agentdb.question (asked_at) where answer is null;
+create index question_answered_at_idx
+  on agentdb.question (answered_at) where answered_at is not null;
 
 create table agentdb.runner (
   runner_name text not null,
@@ -1096,6 +1264,7 @@ create table agentdb.runner (
   flushed_at timestamptz,
   sent_at timestamptz,
   listened_at timestamptz,
+  verified_at timestamptz,
   constraint runner_pkey primary key (runner_name)
 ) with (fillfactor = 50);
 """
@@ -1303,6 +1472,14 @@ comment on column agentdb.policy.change_conflict_window is
   'Rule change_conflict: how long a change that could not be applied is told.';
 comment on column agentdb.policy.max_hold is
   'How long a run may say that it waits on purpose.';
+comment on column agentdb.policy.max_questions is
+  'How many questions of an agent may be open at once.';
+comment on column agentdb.policy.max_questions_day is
+  'How many questions an agent may ask in a day.';
+comment on column agentdb.policy.unanswered_question_after is
+  'Rule unanswered_question: how long a question may wait; a quarter of it when urgent.';
+comment on column agentdb.policy.max_question_wait is
+  'Rule no_progress: how long a run that waits for an answer is not taken for stuck.';
 comment on column agentdb.policy.max_transaction is
   'How old a transaction of an agent may become before its session is ended.';
 comment on column agentdb.policy.log_retention is
@@ -1538,6 +1715,8 @@ comment on column agentdb.alert.episode is
   'Counts how often the alert has come back.';
 comment on column agentdb.alert.flush is
   'Whether a change has still to be turned into notifications.';
+comment on column agentdb.alert.acknowledged_until is
+  'Until when nobody is told again; infinity is until it is resolved.';
 comment on table agentdb.alert_log is
   'Every change of an alert''s state; append-only, a partition a UTC day.';
 comment on table agentdb.receiver is
@@ -1548,8 +1727,47 @@ comment on column agentdb.receiver.target is
 comment on column agentdb.receiver.secret_ref is
   'Where the runner finds the key, password, routing key or URL that is secret: '
   'env:NAME or file:/path.';
+comment on column agentdb.receiver.escalate_after is
+  'Who does not acknowledge an alert for so long has escalate_to told of it.';
+comment on table agentdb.route is
+  'Which alerts a receiver hears of and which of them come as one message; a receiver '
+  'without a route hears of each alert by itself.';
+comment on column agentdb.route.group_by is
+  'Labels, rule or severity: alerts that have them equal are one message; {alert} is '
+  'each by itself, {} all together.';
+comment on column agentdb.route.group_wait is
+  'How long a new group waits for more alerts before it is told.';
+comment on column agentdb.route.group_interval is
+  'How long at least lies between two messages about changes of a group.';
+comment on column agentdb.route.repeat_interval is
+  'How often a group is told again that nobody acknowledges; NULL is never.';
+comment on table agentdb.inhibition is
+  'While an alert that matches source fires, those that match target and have the '
+  'same equal_labels are not told.';
+comment on table agentdb.silence is
+  'What nobody is told of for a time: by whom, why and until when.';
+comment on table agentdb.alert_group is
+  'What one receiver was told as one incident, and when there is more to say.';
+comment on column agentdb.alert_group.alert_id is
+  'The alert, where each is a group by itself.';
+comment on column agentdb.alert_group.told is
+  'What the receiver was told last.';
+comment on column agentdb.alert_group.open_at is
+  'Before this no change is told, by group_wait and group_interval.';
+comment on column agentdb.alert_group.look_at is
+  'When flush() looks at the group next.';
+comment on table agentdb.group_alert is
+  'The alerts of a group that fire or whose end has still to be told.';
+comment on column agentdb.group_alert.until_at is
+  'Until when it is acknowledged or silenced.';
+comment on column agentdb.group_alert.reason is
+  'Why it is told again, or to this receiver.';
 comment on table agentdb.notification is
-  'The outbox: one message an alert''s change and receiver, until sent or given up.';
+  'The outbox: one message a change of a group, until sent, given up or cancelled.';
+comment on column agentdb.notification.former is
+  'What the receiver had been told before, in case it is cancelled.';
+comment on table agentdb.question is
+  'What agents asked people, and what these answered.';
 comment on column agentdb.notification.visible_at is
   'When it may be claimed: a lease that runs out, or the end of a back-off.';
 comment on table agentdb.runner is
@@ -1684,7 +1902,13 @@ $$;
 
 DROP_TABLES = """
 drop table agentdb.runner;
+drop table agentdb.question;
 drop table agentdb.notification;
+drop table agentdb.group_alert;
+drop table agentdb.alert_group;
+drop table agentdb.silence;
+drop table agentdb.inhibition;
+drop table agentdb.route;
 drop table agentdb.receiver;
 drop table agentdb.alert_log;
 drop table agentdb.alert;

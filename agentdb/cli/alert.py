@@ -1,0 +1,70 @@
+"""Commands of people on call about alerts: ack, unack."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from .options import dsn, reports_errors
+
+message = click.option(
+    "-m",
+    "--message",
+    "comment",
+    required=True,
+    help="What is known and who sees to it; kept.",
+)
+
+
+def alert_or_group(
+    ctx: click.Context, param: click.Parameter, value: str
+) -> tuple[str, int]:
+    """Return which kind of thing a word names, and its number."""
+    found = re.fullmatch(r"(?:([AG])-)?(\d{1,18})", value.upper())
+    if found is None:
+        raise click.BadParameter(f"{value!r} is no alert; see agentdb alerts")
+    return ("group" if found[1] == "G" else "alert"), int(found[2])
+
+
+target = click.argument("target", metavar="A-ID|G-ID", callback=alert_or_group)
+
+
+@click.command()
+@dsn
+@target
+@click.option("--for", "lasts", metavar="2h", help="For a time; else until resolved.")
+@message
+@reports_errors
+def ack(dsn: str, target: tuple[str, int], lasts: str | None, comment: str) -> None:
+    """Say that you see to alert A-41, or to all of group G-7.
+
+    Nobody is told again or escalated to until it is resolved.
+    """
+    from agentdb import oncall
+
+    kind, number = target
+    count = oncall.acknowledge(dsn, kind, number, comment=comment, lasts=lasts)
+    until = f"for {lasts}" if lasts else "until resolved"
+    click.echo(f"{_shown(kind, number, count)} acknowledged {until}")
+
+
+@click.command()
+@dsn
+@target
+@reports_errors
+def unack(dsn: str, target: tuple[str, int]) -> None:
+    """Take an acknowledgement back: the alert is told again."""
+    from agentdb import oncall
+
+    kind, number = target
+    count = oncall.unacknowledge(dsn, kind, number)
+    if not count:
+        raise click.ClickException(f"{_shown(kind, number, 1)} was not acknowledged")
+    click.echo(f"{_shown(kind, number, count)} not acknowledged any more")
+
+
+def _shown(kind: str, number: int, count: int) -> str:
+    if kind == "alert":
+        return f"A-{number} is"
+    return f"{count} alerts of G-{number} are"

@@ -1,0 +1,58 @@
+"""The command for monitoring and cron: check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import config
+from .read import EXIT_CODES, STATUS, UNKNOWN
+
+NAMES = {code: state.upper() for state, code in EXIT_CODES.items()} | {
+    UNKNOWN: "UNKNOWN"
+}
+
+
+@click.command()
+@click.option("--dsn", metavar="DSN", help="The only database; else those of the file.")
+@config
+def check(dsn: str | None, config: Path | None) -> None:
+    """Say in a line for each database whether alerting works, as plugins do.
+
+    Exits 0 if all is well, 1 on a warning, 2 if it is critical, 3 if unknown.
+    """
+    from agentdb.config import Misconfigured, read
+
+    try:
+        databases = read(config, dsn=dsn).databases
+    except Misconfigured as error:
+        click.echo(f"AGENTDB UNKNOWN - {error}")
+        raise click.exceptions.Exit(UNKNOWN) from error
+    found = {name: _look(text) for name, text in databases.items()}
+    for name, (code, said) in found.items():
+        click.echo(f"AGENTDB {NAMES[code]} - {name}: {said}")
+    # What is critical goes before what nobody knows.
+    codes = sorted((code for code, _ in found.values()), key=(0, 1, 3, 2).index)
+    raise click.exceptions.Exit(codes[-1])
+
+
+def _look(text: str) -> tuple[int, str]:
+    """Return the worst state of a database, and what is behind it."""
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    from agentdb.connection import parse
+    from agentdb.redact import clean
+
+    from .output import Section, connect, rows
+
+    try:
+        with connect(make_conninfo(**parse(text))) as connection:
+            answers = rows(connection, Section("check", STATUS))
+    except (psycopg.Error, ValueError) as error:
+        return UNKNOWN, clean(" ".join(str(error).split()))
+    worst = max(EXIT_CODES[answer["state"]] for answer in answers)
+    told = [a for a in answers if EXIT_CODES[a["state"]] == worst and worst]
+    said = "; ".join(f"{a['check_name']}: {a['detail']}" for a in told or answers[:1])
+    return worst, said

@@ -1,0 +1,37 @@
+"""The command about the configuration: config check."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .options import Unconfigured
+from .options import config as config_option
+
+
+@click.group()
+def config() -> None:
+    """Look at the configuration of the runner."""
+
+
+@config.command("check")
+@click.option("--dsn", metavar="DSN", help="The only database; else those of the file.")
+@config_option
+def check(dsn: str | None, config: Path | None) -> None:
+    """Say what is wrong with the configuration, with line and reason.
+
+    References are resolved too, so run it where the runner runs.  Exits 78 if
+    something is wrong.
+    """
+    from agentdb.config import Misconfigured, read
+
+    try:
+        found = read(config, dsn=dsn)
+    except Misconfigured as error:
+        raise Unconfigured(error) from error
+    click.echo(f"{config or 'environment'}: fine")
+    click.echo(f"databases: {', '.join(found.databases)}")
+    fallback = found.fallback.channel if found.fallback else "none"
+    click.echo(f"fallback: {fallback}")
+    click.echo(f"pages: {found.health.address or 'none'}")

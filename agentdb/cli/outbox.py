@@ -1,0 +1,91 @@
+"""Commands about delivery: outbox, notify test."""
+
+from __future__ import annotations
+
+import click
+
+from .options import dsn, reports_errors
+from .output import Section, how, query, show, shown
+from .read import limit
+
+OUTBOX = """
+select n.notification_id as id, n.receiver_name as receiver, n.kind, n.state,
+  coalesce('A-' || n.alert_id, 'G-' || n.alert_group_id, '') as about,
+  n.attempt as tries, n.created_at as since, n.status, n.error,
+  n.payload ->> 'summary' as summary
+from agentdb.notification as n
+where n.state = case when {dead} then 'dead' else 'queued' end
+order by n.notification_id desc
+limit {limit}
+"""
+number = click.argument("number", metavar="ID", type=click.IntRange(1))
+
+
+@click.group(invoke_without_command=True)
+@dsn
+@how
+@click.option("--dead", is_flag=True, help="What was given up instead.")
+@limit
+@click.pass_context
+@reports_errors
+def outbox(
+    ctx: click.Context, dsn: str, as_json: bool, as_sql: bool, dead: bool, limit: int
+) -> None:
+    """List messages that wait to be delivered, or were given up."""
+    if ctx.invoked_subcommand is None:
+        section = Section(
+            "outbox", query(OUTBOX, dead=dead, limit=limit), "empty", below="summary"
+        )
+        show(dsn, [section], as_json=as_json, as_sql=as_sql)
+
+
+@outbox.command()
+@dsn
+@number
+@reports_errors
+def retry(dsn: str, number: int) -> None:
+    """Send message ID, which was given up, again."""
+    from agentdb import oncall
+
+    oncall.retry(dsn, number)
+    click.echo(f"message {number} is queued again")
+
+
+@outbox.command()
+@dsn
+@number
+@reports_errors
+def drop(dsn: str, number: int) -> None:
+    """Drop message ID, which waits or was given up."""
+    from agentdb import oncall
+
+    oncall.drop(dsn, number)
+    click.echo(f"message {number} is dropped")
+
+
+@click.group()
+def notify() -> None:
+    """Try out receivers."""
+
+
+@notify.command("test")
+@dsn
+@click.argument("receiver")
+@click.option("--wait", default=30.0, show_default=True, help="Seconds, at most.")
+@reports_errors
+def test_command(dsn: str, receiver: str, wait: float) -> None:
+    """Send RECEIVER a message that says it is a test, through the runner.
+
+    Exits 1 where it was not delivered.
+    """
+    from agentdb import oncall
+
+    number, state, error = oncall.try_receiver(dsn, receiver, wait=wait)
+    if state == "sent":
+        click.echo(f"message {number} was delivered to {receiver}")
+    elif state == "queued":
+        raise click.ClickException(
+            f"message {number} waits: does a runner work?  agentdb status"
+        )
+    else:
+        raise click.ClickException(f"message {number} is {state}: {shown(error)}")

@@ -1,0 +1,44 @@
+"""Commands about what agents ask people: questions, answer."""
+
+from __future__ import annotations
+
+import re
+
+import click
+
+from .options import dsn, reports_errors
+from .output import Section, how, query, show
+
+OPEN = """
+select 'Q-' || question_id as question, urgency, agent_name as agent, run_id as run,
+  asked_at, waited, array_to_string(options, ' | ') as options, question as text
+from agentdb.open_question
+order by array_position(array['high', 'normal', 'low'], urgency), asked_at
+"""
+
+
+@click.command()
+@dsn
+@how
+@reports_errors
+def questions(dsn: str, as_json: bool, as_sql: bool) -> None:
+    """List what agents ask and nobody has answered, the most urgent first."""
+    section = Section("questions", query(OPEN), "none", below="text")
+    show(dsn, [section], as_json=as_json, as_sql=as_sql)
+
+
+@click.command()
+@dsn
+@click.argument("number", metavar="Q-ID")
+@click.argument("answer")
+@click.option("-m", "--message", "comment", help="More, for the agent to read.")
+@reports_errors
+def answer(dsn: str, number: str, answer: str, comment: str | None) -> None:
+    """Answer question Q-5; where it has options, with one of these."""
+    from agentdb import oncall
+
+    found = re.fullmatch(r"(?:Q-)?(\d{1,18})", number.upper())
+    if found is None:
+        raise click.UsageError(f"{number} is no question; see agentdb questions")
+    run, agent = oncall.answer(dsn, int(found[1]), answer=answer, comment=comment)
+    click.echo(f"Q-{found[1]} is answered; run {run} of {agent} reads it")

@@ -1,0 +1,207 @@
+-- Groups: what one receiver knows as one incident.  An alert that changed joins its
+-- groups, or is looked at again where it is in one; a message is made of what the
+-- receiver was told and what is so now.
+
+create or replace function agentdb._join_groups (alerts bigint[], at timestamptz)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with joining as materialized (
+    select a.alert_id, d.receiver_name, d.route_name, d.reason,
+      case when d.group_by = '{alert}' then a.alert_id end as only_alert,
+      agentdb._group_labels(a, d.group_by) as labels,
+      _join_groups.at + coalesce(r.group_wait, '0') as open_at
+    from agentdb.alert as a
+    cross join lateral agentdb._destination(a) as d
+    left join agentdb.route as r on r.route_name = d.route_name
+    where a.alert_id = any (alerts)
+      and (a.state = 'firing' or not exists (
+        select from agentdb.group_alert as m where m.alert_id = a.alert_id))
+      and not exists (
+        select from agentdb.group_alert as m
+        join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
+        where m.alert_id = a.alert_id and g.receiver_name = d.receiver_name)
+  ),
+  keyed as (
+    select j.*, coalesce('A-' || j.only_alert,
+      md5(concat(j.route_name, ' ', j.labels::text))) as group_key
+    from joining as j
+  ),
+  made as (
+    insert into agentdb.alert_group as g (
+      receiver_name, route_name, group_key, labels, alert_id, open_at, look_at
+    )
+    select distinct on (k.receiver_name, k.group_key)
+      k.receiver_name, k.route_name, k.group_key, k.labels, k.only_alert, k.open_at,
+      k.open_at
+    from keyed as k
+    order by k.receiver_name, k.group_key
+    -- The update waits for another runner that is making the same group.
+    on conflict on constraint alert_group_receiver_name_group_key_key do update
+    set open_at = case when g.look_at = 'infinity'
+          then greatest(g.open_at, excluded.open_at) else g.open_at end,
+        look_at = least(g.look_at, greatest(g.open_at, excluded.open_at))
+    returning g.alert_group_id, g.receiver_name, g.group_key
+  )
+  insert into agentdb.group_alert (alert_group_id, alert_id, reason)
+  select m.alert_group_id, k.alert_id, k.reason
+  from keyed as k
+  join made as m on m.receiver_name = k.receiver_name and m.group_key = k.group_key
+  on conflict on constraint group_alert_pkey do nothing;
+$$;
+
+comment on function agentdb._join_groups (bigint[], timestamptz) is
+  'Puts alerts into the groups of the receivers that are to hear of them.';
+
+
+-- Locked in the order of their numbers, as everywhere.
+create or replace function agentdb._wake_groups (alerts bigint[], at timestamptz)
+  returns bigint[]
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with mine as (
+    select g.alert_group_id
+    from agentdb.alert_group as g
+    where g.alert_group_id in (
+      select m.alert_group_id from agentdb.group_alert as m
+      where m.alert_id = any (alerts))
+    order by g.alert_group_id
+    for update
+  ),
+  woken as (
+    update agentdb.alert_group as g
+    set look_at = least(g.look_at, greatest(g.open_at, _wake_groups.at))
+    from mine as m
+    where g.alert_group_id = m.alert_group_id
+    returning g.alert_group_id
+  )
+  select coalesce(array_agg(w.alert_group_id order by w.alert_group_id), '{}')
+  from woken as w;
+$$;
+
+comment on function agentdb._wake_groups (bigint[], timestamptz) is
+  'Has the groups of alerts looked at as soon as they are open to changes; returns and '
+  'locks them.';
+
+
+create or replace function agentdb._escalate (max_alerts integer, at timestamptz)
+  returns bigint[]
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with late as (
+    select m.alert_group_id, m.alert_id
+    from agentdb.group_alert as m
+    where m.escalate_at <= _escalate.at
+    order by m.escalate_at
+    limit max_alerts
+    for update skip locked
+  ),
+  escalated as (
+    update agentdb.group_alert as m
+    set escalate_at = null,
+        escalated = true
+    from late as l
+    where m.alert_group_id = l.alert_group_id
+      and m.alert_id = l.alert_id
+    returning m.alert_id
+  )
+  select coalesce(array_agg(distinct e.alert_id), '{}') from escalated as e;
+$$;
+
+comment on function agentdb._escalate (integer, timestamptz) is
+  'Marks alerts that a receiver did not acknowledge in time and returns them.';
+
+
+-- Which inhibitions are in force, and for which values of their equal labels.
+create or replace function agentdb._inhibiting ()
+  returns table (target jsonb, source jsonb, equal_labels text[], shared jsonb)
+  language sql
+  stable
+begin atomic
+  select distinct i.target, i.source, i.equal_labels, s.shared
+  from agentdb.inhibition as i
+  join agentdb.alert as a on a.state = 'firing'
+    and agentdb._matches(i.source,
+      agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+  cross join lateral (
+    select coalesce(jsonb_object_agg(l.label, a.labels ->> l.label)
+        filter (where a.labels ? l.label), '{}') as shared
+    from unnest(i.equal_labels) as l (label)
+  ) as s
+  -- A label that is missing on both sides is no reason to take them for related.
+  where a.labels ?& i.equal_labels;
+end;
+
+comment on function agentdb._inhibiting () is
+  'The inhibitions whose source fires, with the labels that a target must share.';
+
+
+create or replace function agentdb._look (groups bigint[], at timestamptz)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with inhibiting as materialized (select i.* from agentdb._inhibiting() as i),
+  seen as (
+    select m.alert_group_id, m.alert_id, a.episode, f.until_at, f.reason,
+      case
+        when a.state <> 'firing' and (m.told is not null or f.state is not null
+          or m.state not in ('firing', 'gone')) then 'resolved'
+        when a.state <> 'firing' then 'gone'
+        else coalesce(f.state, 'firing')
+      end as state
+    from agentdb.group_alert as m
+    join agentdb.alert as a on a.alert_id = m.alert_id
+    left join lateral (
+      select 'silenced' as state, s.ends_at as until_at,
+        format('silence S-%s by %s: %s', s.silence_id, s.created_by, s.comment)
+          as reason
+      from agentdb.silence as s
+      where s.ends_at > _look.at
+        and a.rule_name <> 'silence_ending'
+        and agentdb._matches(s.matchers,
+          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+      union all
+      select 'acknowledged', a.acknowledged_until,
+        format('acknowledgement by %s: %s', a.acknowledged_by, a.acknowledge_comment)
+      where a.acknowledged_until > _look.at
+      union all
+      select 'inhibited', _look.at + interval '15 seconds', null
+      from inhibiting as i
+      where a.labels @> i.shared
+        and agentdb._matches(i.target,
+          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+        and not agentdb._matches(i.source,
+          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+      order by 1 desc, 2 desc
+      limit 1
+    ) as f on true
+    where m.alert_group_id = any (groups)
+  )
+  update agentdb.group_alert as m
+  set state = s.state,
+      episode = s.episode,
+      until_at = s.until_at,
+      reason = case
+        when s.reason is not null then s.reason
+        when s.state = 'firing' and m.state in ('silenced', 'acknowledged')
+          then 'over: ' || m.reason
+        else m.reason
+      end
+  from seen as s
+  where m.alert_group_id = s.alert_group_id
+    and m.alert_id = s.alert_id
+    and (m.state, m.episode, m.until_at) is distinct from
+      (s.state, s.episode, s.until_at);
+$$;
+
+comment on function agentdb._look (bigint[], timestamptz) is
+  'Brings the members of groups up to date: firing, acknowledged, silenced, inhibited, '
+  'resolved, or gone before anybody was told.';

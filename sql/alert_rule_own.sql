@@ -1,0 +1,43 @@
+-- The rules of the pack about people and delivery: questions, silences, dead letters.
+-- They are cheap, and what they tell of waits for a person: they are asked often.
+
+insert into agentdb.alert_rule as r (
+  rule_name, severity, health, evaluate_every, view_name, description, evidence_query
+)
+values
+  (
+    'question_asked', 'warning', 'waiting', '2 seconds', 'agentdb.question_asked',
+    'An agent that asks is better than one that guesses, if somebody answers.',
+    'select q.question_id, q.asked_at, q.urgency, q.question, q.options
+     from agentdb.question as q
+     where ''Q-'' || q.question_id = :labels ->> ''question'''
+  ),
+  (
+    'unanswered_question', 'critical', 'waiting', '15 seconds',
+    'agentdb.unanswered_question',
+    'A run that waits for people who do not answer does nothing at all.',
+    'select q.question_id, q.asked_at, q.urgency, q.question, q.options
+     from agentdb.question as q
+     where ''Q-'' || q.question_id = :labels ->> ''question'''
+  ),
+  (
+    'silence_ending', 'info', 'alerting', '15 seconds', 'agentdb.silence_ending',
+    'What was silenced and still fires will be told again.',
+    'select s.silence_id, s.matchers, s.created_by, s.ends_at, s.alerts, s.comment
+     from agentdb.active_silence as s
+     where ''S-'' || s.silence_id = :labels ->> ''silence'''
+  ),
+  (
+    'dead_letter', 'critical', 'alerting', '5 seconds', 'agentdb.dead_letter',
+    'Who is not reached is not told: the others are.',
+    'select n.notification_id, n.kind, n.attempt, n.finished_at, n.status, n.error
+     from agentdb.notification as n
+     where n.receiver_name = :labels ->> ''receiver'' and n.state = ''dead''
+     order by n.finished_at desc
+     limit 10'
+  )
+on conflict on constraint alert_rule_pkey do update
+set view_name = excluded.view_name,
+    health = excluded.health,
+    description = excluded.description,
+    evidence_query = excluded.evidence_query;

@@ -1,0 +1,158 @@
+-- The outbox as people handle it: what could not be delivered is an alert of its own,
+-- is tried again or dropped by a person, and a receiver can be tried out.
+
+create or replace view agentdb.dead_letter as
+  select
+    jsonb_build_object('receiver', r.receiver_name) as labels,
+    d.letters::double precision as value,
+    jsonb_build_object(
+      'summary', format('%s messages to %s were given up, the last %s ago: %s',
+        d.letters, r.receiver_name, agentdb._span(clock_timestamp() - d.last_at),
+        left(d.error, 200)),
+      'next', jsonb_build_array(
+        'agentdb outbox --dead', 'agentdb notify test ' || r.receiver_name)
+    ) as annotations
+  from agentdb.receiver as r
+  cross join lateral (
+    select count(*) as letters, max(n.finished_at) as last_at,
+      (array_agg(n.error order by n.finished_at desc))[1] as error
+    from agentdb.notification as n
+    where n.receiver_name = r.receiver_name
+      and n.state = 'dead'
+      and n.finished_at > clock_timestamp() - interval '7 days'
+  ) as d
+  where r.enabled
+    and d.letters > 0
+    -- A broken channel alerts until it works again, one bad message for an hour.
+    and (d.last_at > clock_timestamp() - interval '1 hour'
+      or not exists (
+        select from agentdb.notification as n
+        where n.receiver_name = r.receiver_name
+          and n.state = 'sent'
+          and n.finished_at > d.last_at));
+
+comment on view agentdb.dead_letter is
+  'Rule: receivers to which messages could not be delivered; told to all others.';
+
+
+create or replace function agentdb._refuse_message (notification bigint, problem text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'message % %', coalesce(notification::text, 'NULL'), problem
+    using errcode = 'ZA076',
+          hint = 'agentdb outbox lists what waits, agentdb outbox --dead what was '
+            'given up.';
+end;
+$$;
+
+comment on function agentdb._refuse_message (bigint, text) is
+  'Raises ZA076 for a message with which this cannot be done.';
+
+
+create or replace function agentdb.retry_notification (notification bigint)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_state text;
+  v_group bigint;
+begin
+  select n.state, n.alert_group_id into v_state, v_group
+  from agentdb.notification as n
+  where n.notification_id = notification for update;
+  if v_state is distinct from 'dead' then
+    perform agentdb._refuse_message(notification,
+      coalesce('is not dead but ' || v_state, 'does not exist'));
+  elsif exists (
+    select from agentdb.notification as n
+    where n.alert_group_id = v_group
+      and n.notification_id > notification
+      and n.state in ('queued', 'sent')
+  ) then
+    -- A late "firing" after "resolved" would open the incident again.
+    perform agentdb._refuse_message(notification, 'is overtaken by a later one');
+  end if;
+  update agentdb.notification as n
+  set state = 'queued',
+      attempt = 0,
+      claimed_by = null,
+      visible_at = clock_timestamp(),
+      finished_at = null
+  where n.notification_id = notification;
+  perform pg_notify('agentdb_notification', '');
+end;
+$$;
+
+comment on function agentdb.retry_notification (bigint) is
+  'Sends a message that was given up again, unless a later one tells of the same; '
+  'raises ZA076.';
+
+
+create or replace function agentdb.drop_notification (notification bigint)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  update agentdb.notification as n
+  set state = 'cancelled',
+      finished_at = clock_timestamp(),
+      error = concat_ws('; ', 'dropped by ' || session_user, n.error)
+  where n.notification_id = notification
+    and (n.state = 'dead' or n.state = 'queued'
+      and (n.claimed_by is null or n.visible_at <= clock_timestamp()));
+  if not found then
+    perform agentdb._refuse_message(notification, 'is being sent, is done, or is none');
+  end if;
+end;
+$$;
+
+comment on function agentdb.drop_notification (bigint) is
+  'Drops a message that waits or was given up; raises ZA076.';
+
+
+create or replace function agentdb.test_receiver (receiver text)
+  returns bigint
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+  set "TimeZone" = 'UTC'
+as $$
+declare
+  v_number bigint;
+begin
+  insert into agentdb.notification (kind, receiver_name, max_attempts, payload)
+  select 'test', r.receiver_name, 1, jsonb_build_object(
+    'version', 1,
+    'kind', 'test',
+    'rule', 'test',
+    'severity', 'info',
+    'labels', jsonb_build_object('receiver', r.receiver_name),
+    'summary', format('%s tries out receiver %s of database %s: nothing is wrong',
+      session_user, r.receiver_name, current_database()),
+    'since', to_char(clock_timestamp(), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'next', jsonb_build_array('agentdb status'))
+  from agentdb.receiver as r
+  where r.receiver_name = receiver
+  returning notification_id into v_number;
+  if v_number is null then
+    raise exception 'there is no receiver %', coalesce(receiver, 'NULL')
+      using errcode = 'ZA006', hint = 'select receiver_name from agentdb.receiver;';
+  end if;
+  perform pg_notify('agentdb_notification', '');
+  return v_number;
+end;
+$$;
+
+comment on function agentdb.test_receiver (text) is
+  'Sends a receiver a message that says it is a test, once, and returns its number; '
+  'raises ZA006.';

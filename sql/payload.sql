@@ -1,0 +1,231 @@
+-- Payloads: what a receiver gets of an alert, or of many in one message whose size has
+-- a bound however many there are.  docs/on-call.md describes them.
+
+create or replace function agentdb._next_commands (alert agentdb.alert, kind text)
+  returns jsonb
+  language sql
+  immutable
+  return (
+    select case jsonb_typeof((alert).annotations -> 'next')
+      when 'array' then (alert).annotations -> 'next' else '[]' end
+    || to_jsonb(array_remove(array[
+      format('agentdb why A-%s', (alert).alert_id),
+      'agentdb timeline ' || ((alert).labels ->> 'run'),
+      case kind
+        when 'firing' then format('agentdb ack A-%s -m …', (alert).alert_id)
+        when 'acknowledged' then format('agentdb unack A-%s', (alert).alert_id)
+        when 'silenced' then 'agentdb silences'
+      end
+    ], null))
+  );
+
+comment on function agentdb._next_commands (agentdb.alert, text) is
+  'What somebody may type who has read of an alert.';
+
+
+create or replace function agentdb._payload (alert agentdb.alert, kind text)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set "TimeZone" = 'UTC'
+as $$
+  select jsonb_build_object(
+    'version', 1,
+    'kind', kind,
+    'alert', alert.alert_id,
+    'episode', alert.episode,
+    'rule', alert.rule_name,
+    'severity', alert.severity,
+    'labels', alert.labels,
+    'summary', coalesce(alert.annotations ->> 'summary', alert.rule_name),
+    'value', case
+      when alert.value < 'infinity' and alert.value > '-infinity' then alert.value end,
+    'since', to_char(
+      coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'annotations', alert.annotations - 'summary' - 'next',
+    'next', agentdb._next_commands(alert, kind)
+  );
+$$;
+
+comment on function agentdb._payload (agentdb.alert, text) is
+  'The JSON that a receiver gets for an alert, described in docs/on-call.md.';
+
+
+create or replace function agentdb._tellable (group_id bigint, kind text)
+  returns table (alert_id bigint, reason text)
+  language sql
+  stable
+begin atomic
+  select m.alert_id, m.reason
+  from agentdb.group_alert as m
+  where m.alert_group_id = group_id
+    and case kind
+      when 'firing' then m.state = 'firing' or m.state = 'gone' and not exists (
+        select from agentdb.group_alert as o
+        where o.alert_group_id = group_id and o.state = 'firing')
+      when 'resolved' then m.state in ('resolved', 'gone')
+      else m.state = kind
+    end;
+end;
+
+comment on function agentdb._tellable (bigint, text) is
+  'The alerts of a group that a message of a kind is about.';
+
+
+create or replace function agentdb._worst (group_id bigint, kind text)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set "TimeZone" = 'UTC'
+as $$
+  select jsonb_agg(jsonb_build_object(
+    'alert', w.alert_id,
+    'rule', w.rule_name,
+    'severity', w.severity,
+    'labels', agentdb._bounded_json(w.labels, 500),
+    'summary', left(coalesce(w.annotations ->> 'summary', w.rule_name), 200),
+    'since', to_char(
+      coalesce(w.firing_at, w.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+  ) order by w.place)
+  from (
+    select a.*, row_number() over (
+      order by agentdb._severity_rank(a.severity) desc, a.value desc nulls last,
+        a.alert_id) as place
+    from agentdb._tellable(group_id, kind) as t
+    join agentdb.alert as a on a.alert_id = t.alert_id
+    order by place
+    limit 5
+  ) as w;
+$$;
+
+comment on function agentdb._worst (bigint, text) is
+  'The five worst alerts of a group, in short.';
+
+
+create or replace function agentdb._counts (group_id bigint, kind text)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+    'rule', c.rule_name, 'agent', left(c.agent, 60), 'alerts', c.alerts
+  )) order by c.alerts desc, c.rule_name, c.agent)
+  from (
+    select a.rule_name, a.labels ->> 'agent' as agent, count(*) as alerts
+    from agentdb._tellable(group_id, kind) as t
+    join agentdb.alert as a on a.alert_id = t.alert_id
+    group by 1, 2
+    order by 3 desc, 1, 2
+    limit 10
+  ) as c;
+$$;
+
+comment on function agentdb._counts (bigint, text) is
+  'How many alerts of a group are of which rule and agent, the ten most.';
+
+
+create or replace function agentdb._digest (group_id bigint, kind text)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set "TimeZone" = 'UTC'
+as $$
+  select jsonb_build_object(
+    'version', 1,
+    'kind', kind,
+    'rule', case when min(a.rule_name) = max(a.rule_name) then min(a.rule_name) end,
+    'severity', (array['info', 'warning', 'critical'])[
+      max(agentdb._severity_rank(a.severity))],
+    'summary', format('%s alerts: %s', count(*), (
+      select string_agg(concat_ws(' ', c.item ->> 'alerts', c.item ->> 'rule',
+        'of ' || (c.item ->> 'agent')), ', ' order by c.place)
+      from jsonb_array_elements(agentdb._counts(group_id, kind))
+        with ordinality as c (item, place)
+      where c.place <= 5
+    )),
+    'since', to_char(
+      min(coalesce(a.firing_at, a.active_at)), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
+    'counts', agentdb._counts(group_id, kind),
+    'worst', agentdb._worst(group_id, kind)
+  )
+  from agentdb._tellable(group_id, kind) as t
+  join agentdb.alert as a on a.alert_id = t.alert_id;
+$$;
+
+comment on function agentdb._digest (bigint, text) is
+  'Many alerts as one message of bounded size.';
+
+
+create or replace function agentdb._group_next (
+  member agentdb.alert_group,
+  alert bigint,
+  kind text
+)
+  returns jsonb
+  language sql
+  immutable
+  return to_jsonb(array_remove(array[
+    'agentdb alerts',
+    format('agentdb why A-%s', alert),
+    case kind
+      when 'firing' then format('agentdb ack G-%s -m …', (member).alert_group_id)
+      when 'acknowledged' then format('agentdb unack G-%s', (member).alert_group_id)
+      when 'silenced' then 'agentdb silences'
+    end
+  ], null));
+
+comment on function agentdb._group_next (agentdb.alert_group, bigint, text) is
+  'What somebody may type who has read of a group.';
+
+
+create or replace function agentdb._group_payload (
+  member agentdb.alert_group,
+  kind text
+)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_alerts bigint;
+  v_alert bigint;
+  v_reason text;
+  v_payload jsonb;
+begin
+  select count(*), min(t.alert_id), min(t.reason) into v_alerts, v_alert, v_reason
+  from agentdb._tellable(member.alert_group_id, kind) as t;
+  if v_alerts = 1 then
+    v_payload := (
+      select agentdb._payload(a, kind)
+      from agentdb.alert as a where a.alert_id = v_alert
+    );
+  else
+    v_payload := agentdb._digest(member.alert_group_id, kind);
+    v_payload := v_payload || jsonb_build_object('labels', member.labels, 'next',
+      agentdb._group_next(member, (v_payload #>> '{worst,0,alert}')::bigint, kind));
+  end if;
+  if v_reason is not null then
+    v_payload := v_payload || jsonb_build_object('reason', left(v_reason, 300));
+  end if;
+  if member.alert_id is null then
+    v_payload := v_payload || (
+      select jsonb_build_object(
+        'group', format('G-%s', member.alert_group_id),
+        'firing', count(*) filter (where m.state = 'firing'),
+        'acknowledged', count(*) filter (where m.state = 'acknowledged'),
+        'silenced', count(*) filter (where m.state in ('silenced', 'inhibited')),
+        'resolved', count(*) filter (where m.state in ('resolved', 'gone')))
+      from agentdb.group_alert as m
+      where m.alert_group_id = member.alert_group_id);
+  end if;
+  return v_payload;
+end;
+$$;
+
+comment on function agentdb._group_payload (agentdb.alert_group, text) is
+  'The JSON that a receiver gets for a group: of its alert, or of all its alerts.';
