@@ -67,7 +67,8 @@ def tell(**news: Any) -> None:
 def sweep(order: dict[str, Any]) -> None:
     """Stop and remove what dead owners with dead keepers have left behind."""
     for directory in Path(order["scratch"]).parent.glob(order["prefix"] + "*"):
-        with contextlib.suppress(OSError), locked(directory):
+        # Whatever is wrong with a leftover must not keep a new server from starting.
+        with contextlib.suppress(OSError, Failure), locked(directory):
             stop_leftover(directory / "data", "immediate", order)
             shutil.rmtree(directory, ignore_errors=True)
 

@@ -58,6 +58,8 @@ class Send(Loop):
                 self._busy[notification.receiver_name] += 1
                 self._buckets.take(notification.receiver_name, notification.channel)
                 self._tasks.start_soon(self._deliver, notification)
+            # In a storm too an outcome is on record long before its lease ends.
+            await self._marks.write(session)
             if len(claimed) < self.state.settings.batch:
                 break
         waits = self._buckets.waits().values()

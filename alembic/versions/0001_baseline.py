@@ -1477,7 +1477,8 @@ comment on column agentdb.policy.max_questions is
 comment on column agentdb.policy.max_questions_day is
   'How many questions an agent may ask in a day.';
 comment on column agentdb.policy.unanswered_question_after is
-  'Rule unanswered_question: how long a question may wait; a quarter of it when urgent.';
+  'Rule unanswered_question: how long a question may wait; a quarter of it when '
+  'urgent.';
 comment on column agentdb.policy.max_question_wait is
   'Rule no_progress: how long a run that waits for an answer is not taken for stuck.';
 comment on column agentdb.policy.max_transaction is
