@@ -3,7 +3,7 @@
 -- shares the gate of its run before it looks for a stop: who stops commits the row
 -- first and then waits until nobody shares the gate: after that no write can commit.
 -- Gates are rows that nobody updates.  FOR KEY SHARE on the run itself would do, but
--- PostgreSQL (14 to 18, measured) loses such a lock when it is taken while an update
+-- PostgreSQL (15 and 18, measured) loses such a lock when it is taken while an update
 -- moves the row to another page; FOR SHARE there would hold up who ends the run.
 
 create or replace function agentdb._refuse_stopped (kind text, reason text, what text)
