@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ssl
+from contextlib import suppress
 from email.message import EmailMessage
 from email.utils import formatdate
 from typing import Any
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 import aiosmtplib
+import anyio
 
 from .channel import Channel, Notification, Outcome, Refused
 from .reference import resolve, resolve_target
 from .text import lines, subject
 
 PORTS = {"smtps": 465, "smtp": 587}
+FAREWELL = 1.0
 WANTED = "smtps://user@host/?from=agentdb@example.org&to=team@example.org"
 
 
@@ -30,22 +33,28 @@ class Email(Channel):
         message = _message(notification, query)
         secure = query.get("tls", ["yes"])[0] != "no"
         password = resolve(notification.secret_ref) if notification.secret_ref else None
+        client = aiosmtplib.SMTP(
+            hostname=place.hostname,
+            port=place.port or PORTS[place.scheme],
+            username=unquote(place.username) if place.username else None,
+            password=password,
+            use_tls=secure and place.scheme == "smtps",
+            start_tls=secure and place.scheme == "smtp",
+            tls_context=_context() if secure else None,
+            timeout=None,
+        )
         try:
-            await aiosmtplib.send(
-                message,
-                hostname=place.hostname,
-                port=place.port or PORTS[place.scheme],
-                username=unquote(place.username) if place.username else None,
-                password=password,
-                use_tls=secure and place.scheme == "smtps",
-                start_tls=secure and place.scheme == "smtp",
-                tls_context=_context() if secure else None,
-                timeout=None,
-            )
+            await client.connect()
+            await client.send_message(message)
+            # The mail is taken: what the server says to our leave does not count.
+            with anyio.move_on_after(FAREWELL), suppress(aiosmtplib.SMTPException):
+                await client.quit()
         except aiosmtplib.SMTPException as error:
             return _failed(error)
         except OSError as error:
             return Outcome(error=f"{type(error).__name__}: {error.strerror or ''}")
+        finally:
+            client.close()
         return Outcome(250)
 
 
