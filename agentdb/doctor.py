@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import pwd
 import socket
 import time
 from collections.abc import Iterator
@@ -17,10 +16,12 @@ from psycopg.rows import dict_row
 from .channels.channel import Refused
 from .channels.reference import resolve_target
 from .verify import look
+from .verify.access import user_name
 
 # A notification that is late by less than this surprises nobody.
 SKEW = 2.0
 DEADLINE = 5.0
+PORTS = {"http": 80, "smtp": 587, "smtps": 465}
 CLOCK = "select extract(epoch from clock_timestamp())::double precision as now"
 PATHS = """
 select a.agent_name, a.os_user, p.path, p.want
@@ -45,24 +46,30 @@ class Finding:
     mend: str | None = None
 
 
-def findings(dsn: str) -> list[Finding]:
-    """Look at this machine as the database describes it."""
+def findings(dsn: str, *, user: str | None = None) -> list[Finding]:
+    """Look at this machine as the database describes it, and at who we are."""
     with psycopg.connect(
         dsn, autocommit=True, connect_timeout=5, row_factory=dict_row
     ) as connection:
-        found = [_user(), _skew(connection)]
+        found = [who(user), _skew(connection)]
         rows = connection.execute(PATHS).fetchall()
         receivers = connection.execute(RECEIVERS).fetchall()
     found += [_path(**row) for row in rows]
     return [*found, *_receivers(receivers)]
 
 
-def _user() -> Finding:
-    name = pwd.getpwuid(os.geteuid()).pw_name
-    if os.geteuid() != 0:
-        return Finding("user", "ok", f"we run as {name}")
-    detail = "we run as root: so would what a verifier starts"
-    return Finding("user", "warning", detail, "Run the runner as a user of its own.")
+def who(user: str | None) -> Finding:
+    """Say whether we run as the user of the configuration; without one, not as root."""
+    name = user_name(os.geteuid())
+    if user not in (None, name):
+        detail = f"we run as {name}, and the configuration says {user}"
+        mend = f"Start it as {user}: User={user} in the unit, or sudo -u {user}."
+        return Finding("user", "warning", detail, mend)
+    if user is None and os.geteuid() == 0:
+        detail = "we run as root: so would what a verifier starts"
+        mend = "Run the runner as a user of its own, and name it: [runner] user."
+        return Finding("user", "warning", detail, mend)
+    return Finding("user", "ok", f"we run as {name}")
 
 
 def _skew(connection: psycopg.Connection[dict[str, float]]) -> Finding:
@@ -110,8 +117,9 @@ def _receivers(rows: list[dict[str, str]]) -> Iterator[Finding]:
         try:
             socket.create_connection(place, DEADLINE).close()
             yield Finding(check, "ok", f"{row['channel']} can be reached")
-        except OSError as error:
-            detail = f"{row['channel']} cannot be reached: {error.strerror or error}"
+        except (OSError, UnicodeError) as error:
+            why = getattr(error, "strerror", None) or error
+            detail = f"{row['channel']} cannot be reached: {why}"
             yield Finding(check, "critical", detail, "Check name, route and firewall.")
 
 
@@ -121,7 +129,7 @@ def _place(target: str | None) -> tuple[str, int] | None:
         parts = urlsplit(resolve_target(target)) if target else None
         if parts is None or not parts.hostname:
             return None
-        return parts.hostname, parts.port or {"http": 80}.get(parts.scheme, 443)
+        return parts.hostname, parts.port or PORTS.get(parts.scheme, 443)
     except ValueError:
         # The original quotes the address, perhaps with its password.
         raise Refused("the target is not a URL") from None

@@ -36,21 +36,6 @@ comment on function agentdb._table_fault (oid) is
   'Says why a table cannot be audited; NULL where nothing speaks against it.';
 
 
-create or replace function agentdb._is_agents (owner oid)
-  returns boolean
-  language sql
-  stable
-  return exists (
-    select from pg_roles as r
-    where (pg_has_role(r.oid, 'agentdb_agent', 'USAGE') and not r.rolsuper
-        or r.rolname in (select a.role_name from agentdb.agent as a))
-      and pg_has_role(r.oid, owner, 'MEMBER')
-  );
-
-comment on function agentdb._is_agents (oid) is
-  'Whether an agent can act as a role.';
-
-
 create or replace function agentdb._types_of (table_oid oid)
   returns setof oid
   language sql
@@ -80,26 +65,40 @@ comment on function agentdb._types_of (oid) is
   'All types that the values of a table are made of.';
 
 
+-- From the agents up, so that it costs what their memberships are, not what all roles
+-- of the server are.
 create or replace function agentdb._agents_roles ()
   returns oid[]
-  language sql
+  language plpgsql
   stable
-  return array(
-    select r.oid from pg_roles as r where agentdb._is_agents(r.oid)
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    with recursive acting (oid) as (
+      select r.oid
+      from pg_roles as r
+      where pg_has_role(r.oid, 'agentdb_agent', 'USAGE') and not r.rolsuper
+        or r.rolname in (select a.role_name from agentdb.agent as a)
+      union
+      select m.roleid
+      from acting as g
+      join pg_auth_members as m on m.member = g.oid
+    )
+    select coalesce(array_agg(r.oid), '{}')
+    from pg_roles as r
+    where r.oid in (select g.oid from acting as g)
+      or exists (
+        select from acting as g join pg_roles as s on s.oid = g.oid where s.rolsuper)
+      or r.rolname = 'pg_database_owner' and exists (
+        select from acting as g join pg_database as d on d.datdba = g.oid
+        where d.datname = current_database())
   );
+end;
+$$;
 
 comment on function agentdb._agents_roles () is
   'The roles that an agent can act as.';
-
-
-create or replace function agentdb._proc_owner (proc oid)
-  returns oid
-  language sql
-  stable
-  return (select p.proowner from pg_proc as p where p.oid = proc);
-
-comment on function agentdb._proc_owner (oid) is
-  'The role that owns a function.';
 
 
 -- Asked for every change that is submitted: by lists, so that no catalog is read whole,
@@ -127,15 +126,15 @@ begin
       where t.oid = any (v_types) and t.typowner = any (v_roles)
       union
       select format('cast from %s by %s of %s', format_type(c.castsource, null),
-        c.castfunc::regproc, agentdb._proc_owner(c.castfunc)::regrole)
+        c.castfunc::regproc, p.proowner::regrole)
       from pg_cast as c
+      join pg_proc as p on p.oid = c.castfunc
       where c.castsource = any (v_types)
         -- What comes with PostgreSQL is nobody else's.
         and c.castfunc >= 16384
-        and agentdb._proc_owner(c.castfunc) = any (v_roles)
+        and p.proowner = any (v_roles)
       union
-      select format('function %s of %s', d.refobjid::regproc,
-        agentdb._proc_owner(d.refobjid)::regrole)
+      select format('function %s of %s', p.oid::regproc, p.proowner::regrole)
       from (
         select 'pg_trigger'::regclass, t.oid from pg_trigger as t
         where t.tgrelid = _hostile_part.table_oid
@@ -150,14 +149,23 @@ begin
         union all select 'pg_class'::regclass, i.indexrelid from pg_index as i
         where i.indrelid = _hostile_part.table_oid
       ) as x (classid, objid)
-      join pg_depend as d on d.classid = x.classid and d.objid = x.objid
-      where d.refclassid = 'pg_proc'::regclass
-        and d.refobjid >= 16384
-        and agentdb._proc_owner(d.refobjid) = any (v_roles)
+      -- Object by object: the planner would rather read all that depends on functions.
+      cross join lateral (
+        select d.refobjid
+        from pg_depend as d
+        where d.classid = x.classid
+          and d.objid = x.objid
+          and d.refclassid = 'pg_proc'::regclass
+          and d.refobjid >= 16384
+        offset 0
+      ) as d
+      join pg_proc as p on p.oid = d.refobjid
+      where p.proowner = any (v_roles)
       union
       select format('the right of %s to create triggers on it', r.oid::regrole)
       from pg_roles as r
-      where not r.rolsuper and r.oid = any (v_roles)
+      where r.oid = any (v_roles)
+        and not r.rolsuper
         and has_table_privilege(r.oid, _hostile_part.table_oid, 'TRIGGER')
     ) as h (what)
   );
@@ -208,7 +216,7 @@ begin
     perform agentdb._refuse('there is no such table',
       'Give its name: audit_table(''public.orders'').');
   elsif not pg_has_role(session_user, v_owner, 'MEMBER')
-    or agentdb._is_agents(session_user::regrole::oid) and not (
+    or session_user::regrole::oid = any (agentdb._agents_roles()) and not (
       select r.rolsuper from pg_roles as r where r.rolname = session_user) then
     perform agentdb._refuse_audit(_check_audit.table_oid,
       format('%s does not own it', session_user),

@@ -78,7 +78,9 @@ create or replace view agentdb.audit_column as
   from agentdb.audit_target as t
   join pg_attribute as a
     on a.attrelid = t.table_oid and a.attnum > 0 and not a.attisdropped
-  join pg_type as b on b.oid = agentdb._base_type(a.atttypid)
+  join pg_type as d on d.oid = a.atttypid
+  join pg_type as b on b.oid = case
+    when d.typtype = 'd' then agentdb._base_type(d.oid) else d.oid end
   left join pg_index as i
     on i.indrelid = t.table_oid and i.indisprimary and i.indimmediate
   left join lateral unnest(i.indkey) with ordinality as k (attnum, place)

@@ -20,12 +20,21 @@ begin
     perform agentdb._refuse(
       format('a claim of kind %s needs a target', kind),
       'Say what can be looked at: a path, a table, an address, a recipient.');
+  elsif jsonb_typeof(expectation) is distinct from 'object' then
+    perform agentdb._refuse(
+      format('what is claimed of it must be a JSON object, got %s',
+        coalesce(jsonb_typeof(expectation), 'NULL')),
+      'Send {} where nothing is to be said, else an object of named values.');
   elsif octet_length(target) > 4096 or octet_length(expectation::text) > 65536
     or jsonb_path_exists(expectation, 'strict $.**{33}') then
     perform agentdb._refuse(
       'the claim is too large',
       'Claim less at a time: a target up to 4096 bytes, an expectation up to 64 kB '
         'and 32 levels.');
+  elsif target <> agentdb._clean_text(target, 4096) then
+    perform agentdb._refuse(
+      format('%L has hidden characters', agentdb._clean_text(target, 200)),
+      'Give a target that people can read; one that only looks like it is not meant.');
   elsif within_time < '0' or within_time > '1 day' then
     perform agentdb._refuse(
       format('within_time must be between 0 and 1 day, got %s', within_time),
@@ -39,7 +48,7 @@ begin
       run_id, agent_id, kind, target, expectation, due_at
     )
     values (
-      v_run_id, v_agent_id, kind, agentdb._clean_text(target, 4096), expectation,
+      v_run_id, v_agent_id, kind, target, expectation,
       clock_timestamp() + coalesce(within_time, '0')
     )
     returning c.claim_id, c.state;
@@ -118,6 +127,7 @@ create or replace function agentdb.claim_http (
   url text,
   status integer default 200,
   has_text text default null,
+  method text default 'GET',
   within_time interval default null,
   run bigint default null
 )
@@ -135,16 +145,26 @@ begin
   elsif status not between 100 and 599 then
     perform agentdb._refuse(
       format('%s is no HTTP status', status), 'Give a number from 100 to 599.');
+  elsif method is null or method not in ('GET', 'HEAD') then
+    perform agentdb._refuse(
+      format('%L is no method of a look', agentdb._clean_text(method, 50)),
+      'Say GET or HEAD: a look changes nothing.');
+  elsif method = 'HEAD' and has_text is not null then
+    perform agentdb._refuse(
+      'the answer to HEAD has no text', 'Leave out has_text, or say GET.');
   end if;
   return query
     select c.claim_id, c.state
     from agentdb._add_claim('http', url, jsonb_strip_nulls(jsonb_build_object(
-      'status', status, 'has_text', has_text)), within_time, run) as c;
+      'method', method, 'status', status, 'has_text', has_text)), within_time, run)
+      as c;
 end;
 $$;
 
-comment on function agentdb.claim_http (text, integer, text, interval, bigint) is
-  'Claims that an address answers with a status, and with a text in its first 64 kB; '
+comment on function agentdb.claim_http (
+  text, integer, text, text, interval, bigint) is
+  'Claims that an address answers GET or HEAD with a status, and GET with a text in '
+  'its first 64 kB; '
   'raises ZA001, ZA003, ZA004 or ZA005.';
 
 
@@ -161,10 +181,12 @@ create or replace function agentdb.claim_message (
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
+declare
+  v_keeps_text boolean;
 begin
-  if not exists (
-    select from agentdb.message_channel as m where m.channel_name = channel
-  ) then
+  select m.text_column is not null into v_keeps_text
+  from agentdb.message_channel as m where m.channel_name = channel;
+  if not found then
     raise exception 'there is no channel %',
         coalesce(agentdb._clean_text(channel, 100), 'NULL')
       using errcode = 'ZA006',
@@ -173,6 +195,9 @@ begin
                 from agentdb.message_channel as m), 'none'),
             hint = 'Use one of these, or have the channel registered: select * from '
               'agentdb.ask_human(question => ''…'');';
+  elsif has_text is not null and not v_keeps_text then
+    perform agentdb._refuse(
+      format('channel %s keeps no text', channel), 'Leave out has_text.');
   end if;
   return query
     select c.claim_id, c.state
@@ -199,12 +224,6 @@ create or replace function agentdb.claim_command (
   set lock_timeout = '2s'
 as $$
 begin
-  if jsonb_typeof(args) is distinct from 'object' then
-    perform agentdb._refuse(
-      format('args must be a JSON object, got %s',
-        coalesce(jsonb_typeof(args), 'NULL')),
-      'Send {} or the named values that the registered command takes.');
-  end if;
   return query
     select c.claim_id, c.state
     from agentdb._add_claim('command', name, args, within_time, run) as c;
@@ -236,9 +255,6 @@ begin
       format('%L is no kind for a claim of your own', agentdb._clean_text(kind, 100)),
       'Use the name of an installed verifier, or the call of its kind: claim_file, '
         'claim_rows, claim_http, claim_message, claim_command.');
-  elsif jsonb_typeof(expectation) is distinct from 'object' then
-    perform agentdb._refuse(
-      'expectation must be a JSON object', 'Send {} where nothing is to be said.');
   end if;
   return query
     select c.claim_id, c.state

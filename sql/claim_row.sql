@@ -51,7 +51,7 @@ create or replace function agentdb.claim_rows (
 as $$
 declare
   v_name text := agentdb._audited_name(relation);
-  v_keys jsonb := case jsonb_typeof(keys) when 'array' then keys
+  v_keys jsonb := case jsonb_typeof(keys) when 'array' then nullif(keys, '[]')
     when 'null' then null else '[]'::jsonb || keys end;
 begin
   if operation is null or operation not in ('insert', 'update', 'delete') then
@@ -140,75 +140,113 @@ comment on function agentdb._did (text, text[], text) is
   'Tells whether what became of a row bears out what was claimed of it.';
 
 
-create or replace function agentdb._row_verdict (claim bigint)
-  returns table (verdict text, evidence jsonb)
+-- All at once: a run of many rows is read once, not once for each claim or key.  Of
+-- the size of JSON arrays the planner knows nothing, and would loop over them.
+create or replace function agentdb._row_verdicts (run bigint)
+  returns table (claim_id bigint, verdict text, evidence jsonb)
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
+  set enable_nestloop = off
 as $$
-declare
-  v_missing jsonb;
-  v_wrong jsonb;
-  v_count bigint;
-  v_expected jsonb;
 begin
-  select c.expectation,
-    (select count(*) from agentdb._deeds(c.run_id) as d
-      where d.table_name = c.target
-        and agentdb._did(d.operation, d.operations, c.expectation ->> 'operation')),
-    jsonb_agg(k.key) filter (
-      where k.key is not null and coalesce(d.operation, 'none') = 'none'),
-    jsonb_agg(jsonb_build_object('key', k.key, 'done', d.operation))
-      filter (where d.operation <> 'none' and not agentdb._did(
-        d.operation, d.operations, c.expectation ->> 'operation'))
-    into v_expected, v_count, v_missing, v_wrong
-  from agentdb.claim as c
-  left join jsonb_array_elements(c.expectation -> 'keys') as k (key) on true
-  left join agentdb._deeds(c.run_id) as d
-    on d.table_name = c.target and d.row_key = k.key
-  where c.claim_id = claim
-  group by c.claim_id;
-  return query select
-    case
-      when v_missing is null and v_wrong is null
-        and v_count = coalesce((v_expected ->> 'count')::bigint, v_count)
-        then 'verified'
-      else 'refuted'
-    end,
-    jsonb_strip_nulls(jsonb_build_object(
-      'rows', v_count, 'not_done', v_missing, 'done_otherwise', v_wrong));
+  return query
+    with deed as materialized (
+      select d.table_name, d.row_key, d.operation, d.operations
+      from agentdb._deeds(run) as d
+    ),
+    counted as (
+      select d.table_name, o.claimed, count(*) as rows
+      from deed as d
+      cross join unnest('{insert,update,delete}'::text[]) as o (claimed)
+      where agentdb._did(d.operation, d.operations, o.claimed)
+      group by d.table_name, o.claimed
+    ),
+    keyed as (
+      select k.claim_id,
+        jsonb_agg(k.row_key) filter (where coalesce(d.operation, 'none') = 'none')
+          as missing,
+        jsonb_agg(jsonb_build_object('key', k.row_key, 'done', d.operation))
+          filter (where d.operation <> 'none'
+            and not agentdb._did(d.operation, d.operations, k.operation)) as wrong
+      from agentdb._claimed_keys(run) as k
+      left join deed as d on d.table_name = k.table_name and d.row_key = k.row_key
+      where k.row_key is not null
+      group by k.claim_id
+    )
+    select c.claim_id,
+      case when k.missing is null and k.wrong is null
+        and coalesce(n.rows, 0) = coalesce(
+          (c.expectation ->> 'count')::bigint, n.rows, 0) then 'verified'
+        else 'refuted' end,
+      jsonb_strip_nulls(jsonb_build_object('rows', coalesce(n.rows, 0),
+        'not_done', k.missing, 'done_otherwise', k.wrong))
+    from agentdb.claim as c
+    left join keyed as k on k.claim_id = c.claim_id
+    left join counted as n
+      on n.table_name = c.target and n.claimed = c.expectation ->> 'operation'
+    where c.run_id = run and c.kind = 'rows' and c.state = 'pending';
 end;
 $$;
 
-comment on function agentdb._row_verdict (bigint) is
-  'Decides a claim about rows by the audit of its run.';
+comment on function agentdb._row_verdicts (bigint) is
+  'Decides the pending claims of a run about rows by the run''s audit.';
+
+
+create or replace function agentdb._claimed_keys (run bigint)
+  returns table (claim_id bigint, table_name text, operation text, row_key jsonb)
+  language sql
+  stable
+begin atomic
+  select c.claim_id, c.target, c.expectation ->> 'operation', k.key
+  from agentdb.claim as c
+  left join jsonb_array_elements(c.expectation -> 'keys') as k (key) on true
+  where c.run_id = run and c.kind = 'rows';
+end;
+
+comment on function agentdb._claimed_keys (bigint) is
+  'The rows that a run claims, by their keys; a claim of a number has no key.';
 
 
 create or replace function agentdb.row_diff (run bigint)
   returns table (table_name text, operation text, row_key jsonb, finding text)
-  language sql
+  language plpgsql
   stable
-begin atomic
-  select d.table_name, d.operation, d.row_key, 'not claimed'
-  from agentdb._deeds(run) as d
-  where d.operation <> 'none'
-    and not exists (
-      select from agentdb.claim as c
-      where c.run_id = run and c.kind = 'rows' and c.target = d.table_name
-        and (c.expectation -> 'keys' is null or
-          c.expectation -> 'keys' @> jsonb_build_array(d.row_key))
-        and agentdb._did(d.operation, d.operations, c.expectation ->> 'operation')
+  set search_path = pg_catalog, pg_temp
+  set enable_nestloop = off
+as $$
+begin
+  return query
+    with deed as materialized (
+      select d.table_name, d.row_key, d.operation, d.operations
+      from agentdb._deeds(run) as d
+    ),
+    claimed as materialized (
+      select distinct k.table_name, k.operation, k.row_key
+      from agentdb._claimed_keys(run) as k
     )
-  union all
-  select c.target, c.expectation ->> 'operation', k.key,
-    coalesce('done otherwise: ' || nullif(d.operation, 'none'), 'not done')
-  from agentdb.claim as c
-  cross join jsonb_array_elements(c.expectation -> 'keys') as k (key)
-  left join agentdb._deeds(run) as d on d.table_name = c.target and d.row_key = k.key
-  where c.run_id = run and c.kind = 'rows'
-    and agentdb._did(d.operation, d.operations, c.expectation ->> 'operation')
-      is not true;
+    select d.table_name, d.operation, d.row_key, 'not claimed'
+    from deed as d
+    where d.operation <> 'none'
+      and not exists (
+        select from claimed as c
+        where c.table_name = d.table_name and c.row_key is null
+          and agentdb._did(d.operation, d.operations, c.operation)
+      )
+      and not exists (
+        select from claimed as c
+        where c.table_name = d.table_name and c.row_key = d.row_key
+          and agentdb._did(d.operation, d.operations, c.operation)
+      )
+    union all
+    select c.table_name, c.operation, c.row_key,
+      coalesce('done otherwise: ' || nullif(d.operation, 'none'), 'not done')
+    from claimed as c
+    left join deed as d on d.table_name = c.table_name and d.row_key = c.row_key
+    where c.row_key is not null
+      and agentdb._did(d.operation, d.operations, c.operation) is not true;
 end;
+$$;
 
 comment on function agentdb.row_diff (bigint) is
   'Rows that a run changed and did not claim, and rows that it claimed and did not '

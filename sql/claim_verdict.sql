@@ -21,16 +21,16 @@ begin
   set checked_at = v_now,
       leased_until = null,
       state = case
-        when verdict = 'unreachable' and v_now < c.claimed_at + p.verify_within
+        when verdict = 'unreachable' and v_now < c.due_at + p.verify_within
           then 'pending'
         -- What may still come about is not refuted yet.
         when verdict = 'refuted' and v_now < c.due_at then 'pending'
         else verdict
       end,
-      next_check_at = v_now + case verdict
-        when 'refuted' then '2 seconds'
-        else least(interval '1 second' * 2 ^ least(c.attempt, 10), '5 minutes')
-      end
+      -- Once at the end of the time that it may take, and seldom before.
+      next_check_at = least(
+        v_now + least(interval '1 second' * 2 ^ least(c.attempt, 10), '5 minutes'),
+        case when c.due_at > v_now then c.due_at end)
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name
   where c.claim_id = claim and a.agent_id = c.agent_id
@@ -53,12 +53,12 @@ begin
   from (
     select o.claim_id from agentdb.claim as o
     where o.state = 'pending' and o.kind = 'rows'
-      and (_verify_rows.run is null or o.run_id = _verify_rows.run)
+      and o.run_id = _verify_rows.run
     order by o.claim_id
     limit 1000
     for no key update skip locked
   ) as c
-  cross join lateral agentdb._row_verdict(c.claim_id) as v;
+  join agentdb._row_verdicts(_verify_rows.run) as v on v.claim_id = c.claim_id;
   return (
     select count(*) from agentdb.claim as c
     where c.run_id = _verify_rows.run and c.state = 'pending'
@@ -67,7 +67,7 @@ end;
 $$;
 
 comment on function agentdb._verify_rows (bigint) is
-  'Decides the pending claims about rows, of one run or of all.';
+  'Decides the pending claims of a run about rows and returns how many are left.';
 
 
 -- A transaction that is still open may yet write the rows: claims of open runs wait for
@@ -80,6 +80,8 @@ create or replace function agentdb.verify_rows ()
   set lock_timeout = '2s'
 as $$
 declare
+  -- Whoever waits for us has more to do.
+  v_until timestamptz := clock_timestamp() + interval '2 seconds';
   v_run_id bigint;
   v_count bigint := 0;
 begin
@@ -93,13 +95,15 @@ begin
   loop
     perform agentdb._verify_rows(v_run_id);
     v_count := v_count + 1;
+    exit when clock_timestamp() > v_until;
   end loop;
   return v_count;
 end;
 $$;
 
 comment on function agentdb.verify_rows () is
-  'Decides the claims about rows of runs that have ended, and those a minute old.';
+  'Decides claims about rows of runs that have ended, and those a minute old, for two '
+  'seconds at a time; returns of how many runs.';
 
 
 create or replace function agentdb.take_claim (

@@ -29,9 +29,9 @@ create or replace view agentdb.server_finding as
       (
         'server', case
           when s.version < 140000 then 'critical'
-          when agentdb._end_of_life(s.version / 10000) < current_date then 'warning'
           -- 14.0 to 14.3 corrupt indexes that are built concurrently.
           when s.version between 140000 and 140003 then 'critical'
+          when agentdb._end_of_life(s.version / 10000) < current_date then 'warning'
           else 'ok'
         end,
         'PostgreSQL ' || s.version_text || coalesce(' is mended until '
@@ -90,7 +90,7 @@ create or replace view agentdb.role_finding as
       format('alter table %s owner to somebody_else;', min(t.table_name))
     from agentdb.audit_target as t
     join pg_class as c on c.oid = t.table_oid
-    where t.unaudited_at is null and pg_has_role(r.oid, c.relowner, 'usage')
+    where t.unaudited_at is null and pg_has_role(r.oid, c.relowner, 'member')
     having count(*) > 0
     union all
     select 'role of ' || a.agent_name, 'warning',
@@ -104,13 +104,16 @@ create or replace view agentdb.role_finding as
   union all
   select 'owners', 'critical',
     format('%s is a member of %s and can undo every protection', m.rolname, g.rolname),
-    format('revoke %I from %I;', g.rolname, m.rolname)
+    format('revoke %I from %I;', g.rolname, x.member::regrole)
   from pg_auth_members as x
   join pg_roles as g on g.oid = x.roleid
-  join pg_roles as m on m.oid = x.member
+  -- By whatever way: SET ROLE needs no more.
+  join pg_roles as m on pg_has_role(m.oid, x.member, 'member')
   where g.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier')
     and m.rolcanlogin and not m.rolsuper
-    and pg_has_role(m.oid, g.oid, 'usage');
+    -- The creator of a role keeps the right to grant it (16), nothing more.
+    and not (x.admin_option
+      and coalesce(not (to_jsonb(x) ->> 'set_option')::boolean, false));
 
 comment on view agentdb.role_finding is
   'Login roles that can do more than an agent must be able to.';

@@ -133,7 +133,7 @@ declare
     where p.oid = to_regprocedure(name || '(jsonb,jsonb)')
       and p.prosecdef
       and p.prorettype = 'boolean'::regtype
-      and not agentdb._is_agents(p.proowner)
+      and p.proowner <> all (agentdb._agents_roles())
       and (p.proowner = c.relowner
         or (select r.rolsuper from pg_roles as r where r.oid = p.proowner))
   );

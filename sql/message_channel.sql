@@ -57,6 +57,7 @@ create or replace function agentdb.look_for_message (claim bigint)
   stable
   set search_path = pg_catalog, pg_temp
   set "TimeZone" = 'UTC'
+  set lock_timeout = '2s'
 as $$
 declare
   v_query text;
@@ -70,17 +71,19 @@ begin
       'select count(*), max(m.%3$I)::timestamptz from %1$s as m
        where m.%2$I::text = $1 and m.%3$I >= $2 and ($3 is null or %4$s)',
       m.relation_name, m.recipient_column, m.sent_at_column,
-      case when m.text_column is null then 'false'
-        else format('position($3 in m.%I::text) > 0', m.text_column) end),
+      coalesce('position($3 in m.' || quote_ident(m.text_column) || '::text) > 0',
+        'true')),
     c.target, r.started_at, c.expectation ->> 'has_text'
     into v_query, v_recipient, v_since, v_text
   from agentdb.claim as c
   join agentdb.run as r on r.run_id = c.run_id
   join agentdb.message_channel as m
     on m.channel_name = c.expectation ->> 'channel'
-  where c.claim_id = claim and c.kind = 'message';
+  where c.claim_id = claim and c.kind = 'message'
+    and (m.text_column is not null or c.expectation ->> 'has_text' is null);
   if v_query is null then
-    return query select 'unreachable', '{"problem": "the channel is gone"}'::jsonb;
+    return query select 'unreachable',
+      '{"problem": "the channel is gone, or keeps no text"}'::jsonb;
     return;
   end if;
   execute v_query into v_count, v_last using v_recipient, v_since, v_text;

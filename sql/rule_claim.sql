@@ -63,9 +63,12 @@ begin atomic
   join agentdb.agent as a on a.agent_id = c.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   where c.state in ('pending', 'unreachable')
-    and greatest(c.claimed_at, c.due_at) <= as_of - p.verify_within
-    and c.claimed_at > as_of - p.verify_within - p.claim_window
-    and c.claimed_at <= as_of
+    and c.due_at <= as_of - p.verify_within
+    and c.due_at > as_of - p.verify_within - p.claim_window
+    -- At most a day before it is due: so far back the index is read.
+    and c.claimed_at > as_of - interval '25 hours' - (
+      select max(w.verify_within + w.claim_window) from agentdb.policy as w
+    )
   group by a.agent_name, c.kind, p.policy_name, p.verify_within;
 end;
 

@@ -34,6 +34,7 @@ create or replace function agentdb.log_tool_call (
   duration interval default null,
   call_id text default null,
   result text default null,
+  violation text default null,
   run bigint default null
 )
   returns table (
@@ -65,7 +66,11 @@ begin
       log_tool_call.run_id, call_id, v_agent_id, agentdb._clean_text(tool, 200),
       clock_timestamp()
     )
-    on conflict on constraint tool_call_pkey do nothing;
+    -- One that was begun ends here.
+    on conflict on constraint tool_call_pkey do update
+    set ended_at = excluded.ended_at,
+        args = null
+    where tool_call.ended_at is null;
     repeated := not found;
   end if;
   if not repeated then
@@ -73,7 +78,7 @@ begin
       into log_tool_call.recorded_at, log_tool_call.fault, log_tool_call.hint
     from agentdb._insert_tool_call(
       log_tool_call.run_id, v_agent_id, tool, args, ok, error, result_size, duration,
-      call_id, result
+      call_id, result, violation
     ) as i;
   end if;
   return next;
@@ -81,11 +86,12 @@ end;
 $$;
 
 comment on function agentdb.log_tool_call (
-  text, jsonb, boolean, text, bigint, interval, text, text, bigint) is
+  text, jsonb, boolean, text, bigint, interval, text, text, text, bigint) is
   'Records a finished tool call, once per call_id; result_size is in characters or '
   'bytes; of result only a hash is kept, to tell whether it changes; a tool that the '
-  'agent does not have is recorded as well and answered with fault and hint; raises '
-  'ZA001, ZA003 or ZA004.';
+  'agent does not have, or arguments in which the caller found a violation of its '
+  'schema, are recorded as well and answered with fault and hint; raises ZA001, ZA003 '
+  'or ZA004.';
 
 
 create or replace function agentdb._insert_tool_call (
@@ -99,6 +105,7 @@ create or replace function agentdb._insert_tool_call (
   duration interval,
   call_id text,
   result text,
+  violation text default null,
   out recorded_at timestamptz,
   out fault text,
   out hint text
@@ -142,12 +149,23 @@ begin
       _insert_tool_call.run_id, _insert_tool_call.agent_id, v_call,
       _insert_tool_call.tool) as u;
   end if;
+  -- Only against itself is an agent believed: that nothing is wrong it cannot say.
+  if _insert_tool_call.fault is null
+    and _insert_tool_call.violation ~ '[^[:space:]]'
+  then
+    insert into agentdb.tool_fault as f (run_id, tool_call_log_id, fault, detail)
+    values (_insert_tool_call.run_id, v_call, 'invalid_args',
+      agentdb._clean_text(_insert_tool_call.violation, 1000))
+    returning f.fault, f.detail
+      into _insert_tool_call.fault, _insert_tool_call.hint;
+  end if;
 end;
 $$;
 
 comment on function agentdb._insert_tool_call (
-  bigint, bigint, text, jsonb, boolean, text, bigint, interval, text, text) is
-  'Appends one row to tool_call_log, made harmless and cut to size.';
+  bigint, bigint, text, jsonb, boolean, text, bigint, interval, text, text, text) is
+  'Appends one row to tool_call_log, made harmless and cut to size, and says what is '
+  'wrong with the call.';
 
 
 create or replace function agentdb.log_tool_call_many (
@@ -181,6 +199,7 @@ begin
       duration => agentdb._json_text(v_call, 'duration')::interval,
       call_id => agentdb._json_text(v_call, 'call_id'),
       result => v_call ->> 'result',
+      violation => agentdb._json_text(v_call, 'violation'),
       run => log_tool_call_many.run_id
     ) as l;
     recorded := recorded + (not v_repeated)::integer;
@@ -199,4 +218,4 @@ $$;
 
 comment on function agentdb.log_tool_call_many (jsonb, bigint) is
   'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id, '
-  'result}, all or none; raises ZA001, ZA003 or ZA004.';
+  'result, violation}, all or none; raises ZA001, ZA003 or ZA004.';

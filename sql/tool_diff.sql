@@ -22,29 +22,42 @@ create or replace function agentdb.tool_diff (run bigint)
     finding text, tool text, tool_call_log_id bigint, table_name text, operation text,
     row_key jsonb, recorded_at timestamptz
   )
-  language sql
+  language plpgsql
   stable
-begin atomic
+  set search_path = pg_catalog, pg_temp
+  -- A run has as many calls and rows as it likes: each is to be read once.
+  set enable_nestloop = off
+as $$
+begin
+  return query
   with call as materialized (
-    select l.tool_call_log_id, l.tool, l.ok, l.recorded_at, t.writes
+    select l.tool_call_log_id, l.tool, l.ok, l.recorded_at, t.writes,
+      row_number() over (order by l.recorded_at, l.tool_call_log_id) as place
     from agentdb.tool_call_log as l
     left join agentdb.tool_alias as n on n.alias = l.tool
     left join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
     where l.run_id = run
   ),
-  deed as materialized (
-    select a.audit_log_id, a.recorded_at, t.table_name, a.operation, a.row_key,
-      c.tool_call_log_id, c.tool, c.ok,
-      coalesce(agentdb._writes(c.writes, t.table_name, a.operation), false) as covered
+  event as (
+    select c.recorded_at, c.place, null::integer as audit_target_id,
+      null::text as operation, null::jsonb as row_key
+    from call as c
+    union all
+    select a.recorded_at, null, a.audit_target_id, a.operation, a.row_key
     from agentdb.audit_log as a
-    join agentdb.audit_target as t on t.audit_target_id = a.audit_target_id
-    left join lateral (
-      select o.* from call as o
-      where o.recorded_at >= a.recorded_at
-      order by o.recorded_at, o.tool_call_log_id
-      limit 1
-    ) as c on true
     where a.run_id = run
+  ),
+  deed as materialized (
+    select e.recorded_at, t.table_name, e.operation, e.row_key,
+      c.tool_call_log_id, c.tool, c.ok,
+      coalesce(agentdb._writes(c.writes, t.table_name, e.operation), false) as covered
+    from (
+      select o.recorded_at, o.audit_target_id, o.operation, o.row_key,
+        min(o.place) over (order by o.recorded_at desc) as place
+      from event as o
+    ) as e
+    join agentdb.audit_target as t on t.audit_target_id = e.audit_target_id
+    left join call as c on c.place = e.place
   )
   select
     case when d.covered then 'written by a call that failed'
@@ -64,6 +77,7 @@ begin atomic
       where d.tool_call_log_id = c.tool_call_log_id and d.covered
     );
 end;
+$$;
 
 comment on function agentdb.tool_diff (bigint) is
   'Calls of a run that said ok and wrote nothing, and rows that no call accounts for; '

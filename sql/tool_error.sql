@@ -157,7 +157,8 @@ create or replace function agentdb.note_diagnosis (
 as $$
 begin
   insert into agentdb.tool_diagnosis (run_id, tool_call_log_id, diagnosis)
-  values (run, call, agentdb._bounded_json(note_diagnosis.diagnosis, 65536))
+  select r.run_id, call, agentdb._bounded_json(note_diagnosis.diagnosis, 65536)
+  from agentdb.run as r where r.run_id = run
   on conflict on constraint tool_diagnosis_pkey do nothing;
 end;
 $$;

@@ -65,7 +65,9 @@ begin
     ) as l
     left join agentdb.tool_alias as n on n.alias = l.tool
     join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
-    where t.input_schema is not null;
+    where t.input_schema is not null
+      -- Of what was too large or deep only the head is there to be compared.
+      and not coalesce(l.args ?& '{truncated,bytes,md5,head}', false);
   if not found then
     return query select null::bigint, null::bigint, null::jsonb, null::jsonb,
       coalesce(
@@ -97,7 +99,11 @@ begin
   select (f.item ->> 'run')::bigint, (f.item ->> 'call')::bigint, 'invalid_args',
     agentdb._clean_text(f.item ->> 'detail', 1000)
   from jsonb_array_elements(faults) as f (item)
-  on conflict on constraint tool_fault_pkey do nothing;
+  where exists (
+    select from agentdb.run as r where r.run_id = (f.item ->> 'run')::bigint
+  )
+  -- The agent may have said something else of its call.
+  on conflict on constraint tool_fault_pkey do update set detail = excluded.detail;
   get diagnostics v_count = row_count;
   update agentdb.tool_check_state as s
   set horizon = greatest(s.horizon, note_faults.horizon::xid8);

@@ -17,10 +17,11 @@ begin
       format('%L is no name for a tool', agentdb._clean_text(name, 100)),
       'Use 1 to 200 visible characters on one line.');
   elsif jsonb_typeof(input_schema) not in ('object', 'boolean')
-    or octet_length(input_schema::text) > 65536 then
+    or octet_length(input_schema::text) > 65536
+    or jsonb_path_exists(input_schema, 'strict $.**{101}') then
     perform agentdb._refuse(
       format('the schema of %s is no JSON Schema', name),
-      'Give an object of at most 64 kB, such as {"type": "object"}.');
+      'Give an object of at most 64 kB and 100 levels, such as {"type": "object"}.');
   elsif jsonb_typeof(writes) is distinct from 'array' and writes is not null
     or exists (
       select from jsonb_array_elements(writes) as w (item)
@@ -217,3 +218,32 @@ $$;
 comment on function agentdb._note_unknown_tool (bigint, bigint, bigint, text) is
   'Marks a call of a tool that its agent does not have, unless by a former name, and '
   'says which are nearest.';
+
+
+-- Of its own tools, for whoever compares arguments before they are logged.
+create or replace function agentdb.tool_schema (tool text, run bigint default null)
+  returns jsonb
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint;
+begin
+  select c.agent_id into v_agent_id from agentdb._current_run(run) as c;
+  return (
+    select t.input_schema
+    from agentdb.agent_tool as a
+    join agentdb.tool as t on t.tool_name = a.tool_name
+    left join agentdb.tool_alias as n
+      on n.tool_name = a.tool_name and n.alias = tool
+    where a.agent_id = v_agent_id and tool in (a.tool_name, n.alias)
+  );
+end;
+$$;
+
+comment on function agentdb.tool_schema (text, bigint) is
+  'The JSON Schema of the arguments of a tool of the agent, also under a former name; '
+  'NULL where there is none; raises ZA001 or ZA003.';

@@ -283,12 +283,21 @@ begin
     perform agentdb._refuse(
       format('a claim of kind %s needs a target', kind),
       'Say what can be looked at: a path, a table, an address, a recipient.');
+  elsif jsonb_typeof(expectation) is distinct from 'object' then
+    perform agentdb._refuse(
+      format('what is claimed of it must be a JSON object, got %s',
+        coalesce(jsonb_typeof(expectation), 'NULL')),
+      'Send {} where nothing is to be said, else an object of named values.');
   elsif octet_length(target) > 4096 or octet_length(expectation::text) > 65536
     or jsonb_path_exists(expectation, 'strict $.**{33}') then
     perform agentdb._refuse(
       'the claim is too large',
       'Claim less at a time: a target up to 4096 bytes, an expectation up to 64 kB '
         'and 32 levels.');
+  elsif target <> agentdb._clean_text(target, 4096) then
+    perform agentdb._refuse(
+      format('%L has hidden characters', agentdb._clean_text(target, 200)),
+      'Give a target that people can read; one that only looks like it is not meant.');
   elsif within_time < '0' or within_time > '1 day' then
     perform agentdb._refuse(
       format('within_time must be between 0 and 1 day, got %s', within_time),
@@ -302,7 +311,7 @@ begin
       run_id, agent_id, kind, target, expectation, due_at
     )
     values (
-      v_run_id, v_agent_id, kind, agentdb._clean_text(target, 4096), expectation,
+      v_run_id, v_agent_id, kind, target, expectation,
       clock_timestamp() + coalesce(within_time, '0')
     )
     returning c.claim_id, c.state;
@@ -575,46 +584,34 @@ $$;
 COMMENT ON FUNCTION agentdb._agent_of(agent text) IS 'The number of an agent, or ZA006.';
 
 
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
-
-
-CREATE TABLE agentdb.agent (
-    agent_id bigint NOT NULL,
-    agent_name text NOT NULL,
-    role_name name NOT NULL,
-    pooled boolean NOT NULL,
-    policy_name text NOT NULL,
-    os_user text,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    registered_by name DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
-);
-
-
-
-COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
-
-
-
-COMMENT ON COLUMN agentdb.agent.os_user IS 'The operating system user that it runs as, where an operator has said so.';
-
-
-
-CREATE FUNCTION agentdb._is_agents(owner oid) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM pg_roles r WHERE (((pg_has_role(r.oid, 'agentdb_agent'::name, 'USAGE'::text) AND (NOT r.rolsuper)) OR (r.rolname IN (SELECT a.role_name FROM agentdb.agent a))) AND pg_has_role(r.oid, _is_agents.owner, 'MEMBER'::text))));
-
-
-
-COMMENT ON FUNCTION agentdb._is_agents(owner oid) IS 'Whether an agent can act as a role.';
-
-
 
 CREATE FUNCTION agentdb._agents_roles() RETURNS oid[]
-    LANGUAGE sql STABLE
-    RETURN ARRAY(SELECT r.oid FROM pg_roles r WHERE agentdb._is_agents(r.oid));
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    with recursive acting (oid) as (
+      select r.oid
+      from pg_roles as r
+      where pg_has_role(r.oid, 'agentdb_agent', 'USAGE') and not r.rolsuper
+        or r.rolname in (select a.role_name from agentdb.agent as a)
+      union
+      select m.roleid
+      from acting as g
+      join pg_auth_members as m on m.member = g.oid
+    )
+    select coalesce(array_agg(r.oid), '{}')
+    from pg_roles as r
+    where r.oid in (select g.oid from acting as g)
+      or exists (
+        select from acting as g join pg_roles as s on s.oid = g.oid where s.rolsuper)
+      or r.rolname = 'pg_database_owner' and exists (
+        select from acting as g join pg_database as d on d.datdba = g.oid
+        where d.datname = current_database())
+  );
+end;
+$$;
 
 
 
@@ -1019,6 +1016,10 @@ $$;
 
 COMMENT ON FUNCTION agentdb._begin_decision(change bigint, decision text, digest text, comment text) IS 'Writes down a decision; raises ZA004, ZA006, ZA053, ZA054 or ZA055.';
 
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
 
 
 CREATE TABLE agentdb.audit_target (
@@ -1755,6 +1756,28 @@ END;
 
 
 COMMENT ON FUNCTION agentdb._broken_seal() IS 'Seals that their rows, or the chain, do not agree with, the first one first.';
+
+
+
+CREATE TABLE agentdb.agent (
+    agent_id bigint NOT NULL,
+    agent_name text NOT NULL,
+    role_name name NOT NULL,
+    pooled boolean NOT NULL,
+    policy_name text NOT NULL,
+    os_user text,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
+);
+
+
+
+COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
+
+
+
+COMMENT ON COLUMN agentdb.agent.os_user IS 'The operating system user that it runs as, where an operator has said so.';
 
 
 
@@ -2948,7 +2971,7 @@ begin
     perform agentdb._refuse('there is no such table',
       'Give its name: audit_table(''public.orders'').');
   elsif not pg_has_role(session_user, v_owner, 'MEMBER')
-    or agentdb._is_agents(session_user::regrole::oid) and not (
+    or session_user::regrole::oid = any (agentdb._agents_roles()) and not (
       select r.rolsuper from pg_roles as r where r.rolname = session_user) then
     perform agentdb._refuse_audit(_check_audit.table_oid,
       format('%s does not own it', session_user),
@@ -3875,17 +3898,18 @@ COMMENT ON FUNCTION agentdb._check_tool(tool text, call_id text) IS 'Raises ZA00
 CREATE FUNCTION agentdb._check_tool_definition(name text, input_schema jsonb, writes jsonb) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 begin
   if not agentdb._is_clean_name(name, 200) then
     perform agentdb._refuse(
       format('%L is no name for a tool', agentdb._clean_text(name, 100)),
       'Use 1 to 200 visible characters on one line.');
   elsif jsonb_typeof(input_schema) not in ('object', 'boolean')
-    or octet_length(input_schema::text) > 65536 then
+    or octet_length(input_schema::text) > 65536
+    or jsonb_path_exists(input_schema, 'strict $.**{101}') then
     perform agentdb._refuse(
       format('the schema of %s is no JSON Schema', name),
-      'Give an object of at most 64 kB, such as {"type": "object"}.');
+      'Give an object of at most 64 kB and 100 levels, such as {"type": "object"}.');
   elsif jsonb_typeof(writes) is distinct from 'array' and writes is not null
     or exists (
       select from jsonb_array_elements(writes) as w (item)
@@ -3899,7 +3923,7 @@ begin
         'any is meant.');
   end if;
 end;
-$$;
+$_$;
 
 
 
@@ -3925,6 +3949,48 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._check_write(run bigint, agent bigint) IS 'Refuses a write of a stopped run, and holds a stop that comes now until it is committed; raises ZA040, ZA041 or 40001.';
+
+
+
+CREATE TABLE agentdb.claim (
+    claim_id bigint NOT NULL,
+    run_id bigint NOT NULL,
+    agent_id bigint NOT NULL,
+    kind text NOT NULL,
+    target text NOT NULL,
+    expectation jsonb NOT NULL,
+    claimed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    state text DEFAULT 'pending'::text NOT NULL,
+    attempt integer DEFAULT 0 NOT NULL,
+    leased_until timestamp with time zone,
+    next_check_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    checked_at timestamp with time zone,
+    CONSTRAINT claim_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_-]{0,30}$'::text)),
+    CONSTRAINT claim_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'verified'::text, 'refuted'::text, 'unreachable'::text, 'refused'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.claim IS 'What an agent says it has done, put so that somebody else can look.';
+
+
+
+CREATE FUNCTION agentdb._claimed_keys(run bigint) RETURNS TABLE(claim_id bigint, table_name text, operation text, row_key jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT c.claim_id,
+     c.target,
+     (c.expectation ->> 'operation'::text),
+     k.key
+    FROM (agentdb.claim c
+      LEFT JOIN LATERAL jsonb_array_elements((c.expectation -> 'keys'::text)) k(key) ON (true))
+   WHERE ((c.run_id = _claimed_keys.run) AND (c.kind = 'rows'::text));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._claimed_keys(run bigint) IS 'The rows that a run claims, by their keys; a claim of a number has no key.';
 
 
 
@@ -4045,7 +4111,7 @@ declare
     where p.oid = to_regprocedure(name || '(jsonb,jsonb)')
       and p.prosecdef
       and p.prorettype = 'boolean'::regtype
-      and not agentdb._is_agents(p.proowner)
+      and p.proowner <> all (agentdb._agents_roles())
       and (p.proowner = c.relowner
         or (select r.rolsuper from pg_roles as r where r.oid = p.proowner))
   );
@@ -4646,9 +4712,14 @@ CREATE VIEW agentdb.audit_column AS
     ((a.attname = ANY (t.redacted)) OR (a.attnum = ANY (t.redacted_places))) AS redacted,
     ((a.attname = ANY (t.excluded)) OR (a.attnum = ANY (t.excluded_places))) AS excluded,
     k.place AS key_place
-   FROM ((((agentdb.audit_target t
+   FROM (((((agentdb.audit_target t
      JOIN pg_attribute a ON (((a.attrelid = t.table_oid) AND (a.attnum > 0) AND (NOT a.attisdropped))))
-     JOIN pg_type b ON ((b.oid = agentdb._base_type(a.atttypid))))
+     JOIN pg_type d ON ((d.oid = a.atttypid)))
+     JOIN pg_type b ON ((b.oid =
+        CASE
+            WHEN (d.typtype = 'd'::"char") THEN agentdb._base_type(d.oid)
+            ELSE d.oid
+        END)))
      LEFT JOIN pg_index i ON (((i.indrelid = t.table_oid) AND i.indisprimary AND i.indimmediate)))
      LEFT JOIN LATERAL unnest(i.indkey) WITH ORDINALITY k(attnum, place) ON ((k.attnum = a.attnum)))
   WHERE (t.unaudited_at IS NULL);
@@ -4790,30 +4861,6 @@ CREATE FUNCTION agentdb._current_sql(change bigint, target integer) RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._current_sql(change bigint, target integer) IS 'SQL text: the rows of a change in one table, as they are now and what is wrong.';
-
-
-
-CREATE TABLE agentdb.claim (
-    claim_id bigint NOT NULL,
-    run_id bigint NOT NULL,
-    agent_id bigint NOT NULL,
-    kind text NOT NULL,
-    target text NOT NULL,
-    expectation jsonb NOT NULL,
-    claimed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    due_at timestamp with time zone NOT NULL,
-    state text DEFAULT 'pending'::text NOT NULL,
-    attempt integer DEFAULT 0 NOT NULL,
-    leased_until timestamp with time zone,
-    next_check_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    checked_at timestamp with time zone,
-    CONSTRAINT claim_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_-]{0,30}$'::text)),
-    CONSTRAINT claim_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'verified'::text, 'refuted'::text, 'unreachable'::text, 'refused'::text])))
-);
-
-
-
-COMMENT ON TABLE agentdb.claim IS 'What an agent says it has done, put so that somebody else can look.';
 
 
 
@@ -5978,16 +6025,16 @@ begin
   set checked_at = v_now,
       leased_until = null,
       state = case
-        when verdict = 'unreachable' and v_now < c.claimed_at + p.verify_within
+        when verdict = 'unreachable' and v_now < c.due_at + p.verify_within
           then 'pending'
         -- What may still come about is not refuted yet.
         when verdict = 'refuted' and v_now < c.due_at then 'pending'
         else verdict
       end,
-      next_check_at = v_now + case verdict
-        when 'refuted' then '2 seconds'
-        else least(interval '1 second' * 2 ^ least(c.attempt, 10), '5 minutes')
-      end
+      -- Once at the end of the time that it may take, and seldom before.
+      next_check_at = least(
+        v_now + least(interval '1 second' * 2 ^ least(c.attempt, 10), '5 minutes'),
+        case when c.due_at > v_now then c.due_at end)
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name
   where c.claim_id = claim and a.agent_id = c.agent_id
@@ -6116,7 +6163,10 @@ CREATE FUNCTION agentdb._group_change(groups bigint[], at timestamp with time zo
              END)
              ELSE NULL::timestamp with time zone
          END, c.until_at, 'infinity'::timestamp with time zone) AS "least",
-     COALESCE(r.group_interval, '00:00:00'::interval) AS "coalesce"
+         CASE
+             WHEN ((g.route_name IS NULL) AND (g.alert_id IS NULL)) THEN '00:01:00'::interval
+             ELSE COALESCE(r.group_interval, '00:00:00'::interval)
+         END AS "coalesce"
     FROM (((((agentdb._group_count(_group_change.groups) c(alert_group_id, firing, fresh, acknowledged, silenced, inhibited, gone, resolved, ended, until_at, waiting)
       JOIN agentdb.alert_group g ON ((g.alert_group_id = c.alert_group_id)))
       JOIN agentdb.receiver e ON ((e.receiver_name = g.receiver_name)))
@@ -6290,6 +6340,12 @@ COMMENT ON TABLE agentdb.agent_stop IS 'Agents that may start nothing until some
 
 
 
+CREATE TABLE agentdb.alembic_version (
+    version_num character varying(32) NOT NULL
+);
+
+
+
 CREATE TABLE agentdb.alert_rule (
     rule_name text NOT NULL,
     description text NOT NULL,
@@ -6371,7 +6427,8 @@ CREATE TABLE agentdb.runner (
     flushed_at timestamp with time zone,
     sent_at timestamp with time zone,
     listened_at timestamp with time zone,
-    verified_at timestamp with time zone
+    verified_at timestamp with time zone,
+    revision text
 )
 WITH (fillfactor='50');
 
@@ -6388,8 +6445,10 @@ CREATE VIEW agentdb.runner_health AS
     r.version,
     r.started_at,
     s.silent_for,
-    ((r.evaluated_at IS NOT NULL) AND (r.flushed_at IS NOT NULL) AND (r.sent_at IS NOT NULL) AND (r.verified_at IS NOT NULL) AND (s.silent_for < '00:00:30'::interval)) AS healthy
-   FROM (agentdb.runner r
+    ((r.evaluated_at IS NOT NULL) AND (r.flushed_at IS NOT NULL) AND (r.sent_at IS NOT NULL) AND (r.verified_at IS NOT NULL) AND (s.silent_for < '00:00:30'::interval)) AS healthy,
+    COALESCE((r.revision < (a.version_num)::text), false) AS outdated
+   FROM ((agentdb.runner r
+     LEFT JOIN agentdb.alembic_version a ON (true))
      CROSS JOIN LATERAL ( SELECT (clock_timestamp() - LEAST(COALESCE(r.evaluated_at, r.started_at), COALESCE(r.flushed_at, r.started_at), COALESCE(r.sent_at, r.started_at), COALESCE(r.verified_at, r.started_at))) AS silent_for) s);
 
 
@@ -6423,6 +6482,10 @@ COMMENT ON COLUMN agentdb.runner_health.silent_for IS 'Age of the last success o
 
 
 COMMENT ON COLUMN agentdb.runner_health.healthy IS 'Whether all its loops succeeded within 30 seconds.';
+
+
+
+COMMENT ON COLUMN agentdb.runner_health.outdated IS 'Whether the database is at a later revision than it knows.';
 
 
 
@@ -6544,15 +6607,15 @@ begin
       where t.oid = any (v_types) and t.typowner = any (v_roles)
       union
       select format('cast from %s by %s of %s', format_type(c.castsource, null),
-        c.castfunc::regproc, agentdb._proc_owner(c.castfunc)::regrole)
+        c.castfunc::regproc, p.proowner::regrole)
       from pg_cast as c
+      join pg_proc as p on p.oid = c.castfunc
       where c.castsource = any (v_types)
         -- What comes with PostgreSQL is nobody else's.
         and c.castfunc >= 16384
-        and agentdb._proc_owner(c.castfunc) = any (v_roles)
+        and p.proowner = any (v_roles)
       union
-      select format('function %s of %s', d.refobjid::regproc,
-        agentdb._proc_owner(d.refobjid)::regrole)
+      select format('function %s of %s', p.oid::regproc, p.proowner::regrole)
       from (
         select 'pg_trigger'::regclass, t.oid from pg_trigger as t
         where t.tgrelid = _hostile_part.table_oid
@@ -6567,14 +6630,23 @@ begin
         union all select 'pg_class'::regclass, i.indexrelid from pg_index as i
         where i.indrelid = _hostile_part.table_oid
       ) as x (classid, objid)
-      join pg_depend as d on d.classid = x.classid and d.objid = x.objid
-      where d.refclassid = 'pg_proc'::regclass
-        and d.refobjid >= 16384
-        and agentdb._proc_owner(d.refobjid) = any (v_roles)
+      -- Object by object: the planner would rather read all that depends on functions.
+      cross join lateral (
+        select d.refobjid
+        from pg_depend as d
+        where d.classid = x.classid
+          and d.objid = x.objid
+          and d.refclassid = 'pg_proc'::regclass
+          and d.refobjid >= 16384
+        offset 0
+      ) as d
+      join pg_proc as p on p.oid = d.refobjid
+      where p.proowner = any (v_roles)
       union
       select format('the right of %s to create triggers on it', r.oid::regrole)
       from pg_roles as r
-      where not r.rolsuper and r.oid = any (v_roles)
+      where r.oid = any (v_roles)
+        and not r.rolsuper
         and has_table_privilege(r.oid, _hostile_part.table_oid, 'TRIGGER')
     ) as h (what)
   );
@@ -6664,7 +6736,7 @@ COMMENT ON FUNCTION agentdb._inhibiting() IS 'The inhibitions whose source fires
 
 
 
-CREATE FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) RETURNS record
+CREATE FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, violation text DEFAULT NULL::text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET plan_cache_mode TO 'force_generic_plan'
@@ -6703,12 +6775,22 @@ begin
       _insert_tool_call.run_id, _insert_tool_call.agent_id, v_call,
       _insert_tool_call.tool) as u;
   end if;
+  -- Only against itself is an agent believed: that nothing is wrong it cannot say.
+  if _insert_tool_call.fault is null
+    and _insert_tool_call.violation ~ '[^[:space:]]'
+  then
+    insert into agentdb.tool_fault as f (run_id, tool_call_log_id, fault, detail)
+    values (_insert_tool_call.run_id, v_call, 'invalid_args',
+      agentdb._clean_text(_insert_tool_call.violation, 1000))
+    returning f.fault, f.detail
+      into _insert_tool_call.fault, _insert_tool_call.hint;
+  end if;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) IS 'Appends one row to tool_call_log, made harmless and cut to size.';
+COMMENT ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, violation text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) IS 'Appends one row to tool_call_log, made harmless and cut to size, and says what is wrong with the call.';
 
 
 
@@ -6883,26 +6965,11 @@ CREATE FUNCTION agentdb._join_groups(alerts bigint[], at timestamp with time zon
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  with joining as materialized (
-    select a.alert_id, d.receiver_name, d.route_name, d.reason,
-      case when d.group_by = '{alert}' then a.alert_id end as only_alert,
-      agentdb._group_labels(a, d.group_by) as labels,
-      _join_groups.at + coalesce(r.group_wait, '0') as open_at
-    from agentdb.alert as a
-    cross join lateral agentdb._destination(a) as d
-    left join agentdb.route as r on r.route_name = d.route_name
-    where a.alert_id = any (alerts)
-      and (a.state = 'firing' or not exists (
-        select from agentdb.group_alert as m where m.alert_id = a.alert_id))
-      and not exists (
-        select from agentdb.group_alert as m
-        join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
-        where m.alert_id = a.alert_id and g.receiver_name = d.receiver_name)
-  ),
-  keyed as (
-    select j.*, coalesce('A-' || j.only_alert,
-      md5(concat(j.route_name, ' ', j.labels::text))) as group_key
-    from joining as j
+  with keyed as materialized (
+    select j.*, _join_groups.at + j.group_wait as open_at,
+      coalesce('A-' || j.only_alert,
+        md5(concat(j.route_name, ' ', j.labels::text))) as group_key
+    from agentdb._joining(alerts) as j
   ),
   made as (
     insert into agentdb.alert_group as g (
@@ -6968,6 +7035,77 @@ where d.operation <> ''update'' or d.new_values <> ''{}'''::text, string_agg(for
 
 
 COMMENT ON FUNCTION agentdb._joined_sql(target integer, old_rows text, new_rows text) IS 'SQL text: what an update changed in a table that has a primary key.';
+
+
+
+CREATE FUNCTION agentdb._single_places(receiver text, rule text) RETURNS bigint
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT (10 - count(*))
+    FROM ( SELECT
+            FROM ((agentdb.alert a
+              JOIN agentdb.group_alert m ON ((m.alert_id = a.alert_id)))
+              JOIN agentdb.alert_group g ON ((g.alert_group_id = m.alert_group_id)))
+           WHERE ((a.rule_name = _single_places.rule) AND (a.state = 'firing'::text) AND (g.receiver_name = _single_places.receiver) AND (g.alert_id IS NOT NULL) AND (g.route_name IS NULL))
+          LIMIT 10) s;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._single_places(receiver text, rule text) IS 'How many more alerts of a rule a receiver without a route may hear of one by one.';
+
+
+
+CREATE FUNCTION agentdb._joining(alerts bigint[]) RETURNS TABLE(alert_id bigint, receiver_name text, route_name text, reason text, group_wait interval, only_alert bigint, labels jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH destined AS MATERIALIZED (
+          SELECT a.alert_id,
+             a.rule_name,
+             d_1.receiver_name,
+             d_1.route_name,
+             d_1.reason,
+             (d_1.group_by = '{alert}'::text[]) AS alone,
+             agentdb._group_labels(a.*, d_1.group_by) AS labels,
+             COALESCE(r.group_wait, '00:00:00'::interval) AS group_wait,
+             row_number() OVER (PARTITION BY d_1.receiver_name, d_1.route_name, a.rule_name ORDER BY a.alert_id) AS place
+            FROM ((agentdb.alert a
+              CROSS JOIN LATERAL agentdb._destination(a.*) d_1(receiver_name, route_name, group_by, reason))
+              LEFT JOIN agentdb.route r ON ((r.route_name = d_1.route_name)))
+           WHERE ((a.alert_id = ANY (_joining.alerts)) AND ((a.state = 'firing'::text) OR (NOT (EXISTS ( SELECT
+                    FROM agentdb.group_alert m
+                   WHERE (m.alert_id = a.alert_id))))) AND (NOT (EXISTS ( SELECT
+                    FROM (agentdb.group_alert m
+                      JOIN agentdb.alert_group g ON ((g.alert_group_id = m.alert_group_id)))
+                   WHERE ((m.alert_id = a.alert_id) AND (g.receiver_name = d_1.receiver_name))))))
+         ), places AS MATERIALIZED (
+          SELECT d_1.receiver_name,
+             d_1.rule_name,
+             agentdb._single_places(d_1.receiver_name, d_1.rule_name) AS places
+            FROM destined d_1
+           WHERE (d_1.route_name IS NULL)
+           GROUP BY d_1.receiver_name, d_1.rule_name
+         )
+  SELECT d.alert_id,
+     d.receiver_name,
+     d.route_name,
+     d.reason,
+     d.group_wait,
+         CASE
+             WHEN (d.alone AND COALESCE((d.place <= p.places), true)) THEN d.alert_id
+             ELSE NULL::bigint
+         END AS "case",
+         CASE
+             WHEN (d.place > p.places) THEN jsonb_build_object('rule', d.rule_name)
+             ELSE d.labels
+         END AS labels
+    FROM (destined d
+      LEFT JOIN places p ON (((d.route_name IS NULL) AND (p.receiver_name = d.receiver_name) AND (p.rule_name = d.rule_name))));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._joining(alerts bigint[]) IS 'The receivers that are to hear of alerts and do not yet, and what each alert is told of together with.';
 
 
 
@@ -7626,6 +7764,16 @@ END;
 
 
 COMMENT ON FUNCTION agentdb._missing_relation(parts text[]) IS 'Says which tables have names like one that does not exist.';
+
+
+
+CREATE FUNCTION agentdb._ms_until(at timestamp with time zone) RETURNS integer
+    LANGUAGE sql
+    RETURN (LEAST((60000)::numeric, GREATEST((0)::numeric, COALESCE(ceil((EXTRACT(epoch FROM (at - clock_timestamp())) * (1000)::numeric)), (60000)::numeric))))::integer;
+
+
+
+COMMENT ON FUNCTION agentdb._ms_until(at timestamp with time zone) IS 'Milliseconds until a moment, at most 60000.';
 
 
 
@@ -8361,16 +8509,6 @@ COMMENT ON FUNCTION agentdb._plan_undo(scope text, id text, reason text) IS 'Add
 
 
 
-CREATE FUNCTION agentdb._proc_owner(proc oid) RETURNS oid
-    LANGUAGE sql STABLE
-    RETURN (SELECT p.proowner FROM pg_proc p WHERE (p.oid = _proc_owner.proc));
-
-
-
-COMMENT ON FUNCTION agentdb._proc_owner(proc oid) IS 'The role that owns a function.';
-
-
-
 CREATE FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, run_id bigint, at timestamp with time zone, tokens bigint, sent boolean)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -8592,96 +8730,61 @@ COMMENT ON FUNCTION agentdb._read_rows(statement text, most integer) IS 'The con
 
 
 
-CREATE FUNCTION agentdb._writes(writes jsonb, relation text, operation text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE
-    RETURN (EXISTS (SELECT FROM jsonb_array_elements(_writes.writes) w(item) WHERE (((w.item ->> 'table'::text) = ANY (ARRAY[_writes.relation, split_part(_writes.relation, '.'::text, 2)])) AND (COALESCE((w.item ->> 'operation'::text), _writes.operation) = _writes.operation))));
-
-
-
-COMMENT ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) IS 'Tells whether a tool is registered as doing this to a table.';
-
-
-
-CREATE TABLE agentdb.tool_alias (
-    alias text NOT NULL,
-    tool_name text NOT NULL,
-    renamed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-
-
-COMMENT ON TABLE agentdb.tool_alias IS 'Former names of tools, still known.';
-
-
-
 CREATE FUNCTION agentdb.tool_diff(run bigint) RETURNS TABLE(finding text, tool text, tool_call_log_id bigint, table_name text, operation text, row_key jsonb, recorded_at timestamp with time zone)
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
- WITH call AS MATERIALIZED (
-          SELECT l.tool_call_log_id,
-             l.tool,
-             l.ok,
-             l.recorded_at,
-             t.writes
-            FROM ((agentdb.tool_call_log l
-              LEFT JOIN agentdb.tool_alias n ON ((n.alias = l.tool)))
-              LEFT JOIN agentdb.tool t ON ((t.tool_name = COALESCE(n.tool_name, l.tool))))
-           WHERE (l.run_id = tool_diff.run)
-         ), deed AS MATERIALIZED (
-          SELECT a.audit_log_id,
-             a.recorded_at,
-             t.table_name,
-             a.operation,
-             a.row_key,
-             c.tool_call_log_id,
-             c.tool,
-             c.ok,
-             COALESCE(agentdb._writes(c.writes, t.table_name, a.operation), false) AS covered
-            FROM ((agentdb.audit_log a
-              JOIN agentdb.audit_target t ON ((t.audit_target_id = a.audit_target_id)))
-              LEFT JOIN LATERAL ( SELECT o.tool_call_log_id,
-                     o.tool,
-                     o.ok,
-                     o.recorded_at,
-                     o.writes
-                    FROM call o
-                   WHERE (o.recorded_at >= a.recorded_at)
-                   ORDER BY o.recorded_at, o.tool_call_log_id
-                  LIMIT 1) c ON (true))
-           WHERE (a.run_id = tool_diff.run)
-         )
-  SELECT
-         CASE
-             WHEN d.covered THEN 'written by a call that failed'::text
-             ELSE 'written without a call'::text
-         END AS "case",
-         CASE
-             WHEN d.covered THEN d.tool
-             ELSE NULL::text
-         END AS "case",
-         CASE
-             WHEN d.covered THEN d.tool_call_log_id
-             ELSE NULL::bigint
-         END AS "case",
-     d.table_name,
-     d.operation,
-     d.row_key,
-     d.recorded_at
-    FROM deed d
-   WHERE ((NOT d.covered) OR (NOT d.ok))
- UNION ALL
-  SELECT 'nothing written'::text,
-     c.tool,
-     c.tool_call_log_id,
-     NULL::text,
-     NULL::text,
-     NULL::jsonb,
-     c.recorded_at
-    FROM call c
-   WHERE (c.ok AND (jsonb_array_length(c.writes) > 0) AND (NOT (EXISTS ( SELECT
-            FROM deed d
-           WHERE ((d.tool_call_log_id = c.tool_call_log_id) AND d.covered)))));
-END;
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
+    AS $$
+begin
+  return query
+  with call as materialized (
+    select l.tool_call_log_id, l.tool, l.ok, l.recorded_at, t.writes,
+      row_number() over (order by l.recorded_at, l.tool_call_log_id) as place
+    from agentdb.tool_call_log as l
+    left join agentdb.tool_alias as n on n.alias = l.tool
+    left join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
+    where l.run_id = run
+  ),
+  event as (
+    select c.recorded_at, c.place, null::integer as audit_target_id,
+      null::text as operation, null::jsonb as row_key
+    from call as c
+    union all
+    select a.recorded_at, null, a.audit_target_id, a.operation, a.row_key
+    from agentdb.audit_log as a
+    where a.run_id = run
+  ),
+  deed as materialized (
+    select e.recorded_at, t.table_name, e.operation, e.row_key,
+      c.tool_call_log_id, c.tool, c.ok,
+      coalesce(agentdb._writes(c.writes, t.table_name, e.operation), false) as covered
+    from (
+      select o.recorded_at, o.audit_target_id, o.operation, o.row_key,
+        min(o.place) over (order by o.recorded_at desc) as place
+      from event as o
+    ) as e
+    join agentdb.audit_target as t on t.audit_target_id = e.audit_target_id
+    left join call as c on c.place = e.place
+  )
+  select
+    case when d.covered then 'written by a call that failed'
+      else 'written without a call' end,
+    case when d.covered then d.tool end,
+    case when d.covered then d.tool_call_log_id end,
+    d.table_name, d.operation, d.row_key, d.recorded_at
+  from deed as d
+  where not d.covered or not d.ok
+  union all
+  select 'nothing written', c.tool, c.tool_call_log_id, null, null, null, c.recorded_at
+  from call as c
+  where c.ok
+    and jsonb_array_length(c.writes) > 0
+    and not exists (
+      select from deed as d
+      where d.tool_call_log_id = c.tool_call_log_id and d.covered
+    );
+end;
+$$;
 
 
 
@@ -9764,47 +9867,54 @@ COMMENT ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) IS 'Adds th
 
 
 
-CREATE FUNCTION agentdb._row_verdict(claim bigint) RETURNS TABLE(verdict text, evidence jsonb)
+CREATE FUNCTION agentdb._row_verdicts(run bigint) RETURNS TABLE(claim_id bigint, verdict text, evidence jsonb)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
     AS $$
-declare
-  v_missing jsonb;
-  v_wrong jsonb;
-  v_count bigint;
-  v_expected jsonb;
 begin
-  select c.expectation,
-    (select count(*) from agentdb._deeds(c.run_id) as d
-      where d.table_name = c.target
-        and agentdb._did(d.operation, d.operations, c.expectation ->> 'operation')),
-    jsonb_agg(k.key) filter (
-      where k.key is not null and coalesce(d.operation, 'none') = 'none'),
-    jsonb_agg(jsonb_build_object('key', k.key, 'done', d.operation))
-      filter (where d.operation <> 'none' and not agentdb._did(
-        d.operation, d.operations, c.expectation ->> 'operation'))
-    into v_expected, v_count, v_missing, v_wrong
-  from agentdb.claim as c
-  left join jsonb_array_elements(c.expectation -> 'keys') as k (key) on true
-  left join agentdb._deeds(c.run_id) as d
-    on d.table_name = c.target and d.row_key = k.key
-  where c.claim_id = claim
-  group by c.claim_id;
-  return query select
-    case
-      when v_missing is null and v_wrong is null
-        and v_count = coalesce((v_expected ->> 'count')::bigint, v_count)
-        then 'verified'
-      else 'refuted'
-    end,
-    jsonb_strip_nulls(jsonb_build_object(
-      'rows', v_count, 'not_done', v_missing, 'done_otherwise', v_wrong));
+  return query
+    with deed as materialized (
+      select d.table_name, d.row_key, d.operation, d.operations
+      from agentdb._deeds(run) as d
+    ),
+    counted as (
+      select d.table_name, o.claimed, count(*) as rows
+      from deed as d
+      cross join unnest('{insert,update,delete}'::text[]) as o (claimed)
+      where agentdb._did(d.operation, d.operations, o.claimed)
+      group by d.table_name, o.claimed
+    ),
+    keyed as (
+      select k.claim_id,
+        jsonb_agg(k.row_key) filter (where coalesce(d.operation, 'none') = 'none')
+          as missing,
+        jsonb_agg(jsonb_build_object('key', k.row_key, 'done', d.operation))
+          filter (where d.operation <> 'none'
+            and not agentdb._did(d.operation, d.operations, k.operation)) as wrong
+      from agentdb._claimed_keys(run) as k
+      left join deed as d on d.table_name = k.table_name and d.row_key = k.row_key
+      where k.row_key is not null
+      group by k.claim_id
+    )
+    select c.claim_id,
+      case when k.missing is null and k.wrong is null
+        and coalesce(n.rows, 0) = coalesce(
+          (c.expectation ->> 'count')::bigint, n.rows, 0) then 'verified'
+        else 'refuted' end,
+      jsonb_strip_nulls(jsonb_build_object('rows', coalesce(n.rows, 0),
+        'not_done', k.missing, 'done_otherwise', k.wrong))
+    from agentdb.claim as c
+    left join keyed as k on k.claim_id = c.claim_id
+    left join counted as n
+      on n.table_name = c.target and n.claimed = c.expectation ->> 'operation'
+    where c.run_id = run and c.kind = 'rows' and c.state = 'pending';
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._row_verdict(claim bigint) IS 'Decides a claim about rows by the audit of its run.';
+COMMENT ON FUNCTION agentdb._row_verdicts(run bigint) IS 'Decides the pending claims of a run about rows by the run''s audit.';
 
 
 
@@ -10755,12 +10865,12 @@ begin
   from (
     select o.claim_id from agentdb.claim as o
     where o.state = 'pending' and o.kind = 'rows'
-      and (_verify_rows.run is null or o.run_id = _verify_rows.run)
+      and o.run_id = _verify_rows.run
     order by o.claim_id
     limit 1000
     for no key update skip locked
   ) as c
-  cross join lateral agentdb._row_verdict(c.claim_id) as v;
+  join agentdb._row_verdicts(_verify_rows.run) as v on v.claim_id = c.claim_id;
   return (
     select count(*) from agentdb.claim as c
     where c.run_id = _verify_rows.run and c.state = 'pending'
@@ -10770,7 +10880,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._verify_rows(run bigint) IS 'Decides the pending claims about rows, of one run or of all.';
+COMMENT ON FUNCTION agentdb._verify_rows(run bigint) IS 'Decides the pending claims of a run about rows and returns how many are left.';
 
 
 
@@ -10987,6 +11097,16 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) IS 'Who writes: the session''s agent, and its run by the bound token or because it is the only open one; refuses a stopped run, see _check_write().';
+
+
+
+CREATE FUNCTION agentdb._writes(writes jsonb, relation text, operation text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN (EXISTS (SELECT FROM jsonb_array_elements(_writes.writes) w(item) WHERE (((w.item ->> 'table'::text) = ANY (ARRAY[_writes.relation, split_part(_writes.relation, '.'::text, 2)])) AND (COALESCE((w.item ->> 'operation'::text), _writes.operation) = _writes.operation))));
+
+
+
+COMMENT ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) IS 'Tells whether a tool is registered as doing this to a table.';
 
 
 
@@ -11428,17 +11548,17 @@ COMMENT ON FUNCTION agentdb.audit_table(relation regclass, exclude text[], redac
 
 
 
-CREATE FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text) RETURNS void
+CREATE FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text, revision text DEFAULT NULL::text) RETURNS text
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
     AS $$
   insert into agentdb.runner as r (
-    runner_name, host, pid, version, evaluated_at, flushed_at, sent_at, listened_at,
-    verified_at
+    runner_name, host, pid, version, revision, evaluated_at, flushed_at, sent_at,
+    listened_at, verified_at
   )
   values (
-    beat.runner_name, beat.host, beat.pid, beat.version,
+    beat.runner_name, beat.host, beat.pid, beat.version, beat.revision,
     case beat.loop when 'evaluate' then clock_timestamp() end,
     case beat.loop when 'flush' then clock_timestamp() end,
     case beat.loop when 'send' then clock_timestamp() end,
@@ -11449,6 +11569,7 @@ CREATE FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer
   set host = excluded.host,
       pid = excluded.pid,
       version = excluded.version,
+      revision = excluded.revision,
       started_at = case when r.pid = excluded.pid and r.host = excluded.host
         then r.started_at else excluded.started_at end,
       evaluated_at = coalesce(excluded.evaluated_at, r.evaluated_at),
@@ -11456,11 +11577,12 @@ CREATE FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer
       sent_at = coalesce(excluded.sent_at, r.sent_at),
       listened_at = coalesce(excluded.listened_at, r.listened_at),
       verified_at = coalesce(excluded.verified_at, r.verified_at);
+  select a.version_num::text from agentdb.alembic_version as a;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text) IS 'Records a successful lap of a runner''s loop: evaluate, flush, send, verify or listen.';
+COMMENT ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text, revision text) IS 'Records a successful lap of a runner''s loop: evaluate, flush, send, verify or listen; returns the revision the database is at, which may be a later one than the runner knows.';
 
 
 
@@ -11573,12 +11695,6 @@ CREATE FUNCTION agentdb.claim_command(name text, args jsonb DEFAULT '{}'::jsonb,
     SET lock_timeout TO '2s'
     AS $$
 begin
-  if jsonb_typeof(args) is distinct from 'object' then
-    perform agentdb._refuse(
-      format('args must be a JSON object, got %s',
-        coalesce(jsonb_typeof(args), 'NULL')),
-      'Send {} or the named values that the registered command takes.');
-  end if;
   return query
     select c.claim_id, c.state
     from agentdb._add_claim('command', name, args, within_time, run) as c;
@@ -11603,9 +11719,6 @@ begin
       format('%L is no kind for a claim of your own', agentdb._clean_text(kind, 100)),
       'Use the name of an installed verifier, or the call of its kind: claim_file, '
         'claim_rows, claim_http, claim_message, claim_command.');
-  elsif jsonb_typeof(expectation) is distinct from 'object' then
-    perform agentdb._refuse(
-      'expectation must be a JSON object', 'Send {} where nothing is to be said.');
   end if;
   return query
     select c.claim_id, c.state
@@ -11649,7 +11762,7 @@ COMMENT ON FUNCTION agentdb.claim_file(path text, min_size bigint, sha256 text, 
 
 
 
-CREATE FUNCTION agentdb.claim_http(url text, status integer DEFAULT 200, has_text text DEFAULT NULL::text, within_time interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(claim_id bigint, state text)
+CREATE FUNCTION agentdb.claim_http(url text, status integer DEFAULT 200, has_text text DEFAULT NULL::text, method text DEFAULT 'GET'::text, within_time interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint) RETURNS TABLE(claim_id bigint, state text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -11662,17 +11775,25 @@ begin
   elsif status not between 100 and 599 then
     perform agentdb._refuse(
       format('%s is no HTTP status', status), 'Give a number from 100 to 599.');
+  elsif method is null or method not in ('GET', 'HEAD') then
+    perform agentdb._refuse(
+      format('%L is no method of a look', agentdb._clean_text(method, 50)),
+      'Say GET or HEAD: a look changes nothing.');
+  elsif method = 'HEAD' and has_text is not null then
+    perform agentdb._refuse(
+      'the answer to HEAD has no text', 'Leave out has_text, or say GET.');
   end if;
   return query
     select c.claim_id, c.state
     from agentdb._add_claim('http', url, jsonb_strip_nulls(jsonb_build_object(
-      'status', status, 'has_text', has_text)), within_time, run) as c;
+      'method', method, 'status', status, 'has_text', has_text)), within_time, run)
+      as c;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.claim_http(url text, status integer, has_text text, within_time interval, run bigint) IS 'Claims that an address answers with a status, and with a text in its first 64 kB; raises ZA001, ZA003, ZA004 or ZA005.';
+COMMENT ON FUNCTION agentdb.claim_http(url text, status integer, has_text text, method text, within_time interval, run bigint) IS 'Claims that an address answers GET or HEAD with a status, and GET with a text in its first 64 kB; raises ZA001, ZA003, ZA004 or ZA005.';
 
 
 
@@ -11681,10 +11802,12 @@ CREATE FUNCTION agentdb.claim_message(channel text, recipient text, has_text tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
     AS $$
+declare
+  v_keeps_text boolean;
 begin
-  if not exists (
-    select from agentdb.message_channel as m where m.channel_name = channel
-  ) then
+  select m.text_column is not null into v_keeps_text
+  from agentdb.message_channel as m where m.channel_name = channel;
+  if not found then
     raise exception 'there is no channel %',
         coalesce(agentdb._clean_text(channel, 100), 'NULL')
       using errcode = 'ZA006',
@@ -11693,6 +11816,9 @@ begin
                 from agentdb.message_channel as m), 'none'),
             hint = 'Use one of these, or have the channel registered: select * from '
               'agentdb.ask_human(question => ''…'');';
+  elsif has_text is not null and not v_keeps_text then
+    perform agentdb._refuse(
+      format('channel %s keeps no text', channel), 'Leave out has_text.');
   end if;
   return query
     select c.claim_id, c.state
@@ -11763,7 +11889,7 @@ CREATE FUNCTION agentdb.claim_rows(relation text, operation text, keys jsonb DEF
     AS $$
 declare
   v_name text := agentdb._audited_name(relation);
-  v_keys jsonb := case jsonb_typeof(keys) when 'array' then keys
+  v_keys jsonb := case jsonb_typeof(keys) when 'array' then nullif(keys, '[]')
     when 'null' then null else '[]'::jsonb || keys end;
 begin
   if operation is null or operation not in ('insert', 'update', 'delete') then
@@ -11798,7 +11924,7 @@ COMMENT ON FUNCTION agentdb.claim_rows(relation text, operation text, keys jsonb
 
 
 
-CREATE FUNCTION agentdb.claim_rule() RETURNS TABLE(rule_name text, query text, evaluation bigint, timeout_ms integer, max_alerts integer)
+CREATE FUNCTION agentdb.claim_rule() RETURNS TABLE(rule_name text, query text, evaluation bigint, timeout_ms integer, max_alerts integer, next_due_ms integer)
     LANGUAGE sql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -11821,12 +11947,19 @@ CREATE FUNCTION agentdb.claim_rule() RETURNS TABLE(rule_name text, query text, e
   )
   returning
     r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), r.evaluation,
-    (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts;
+    (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts,
+    agentdb._ms_until(least(r.next_evaluation_at, (
+      -- Here its own row is still the former one.
+      select min(o.next_evaluation_at)
+      from agentdb.alert_rule as o
+      where o.enabled
+        and o.rule_name <> r.rule_name
+    )));
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.claim_rule() IS 'Takes the rule that is due longest and returns the query to run for it; no row when none is due.';
+COMMENT ON FUNCTION agentdb.claim_rule() IS 'Takes the rule that is due longest and returns the query to run for it, and when another is due; no row when none is.';
 
 
 
@@ -12779,7 +12912,7 @@ COMMENT ON FUNCTION agentdb.log_tokens_many(usages jsonb, run bigint) IS 'Record
 
 
 
-CREATE FUNCTION agentdb.log_tool_call(tool text, args jsonb DEFAULT NULL::jsonb, ok boolean DEFAULT true, error text DEFAULT NULL::text, result_size bigint DEFAULT NULL::bigint, duration interval DEFAULT NULL::interval, call_id text DEFAULT NULL::text, result text DEFAULT NULL::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, repeated boolean, recorded_at timestamp with time zone, fault text, hint text)
+CREATE FUNCTION agentdb.log_tool_call(tool text, args jsonb DEFAULT NULL::jsonb, ok boolean DEFAULT true, error text DEFAULT NULL::text, result_size bigint DEFAULT NULL::bigint, duration interval DEFAULT NULL::interval, call_id text DEFAULT NULL::text, result text DEFAULT NULL::text, violation text DEFAULT NULL::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, repeated boolean, recorded_at timestamp with time zone, fault text, hint text)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -12805,7 +12938,11 @@ begin
       log_tool_call.run_id, call_id, v_agent_id, agentdb._clean_text(tool, 200),
       clock_timestamp()
     )
-    on conflict on constraint tool_call_pkey do nothing;
+    -- One that was begun ends here.
+    on conflict on constraint tool_call_pkey do update
+    set ended_at = excluded.ended_at,
+        args = null
+    where tool_call.ended_at is null;
     repeated := not found;
   end if;
   if not repeated then
@@ -12813,7 +12950,7 @@ begin
       into log_tool_call.recorded_at, log_tool_call.fault, log_tool_call.hint
     from agentdb._insert_tool_call(
       log_tool_call.run_id, v_agent_id, tool, args, ok, error, result_size, duration,
-      call_id, result
+      call_id, result, violation
     ) as i;
   end if;
   return next;
@@ -12822,7 +12959,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, run bigint) IS 'Records a finished tool call, once per call_id; result_size is in characters or bytes; of result only a hash is kept, to tell whether it changes; a tool that the agent does not have is recorded as well and answered with fault and hint; raises ZA001, ZA003 or ZA004.';
+COMMENT ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, violation text, run bigint) IS 'Records a finished tool call, once per call_id; result_size is in characters or bytes; of result only a hash is kept, to tell whether it changes; a tool that the agent does not have, or arguments in which the caller found a violation of its schema, are recorded as well and answered with fault and hint; raises ZA001, ZA003 or ZA004.';
 
 
 
@@ -12852,6 +12989,7 @@ begin
       duration => agentdb._json_text(v_call, 'duration')::interval,
       call_id => agentdb._json_text(v_call, 'call_id'),
       result => v_call ->> 'result',
+      violation => agentdb._json_text(v_call, 'violation'),
       run => log_tool_call_many.run_id
     ) as l;
     recorded := recorded + (not v_repeated)::integer;
@@ -12870,7 +13008,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.log_tool_call_many(calls jsonb, run bigint) IS 'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id, result}, all or none; raises ZA001, ZA003 or ZA004.';
+COMMENT ON FUNCTION agentdb.log_tool_call_many(calls jsonb, run bigint) IS 'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id, result, violation}, all or none; raises ZA001, ZA003 or ZA004.';
 
 
 
@@ -12878,6 +13016,7 @@ CREATE FUNCTION agentdb.look_for_message(claim bigint) RETURNS TABLE(verdict tex
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '2s'
     AS $_$
 declare
   v_query text;
@@ -12891,17 +13030,19 @@ begin
       'select count(*), max(m.%3$I)::timestamptz from %1$s as m
        where m.%2$I::text = $1 and m.%3$I >= $2 and ($3 is null or %4$s)',
       m.relation_name, m.recipient_column, m.sent_at_column,
-      case when m.text_column is null then 'false'
-        else format('position($3 in m.%I::text) > 0', m.text_column) end),
+      coalesce('position($3 in m.' || quote_ident(m.text_column) || '::text) > 0',
+        'true')),
     c.target, r.started_at, c.expectation ->> 'has_text'
     into v_query, v_recipient, v_since, v_text
   from agentdb.claim as c
   join agentdb.run as r on r.run_id = c.run_id
   join agentdb.message_channel as m
     on m.channel_name = c.expectation ->> 'channel'
-  where c.claim_id = claim and c.kind = 'message';
+  where c.claim_id = claim and c.kind = 'message'
+    and (m.text_column is not null or c.expectation ->> 'has_text' is null);
   if v_query is null then
-    return query select 'unreachable', '{"problem": "the channel is gone"}'::jsonb;
+    return query select 'unreachable',
+      '{"problem": "the channel is gone, or keeps no text"}'::jsonb;
     return;
   end if;
   execute v_query into v_count, v_last using v_recipient, v_since, v_text;
@@ -13068,9 +13209,7 @@ CREATE FUNCTION agentdb.next_evaluation_ms() RETURNS integer
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select least(60000, greatest(0, coalesce(ceil(
-    extract(epoch from min(r.next_evaluation_at) - clock_timestamp()) * 1000
-  ), 60000)))::integer
+  select agentdb._ms_until(min(r.next_evaluation_at))
   from agentdb.alert_rule as r
   where r.enabled;
 $$;
@@ -13088,7 +13227,8 @@ CREATE FUNCTION agentdb.note_diagnosis(run bigint, call bigint, diagnosis jsonb)
     AS $$
 begin
   insert into agentdb.tool_diagnosis (run_id, tool_call_log_id, diagnosis)
-  values (run, call, agentdb._bounded_json(note_diagnosis.diagnosis, 65536))
+  select r.run_id, call, agentdb._bounded_json(note_diagnosis.diagnosis, 65536)
+  from agentdb.run as r where r.run_id = run
   on conflict on constraint tool_diagnosis_pkey do nothing;
 end;
 $$;
@@ -13111,7 +13251,11 @@ begin
   select (f.item ->> 'run')::bigint, (f.item ->> 'call')::bigint, 'invalid_args',
     agentdb._clean_text(f.item ->> 'detail', 1000)
   from jsonb_array_elements(faults) as f (item)
-  on conflict on constraint tool_fault_pkey do nothing;
+  where exists (
+    select from agentdb.run as r where r.run_id = (f.item ->> 'run')::bigint
+  )
+  -- The agent may have said something else of its call.
+  on conflict on constraint tool_fault_pkey do update set detail = excluded.detail;
   get diagnostics v_count = row_count;
   update agentdb.tool_check_state as s
   set horizon = greatest(s.horizon, note_faults.horizon::xid8);
@@ -13816,26 +13960,42 @@ COMMENT ON FUNCTION agentdb.row_as_of(relation regclass, key jsonb, at timestamp
 
 
 CREATE FUNCTION agentdb.row_diff(run bigint) RETURNS TABLE(table_name text, operation text, row_key jsonb, finding text)
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
- SELECT d.table_name,
-     d.operation,
-     d.row_key,
-     'not claimed'::text
-    FROM agentdb._deeds(row_diff.run) d(table_name, row_key, operation, operations, changed_at)
-   WHERE ((d.operation <> 'none'::text) AND (NOT (EXISTS ( SELECT
-            FROM agentdb.claim c
-           WHERE ((c.run_id = row_diff.run) AND (c.kind = 'rows'::text) AND (c.target = d.table_name) AND (((c.expectation -> 'keys'::text) IS NULL) OR ((c.expectation -> 'keys'::text) @> jsonb_build_array(d.row_key))) AND agentdb._did(d.operation, d.operations, (c.expectation ->> 'operation'::text)))))))
- UNION ALL
-  SELECT c.target,
-     (c.expectation ->> 'operation'::text),
-     k.key,
-     COALESCE(('done otherwise: '::text || NULLIF(d.operation, 'none'::text)), 'not done'::text) AS "coalesce"
-    FROM ((agentdb.claim c
-      CROSS JOIN LATERAL jsonb_array_elements((c.expectation -> 'keys'::text)) k(key))
-      LEFT JOIN agentdb._deeds(row_diff.run) d(table_name, row_key, operation, operations, changed_at) ON (((d.table_name = c.target) AND (d.row_key = k.key))))
-   WHERE ((c.run_id = row_diff.run) AND (c.kind = 'rows'::text) AND (agentdb._did(d.operation, d.operations, (c.expectation ->> 'operation'::text)) IS NOT TRUE));
-END;
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_nestloop TO 'off'
+    AS $$
+begin
+  return query
+    with deed as materialized (
+      select d.table_name, d.row_key, d.operation, d.operations
+      from agentdb._deeds(run) as d
+    ),
+    claimed as materialized (
+      select distinct k.table_name, k.operation, k.row_key
+      from agentdb._claimed_keys(run) as k
+    )
+    select d.table_name, d.operation, d.row_key, 'not claimed'
+    from deed as d
+    where d.operation <> 'none'
+      and not exists (
+        select from claimed as c
+        where c.table_name = d.table_name and c.row_key is null
+          and agentdb._did(d.operation, d.operations, c.operation)
+      )
+      and not exists (
+        select from claimed as c
+        where c.table_name = d.table_name and c.row_key = d.row_key
+          and agentdb._did(d.operation, d.operations, c.operation)
+      )
+    union all
+    select c.table_name, c.operation, c.row_key,
+      coalesce('done otherwise: ' || nullif(d.operation, 'none'), 'not done')
+    from claimed as c
+    left join deed as d on d.table_name = c.table_name and d.row_key = c.row_key
+    where c.row_key is not null
+      and agentdb._did(d.operation, d.operations, c.operation) is not true;
+end;
+$$;
 
 
 
@@ -14481,7 +14641,8 @@ CREATE FUNCTION agentdb.rule_unverified_claim(as_of timestamp with time zone) RE
     FROM ((agentdb.claim c
       JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((c.state = ANY (ARRAY['pending'::text, 'unreachable'::text])) AND (GREATEST(c.claimed_at, c.due_at) <= (rule_unverified_claim.as_of - p.verify_within)) AND (c.claimed_at > ((rule_unverified_claim.as_of - p.verify_within) - p.claim_window)) AND (c.claimed_at <= rule_unverified_claim.as_of))
+   WHERE ((c.state = ANY (ARRAY['pending'::text, 'unreachable'::text])) AND (c.due_at <= (rule_unverified_claim.as_of - p.verify_within)) AND (c.due_at > ((rule_unverified_claim.as_of - p.verify_within) - p.claim_window)) AND (c.claimed_at > ((rule_unverified_claim.as_of - '25:00:00'::interval) - ( SELECT max((w.verify_within + w.claim_window)) AS max
+            FROM agentdb.policy w))))
    GROUP BY a.agent_name, c.kind, p.policy_name, p.verify_within;
 END;
 
@@ -15309,7 +15470,9 @@ begin
     ) as l
     left join agentdb.tool_alias as n on n.alias = l.tool
     join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
-    where t.input_schema is not null;
+    where t.input_schema is not null
+      -- Of what was too large or deep only the head is there to be compared.
+      and not coalesce(l.args ?& '{truncated,bytes,md5,head}', false);
   if not found then
     return query select null::bigint, null::bigint, null::jsonb, null::jsonb,
       coalesce(
@@ -15429,6 +15592,32 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.timeline(run bigint) IS 'Everything a run did, in order: steps, tool calls, calls in flight, tokens, audited writes, alerts, stops, its end.';
+
+
+
+CREATE FUNCTION agentdb.tool_schema(tool text, run bigint DEFAULT NULL::bigint) RETURNS jsonb
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+declare
+  v_agent_id bigint;
+begin
+  select c.agent_id into v_agent_id from agentdb._current_run(run) as c;
+  return (
+    select t.input_schema
+    from agentdb.agent_tool as a
+    join agentdb.tool as t on t.tool_name = a.tool_name
+    left join agentdb.tool_alias as n
+      on n.tool_name = a.tool_name and n.alias = tool
+    where a.agent_id = v_agent_id and tool in (a.tool_name, n.alias)
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.tool_schema(tool text, run bigint) IS 'The JSON Schema of the arguments of a tool of the agent, also under a former name; NULL where there is none; raises ZA001 or ZA003.';
 
 
 
@@ -15707,6 +15896,8 @@ CREATE FUNCTION agentdb.verify_rows() RETURNS bigint
     SET lock_timeout TO '2s'
     AS $$
 declare
+  -- Whoever waits for us has more to do.
+  v_until timestamptz := clock_timestamp() + interval '2 seconds';
   v_run_id bigint;
   v_count bigint := 0;
 begin
@@ -15720,6 +15911,7 @@ begin
   loop
     perform agentdb._verify_rows(v_run_id);
     v_count := v_count + 1;
+    exit when clock_timestamp() > v_until;
   end loop;
   return v_count;
 end;
@@ -15727,7 +15919,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.verify_rows() IS 'Decides the claims about rows of runs that have ended, and those a minute old.';
+COMMENT ON FUNCTION agentdb.verify_rows() IS 'Decides claims about rows of runs that have ended, and those a minute old, for two seconds at a time; returns of how many runs.';
 
 
 
@@ -16059,12 +16251,6 @@ CREATE TABLE agentdb.agent_tool (
 
 
 COMMENT ON TABLE agentdb.agent_tool IS 'The tools that an agent has; an agent without any is not judged by it.';
-
-
-
-CREATE TABLE agentdb.alembic_version (
-    version_num character varying(32) NOT NULL
-);
 
 
 
@@ -16951,13 +17137,14 @@ COMMENT ON COLUMN agentdb.log_partition.bytes IS 'Its size with indexes.';
 CREATE VIEW agentdb.health_check AS
  SELECT 'runner'::text AS check_name,
         CASE
-            WHEN (count(*) FILTER (WHERE h.healthy) > 0) THEN 'ok'::text
-            ELSE 'critical'::text
+            WHEN (count(*) FILTER (WHERE h.healthy) = 0) THEN 'critical'::text
+            WHEN (count(*) FILTER (WHERE (h.healthy AND h.outdated)) > 0) THEN 'warning'::text
+            ELSE 'ok'::text
         END AS state,
         CASE
             WHEN (count(*) = 0) THEN 'no runner has ever reported: nobody is alerted; start agentdb run'::text
             WHEN (count(*) FILTER (WHERE h.healthy) = 0) THEN format('no runner works: the last was heard %s ago; start agentdb run'::text, agentdb._span(min(h.silent_for)))
-            ELSE format('%s of %s runners work'::text, count(*) FILTER (WHERE h.healthy), count(*))
+            ELSE concat(format('%s of %s runners work'::text, count(*) FILTER (WHERE h.healthy), count(*)), (('; upgrade '::text || string_agg(h.runner_name, ', '::text ORDER BY h.runner_name) FILTER (WHERE (h.healthy AND h.outdated))) || ': the database is of a later release'::text))
         END AS detail
    FROM agentdb.runner_health h
 UNION ALL
@@ -17054,7 +17241,7 @@ CREATE VIEW agentdb.role_finding AS
             format('alter table %s owner to somebody_else;'::text, min(t.table_name)) AS format
            FROM (agentdb.audit_target t
              JOIN pg_class c ON ((c.oid = t.table_oid)))
-          WHERE ((t.unaudited_at IS NULL) AND pg_has_role(r.oid, c.relowner, 'usage'::text))
+          WHERE ((t.unaudited_at IS NULL) AND pg_has_role(r.oid, c.relowner, 'member'::text))
          HAVING (count(*) > 0)
         UNION ALL
          SELECT ('role of '::text || a.agent_name),
@@ -17068,11 +17255,11 @@ UNION ALL
  SELECT 'owners'::text AS check_name,
     'critical'::text AS state,
     format('%s is a member of %s and can undo every protection'::text, m.rolname, g.rolname) AS detail,
-    format('revoke %I from %I;'::text, g.rolname, m.rolname) AS mend
+    format('revoke %I from %I;'::text, g.rolname, (x.member)::regrole) AS mend
    FROM ((pg_auth_members x
      JOIN pg_roles g ON ((g.oid = x.roleid)))
-     JOIN pg_roles m ON ((m.oid = x.member)))
-  WHERE ((g.rolname = ANY (ARRAY['agentdb_owner'::name, 'agentdb_capture'::name, 'agentdb_applier'::name])) AND m.rolcanlogin AND (NOT m.rolsuper) AND pg_has_role(m.oid, g.oid, 'usage'::text));
+     JOIN pg_roles m ON (pg_has_role(m.oid, x.member, 'member'::text)))
+  WHERE ((g.rolname = ANY (ARRAY['agentdb_owner'::name, 'agentdb_capture'::name, 'agentdb_applier'::name])) AND m.rolcanlogin AND (NOT m.rolsuper) AND (NOT (x.admin_option AND COALESCE((NOT ((to_jsonb(x.*) ->> 'set_option'::text))::boolean), false))));
 
 
 
@@ -17106,8 +17293,8 @@ CREATE VIEW agentdb.server_finding AS
      CROSS JOIN LATERAL ( VALUES ('server'::text,
                 CASE
                     WHEN (s.version < 140000) THEN 'critical'::text
-                    WHEN (agentdb._end_of_life((s.version / 10000)) < CURRENT_DATE) THEN 'warning'::text
                     WHEN ((s.version >= 140000) AND (s.version <= 140003)) THEN 'critical'::text
+                    WHEN (agentdb._end_of_life((s.version / 10000)) < CURRENT_DATE) THEN 'warning'::text
                     ELSE 'ok'::text
                 END,(('PostgreSQL '::text || s.version_text) || COALESCE((' is mended until '::text || agentdb._end_of_life((s.version / 10000))), ''::text)),'Upgrade to a version that is still mended, and to its newest minor.'::text), ('durability'::text,
                 CASE
@@ -18472,6 +18659,18 @@ ALTER TABLE agentdb.token_reservation ALTER COLUMN token_reservation_id ADD GENE
 
 
 
+CREATE TABLE agentdb.tool_alias (
+    alias text NOT NULL,
+    tool_name text NOT NULL,
+    renamed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.tool_alias IS 'Former names of tools, still known.';
+
+
+
 CREATE TABLE agentdb.tool_call_log_default (
     tool_call_log_id bigint CONSTRAINT tool_call_log_tool_call_log_id_not_null NOT NULL,
     run_id bigint CONSTRAINT tool_call_log_run_id_not_null NOT NULL,
@@ -19746,7 +19945,7 @@ CREATE INDEX change_expires_at_idx ON agentdb.change USING btree (expires_at) WH
 
 
 
-CREATE INDEX change_proposed_by_idx ON agentdb.change USING btree (proposed_by) WHERE (state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text]));
+CREATE INDEX change_proposed_by_idx ON agentdb.change USING btree (proposed_by, state) WHERE (state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text]));
 
 
 
@@ -20466,15 +20665,6 @@ REVOKE ALL ON FUNCTION agentdb._agent_of(agent text) FROM PUBLIC;
 
 
 
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._is_agents(owner oid) FROM PUBLIC;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._agents_roles() FROM PUBLIC;
 
 
@@ -20598,6 +20788,11 @@ GRANT SELECT ON TABLE agentdb.seal TO agentdb_operator;
 
 
 REVOKE ALL ON FUNCTION agentdb._broken_seal() FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
 
 
 
@@ -20969,6 +21164,17 @@ REVOKE ALL ON FUNCTION agentdb._check_write(run bigint, agent bigint) FROM PUBLI
 
 
 
+GRANT SELECT ON TABLE agentdb.claim TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.claim TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._claimed_keys(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._claimed_keys(run bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._claimed_keys(run bigint) TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.alert TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.alert TO agentdb_operator;
 
@@ -21125,11 +21331,6 @@ GRANT SELECT ON TABLE agentdb.change_column TO agentdb_operator;
 REVOKE ALL ON FUNCTION agentdb._current_sql(change bigint, target integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._current_sql(change bigint, target integer) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._current_sql(change bigint, target integer) TO agentdb_reviewer;
-
-
-
-GRANT SELECT ON TABLE agentdb.claim TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.claim TO agentdb_operator;
 
 
 
@@ -21424,6 +21625,11 @@ GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.alembic_version TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.alembic_version TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.alert_rule TO agentdb_auditor;
 GRANT SELECT,INSERT,DELETE ON TABLE agentdb.alert_rule TO agentdb_operator;
 
@@ -21522,7 +21728,7 @@ REVOKE ALL ON FUNCTION agentdb._inhibiting() FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._insert_tool_call(run_id bigint, agent_id bigint, tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, violation text, OUT recorded_at timestamp with time zone, OUT fault text, OUT hint text) FROM PUBLIC;
 
 
 
@@ -21582,6 +21788,14 @@ GRANT ALL ON FUNCTION agentdb._row_sql(target integer, row_name text) TO agentdb
 
 
 REVOKE ALL ON FUNCTION agentdb._joined_sql(target integer, old_rows text, new_rows text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._single_places(receiver text, rule text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._joining(alerts bigint[]) FROM PUBLIC;
 
 
 
@@ -21713,6 +21927,10 @@ REVOKE ALL ON FUNCTION agentdb._missing_relation(parts text[]) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._ms_until(at timestamp with time zone) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._nearest_tools(agent bigint, tool text) FROM PUBLIC;
 
 
@@ -21835,10 +22053,6 @@ GRANT ALL ON FUNCTION agentdb._plan_undo(scope text, id text, reason text) TO ag
 
 
 
-REVOKE ALL ON FUNCTION agentdb._proc_owner(proc oid) FROM PUBLIC;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._prompt(since timestamp with time zone, as_of timestamp with time zone) TO agentdb_operator;
@@ -21890,17 +22104,6 @@ REVOKE ALL ON FUNCTION agentdb._read_rows(statement text, most integer) FROM PUB
 GRANT ALL ON FUNCTION agentdb._read_rows(statement text, most integer) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._read_rows(statement text, most integer) TO agentdb_reviewer;
 GRANT ALL ON FUNCTION agentdb._read_rows(statement text, most integer) TO agentdb_applier;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.tool_alias TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.tool_alias TO agentdb_operator;
 
 
 
@@ -22091,7 +22294,7 @@ REVOKE ALL ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) FROM PUB
 
 
 
-REVOKE ALL ON FUNCTION agentdb._row_verdict(claim bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._row_verdicts(run bigint) FROM PUBLIC;
 
 
 
@@ -22270,6 +22473,12 @@ GRANT ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) TO
 
 
 
+REVOKE ALL ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._writes(writes jsonb, relation text, operation text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._written() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._written() TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._written() TO agentdb_reviewer;
@@ -22336,8 +22545,8 @@ GRANT ALL ON FUNCTION agentdb.audit_table(relation regclass, exclude text[], red
 
 
 
-REVOKE ALL ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text) TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text, revision text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.beat(runner_name text, loop text, host text, pid integer, version text, revision text) TO agentdb_operator;
 
 
 
@@ -22371,8 +22580,8 @@ GRANT ALL ON FUNCTION agentdb.claim_file(path text, min_size bigint, sha256 text
 
 
 
-REVOKE ALL ON FUNCTION agentdb.claim_http(url text, status integer, has_text text, within_time interval, run bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.claim_http(url text, status integer, has_text text, within_time interval, run bigint) TO agentdb_agent;
+REVOKE ALL ON FUNCTION agentdb.claim_http(url text, status integer, has_text text, method text, within_time interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.claim_http(url text, status integer, has_text text, method text, within_time interval, run bigint) TO agentdb_agent;
 
 
 
@@ -22534,8 +22743,8 @@ GRANT ALL ON FUNCTION agentdb.log_tokens_many(usages jsonb, run bigint) TO agent
 
 
 
-REVOKE ALL ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, run bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, run bigint) TO agentdb_agent;
+REVOKE ALL ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, violation text, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.log_tool_call(tool text, args jsonb, ok boolean, error text, result_size bigint, duration interval, call_id text, result text, violation text, run bigint) TO agentdb_agent;
 
 
 
@@ -23009,6 +23218,11 @@ GRANT ALL ON FUNCTION agentdb.timeline(run bigint) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb.tool_schema(tool text, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.tool_schema(tool text, run bigint) TO agentdb_agent;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.unacknowledge_alert(alert bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.unacknowledge_alert(alert bigint) TO agentdb_operator;
 
@@ -23136,11 +23350,6 @@ GRANT SELECT ON TABLE agentdb.agent_path TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.agent_tool TO agentdb_auditor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.agent_tool TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.alembic_version TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.alembic_version TO agentdb_operator;
 
 
 
@@ -23457,6 +23666,11 @@ GRANT SELECT ON TABLE agentdb.token_normal TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.token_rate TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.token_rate TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_alias TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_alias TO agentdb_operator;
 
 
 

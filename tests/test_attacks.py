@@ -79,6 +79,7 @@ LATER = (
     "staging_statement",
     "staging_view",
     "submit_change",
+    "tool_schema",
     "waiting_changes",
     "wake_waiters",
     "withdraw_change",

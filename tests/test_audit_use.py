@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -89,21 +90,31 @@ def test_operations_attach_and_detach_in_a_migration(
     assert isinstance(attach.reverse().reverse(), OPERATIONS[0])
 
 
-def test_runner_seals_and_exports_the_root(
-    scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_runner_seals_and_exports_the_root(scene: Scene, tmp_path: Path) -> None:
     exported = tmp_path / "roots"
-    monkeypatch.setenv("AGENTDB_SEAL_FILE", str(exported))
     scene.db.execute("create table t (id int primary key); select agentdb.audit_table('t');"
                      "insert into t values (1)")  # fmt: skip
-    runner = scene.start()
-    until(lambda: scene.value("select count(*) from agentdb.seal") == 1)
+    runner = scene.start_configured(f"[seal]\nfile = '{exported}'\n")
+    until(lambda: runner.logged("audit sealed"))
     assert runner.stop() == 0
     (line,) = exported.read_text().splitlines()
     said = json.loads(line)
     assert (said["seal_id"], said["rows"]) == (1, 1)
     verify = "select intact from agentdb.verify_audit(%s)"
     assert value(scene.db, verify, said["root"]) is True
+
+
+def test_file_that_hangs_holds_up_no_runner(scene: Scene, tmp_path: Path) -> None:
+    hanging = tmp_path / "fifo"
+    os.mkfifo(hanging)
+    scene.receiver()
+    scene.db.execute("create table t (id int primary key); select agentdb.audit_table('t');"
+                     "insert into t values (1)")  # fmt: skip
+    runner = scene.start_configured(AGENTDB_SEAL_FILE=str(hanging))
+    until(lambda: runner.logged("audit sealed"))
+    scene.trouble()
+    scene.sink.wait()
+    assert runner.stop() == 0
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from .agents import age, labels, refusal, register, row, rows, start, value
@@ -100,6 +102,23 @@ def test_row_made_and_deleted_again_was_not_made(agent: Connection) -> None:
     assert complete(agent)["refuted"] == 1
 
 
+def test_claims_of_many_rows_are_decided_by_one_look_at_the_run(
+    agent: Connection, audited: Connection
+) -> None:
+    agent.execute(
+        "insert into public.orders select i, 'new' from generate_series(1001, 21000) i"
+    )
+    for first in range(1001, 21001, 1000):
+        keys = json.dumps(list(range(first, first + 1000)))
+        claim(agent, f"claim_rows('orders', 'insert', keys => '{keys}')")
+    # Key by key it would take more than that.
+    for session in (agent, audited):
+        session.execute("set statement_timeout = '1 min'")
+    done = complete(agent)
+    assert (done["state"], done["verified"]) == ("succeeded", 20)
+    assert rows(audited, "select * from agentdb.row_diff(%s)", done["run_id"]) == []
+
+
 @pytest.mark.parametrize(("count", "state"), [(0, "refuted"), (2, "verified")])
 def test_rows_are_counted(agent: Connection, count: int, state: str) -> None:
     agent.execute("update public.orders set state = 'x' where id in (1, 2)")
@@ -141,16 +160,26 @@ def test_difference_is_told_both_ways(agent: Connection, audited: Connection) ->
         ("claim_rows(null, 'update', count => 1)", "ZA006", "NULL"),
         ("claim_rows('orders', 'upsert', count => 1)", "ZA004", "no operation"),
         ("claim_rows('orders', 'update')", "ZA004", "neither keys nor count"),
+        ("claim_rows('orders', 'update', '[]')", "ZA004", "neither keys nor count"),
         ("claim_rows('orders', 'update', count => -1)", "ZA004", "negative"),
         ("claim_rows('orders', 'update', keys => '[{\"a\": 1}]')", "ZA004", "key of"),
         ("claim_file('etc/passwd')", "ZA004", "absolute"),
         ("claim_file('/x', min_size => -1)", "ZA004", "negative"),
         ("claim_file('/x', sha256 => 'abc')", "ZA004", "sha256"),
         ("claim_file(null)", "ZA004", "target"),
+        ("claim_file(U&'/srv/a\\200Bb')", "ZA004", "hidden"),
         ("claim_http('ftp://x')", "ZA004", "http"),
         ("claim_http('http://x', 99)", "ZA004", "status"),
+        ("claim_http('http://x', method => 'DELETE')", "ZA004", "method"),
+        ("claim_http('http://x', method => null)", "ZA004", "method"),
+        (
+            "claim_http('http://x', has_text => 'y', method => 'HEAD')",
+            "ZA004",
+            "no text",
+        ),
         ("claim_message('pigeon', 'x')", "ZA006", "channel"),
         ("claim_command('x', '[]')", "ZA004", "object"),
+        ("claim_command('x', null)", "ZA004", "object"),
         ("claim_custom('file', 'x')", "ZA004", "kind"),
         ("claim_custom('Ünï', 'x')", "ZA004", "kind"),
         ("claim_custom('k', 'x', '3')", "ZA004", "object"),
@@ -209,6 +238,20 @@ def test_unreachable_is_tried_again_and_never_refuted(
     assert complete(agent)["state"] == "unverified"
 
 
+def test_far_day_hides_no_claim(agent: Connection, audited: Connection) -> None:
+    number = claim(agent, "claim_file('/x', within_time => '1 day')")
+    give = "select agentdb.give_verdict(%s, %s, 'unreachable')"
+    for column in ("claimed_at", "next_check_at", "due_at"):
+        age(audited, "claim", column, "12 hours")
+    take = "select attempt from agentdb.take_claim('{file}')"
+    assert value(audited, give, number, value(audited, take)) == "pending"
+    assert labels(audited, "unverified_claim") == []
+    for column in ("claimed_at", "next_check_at", "due_at"):
+        age(audited, "claim", column, "12 hours 11 minutes")
+    assert labels(audited, "unverified_claim") == [{"agent": "a", "kind": "file"}]
+    assert value(audited, give, number, value(audited, take)) == "unreachable"
+
+
 def test_what_may_still_come_about_is_not_refuted_yet(
     agent: Connection, audited: Connection
 ) -> None:
@@ -219,6 +262,23 @@ def test_what_may_still_come_about_is_not_refuted_yet(
     age(audited, "claim", "due_at", "2 minutes")
     age(audited, "claim", "next_check_at", "2 minutes")
     assert value(audited, give, number, value(audited, take)) == "refuted"
+
+
+@pytest.mark.parametrize(("attempt", "wait"), [(1, "2 s"), (5, "32 s"), (9, "1 min")])
+def test_what_may_still_come_about_is_looked_at_ever_less_often(
+    agent: Connection, audited: Connection, attempt: int, wait: str
+) -> None:
+    number = claim(agent, "claim_file('/x', within_time => '1 min')")
+    audited.execute("update agentdb.claim set attempt = %s", [attempt - 1])
+    audited.execute("select agentdb.take_claim('{file}')")
+    audited.execute("select agentdb.give_verdict(%s, %s, 'refuted')", [number, attempt])
+    found = row(
+        audited,
+        "select next_check_at = least(checked_at + %s::interval, due_at) as seldom, "
+        "next_check_at = due_at as at_the_end from agentdb.claim",
+        wait,
+    )
+    assert found == {"seldom": True, "at_the_end": attempt == 9}
 
 
 def test_rows_of_a_run_that_never_completes_are_verified_all_the_same(
@@ -253,6 +313,45 @@ def test_messages_are_read_from_the_transports_record(
     assert value(audited, look, number) == "verified"
     audited.execute('drop table public."Mail"')
     assert value(audited, look, number) == "unreachable"
+
+
+def test_text_that_is_not_kept_is_never_missed(
+    agent: Connection, audited: Connection
+) -> None:
+    audited.execute(
+        "create table public.mail (recipient text, sent_at timestamptz, body text)"
+    )
+    audited.execute(
+        "select agentdb.register_message_channel('mail', 'public.mail', "
+        "'recipient', 'sent_at', 'body')"
+    )
+    audited.execute("insert into public.mail values ('x@y', clock_timestamp(), 'z')")
+    call = "claim_message('mail', 'x@y', has_text => 'hello')"
+    number = claim(agent, call)
+    audited.execute("update agentdb.message_channel set text_column = null")
+    error = refusal(agent, f"select agentdb.{call}")
+    assert (error.sqlstate, error.message_hint) == ("ZA004", "Leave out has_text.")
+    look = "select verdict from agentdb.look_for_message(%s)"
+    assert value(audited, look, number) == "unreachable"
+    plain = claim(agent, "claim_message('mail', 'x@y')")
+    assert value(audited, look, plain) == "verified"
+
+
+def test_table_that_somebody_has_locked_keeps_nobody_waiting(
+    agent: Connection, audited: Connection, connect: Connect
+) -> None:
+    audited.execute("create table public.mail (recipient text, sent_at timestamptz)")
+    audited.execute(
+        "select agentdb.register_message_channel('mail', 'public.mail', "
+        "'recipient', 'sent_at')"
+    )
+    number = claim(agent, "claim_message('mail', 'x@y')")
+    holder = connect(audited.info.dbname)
+    with holder.transaction():
+        holder.execute("lock table public.mail")
+        found = row(audited, "select * from agentdb.look_for_message(%s)", number)
+    assert found["verdict"] == "unreachable"
+    assert "lock timeout" in found["evidence"]["problem"]
 
 
 def test_agent_can_neither_judge_nor_read_claims(agent: Connection) -> None:

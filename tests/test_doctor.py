@@ -97,6 +97,37 @@ def test_agents_that_share_a_role_are_told(db: Connection) -> None:
     assert "one, two share role agent_pool" in detail
 
 
+def test_login_that_can_become_an_owner_by_any_way_is_found(db: Connection) -> None:
+    assert found(db, "owners") == []
+    db.execute("create role zz_team in role agentdb_capture")
+    db.execute("create role zz_member login noinherit in role zz_team")
+    try:
+        ((state, detail, mend),) = found(db, "owners")
+        assert state == "critical"
+        assert detail.startswith("zz_member is a member of agentdb_capture")
+        assert mend == "revoke agentdb_capture from zz_team;"
+    finally:
+        db.execute("drop role zz_member, zz_team")
+
+
+def test_agent_that_may_become_the_owner_of_what_is_audited_is_found(
+    db: Connection,
+) -> None:
+    register(db)
+    db.execute("create table public.t (id int primary key)")
+    db.execute("select agentdb.audit_table('public.t'::regclass)")
+    db.execute("create role zz_owner")
+    db.execute("alter role agent_a noinherit")
+    try:
+        db.execute("alter table public.t owner to zz_owner")
+        db.execute("grant zz_owner to agent_a")
+        assert found(db, "tables of a")[0][0] == "critical"
+    finally:
+        db.execute("alter role agent_a inherit")
+        db.execute("drop owned by zz_owner cascade")
+        db.execute("drop role zz_owner")
+
+
 def checks(dsn: str) -> dict[str, doctor.Finding]:
     return {finding.check_name: finding for finding in doctor.findings(dsn)}
 
@@ -106,6 +137,58 @@ def test_machine_is_looked_at(dsn: str) -> None:
     assert findings["user"].state == ("warning" if os.geteuid() == 0 else "ok")
     assert findings["clock"].state == "ok"
     assert re.search(r"[+-]0\.\d+ s", findings["clock"].detail)
+
+
+@pytest.mark.parametrize(
+    ("uid", "user", "state", "says"),
+    [
+        (0, None, "warning", "as root"),
+        (0, "root", "ok", "as root"),
+        (0, "agentdb", "warning", "we run as root, and the configuration says agentdb"),
+        # As in a container whose users have no names.
+        (54321, None, "ok", "54321"),
+        (54321, "agentdb", "warning", "sudo -u agentdb"),
+    ],
+)
+def test_user_of_the_configuration_is_who_we_should_be(
+    monkeypatch: pytest.MonkeyPatch, uid: int, user: str | None, state: str, says: str
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: uid)
+    finding = doctor.who(user)
+    assert finding.state == state
+    assert says in f"{finding.detail} {finding.mend}"
+
+
+def test_user_is_named_by_file_or_environment(
+    dsn: str, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = place / "agentdb.toml"
+    # References of other sections are not needed, and not looked up.
+    file.write_text("""
+        [runner]
+        user = "from-the-file"
+        [ping]
+        url = "env:AGENTDB_NO_SUCH_VARIABLE"
+        """)
+    command = ["doctor", "--dsn", dsn, "--json", "--config", str(file)]
+    for name in ("from-the-file", "from-outside"):
+        told = json.loads(CliRunner().invoke(main, command).output)
+        (user,) = (each for each in told if each["check"] == "user")
+        assert user["state"] == "warning"
+        assert f"the configuration says {name}" in user["detail"]
+        monkeypatch.setenv("AGENTDB_RUNNER_USER", "from-outside")
+    monkeypatch.delenv("AGENTDB_RUNNER_USER")
+    file.write_text("[runner]\nuser = 7")
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 78
+    assert "user" in done.output
+
+
+def test_runner_tells_that_it_runs_as_somebody_else(scene: Scene) -> None:
+    runner = scene.start_configured("[runner]\nuser = 'somebody-else'\n")
+    until(lambda: runner.logged("runner started"))
+    assert runner.stop() == 0
+    assert "the configuration says somebody-else" in runner.log.read_text()
 
 
 def test_clocks_that_differ_are_told(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -161,6 +244,42 @@ def test_receiver_that_cannot_be_reached_is_told(
     }
     assert "AGENTDB_NO_SUCH_VARIABLE" in findings["receiver unset"].detail
     assert "secret-canary" not in str(findings)
+
+
+def test_receivers_are_looked_for_where_their_channels_go(
+    db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places = {
+        "smtp://relay.example/?to=a@b": ("relay.example", 587),
+        "smtps://relay.example/?to=a@b": ("relay.example", 465),
+        "https://relay.example/": ("relay.example", 443),
+        "http://relay.example/": ("relay.example", 80),
+        "http://relay.example:8080/": ("relay.example", 8080),
+    }
+    asked = []
+
+    def connection(place: tuple[str, int], deadline: float) -> socket.socket:
+        asked.append(place)
+        return socket.socket()
+
+    monkeypatch.setattr("agentdb.doctor.socket.create_connection", connection)
+    for number, target in enumerate(places):
+        db.execute(
+            "insert into agentdb.receiver (receiver_name, channel, target) "
+            "values (%s, %s, %s)",
+            [f"r{number}", "email" if "smtp" in target else "webhook", target],
+        )
+    checks(dsn)
+    assert asked == list(places.values())
+
+
+def test_name_that_no_host_can_have_is_told(db: Connection, dsn: str) -> None:
+    db.execute(
+        "insert into agentdb.receiver (receiver_name, channel, target) "
+        "values ('long', 'webhook', %s)",
+        [f"http://{'x' * 70}.example/"],
+    )
+    assert checks(dsn)["receiver long"].state == "critical"
 
 
 def test_one_page_with_the_worst_first(dsn: str) -> None:

@@ -78,17 +78,28 @@ class Reader:
         )
         return done.stdout
 
+    def type_python(self, text: str) -> str:
+        """Run a program that says as whom; others are parts of one."""
+        role = re.match(r"# as (\w+)\n", text)
+        if not role:
+            return ""
+        dsn = self.server.dsn(user=role[1])
+        return self._type(["-c", text], AGENTDB_DSN=dsn)
+
     def type_command(self, line: str) -> str:
         """Run a command, for what is installed from the working tree."""
         if line.startswith(("make ", "pip ", "export ")):
             return ""
         assert line.startswith("agentdb "), line
+        return self._type(["-m", *line.split()], AGENTDB_DSN=self.server.dsn())
+
+    def _type(self, arguments: list[str], **environment: str) -> str:
         done = subprocess.run(
-            [sys.executable, "-m", *line.split()],
+            [sys.executable, *arguments],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            env={**os.environ, "AGENTDB_DSN": self.server.dsn(), "COLUMNS": "100"},
+            env={**os.environ, "COLUMNS": "100", **environment},
         )
         return done.stdout
 
@@ -114,12 +125,14 @@ def test_page_is_true(page: Path, server: LocalServer) -> None:
             if not expected:
                 assert "ERROR" not in found, found
             agrees(expected, found)
+        elif kind == "python":
+            agrees(expected, reader.type_python(text))
         elif kind == "console":
             for command, output in commands(text):
                 if not command.startswith("make "):
                     agrees(output, reader.type_command(command))
         else:
-            assert kind in ("text", "python", "json", "toml"), kind
+            assert kind in ("text", "json", "toml"), kind
 
 
 def prepare(reader: Reader) -> None:

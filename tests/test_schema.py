@@ -15,11 +15,12 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from agentdb import catalog, installation, schema
+from agentdb import REVISION, catalog, installation, schema
 from agentdb.local import LocalServer
 
 from .agents import refusal
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
+from .revision import second_revision
 from .servers import Server, answer, tell
 
 HERE = Path(__file__).parent
@@ -54,6 +55,10 @@ def differences(engine: Engine) -> list[str]:
 def dumped(dump: Dump, engine: Engine) -> str:
     assert engine.url.database is not None
     return dump(engine.url.database)
+
+
+def test_release_knows_its_newest_revision() -> None:
+    assert REVISIONS[-1] == REVISION
 
 
 def test_stairway(empty: Engine, dump: Dump) -> None:
@@ -374,18 +379,7 @@ def test_unprivileged_role_cannot_install(
 
 def test_later_revision_keeps_former_code_beside_it(tmp_path: Path) -> None:
     """The machinery for released code, proven with a made-up second revision."""
-    import shutil
-
-    copy = tmp_path / "pack"
-    for name in ("alembic", "sql"):
-        shutil.copytree(schema.bundled(name), copy / name)
-    (copy / "alembic" / "versions" / "0002_shout.py").write_text(SECOND)
-    former = copy / "alembic" / "versions" / "0002_shout"
-    former.mkdir()
-    runner = (copy / "sql" / "runner.sql").read_text()
-    (former / "runner.sql").write_text(runner)
-    newer = runner.replace("'Each runner and how long", "'EACH runner and how long")
-    (copy / "sql" / "runner.sql").write_text(newer)
+    copy = second_revision(tmp_path)
     with LocalServer(fast=True) as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr(schema, "bundled", lambda name: copy / name)
         comment = (
@@ -402,24 +396,6 @@ def test_later_revision_keeps_former_code_beside_it(tmp_path: Path) -> None:
             (downgrade if step.startswith("-") else install)(engine, step.lstrip("-"))
             with psycopg.connect(server.dsn()) as connection:
                 assert connection.execute(comment).fetchone() == expected
-
-
-SECOND = '''
-"""Shouting."""
-
-from alembic import op
-
-revision = "0002"
-down_revision = "0001"
-
-
-def upgrade() -> None:
-    op.execute("create table agentdb.shout (x integer)")
-
-
-def downgrade() -> None:
-    op.execute("drop table agentdb.shout")
-'''
 
 
 def released() -> list[str]:

@@ -47,6 +47,20 @@ def test_repeated_call_id_is_counted_once(db: Connection, agent: Connection) -> 
     assert value(db, "select count(*) from agentdb.tool_call_log") == 1
 
 
+def test_begun_call_that_is_logged_as_a_whole_has_ended(
+    db: Connection, agent: Connection
+) -> None:
+    agent.execute("select agentdb.begin_tool_call('t', call_id => 'c1')")
+    query = (
+        "select repeated from agentdb.log_tool_call('t', '{\"q\": 1}', call_id => 'c1')"
+    )
+    assert [value(agent, query) for _ in range(2)] == [False, True]
+    assert value(agent, "select repeated from agentdb.end_tool_call('c1')") is True
+    agent.execute("select agentdb.end_run()")
+    assert value(db, "select args from agentdb.tool_call_log") == {"q": 1}
+    assert rows(db, "select from agentdb.faulty_call") == []
+
+
 def test_retries_in_a_race_are_counted_once(
     db: Connection, connect: Connect, agent: Connection
 ) -> None:

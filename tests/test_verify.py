@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
+import re
 import signal
+from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,8 @@ from click.testing import CliRunner
 from agentdb.cli import main
 from agentdb.config import Misconfigured, read_limits
 from agentdb.runner import verify as loop
+from agentdb.runner.session import Lost, Session, session
+from agentdb.runner.state import State
 from agentdb.verify import look
 from agentdb.verify.claim import Limits
 
@@ -108,6 +113,31 @@ def test_file_that_the_user_cannot_reach_is_unreachable(place: Path) -> None:
     assert (verdict, evidence["verdict"]) == ("unreachable", "no_search")
 
 
+def test_name_that_is_no_text_is_told_all_the_same(place: Path) -> None:
+    os.symlink(b"/nothing/\xff", place / "link")
+    verdict, evidence = see_file(place / "link")
+    assert verdict == "refused"
+    # As a database takes it.
+    assert json.dumps(evidence, ensure_ascii=False).encode()
+
+
+def test_directory_that_we_are_in_brings_no_code(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (place / "json.py").write_text("raise SystemExit('stolen')")
+    monkeypatch.chdir(place)
+    assert see("command", "yes", commands=COMMANDS)[0] == "verified"
+
+
+def test_look_that_cannot_be_begun_is_unreachable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(look, "CHILD", ["/no/such/python"])
+    verdict, evidence = see("command", "yes", commands=COMMANDS)
+    assert verdict == "unreachable"
+    assert "No such file" in evidence["problem"]
+
+
 def netloc(sink: Sink) -> str:
     """Return host and port of the sink."""
     return urlsplit(sink.url()).netloc
@@ -140,7 +170,26 @@ def test_address_is_asked_once(
     sink: Sink, mode: str, expectation: dict[str, Any], verdict: str
 ) -> None:
     assert web(sink, mode, expectation)[0] == verdict
-    assert len(sink.received()) == 1
+    assert [each.method for each in sink.received()] == ["GET"]
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "verdict"),
+    [
+        ("ok", 200, "verified"),
+        # It tells of a body, and none comes.
+        ("quoting", 400, "verified"),
+        ("quoting", 200, "refuted"),
+        ("404", 200, "refuted"),
+        ("503", 200, "unreachable"),
+    ],
+)
+def test_head_is_asked_for_where_it_is_claimed(
+    sink: Sink, mode: str, status: int, verdict: str
+) -> None:
+    claimed = {"method": "HEAD", "status": status}
+    assert web(sink, mode, claimed)[0] == verdict
+    assert [each.method for each in sink.received()] == ["HEAD"]
 
 
 def test_redirect_is_an_answer_and_is_not_followed(sink: Sink) -> None:
@@ -235,6 +284,23 @@ def fail(claim):
 def chatter(claim):
     print("x" * 10_000_000)
     sys.exit(0)
+
+def talker(claim):
+    print("looking")
+    os.system("echo {}")
+    return Verdict("verified", claim.expectation)
+
+def liar(claim):
+    return Verdict("maybe", {})
+
+def odd(claim):
+    return Verdict("verified", {"share": float("nan")})
+
+def bare(claim):
+    return Verdict("verified", None)
+
+def torn(claim):
+    return Verdict("verified", {"file": os.fsdecode(bytes([110, 255]))})
 """
 
 
@@ -247,8 +313,9 @@ def plugged(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (info / "METADATA").write_text(
         "Metadata-Version: 2.1\nName: plugged\nVersion: 1.0\n"
     )
-    names = ("even", "hang", "crash", "fail", "chatter")
-    points = "".join(f"{name} = plugged:{name}\n" for name in names)
+    names = re.findall(r"^def (\w+)", PLUGIN, re.M)
+    points = "rows = plugged:even\n"
+    points += "".join(f"{name} = plugged:{name}\n" for name in names)
     (info / "entry_points.txt").write_text(f"[agentdb.verifiers]\n{points}")
     paths = [str(place), *filter(None, [os.environ.get("PYTHONPATH")])]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
@@ -266,6 +333,11 @@ def plugged(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         ("crash", "x", "unreachable", "ended with -11"),
         ("fail", "x", "unreachable", "the printer is on fire"),
         ("chatter", "x", "unreachable", "ended with 0"),
+        ("talker", "x", "verified", "{'a': 1}"),
+        ("liar", "x", "unreachable", "maybe is no verdict"),
+        ("odd", "x", "unreachable", "not JSON compliant"),
+        ("bare", "x", "unreachable", "evidence is a dictionary"),
+        ("torn", "x", "verified", "n?"),
         ("absent", "x", "unreachable", "no verifier absent"),
     ],
 )
@@ -275,6 +347,13 @@ def test_plugin_is_asked_and_its_failure_refutes_nothing(
     found, evidence = see(kind, target, {"a": 1}, deadline=2.0)
     assert found == verdict
     assert says in str(evidence)
+
+
+@pytest.mark.usefixtures("plugged")
+def test_plugin_takes_no_claim_that_we_decide_ourselves() -> None:
+    found = loop.kinds(Limits())
+    assert "even" in found
+    assert "rows" not in found
 
 
 CONFIG = """
@@ -320,6 +399,7 @@ def test_command_line_looks_at_everything_and_tells(
         f"claim_file('{place}/a')",
         f"claim_file('{place}/b')",
         f"claim_http('{sink.url('ok')}')",
+        f"claim_http('{sink.url('quoting')}', 400, method => 'HEAD')",
         "claim_command('yes')",
         "claim_custom('unknown', 'x')",
     ):
@@ -332,12 +412,22 @@ def test_command_line_looks_at_everything_and_tells(
         ("file", "verified"),
         ("file", "refuted"),
         ("http", "verified"),
+        ("http", "verified"),
         ("command", "verified"),
         ("unknown", "pending"),
     ]
+    assert sorted(each.method for each in sink.received()) == ["GET", "HEAD"]
     done = CliRunner().invoke(main, ["claims", "1", "--dsn", dsn])
     assert done.exit_code == 0
     assert "what it says it did" in done.output
+
+
+def test_role_that_may_not_verify_is_told_so(server: Server, db: Connection) -> None:
+    dsn = server.dsn(database=db.info.dbname, user="auditor_u")
+    done = CliRunner().invoke(main, ["verify", "--dsn", dsn])
+    assert done.exit_code == 1
+    assert "permission denied" in done.output
+    assert "agentdb_operator" in done.output
 
 
 def test_without_configuration_nothing_is_looked_at(
@@ -372,6 +462,97 @@ def test_runner_verifies_past_a_verifier_that_hangs(
     assert value(db, VERIFIED) == 5
 
 
+def test_failing_calls_keep_no_claim_waiting(
+    agent: Connection,
+    db: Connection,
+    dsn: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As on a file system that hangs: the paths are the agent's choice."""
+    db.execute("select agentdb.set_os_user('a', 'nobody')")
+    for number in range(2 * loop.LOOKS):
+        agent.execute(
+            "select agentdb.log_tool_call('t', ok => false, error => %s)",
+            [f"not found: /hung/{number}"],
+        )
+    monkeypatch.setattr(look, "probe", lambda *_, **__: anyio.sleep_forever())
+    (place / "a").write_text("x")
+
+    async def work() -> None:
+        limits = Limits(roots=(str(place),))
+        async with session(dsn) as connection, anyio.create_task_group() as group:
+            verify = loop.Verify(State(), limits, group)
+            with anyio.move_on_after(30):
+                await verify.turn(connection)
+                agent.execute("select agentdb.claim_file(%s)", [f"{place}/a"])
+                while not value(db, VERIFIED):
+                    await verify.turn(connection)
+                    await anyio.sleep(0.05)
+            group.cancel_scope.cancel()
+
+    anyio.run(work)
+    assert value(db, VERIFIED) == 1
+
+
+def test_diagnosis_that_lost_its_connection_is_made_by_the_next(
+    agent: Connection, db: Connection, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log = "select agentdb.log_tool_call('t', ok => false, error => %s)"
+    for _ in range(loop.LOOKS):
+        agent.execute(log, ["permission denied for table orders"])
+    access, lost = loop._access, iter(range(loop.LOOKS))
+
+    async def failing(session: Session, call: Any) -> Any:
+        if next(lost, None) is not None:
+            raise Lost("no answer")
+        return await access(session, call)
+
+    monkeypatch.setattr(loop, "_access", failing)
+
+    async def work() -> None:
+        async with session(dsn) as connection, anyio.create_task_group() as group:
+            verify = loop.Verify(State(), Limits(), group)
+            with anyio.move_on_after(30):
+                while value(db, DIAGNOSED) < loop.LOOKS:
+                    with suppress(Lost):
+                        await verify.turn(connection)
+                    await anyio.sleep(0.01)
+
+    anyio.run(work)
+    assert value(db, DIAGNOSED) == loop.LOOKS
+
+
+@pytest.mark.parametrize("odd", ["error", "text"])
+def test_look_that_goes_wrong_ends_no_loop_and_is_taken_again(
+    agent: Connection,
+    db: Connection,
+    dsn: str,
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    odd: str,
+) -> None:
+    (place / "a").write_text("x")
+    agent.execute("select agentdb.claim_file(%s)", [f"{place}/a"])
+    verify, wrong = look.verify, iter([odd])
+
+    async def failing(*given: Any, **more: Any) -> Any:
+        if (now := next(wrong, None)) == "error":
+            raise RuntimeError(odd)
+        # No JSON of PostgreSQL's holds half a character.
+        return ("verified", {"said": "\ud800"}) if now else await verify(*given, **more)
+
+    monkeypatch.setattr(look, "verify", failing)
+    limits = Limits(roots=(str(place),))
+    for _ in range(2):
+        anyio.run(loop.verify, dsn, limits)
+        db.execute(
+            "update agentdb.claim set leased_until = null, next_check_at = now()"
+        )
+    assert value(db, VERIFIED) == 1
+
+
+DIAGNOSED = "select count(*) from agentdb.tool_diagnosis"
 VERIFIED = "select count(*) from agentdb.claim where state = 'verified'"
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 
 import click
 import psycopg
 
-from .options import Failure, dsn
+from .options import Failure, Unconfigured, config, dsn
 from .output import Section, connect, print_json, print_table, query, rows
 from .read import EXIT_CODES, UNKNOWN
 
@@ -17,19 +18,25 @@ ORDER = ("critical", "warning", "ok")
 
 @click.command()
 @dsn
+@config
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def doctor(dsn: str, as_json: bool) -> None:
+def doctor(dsn: str, config: Path | None, as_json: bool) -> None:
     """Look at database, roles, clocks, paths and receivers; say what mends what.
 
     Exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, 3 unknown.
     """
+    from agentdb.config import Misconfigured, read_settings
     from agentdb.doctor import findings
 
+    try:
+        user = read_settings(config).user
+    except Misconfigured as error:
+        raise Unconfigured(error) from error
     section = Section("doctor", query(DOCTOR), below="mend")
     try:
         with connect(dsn) as connection:
             found = rows(connection, section)
-        ours = [asdict(finding) for finding in findings(dsn)]
+        ours = [asdict(finding) for finding in findings(dsn, user=user)]
     except psycopg.Error as error:
         click.echo(f"unknown: {Failure(error).message}", err=True)
         raise click.exceptions.Exit(UNKNOWN) from error

@@ -61,11 +61,18 @@ def reports_errors(function: F) -> F:
         except click.ClickException:
             raise
         except Exception as error:
-            if not _is_from_database(error):
+            cause = _only(error)
+            if not _is_from_database(cause):
                 raise
-            raise Failure(error) from error
+            raise Failure(cause) from error
 
     return cast(F, wrapper)
+
+
+def _only(error: Exception) -> Exception:
+    """Return the one error of a task group, else the error itself."""
+    inner: tuple[Exception, ...] = getattr(error, "exceptions", ())
+    return _only(inner[0]) if len(inner) == 1 else error
 
 
 def _is_from_database(error: Exception) -> bool:

@@ -12,11 +12,13 @@ def first_violation(schema: Any, arguments: Any) -> str | None:
     """Return the first thing wrong with a call's arguments, or None.
 
     A schema that is none, or that points elsewhere, judges nobody: nothing is fetched.
+    No arguments are an empty object, as tools/call of MCP has it.
     """
+    given = {} if arguments is None else arguments
     kind = validators.validator_for(schema, default=Draft202012Validator)
     try:
         validator = kind(schema, registry=Registry())
-        found = sorted(validator.iter_errors(arguments), key=exceptions.relevance)
+        found = sorted(validator.iter_errors(given), key=exceptions.relevance)
     except Exception:
         # What an odd schema makes the library stumble over is not the caller's fault.
         return None

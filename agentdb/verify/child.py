@@ -16,10 +16,10 @@ from dataclasses import asdict
 from datetime import datetime
 from importlib.metadata import entry_points
 from math import ceil
-from typing import Any, cast
+from typing import Any, cast, get_args
 
 from . import command, file, http
-from .claim import Claim, Limits, Verdict, Verifier
+from .claim import Claim, Limits, Verdict, Verifier, Word
 from .path import probe
 from .plugin import GROUP
 
@@ -35,16 +35,21 @@ def main() -> None:
     order = json.load(sys.stdin)
     # Nobody may be left to end us: then the clock does.
     signal.alarm(ceil(order["deadline"]) + 1)
-    look = _look(order)
-    _become(order["user"])
-    json.dump(look(), sys.stdout)
+    # What a verifier prints, or a program that it starts, is no part of the answer.
+    with os.fdopen(os.dup(1), "wb") as answer:
+        os.dup2(2, 1)
+        look = _look(order)
+        _become(order["user"])
+        # PostgreSQL takes neither NaN nor half a character, as in names of files.
+        seen = json.dumps(look(), ensure_ascii=False, allow_nan=False)
+        answer.write(seen.encode(errors="replace"))
 
 
 def _look(order: dict[str, Any]) -> Callable[[], dict[str, Any]]:
     """Return what is to be done; plugins are loaded before rights are given up."""
-    if order["kind"] == "probe":
+    if "want" in order:
         return lambda: probe(order["target"], order["want"])
-    if order["kind"] == "arguments":
+    if "calls" in order:
         return lambda: {"violations": _violations(order["calls"])}
     verifier = BUILT_IN.get(order["kind"]) or _plugin(order["kind"])
     claim = Claim(
@@ -66,6 +71,8 @@ def _violations(calls: list[list[Any]]) -> list[str | None]:
 def _seen(verifier: Verifier, claim: Claim) -> Verdict:
     verdict = verifier(claim)
     assert isinstance(verdict, Verdict), "a verifier returns a Verdict"
+    assert verdict.verdict in get_args(Word), f"{verdict.verdict} is no verdict"
+    assert isinstance(verdict.evidence, dict), "evidence is a dictionary"
     return verdict
 
 
@@ -90,7 +97,3 @@ def _become(name: str | None) -> None:
     os.setgroups(os.getgrouplist(name, entry.pw_gid))
     os.setgid(entry.pw_gid)
     os.setuid(entry.pw_uid)
-
-
-if __name__ == "__main__":
-    main()

@@ -6,9 +6,8 @@ import re
 import subprocess
 from typing import Any
 
+from ..program import ENVIRONMENT
 from .claim import Claim, Verdict
-
-ENVIRONMENT = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8"}
 
 
 class NotRegistered(Exception):

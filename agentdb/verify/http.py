@@ -1,4 +1,4 @@
-"""Verifies that an address answers as claimed, by one GET to a host on the list."""
+"""Verifies that an address answers as claimed, by asking a host on the list once."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Refused(Exception):
 
 
 def verify(claim: Claim) -> Verdict:
-    """Get the address once; redirects are answers, not orders."""
+    """Ask the address once; redirects are answers, not orders."""
     try:
         url = httpx.URL(claim.target)
         address = _address(claim, url)
@@ -31,7 +31,8 @@ def verify(claim: Claim) -> Verdict:
     except OSError as error:
         return Verdict("unreachable", {"problem": f"{url.host}: {error}"})
     try:
-        status, text = _get(url, address, claim.limits.deadline)
+        method = claim.expectation.get("method", "GET")
+        status, text = _ask(method, url, address, claim.limits.deadline)
     except httpx.HTTPError as error:
         return Verdict("unreachable", {"problem": f"{type(error).__name__}: {error}"})
     return _judge(claim.expectation, status, text)
@@ -71,10 +72,10 @@ def _address(claim: Claim, url: httpx.URL) -> str:
     return address
 
 
-def _get(url: httpx.URL, address: str, deadline: float) -> tuple[int, str]:
+def _ask(method: str, url: httpx.URL, address: str, deadline: float) -> tuple[int, str]:
     host = f"[{address}]" if ":" in address else address
     request = httpx.Request(
-        "GET",
+        method,
         url.copy_with(host=host),
         headers={"Host": url.netloc.decode(), "User-Agent": f"agentdb/{__version__}"},
         extensions={

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
-from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 import anyio
 
+from ..program import call
 from .claim import Limits
 
-LARGEST = 65536
-CHILD = [sys.executable, "-m", "agentdb.verify.child"]
+# With -m, Python would import what lies in the directory we happen to be in.
+CHILD = [
+    sys.executable,
+    "-c",
+    "import sys; sys.path[0] = sys.argv[1]; import agentdb.verify.child as c; c.main()",
+    str(Path(__file__).parents[2]),
+]
 
 
 class Failed(Exception):
@@ -53,7 +57,7 @@ async def probe(
     path: str, *, want: str, user: str | None, deadline: float = 10.0
 ) -> dict[str, Any]:
     """Return what keeps a user from a path; see path.probe; raises Failed."""
-    order = {"kind": "probe", "target": path, "want": want}
+    order = {"target": path, "want": want}
     return await _ask({**order, "user": user, "deadline": deadline})
 
 
@@ -65,7 +69,7 @@ async def compare(
     A pattern may take for ever on a text that was made for it: then the calls are
     looked at one by one, and that one is judged by nobody.
     """
-    order = {"kind": "arguments", "calls": calls, "user": None, "deadline": deadline}
+    order = {"calls": calls, "user": None, "deadline": deadline}
     try:
         return list((await _ask(order))["violations"])
     except Failed:
@@ -76,50 +80,21 @@ async def compare(
 
 
 async def _ask(order: dict[str, Any]) -> dict[str, Any]:
-    process = await anyio.open_process(
-        CHILD,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
     try:
         with anyio.fail_after(order["deadline"]):
-            return await _answer(process, order)
+            status, said, errors = await call(
+                CHILD, json.dumps(order).encode(), os.environ
+            )
     except TimeoutError:
         raise Failed(f"no answer within {order['deadline']:g} s") from None
-    finally:
-        with suppress(ProcessLookupError), anyio.CancelScope(shield=True):
-            # The group: a command's own children too.
-            os.killpg(process.pid, signal.SIGKILL)
-            await process.aclose()
-
-
-async def _answer(process: anyio.abc.Process, order: dict[str, Any]) -> dict[str, Any]:
-    assert process.stdin and process.stdout and process.stderr
-    with suppress(anyio.BrokenResourceError):
-        await process.stdin.send(json.dumps(order).encode())
-    await process.stdin.aclose()
-    heads = {"out": b"", "error": b""}
-    async with anyio.create_task_group() as group:
-        group.start_soon(_read, process.stdout, heads, "out")
-        group.start_soon(_read, process.stderr, heads, "error")
-    await process.wait()
+    except OSError as error:
+        raise Failed(f"no look could be begun: {error.strerror}") from error
     try:
-        answer = json.loads(heads["out"])
-    except ValueError:
-        said = heads["error"].decode(errors="replace").strip().splitlines()
-        why = said[-1][:300] if said else "it said nothing"
-        raise Failed(f"the look ended with {process.returncode}: {why}") from None
+        answer = json.loads(said)
+    except (ValueError, RecursionError):
+        last = errors.decode(errors="replace").strip().splitlines()
+        why = last[-1][:300] if last else "it said nothing"
+        raise Failed(f"the look ended with {status}: {why}") from None
     if not isinstance(answer, dict):
         raise Failed("the look answered no object")
     return answer
-
-
-async def _read(
-    stream: anyio.abc.ByteReceiveStream, heads: dict[str, bytes], name: str
-) -> None:
-    """Read to the end and keep the head: a child must not hang on a full pipe."""
-    async for chunk in stream:
-        if len(heads[name]) < LARGEST:
-            heads[name] += chunk

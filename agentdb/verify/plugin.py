@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.metadata import entry_points
 
 GROUP = "agentdb.verifiers"
-BUILT_IN = ("command", "file", "http")
+BUILT_IN = ("command", "file", "http", "message", "rows")
 
 
 def plugins() -> list[str]:

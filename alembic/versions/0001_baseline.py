@@ -701,7 +701,7 @@ create table agentdb.change (
     'applied', 'rejected', 'withdrawn', 'expired', 'conflict'))
 ) with (fillfactor = 70);
 
-create index change_proposed_by_idx on agentdb.change (proposed_by)
+create index change_proposed_by_idx on agentdb.change (proposed_by, state)
   where state in ('open', 'pending', 'approved');
 create index change_expires_at_idx on agentdb.change (expires_at)
   where state in ('open', 'pending', 'approved');
@@ -1265,6 +1265,7 @@ create table agentdb.runner (
   sent_at timestamptz,
   listened_at timestamptz,
   verified_at timestamptz,
+  revision text,
   constraint runner_pkey primary key (runner_name)
 ) with (fillfactor = 50);
 """
