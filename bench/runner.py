@@ -64,7 +64,7 @@ def _scene() -> Iterator[Scene]:
         with psycopg.connect(server.dsn(database="agentdb"), autocommit=True) as db:
             scene = Scene(db, dsn, sink, Path(logs))
             db.execute("update agentdb.alert_rule set enabled = true")
-            scene.receiver()
+            scene.receiver(each=True)
             with scene.open():
                 yield scene
 
@@ -121,7 +121,7 @@ def _broken(scene: Scene) -> Iterator[None]:
         )
         scene.db.execute(f"grant select on public.{name} to agentdb_operator".encode())
         scene.rule(name, f"public.{name}")
-    scene.receiver("hang")
+    scene.receiver("hang", each=True)
     yield
     scene.db.execute("delete from agentdb.alert_rule where rule_name like 'hangs%'")
     scene.db.execute("update agentdb.receiver set enabled = receiver_name = 'ok'")

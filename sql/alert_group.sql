@@ -2,17 +2,48 @@
 -- groups, or is looked at again where it is in one; a message is made of what the
 -- receiver was told and what is so now.
 
-create or replace function agentdb._join_groups (alerts bigint[], at timestamptz)
-  returns void
+-- Without a route each alert is an incident of its own, since to see to one agent's is
+-- not to see to another's; but only so many of a rule: what comes then is one.
+create or replace function agentdb._single_places (receiver text, rule text)
+  returns bigint
   language sql
-  volatile
-  set search_path = pg_catalog, pg_temp
-as $$
-  with joining as materialized (
-    select a.alert_id, d.receiver_name, d.route_name, d.reason,
-      case when d.group_by = '{alert}' then a.alert_id end as only_alert,
+  stable
+begin atomic
+  select 10 - count(*)
+  from (
+    select
+    from agentdb.alert as a
+    join agentdb.group_alert as m on m.alert_id = a.alert_id
+    join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
+    where a.rule_name = rule
+      and a.state = 'firing'
+      and g.receiver_name = receiver
+      and g.alert_id is not null
+      and g.route_name is null
+    limit 10
+  ) as s;
+end;
+
+comment on function agentdb._single_places (text, text) is
+  'How many more alerts of a rule a receiver without a route may hear of one by one.';
+
+
+create or replace function agentdb._joining (alerts bigint[])
+  returns table (
+    alert_id bigint, receiver_name text, route_name text, reason text,
+    group_wait interval, only_alert bigint, labels jsonb
+  )
+  language sql
+  stable
+begin atomic
+  with destined as materialized (
+    select a.alert_id, a.rule_name, d.receiver_name, d.route_name, d.reason,
+      d.group_by = '{alert}' as alone,
       agentdb._group_labels(a, d.group_by) as labels,
-      _join_groups.at + coalesce(r.group_wait, '0') as open_at
+      coalesce(r.group_wait, '0') as group_wait,
+      row_number() over (
+        partition by d.receiver_name, d.route_name, a.rule_name
+        order by a.alert_id) as place
     from agentdb.alert as a
     cross join lateral agentdb._destination(a) as d
     left join agentdb.route as r on r.route_name = d.route_name
@@ -24,10 +55,41 @@ as $$
         join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
         where m.alert_id = a.alert_id and g.receiver_name = d.receiver_name)
   ),
-  keyed as (
-    select j.*, coalesce('A-' || j.only_alert,
-      md5(concat(j.route_name, ' ', j.labels::text))) as group_key
-    from joining as j
+  places as materialized (
+    select d.receiver_name, d.rule_name,
+      agentdb._single_places(d.receiver_name, d.rule_name) as places
+    from destined as d
+    where d.route_name is null
+    group by d.receiver_name, d.rule_name
+  )
+  select d.alert_id, d.receiver_name, d.route_name, d.reason, d.group_wait,
+    case when d.alone and coalesce(d.place <= p.places, true) then d.alert_id end,
+    case
+      when d.place > p.places then jsonb_build_object('rule', d.rule_name)
+      else d.labels
+    end
+  from destined as d
+  left join places as p on d.route_name is null
+    and p.receiver_name = d.receiver_name
+    and p.rule_name = d.rule_name;
+end;
+
+comment on function agentdb._joining (bigint[]) is
+  'The receivers that are to hear of alerts and do not yet, and what each alert is '
+  'told of together with.';
+
+
+create or replace function agentdb._join_groups (alerts bigint[], at timestamptz)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with keyed as materialized (
+    select j.*, _join_groups.at + j.group_wait as open_at,
+      coalesce('A-' || j.only_alert,
+        md5(concat(j.route_name, ' ', j.labels::text))) as group_key
+    from agentdb._joining(alerts) as j
   ),
   made as (
     insert into agentdb.alert_group as g (

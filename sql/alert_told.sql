@@ -93,7 +93,10 @@ begin atomic
         + case when k.kinds = '{}' then coalesce(g.told_at, _group_change.at)
           else _group_change.at end end,
       c.until_at, 'infinity'),
-    coalesce(r.group_interval, '0')
+    case
+      when g.route_name is null and g.alert_id is null then '1 minute'
+      else coalesce(r.group_interval, '0')
+    end
   from agentdb._group_count(groups) as c
   join agentdb.alert_group as g on g.alert_group_id = c.alert_group_id
   join agentdb.receiver as e on e.receiver_name = g.receiver_name

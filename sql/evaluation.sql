@@ -35,10 +35,21 @@ comment on function agentdb._rule_query (text, integer) is
   'allowed.';
 
 
+create or replace function agentdb._ms_until (at timestamptz)
+  returns integer
+  language sql
+  volatile
+  return least(60000, greatest(0, coalesce(
+    ceil(extract(epoch from at - clock_timestamp()) * 1000), 60000)))::integer;
+
+comment on function agentdb._ms_until (timestamptz) is
+  'Milliseconds until a moment, at most 60000.';
+
+
 create or replace function agentdb.claim_rule ()
   returns table (
     rule_name text, query text, evaluation bigint, timeout_ms integer,
-    max_alerts integer
+    max_alerts integer, next_due_ms integer
   )
   language sql
   volatile
@@ -64,12 +75,19 @@ as $$
   )
   returning
     r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), r.evaluation,
-    (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts;
+    (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts,
+    agentdb._ms_until(least(r.next_evaluation_at, (
+      -- Here its own row is still the former one.
+      select min(o.next_evaluation_at)
+      from agentdb.alert_rule as o
+      where o.enabled
+        and o.rule_name <> r.rule_name
+    )));
 $$;
 
 comment on function agentdb.claim_rule () is
-  'Takes the rule that is due longest and returns the query to run for it; no row '
-  'when none is due.';
+  'Takes the rule that is due longest and returns the query to run for it, and when '
+  'another is due; no row when none is.';
 
 
 create or replace function agentdb.next_evaluation_ms ()
@@ -79,9 +97,7 @@ create or replace function agentdb.next_evaluation_ms ()
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  select least(60000, greatest(0, coalesce(ceil(
-    extract(epoch from min(r.next_evaluation_at) - clock_timestamp()) * 1000
-  ), 60000)))::integer
+  select agentdb._ms_until(min(r.next_evaluation_at))
   from agentdb.alert_rule as r
   where r.enabled;
 $$;

@@ -3,8 +3,9 @@
 create or replace view agentdb.health_check as
   select 'runner' as check_name,
     case
-      when count(*) filter (where h.healthy) > 0 then 'ok'
-      else 'critical'
+      when count(*) filter (where h.healthy) = 0 then 'critical'
+      when count(*) filter (where h.healthy and h.outdated) > 0 then 'warning'
+      else 'ok'
     end as state,
     case
       when count(*) = 0
@@ -12,7 +13,11 @@ create or replace view agentdb.health_check as
       when count(*) filter (where h.healthy) = 0 then format(
         'no runner works: the last was heard %s ago; start agentdb run',
         agentdb._span(min(h.silent_for)))
-      else format('%s of %s runners work', count(*) filter (where h.healthy), count(*))
+      else concat(
+        format('%s of %s runners work', count(*) filter (where h.healthy), count(*)),
+        '; upgrade ' || string_agg(h.runner_name, ', ' order by h.runner_name)
+          filter (where h.healthy and h.outdated)
+          || ': the database is of a later release')
     end as detail
   from agentdb.runner_health as h
   union all

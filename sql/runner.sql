@@ -6,9 +6,10 @@ create or replace function agentdb.beat (
   loop text,
   host text,
   pid integer,
-  version text
+  version text,
+  revision text default null
 )
-  returns void
+  returns text
   language sql
   volatile
   security definer
@@ -16,11 +17,11 @@ create or replace function agentdb.beat (
   set lock_timeout = '2s'
 as $$
   insert into agentdb.runner as r (
-    runner_name, host, pid, version, evaluated_at, flushed_at, sent_at, listened_at,
-    verified_at
+    runner_name, host, pid, version, revision, evaluated_at, flushed_at, sent_at,
+    listened_at, verified_at
   )
   values (
-    beat.runner_name, beat.host, beat.pid, beat.version,
+    beat.runner_name, beat.host, beat.pid, beat.version, beat.revision,
     case beat.loop when 'evaluate' then clock_timestamp() end,
     case beat.loop when 'flush' then clock_timestamp() end,
     case beat.loop when 'send' then clock_timestamp() end,
@@ -31,6 +32,7 @@ as $$
   set host = excluded.host,
       pid = excluded.pid,
       version = excluded.version,
+      revision = excluded.revision,
       started_at = case when r.pid = excluded.pid and r.host = excluded.host
         then r.started_at else excluded.started_at end,
       evaluated_at = coalesce(excluded.evaluated_at, r.evaluated_at),
@@ -38,11 +40,13 @@ as $$
       sent_at = coalesce(excluded.sent_at, r.sent_at),
       listened_at = coalesce(excluded.listened_at, r.listened_at),
       verified_at = coalesce(excluded.verified_at, r.verified_at);
+  select a.version_num::text from agentdb.alembic_version as a;
 $$;
 
-comment on function agentdb.beat (text, text, text, integer, text) is
+comment on function agentdb.beat (text, text, text, integer, text, text) is
   'Records a successful lap of a runner''s loop: evaluate, flush, send, verify or '
-  'listen.';
+  'listen; returns the revision the database is at, which may be a later one than '
+  'the runner knows.';
 
 
 create or replace function agentdb.retire_runner (runner_name text)
@@ -67,8 +71,10 @@ create or replace view agentdb.runner_health as
       and r.flushed_at is not null
       and r.sent_at is not null
       and r.verified_at is not null
-      and s.silent_for < interval '30 seconds' as healthy
+      and s.silent_for < interval '30 seconds' as healthy,
+    coalesce(r.revision < a.version_num, false) as outdated
   from agentdb.runner as r
+  left join agentdb.alembic_version as a on true
   cross join lateral (
     select clock_timestamp() - least(
       coalesce(r.evaluated_at, r.started_at), coalesce(r.flushed_at, r.started_at),
@@ -92,6 +98,8 @@ comment on column agentdb.runner_health.silent_for is
   'Age of the last success of its slowest loop.';
 comment on column agentdb.runner_health.healthy is
   'Whether all its loops succeeded within 30 seconds.';
+comment on column agentdb.runner_health.outdated is
+  'Whether the database is at a later revision than it knows.';
 
 
 create or replace function agentdb._alerting_silent_for ()

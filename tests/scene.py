@@ -119,13 +119,17 @@ class Scene:
             [name, view],
         )
 
-    def receiver(self, mode: str = "ok", name: str | None = None) -> None:
-        """Add a receiver at the sink."""
+    def receiver(
+        self, mode: str = "ok", name: str | None = None, *, each: bool = False
+    ) -> None:
+        """Add a receiver at the sink; `each` has a storm too told one by one."""
         self.db.execute(
             "insert into agentdb.receiver (receiver_name, channel, target)"
             " values (%s, 'webhook', %s)",
             [name or mode, self.sink.url(mode)],
         )
+        if each:
+            self.db.execute("select agentdb.set_route(%s, %s)", 2 * [name or mode])
 
     def trouble(self, count: int = 1, prefix: str = "t") -> None:
         """Trip the rule, once for each name."""
@@ -197,9 +201,9 @@ class Scene:
         )
 
 
-def until(fact: Callable[[], Any]) -> None:
+def until(fact: Callable[[], Any], *, within: float = LONG) -> None:
     """Return once something is so that only another process can bring about."""
-    end = time.monotonic() + LONG
+    end = time.monotonic() + within
     while not fact():
         assert time.monotonic() < end, "it did not come about"
         time.sleep(0.02)

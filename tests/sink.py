@@ -25,6 +25,7 @@ class Request:
     """A request as it arrived."""
 
     mode: str
+    method: str
     path: str
     headers: Message
     body: bytes
@@ -118,11 +119,17 @@ class _Handler(BaseHTTPRequestHandler):
         """Take a redirected POST for what it is: a request to be recorded."""
         self.do_POST()
 
+    def do_HEAD(self) -> None:
+        """Behave as to a GET, as far as the end of the head."""
+        self.do_POST()
+
     def do_POST(self) -> None:
         """Record the request and behave as its path says."""
         mode = urlsplit(self.path).path.strip("/")
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        self.request_ = Request(mode, self.path, self.headers, body, time.time())
+        self.request_ = Request(
+            mode, self.command, self.path, self.headers, body, time.time()
+        )
         self.server.sink.record(self.request_)
         self.close_connection = True
         if mode.isdigit():
@@ -203,7 +210,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(400, self.path)
         self.send_header("Content-Length", str(len(quoted)))
         self.end_headers()
-        self.wfile.write(quoted)
+        if self.command != "HEAD":
+            self.wfile.write(quoted)
 
     def log_message(self, format: str, *args: object) -> None:
         """Write no log."""

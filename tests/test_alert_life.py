@@ -99,6 +99,44 @@ def test_ten_thousand_alerts_are_one_message_of_bounded_size(db: Connection) -> 
     assert kinds(db) == ["resolved"]
 
 
+def test_storm_without_a_route_is_ten_messages_and_a_digest(db: Connection) -> None:
+    names = [f"w{i:04}" for i in range(1200)]
+    fire(db, *names[:4])
+    assert kinds(db) == ["firing"] * 4
+    fire(db, *names)
+    messages = deliver(db)
+    (digest,) = (each for each in messages if "group" in each["payload"])
+    assert len(messages) == 7 and digest["payload"]["firing"] == 1190
+    assert digest["dedup_key"].startswith(f"agentdb/{db.info.dbname}/G-")
+    assert digest["payload"]["labels"] == {"rule": "late"}
+    # More of it waits a minute; another rule's, and what is alone again, does not.
+    fire(db, *names, "more")
+    assert kinds(db) == []
+    make_rule(db, "other")
+    fire(db, "a", rule="other")
+    assert kinds(db) == ["firing"]
+    later(db, "1 minute")
+    (again,) = deliver(db)
+    assert again["dedup_key"] == digest["dedup_key"]
+    assert again["payload"]["firing"] == 1191
+    fire(db)
+    later(db, "1 minute")
+    ended = deliver(db)
+    assert [each["kind"] for each in ended] == ["resolved"] * 11
+    assert digest["dedup_key"] in {each["dedup_key"] for each in ended}
+    (number,) = fire(db, "alone")
+    (message,) = deliver(db)
+    assert message["payload"]["alert"] == number and "group" not in message["payload"]
+
+
+def test_storm_at_one_receiver_is_its_own(db: Connection) -> None:
+    receiver(db, "each")
+    route(db, "each", group_by=["alert"])
+    fire(db, *(f"w{i}" for i in range(30)))
+    names = [name for name, _ in told(db)]
+    assert (names.count("each"), names.count("stdout")) == (30, 11)
+
+
 def test_repeat_until_somebody_acknowledges(db: Connection) -> None:
     route(db, repeat_interval="1 hour")
     (number,) = fire(db, "a")
@@ -465,6 +503,7 @@ def test_dead_beginning_does_not_follow_the_end(db: Connection) -> None:
 def test_flushes_claims_and_acknowledgements_race_and_contradict_nothing(
     db: Connection, connect: Connect
 ) -> None:
+    route(db, group_by=["alert"])
     numbers = fire(db, *(f"w{i:02}" for i in range(40)))
     stop = threading.Event()
     sent: list[tuple[int, int, str]] = []

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from agentdb.channels import Outcome
+from agentdb.channels.alertmanager import alert
 
 from .delivery import CANARY, LONG, NOTIFICATION, SHORT, deliver, send
 from .sink import Sink
@@ -115,3 +116,20 @@ def test_reader_that_stops_reading_holds_up_nothing_else() -> None:
         assert child.stdout and child.stderr
         assert child.stderr.readline() == "not delivered within 0.5 s\n"
         assert child.wait(LONG) == 0
+
+
+def test_alertmanager_gets_text_that_nobodys_software_acts_upon() -> None:
+    payload = {
+        "labels": {"agent": "<!channel>"},
+        "summary": "@here https://evil.example",
+        "next": ["agentdb why A-1", 7, None],
+    }
+    found = alert(replace(NOTIFICATION, payload=payload))
+    assert not any(sign in json.dumps(found) for sign in ("@", "<", "://"))
+    assert found["annotations"]["next"] == "agentdb why A-1\n7\nNone"
+
+
+def test_address_of_two_lines_is_refused_for_good() -> None:
+    target = "smtp://127.0.0.1:1/?from=a@b%0ABcc:x@y&to=c@d&tls=no"
+    outcome = send(replace(NOTIFICATION, channel="email", target=target))
+    assert outcome.permanent and "the target is not like" in (outcome.error or "")

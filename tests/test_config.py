@@ -135,6 +135,7 @@ BAD = [
     ("[health]\naddress = 'localhost'", "not like 127.0.0.1:9464"),
     ("[ping]\nevery = 0", ":2: [ping] every: 1 to 86400"),
     ("[ping]\nurl = 'file:/no/such'", ":2: [ping] url: file:/no/such cannot be read"),
+    ("[seal]\nfile = 'seals'", ":2: [seal] file: an absolute path is wanted"),
     ("[log]\nformat = 'xml'", ":2: [log] format: json or text is meant"),
     ("[verify]\nroots = ['x']", ":2: [verify] roots: 'x' is no absolute path"),
     ("[runner]\npoll = = 1", "line 2"),
@@ -217,6 +218,20 @@ def test_delivery_begun_before_a_reload_is_recorded_though_the_end_comes_first(
     scene.sink.released.set()
     assert runner.wait() == 0
     assert scene.states() == {"sent": 1}
+
+
+def test_reload_after_the_order_to_stop_loses_no_outcome(scene: Scene) -> None:
+    scene.receiver("hang")
+    scene.trouble()
+    runner = scene.start_configured()
+    scene.sink.wait()
+    runner.signal(signal.SIGTERM)
+    until(lambda: runner.logged("stopping"))
+    runner.signal(signal.SIGHUP)
+    until(lambda: runner.logged("configuration reloaded"))
+    scene.sink.released.set()
+    assert runner.wait() == 0
+    assert scene.notifications() == [("sent", 1, 200)]
 
 
 def test_reload_takes_up_and_leaves_databases(

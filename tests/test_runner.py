@@ -55,7 +55,7 @@ def test_resolved_follows_firing_though_firing_had_to_be_repeated(scene: Scene) 
 
 
 def test_two_runners_deliver_each_notification_once(scene: Scene) -> None:
-    scene.receiver()
+    scene.receiver(each=True)
     runners = [scene.start("one"), scene.start("two")]
     until(lambda: scene.value("select count(*) from agentdb.runner") == 2)
     scene.trouble(200)

@@ -306,8 +306,8 @@ def test_bucket_limits_a_receiver_and_its_debt_is_paid_back(
 
 
 def test_slow_bucket_of_one_receiver_delays_no_other(scene: Scene) -> None:
-    scene.receiver(name="slow")
-    scene.receiver("flaky", name="quick")
+    scene.receiver(name="slow", each=True)
+    scene.receiver("flaky", name="quick", each=True)
     runner = scene.start_configured(
         "[runner]\nslots = 2\n[rate.slow]\nper_second = 0.001\nburst = 3\n"
     )

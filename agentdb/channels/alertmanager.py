@@ -10,6 +10,7 @@ from typing import Any
 from .channel import Channel, Notification, Outcome
 from .post import Poster
 from .reference import resolve, resolve_target
+from .text import LONGEST, plain
 
 # An alert that nobody renews ends there; ours is told once.
 LASTS = timedelta(days=30)
@@ -44,14 +45,14 @@ def alert(notification: Notification) -> dict[str, Any]:
     # The members of a group change, and with them what they have in common.
     if not payload.get("group"):
         labels = {
-            _name(name): str(text)
+            _name(name): plain(text)
             for name, text in (payload.get("labels") or {}).items()
         }
         given["alertname"] = str(payload.get("rule") or "agentdb")
         given["severity"] = str(payload.get("severity", "warning"))
     annotations = {
-        "summary": str(payload.get("summary", "")),
-        "next": "\n".join(payload.get("next", [])),
+        "summary": plain(payload.get("summary", ""), 2 * LONGEST),
+        "next": "\n".join(plain(command) for command in payload.get("next", [])),
     }
     found = {
         "labels": labels | given,

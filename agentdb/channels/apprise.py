@@ -11,8 +11,8 @@ import json
 import os
 import sys
 
+from ..program import call
 from .channel import Channel, Notification, Outcome, Refused
-from .program import call
 from .reference import resolve
 from .text import lines, subject
 
@@ -53,7 +53,7 @@ class Apprise(Channel):
             "body": "\n".join(lines(payload)[1:]),
             "type": "success" if notification.kind == "resolved" else kind,
         }
-        status, _ = await call(
+        status, *_ = await call(
             [sys.executable, "-c", CHILD], json.dumps(order).encode(), os.environ
         )
         if status == UNKNOWN:

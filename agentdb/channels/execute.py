@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
+from ..program import ENVIRONMENT, call
 from .channel import Channel, Notification, Outcome, Refused
-from .program import ENVIRONMENT, call
 from .reference import resolve
 
 # What sysexits.h calls a failure that may pass.
@@ -37,7 +37,7 @@ class Execute(Channel):
         if notification.secret_ref:
             environment["AGENTDB_SECRET"] = resolve(notification.secret_ref)
         try:
-            status, _ = await call(
+            status, *_ = await call(
                 self._programs[name],
                 json.dumps(notification.payload).encode(),
                 environment,

@@ -69,12 +69,7 @@ def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> N
 @reports_errors
 def pause(dsn: str, agent: str, reason: str, yes: bool) -> None:
     """Refuse every call and audited write of AGENT until it is resumed."""
-    from agentdb import operation
-
-    if not yes:
-        _confirm([f"pause agent {agent}"])
-    count = operation.pause(dsn, operation.PAUSE, agent=agent, reason=reason)
-    click.echo(f"agent {agent} is paused, with {count} open runs")
+    _turn("pause", "open", dsn, agent, reason, yes)
 
 
 @click.command()
@@ -85,12 +80,17 @@ def pause(dsn: str, agent: str, reason: str, yes: bool) -> None:
 @reports_errors
 def resume(dsn: str, agent: str, reason: str, yes: bool) -> None:
     """Let AGENT go on, or start again after a kill."""
+    _turn("resume", "paused", dsn, agent, reason, yes)
+
+
+def _turn(verb: str, runs: str, dsn: str, agent: str, reason: str, yes: bool) -> None:
     from agentdb import operation
 
     if not yes:
-        _confirm([f"resume agent {agent}"])
-    count = operation.pause(dsn, operation.RESUME, agent=agent, reason=reason)
-    click.echo(f"agent {agent} is resumed, with {count} paused runs")
+        _confirm([f"{verb} agent {agent}"])
+    statement = operation.PAUSE if verb == "pause" else operation.RESUME
+    count = operation.pause(dsn, statement, agent=agent, reason=reason)
+    click.echo(f"agent {agent} is {verb}d, with {count} {runs} runs")
 
 
 def _held(dsn: str, run: int | None, agent: str | None) -> list[str]:

@@ -1,8 +1,8 @@
 """The one home of configuration: a TOML file, the environment, and their meaning."""
 
-from .config import Config, Fallback, Health, Log, Ping, Rate, Settings
+from .config import Config, Fallback, Health, Log, Ping, Rate, Seal, Settings
 from .problem import Misconfigured
-from .read import read, read_limits
+from .read import read, read_limits, read_settings
 
 __all__ = [
     "Config",
@@ -12,7 +12,9 @@ __all__ = [
     "Misconfigured",
     "Ping",
     "Rate",
+    "Seal",
     "Settings",
     "read",
     "read_limits",
+    "read_settings",
 ]

@@ -41,6 +41,8 @@ class Settings:
     evaluators: int = 2
     # How long a stopping runner tries to record what it has delivered.
     settle: float = 10.0
+    # The operating system user that it should run as; by default anybody but root.
+    user: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -132,6 +134,17 @@ class Ping:
 
 
 @dataclass(frozen=True)
+class Seal:
+    """Section [seal]: the file to which the root of each seal of the audit is added."""
+
+    file: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.file is not None and not self.file.startswith("/"):
+            raise Wrong("file", "an absolute path is wanted")
+
+
+@dataclass(frozen=True)
 class Log:
     """Section [log]; by default text on a terminal, else JSON."""
 
@@ -159,4 +172,5 @@ class Config:
     fallback: Fallback | None = None
     health: Health = field(default_factory=Health)
     ping: Ping = field(default_factory=Ping)
+    seal: Seal = field(default_factory=Seal)
     log: Log = field(default_factory=Log)

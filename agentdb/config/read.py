@@ -14,7 +14,7 @@ from .. import connection
 from ..channels.channel import Refused
 from ..channels.reference import resolve, resolve_target
 from ..verify.claim import Limits
-from .config import Config, Fallback, Health, Log, Ping, Rate, Settings
+from .config import Config, Fallback, Health, Log, Ping, Rate, Seal, Settings
 from .problem import Misconfigured, Wrong, line_of
 from .verify import checked_argv, limits
 
@@ -33,6 +33,7 @@ PLAIN: dict[str, type] = {
     "fallback": Fallback,
     "health": Health,
     "ping": Ping,
+    "seal": Seal,
     "log": Log,
 }
 SECTIONS = ("databases", *PLAIN, "verify", "exec", "rate")
@@ -57,6 +58,16 @@ def read_limits(path: Path | str | None) -> Limits:
     """Return what verifiers may look at, whatever else the file says."""
     reader = _Reader(path, {})
     found = reader.limits()
+    reader.end()
+    return found
+
+
+def read_settings(
+    path: Path | str | None, *, environment: Mapping[str, str] = os.environ
+) -> Settings:
+    """Return what section [runner] says, whatever else the file says."""
+    reader = _Reader(path, environment)
+    found = reader.settings()
     reader.end()
     return found
 
@@ -89,6 +100,10 @@ class _Reader:
     def limits(self) -> Limits:
         """Return what section [verify] says."""
         return self._told("verify", lambda: limits(self._table("verify"))) or Limits()
+
+    def settings(self) -> Settings:
+        """Return what section [runner] says."""
+        return self._plain("runner", Settings) or Settings()
 
     def end(self) -> None:
         """Raise what was found wrong."""

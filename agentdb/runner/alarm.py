@@ -15,6 +15,7 @@ import anyio
 from ..channels import Notification
 from ..config import Fallback
 from .logs import log
+from .tick import until_tick
 
 if TYPE_CHECKING:
     from .runner import Runner
@@ -34,7 +35,7 @@ async def attend(runner: Runner) -> None:
             for name, watch in runner.watches.items():
                 alarm = alarms.setdefault(name, Alarm(name))
                 tasks.start_soon(alarm.look, runner, watch)
-        await anyio.sleep(LOOK_EVERY)
+        await anyio.sleep(until_tick(LOOK_EVERY))
 
 
 class Alarm:

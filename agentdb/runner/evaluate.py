@@ -20,10 +20,12 @@ ROLL_UP_EVERY = 5.0
 ON_REQUEST = 1_000_000
 # Between two looks at a rule that somebody else has just claimed.
 TAKEN = 0.05
+# How long an evaluator waits for its turn without asking whether the server answers.
+PATIENCE = 5.0
 
 # Columns by name: a runner may meet a newer release that returns more.
 CLAIM = """
-select rule_name, query, evaluation, timeout_ms, max_alerts
+select rule_name, query, evaluation, timeout_ms, max_alerts, next_due_ms
 from agentdb.claim_rule()
 """
 INGEST = """
@@ -61,13 +63,39 @@ class Evaluate(Loop):
         """Evaluate a rule, or wait until one is due."""
         await self._record_failures(session)
         await self._roll_up(session)
-        due_in = await session.value("select * from agentdb.next_evaluation_ms()")
-        if due_in > 0:
-            await self.state.pause(min(due_in / 1000, self.state.settings.poll))
-        elif rule := await _claim(session):
+        if rule := await self._next(session):
             await self._evaluate(session, rule)
-        else:
-            await self.state.pause(TAKEN)
+
+    async def _next(self, session: Session) -> Rule | None:
+        """Wait for a rule to be due, or for the turn to do so."""
+        try:
+            with anyio.fail_after(PATIENCE):
+                await self.state.claiming.acquire()
+        except TimeoutError:
+            await session.value("select 1")
+            return None
+        try:
+            return await self._claim(session)
+        finally:
+            self.state.claiming.release()
+
+    async def _claim(self, session: Session) -> Rule | None:
+        """Claim the rule that is due; where there is none yet, wait for it."""
+        state = self.state
+        wait = min(state.due_at - anyio.current_time(), state.until_poll())
+        if wait > 0:
+            await state.pause(wait)
+        if state.stopping.is_set():
+            return None
+        soonest = 0.0
+        if state.due_at <= anyio.current_time():
+            if rows := await session.rows(CLAIM):
+                state.due_at = anyio.current_time() + rows[0]["next_due_ms"] / 1000
+                return Rule(**rows[0])
+            soonest = TAKEN
+        due_in = await session.value("select * from agentdb.next_evaluation_ms()")
+        state.due_at = anyio.current_time() + max(due_in / 1000, soonest)
+        return None
 
     async def _evaluate(self, session: Session, rule: Rule) -> None:
         try:
@@ -111,11 +139,6 @@ class Evaluate(Loop):
             await session.rows("select * from agentdb.roll_up()", deadline=SLOW)
         except psycopg.Error as error:
             log(logging.WARNING, "roll-up failed", error=brief(error))
-
-
-async def _claim(session: Session) -> Rule | None:
-    rows = await session.rows(CLAIM)
-    return Rule(**rows[0]) if rows else None
 
 
 async def _ingest(session: Session, rule: Rule, answer: Answer) -> dict[str, int]:

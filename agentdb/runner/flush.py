@@ -10,7 +10,7 @@ import psycopg
 from .logs import log
 from .loop import Loop
 from .schedule import set_schedules
-from .seal import seal
+from .seal import Export, seal
 from .session import SLOW, Session, brief
 from .state import State
 
@@ -44,8 +44,9 @@ class Flush(Loop):
 
     name = "flush"
 
-    def __init__(self, state: State) -> None:
+    def __init__(self, state: State, export: Export | None = None) -> None:
         super().__init__(state)
+        self._export = export
         self._maintain_at = 0.0
         self._seal_at = 0.0
         self._enforce_at = 0.0
@@ -59,7 +60,7 @@ class Flush(Loop):
         await self._schedule(session)
         if await flush(session):
             self.state.wake.set()
-        await self.state.pause(self.state.settings.poll)
+        await self.state.pause(self.state.until_poll())
 
     async def _maintain(self, session: Session) -> None:
         """Make and drop partitions, learn what is normal; if it fails, again soon."""
@@ -82,7 +83,7 @@ class Flush(Loop):
             return
         self._seal_at = anyio.current_time() + SEAL_EVERY
         try:
-            await seal(session)
+            await seal(session, self._export)
         except psycopg.Error as error:
             log(logging.WARNING, "sealing failed", error=brief(error))
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import logging
 
+import anyio
+import psycopg
+
 from .logs import log
 from .loop import Loop
-from .session import ANSWER, Session
+from .session import Session
 from .state import State
 
 LONGEST = 5.0
@@ -29,6 +32,7 @@ class Listen(Loop):
         if self._deaf:
             log(logging.WARNING, "no LISTEN through a pooler: polling instead")
         else:
+            session.connection.add_notify_handler(self._heard)
             await session.rows("listen agentdb_notification")
         # The first lap is short: the database shall know soon that we hear.
         self._patience = 0.0
@@ -38,13 +42,13 @@ class Listen(Loop):
         """Wait for a notification, then make sure that the server still answers."""
         if self._deaf:
             await self.state.pause(self._patience)
-        elif await _heard(session, self._patience):
-            self.state.wake.set()
+        else:
+            # psycopg's own wait looks ten times a second.
+            with anyio.move_on_after(self._patience):
+                await anyio.wait_readable(session.connection.fileno())
+        # Its answer brings what has been notified.
         await session.value("select 1")
         self._patience = LONGEST
 
-
-async def _heard(session: Session, patience: float) -> bool:
-    async with session.answering(patience + ANSWER):
-        notices = session.connection.notifies(timeout=patience, stop_after=1)
-        return bool([notice async for notice in notices])
+    def _heard(self, _: psycopg.Notify) -> None:
+        self.state.wake.set()

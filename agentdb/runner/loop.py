@@ -12,7 +12,7 @@ from typing import ClassVar
 import anyio
 import psycopg
 
-from .. import __version__
+from .. import REVISION, __version__
 from ..redact import clean
 from .logs import log, log_error
 from .session import Lost, Session, brief, session
@@ -23,10 +23,14 @@ FIRST_DELAY = 0.2
 LONGEST_DELAY = 5.0
 HEALTHY_AFTER = 30.0
 
+OTHER_RELEASE = (
+    "the database is of another release: run agentdb install, or upgrade the runner"
+)
 # What a person forgets to do before the first start.
 HINTS = {
     "3F000": "this database has no agentdb: run agentdb install",
-    "42883": "agentdb is of another release: run agentdb install",
+    "42883": OTHER_RELEASE,
+    "42703": OTHER_RELEASE,
     "42501": "the runner's role must be a member of agentdb_operator",
 }
 
@@ -36,7 +40,8 @@ select * from agentdb.beat(
   loop => %(loop)s::text,
   host => %(host)s::text,
   pid => %(pid)s::integer,
-  version => %(version)s::text)
+  version => %(version)s::text,
+  revision => %(revision)s::text)
 """
 
 
@@ -118,7 +123,7 @@ async def _beat(loop: Loop, session: Session) -> None:
     now = anyio.current_time()
     if now - loop.state.beaten.get(loop.name, -BEAT_EVERY) < BEAT_EVERY:
         return
-    await session.rows(
+    revision = await session.value(
         BEAT,
         {
             "name": loop.state.name,
@@ -126,9 +131,25 @@ async def _beat(loop: Loop, session: Session) -> None:
             "host": socket.gethostname(),
             "pid": os.getpid(),
             "version": __version__,
+            "revision": REVISION,
         },
     )
     loop.state.beaten[loop.name] = now
+    _compare(loop, revision)
+
+
+def _compare(loop: Loop, revision: str) -> None:
+    """Say once that the database is of a later release; what it answers is good."""
+    newer = revision if revision > REVISION else None
+    if newer and newer != loop.state.signs.newer:
+        log(
+            logging.WARNING,
+            "database is of a later release",
+            revision=newer,
+            known=REVISION,
+            hint="upgrade this runner; it goes on as long as the database answers",
+        )
+    loop.state.signs.newer = newer
 
 
 def _report(loop: Loop, error: Exception) -> None:

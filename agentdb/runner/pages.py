@@ -102,6 +102,7 @@ class _Pages:
                 "ready": watch.state.signs.ready,
                 "late": {k: round(v, 1) for k, v in watch.state.signs.late().items()},
                 "not_recorded": len(watch.marks),
+                "later_release": watch.state.signs.newer,
             }
             for name, watch in watches
         }

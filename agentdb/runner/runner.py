@@ -16,6 +16,7 @@ from anyio.abc import TaskGroup
 from .. import __version__
 from ..channels import Channels
 from ..config import Config, Misconfigured
+from ..doctor import who
 from ..redact import keep
 from . import alarm, logs, pages, ping, systemd
 from .logs import log, log_error
@@ -93,14 +94,17 @@ class Runner:
         return all(watch.complete for watch in (*self._left, *self.watches.values()))
 
     def _begin(self) -> None:
-        """Start a watch of each database, in the place of those at work."""
+        """Start a watch of each database, in the place of those at work.
+
+        Those that are ending have no successor that could record what they leave.
+        """
+        if self._stopping.is_set():
+            return
         before = self.watches
         self.watches = {
             database: Watch(database, self.config, self.channels, before.get(database))
             for database in self.config.databases
         }
-        if self._stopping.is_set():
-            return
         assert self._tasks
         for watch in self.watches.values():
             self._tasks.start_soon(watch.run)
@@ -130,6 +134,8 @@ def run(
     """
     logs.configure(config.log)
     keep(os.environ.get("PGPASSWORD", ""))
+    if (told := who(config.runner.user)).mend:
+        log(logging.WARNING, told.detail, hint=told.mend)
     try:
         return asyncio.run(_run_until_signalled(Runner(config, stream=stream), read))
     except Exception as error:

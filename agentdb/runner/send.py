@@ -63,7 +63,7 @@ class Send(Loop):
             if len(claimed) < self.state.settings.batch:
                 break
         waits = self._buckets.waits().values()
-        with anyio.move_on_after(min((self.state.settings.poll, *waits))):
+        with anyio.move_on_after(min((self.state.until_poll(), *waits))):
             await self.state.wake.wait()
 
     async def _claim(self, session: Session) -> list[Notification]:

@@ -21,6 +21,8 @@ class Signs:
         self._turned: dict[str, float] = {}
         self._succeeded: dict[str, float] = {}
         self._errors: dict[str, str] = {}
+        # The revision of a database that is later than the one we know.
+        self.newer: str | None = None
 
     def turned(self, loop: str) -> None:
         """Note that a loop got on, if only to its next failure."""

@@ -11,6 +11,7 @@ import anyio
 
 from ..config import Settings
 from .signs import Signs
+from .tick import until_tick
 
 
 @dataclass
@@ -28,6 +29,9 @@ class State:
     # Deliveries by receiver and by what became of them.
     counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     rolled_up_at: float = -inf
+    # One evaluator waits for the next rule to be due, the others for their turn.
+    claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
+    due_at: float = -inf
 
     @property
     def name(self) -> str:
@@ -38,6 +42,10 @@ class State:
         """Ask every loop to end."""
         self.stopping.set()
         self.wake.set()
+
+    def until_poll(self) -> float:
+        """Return the seconds until all loops look again."""
+        return until_tick(self.settings.poll)
 
     async def pause(self, seconds: float) -> None:
         """Wait, but not once the runner is stopping."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from anyio.abc import TaskGroup
 from ..verify import look
 from ..verify.claim import Limits
 from ..verify.plugin import plugins
+from .logs import log, log_error
 from .loop import Loop
 from .session import Session, brief, session
 from .state import State
@@ -21,6 +24,13 @@ if TYPE_CHECKING:
     from typing_extensions import LiteralString
 
 ROWS = "select agentdb.verify_rows()"
+# What there is to do besides claims; one statement, as idling is made of round trips.
+FOUND = """
+select
+  agentdb.verify_rows(),
+  (select coalesce(jsonb_agg(f), '[]') from agentdb.take_failed_calls() as f) as failed,
+  (select jsonb_agg(u) from agentdb.take_unchecked_calls() as u) as unchecked
+"""
 TAKE = """
 select claim_id, attempt, kind, target, expectation, run_started_at
 from agentdb.take_claim(
@@ -39,10 +49,6 @@ select agentdb.give_verdict(
   verdict => %(verdict)s::text,
   evidence => %(evidence)s::jsonb)
 """
-FAILED = """
-select run_id, tool_call_log_id, role_name, os_user, paths, relation
-from agentdb.take_failed_calls()
-"""
 ACCESS = """
 select verdict, detail, mend
 from agentdb.explain_access(relation => %(relation)s::text, role => %(role_name)s::text)
@@ -52,10 +58,6 @@ select agentdb.note_diagnosis(
   run => %(run_id)s::bigint,
   call => %(tool_call_log_id)s::bigint,
   diagnosis => %(diagnosis)s::jsonb)
-"""
-UNCHECKED = """
-select run_id, tool_call_log_id, args, input_schema, horizon
-from agentdb.take_unchecked_calls()
 """
 FAULTS = """
 select agentdb.note_faults(faults => %(faults)s::jsonb, horizon => %(horizon)s::text)
@@ -103,12 +105,13 @@ class Verify(Loop):
         self._seen: list[tuple[LiteralString, dict[str, Any]]] = []
         self._diagnosing: set[int] = set()
         self._comparing = False
+        self._horizon: str | None = None
         self._wake = anyio.Event()
 
     async def lap(self, session: Session) -> None:
         """Record what was seen, take what there is a look free for, and wait."""
         await self.turn(session)
-        with anyio.move_on_after(self.state.settings.poll):
+        with anyio.move_on_after(self.state.until_poll()):
             await self.look_ended()
 
     async def look_ended(self) -> None:
@@ -118,17 +121,24 @@ class Verify(Loop):
     async def turn(self, session: Session) -> bool:
         """Do what is due without waiting; tell whether looks are still going on."""
         self._wake = anyio.Event()
-        while self._seen:
-            await session.rows(*self._seen[0])
-            self._seen.pop(0)
-        await session.rows(ROWS)
+        await self._record(session)
+        [found] = await session.rows(FOUND if self._run is None else ROWS)
         while self._looking < LOOKS and not self.state.stopping.is_set():
             if not await self._take(session):
                 break
         if self._run is None:
-            await self._diagnose(session)
-            await self._compare(session)
+            await self._diagnose(session, found["failed"])
+            await self._compare(session, found["unchecked"])
         return bool(self._looking or self._seen)
+
+    async def _record(self, session: Session) -> None:
+        """Record what was seen; what the database refuses is looked at once more."""
+        while self._seen:
+            try:
+                await session.rows(*self._seen[0])
+            except psycopg.Error as error:
+                log(logging.WARNING, "what was seen not recorded", error=brief(error))
+            self._seen.pop(0)
 
     async def _take(self, session: Session) -> bool:
         lease = timedelta(seconds=2 * self._limits.deadline + 5)
@@ -141,18 +151,29 @@ class Verify(Loop):
                 self._note(claim, given[0]["verdict"], given[0]["evidence"])
             else:
                 self._looking += 1
-                self._tasks.start_soon(self._look, claim)
+                self._tasks.start_soon(self._safely, self._look, claim)
         return bool(found)
 
+    async def _safely(self, work: Callable[..., Awaitable[None]], *given: Any) -> None:
+        """Let no error of a look end the loops beside it; it is taken again."""
+        try:
+            await work(*given)
+        except Exception as error:
+            log_error("look failed", error)
+        finally:
+            self._wake.set()
+
     async def _look(self, claim: dict[str, Any]) -> None:
-        verdict, evidence = await look.verify(
-            claim["kind"],
-            claim["target"],
-            claim["expectation"],
-            run_started_at=claim["run_started_at"],
-            limits=self._limits,
-        )
-        self._looking -= 1
+        try:
+            verdict, evidence = await look.verify(
+                claim["kind"],
+                claim["target"],
+                claim["expectation"],
+                run_started_at=claim["run_started_at"],
+                limits=self._limits,
+            )
+        finally:
+            self._looking -= 1
         self._note(claim, verdict, evidence)
 
     def _note(
@@ -163,50 +184,58 @@ class Verify(Loop):
         self._seen.append((GIVE, given))
         self._wake.set()
 
-    async def _diagnose(self, session: Session) -> None:
+    async def _diagnose(self, session: Session, failed: list[dict[str, Any]]) -> None:
         """Begin to look into what failed, as the agent's own users would."""
-        for call in await session.rows(FAILED):
-            if self._looking >= LOOKS or call["tool_call_log_id"] in self._diagnosing:
+        for call in failed:
+            if call["tool_call_log_id"] in self._diagnosing:
                 continue
-            self._diagnosing.add(call["tool_call_log_id"])
+            # Half of the looks at most: who fails all day must not keep claims waiting.
+            if self._looking >= LOOKS or len(self._diagnosing) >= LOOKS // 2:
+                continue
             found = await _access(session, call) if call["relation"] else []
+            self._diagnosing.add(call["tool_call_log_id"])
             self._looking += 1
-            self._tasks.start_soon(self._probe, call, found)
+            self._tasks.start_soon(self._safely, self._probe, call, found)
 
     async def _probe(self, call: dict[str, Any], found: list[dict[str, Any]]) -> None:
-        for path in call["paths"] if call["os_user"] else []:
-            try:
-                found.append(await look.probe(path, want="read", user=call["os_user"]))
-            except look.Failed as error:
-                found.append({"path": path, "problem": str(error)})
-        self._looking -= 1
-        self._diagnosing.discard(call["tool_call_log_id"])
+        user = call["os_user"]
+        try:
+            for path in call["paths"] if user else []:
+                try:
+                    found.append(await look.probe(path, want="read", user=user))
+                except look.Failed as error:
+                    found.append({"path": path, "problem": str(error)})
+        finally:
+            self._looking -= 1
+            self._diagnosing.discard(call["tool_call_log_id"])
         self._seen.append((NOTE, {**call, "diagnosis": _as_json(found)}))
-        self._wake.set()
 
-    async def _compare(self, session: Session) -> None:
+    async def _compare(self, session: Session, found: list[dict[str, Any]]) -> None:
         """Begin to compare arguments with schemas, one batch at a time."""
         if self._comparing:
             return
-        found = await session.rows(UNCHECKED)
         calls = [row for row in found if row["run_id"] is not None]
         if not calls:
-            await session.rows(FAULTS, {"faults": "[]", **found[0]})
+            # Told only where it has moved: who is idle writes nothing.
+            if found[0]["horizon"] != self._horizon:
+                await session.rows(FAULTS, {"faults": "[]", **found[0]})
+                self._horizon = found[0]["horizon"]
             return
         self._comparing = True
-        self._tasks.start_soon(self._violations, calls)
+        self._tasks.start_soon(self._safely, self._violations, calls)
 
     async def _violations(self, calls: list[dict[str, Any]]) -> None:
-        told = await look.compare([(c["input_schema"], c["args"]) for c in calls])
+        try:
+            told = await look.compare([(c["input_schema"], c["args"]) for c in calls])
+        finally:
+            self._comparing = False
         faults = [
             {"run": c["run_id"], "call": c["tool_call_log_id"], "detail": detail}
             for c, detail in zip(calls, told, strict=True)
             if detail
         ]
         given = {"faults": _as_json(faults), "horizon": calls[0]["horizon"]}
-        self._comparing = False
         self._seen.append((FAULTS, given))
-        self._wake.set()
 
 
 async def _access(session: Session, call: dict[str, Any]) -> list[dict[str, Any]]:

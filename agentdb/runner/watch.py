@@ -17,6 +17,7 @@ from .listen import Listen
 from .logs import log
 from .loop import Backoff, Loop, keep
 from .marks import Marks
+from .seal import Export
 from .send import Send
 from .session import Session, brief, session
 from .state import State
@@ -47,6 +48,7 @@ class Watch:
         self.marks = Marks()
         self.buckets = Buckets()
         self.complete = True
+        self._export = Export(config.seal.file) if config.seal.file else None
         self._ended = asyncio.Event()
         self._replaced = False
         self._before = before if before and self._inherits(before) else None
@@ -85,6 +87,8 @@ class Watch:
             if not self._replaced:
                 self.complete = await self._settle()
         finally:
+            if self._export:
+                self._export.close()
             self._ended.set()
 
     async def _turn(self) -> None:
@@ -104,7 +108,7 @@ class Watch:
         evaluators = range(self._config.runner.evaluators)
         return [
             *(Evaluate(self.state, number + 1) for number in evaluators),
-            Flush(self.state),
+            Flush(self.state, self._export),
             Listen(self.state),
         ]
 

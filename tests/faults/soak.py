@@ -52,9 +52,9 @@ class Soak:
         self._own = self._server.dsn(database="agentdb")
         with self.database() as db:
             self.scene = Scene(db, dsn, self.sink, place)
-            self.scene.receiver("ok")
-            self.scene.receiver("flaky")
-            self.scene.receiver("slow")
+            self.scene.receiver("ok", each=True)
+            self.scene.receiver("flaky", each=True)
+            self.scene.receiver("slow", each=True)
         stack.enter_context(self.scene.open())
         self._runners = {name: self._start(name) for name in RUNNERS}
         self.faults: Counter[str] = Counter()

@@ -7,17 +7,21 @@ import os
 import signal
 import subprocess
 import time
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
 import pytest
 
+from agentdb import installation, schema
 from agentdb.local import LocalServer
 
-from ..conftest import Connection, install_on
+from ..conftest import INSTALLER, Connection, install_on
+from ..ports import free_port
 from ..processes import linux, postmaster_of
 from ..relay import Relay
+from ..revision import second_revision
 from ..scene import Process, Scene, until
 from ..servers import tell
 from ..sink import Sink
@@ -160,7 +164,7 @@ def test_full_disk_is_outlived(
             _connection(server) as db,
             Scene(db, dsn, sink, tmp_path).open() as scene,
         ):
-            scene.receiver()
+            scene.receiver(each=True)
             runner = scene.start()
             until(lambda: len(scene.beats()) == 5)
             with pytest.raises(psycopg.errors.DiskFull):
@@ -177,10 +181,49 @@ def test_full_disk_is_outlived(
             assert set(sink.keys().values()) == {1}
 
 
+def test_runner_goes_on_at_a_database_of_a_later_release(
+    sink: Sink, tmp_path: Path
+) -> None:
+    pack = second_revision(tmp_path)
+    with LocalServer(fast=True) as server:
+        dsn = install_on(server)
+        with (
+            _connection(server) as db,
+            Scene(db, dsn, sink, tmp_path).open() as scene,
+        ):
+            scene.receiver()
+            scene.trouble()
+            port = free_port()
+            runner = scene.start_configured(AGENTDB_HEALTH_ADDRESS=f"127.0.0.1:{port}")
+            sink.wait()
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(schema, "bundled", lambda name: pack / name)
+                installation.install(server.dsn(database="agentdb", user=INSTALLER))
+            scene.trouble(5, "later")
+            until(lambda: scene.states() == {"sent": 6})
+            until(lambda: runner.logged("database is of a later release"))
+            until(lambda: scene.value("select outdated from agentdb.runner_health"))
+            until(lambda: scene.value("select healthy from agentdb.runner_health"))
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz") as answer:
+                assert b'"later_release": "0002"' in answer.read()
+            _rename(scene, "flush", "flush_otherwise")
+            scene.trouble(2, "unheard ")
+            until(lambda: "of another release: run agentdb" in runner.log.read_text())
+            _rename(scene, "flush_otherwise", "flush")
+            until(lambda: scene.states() == {"sent": 8})
+            assert runner.stop() == 0
+    assert runner.log.read_text().count("database is of a later release") == 1
+    assert list(sink.keys().values()) == [1] * 8
+
+
+def _rename(scene: Scene, name: str, to: str) -> None:
+    scene.db.execute(f"alter function agentdb.{name} rename to {to}".encode())
+
+
 def test_pooler_costs_the_runner_only_its_ears(scene: Scene) -> None:
     with _relay(scene, pooler=True).relaying() as relay:
         scene.dsn = relay.dsn(scene.db.info.dbname, "operator_o")
-        scene.receiver()
+        scene.receiver(each=True)
         scene.trouble(20)
         runner = scene.start()
         scene.sink.wait(20)
