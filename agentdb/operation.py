@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -72,6 +76,9 @@ KILL_RUN = "select * from agentdb.kill_run(%(target)s::bigint, %(reason)s::text)
 KILL_AGENT = "select * from agentdb.kill_agent(%(target)s::text, %(reason)s::text)"
 KILL_ALL = "select * from agentdb.kill_all(%(reason)s::text)"
 DRAIN = "select drained from agentdb.drain_run(%s::bigint)"
+DRAIN_AGENT = """
+select agent_name from agentdb.drain_agent(%s::text) where not drained
+"""
 END_SESSIONS = "select pid, ended, problem from agentdb.end_sessions(%s::bigint)"
 PAUSE = "select runs_paused from agentdb.pause_agent(%s::text, %s::text)"
 RESUME = "select runs_resumed from agentdb.resume_agent(%s::text, %s::text)"
@@ -93,7 +100,21 @@ def kill(dsn: str, statement: str, *, target: object, reason: str) -> list[str]:
         ]
         for run, *_ in killed:
             lines += _finish(connection, run)
-    return lines or ["no run was open"]
+        lines = lines or ["no run was open"]
+        if statement != KILL_RUN:
+            lines += _finish_agent(connection, target)
+    return lines
+
+
+def _finish_agent(
+    connection: psycopg.Connection[tuple[object, ...]], agent: object
+) -> list[str]:
+    """Wait for the last writers of an agent, or of all, outside any run."""
+    return [
+        f"agent {name} still has a transaction open outside its runs: it can commit "
+        "what it wrote before; end its sessions"
+        for (name,) in connection.execute(DRAIN_AGENT, [agent]).fetchall()
+    ]
 
 
 def _finish(
@@ -163,10 +184,17 @@ def reject_change(dsn: str, change: int, *, reason: str) -> dict[str, Any]:
 
 
 def _decide(dsn: str, statement: str, values: dict[str, object]) -> dict[str, Any]:
-    with psycopg.connect(dsn, connect_timeout=10, row_factory=dict_row) as connection:
+    with _connect(dsn) as connection:
         row = connection.execute(statement.encode(), values).fetchone()
     assert row is not None
     return row
+
+
+def _connect(dsn: str) -> psycopg.Connection[dict[str, Any]]:
+    """Open a session that reads numbers within JSON as they are written."""
+    connection = psycopg.connect(dsn, connect_timeout=10, row_factory=dict_row)
+    set_json_loads(partial(json.loads, parse_float=Decimal), connection)
+    return connection
 
 
 @dataclass(frozen=True)
@@ -194,7 +222,7 @@ def undo(
     values = {"key": key, "reason": reason, "on_conflict": on_conflict}
     bound = "%(key)s::text::xid8" if kind == "transaction" else "%(key)s::bigint"
     statement = UNDO.format(kind=kind, key=bound)
-    with psycopg.connect(dsn, connect_timeout=10, row_factory=dict_row) as connection:
+    with _connect(dsn) as connection:
         made = connection.execute(statement.encode(), values).fetchone()
         assert made is not None
         change, state, conflicts = made["change_id"], made["state"], made["conflicts"]

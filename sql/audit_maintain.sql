@@ -58,14 +58,18 @@ begin
         or t.table_name <> agentdb._table_name(t.table_oid))
     order by t.audit_target_id
   loop
-    if action = 'regenerated' then
-      update agentdb.audit_target as t
-      set table_name = agentdb._table_name(t.table_oid)
-      where t.audit_target_id = v_target;
-      perform agentdb._generate_capture(v_target);
-    else
-      perform agentdb._forget_target(v_target);
-    end if;
+    begin
+      if action = 'regenerated' then
+        update agentdb.audit_target as t
+        set table_name = agentdb._table_name(t.table_oid)
+        where t.audit_target_id = v_target;
+        perform agentdb._generate_capture(v_target);
+      else
+        perform agentdb._forget_target(v_target);
+      end if;
+    exception when others then
+      action := format('not %s: %s', action, sqlerrm);
+    end;
     return next;
   end loop;
 end;

@@ -11,6 +11,7 @@ declare
   v_count bigint;
   v_basis bigint[];
   v_end record;
+  v_again record;
 begin
   select c.state into v_state
   from agentdb.change as c where c.change_id = change for no key update;
@@ -29,8 +30,11 @@ begin
   if v_end.problem ->> 'sqlstate' = '23503' then
     -- The row that is referred to may be staged by an earlier change.
     v_basis := agentdb._earlier_changes(change);
-    select a.* into v_end
+    select a.* into v_again
     from agentdb._attempt(change, v_basis, true, false, null) as a;
+    if v_again.problem is null then
+      v_end := v_again;
+    end if;
   end if;
   if v_end.problem is not null then
     perform agentdb._refuse_change(change, v_end.problem);
@@ -90,11 +94,17 @@ begin
   from (
     -- The strictest of its tables decides.
     select max(g.approvals) as approvals, min(g.expires) as expires,
-      case when bool_or(g.apply = 'hand') then 'hand'
+      -- What agentdb_applier may not write, somebody applies who may.
+      case when bool_or(g.apply = 'hand') or not agentdb._all_guarded(change)
+          then 'hand'
         when bool_or(g.apply = 'runner') then 'runner' else 'approval' end as apply
-    from agentdb.change_table as t
-    join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
-    where t.change_id = change
+    from agentdb.guarded_table as g
+    where g.audit_target_id in (
+        select t.audit_target_id from agentdb.change_table as t
+        where t.change_id = change)
+      -- Those that only a cascade or a trigger writes as well.
+      or _end_submit.effects ?| array[g.table_name || ' inserted',
+        g.table_name || ' updated', g.table_name || ' deleted']
   ) as g
   where c.change_id = change
   returning c.apply into v_apply;
@@ -146,7 +156,8 @@ create constraint trigger agentdb_submit
 alter table agentdb.change enable always trigger agentdb_submit;
 
 
--- One that fails keeps no other from being applied.
+-- One that fails keeps no other from being applied, nor one that takes long: it comes
+-- last the next time.
 create or replace function agentdb.advance_changes ()
   returns table (change_id bigint, state text, problem text)
   language plpgsql
@@ -175,15 +186,20 @@ begin
         where o.change_id = any (c.builds_on)
           and o.state in ('open', 'pending', 'approved'))
       and not exists (select from agentdb.run_stop as s where s.run_id = c.run_id)
-    order by c.change_id
+    order by c.problem is not null, c.change_id
     limit 100
     for no key update skip locked
   loop
+    -- All are committed together, before the runner's statement_timeout.
+    exit when clock_timestamp() > statement_timestamp() + interval '10 seconds';
     problem := null;
     begin
       perform agentdb._apply(advance_changes.change_id);
-    exception when others then
+    exception when others or query_canceled then
       problem := sqlerrm;
+      update agentdb.change as c
+      set problem = jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm)
+      where c.change_id = advance_changes.change_id;
     end;
     select c.state, coalesce(advance_changes.problem, c.problem ->> 'message')
       into advance_changes.state, advance_changes.problem

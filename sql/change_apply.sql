@@ -68,7 +68,7 @@ begin
   if v_change.state is distinct from 'approved' then
     perform agentdb._refuse_state(change, v_change.state, 'approved');
   elsif v_change.run_id is not null then
-    perform agentdb._check_write(v_change.run_id, v_change.agent_id);
+    perform agentdb._check_write(v_change.run_id, null);
   end if;
   if v_change.expires_at <= clock_timestamp() then
     perform agentdb._close_change(change, 'expired');

@@ -95,11 +95,18 @@ begin
   values (
     change, v_reviewer.agent_id, v_reviewer.run_id, decision, v_change.digest,
     case when comment is not null then agentdb._check_said(comment, 'comment') end
-  );
+  )
+  -- Who has approved may still think better of it.
+  on conflict on constraint change_decision_pkey do update
+  set decision = excluded.decision,
+      comment = excluded.comment,
+      decided_at = excluded.decided_at
+  where excluded.decision = 'reject';
+  if not found then
+    raise exception '% has approved change % already', session_user, change
+      using errcode = 'ZA055', hint = 'Somebody else gives the next approval.';
+  end if;
   return true;
-exception when unique_violation then
-  raise exception '% has approved change % already', session_user, change
-    using errcode = 'ZA055', hint = 'Somebody else gives the next approval.';
 end;
 $$;
 
@@ -130,7 +137,9 @@ begin
     where c.change_id = change
       and c.approvals <= (
         select count(*) from agentdb.change_decision as d
-        where d.change_id = change and d.decision = 'approve')
+        where d.change_id = change
+          and d.decision = 'approve'
+          and d.digest = c.digest)
     returning c.apply into v_apply;
     if v_apply = 'approval' then
       perform agentdb._apply(change);

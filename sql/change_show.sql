@@ -157,7 +157,10 @@ begin
     select t.audit_target_id as target, g.context as columns
     from agentdb.change_table as t
     join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
-    where t.change_id = change and g.context <> '{}'
+    where t.change_id = change
+      and g.context <> '{}'
+      -- Else its rows cannot be read as they are named here.
+      and agentdb._change_fault(change) is null
   loop
     return query
       select f.place, (

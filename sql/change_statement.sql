@@ -33,11 +33,16 @@ begin
       from part as p cross join lateral jsonb_object_keys(p.object) as k (name)
       group by k.name
     )
-    select c.column_name, c.type_name, c.exact,
-      u.uses = (select count(*) from part), c.default_expression, c.place
+    -- One that is gone by now is named all the same: PostgreSQL refuses it.
+    select coalesce(c.column_name, u.name::name), coalesce(c.type_name, 'text'),
+      coalesce(c.exact, true), u.uses = (select count(*) from part),
+      c.default_expression, c.place
     from use as u
-    join agentdb.change_column as c
-      on c.audit_target_id = target and c.column_name = u.name and not c.generated
+    left join lateral (
+      select k.* from agentdb.change_column as k
+      where k.audit_target_id = target and k.column_name = u.name::name
+      offset 0
+    ) as c on true
     order by c.place;
 end;
 $$;
@@ -86,10 +91,12 @@ comment on function agentdb._match_sql (bigint, integer, text) is
   'SQL text: a row of the change is that of the table, and as it was expected.';
 
 
+-- In order the rows are updated as the change lists them.
 create or replace function agentdb._part_sql (
   change bigint,
   target integer,
-  operation text
+  operation text,
+  in_order boolean
 )
   returns text
   language plpgsql
@@ -97,26 +104,30 @@ create or replace function agentdb._part_sql (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_table text := (
-    select case c.relkind when 'p' then '' else 'only ' end
-      || agentdb._table_name(c.oid)
-    from agentdb.audit_target as t
-    join pg_class as c on c.oid = t.table_oid
-    where t.audit_target_id = target
-  );
+  v_name text;
+  v_table text;
 begin
+  select agentdb._table_name(c.oid),
+    case c.relkind when 'p' then '' else 'only ' end || agentdb._table_name(c.oid)
+    into v_name, v_table
+  from agentdb.audit_target as t
+  join pg_class as c on c.oid = t.table_oid
+  where t.audit_target_id = target;
   if operation = 'delete' then
     return format('delete from %s as t using agentdb.change_row as i where %s',
       v_table, agentdb._match_sql(change, target, operation));
   elsif operation = 'update' then
     return (
-      select format('update %s as t set %s from agentdb.change_row as i where %s',
+      select format('update %s as t set %s from %s as i where %s',
         v_table,
         string_agg(format(
           case when u.always then '%2$I = %3$s'
             else '%2$I = case when i.new_values ? %1$L then %3$s else t.%2$I end' end,
           u.column_name::text, u.column_name,
           agentdb._typed_sql('i.new_values', u.column_name, u.type_name)), ', '),
+        case when in_order then format('(select * from agentdb.change_row as r '
+          'where r.change_id = %s order by r.place offset 0)', change)
+          else 'agentdb.change_row' end,
         agentdb._match_sql(change, target, operation))
       from agentdb._column_uses(change, target, operation, false) as u);
   end if;
@@ -124,7 +135,7 @@ begin
     select format('insert into %s (%s) overriding system value select %s '
       'from agentdb.change_row as i where i.change_id = %s and i.audit_target_id = %s '
       'and i.operation = ''insert'' order by i.place',
-      replace(v_table, 'only ', ''),
+      v_name,
       string_agg(format('%I', u.column_name), ', ' order by u.place),
       string_agg(format(
         case when u.always then '%2$s'
@@ -137,12 +148,12 @@ begin
 end;
 $$;
 
-comment on function agentdb._part_sql (bigint, integer, text) is
+comment on function agentdb._part_sql (bigint, integer, text, boolean) is
   'SQL text: what a change does to one table by one operation.';
 
 
 -- What a change removes makes room for what it inserts.
-create or replace function agentdb._change_sql (change bigint)
+create or replace function agentdb._change_sql (change bigint, in_order boolean)
   returns text
   language plpgsql
   stable
@@ -160,7 +171,7 @@ begin
       select row_number() over (
           order by array_position(array['delete', 'update'], o.operation), o.target
         ) as place,
-        agentdb._part_sql(_change_sql.change, o.target, o.operation) as part
+        agentdb._part_sql(_change_sql.change, o.target, o.operation, in_order) as part
       from (
         select distinct r.audit_target_id as target, r.operation
         from agentdb.change_row as r
@@ -171,134 +182,6 @@ begin
 end;
 $$;
 
-comment on function agentdb._change_sql (bigint) is
+comment on function agentdb._change_sql (bigint, boolean) is
   'SQL text: the statement that applies a change and returns how many of its rows '
   'matched.';
-
-
--- The statistics of the session's own transaction count what triggers and cascades do,
--- in tables that are not audited too.
-create or replace function agentdb._written ()
-  returns jsonb
-  language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select coalesce(jsonb_object_agg(w.what, w.count), '{}')
-  from (
-    select format('%s %s', agentdb._table_name(coalesce(pg_partition_root(c.oid),
-        c.oid)), o.operation) as what, sum(o.count) as count
-    from pg_class as c
-    cross join lateral (values
-      ('inserted', pg_stat_get_xact_tuples_inserted(c.oid)),
-      ('updated', pg_stat_get_xact_tuples_updated(c.oid)),
-      ('deleted', pg_stat_get_xact_tuples_deleted(c.oid))
-    ) as o (operation, count)
-    where c.relkind = 'r'
-      and c.relnamespace not in ('agentdb'::regnamespace, 'pg_catalog'::regnamespace)
-      and o.count > 0
-    group by 1
-  ) as w;
-$$;
-
-comment on function agentdb._written () is
-  'How many rows of which tables the transaction has written so far.';
-
-
--- Triggers of the application find its tables, but nothing that an agent could have
--- put in their way.
-create or replace function agentdb._apply_path (change bigint)
-  returns text
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select concat_ws(', ', 'pg_catalog',
-    (
-      select string_agg(quote_ident(n.nspname), ', ' order by n.nspname = 'public')
-      from pg_namespace as n
-      where (n.nspname = 'public' or n.oid in (
-          select c.relnamespace
-          from agentdb.change_table as t
-          join pg_class as c on c.oid = t.table_oid
-          where t.change_id = _apply_path.change))
-        and not exists (
-          select from agentdb.agent as a
-          join pg_roles as r on r.rolname = a.role_name
-          where has_schema_privilege(r.oid, n.oid, 'create'))
-    ), 'pg_temp');
-$$;
-
-comment on function agentdb._apply_path (bigint) is
-  'The search path under which a change is applied.';
-
-
--- Settings that say what a text means are pinned: it may run in an agent's session.
-create or replace function agentdb._perform (change bigint)
-  returns jsonb
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-  set "TimeZone" = 'UTC'
-  set "DateStyle" = 'ISO, YMD'
-  set "IntervalStyle" = 'postgres'
-  set lc_monetary = 'C'
-  set array_nulls = on
-  set standard_conforming_strings = on
-  set transform_null_equals = off
-  set work_mem = '64MB'
-as $$
-declare
-  v_statement text := agentdb._change_sql(change);
-  v_before jsonb := agentdb._written();
-  v_after jsonb;
-  v_matched bigint;
-begin
-  perform set_config('search_path', agentdb._apply_path(change), true);
-  execute v_statement into v_matched;
-  set constraints all immediate;
-  perform set_config('search_path', 'pg_catalog, pg_temp', true);
-  if v_matched <> (
-    select count(*) from agentdb.change_row as r where r.change_id = change
-  ) then
-    raise exception 'change % does not match its rows any more', change
-      using errcode = 'ZA052';
-  end if;
-  v_after := agentdb._written();
-  return (
-    select coalesce(jsonb_object_agg(w.key,
-      w.value::bigint - coalesce((v_before ->> w.key)::bigint, 0)), '{}')
-    from jsonb_each_text(v_after) as w
-    where w.value is distinct from v_before ->> w.key
-  );
-end;
-$$;
-
-comment on function agentdb._perform (bigint) is
-  'Applies the rows of a change with the rights of the caller, all or none, and '
-  'returns what was written where; raises ZA052.';
-
-
-grant create on schema agentdb to agentdb_applier;
-grant usage on schema agentdb to agentdb_applier;
-set local role agentdb_applier;
-
-create or replace function agentdb._perform_as_applier (change bigint)
-  returns jsonb
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  return agentdb._perform(change);
-end;
-$$;
-
-comment on function agentdb._perform_as_applier (bigint) is
-  'Applies the rows of a change as agentdb_applier, which may write guarded tables.';
-
-revoke all on function agentdb._perform_as_applier from public;
-grant execute on function agentdb._perform_as_applier to agentdb_owner;
-
-set local role agentdb_owner;
-revoke create on schema agentdb from agentdb_applier;

@@ -120,13 +120,32 @@ comment on function agentdb._basis (bigint) is
   'The undecided changes that a change builds on, the oldest first.';
 
 
-create or replace function agentdb._note_tables (change bigint)
+create or replace function agentdb._check_tables (change bigint)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_fault text;
+  v_fault text := agentdb._change_fault(change);
+begin
+  if v_fault is not null then
+    raise exception 'change % cannot be tried: %', change, v_fault
+      using errcode = 'ZA051',
+            hint = 'The table has to be put right and guarded again.  Tell people: '
+              'select * from agentdb.ask_human(question => ''…'');';
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_tables (bigint) is
+  'Raises ZA051 where the tables of a change are not what they were.';
+
+
+create or replace function agentdb._note_tables (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
 begin
   insert into agentdb.change_table (
     change_id, audit_target_id, table_oid, table_name, layout
@@ -136,13 +155,7 @@ begin
   from agentdb.audit_target as t
   where t.audit_target_id in (
     select r.audit_target_id from agentdb.change_row as r where r.change_id = change);
-  v_fault := agentdb._change_fault(change);
-  if v_fault is not null then
-    raise exception 'change % cannot be tried: %', change, v_fault
-      using errcode = 'ZA051',
-            hint = 'The table has to be put right and guarded again.  Tell people: '
-              'select * from agentdb.ask_human(question => ''…'');';
-  end if;
+  perform agentdb._check_tables(change);
 end;
 $$;
 
@@ -168,7 +181,8 @@ begin
   raise exception 'the change does not fit the rows as they are now'
     using errcode = 'ZA052',
           detail = coalesce(agentdb._conflict_text(v_conflicts),
-            'Row security or a trigger keeps the database from writing some rows.'),
+            problem ->> 'message' || '; or row security or a trigger keeps the '
+              'database from writing some.'),
           hint = 'Somebody else changed them meanwhile: read them again, decide anew, '
             'and stage what is still right.';
 end;
@@ -176,6 +190,38 @@ $$;
 
 comment on function agentdb._refuse_change (bigint, jsonb) is
   'Raises why a change cannot be staged.';
+
+
+-- It runs while an agent stages: looked up anew, for the name may be another's by now.
+-- One that fails approves nothing.
+create or replace function agentdb._meets (
+  change bigint,
+  target integer,
+  table_oid oid,
+  condition text
+)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_met boolean;
+begin
+  execute format('select bool_and(coalesce(%s(r.expected, r.new_values), false)) '
+      'from agentdb.change_row as r '
+      'where r.change_id = $1 and r.audit_target_id = $2',
+      agentdb._condition_of(table_oid, condition))
+    into v_met using change, target;
+  return v_met;
+exception when others then
+  raise log 'condition % of change %: %', condition, change, sqlerrm;
+  return false;
+end;
+$$;
+
+comment on function agentdb._meets (bigint, integer, oid, text) is
+  'Whether all rows of a change in one table meet the condition of its guard.';
 
 
 -- Automatic approval asks for every row; an effect beyond the rows needs a person.
@@ -190,22 +236,21 @@ declare
   v_met boolean;
 begin
   if (
-    select sum(e.value::bigint) is distinct from c.row_count
+    select c.row_count is distinct from (
+      select sum(e.value::bigint) from jsonb_each_text(c.effects) as e)
     from agentdb.change as c
-    cross join lateral jsonb_each_text(c.effects) as e
     where c.change_id = change
-    group by c.row_count
   ) then
     return false;
   end if;
   for v_table in
-    select t.audit_target_id, g.auto_approve as rule
+    select t.audit_target_id, t.table_oid, g.auto_approve as rule
     from agentdb.change_table as t
     left join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
     where t.change_id = change
   loop
     select v_table.rule is not null
-        and count(*) <= coalesce((v_table.rule ->> 'rows')::bigint, 1)
+        and count(*) <= coalesce((v_table.rule ->> 'rows')::numeric, 1)
         and bool_and(coalesce(v_table.rule -> 'operations', '["update"]')
           ? r.operation)
         and bool_and(r.operation = 'delete' or not v_table.rule ? 'columns'
@@ -215,11 +260,8 @@ begin
     from agentdb.change_row as r
     where r.change_id = change and r.audit_target_id = v_table.audit_target_id;
     if v_met and v_table.rule ? 'condition' then
-      execute format('select bool_and(coalesce(%s(r.expected, r.new_values), false)) '
-          'from agentdb.change_row as r '
-          'where r.change_id = $1 and r.audit_target_id = $2',
-          v_table.rule ->> 'condition')
-        into v_met using change, v_table.audit_target_id;
+      v_met := agentdb._meets(change, v_table.audit_target_id, v_table.table_oid,
+        v_table.rule ->> 'condition');
     end if;
     if v_met is not true then
       return false;

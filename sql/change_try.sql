@@ -26,6 +26,7 @@ begin
       insert into agentdb.change_pass (change_id) values (change)
       on conflict on constraint change_pass_pkey do nothing;
       foreach v_former in array basis loop
+        perform agentdb._check_tables(v_former);
         perform agentdb._perform_as_applier(v_former);
       end loop;
       effects := agentdb._perform_as_applier(change);
@@ -48,7 +49,7 @@ begin
     when lock_not_available or deadlock_detected or serialization_failure
       or sqlstate 'ZA040' or sqlstate 'ZA041' then
       raise;
-    when others then
+    when others or assert_failure then
       get stacked diagnostics
         v_state = returned_sqlstate,
         v_message = message_text,

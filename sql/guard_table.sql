@@ -183,23 +183,25 @@ create or replace function agentdb._maintain_guards ()
   returns table (action text, object text)
   language plpgsql
   set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
 as $$
 declare
   v_target integer;
 begin
   -- A table restored from a dump has another number, which maintain() knows by now.
   update agentdb.guarded_table as g
-  set table_oid = t.table_oid
+  set table_oid = t.table_oid,
+      table_name = t.table_name
   from agentdb.audit_target as t
   where t.audit_target_id = g.audit_target_id
     and t.unaudited_at is null
-    and t.table_oid <> g.table_oid;
+    and (t.table_oid, t.table_name) <> (g.table_oid, g.table_name);
   for v_target, object in
     delete from agentdb.guarded_table as g
     where not exists (select from pg_class as c where c.oid = g.table_oid)
     returning g.audit_target_id, g.table_name
   loop
-    execute format('drop function agentdb.%I', '_propose_' || v_target);
+    execute format('drop function if exists agentdb.%I', '_propose_' || v_target);
     action := 'unguarded (dropped)';
     return next;
   end loop;
@@ -209,11 +211,17 @@ begin
     join agentdb.audit_target as t
       on t.audit_target_id = g.audit_target_id and t.unaudited_at is null
     join pg_class as c on c.oid = g.table_oid
-    where g.layout <> agentdb._layout_now(g.table_oid)
+    where g.layout <> agentdb._stage_layout(g.audit_target_id)
     order by g.audit_target_id
   loop
-    perform agentdb._generate_stage(v_target);
-    action := 'staging view regenerated';
+    -- Whoever reads the view in a long transaction, or has built another on it, must
+    -- not hold up all other maintenance.
+    begin
+      perform agentdb._generate_stage(v_target);
+      action := 'staging view regenerated';
+    exception when others then
+      action := 'staging view not regenerated: ' || sqlerrm;
+    end;
     return next;
   end loop;
 end;
@@ -226,16 +234,8 @@ comment on function agentdb._maintain_guards () is
 
 -- A new generator means new functions.
 do $$
-declare
-  v_target integer;
 begin
-  for v_target in
-    select g.audit_target_id
-    from agentdb.guarded_table as g
-    join pg_class as c on c.oid = g.table_oid
-    order by g.audit_target_id
-  loop
-    perform agentdb._generate_stage(v_target);
-  end loop;
+  update agentdb.guarded_table set layout = '';
+  perform from agentdb._maintain_guards();
 end;
 $$;

@@ -12,7 +12,7 @@ create or replace view agentdb.guard_fault as
     where agentdb._table_name(c.oid) <> g.table_name
     union all
     select 'the table was altered; agentdb.maintain() adapts its staging view'
-    where c.oid is not null and g.layout <> agentdb._layout_now(g.table_oid)
+    where c.oid is not null and g.layout <> agentdb._stage_layout(g.audit_target_id)
     union all
     select 'it is not audited any more'
     where not exists (
@@ -105,7 +105,9 @@ begin
   elsif jsonb_typeof(auto_approve) <> 'object' or exists (
     select from jsonb_object_keys(auto_approve) as k (name)
     where k.name not in ('operations', 'columns', 'rows', 'condition')
-  ) or jsonb_typeof(auto_approve -> 'rows') <> 'number' then
+  ) or jsonb_typeof(auto_approve -> 'rows') <> 'number'
+    or jsonb_typeof(auto_approve -> 'condition') <> 'string'
+    or not auto_approve -> 'operations' <@ '["insert", "update", "delete"]' then
     perform agentdb._refuse('auto_approve has members it cannot have',
       '{"operations": ["update"], "columns": ["note"], "rows": 3, '
         '"condition": "public.is_small"}');
@@ -172,6 +174,7 @@ as $$
 declare
   v_target integer := agentdb._target_of(relation);
   v_condition text;
+  v_former record;
   v_view text;
 begin
   perform agentdb._check_audit(relation, '{}', '{}');
@@ -186,15 +189,15 @@ begin
   end if;
   lock table agentdb.guarded_table in share row exclusive mode;
   delete from agentdb.guarded_table as g where g.table_oid = relation::oid
-  returning g.view_name into v_view;
-  if v_view is not null then
-    execute format('drop view if exists agentdb_stage.%I', v_view);
-  end if;
+  returning g.view_name, g.audit_target_id into v_former;
   select case when exists (
       select from agentdb.guarded_table as g where g.view_name = c.relname)
     then n.nspname || '_' || c.relname else c.relname end into v_view
   from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
   where c.oid = relation;
+  if v_former.view_name <> v_view then
+    execute format('drop view if exists agentdb_stage.%I', v_former.view_name);
+  end if;
   insert into agentdb.guarded_table (
     table_oid, table_name, audit_target_id, view_name, columns, context, approvals,
     expires, apply, validators, everybody, auto_approve
@@ -206,6 +209,10 @@ begin
       else auto_approve || jsonb_build_object('condition', v_condition) end
   );
   perform agentdb._generate_stage(v_target);
+  if v_former.audit_target_id <> v_target then
+    execute format('drop function if exists agentdb.%I',
+      '_propose_' || v_former.audit_target_id);
+  end if;
   return v_view;
 end;
 $$;

@@ -65,6 +65,7 @@
 \ir stage_call.sql
 \ir stage_statement.sql
 \ir change_statement.sql
+\ir change_perform.sql
 \ir change_conflict.sql
 \ir change_submit.sql
 \ir change_try.sql

@@ -75,6 +75,14 @@ begin
   from agentdb.seal as s
   order by s.seal_id desc, s.day desc
   limit 1;
+  if pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(v_after) then
+    raise exception 'this server is at transaction %, the last seal at %',
+        pg_snapshot_xmax(pg_current_snapshot()), pg_snapshot_xmax(v_after)
+      using errcode = '55000',
+            hint = 'A dump was restored here, whose rows look newer than new ones.  '
+              'Raise the counter of this server past it, with pg_resetwal '
+              '--next-transaction-id; the seals go on from there.';
+  end if;
   seal_audit.seal_id := coalesce(seal_audit.seal_id, 0) + 1;
   rows := 0;
   for v_part in

@@ -110,13 +110,15 @@ create or replace function agentdb._current_change (
 as $$
 declare
   v_proposer record;
+  v_bound bigint := agentdb._bound_run();
 begin
   select c.change_id, c.agent_id, c.max_rows
     into _current_change.change_id, _current_change.agent_id, _current_change.max_rows
   from agentdb.change as c
   where c.proposed_by = session_user
     and c.state = 'open'
-    and c.xid = pg_current_xact_id();
+    and c.xid = pg_current_xact_id()
+    and (v_bound is null or c.run_id = v_bound);
   if found then
     return;
   end if;
@@ -207,6 +209,7 @@ declare
 begin
   perform agentdb._check_stage(target, operation, new_values);
   select c.* into v_change from agentdb._current_change() as c;
+  -- A key that a trigger has still to make names no row.
   select r.* into v_row
   from agentdb.change_row as r
   where r.change_id in (
@@ -217,6 +220,7 @@ begin
     and r.audit_target_id = target
     and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
     and r.row_key = key
+    and jsonb_strip_nulls(key) = key
   order by r.change_id = v_change.change_id desc, r.change_id desc
   limit 1;
   if v_row.change_id = v_change.change_id then

@@ -23,16 +23,20 @@ begin
     select w.agent_id into v_agent_id from agentdb._known_writer() as w;
   end if;
   return query
-    select distinct on (r.row_key)
+    select distinct on (r.row_key, k.nameless)
       coalesce(r.net_operation, r.operation), r.row_key,
       coalesce(r.net_values, r.new_values)
     from agentdb.change as c
     join agentdb.change_row as r on r.change_id = c.change_id
+    cross join lateral (
+      select case when jsonb_strip_nulls(r.row_key) <> r.row_key
+        then concat_ws(' ', r.change_id, r.place) end as nameless
+    ) as k
     where c.proposed_by = session_user
       and c.state in ('open', 'pending', 'approved')
       and c.agent_id is not distinct from v_agent_id
       and r.audit_target_id = target
-    order by r.row_key, r.change_id desc;
+    order by r.row_key, k.nameless, r.change_id desc;
 end;
 $$;
 
@@ -105,19 +109,21 @@ declare
   v_open bigint;
 begin
   select p.* into v_proposer from agentdb._proposer() as p;
+  -- Behind its lock on the agent nobody else opens one.
+  open_change.change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id,
+    open_change.reason, false);
   select c.change_id into v_open
   from agentdb.change as c
   where c.proposed_by = session_user
     and c.state = 'open'
     and c.run_id is not distinct from v_proposer.run_id
-    and c.expires_at > clock_timestamp();
+    and c.expires_at > clock_timestamp()
+    and c.change_id <> open_change.change_id;
   if v_open is not null then
     perform agentdb._refuse(format('change %s is open already', v_open),
       format('Finish it first: select * from agentdb.submit_change(); or select * '
         'from agentdb.withdraw_change(change => %s);', v_open));
   end if;
-  open_change.change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id,
-    open_change.reason, false);
   select c.expires_at into open_change.expires_at
   from agentdb.change as c where c.change_id = open_change.change_id;
   return next;

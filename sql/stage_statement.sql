@@ -112,7 +112,7 @@ comment on function agentdb._check_names (integer, jsonb, boolean) is
   'absent.';
 
 
-create or replace function agentdb.my_changes ()
+create or replace function agentdb.my_changes (undecided boolean default false)
   returns table (
     change_id bigint, state text, reason text, row_count integer, effects jsonb,
     expires_at timestamptz, problem jsonb
@@ -129,15 +129,22 @@ begin
   return query
     select c.change_id, c.state, c.reason, c.row_count, c.effects, c.expires_at,
       c.problem
-    from agentdb.change as c
+    from (
+      select o.* from agentdb.change as o
+      where o.state in ('open', 'pending', 'approved')
+      union all
+      select o.* from agentdb.change as o
+      where not undecided
+        and o.state not in ('open', 'pending', 'approved')
+        and o.closed_at > statement_timestamp() - interval '1 day'
+    ) as c
     where c.proposed_by = session_user
       and c.agent_id is not distinct from v_agent_id
-      and (c.closed_at is null or c.closed_at > clock_timestamp() - interval '1 day')
     order by c.change_id;
 end;
 $$;
 
-comment on function agentdb.my_changes () is
+comment on function agentdb.my_changes (boolean) is
   'The changes the session proposed and what became of them, until a day after.';
 
 
@@ -174,7 +181,8 @@ begin
               agentdb.staging_view(relation));
   end if;
   return query
-    select max(m.change_id) from agentdb.my_changes() as m where m.state = 'open';
+    select max(m.change_id)
+    from agentdb.my_changes(undecided => true) as m where m.state = 'open';
 end;
 $$;
 

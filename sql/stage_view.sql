@@ -47,11 +47,15 @@ create or replace function agentdb._stage_check_sql (target integer)
           target, c.column_name::text),
         '' order by c.place) filter (where c.hidden),
       string_agg(
-        format(E'if concat(n.%I) in (''NaN'', ''Infinity'', ''-Infinity'', '
-          '''infinity'', ''-infinity'') then\n    '
-          'perform agentdb._refuse_value(%s, %L, concat(n.%1$I)); end if;\n  ',
-          c.column_name, target, c.column_name::text),
-        '' order by c.place) filter (where not c.hidden and c.base_type in (
+        format(E'if (tg_op = ''INSERT'' or %4$s) and concat(n.%1$I) in (''NaN'', '
+          '''Infinity'', ''-Infinity'', ''infinity'', ''-infinity'') then\n    '
+          'perform agentdb._refuse_value(%2$s, %3$L, concat(n.%1$I)); end if;\n  ',
+          c.column_name, target, c.column_name::text,
+          agentdb._changed_sql('o', 'n', c.column_name, c.exact)),
+        '' order by c.place)
+        -- What the table gives a new row by itself means something to it.
+        filter (where not c.hidden and coalesce(c.default_expression, '')
+          !~* '''(-?infinity|nan)''' and c.base_type in (
           'numeric'::regtype, 'float4'::regtype, 'float8'::regtype, 'date'::regtype,
           'timestamp'::regtype, 'timestamptz'::regtype))
     )
@@ -73,7 +77,7 @@ begin
     format('column %I of %s cannot be changed: its values are not shown', col,
       (select t.table_name from agentdb.audit_target as t
         where t.audit_target_id = target)),
-    'Leave the column out; a person changes it directly.');
+    'Leave the column and the primary key as they are; a person changes them.');
 end;
 $$;
 
@@ -115,7 +119,10 @@ declare
   n record;
   v_new jsonb;
 begin
-  if tg_op <> 'INSERT' then
+  -- PL/pgSQL must know what o is, whatever becomes of it.
+  if tg_op = 'INSERT' then
+    o := new;
+  else
     o := old;
   end if;
   if tg_op = 'DELETE' then
@@ -127,6 +134,7 @@ begin
   if tg_op = 'INSERT' then
     perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null);
   elsif %6$s then
+    %10$s
     perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s);
     perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null);
   else
@@ -149,7 +157,15 @@ $propose$,
       ),
       agentdb._stage_check_sql(target),
       agentdb._stage_object_sql(target, 'n', true),
-      agentdb._stage_object_sql(target, 'o', true)
+      agentdb._stage_object_sql(target, 'o', true),
+      -- The new row would be without what nobody may see.
+      (
+        select format('perform agentdb._refuse_column(%s, %L);', target,
+          min(c.column_name::text))
+        from agentdb.change_column as c
+        where c.audit_target_id = target and c.hidden
+        having count(*) > 0
+      )
     )
   );
 
@@ -165,16 +181,16 @@ create or replace function agentdb._stage_view_sql (target integer, view_name te
   stable
   return (
     select format($view$
- create view agentdb_stage.%1$I %2$s as
+ create or replace view agentdb_stage.%1$I %2$s as
+with staged as materialized (select * from agentdb.staged_rows(%5$s))
 select %3$s from %4$s as t
-where %9$s not exists (
-  select from agentdb.staged_rows(%5$s) as i where i.row_key = %6$s)
+where %9$s not exists (select from staged as i where i.row_key = %6$s)
 union all
-select %7$s from agentdb.staged_rows(%5$s) as i
+select %7$s from staged as i
 join %4$s as t on %8$s
 where %9$s i.operation = 'update'
 union all
-select %10$s from agentdb.staged_rows(%5$s) as i
+select %10$s from staged as i
 where i.operation = 'insert'$view$,
       view_name,
       case when current_setting('server_version_num')::integer >= 150000
@@ -216,6 +232,64 @@ comment on function agentdb._stage_view_sql (integer, text) is
   'SQL text: a staging view.';
 
 
+create or replace function agentdb._stage_layout (target integer)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select md5(concat(agentdb._layout_now(t.table_oid), string_agg(
+      concat_ws(' ', c.place, c.hidden, c.generated, c.default_expression), ','
+      order by c.place)))
+    from agentdb.audit_target as t
+    join agentdb.change_column as c on c.audit_target_id = t.audit_target_id
+    where t.audit_target_id = target
+    group by t.table_oid
+  );
+end;
+$$;
+
+comment on function agentdb._stage_layout (integer) is
+  'A fingerprint of all that a staging view is made from; NULL where the table is not '
+  'audited.';
+
+
+-- What others have built on the view stays, where its columns do.
+create or replace function agentdb._place_stage (target integer, view_name text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_column record;
+begin
+  begin
+    execute agentdb._stage_view_sql(target, view_name);
+  exception when invalid_table_definition then
+    execute format('drop view agentdb_stage.%I', view_name);
+    execute agentdb._stage_view_sql(target, view_name);
+  end;
+  for v_column in
+    select a.attname as name,
+      coalesce('set default ' || c.default_expression, 'drop default') as action
+    from pg_attribute as a
+    left join agentdb.change_column as c
+      on c.audit_target_id = target and c.column_name = a.attname and not c.hidden
+    where a.attrelid = format('agentdb_stage.%I', view_name)::regclass
+      and (a.atthasdef or c.default_expression is not null)
+  loop
+    execute format('alter view agentdb_stage.%I alter column %I %s', view_name,
+      v_column.name, v_column.action);
+  end loop;
+end;
+$$;
+
+comment on function agentdb._place_stage (integer, text) is
+  'Creates or replaces a staging view with its defaults.';
+
+
 create or replace function agentdb._generate_stage (target integer)
   returns void
   language plpgsql
@@ -224,10 +298,9 @@ as $$
 declare
   v_name text := '_propose_' || target;
   v_view text;
-  v_column record;
 begin
   update agentdb.guarded_table as g
-  set layout = agentdb._layout_now(g.table_oid)
+  set layout = agentdb._stage_layout(target)
   where g.audit_target_id = target
   returning g.view_name into v_view;
   execute format('create or replace function agentdb.%I () returns trigger '
@@ -239,20 +312,10 @@ begin
   execute format('revoke all on function agentdb.%I from public', v_name);
   execute format('comment on function agentdb.%I is %L', v_name,
     'Trigger function, generated: stages what is written to a staging view.');
-  execute format('drop view if exists agentdb_stage.%I', v_view);
-  execute agentdb._stage_view_sql(target, v_view);
-  execute format('create trigger agentdb_propose instead of insert or update or delete '
-    'on agentdb_stage.%I for each row execute function agentdb.%I()', v_view, v_name);
-  for v_column in
-    select c.column_name, c.default_expression
-    from agentdb.change_column as c
-    where c.audit_target_id = target
-      and c.default_expression is not null
-      and not c.hidden
-  loop
-    execute format('alter view agentdb_stage.%I alter column %I set default %s',
-      v_view, v_column.column_name, v_column.default_expression);
-  end loop;
+  perform agentdb._place_stage(target, v_view);
+  execute format('create or replace trigger agentdb_propose '
+    'instead of insert or update or delete on agentdb_stage.%I '
+    'for each row execute function agentdb.%I()', v_view, v_name);
   execute format('grant select, insert, update, delete on agentdb_stage.%I to '
     'agentdb_agent, agentdb_operator, agentdb_reviewer', v_view);
 end;

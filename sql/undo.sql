@@ -50,41 +50,48 @@ create or replace function agentdb._net_effect (scope text, id text)
   set search_path = pg_catalog, pg_temp
 as $$
   with record as materialized (
-    select l.*
+    select l.audit_log_id, p.target, l.row_key, l.operation, l.old_values, l.new_values
     from agentdb.audit_log as l
+    join (
+      -- Of a table that was attached anew the present attachment.
+      select t.audit_target_id, max(o.audit_target_id) as target
+      from agentdb.audit_target as t
+      join agentdb.audit_target as o on o.table_oid = t.table_oid
+      group by t.audit_target_id
+    ) as p on p.audit_target_id = l.audit_target_id
     where (l.audit_log_id, l.recorded_at) in (
       select distinct u.audit_log_id, u.recorded_at
       from agentdb._undone(scope, id) as u)
   ),
   touched as (
-    select r.audit_target_id, r.row_key, min(r.audit_log_id) as first_id,
+    select r.target, r.row_key, min(r.audit_log_id) as first_id,
       max(r.audit_log_id) as last_id
     from record as r
-    group by r.audit_target_id, r.row_key
+    group by r.target, r.row_key
   )
-  select t.audit_target_id, t.row_key, f.operation, f.operation, f.old_values,
+  select t.target, t.row_key, f.operation, f.operation, f.old_values,
     f.new_values, t.last_id
   from touched as t
   join record as f on f.audit_log_id = t.first_id
   where t.first_id = t.last_id
   union all
-  select m.audit_target_id, m.row_key, f.operation, l.operation, m.old_values,
+  select m.target, m.row_key, f.operation, l.operation, m.old_values,
     m.new_values, m.last_id
   from (
-    select t.audit_target_id, t.row_key, t.first_id, t.last_id,
+    select t.target, t.row_key, t.first_id, t.last_id,
       jsonb_object_agg(v.key, v.value order by r.audit_log_id desc)
         filter (where v.old) as old_values,
       jsonb_object_agg(v.key, v.value order by r.audit_log_id)
         filter (where not v.old) as new_values
     from touched as t
-    join record as r on r.audit_target_id = t.audit_target_id and r.row_key = t.row_key
+    join record as r on r.target = t.target and r.row_key = t.row_key
     cross join lateral (
       select o.key, o.value, true as old from jsonb_each(r.old_values) as o
       union all
       select n.key, n.value, false from jsonb_each(r.new_values) as n
     ) as v
     where t.first_id < t.last_id
-    group by t.audit_target_id, t.row_key, t.first_id, t.last_id
+    group by t.target, t.row_key, t.first_id, t.last_id
   ) as m
   join record as f on f.audit_log_id = m.first_id
   join record as l on l.audit_log_id = m.last_id;
@@ -94,7 +101,7 @@ comment on function agentdb._net_effect (text, text) is
   'What became of each row, over all that was recorded of it.';
 
 
--- Rows are taken back in the reverse order, under the table's present attachment.
+-- Rows are taken back in the reverse order.
 create or replace function agentdb._add_undo_rows (
   change bigint,
   scope text,
@@ -108,8 +115,8 @@ as $$
   insert into agentdb.change_row (
     change_id, place, audit_target_id, operation, row_key, new_values, expected
   )
-  select change, row_number() over (order by e.place desc), p.audit_target_id,
-    e.operation, e.row_key,
+  select change, row_number() over (order by e.place desc), e.target, e.operation,
+    e.row_key,
     case e.operation
       when 'insert' then e.old_values - g.generated
       when 'update' then d.old_values
@@ -130,18 +137,13 @@ as $$
     from agentdb._net_effect(scope, id) as n
     offset 0
   ) as e
-  join agentdb.audit_target as t on t.audit_target_id = e.target
-  join lateral (
-    select max(o.audit_target_id) as audit_target_id
-    from agentdb.audit_target as o where o.table_oid = t.table_oid
-  ) as p on true
   cross join lateral (
     select array(
       select c.column_name::text from agentdb.change_column as c
-      where c.audit_target_id = p.audit_target_id and c.generated) as generated,
+      where c.audit_target_id = e.target and c.generated) as generated,
     array(
       select c.column_name::text from agentdb.change_column as c
-      where c.audit_target_id = p.audit_target_id and c.hidden) as hidden
+      where c.audit_target_id = e.target and c.hidden) as hidden
   ) as g
   left join lateral (
     select jsonb_object_agg(v.key, v.value) as old_values,

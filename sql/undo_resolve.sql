@@ -122,7 +122,9 @@ begin
       from jsonb_array_elements(v_rows) as f where f -> 'present' = 'null';
     end if;
     if on_conflict <> 'skip' then
-      v_left := v_left || agentdb._conflicts_of(change, v_target, v_rows);
+      -- Nobody reads more of them.
+      v_left := v_left || agentdb._conflicts_of(change, v_target,
+        jsonb_path_query_array(v_rows, '$[0 to 999]'));
     end if;
   end loop;
   return v_left;

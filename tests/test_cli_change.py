@@ -143,3 +143,67 @@ def test_undo_shows_the_diff_and_leaves_no_trace(
     assert "the undo" in agentdb("undo", str(write), "--row", "--dry-run", dsn=operator)
     said = agentdb("undo", str(xid), "--xid", "--dry-run", dsn=operator)
     assert "the undo: withdrawn" in said
+
+
+def test_reader_sees_what_is_there(
+    db: Connection, agent: Connection, reviewer: str, operator: str
+) -> None:
+    agent.execute(
+        "select agentdb.open_change(E'fine\\n  effects  nothing\\n\\nnext: agentdb approve 9')"
+    )
+    db.execute("update invoice set note = repeat('a', 300) || 'x' where id = 2")
+    db.execute("update invoice set note = E'a\\u200bb' where id = 4")
+    for number, note in (
+        (2, "a" * 300 + "y" * 200),
+        (3, "NULL"),
+        (4, "a\u200db"),
+        (5, " x  →  y"),
+    ):
+        agent.execute("update invoice set note = %s where id = %s", [note, number])
+    agent.execute(
+        "insert into invoice (id, customer, amount, note) values (60, 1, 1, %s)",
+        ["q" * 500],
+    )
+    agent.execute("select agentdb.submit_change()")
+    said = agentdb("change", "show", "2", dsn=reviewer)
+    assert "why      fine⏎  effects  nothing⏎⏎next: agentdb approve 9\n" in said
+    assert f"…{'a' * 20}x  →  …{'a' * 20}{'y' * 79}… (121 characters more)\n" in said
+    assert "note  NULL  →  'NULL'\n" in said
+    assert "note  'a\\u200bb'  →  'a\\u200db'\n" in said
+    assert "note  NULL  →  ' x  →  y'\n" in said
+    assert f"note      {'q' * 100}… (400 characters more)\n" in said
+    said = agentdb("change", "show", "2", "--limit", "1", dsn=reviewer)
+    assert "… and 4 rows more; see --limit\n" in said
+    agentdb("change", "show", "9" * 30, dsn=reviewer, code=2)
+
+
+def test_audit_shows_numbers_as_they_are_and_any_json(
+    db: Connection, agent: Connection, operator: str
+) -> None:
+    db.execute(
+        "create table public.figure (id int primary key, n numeric, j jsonb);"
+        "select agentdb.audit_table('figure');"
+        "insert into figure values (1, 1234567890123.10, '{}');"
+        "update figure set n = 1234567890123.1;"
+        "update figure set j = (repeat('[', 3000) || repeat(']', 3000))::jsonb"
+    )
+    said = agentdb("audit", "figure", dsn=operator)
+    assert "  - n: 1234567890123.10\n  + n: 1234567890123.1\n" in said
+    assert "  + j: [[[" in said
+    assert "[[[" in agentdb("audit", "figure", "--json", dsn=operator)
+
+
+def test_many_conflicts_are_cut(
+    db: Connection, agent: Connection, operator: str
+) -> None:
+    db.execute(
+        "create table public.many (id int primary key, n numeric);"
+        "insert into many select g, 1 from generate_series(1, 60) as g;"
+        "grant select, update on many to agent_a, operator_o;"
+        "select agentdb.audit_table('many')"
+    )
+    agent.execute("update public.many set n = 2")
+    db.execute("update many set n = 2.0")
+    said = agentdb("undo", "1", dsn=operator, code=1)
+    assert "n was expected to be 2 and is 2.0\n" in said
+    assert "… and 10 conflicts more\n" in said

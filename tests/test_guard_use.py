@@ -78,6 +78,75 @@ def test_installing_again_keeps_the_guard(db: Connection, installed: str) -> Non
     assert rows(db, "select id, v, x from agentdb_stage.t") == []
 
 
+def test_view_that_others_hold_on_to_keeps_no_maintenance_up(
+    db: Connection, installed: str, connect: Connect
+) -> None:
+    db.execute("grant usage on schema app to agent_a; grant select on app.t to agent_a")
+    register(db)
+    agent = connect(db.info.dbname, "agent_a")
+    agent.execute("create temp view mine as select * from agentdb_stage.t")
+    db.execute(
+        "create table app.other (id int primary key); grant select on app.other"
+        " to agent_a; select agentdb.guard_table('app.other');"
+        "alter table app.t rename column v to w; alter table app.other add column n int"
+    )
+    found = rows(
+        db,
+        "select action, object from agentdb.maintain(0) where action like 'staging%'",
+    )
+    assert {"action": "staging view regenerated", "object": "app.other"} in found
+    assert any("not regenerated" in each["action"] for each in found)
+    assert installation.differences(installed) == [
+        "guard of app.t: the table was altered; agentdb.maintain() adapts its staging view"
+    ]
+    installation.install(installed)
+    agent.execute("drop view mine")
+    db.execute("select agentdb.maintain(0)")
+    assert installation.differences(installed) == []
+    agent.execute("create temp view mine as select w from agentdb_stage.t")
+    db.execute("alter table app.t add column x int; select agentdb.maintain(0)")
+    db.execute("select agentdb.guard_table('app.t', approvals => 2)")
+    assert rows(agent, "select x from agentdb_stage.t") == []
+    assert rows(agent, "select w from mine") == []
+
+
+def test_view_follows_defaults_redaction_and_names(
+    db: Connection, installed: str, connect: Connect
+) -> None:
+    db.execute(
+        "grant usage on schema app to agent_a; grant select on app.t to agent_a;"
+        "select agentdb.guard_table('app.t');"
+        "alter table app.t alter v set default 7, add s text, add d text default 'd';"
+        "select agentdb.maintain(0)"
+    )
+    register(db)
+    agent = connect(db.info.dbname, "agent_a")
+    start(agent)
+    made = "insert into agentdb_stage.t default values returning v, d"
+    assert row(agent, made) == {"v": 7, "d": "d"}
+    db.execute(
+        "alter table app.t alter d drop default, alter v set default 8;"
+        "alter table app.t rename to u;"
+        "select agentdb.audit_table('app.u', redact => '{s}'), agentdb.maintain(0)"
+    )
+    assert rows(db, "select * from agentdb.guard_fault") == []
+    assert row(agent, made) == {"v": 8, "d": None}
+    secret = "insert into agentdb_stage.t (v, s) values (1, 'secret')"
+    assert refusal(agent, secret).sqlstate == "ZA004"
+
+
+def test_installing_again_survives_a_guard_without_its_audit(
+    db: Connection, installed: str
+) -> None:
+    db.execute("select agentdb.unaudit_table('app.t')")
+    installation.install(installed)
+    assert installation.differences(installed) == [
+        "guard of app.t: it is not audited any more"
+    ]
+    db.execute("select agentdb.guard_table('app.t')")
+    assert installation.differences(installed) == []
+
+
 def test_uninstalling_leaves_guarded_tables_as_they_were(
     db: Connection,
     installed: str,

@@ -166,3 +166,12 @@ def test_only_operators_seal_and_agents_do_not_verify(
     agent = connect(sealed.info.dbname, "agent_a")
     for call in ("select agentdb.seal_audit()", "select agentdb.verify_audit()"):
         assert refusal(agent, call).sqlstate == "42501"
+
+
+def test_server_behind_the_last_seal_is_told_so(sealed: Connection) -> None:
+    with sealed.transaction():
+        sealed.execute("set local session_replication_role = replica")
+        sealed.execute("update agentdb.seal set snapshot = '999999999:999999999:'")
+    refused = refusal(sealed, "select agentdb.seal_audit()")
+    assert refused.sqlstate == "55000"
+    assert "999999999" in (refused.message_primary or "")

@@ -282,6 +282,35 @@ def test_table_altered_elsewhere_is_undone(
     assert contents(audited) == before
 
 
+def test_unique_values_that_went_from_row_to_row_go_back(
+    audited: Connection, agent: Connection, operator: Connection
+) -> None:
+    before = contents(audited)
+    run = start(agent)
+    for number in range(6, 0, -1):
+        agent.execute("update invoice set ref = 'R' || id + 1 where id = %s", [number])
+    after = contents(audited)
+    undone = undo(operator, "run", run)
+    assert undone["state"] == "applied"
+    assert undone["effects"] == {"public.invoice updated": 6}
+    assert contents(audited) == before
+    assert undo(operator, "change", undone["change_id"])["state"] == "applied"
+    assert contents(audited) == after
+
+
+def test_run_is_undone_over_a_new_attachment(
+    audited: Connection, agent: Connection, operator: Connection
+) -> None:
+    before = contents(audited)
+    run = start(agent)
+    agent.execute("update line set what = 'one' where id = 1")
+    audited.execute("select agentdb.unaudit_table('line')")
+    audited.execute("select agentdb.audit_table('line')")
+    agent.execute("update line set what = 'two' where id = 1")
+    assert undo(operator, "run", run)["state"] == "applied"
+    assert contents(audited) == before
+
+
 # The recorded runs of customer service agents.
 def tables(db: Connection) -> list[str]:
     found = rows(

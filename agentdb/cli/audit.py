@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from .diff import line, pair, text
 from .options import dsn, reports_errors
 from .output import Row, Section, connect, how, query, rows, show, shown
 from .read import limit, run_number
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString
 
 # By name, not as regclass: who reads the log need not see the table.
 CHANGES = """
@@ -38,6 +42,18 @@ select row_key as key, row_values as row
 from agentdb.table_as_of({table}::regclass, {at}::timestamptz)
 order by row_key
 limit {limit}
+"""
+
+
+# Values as their own text: a float would round them.
+TEXTS: LiteralString = """
+select c.at, c.operation, c.key::text as key, o.texts as old, n.texts as new, c.who,
+  c.run
+from ({changes}) as c
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(c.old) as v) as o
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(c.new) as v) as n
 """
 
 
@@ -84,12 +100,12 @@ def audit(
         )
         show(dsn, [section], as_json=as_json, as_sql=as_sql)
         return
-    section = Section(table, query(HISTORY if key else CHANGES, **values))
+    statement = query(HISTORY if key else CHANGES, **values)
     if as_json or as_sql:
-        show(dsn, [section], as_json=as_json, as_sql=as_sql)
+        show(dsn, [Section(table, statement)], as_json=as_json, as_sql=as_sql)
         return
     with connect(dsn) as connection:
-        found = rows(connection, section)
+        found = rows(connection, Section("", TEXTS.format(changes=statement)))
     for change in found:
         print_change(change)
     if not found:
@@ -111,21 +127,18 @@ def print_change(change: Row) -> None:
     click.secho(_headline(change), fg=MARKS.get(change["operation"]), bold=True)
     old, new = change["old"] or {}, change["new"] or {}
     for column in sorted(old.keys() | new.keys()):
-        for mark, values, colour in (("-", old, "red"), ("+", new, "green")):
-            if column in values:
-                text = shown(_value(values[column]))
-                click.secho(f"  {mark} {column}: {text}", fg=colour)
+        if column in old and column in new:
+            was, became = pair(old[column], new[column])
+        else:
+            was, became = text(old.get(column)), text(new.get(column))
+        if column in old:
+            click.secho(f"  - {line(column)}: {was}", fg="red")
+        if column in new:
+            click.secho(f"  + {line(column)}: {became}", fg="green")
 
 
 def _headline(change: Row) -> str:
     at: datetime = change["at"]
     by = f"run {change['run']} of " if change["run"] else ""
-    place = shown(_value(change["key"]))
+    place = shown(change["key"])
     return f"{shown(at)}  {change['operation']} {place}  by {by}{shown(change['who'])}"
-
-
-def _value(value: object) -> object:
-    """Return numbers as the table has them, without separators."""
-    return (
-        str(value) if isinstance(value, int) and not isinstance(value, bool) else value
-    )

@@ -9,6 +9,7 @@ import click
 
 from agentdb import operation
 
+from .diff import line, pair, text
 from .options import dsn, number_of_run, reports_errors
 from .output import Row, Section, connect, how, query, rows, show, shown
 from .read import limit
@@ -25,10 +26,10 @@ limit {limit}
 CHANGE = "select * from agentdb.show_change({change})"
 ROWS = "select * from agentdb.show_change_rows({change}, {limit})"
 COLOURS = {"insert": "green", "delete": "red", "update": "yellow"}
-# Longer values are cut: what matters of them is where they differ.
-WIDTH = 100
+# Of more conflicts the first are enough to decide by.
+MOST = 50
 
-number = click.argument("number", metavar="ID", type=click.IntRange(1))
+number = click.argument("number", metavar="ID", type=click.IntRange(1, 2**63 - 1))
 
 
 @click.command()
@@ -39,8 +40,8 @@ number = click.argument("number", metavar="ID", type=click.IntRange(1))
 @reports_errors
 def changes(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> None:
     """List the changes that wait for somebody, the newest first."""
-    text = query(CHANGES, every=every, limit=limit)
-    section = Section("changes", text, empty="none is waiting", below="reason")
+    statement = query(CHANGES, every=every, limit=limit)
+    section = Section("changes", statement, empty="none is waiting", below="reason")
     show(dsn, [section], as_json=as_json, as_sql=as_sql)
 
 
@@ -68,7 +69,7 @@ def show_command(
         (found,) = rows(connection, head)
         print_head(found)
         body = Section("rows", query(operation.CHANGE_ROWS, change=number, limit=limit))
-        print_rows(rows(connection, body), found["row_count"])
+        print_rows(rows(connection, body), found["row_count"], "; see --limit")
     print_tail(found)
 
 
@@ -142,8 +143,7 @@ def undo(
         apply=apply,
     )  # fmt: skip
     print_rows(done.rows, done.row_count)
-    for conflict in done.conflicts:
-        click.secho(f"conflict: {shown(describe(conflict))}", fg="red")
+    print_conflicts(done.conflicts)
     _tell(done.change, {"state": done.state}, made=not dry_run)
 
 
@@ -153,7 +153,7 @@ def print_head(found: Row) -> None:
     run = f", run {found['run_id']}" if found["run_id"] else ""
     state = shown(found["state"])
     click.secho(f"change {found['change_id']} by {who}{run}: {state}", bold=True)
-    click.echo(f"  why      {shown(found['reason'])}")
+    click.echo(f"  why      {line(found['reason'])}")
     if found["effects"]:
         effects = ", ".join(f"{key} {n}" for key, n in sorted(found["effects"].items()))
         click.echo(f"  effects  {shown(effects)}")
@@ -164,16 +164,14 @@ def print_head(found: Row) -> None:
     if found["state"] in ("pending", "approved"):
         click.echo(f"  until    {shown(found['expires_at'])}")
     if found["problem"]:
-        click.secho(f"  problem  {shown(found['problem'].get('message'))}", fg="red")
+        click.secho(f"  problem  {line(found['problem'].get('message'))}", fg="red")
 
 
-def print_rows(found: list[Row], total: int | None) -> None:
+def print_rows(found: list[Row], total: int | None, more: str = "") -> None:
     """Print rows as a diff: the key, its context, and of an update what differs."""
     for row in found:
-        place = ", ".join(f"{k} {_text(v)}" for k, v in row["row_key"].items())
-        context = ", ".join(
-            f"{k} {_text(v)}" for k, v in (row["context"] or {}).items()
-        )
+        place = _listed(row["row_key"])
+        context = _listed(row["context"] or {})
         click.secho(
             f"{row['operation']} {shown(row['table_name'])} {place}"
             + (f"  ({context})" if context else ""),
@@ -182,7 +180,19 @@ def print_rows(found: list[Row], total: int | None) -> None:
         )
         _print_values(row)
     if total and total > len(found):
-        click.echo(f"… and {total - len(found):,} rows more; see --limit")
+        click.echo(f"… and {total - len(found):,} rows more{more}")
+
+
+def _listed(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {text(value)}" for name, value in values.items())
+
+
+def print_conflicts(found: list[dict[str, Any]]) -> None:
+    """Print what is in the way, a line each."""
+    for conflict in found[:MOST]:
+        click.secho(f"conflict: {describe(conflict)}", fg="red")
+    if len(found) > MOST:
+        click.secho(f"… and {len(found) - MOST:,} conflicts more", fg="red")
 
 
 def _print_values(row: Row) -> None:
@@ -193,19 +203,10 @@ def _print_values(row: Row) -> None:
     width = max(map(len, names), default=0)
     for name in sorted(names):
         if row["operation"] == "update":
-            text = f"{_text(old.get(name))}  →  {_text(new[name])}"
+            said = "  →  ".join(pair(old.get(name), new[name]))
         else:
-            text = _text((new or old)[name])
-        click.echo(f"  {shown(name):<{width}}  {text}")
-
-
-def _text(value: object) -> str:
-    """Return a value on one line, as the table has it."""
-    if value is None:
-        return "NULL"
-    text = str(value) if isinstance(value, int | float) else shown(value)
-    text = text.replace("\n", "⏎")
-    return text if len(text) <= WIDTH else text[: WIDTH - 1] + "…"
+            said = text((new or old)[name])
+        click.echo(f"  {line(name):<{width}}  {said}")
 
 
 def print_tail(found: Row) -> None:
@@ -214,6 +215,9 @@ def print_tail(found: Row) -> None:
         number, digest = found["change_id"], found["digest"]
         click.echo(f"\nnext: agentdb approve {number} --digest {digest}")
         click.echo(f"next: agentdb reject {number} --reason …")
+    elif found["state"] == "approved" and found["apply"] == "hand":
+        call = f"agentdb.apply_change(change => {found['change_id']})"
+        click.echo(f"\nnext, in SQL, who may write its tables: select * from {call};")
 
 
 def _seen(dsn: str, number: int) -> str:
@@ -226,7 +230,10 @@ def _seen(dsn: str, number: int) -> str:
         (found,) = rows(connection, Section("", query(CHANGE, change=number)))
         print_head(found)
         body = query(operation.CHANGE_ROWS, change=number, limit=1000)
-        print_rows(rows(connection, Section("", body)), found["row_count"])
+        print_rows(
+            rows(connection, Section("", body)), found["row_count"],
+            f": agentdb change show {number} --limit {found['row_count']}",
+        )  # fmt: skip
     click.confirm("Approve it?", abort=True)
     return str(found["digest"])
 
@@ -239,9 +246,8 @@ def _tell(number: int | None, ended: dict[str, Any], *, made: bool = True) -> No
     more = f", {missing} approvals missing" if state == "pending" and missing else ""
     click.echo(f"{name}: {state}{more}")
     if problem := ended.get("problem"):
-        click.secho(shown(problem.get("message")), fg="red")
-        for conflict in problem.get("conflicts") or []:
-            click.secho(f"conflict: {shown(describe(conflict))}", fg="red")
+        click.secho(line(problem.get("message")), fg="red")
+        print_conflicts(problem.get("conflicts") or [])
     if state in ("conflict", "expired"):
         raise SystemExit(1)
 
@@ -249,14 +255,15 @@ def _tell(number: int | None, ended: dict[str, Any], *, made: bool = True) -> No
 def describe(conflict: dict[str, Any]) -> str:
     """Return a conflict as a person reads it."""
     if "table" not in conflict:
-        return str(conflict.get("message") or conflict.get("conflict"))
+        return line(conflict.get("message") or conflict.get("conflict"))
     by = conflict.get("by") or {}
     who = by.get("agent") or by.get("role") or "somebody"
     run = f" in run {by['run']}" if by.get("run") else ""
     columns = "".join(
-        f"; {name} was expected to be {_text(each['expected'])} and is "
-        f"{_text(each['current'])}"
+        "; {} was expected to be {} and is {}".format(
+            line(name), *pair(each["expected"], each["current"])
+        )
         for name, each in (conflict.get("columns") or {}).items()
     )
-    key = ", ".join(f"{k} {_text(v)}" for k, v in conflict["key"].items())
-    return f"{conflict['table']} {key} {conflict['conflict']} by {who}{run}{columns}"
+    place = f"{conflict['table']} {_listed(conflict['key'])}"
+    return f"{place} {conflict['conflict']} by {who}{run}{columns}"

@@ -12,6 +12,7 @@ import click
 import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -39,7 +40,8 @@ class Section:
     """One statement and how to print its rows.
 
     `below` names a column of long text that goes under its row, `hidden` one that
-    only JSON shows; `card` prints a single row as one line a column.
+    only JSON shows; `card` prints a single row as one line a column.  Where a
+    `spare` one cannot be had, the others are shown all the same.
     """
 
     title: str
@@ -48,6 +50,7 @@ class Section:
     below: str = ""
     hidden: str = ""
     card: bool = False
+    spare: bool = False
 
 
 def query(template: LiteralString, **values: object) -> str:
@@ -77,12 +80,26 @@ def connect(dsn: str) -> psycopg.Connection[Row]:
         options="-c statement_timeout=30s -c lock_timeout=5s -c TimeZone=UTC "
         "-c default_transaction_read_only=on",
     )
+    set_json_loads(_loads, connection)
     return connection
+
+
+def _loads(text: str | bytes) -> object:
+    """Return JSON that people or agents wrote, as text where Python cannot read it."""
+    try:
+        return json.loads(text)
+    except (RecursionError, ValueError):
+        return text if isinstance(text, str) else text.decode()
 
 
 def rows(connection: psycopg.Connection[Row], section: Section) -> list[Row]:
     """Return the rows of a section."""
-    return connection.execute(section.statement.encode()).fetchall()
+    try:
+        return connection.execute(section.statement.encode()).fetchall()
+    except psycopg.DatabaseError as error:
+        if connection.closed or not section.spare:
+            raise
+        return [{"error": error.diag.message_primary}]
 
 
 def show(
