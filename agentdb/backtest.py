@@ -28,10 +28,13 @@ FUNCTION = """
 select to_regprocedure(format('%%I.%%I(timestamp with time zone)', %s::text, %s::text))
   is not null as found
 """
+# Thresholds are what can be multiplied.
 COLUMNS = """
 select c.attname::text as name
 from pg_attribute as c
+join pg_type as t on t.oid = c.atttypid
 where c.attrelid = 'agentdb.policy'::regclass and c.attnum > 0 and not c.attisdropped
+  and t.typcategory in ('N', 'T')
 """
 # How much of the true threshold each alternative is.
 FACTORS = (0.5, 1.0, 2.0)
@@ -90,7 +93,7 @@ def find(connection: Connection, name: str, setting: str | None = None) -> Rule:
         )
     columns = {each["name"] for each in connection.execute(COLUMNS)}
     if setting is not None and setting not in columns:
-        raise Unanswerable(f"agentdb.policy has no column {setting}")
+        raise Unanswerable(f"agentdb.policy has no threshold {setting}")
     return Rule(
         name,
         sql.Identifier(schema, f"rule_{view}"),

@@ -103,6 +103,7 @@ def _generated(connection: Connection) -> set[str]:
     """Return the functions that audited tables have, which no file creates."""
     query = (
         "select audit_target_id from agentdb.audit_target where unaudited_at is null"
+        " union select audit_target_id from agentdb.guarded_table"
     )
     targets = [number for (number,) in schema.run(connection, query)]
     return {

@@ -72,10 +72,13 @@ create or replace function agentdb.register_agent (
   set lock_timeout = '2s'
 as $$
 begin
-  if not agentdb._is_clean_name(name, 63) or name !~ '^[a-z0-9][a-z0-9_.-]*$' then
+  -- Who types 12, r-12 or a-12 on the command line means a run or an alert.
+  if not agentdb._is_clean_name(name, 63) or name !~ '^[a-z0-9][a-z0-9_.-]*$'
+    or name ~ '^([ar]-)?[0-9]+$' then
     perform agentdb._refuse(
       format('%L is no name for an agent', agentdb._clean_text(name, 100)),
-      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first.'
+      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first, '
+        'and not a number only, as runs and alerts have: 12, r-12, a-12.'
     );
   elsif role_name is null or pooled is null or policy is null then
     perform agentdb._refuse(
@@ -90,6 +93,13 @@ begin
       using errcode = 'ZA006', hint = 'select policy_name from agentdb.policy;';
   end if;
   perform agentdb._check_agent_role(register_agent.role_name::name);
+  -- Without a secret a shared role could speak for the agent that needs none.
+  if exists (
+    select from agentdb.agent as a
+    where a.role_name = register_agent.role_name and a.pooled <> register_agent.pooled
+  ) then
+    raise unique_violation;
+  end if;
   insert into agentdb.agent as a (agent_name, role_name, pooled, policy_name)
   values (register_agent.name, register_agent.role_name, pooled, policy)
   returning a.agent_id into register_agent.agent_id;

@@ -199,7 +199,9 @@ begin
     from agentdb.alert as a
     join agentdb.alert_rule as r on r.rule_name = a.rule_name
     left join agentdb.run as n
-      on n.run_id::text = a.labels ->> 'run'
+      on n.run_id = case
+        when a.labels ->> 'run' ~ '^[0-9]{1,18}$' then (a.labels ->> 'run')::bigint
+      end
       and n.ended_at is null
     where a.rule_name = _act_on.rule_name
       and a.state = 'firing'

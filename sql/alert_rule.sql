@@ -98,12 +98,15 @@ values
   (
     'budget_low', 'warning', 'overspending', '0', '0', 'agentdb.budget_low',
     'A budget that runs low will refuse the agent soon.',
-    'select b.scope, b.run_id, b.max_tokens, b.spent, b.reserved, b.tokens_left, b.cost
-     from agentdb.budget as b
-     where b.agent_name = :labels ->> ''agent''
-       and b.scope = :labels ->> ''scope''
-     order by b.run_id desc
-     limit 10'
+    'select b.scope, r.run_id, b.max_tokens, b.spent, b.reserved, b.tokens_left, b.cost
+     from (
+       select r.* from agentdb._recent_run(:at) as r
+       join agentdb.agent as a on a.agent_id = r.agent_id
+       where a.agent_name = :labels ->> ''agent''
+         and r.conversation = coalesce(:labels ->> ''conversation'', r.conversation)
+       order by r.run_id desc limit 10) as r
+     cross join lateral agentdb._budget(r.run_id, r.agent_id, r.conversation) as b
+     where b.scope = :labels ->> ''scope'''
   ),
   (
     'change_conflict', 'critical', 'alerting', '0', '0', 'agentdb.change_conflict',
@@ -136,8 +139,7 @@ values
      from agentdb.token_log as t
      where t.run_id = (:labels ->> ''run'')::bigint
        and t.recorded_at <= :at
-     order by t.recorded_at desc
-     limit 10'
+     order by t.recorded_at desc limit 10'
   ),
   (
     'conversation_budget', 'critical', 'overspending', '0', '0',
@@ -151,8 +153,7 @@ values
      where a.agent_name = :labels ->> ''agent''
        and r.conversation = :labels ->> ''conversation''
        and t.recorded_at <= :at
-     order by t.input_tokens desc
-     limit 10'
+     order by t.input_tokens desc limit 10'
   ),
   (
     'hung_tool_call', 'warning', 'stuck', '0', '0', 'agentdb.hung_tool_call',
@@ -288,8 +289,7 @@ values
        and t.recorded_at > :at - interval ''1 hour''
        and t.recorded_at <= :at
      group by 1, 2
-     order by 2 desc
-     limit 12'
+     order by 2 desc limit 12'
   ),
   (
     'tool_errors', 'warning', 'failing', '0', '5 minutes', 'agentdb.tool_errors',

@@ -18,6 +18,8 @@ comment on view agentdb.broken_rule is
   'Rule: rules that cannot be evaluated; while one is broken it watches nothing.';
 
 
+-- The first row of every agent comes before the second of any: who trips a rule a
+-- thousand times does not hide the others.
 -- The name is quoted and not looked up: looking up fails without USAGE on its schema,
 -- and one rule must not keep the others from being claimed.
 create or replace function agentdb._rule_query (view_name text, max_alerts integer)
@@ -26,7 +28,8 @@ create or replace function agentdb._rule_query (view_name text, max_alerts integ
   immutable
   return format(
     'select coalesce(jsonb_agg(r), ''[]'') from ('
-      'select v.labels, v.value, v.annotations from %I.%I as v limit %s) as r',
+      'select v.labels, v.value, v.annotations from %I.%I as v order by '
+      'row_number() over (partition by v.labels ->> ''agent'') limit %s) as r',
     (parse_ident(view_name))[1], (parse_ident(view_name))[2], max_alerts + 1
   );
 
@@ -68,7 +71,10 @@ as $$
     select c.rule_name
     from agentdb.alert_rule as c
     where c.enabled
-      and c.next_evaluation_at <= clock_timestamp()
+      -- Nothing is put off for longer: the clock of the server went back.
+      and (c.next_evaluation_at <= clock_timestamp()
+        or c.next_evaluation_at
+          > clock_timestamp() + greatest(c.evaluate_every, '5 minutes'))
     order by c.next_evaluation_at
     limit 1
     for update skip locked

@@ -12,30 +12,55 @@ comment on function agentdb._step_signature (text) is
   'The same for steps that say the same, whatever the attempt or the time in them.';
 
 
+-- Of each run the latest thousand: to reckon signatures takes long, and who says more
+-- within seconds than anybody could do must not keep the rules from the others.
+create or replace function agentdb._new_step (low xid8, high xid8, as_of timestamptz)
+  returns table (run_id bigint, step_signature bigint, at timestamptz)
+  language sql
+  stable
+begin atomic
+  select s.run_id, s.step_signature, s.at
+  from (
+    select l.run_id, agentdb._step_signature(l.step) as step_signature,
+      min(l.recorded_at) as at
+    from (
+      select p.run_id, p.step, p.recorded_at, row_number() over (
+        partition by p.run_id order by p.progress_log_id desc) as place
+      from agentdb.progress_log as p
+      where p.xid >= low
+        and p.xid < high
+        and p.recorded_at <= as_of
+    ) as l
+    where l.place <= 1000
+    group by 1, 2
+  ) as s
+  where not exists (
+    select from agentdb.run_step as k
+    where k.run_id = s.run_id and k.step_signature = s.step_signature
+  );
+end;
+
+comment on function agentdb._new_step (xid8, xid8, timestamptz) is
+  'The steps of a range of transactions that are new in their run, and when each was '
+  'logged first.';
+
+
 create or replace function agentdb._roll_up_evidence (low xid8, high xid8)
   returns void
   language sql
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  with step as (
-    select
-      l.run_id, agentdb._step_signature(l.step) as step_signature,
-      min(l.recorded_at) as at
-    from agentdb.progress_log as l
-    where l.xid >= low and l.xid < high
-    group by 1, 2
+  with step as materialized (
+    select n.run_id, n.step_signature, n.at
+    from agentdb._new_step(low, high, 'infinity') as n
   ),
   added as (
-    insert into agentdb.run_step as s (run_id, step_signature)
-    select p.run_id, p.step_signature from step as p
-    on conflict on constraint run_step_pkey do nothing
-    returning s.run_id, s.step_signature
+    insert into agentdb.run_step (run_id, step_signature)
+    select n.run_id, n.step_signature from step as n
   ),
   evidence as (
-    select p.run_id, p.at
-    from added as n
-    join step as p on p.run_id = n.run_id and p.step_signature = n.step_signature
+    select n.run_id, n.at from step as n
     union all
     select l.run_id, l.recorded_at
     from agentdb.audit_log as l
@@ -63,16 +88,8 @@ create or replace function agentdb._evidence_tail (as_of timestamptz)
   language sql
   stable
 begin atomic
-  select l.run_id, min(l.recorded_at)
-  from agentdb.progress_log as l
-  where l.xid >= agentdb._horizon()
-    and l.recorded_at <= as_of
-    and not exists (
-      select from agentdb.run_step as s
-      where s.run_id = l.run_id
-        and s.step_signature = agentdb._step_signature(l.step)
-    )
-  group by l.run_id, agentdb._step_signature(l.step)
+  select n.run_id, n.at
+  from agentdb._new_step(agentdb._horizon(), '18446744073709551615', as_of) as n
   union all
   select l.run_id, max(l.recorded_at)
   from agentdb.audit_log as l
@@ -84,6 +101,26 @@ end;
 
 comment on function agentdb._evidence_tail (timestamptz) is
   'Evidence above the horizon of the roll-up, up to a moment.';
+
+
+-- What the roll-up knows, and what it has not counted yet.
+create or replace function agentdb._has_new_step (run bigint, since timestamptz)
+  returns boolean
+  language sql
+  stable
+  return exists (
+    select from agentdb.run_activity as a
+    where a.run_id = run
+      and a.evidence_at > since
+  ) or exists (
+    select from agentdb._new_step(
+      agentdb._horizon(), '18446744073709551615', 'infinity') as n
+    where n.run_id = run
+      and n.at > since
+  );
+
+comment on function agentdb._has_new_step (bigint, timestamptz) is
+  'Tells whether a run has shown evidence of progress since a moment.';
 
 
 create or replace function agentdb._evidence_in_logs (
@@ -117,20 +154,6 @@ comment on function agentdb._evidence_in_logs (bigint, timestamptz, timestamptz)
   'The last evidence of a run before a moment of the past, from the logs themselves.';
 
 
-create or replace function agentdb._is_paused (run bigint, as_of timestamptz)
-  returns boolean
-  language sql
-  stable
-  return exists (
-    select from agentdb.run_stop as s
-    where s.run_id = run
-      and s.stopped_at <= as_of
-  );
-
-comment on function agentdb._is_paused (bigint, timestamptz) is
-  'Tells whether a run had been stopped by a moment.';
-
-
 -- A run that waits on purpose or is paused need not get anywhere, and what it did
 -- before a hold is no part of a loop after it.
 create or replace function agentdb._working_run (as_of timestamptz)
@@ -145,15 +168,7 @@ begin atomic
         then agentdb._evidence_in_logs(r.run_id, r.started_at, as_of)
       else a.evidence_at
     end)
-  from (
-    select o.run_id, o.agent_id, o.started_at, o.held_until_at
-    from agentdb.run as o
-    where o.ended_at is null
-    union all
-    select o.run_id, o.agent_id, o.started_at, o.held_until_at
-    from agentdb.run as o
-    where o.ended_at > as_of
-  ) as r
+  from agentdb._open_run(as_of) as r
   left join agentdb.run_activity as a on a.run_id = r.run_id
   left join (
     select e.run_id, max(e.at) as at
@@ -168,8 +183,7 @@ begin atomic
     where o.run_id = r.run_id
       and o.asked_at <= as_of
   ) as q on true
-  where r.started_at <= as_of
-    and coalesce(q.asked_at + (
+  where coalesce(q.asked_at + (
       select p.max_question_wait
       from agentdb.agent as g
       join agentdb.policy as p on p.policy_name = g.policy_name

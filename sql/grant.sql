@@ -44,7 +44,9 @@ grant execute on function
   agentdb.apply_change,
   agentdb._undo, agentdb._plan_undo, agentdb._all_guarded, agentdb._try,
   agentdb._try_as_applier, agentdb._attempt, agentdb._perform, agentdb._change_sql,
-  agentdb._written, agentdb._table_name, agentdb._apply_path, agentdb._resolve,
+  agentdb._execute_in_order,
+  agentdb._written, agentdb._table_name, agentdb._apply_path, agentdb._deferred,
+  agentdb._resolve,
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
@@ -61,8 +63,8 @@ grant select on agentdb.change, agentdb.change_row, agentdb.change_table,
 -- agentdb_applier writes guarded tables, by rows of a change and nothing else.
 grant select on agentdb.change_row to agentdb_applier;
 grant execute on function
-  agentdb._perform, agentdb._change_sql, agentdb._written, agentdb._apply_path,
-  agentdb._table_name, agentdb._read_rows
+  agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
+  agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.
@@ -79,18 +81,21 @@ revoke all on agentdb.agent_secret, agentdb.run_token
 
 -- A view calls functions with the rights of whoever reads it.
 grant execute on function
-  agentdb._span, agentdb._horizon, agentdb._recent_run, agentdb._tokens_of_run,
+  agentdb._stage_layout, agentdb._span, agentdb._horizon, agentdb._open_run,
+  agentdb._recent_run, agentdb._tokens_of_run,
   agentdb._signature, agentdb._volatile, agentdb._step_signature,
-  agentdb._evidence_tail, agentdb._evidence_in_logs, agentdb._working_run,
+  agentdb._new_step, agentdb._evidence_tail, agentdb._evidence_in_logs,
+  agentdb._working_run,
   agentdb._call_since, agentdb._loop_pattern, agentdb._idle_thought,
   agentdb.rule_silent_loop,
   agentdb._weight, agentdb._hour_of_week, agentdb._token_normal, agentdb._normal_at,
   agentdb._is_usual_hour, agentdb._clear_share, agentdb._token_excess,
-  agentdb._failing_tool, agentdb._long_call_until,
+  agentdb._failing_tool, agentdb._call_in_flight, agentdb._long_call_until,
   agentdb._meeting_start, agentdb._expected_start, agentdb._health_sign,
   agentdb._calls_of,
   agentdb._token_baseline, agentdb._token_use, agentdb._conversation_use,
   agentdb._budget_limit, agentdb._spent, agentdb._reserved, agentdb._budget,
+  agentdb._budget_in_use,
   agentdb._prompt, agentdb._is_paused, agentdb._last_event_at,
   agentdb.rule_overdue_hold, agentdb.rule_budget_low, agentdb.rule_context_jump,
   agentdb.rule_large_tool_result, agentdb.rule_input_spike,
@@ -98,7 +103,7 @@ grant execute on function
   agentdb.rule_repeated_tool_call, agentdb.rule_tool_errors,
   agentdb.rule_hung_tool_call,
   agentdb.rule_no_progress, agentdb.rule_missed_tick, agentdb.rule_long_tick,
-  agentdb._is_live, agentdb._tenure,
+  agentdb._is_live, agentdb._tenure, agentdb._is_watching,
   agentdb.rule_stale_lock, agentdb.rule_lock_held_too_long,
   agentdb.rule_lock_contention,
   agentdb.rule_schedule_blocked,
@@ -140,7 +145,8 @@ grant execute on function
   agentdb.retry_notification, agentdb.drop_notification, agentdb.test_receiver,
   agentdb.beat, agentdb.retire_runner,
   agentdb.kill_run, agentdb.kill_agent, agentdb.kill_all,
-  agentdb.pause_agent, agentdb.resume_agent, agentdb.drain_run, agentdb.drain_stopped,
+  agentdb.pause_agent, agentdb.resume_agent, agentdb.drain_run, agentdb.drain_agent,
+  agentdb.drain_stopped,
   agentdb.end_sessions, agentdb.reap_transactions, agentdb._note_reaped,
   agentdb.force_release_lock,
   agentdb.verify_rows, agentdb.take_claim, agentdb.give_verdict,

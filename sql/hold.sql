@@ -24,8 +24,8 @@ begin
     perform agentdb._refuse(
       format('until must be within the next %s, got %s', agentdb._span(v_max),
         coalesce(until::text, 'NULL')),
-      'Hold for less, and hold again if the waiting is not over: hold_run('
-        'until => now() + interval ''30 min'', reason => ''CI runs'').'
+      'Hold for less, and hold again if the waiting is not over: select * from '
+        'agentdb.hold_run(until => now() + interval ''30 min'', reason => ''CI runs'');'
     );
   end if;
   update agentdb.run as r
@@ -59,19 +59,21 @@ begin atomic
         'run %s of %s was to wait until %s ago (%s) and has done nothing since',
         r.run_id, a.agent_name, agentdb._span(as_of - r.held_until_at), r.hold_reason
       ),
-      'policy', a.policy_name,
-      'threshold', extract(epoch from r.held_until_at)
+      'policy', p.policy_name,
+      'setting', 'missed_tick_grace',
+      'threshold', extract(epoch from p.missed_tick_grace)
     )
-  from agentdb.run as r
+  from agentdb._open_run(as_of) as r
   join agentdb.agent as a on a.agent_id = r.agent_id
-  where r.held_until_at < as_of
-    and r.started_at <= as_of
-    and (r.ended_at is null or r.ended_at > as_of)
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where r.held_until_at < as_of - p.missed_tick_grace
+    and not agentdb._is_paused(r.run_id, as_of)
     and agentdb._last_event_at(r.run_id, r.started_at) < r.held_until_at;
 end;
 
 comment on function agentdb.rule_overdue_hold (timestamptz) is
-  'Runs whose hold is over and that have logged nothing since.';
+  'Runs whose hold is over by policy.missed_tick_grace and that have logged nothing '
+  'since.';
 
 
 create or replace view agentdb.overdue_hold as

@@ -27,6 +27,35 @@ comment on function agentdb._bound_run () is
   'The run whose token bind_run() put into this transaction, else NULL.';
 
 
+-- The common case, inlined into what asks: a role whose one open run nobody stopped.
+-- Every other case is _current_run's, which also says what is wrong.
+create or replace function agentdb._lone_run ()
+  returns table (run_id bigint, agent_id bigint)
+  language sql
+  stable
+begin atomic
+  select r.run_id, r.agent_id
+  from agentdb.run as r
+  where r.role_name = session_user
+    and r.ended_at is null
+    and not r.pooled
+    and coalesce(current_setting('agentdb.run_token', true), '') = ''
+    and current_setting('transaction_isolation') = 'read committed'
+    and not exists (
+      select from agentdb.run as other
+      where other.role_name = session_user
+        and other.ended_at is null
+        and not other.pooled
+        and other.run_id <> r.run_id
+    )
+    and not exists (select from agentdb.run_stop as s where s.run_id = r.run_id)
+    and not exists (select from agentdb.agent_stop as s where s.agent_id = r.agent_id);
+end;
+
+comment on function agentdb._lone_run () is
+  'The one open run of the login role where nothing else is to be asked, else no row.';
+
+
 -- Every call of an agent passes here.  With no run to look for it must not ask for one:
 -- PostgreSQL would plan a query for NULL anew at each call, at thrice the cost of all
 -- else.
@@ -40,14 +69,23 @@ create or replace function agentdb._current_run (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_bound bigint := agentdb._bound_run();
-  v_run bigint := coalesce(run, v_bound);
+  v_bound bigint;
+  v_run bigint;
   v_ended_at timestamptz;
 begin
+  if run is null then
+    select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
+    from agentdb._lone_run() as o;
+    if found then
+      return;
+    end if;
+  end if;
+  v_bound := agentdb._bound_run();
+  v_run := coalesce(run, v_bound);
   if v_run is null then
     select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
     from agentdb._only_open_run() as o;
-    perform agentdb._check_stop(_current_run.run_id);
+    perform agentdb._check_stop(_current_run.run_id, _current_run.agent_id);
     return;
   end if;
   select r.run_id, r.agent_id, r.ended_at
@@ -60,7 +98,7 @@ begin
   if not found then
     perform agentdb._refuse_foreign_run(v_run);
   end if;
-  perform agentdb._check_stop(v_run);
+  perform agentdb._check_stop(v_run, _current_run.agent_id);
   if v_ended_at is not null then
     perform agentdb._refuse_closed_run(v_run);
   end if;
@@ -180,9 +218,9 @@ begin
     raise exception 'role % may not run agent %',
         session_user, coalesce(agent, '(its own)')
       using errcode = 'ZA002',
-            hint = 'An operator registers agents: select * from agentdb.register_agent('
-              'name => ''…'', role_name => ''' || session_user || '''); an agent '
-              'behind a shared role also gives agent => and secret =>.';
+            hint = format('An operator registers agents: select * from '
+              'agentdb.register_agent(name => ''…'', role_name => %L); an agent '
+              'behind a shared role also gives agent => and secret =>.', session_user);
   end if;
 end;
 $$;

@@ -60,7 +60,11 @@ begin
             hint = 'select run_id, agent_name from agentdb.run_summary '
               'where state = ''running'';';
   elsif v_outcome <> 'killed' then
-    perform agentdb._refuse_closed_run(kill_run.run);
+    raise exception 'run % has ended', run
+      using errcode = 'ZA003',
+            detail = format('It %s by itself.', v_outcome),
+            hint = format('What its agent does outside of any run ends with: '
+              'select * from agentdb.kill_agent(%L, %L);', agent_name, reason);
   end if;
   perform agentdb._note_stop();
   select k.locks_freed, k.reservations_cancelled, k.changes_withdrawn
@@ -151,8 +155,7 @@ $$;
 
 comment on function agentdb.kill_agent (text, text) is
   'Kills all open runs of an agent and lets it start none until resume_agent; '
-  'commit, then '
-  'drain_run each; raises ZA004 or ZA006.';
+  'commit, then drain_run each and drain_agent; raises ZA004 or ZA006.';
 
 
 create or replace function agentdb.kill_all (reason text)
@@ -173,4 +176,4 @@ as $$
 $$;
 
 comment on function agentdb.kill_all (text) is
-  'Kills every agent: commit, then drain_run each run; raises ZA004.';
+  'Kills every agent: commit, then drain_run each run and drain_agent; raises ZA004.';

@@ -57,34 +57,6 @@ comment on function agentdb._exact_span (interval) is
   'Returns a time in seconds that are the same on every day.';
 
 
--- The common case, inlined into what asks: a role whose one open run nobody stopped.
--- Every other case is _current_run's, which also says what is wrong.
-create or replace function agentdb._lone_run ()
-  returns table (run_id bigint, agent_id bigint)
-  language sql
-  stable
-begin atomic
-  select r.run_id, r.agent_id
-  from agentdb.run as r
-  where r.role_name = session_user
-    and r.ended_at is null
-    and not r.pooled
-    and coalesce(current_setting('agentdb.run_token', true), '') = ''
-    and current_setting('transaction_isolation') = 'read committed'
-    and not exists (
-      select from agentdb.run as other
-      where other.role_name = session_user
-        and other.ended_at is null
-        and not other.pooled
-        and other.run_id <> r.run_id
-    )
-    and not exists (select from agentdb.run_stop as s where s.run_id = r.run_id);
-end;
-
-comment on function agentdb._lone_run () is
-  'The one open run of the login role where nothing else is to be asked, else no row.';
-
-
 create or replace function agentdb._refuse_ttl (ttl interval, max_ttl interval)
   returns void
   language plpgsql

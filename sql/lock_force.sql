@@ -41,10 +41,9 @@ begin
 exception when lock_not_available then
   raise exception 'lock % is being changed in a transaction that is still open', name
     using errcode = 'ZA021',
-          hint = 'End that session: select pid, usename, state, query, '
-            'pg_terminate_backend(pid) from pg_stat_activity '
-            'where pid = any (array(select unnest(pg_blocking_pids(pid)) from '
-            'pg_stat_activity));';
+          hint = format('End that session: select k.pid, pg_terminate_backend(k.pid) '
+            'from agentdb.lock as l join pg_locks as k on k.transactionid = l.xmax '
+            'where l.lock_name = %L and k.granted;', name);
 end;
 $$;
 

@@ -1,25 +1,6 @@
 -- What the holder of a lock does with it: renews and releases it.  The fence tells its
 -- own lock from a successor's, and only the run that took a lock may use its fence.
 
--- A step that is new in its run: the same words again prove nothing.
-create or replace function agentdb._has_evidence (run bigint, since timestamptz)
-  returns boolean
-  language sql
-  stable
-  return exists (
-    select from agentdb.progress_log as p
-    where p.run_id = run
-      and p.recorded_at > since
-      and not exists (
-        select from agentdb.progress_log as q
-        where q.run_id = run and q.recorded_at <= since and q.step = p.step
-      )
-  );
-
-comment on function agentdb._has_evidence (bigint, timestamptz) is
-  'Tells whether a run has logged a step since a moment that it had not logged before.';
-
-
 create or replace function agentdb.renew_lock (
   out renewed boolean,
   name text,
@@ -73,7 +54,7 @@ begin
     and l.run_id = v_run_id
     and l.hold_until > v_now
     and (not (v_strict or needs_progress is true)
-      or agentdb._has_evidence(l.run_id, l.renewed_at))
+      or agentdb._has_new_step(l.run_id, l.renewed_at))
   returning true, l.expires_at, 'renewed',
     ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint
     into renewed, renew_lock.expires_at, outcome, ttl_ms;

@@ -32,8 +32,16 @@ begin
   if (
     select count(*) from agentdb.lock_waiter as w where w.run_id = v_run_id
   ) >= 1000 then
-    raise exception 'run % waits for 1000 locks already', v_run_id
-      using errcode = 'ZA005', hint = 'select agentdb.end_wait(name => …);';
+    -- Who died while it waited never said so.
+    delete from agentdb.lock_waiter as w
+    where w.run_id = v_run_id and w.until_at < clock_timestamp();
+    if not found then
+      raise exception 'run % waits for 1000 locks already', v_run_id
+        using errcode = 'ZA005',
+              hint = format('select agentdb.end_wait(name => %L, run => %s);', (
+                select min(w.lock_name) from agentdb.lock_waiter as w
+                where w.run_id = v_run_id), v_run_id);
+    end if;
   end if;
   insert into agentdb.lock_waiter as w (lock_name, run_id, agent_id, until_at)
   values (begin_wait.name, v_run_id, v_agent_id, clock_timestamp() + at_most)

@@ -32,6 +32,31 @@ comment on function agentdb.pause_agent (text, text) is
   'ZA006.';
 
 
+-- A pause excuses as a hold does that ends now: neither that nothing was reached nor
+-- that no tick came since is the agent's fault.
+create or replace function agentdb._end_pause (agent bigint)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  update agentdb.run as r
+  set held_until_at = clock_timestamp(),
+      hold_reason = 'it was stopped'
+  where r.run_id in (
+    select o.run_id
+    from agentdb.run as o
+    where o.agent_id = agent
+      and (o.ended_at is null or o.run_id = agentdb._last_run(agent))
+      and coalesce(o.held_until_at < clock_timestamp(), true)
+    for no key update skip locked
+  );
+$$;
+
+comment on function agentdb._end_pause (bigint) is
+  'Makes the open runs of an agent, and its last one, count from now on again.';
+
+
 create or replace function agentdb.resume_agent (agent text, reason text)
   returns table (agent_name text, runs_resumed bigint)
   language plpgsql
@@ -45,6 +70,9 @@ begin
   perform agentdb._check_reason(reason);
   perform agentdb._log_stop(v_agent_id, null, 'resume', resume_agent.reason, null);
   delete from agentdb.agent_stop as s where s.agent_id = v_agent_id;
+  if found then
+    perform agentdb._end_pause(v_agent_id);
+  end if;
   delete from agentdb.run_stop as s
   using agentdb.run as r
   where r.run_id = s.run_id

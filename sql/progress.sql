@@ -29,7 +29,11 @@ begin
     agentdb._bounded_json(log_progress.details, 65536)
   )
   returning p.recorded_at into log_progress.recorded_at;
-  if not exists (select from agentdb.runner_health as h where h.healthy) then
+  if not exists (
+    select from agentdb.runner as r
+    where agentdb._is_watching(
+      r.evaluated_at, r.flushed_at, r.sent_at, r.verified_at)
+  ) then
     alerting_silent_for := agentdb._alerting_silent_for();
   end if;
   return next;

@@ -11,7 +11,7 @@ create or replace function agentdb._check_reservation (
 as $$
 begin
   if estimate is null or max_output is null or estimate < 0 or max_output < 0
-    or estimate + max_output not between 1 and 1000000000 then
+    or estimate::numeric + max_output not between 1 and 1000000000 then
     perform agentdb._refuse(
       format('estimate %s and max_output %s are nothing to reserve',
         coalesce(estimate::text, 'NULL'), coalesce(max_output::text, 'NULL')),

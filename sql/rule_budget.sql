@@ -78,44 +78,53 @@ comment on view agentdb.conversation_budget is
   'Rule: conversations that have used more tokens than their budget.';
 
 
+-- One row a budget, however many runs it covers.  A run that has ended is over its own.
+create or replace function agentdb._budget_in_use (as_of timestamptz)
+  returns table (agent_id bigint, scope text, conversation text, run_id bigint)
+  language sql
+  stable
+begin atomic
+  select distinct r.agent_id, 'agent_day', null::text, null::bigint
+  from agentdb._recent_run(as_of) as r
+  union all
+  select distinct r.agent_id, 'conversation', r.conversation, null::bigint
+  from agentdb._recent_run(as_of) as r
+  union all
+  select r.agent_id, 'run', r.conversation, r.run_id
+  from agentdb._open_run(as_of) as r;
+end;
+
+comment on function agentdb._budget_in_use (timestamptz) is
+  'The budgets that runs recent at a moment are under.';
+
+
 create or replace function agentdb.rule_budget_low (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
   stable
 begin atomic
-  -- A run is not named where the budget is wider than the run.
   select
-    jsonb_strip_nulls(jsonb_build_object(
-      'agent', a.agent_name, 'scope', b.scope,
-      'conversation', case when b.scope <> 'agent_day' then r.conversation end,
-      'run', case when b.scope = 'run' then r.run_id::text end
-    )),
-    max(u.share),
+    jsonb_strip_nulls(jsonb_build_object('agent', a.agent_name, 'scope', r.scope,
+      'conversation', r.conversation, 'run', r.run_id::text)),
+    u.share,
     jsonb_build_object(
       'summary', format(
-        '%s has used %s%% of its %s budget:%s%s', a.agent_name,
-        round(max(u.share) * 100), b.scope,
-        ' ' || max(b.spent) || ' of ' || max(b.max_tokens) || ' tokens',
-        ' cost ' || round(max(b.cost), 2) || ' of ' || max(b.max_cost)
+        '%s has used %s%% of its %s budget:%s%s', a.agent_name, round(u.share * 100),
+        r.scope, ' ' || b.spent || ' of ' || b.max_tokens || ' tokens',
+        ' cost ' || round(b.cost, 2) || ' of ' || b.max_cost
       ),
       'policy', p.policy_name,
       'setting', 'budget_low_share',
       'threshold', p.budget_low_share,
-      'severity', case when max(u.share) >= 1 then 'critical' else 'warning' end
+      'severity', case when u.share >= 1 then 'critical' else 'warning' end
     )
-  from agentdb._recent_run(as_of) as r
+  from agentdb._budget_in_use(as_of) as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
+  cross join lateral agentdb._budget_limit(r.agent_id) as l
   left join agentdb._conversation_use(as_of) as c
     on c.agent_id = r.agent_id
     and c.conversation = r.conversation
-  cross join lateral (
-    select
-      min(l.max_tokens) as tokens,
-      bool_or(l.max_cost is not null
-        or (l.scope = 'agent_day' and l.max_tokens is not null)) as other
-    from agentdb._budget_limit(r.agent_id) as l
-  ) as m
   cross join lateral agentdb._budget(r.run_id, r.agent_id, r.conversation) as b
   cross join lateral (
     select greatest(
@@ -123,17 +132,19 @@ begin atomic
       b.cost::double precision / nullif(b.max_cost, 0)
     ) as share
   ) as u
-  -- Most conversations are far from the least of their limits: no need to add up.
-  where (m.other or c.input_tokens + c.cached_input_tokens + c.output_tokens
-      >= p.budget_low_share * m.tokens)
-    and u.share >= p.budget_low_share
-  group by 1, a.agent_name, b.scope, p.policy_name;
+  where l.scope = r.scope
+    and b.scope = r.scope
+    -- Most conversations are far from their limit: no need to add up.
+    and (l.max_cost is not null
+      or (l.max_tokens is not null and r.scope = 'agent_day')
+      or c.input_tokens + c.cached_input_tokens + c.output_tokens
+        >= p.budget_low_share * l.max_tokens)
+    and u.share >= p.budget_low_share;
 end;
 
 comment on function agentdb.rule_budget_low (timestamptz) is
   'Budgets of runs recent at a moment of which policy.budget_low_share is spent, '
-  'counted '
-  'as they stand now.';
+  'counted as they stand now.';
 
 
 create or replace view agentdb.budget_low as
@@ -187,7 +198,7 @@ begin atomic
     jsonb_build_object(
       'summary', format(
         'a prompt of run %s of %s jumped from %s to %s tokens%s',
-        q.run_id, a.agent_name, q.former, q.tokens,
+        q.run_id, a.agent_name, f.former, q.tokens,
         case when q.sent then '' else '; it is reserved and not sent yet' end
       ),
       'policy', p.policy_name,
@@ -197,11 +208,23 @@ begin atomic
   from prompt as q
   join agentdb.agent as a on a.agent_id = q.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
+  -- A jump stays one when the prompt before it leaves the window.
+  cross join lateral (
+    select coalesce(q.former, (
+      select t.input_tokens + t.cached_input_tokens
+      from agentdb.token_log as t
+      where t.run_id = q.run_id
+        and t.recorded_at < q.at
+        and t.recorded_at > q.at - interval '1 day'
+      order by t.token_log_id desc
+      limit 1
+    )) as former
+  ) as f
   where q.at > as_of - p.context_jump_window
     and q.tokens > p.context_jump_floor
-    and (q.tokens > p.context_jump_factor * q.former
-      or (q.tokens > q.former + p.context_jump_tokens
-        and q.tokens > p.context_jump_growth * q.former))
+    and (q.tokens > p.context_jump_factor * f.former
+      or (q.tokens > f.former + p.context_jump_tokens
+        and q.tokens > p.context_jump_growth * f.former))
   order by q.run_id, q.tokens desc;
 end;
 

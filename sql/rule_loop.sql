@@ -37,16 +37,18 @@ begin atomic
       row_number() over (order by c.tool_call_log_id desc) as place
     from agentdb.tool_call_log as c
     where c.run_id = w.run_id
-      and c.recorded_at > greatest(w.since, as_of - p.silent_loop_window)
+      and c.recorded_at > as_of - p.silent_loop_window
       and c.recorded_at <= as_of
     order by c.tool_call_log_id desc
     limit p.silent_loop_calls
   ) as l
   left join agentdb.tool as t on t.tool_name = l.tool
   -- Most runs have done too little since their last evidence to be looked at.
-  where coalesce(v.calls_since, 0) + coalesce(n.calls, 0)
-      >= least(p.silent_loop_same, p.silent_loop_failures)
-    or greatest(v.last_tool_call_at, v.evidence_at) > as_of;
+  where (coalesce(v.calls_since, 0) + coalesce(n.calls, 0)
+        >= least(p.silent_loop_same, p.silent_loop_failures)
+      or greatest(v.last_tool_call_at, v.evidence_at) > as_of)
+    -- Not within: it would look through all that came before.
+    and l.recorded_at > w.since;
 end;
 
 comment on function agentdb._call_since (timestamptz) is
@@ -196,15 +198,23 @@ begin atomic
   left join tail as n on n.run_id = w.run_id
   cross join lateral (
     select count(*) as count, min(l.recorded_at) as since
-    from agentdb.token_log as l
-    where l.run_id = w.run_id
-      and l.recorded_at <= as_of
-      and l.recorded_at > greatest(w.since, as_of - p.silent_loop_window, (
-        select max(c.recorded_at)
-        from agentdb.tool_call_log as c
-        where c.run_id = w.run_id
-          and c.recorded_at between w.since and as_of
-      ))
+    from (
+      select k.recorded_at
+      from agentdb.token_log as k
+      where k.run_id = w.run_id
+        and k.recorded_at > as_of - p.silent_loop_window
+        and k.recorded_at <= as_of
+      order by k.token_log_id desc
+      limit greatest(p.silent_loop_calls, p.silent_loop_model_calls)
+    ) as l
+    where l.recorded_at > greatest(w.since, (
+      select c.recorded_at
+      from agentdb.tool_call_log as c
+      where c.run_id = w.run_id
+        and c.recorded_at between w.since and as_of
+      order by c.tool_call_log_id desc
+      limit 1
+    ))
   ) as t
   where p.silent_loop_window is not null
     and (coalesce(v.model_calls_since, 0) + coalesce(n.calls, 0)
@@ -228,7 +238,7 @@ begin atomic
     jsonb_build_object(
       'summary', format('run %s of %s goes round: %s, %s times in %s%s', r.run_id,
         a.agent_name, f.pattern, f.count, agentdb._span(as_of - f.since),
-        ' (' || f.tool || ')'),
+        ' (' || left(f.tool, 200) || ')'),
       'severity', case when bool_or(f.critical) over (partition by f.run_id)
         then 'critical' else 'warning' end,
       'pattern', f.pattern,

@@ -1,7 +1,8 @@
 -- Rules about runs: those that get nowhere, and ticks that do not end.
 
 -- Waiting for what is known to take long is not standing still, but not for ever: a
--- call counts up to tool.longest and policy.max_long_call, whichever is less.
+-- call counts up to tool.longest and policy.max_long_call, whichever is less.  Of those
+-- that ended the latest count: a run of a million calls is asked as often as any.
 create or replace function agentdb._long_call_until (
   run bigint,
   max_long_call interval,
@@ -11,15 +12,27 @@ create or replace function agentdb._long_call_until (
   language sql
   stable
   return (
-    select max(least(
-      case when c.ended_at <= as_of then c.ended_at else as_of end,
-      c.began_at + least(t.longest, max_long_call)
-    ))
-    from agentdb.tool_call as c
+    select max(least(c.until, c.began_at + least(t.longest, max_long_call)))
+    from (
+      select f.tool, f.began_at, as_of as until
+      from agentdb._call_in_flight(as_of) as f
+      where f.run_id = run
+      union all
+      select e.tool, e.began_at, e.ended_at
+      from (
+        select l.call_id, l.tool
+        from agentdb.tool_call_log as l
+        where l.run_id = run
+          and l.recorded_at <= as_of
+        order by l.tool_call_log_id desc
+        limit 200
+      ) as l
+      join agentdb.tool_call as e on e.run_id = run and e.call_id = l.call_id
+      where l.tool in (select k.tool_name from agentdb.tool as k
+        where k.longest is not null)
+    ) as c
     join agentdb.tool as t on t.tool_name = c.tool
-    where c.run_id = run
-      and c.began_at <= as_of
-      and t.longest is not null
+    where t.longest is not null
   );
 
 comment on function agentdb._long_call_until (bigint, interval, timestamptz) is
@@ -91,13 +104,12 @@ begin atomic
       'setting', 'long_tick_after',
       'threshold', extract(epoch from p.long_tick_after)
     )
-  from agentdb.run as r
+  from agentdb._open_run(as_of) as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   where r.tick_interval is not null
     and not agentdb._is_paused(r.run_id, as_of)
-    and r.started_at < as_of - p.long_tick_after
-    and (r.ended_at is null or r.ended_at > as_of);
+    and r.started_at < as_of - p.long_tick_after;
 end;
 
 comment on function agentdb.rule_long_tick (timestamptz) is

@@ -137,7 +137,7 @@ create or replace function agentdb.rule_hung_tool_call (as_of timestamptz)
 begin atomic
   select
     jsonb_build_object(
-      'agent', a.agent_name, 'run', c.run_id::text, 'tool', c.tool, 'call', c.call_id
+      'agent', a.agent_name, 'run', r.run_id::text, 'tool', c.tool, 'call', c.call_id
     ),
     extract(epoch from as_of - c.began_at)::double precision,
     jsonb_build_object(
@@ -150,14 +150,14 @@ begin atomic
       'setting', 'hung_tool_call_after',
       'threshold', extract(epoch from coalesce(t.longest, p.hung_tool_call_after))
     )
-  from agentdb.tool_call as c
-  join agentdb.run as r on r.run_id = c.run_id
-  join agentdb.agent as a on a.agent_id = c.agent_id
+  from agentdb._call_in_flight(as_of) as c
+  join agentdb._open_run(as_of) as r on r.run_id = c.run_id
+  join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   left join agentdb.tool as t on t.tool_name = c.tool
-  where (c.ended_at is null or c.ended_at > as_of)
-    and c.began_at < as_of - coalesce(t.longest, p.hung_tool_call_after)
-    and (r.ended_at is null or r.ended_at > as_of);
+  where c.began_at < as_of - coalesce(t.longest, p.hung_tool_call_after)
+    -- Whoever is paused cannot say that a call has ended.
+    and not agentdb._is_paused(r.run_id, as_of);
 end;
 
 comment on function agentdb.rule_hung_tool_call (timestamptz) is

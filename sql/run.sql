@@ -33,7 +33,9 @@ begin
   select s.agent_id, s.pooled, s.policy_name into v_agent_id, v_pooled, v_policy_name
   from agentdb._session_agent(start_run.agent, start_run.secret) as s;
   perform agentdb._check_open_runs(v_agent_id, v_policy_name);
-  perform agentdb._check_start(v_agent_id);
+  -- Whoever stops the agent now waits for what this transaction goes on to write.
+  perform from agentdb.agent_gate as g where g.agent_id = v_agent_id for share;
+  perform agentdb._check_stop(null, v_agent_id);
   start_run.run_id := nextval('agentdb.run_run_id_seq');
   -- A run without a conversation is one of its own.
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
@@ -96,15 +98,20 @@ create or replace function agentdb._last_event_at (run bigint, since timestamptz
   returns timestamptz
   language sql
   stable
+  -- By number, which the index has: the latest of a million costs as much as of ten.
   return greatest(
     since,
-    (select max(l.recorded_at) from agentdb.progress_log as l
-      where l.run_id = run and l.recorded_at >= since),
-    (select max(l.recorded_at) from agentdb.tool_call_log as l
-      where l.run_id = run and l.recorded_at >= since),
-    (select max(l.recorded_at) from agentdb.token_log as l
-      where l.run_id = run and l.recorded_at >= since),
-    (select max(c.began_at) from agentdb.tool_call as c where c.run_id = run)
+    (select l.recorded_at from agentdb.progress_log as l
+      where l.run_id = run and l.recorded_at >= since
+      order by l.progress_log_id desc limit 1),
+    (select l.recorded_at from agentdb.tool_call_log as l
+      where l.run_id = run and l.recorded_at >= since
+      order by l.tool_call_log_id desc limit 1),
+    (select l.recorded_at from agentdb.token_log as l
+      where l.run_id = run and l.recorded_at >= since
+      order by l.token_log_id desc limit 1),
+    (select max(c.began_at) from agentdb.tool_call as c
+      where c.run_id = run and c.ended_at is null)
   );
 
 comment on function agentdb._last_event_at (bigint, timestamptz) is
@@ -131,8 +138,10 @@ as $$
       where o.ended_at is null
         and (_abandon_runs.agent is null or o.agent_id = _abandon_runs.agent)
         and o.started_at < clock_timestamp() - p.abandon_after
-        and agentdb._last_event_at(o.run_id, o.started_at)
+        and greatest(o.held_until_at, agentdb._last_event_at(o.run_id, o.started_at))
           < clock_timestamp() - p.abandon_after
+        -- Whoever is paused cannot log anything.
+        and not agentdb._is_paused(o.run_id, clock_timestamp())
       -- An agent that holds its run in an open transaction keeps nobody else waiting.
       for no key update of o skip locked
     )
@@ -171,7 +180,12 @@ begin
   update agentdb.run as r
   set ended_at = clock_timestamp(),
       outcome = end_run.outcome,
-      summary = agentdb._clean_text(end_run.summary, 4000)
+      summary = agentdb._clean_text(end_run.summary, 4000),
+      -- Whoever has ended waits for nothing any more.
+      held_until_at = case
+        when r.held_until_at > clock_timestamp() then clock_timestamp()
+        else r.held_until_at
+      end
   where r.run_id = end_run.run_id and r.ended_at is null
   returning r.ended_at into end_run.ended_at;
   if not found then

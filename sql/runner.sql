@@ -64,14 +64,30 @@ comment on function agentdb.retire_runner (text) is
   'Removes a runner that ends on purpose; one that died stays visible.';
 
 
+-- Inlined: asked at every step of every agent.
+create or replace function agentdb._is_watching (
+  evaluated_at timestamptz,
+  flushed_at timestamptz,
+  sent_at timestamptz,
+  verified_at timestamptz
+)
+  returns boolean
+  language sql
+  volatile
+  return clock_timestamp() - interval '30 seconds' < least(
+    coalesce(evaluated_at, '-infinity'), coalesce(flushed_at, '-infinity'),
+    coalesce(sent_at, '-infinity'), coalesce(verified_at, '-infinity'));
+
+comment on function agentdb._is_watching (
+  timestamptz, timestamptz, timestamptz, timestamptz) is
+  'Tells whether all loops of a runner succeeded within 30 seconds.';
+
+
 create or replace view agentdb.runner_health as
   select
     r.runner_name, r.host, r.pid, r.version, r.started_at, s.silent_for,
-    r.evaluated_at is not null
-      and r.flushed_at is not null
-      and r.sent_at is not null
-      and r.verified_at is not null
-      and s.silent_for < interval '30 seconds' as healthy,
+    agentdb._is_watching(r.evaluated_at, r.flushed_at, r.sent_at, r.verified_at)
+      as healthy,
     coalesce(r.revision < a.version_num, false) as outdated
   from agentdb.runner as r
   left join agentdb.alembic_version as a on true

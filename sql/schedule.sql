@@ -143,14 +143,17 @@ begin atomic
           coalesce(s.grace, p.missed_tick_grace), as_of) is null))
   union all
   select
-    a.agent_id, r.started_at + coalesce(r.tick_interval, s.tick_interval),
+    a.agent_id,
+    -- Nobody is late who waits on purpose, or was stopped until then.
+    greatest(r.started_at + coalesce(r.tick_interval, s.tick_interval),
+      r.held_until_at),
     format('it comes every %s',
       agentdb._span(coalesce(r.tick_interval, s.tick_interval))),
     r.run_id, null
   from agentdb.agent as a
   left join agentdb.schedule as s on s.agent_id = a.agent_id
   cross join lateral (
-    select l.run_id, l.started_at, l.tick_interval
+    select l.run_id, l.started_at, l.tick_interval, l.held_until_at
     from agentdb.run as l
     where l.agent_id = a.agent_id
       and l.started_at <= as_of

@@ -34,23 +34,23 @@ comment on function agentdb._signature (text, text[]) is
   'Hash of a text without what matches any of the patterns.';
 
 
--- Times of day with or without a date, but no bare date, which is what was asked for;
--- UUIDs and long hashes; seconds and milliseconds since 1970; durations; counters of
--- attempts; ids of requests.
+-- Ids first: UUIDs, long hashes, ids of requests.  Then times of day with or without a
+-- date, but no bare date, which is what was asked for; seconds and milliseconds since
+-- 1970; durations; counters of attempts.
 create or replace function agentdb._volatile ()
   returns text[]
   language sql
   immutable
   parallel safe
   return array[
-    '(\d{4}-\d\d-\d\d[t ])?\d\d:\d\d:\d\d([.,]\d+)?(z| ?[-+]\d\d:?\d\d)?',
-    '\d{4}-\d\d-\d\d[t ]\d\d:\d\dz?',
     '\m[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\M',
     '\m[0-9a-f]{16,}\M',
+    '\m(request|req|trace|span|correlation)[_-]?id["'' :=]+[\w.-]+',
+    '(\d{4}-\d\d-\d\d[t ])?\d\d:\d\d:\d\d([.,]\d+)?(z| ?[-+]\d\d:?\d\d)?',
+    '\d{4}-\d\d-\d\d[t ]\d\d:\d\dz?',
     '\m1\d{9}(\.\d+|\d{3})?\M',
     '\m\d+([.,]\d+)? ?(ns|us|ms|s|secs?|seconds?)\M',
-    '\m(attempts?|retry|retries|tries|try|iteration)["'' :=#_-]*\d+',
-    '\m(request|req|trace|span|correlation)[_-]?id["'' :=]+[\w.-]+'
+    '\m(attempts?|retry|retries|tries|try|iteration)["'' :=#_-]*\d+'
   ];
 
 comment on function agentdb._volatile () is
@@ -77,13 +77,15 @@ comment on function agentdb._call_signature (text, jsonb) is
   'The same for the same call: tool and arguments without request ids and counters.';
 
 
+-- Where any number is taken out, times and counters need no pattern of their own.
 create or replace function agentdb._shape_signature (tool text, args jsonb)
   returns bigint
   language sql
   immutable
   parallel safe
   return agentdb._signature(
-    concat_ws(' ', tool, args::text), agentdb._volatile() || '\d+'::text
+    concat_ws(' ', tool, args::text),
+    (agentdb._volatile())[1:3] || '\d+([.,:]\d+)*'::text
   );
 
 comment on function agentdb._shape_signature (text, jsonb) is

@@ -92,9 +92,10 @@ declare
 begin
   perform agentdb._check_comment(comment);
   perform agentdb._check_lasting(lasts, '30 days', 'a silence');
-  if v_matchers = '[]' then
+  -- As with Alertmanager: one that matches what has no label at all names nothing.
+  if agentdb._matches(v_matchers, '{}') then
     perform agentdb._refuse('a silence of everything is refused',
-      'Name at least one label: agent=billing, or rule~loop.');
+      'Name a label that alerts must have: agent=billing, or rule~loop.');
   end if;
   lock table agentdb.silence in exclusive mode;
   insert into agentdb.silence as s (matchers, comment, ends_at)
@@ -183,7 +184,9 @@ create or replace view agentdb.silence_ending as
         s.comment, to_char(s.ends_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
         s.alerts),
       'next', jsonb_build_array(
-        format('agentdb silence %L --for 2h -m …', s.matchers))
+        -- In the quotes of a shell, which are not those of SQL.
+        format('agentdb silence ''%s'' --for 2h -m …',
+          replace(s.matchers, '''', '''\''''')))
     ) as annotations
   from agentdb.active_silence as s
   -- A short one is told of in its last tenth: its maker remembers.

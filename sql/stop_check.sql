@@ -64,7 +64,9 @@ comment on function agentdb._check_snapshot () is
   'a stop.';
 
 
-create or replace function agentdb._check_stop (run bigint)
+-- A run whose start was not committed yet when its agent was stopped has no stop of its
+-- own: nobody could see it.
+create or replace function agentdb._check_stop (run bigint, agent bigint)
   returns void
   language plpgsql
   stable
@@ -73,22 +75,43 @@ as $$
 declare
   v_kind text;
   v_reason text;
+  v_what text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     perform agentdb._check_snapshot();
   end if;
-  select s.kind, s.reason into v_kind, v_reason
-  from agentdb.run_stop as s where s.run_id = run;
+  select s.kind, s.reason, s.what into v_kind, v_reason, v_what
+  from (
+    select r.kind, r.reason, 'run ' || r.run_id as what
+    from agentdb.run_stop as r where r.run_id = run
+    union all
+    select a.kind, a.reason, 'the agent'
+    from agentdb.agent_stop as a where a.agent_id = agent
+  ) as s
+  limit 1;
   if found then
-    perform agentdb._refuse_stopped(v_kind, v_reason, format('run %s', run));
+    perform agentdb._refuse_stopped(v_kind, v_reason, v_what);
   end if;
 end;
 $$;
 
-comment on function agentdb._check_stop (bigint) is
-  'Raises ZA040 or ZA041 for a run that was stopped, 40001 where the snapshot is '
-  'too old to '
-  'know.';
+comment on function agentdb._check_stop (bigint, bigint) is
+  'Raises ZA040 or ZA041 for a run that was stopped, itself or with its agent, 40001 '
+  'where the snapshot is too old to know.';
+
+
+create or replace function agentdb._is_paused (run bigint, as_of timestamptz)
+  returns boolean
+  language sql
+  stable
+  return exists (
+    select from agentdb.run_stop as s
+    where s.run_id = run
+      and s.stopped_at <= as_of
+  );
+
+comment on function agentdb._is_paused (bigint, timestamptz) is
+  'Tells whether a run had been stopped by a moment.';
 
 
 -- The run that ended last, among the latest; one that a kill has yet to end is later.
@@ -121,7 +144,7 @@ create or replace function agentdb._check_last_run (role_name name)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform agentdb._check_stop(agentdb._last_run(a.agent_id))
+  perform agentdb._check_stop(agentdb._last_run(a.agent_id), a.agent_id)
   from agentdb.agent as a
   where a.role_name = _check_last_run.role_name and not a.pooled;
 end;
@@ -167,28 +190,6 @@ comment on function agentdb._check_idle_agent (bigint) is
   'Raises ZA040 or ZA041 for a write outside any run of an agent that was stopped.';
 
 
-create or replace function agentdb._check_start (agent bigint)
-  returns void
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_kind text;
-  v_reason text;
-begin
-  select s.kind, s.reason into v_kind, v_reason
-  from agentdb.agent_stop as s where s.agent_id = agent;
-  if found then
-    perform agentdb._refuse_stopped(v_kind, v_reason, 'the agent');
-  end if;
-end;
-$$;
-
-comment on function agentdb._check_start (bigint) is
-  'Raises ZA040 or ZA041 for an agent that may start no run.';
-
-
 create or replace function agentdb._check_write (run bigint, agent bigint)
   returns void
   language plpgsql
@@ -199,7 +200,7 @@ as $$
 begin
   if run is not null then
     perform from agentdb.run_gate as g where g.run_id = run for share;
-    perform agentdb._check_stop(run);
+    perform agentdb._check_stop(run, agent);
   elsif agent is not null then
     perform agentdb._check_idle_agent(agent);
   end if;

@@ -1,6 +1,27 @@
 -- After a stop: waiting for writers in flight, ending sessions, and what a stop or a
 -- TTL cannot free, a transaction that an agent leaves open.
 
+create or replace function agentdb._be_patient (patience interval)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if patience is null or patience not between '0' and '1 hour' then
+    perform agentdb._refuse(
+      format('patience must be between 0 and 1 hour, got %s', patience),
+      'Leave it out to wait 10 seconds.'
+    );
+  end if;
+  perform set_config('lock_timeout',
+    greatest(1, (extract(epoch from patience) * 1000)::integer)::text, true);
+end;
+$$;
+
+comment on function agentdb._be_patient (interval) is
+  'Sets for how long a lock is waited for; raises ZA004.';
+
+
 -- FOR UPDATE waits for every writer that passed the gate before the stop was committed;
 -- none passes after.
 create or replace function agentdb.drain_run (
@@ -14,15 +35,8 @@ create or replace function agentdb.drain_run (
   set lock_timeout = '10s'
 as $$
 begin
-  if patience is null or patience not between '0' and '1 hour' then
-    perform agentdb._refuse(
-      format('patience must be between 0 and 1 hour, got %s', patience),
-      'Leave it out to wait 10 seconds.'
-    );
-  end if;
   run_id := run;
-  perform set_config('lock_timeout',
-    greatest(1, (extract(epoch from patience) * 1000)::integer)::text, true);
+  perform agentdb._be_patient(patience);
   begin
     perform from agentdb.run_gate as g where g.run_id = run for update;
     -- Writes of no run went by the gate of their agent.
@@ -52,6 +66,45 @@ comment on function agentdb.drain_run (bigint, interval) is
   'commits to an audited table any more; false when its transactions outlast the '
   'patience; '
   'raises ZA004.';
+
+
+-- What an agent wrote in no run, or in one that it was about to start, has no run to be
+-- waited for.
+create or replace function agentdb.drain_agent (
+  agent text default null,
+  patience interval default '10 seconds'
+)
+  returns table (agent_name text, drained boolean)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '10s'
+as $$
+declare
+  v_agent_id bigint;
+begin
+  perform agentdb._be_patient(patience);
+  for v_agent_id, agent_name in
+    select a.agent_id, a.agent_name
+    from agentdb.agent as a
+    join agentdb.agent_stop as s on s.agent_id = a.agent_id
+    where drain_agent.agent is null or a.agent_name = drain_agent.agent
+    order by a.agent_id
+  loop
+    begin
+      perform from agentdb.agent_gate as g where g.agent_id = v_agent_id for update;
+      drained := true;
+    exception when lock_not_available or deadlock_detected then
+      drained := false;
+    end;
+    return next;
+  end loop;
+end;
+$$;
+
+comment on function agentdb.drain_agent (text, interval) is
+  'Waits until a stopped agent, or each, has no writer outside its runs in flight: '
+  'drained true, and nothing of it commits to an audited table any more; raises ZA004.';
 
 
 -- With the rights of the caller: who may not signal a session is told, and the kill
@@ -138,8 +191,9 @@ begin
       join agentdb.policy as p on p.policy_name = a.policy_name
       group by a.role_name
     ) as a on a.role_name = s.usename
-    where s.datname = current_database()
-      and s.xact_start < clock_timestamp() - a.max_transaction
+    where s.xact_start < clock_timestamp() - a.max_transaction
+      -- In another database it holds back the roll-up only once it has written.
+      and (s.datname = current_database() or s.backend_xid is not null)
   loop
     begin
       ended := pg_terminate_backend(pid);

@@ -49,8 +49,11 @@ begin
   ) >= 1000 then
     raise exception 'run % has 1000 tool calls in flight', run
       using errcode = 'ZA005',
-            hint = 'End those that are over: '
-              'select * from agentdb.end_tool_call(call_id => …);';
+            hint = format('End those that are over: select * from '
+              'agentdb.end_tool_call(call_id => %L, ok => false, run => %s);', (
+                select c.call_id from agentdb.tool_call as c
+                where c.run_id = run and c.ended_at is null
+                order by c.began_at limit 1), run);
   end if;
 end;
 $$;
@@ -119,3 +122,26 @@ comment on function agentdb.end_tool_call (
   text, boolean, text, bigint, text, bigint) is
   'Records how a begun tool call ended, timed by the database; a second end changes '
   'nothing; raises ZA001, ZA003, ZA004 or ZA006.';
+
+
+-- In two halves, so that the first finds its few rows by an index; the second is for
+-- moments of the past only.
+create or replace function agentdb._call_in_flight (as_of timestamptz)
+  returns table (run_id bigint, call_id text, tool text, began_at timestamptz)
+  language sql
+  stable
+begin atomic
+  select c.run_id, c.call_id, c.tool, c.began_at
+  from agentdb.tool_call as c
+  where c.ended_at is null
+    and c.began_at <= as_of
+  union all
+  select c.run_id, c.call_id, c.tool, c.began_at
+  from agentdb.tool_call as c
+  where as_of < statement_timestamp()
+    and c.ended_at > as_of
+    and c.began_at <= as_of;
+end;
+
+comment on function agentdb._call_in_flight (timestamptz) is
+  'The tool calls that had begun and not ended at a moment.';

@@ -90,6 +90,21 @@ def age(db: Connection, table: str, column: str, by: str) -> None:
         db.execute(change.encode(), [by])
 
 
+READ = """
+select coalesce(sum(seq_tup_read + coalesce(idx_tup_fetch, 0)), 0)::bigint
+from pg_stat_xact_user_tables
+where schemaname = 'agentdb'
+"""
+
+
+def visited(db: Connection, query: str) -> int:
+    """Return how many rows of our tables a query reads, also within functions."""
+    with db.transaction():
+        before = value(db, READ)
+        db.execute(query.encode())
+        return int(value(db, READ) - before)
+
+
 def evaluate(db: Connection) -> None:
     """Do what a runner does: roll up, evaluate every rule, flush."""
     db.execute("select agentdb.roll_up()")

@@ -38,8 +38,10 @@ CREATE FUNCTION agentdb._abandon_runs(agent bigint) RETURNS TABLE(run_id bigint)
       where o.ended_at is null
         and (_abandon_runs.agent is null or o.agent_id = _abandon_runs.agent)
         and o.started_at < clock_timestamp() - p.abandon_after
-        and agentdb._last_event_at(o.run_id, o.started_at)
+        and greatest(o.held_until_at, agentdb._last_event_at(o.run_id, o.started_at))
           < clock_timestamp() - p.abandon_after
+        -- Whoever is paused cannot log anything.
+        and not agentdb._is_paused(o.run_id, clock_timestamp())
       -- An agent that holds its run in an open transaction keeps nobody else waiting.
       for no key update of o skip locked
     )
@@ -176,7 +178,7 @@ COMMENT ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot in
 CREATE FUNCTION agentdb._act_on(rule_name text, fired_at timestamp with time zone) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
   v_action text;
   v_agent text;
@@ -189,7 +191,9 @@ begin
     from agentdb.alert as a
     join agentdb.alert_rule as r on r.rule_name = a.rule_name
     left join agentdb.run as n
-      on n.run_id::text = a.labels ->> 'run'
+      on n.run_id = case
+        when a.labels ->> 'run' ~ '^[0-9]{1,18}$' then (a.labels ->> 'run')::bigint
+      end
       and n.ended_at is null
     where a.rule_name = _act_on.rule_name
       and a.state = 'firing'
@@ -209,7 +213,7 @@ begin
     end if;
   end loop;
 end;
-$$;
+$_$;
 
 
 
@@ -443,8 +447,8 @@ CREATE FUNCTION agentdb._add_undo_rows(change bigint, scope text, id text) RETUR
   insert into agentdb.change_row (
     change_id, place, audit_target_id, operation, row_key, new_values, expected
   )
-  select change, row_number() over (order by e.place desc), p.audit_target_id,
-    e.operation, e.row_key,
+  select change, row_number() over (order by e.place desc), e.target, e.operation,
+    e.row_key,
     case e.operation
       when 'insert' then e.old_values - g.generated
       when 'update' then d.old_values
@@ -465,18 +469,13 @@ CREATE FUNCTION agentdb._add_undo_rows(change bigint, scope text, id text) RETUR
     from agentdb._net_effect(scope, id) as n
     offset 0
   ) as e
-  join agentdb.audit_target as t on t.audit_target_id = e.target
-  join lateral (
-    select max(o.audit_target_id) as audit_target_id
-    from agentdb.audit_target as o where o.table_oid = t.table_oid
-  ) as p on true
   cross join lateral (
     select array(
       select c.column_name::text from agentdb.change_column as c
-      where c.audit_target_id = p.audit_target_id and c.generated) as generated,
+      where c.audit_target_id = e.target and c.generated) as generated,
     array(
       select c.column_name::text from agentdb.change_column as c
-      where c.audit_target_id = p.audit_target_id and c.hidden) as hidden
+      where c.audit_target_id = e.target and c.hidden) as hidden
   ) as g
   left join lateral (
     select jsonb_object_agg(v.key, v.value) as old_values,
@@ -790,6 +789,7 @@ begin
       insert into agentdb.change_pass (change_id) values (change)
       on conflict on constraint change_pass_pkey do nothing;
       foreach v_former in array basis loop
+        perform agentdb._check_tables(v_former);
         perform agentdb._perform_as_applier(v_former);
       end loop;
       effects := agentdb._perform_as_applier(change);
@@ -812,7 +812,7 @@ begin
     when lock_not_available or deadlock_detected or serialization_failure
       or sqlstate 'ZA040' or sqlstate 'ZA041' then
       raise;
-    when others then
+    when others or assert_failure then
       get stacked diagnostics
         v_state = returned_sqlstate,
         v_message = message_text,
@@ -928,6 +928,28 @@ COMMENT ON FUNCTION agentdb._basis(change bigint) IS 'The undecided changes that
 
 
 
+CREATE FUNCTION agentdb._be_patient(patience interval) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if patience is null or patience not between '0' and '1 hour' then
+    perform agentdb._refuse(
+      format('patience must be between 0 and 1 hour, got %s', patience),
+      'Leave it out to wait 10 seconds.'
+    );
+  end if;
+  perform set_config('lock_timeout',
+    greatest(1, (extract(epoch from patience) * 1000)::integer)::text, true);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._be_patient(patience interval) IS 'Sets for how long a lock is waited for; raises ZA004.';
+
+
+
 CREATE FUNCTION agentdb._begin_apply(change bigint) RETURNS boolean
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -943,7 +965,7 @@ begin
   if v_change.state is distinct from 'approved' then
     perform agentdb._refuse_state(change, v_change.state, 'approved');
   elsif v_change.run_id is not null then
-    perform agentdb._check_write(v_change.run_id, v_change.agent_id);
+    perform agentdb._check_write(v_change.run_id, null);
   end if;
   if v_change.expires_at <= clock_timestamp() then
     perform agentdb._close_change(change, 'expired');
@@ -1004,11 +1026,18 @@ begin
   values (
     change, v_reviewer.agent_id, v_reviewer.run_id, decision, v_change.digest,
     case when comment is not null then agentdb._check_said(comment, 'comment') end
-  );
+  )
+  -- Who has approved may still think better of it.
+  on conflict on constraint change_decision_pkey do update
+  set decision = excluded.decision,
+      comment = excluded.comment,
+      decided_at = excluded.decided_at
+  where excluded.decision = 'reject';
+  if not found then
+    raise exception '% has approved change % already', session_user, change
+      using errcode = 'ZA055', hint = 'Somebody else gives the next approval.';
+  end if;
   return true;
-exception when unique_violation then
-  raise exception '% has approved change % already', session_user, change
-    using errcode = 'ZA055', hint = 'Somebody else gives the next approval.';
 end;
 $$;
 
@@ -1257,10 +1286,10 @@ CREATE TABLE agentdb.policy (
     audit_retention interval DEFAULT '90 days'::interval NOT NULL,
     CONSTRAINT policy_audit_check CHECK (((blast_radius_rows > 0) AND ((blast_radius_window >= '00:00:01'::interval) AND (blast_radius_window <= '1 day'::interval)) AND ((unattributed_write_window >= '00:00:01'::interval) AND (unattributed_write_window <= '1 day'::interval)))),
     CONSTRAINT policy_budgets_check CHECK (((run_budget_tokens > 0) AND (agent_day_budget_tokens > 0) AND (conversation_budget_cost > (0)::double precision) AND (conversation_budget_cost <= (1000000000)::double precision) AND (run_budget_cost > (0)::double precision) AND (run_budget_cost <= (1000000000)::double precision) AND (agent_day_budget_cost > (0)::double precision) AND (agent_day_budget_cost <= (1000000000)::double precision) AND ((budget_low_share >= (0.01)::double precision) AND (budget_low_share <= (1)::double precision)) AND ((reservation_ttl >= '00:00:10'::interval) AND (reservation_ttl <= '1 day'::interval)) AND (context_jump_factor > (1)::double precision) AND (context_jump_factor < 'Infinity'::double precision) AND (context_jump_tokens > 0) AND (context_jump_growth > (1)::double precision) AND (context_jump_growth < 'Infinity'::double precision) AND (context_jump_floor >= 0) AND ((context_jump_window >= '00:00:01'::interval) AND (context_jump_window <= '1 day'::interval)) AND (large_tool_result_size > 0) AND ((large_tool_result_window >= '00:00:01'::interval) AND (large_tool_result_window <= '1 day'::interval)))),
-    CONSTRAINT policy_change_check CHECK ((((max_pending_changes >= 1) AND (max_pending_changes <= 10000)) AND ((max_change_rows >= 1) AND (max_change_rows <= 1000000)) AND (change_waiting_after > '00:00:00'::interval) AND (change_expiring_before >= '00:00:00'::interval) AND ((change_conflict_window >= '00:00:01'::interval) AND (change_conflict_window <= '31 days'::interval)))),
+    CONSTRAINT policy_change_check CHECK ((((max_pending_changes >= 1) AND (max_pending_changes <= 10000)) AND ((max_change_rows >= 1) AND (max_change_rows <= 1000000)) AND (change_waiting_after > '00:00:00'::interval) AND (change_waiting_after <= '100 years'::interval) AND ((change_expiring_before >= '00:00:00'::interval) AND (change_expiring_before <= '100 years'::interval)) AND ((change_conflict_window >= '00:00:01'::interval) AND (change_conflict_window <= '31 days'::interval)))),
     CONSTRAINT policy_claims_check CHECK ((((max_claims >= 1) AND (max_claims <= 100000)) AND ((verify_within >= '00:00:01'::interval) AND (verify_within <= '1 day'::interval)) AND ((claim_window >= '00:00:01'::interval) AND (claim_window <= '7 days'::interval)) AND ((tool_diff_window >= '00:00:10'::interval) AND (tool_diff_window <= '1 day'::interval)) AND (unknown_tool_critical > 0) AND ((unknown_tool_window >= '00:00:01'::interval) AND (unknown_tool_window <= '7 days'::interval)))),
     CONSTRAINT policy_counts_check CHECK ((((max_open_runs >= 1) AND (max_open_runs <= 10000)) AND (token_rate_per_hour > 0) AND (token_rate_floor >= 0) AND ((token_rate_warm_up_days >= 0) AND (token_rate_warm_up_days <= 31)) AND (token_rate_warm_up_cap > 0) AND (token_rate_unusual_hour > 0) AND ((token_rate_regular_hours >= 0) AND (token_rate_regular_hours <= 24)) AND (repeated_tool_call_count > 0) AND (tool_errors_count > 0) AND (conversation_budget_tokens > 0) AND ((max_locks >= 1) AND (max_locks <= 10000)) AND ((max_questions >= 0) AND (max_questions <= 1000)) AND ((max_questions_day >= 0) AND (max_questions_day <= 10000)) AND (lock_contention_count > 0) AND (schedule_blocked_count > 0))),
-    CONSTRAINT policy_delays_check CHECK (((abandon_after >= '00:01:00'::interval) AND (token_rate_min_history >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval) AND (max_long_call >= '00:00:00'::interval) AND (hung_tool_call_after > '00:00:00'::interval) AND (missed_tick_grace >= '00:00:00'::interval) AND (long_tick_after > '00:00:00'::interval) AND ((max_hold >= '00:01:00'::interval) AND (max_hold <= '30 days'::interval)) AND ((unanswered_question_after >= '00:01:00'::interval) AND (unanswered_question_after <= '30 days'::interval)) AND ((max_question_wait >= '00:00:00'::interval) AND (max_question_wait <= '30 days'::interval)) AND ((max_transaction >= '00:00:01'::interval) AND (max_transaction <= '30 days'::interval)) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (log_retention >= '2 days'::interval) AND (audit_retention >= '2 days'::interval))),
+    CONSTRAINT policy_delays_check CHECK ((((abandon_after >= '00:01:00'::interval) AND (abandon_after <= '100 years'::interval)) AND ((token_rate_min_history >= '00:00:00'::interval) AND (token_rate_min_history <= '100 years'::interval)) AND (no_progress_after > '00:00:00'::interval) AND (no_progress_after <= '100 years'::interval) AND ((max_long_call >= '00:00:00'::interval) AND (max_long_call <= '100 years'::interval)) AND (hung_tool_call_after > '00:00:00'::interval) AND (hung_tool_call_after <= '100 years'::interval) AND ((missed_tick_grace >= '00:00:00'::interval) AND (missed_tick_grace <= '100 years'::interval)) AND (long_tick_after > '00:00:00'::interval) AND (long_tick_after <= '100 years'::interval) AND ((max_hold >= '00:01:00'::interval) AND (max_hold <= '30 days'::interval)) AND ((unanswered_question_after >= '00:01:00'::interval) AND (unanswered_question_after <= '30 days'::interval)) AND ((max_question_wait >= '00:00:00'::interval) AND (max_question_wait <= '30 days'::interval)) AND ((max_transaction >= '00:00:01'::interval) AND (max_transaction <= '30 days'::interval)) AND ((lock_max_ttl >= '00:00:01'::interval) AND (lock_max_ttl <= '7 days'::interval)) AND (lock_held_too_long_after > '00:00:00'::interval) AND (lock_held_too_long_after <= '100 years'::interval) AND ((log_retention >= '2 days'::interval) AND (log_retention <= '100 years'::interval)) AND ((audit_retention >= '2 days'::interval) AND (audit_retention <= '100 years'::interval)))),
     CONSTRAINT policy_policy_name_check CHECK ((policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
     CONSTRAINT policy_ratios_check CHECK (((token_rate_factor > (1)::double precision) AND (token_rate_factor < 'Infinity'::double precision) AND ((tool_errors_share >= (0)::double precision) AND (tool_errors_share <= (1)::double precision)) AND ((tool_errors_sigma >= (0)::double precision) AND (tool_errors_sigma <= (100)::double precision)) AND ((cached_input_weight >= (0)::double precision) AND (cached_input_weight <= (1000)::double precision)) AND ((output_weight >= (0)::double precision) AND (output_weight <= (1000)::double precision)) AND ((token_rate_quantile >= (0.5)::double precision) AND (token_rate_quantile <= (1)::double precision)) AND ((token_rate_margin >= (1)::double precision) AND (token_rate_margin <= (1000)::double precision)) AND ((token_rate_margin_few >= (1)::double precision) AND (token_rate_margin_few <= (1000)::double precision)) AND ((token_rate_clear >= (0.1)::double precision) AND (token_rate_clear <= (1)::double precision)) AND ((silent_loop_diversity >= (0)::double precision) AND (silent_loop_diversity <= (1)::double precision)))),
     CONSTRAINT policy_silent_loop_check CHECK ((((silent_loop_window >= '00:01:00'::interval) AND (silent_loop_window <= '1 day'::interval)) AND ((silent_loop_calls >= 20) AND (silent_loop_calls <= 10000)) AND ((silent_loop_same >= 2) AND (silent_loop_same <= silent_loop_same_critical)) AND ((silent_loop_poll >= 2) AND (silent_loop_poll <= silent_loop_poll_critical)) AND ((silent_loop_failures >= 2) AND (silent_loop_failures <= silent_loop_failures_critical)) AND (silent_loop_results > 1) AND (silent_loop_result_size > 0) AND (silent_loop_cosmetic > 1) AND ((silent_loop_laps >= 2) AND (silent_loop_laps <= 20)) AND (silent_loop_diversity_calls > 1) AND (silent_loop_model_calls > 1))),
@@ -1506,7 +1535,7 @@ COMMENT ON COLUMN agentdb.policy.hung_tool_call_after IS 'Rule hung_tool_call: h
 
 
 
-COMMENT ON COLUMN agentdb.policy.missed_tick_grace IS 'Rule missed_tick: how late a tick may begin.';
+COMMENT ON COLUMN agentdb.policy.missed_tick_grace IS 'Rules missed_tick and overdue_hold: how late a tick may begin, or a run go on after its hold.';
 
 
 
@@ -1972,7 +2001,7 @@ CREATE TABLE agentdb.token_log (
     reasoning_tokens bigint NOT NULL,
     cost numeric(20,9) NOT NULL,
     model text,
-    CONSTRAINT token_log_amounts_check CHECK ((((input_tokens >= 0) AND (input_tokens <= 1000000000)) AND ((cached_input_tokens >= 0) AND (cached_input_tokens <= 1000000000)) AND ((output_tokens >= 0) AND (output_tokens <= 1000000000)) AND ((reasoning_tokens >= 0) AND (reasoning_tokens <= output_tokens)) AND ((cost >= (0)::numeric) AND (cost <= (1000000000)::numeric))))
+    CONSTRAINT token_log_amounts_check CHECK ((LEAST((input_tokens)::numeric, (cached_input_tokens)::numeric, (output_tokens)::numeric, (reasoning_tokens)::numeric, cost) >= (0)::numeric))
 )
 PARTITION BY RANGE (recorded_at);
 
@@ -2081,6 +2110,86 @@ COMMENT ON FUNCTION agentdb._budget_advice(scope text) IS 'What to do when a bud
 
 
 
+CREATE FUNCTION agentdb._open_run(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, agent_id bigint, conversation text, tick_interval interval, started_at timestamp with time zone, held_until_at timestamp with time zone, hold_reason text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT r.run_id,
+     r.agent_id,
+     r.conversation,
+     r.tick_interval,
+     r.started_at,
+     r.held_until_at,
+     r.hold_reason
+    FROM agentdb.run r
+   WHERE ((r.ended_at IS NULL) AND (r.started_at <= _open_run.as_of))
+ UNION ALL
+  SELECT r.run_id,
+     r.agent_id,
+     r.conversation,
+     r.tick_interval,
+     r.started_at,
+     r.held_until_at,
+     r.hold_reason
+    FROM agentdb.run r
+   WHERE ((r.ended_at > _open_run.as_of) AND (r.started_at <= _open_run.as_of));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._open_run(as_of timestamp with time zone) IS 'The runs that were open at a moment.';
+
+
+
+CREATE FUNCTION agentdb._recent_run(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, agent_id bigint, conversation text)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT r.run_id,
+     r.agent_id,
+     r.conversation
+    FROM agentdb.run r
+   WHERE ((r.started_at <= _recent_run.as_of) AND (r.ended_at IS NULL))
+ UNION ALL
+  SELECT r.run_id,
+     r.agent_id,
+     r.conversation
+    FROM agentdb.run r
+   WHERE ((r.started_at <= _recent_run.as_of) AND (r.ended_at > (_recent_run.as_of - '01:00:00'::interval)));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) IS 'The runs that were open at a moment or ended within the hour before it.';
+
+
+
+CREATE FUNCTION agentdb._budget_in_use(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, scope text, conversation text, run_id bigint)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT DISTINCT r.agent_id,
+     'agent_day'::text,
+     NULL::text AS text,
+     NULL::bigint AS int8
+    FROM agentdb._recent_run(_budget_in_use.as_of) r(run_id, agent_id, conversation)
+ UNION ALL
+  SELECT DISTINCT r.agent_id,
+     'conversation'::text,
+     r.conversation,
+     NULL::bigint AS int8
+    FROM agentdb._recent_run(_budget_in_use.as_of) r(run_id, agent_id, conversation)
+ UNION ALL
+  SELECT r.agent_id,
+     'run'::text,
+     r.conversation,
+     r.run_id
+    FROM agentdb._open_run(_budget_in_use.as_of) r(run_id, agent_id, conversation, tick_interval, started_at, held_until_at, hold_reason);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._budget_in_use(as_of timestamp with time zone) IS 'The budgets that runs recent at a moment are under.';
+
+
+
 CREATE FUNCTION agentdb._bury_notifications() RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -2097,6 +2206,46 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._bury_notifications() IS 'Gives up notifications whose last attempt was never marked.';
+
+
+
+CREATE TABLE agentdb.tool_call (
+    run_id bigint NOT NULL,
+    call_id text NOT NULL,
+    agent_id bigint NOT NULL,
+    tool text NOT NULL,
+    args jsonb,
+    began_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    ended_at timestamp with time zone
+);
+
+
+
+COMMENT ON TABLE agentdb.tool_call IS 'Tool calls that have an id: in flight until ended_at, and counted once by the id.';
+
+
+
+CREATE FUNCTION agentdb._call_in_flight(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, call_id text, tool text, began_at timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT c.run_id,
+     c.call_id,
+     c.tool,
+     c.began_at
+    FROM agentdb.tool_call c
+   WHERE ((c.ended_at IS NULL) AND (c.began_at <= _call_in_flight.as_of))
+ UNION ALL
+  SELECT c.run_id,
+     c.call_id,
+     c.tool,
+     c.began_at
+    FROM agentdb.tool_call c
+   WHERE ((_call_in_flight.as_of < statement_timestamp()) AND (c.ended_at > _call_in_flight.as_of) AND (c.began_at <= _call_in_flight.as_of));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._call_in_flight(as_of timestamp with time zone) IS 'The tool calls that had begun and not ended at a moment.';
 
 
 
@@ -2143,7 +2292,7 @@ COMMENT ON FUNCTION agentdb._call_signature(tool text, args jsonb) IS 'The same 
 
 CREATE FUNCTION agentdb._volatile() RETURNS text[]
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ARRAY['(\d{4}-\d\d-\d\d[t ])?\d\d:\d\d:\d\d([.,]\d+)?(z| ?[-+]\d\d:?\d\d)?'::text, '\d{4}-\d\d-\d\d[t ]\d\d:\d\dz?'::text, '\m[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\M'::text, '\m[0-9a-f]{16,}\M'::text, '\m1\d{9}(\.\d+|\d{3})?\M'::text, '\m\d+([.,]\d+)? ?(ns|us|ms|s|secs?|seconds?)\M'::text, '\m(attempts?|retry|retries|tries|try|iteration)["'' :=#_-]*\d+'::text, '\m(request|req|trace|span|correlation)[_-]?id["'' :=]+[\w.-]+'::text];
+    RETURN ARRAY['\m[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\M'::text, '\m[0-9a-f]{16,}\M'::text, '\m(request|req|trace|span|correlation)[_-]?id["'' :=]+[\w.-]+'::text, '(\d{4}-\d\d-\d\d[t ])?\d\d:\d\d:\d\d([.,]\d+)?(z| ?[-+]\d\d:?\d\d)?'::text, '\d{4}-\d\d-\d\d[t ]\d\d:\d\dz?'::text, '\m1\d{9}(\.\d+|\d{3})?\M'::text, '\m\d+([.,]\d+)? ?(ns|us|ms|s|secs?|seconds?)\M'::text, '\m(attempts?|retry|retries|tries|try|iteration)["'' :=#_-]*\d+'::text];
 
 
 
@@ -2229,16 +2378,40 @@ COMMENT ON TABLE agentdb.run_step IS 'Which steps a run has logged, so that a la
 
 
 
+CREATE FUNCTION agentdb._new_step(low xid8, high xid8, as_of timestamp with time zone) RETURNS TABLE(run_id bigint, step_signature bigint, at timestamp with time zone)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT s.run_id,
+     s.step_signature,
+     s.at
+    FROM ( SELECT l.run_id,
+             agentdb._step_signature(l.step) AS step_signature,
+             min(l.recorded_at) AS at
+            FROM ( SELECT p.run_id,
+                     p.step,
+                     p.recorded_at,
+                     row_number() OVER (PARTITION BY p.run_id ORDER BY p.progress_log_id DESC) AS place
+                    FROM agentdb.progress_log p
+                   WHERE ((p.xid >= _new_step.low) AND (p.xid < _new_step.high) AND (p.recorded_at <= _new_step.as_of))) l
+           WHERE (l.place <= 1000)
+           GROUP BY l.run_id, (agentdb._step_signature(l.step))) s
+   WHERE (NOT (EXISTS ( SELECT
+            FROM agentdb.run_step k
+           WHERE ((k.run_id = s.run_id) AND (k.step_signature = s.step_signature)))));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._new_step(low xid8, high xid8, as_of timestamp with time zone) IS 'The steps of a range of transactions that are new in their run, and when each was logged first.';
+
+
+
 CREATE FUNCTION agentdb._evidence_tail(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, at timestamp with time zone)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT l.run_id,
-     min(l.recorded_at) AS min
-    FROM agentdb.progress_log l
-   WHERE ((l.xid >= agentdb._horizon()) AND (l.recorded_at <= _evidence_tail.as_of) AND (NOT (EXISTS ( SELECT
-            FROM agentdb.run_step s
-           WHERE ((s.run_id = l.run_id) AND (s.step_signature = agentdb._step_signature(l.step)))))))
-   GROUP BY l.run_id, (agentdb._step_signature(l.step))
+ SELECT n.run_id,
+     n.at
+    FROM agentdb._new_step(agentdb._horizon(), '18446744073709551615'::xid8, _evidence_tail.as_of) n(run_id, step_signature, at)
  UNION ALL
   SELECT l.run_id,
      max(l.recorded_at) AS max
@@ -2311,19 +2484,7 @@ CREATE FUNCTION agentdb._working_run(as_of timestamp with time zone) RETURNS TAB
              WHEN (a.evidence_at > _working_run.as_of) THEN agentdb._evidence_in_logs(r.run_id, r.started_at, _working_run.as_of)
              ELSE a.evidence_at
          END) AS "greatest"
-    FROM (((( SELECT o.run_id,
-             o.agent_id,
-             o.started_at,
-             o.held_until_at
-            FROM agentdb.run o
-           WHERE (o.ended_at IS NULL)
-         UNION ALL
-          SELECT o.run_id,
-             o.agent_id,
-             o.started_at,
-             o.held_until_at
-            FROM agentdb.run o
-           WHERE (o.ended_at > _working_run.as_of)) r
+    FROM (((agentdb._open_run(_working_run.as_of) r(run_id, agent_id, conversation, tick_interval, started_at, held_until_at, hold_reason)
       LEFT JOIN agentdb.run_activity a ON ((a.run_id = r.run_id)))
       LEFT JOIN ( SELECT e.run_id,
              max(e.at) AS at
@@ -2333,7 +2494,7 @@ CREATE FUNCTION agentdb._working_run(as_of timestamp with time zone) RETURNS TAB
              min(o.asked_at) FILTER (WHERE COALESCE((o.answered_at > _working_run.as_of), true)) AS asked_at
             FROM agentdb.question o
            WHERE ((o.run_id = r.run_id) AND (o.asked_at <= _working_run.as_of))) q ON (true))
-   WHERE ((r.started_at <= _working_run.as_of) AND COALESCE(((q.asked_at + ( SELECT p.max_question_wait
+   WHERE (COALESCE(((q.asked_at + ( SELECT p.max_question_wait
             FROM (agentdb.agent g
               JOIN agentdb.policy p ON ((p.policy_name = g.policy_name)))
            WHERE (g.agent_id = r.agent_id))) <= _working_run.as_of), true) AND ((r.held_until_at IS NULL) OR (r.held_until_at < _working_run.as_of)) AND (NOT agentdb._is_paused(r.run_id, _working_run.as_of)));
@@ -2354,7 +2515,7 @@ CREATE TABLE agentdb.tool (
     input_schema jsonb,
     writes jsonb,
     registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT tool_longest_check CHECK ((longest > '00:00:00'::interval)),
+    CONSTRAINT tool_longest_check CHECK (((longest > '00:00:00'::interval) AND (longest <= '100 years'::interval))),
     CONSTRAINT tool_writes_check CHECK ((jsonb_typeof(writes) = 'array'::text))
 );
 
@@ -2465,11 +2626,11 @@ CREATE FUNCTION agentdb._call_since(as_of timestamp with time zone) RETURNS TABL
              c.result_signature,
              row_number() OVER (ORDER BY c.tool_call_log_id DESC) AS place
             FROM agentdb.tool_call_log c
-           WHERE ((c.run_id = w.run_id) AND (c.recorded_at > GREATEST(w.since, (_call_since.as_of - p.silent_loop_window))) AND (c.recorded_at <= _call_since.as_of))
+           WHERE ((c.run_id = w.run_id) AND (c.recorded_at > (_call_since.as_of - p.silent_loop_window)) AND (c.recorded_at <= _call_since.as_of))
            ORDER BY c.tool_call_log_id DESC
           LIMIT p.silent_loop_calls) l)
       LEFT JOIN agentdb.tool t ON ((t.tool_name = l.tool)))
-   WHERE (((COALESCE(v.calls_since, (0)::bigint) + COALESCE(n.calls, (0)::bigint)) >= LEAST(p.silent_loop_same, p.silent_loop_failures)) OR (GREATEST(v.last_tool_call_at, v.evidence_at) > _call_since.as_of));
+   WHERE ((((COALESCE(v.calls_since, (0)::bigint) + COALESCE(n.calls, (0)::bigint)) >= LEAST(p.silent_loop_same, p.silent_loop_failures)) OR (GREATEST(v.last_tool_call_at, v.evidence_at) > _call_since.as_of)) AND (l.recorded_at > w.since));
 END;
 
 
@@ -2885,7 +3046,7 @@ COMMENT ON FUNCTION agentdb._change_policy(change bigint) IS 'The thresholds for
 
 
 
-CREATE FUNCTION agentdb._change_sql(change bigint) RETURNS text
+CREATE FUNCTION agentdb._change_sql(change bigint, in_order boolean) RETURNS text
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -2900,7 +3061,7 @@ begin
       select row_number() over (
           order by array_position(array['delete', 'update'], o.operation), o.target
         ) as place,
-        agentdb._part_sql(_change_sql.change, o.target, o.operation) as part
+        agentdb._part_sql(_change_sql.change, o.target, o.operation, in_order) as part
       from (
         select distinct r.audit_target_id as target, r.operation
         from agentdb.change_row as r
@@ -2913,7 +3074,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._change_sql(change bigint) IS 'SQL text: the statement that applies a change and returns how many of its rows matched.';
+COMMENT ON FUNCTION agentdb._change_sql(change bigint, in_order boolean) IS 'SQL text: the statement that applies a change and returns how many of its rows matched.';
 
 
 
@@ -3172,7 +3333,9 @@ begin
   elsif jsonb_typeof(auto_approve) <> 'object' or exists (
     select from jsonb_object_keys(auto_approve) as k (name)
     where k.name not in ('operations', 'columns', 'rows', 'condition')
-  ) or jsonb_typeof(auto_approve -> 'rows') <> 'number' then
+  ) or jsonb_typeof(auto_approve -> 'rows') <> 'number'
+    or jsonb_typeof(auto_approve -> 'condition') <> 'string'
+    or not auto_approve -> 'operations' <@ '["insert", "update", "delete"]' then
     perform agentdb._refuse('auto_approve has members it cannot have',
       '{"operations": ["update"], "columns": ["note"], "rows": 3, '
         '"condition": "public.is_small"}');
@@ -3255,7 +3418,7 @@ CREATE FUNCTION agentdb._check_last_run(role_name name) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  perform agentdb._check_stop(agentdb._last_run(a.agent_id))
+  perform agentdb._check_stop(agentdb._last_run(a.agent_id), a.agent_id)
   from agentdb.agent as a
   where a.role_name = _check_last_run.role_name and not a.pooled;
 end;
@@ -3377,8 +3540,11 @@ begin
   ) >= 1000 then
     raise exception 'run % has 1000 tool calls in flight', run
       using errcode = 'ZA005',
-            hint = 'End those that are over: '
-              'select * from agentdb.end_tool_call(call_id => …);';
+            hint = format('End those that are over: select * from '
+              'agentdb.end_tool_call(call_id => %L, ok => false, run => %s);', (
+                select c.call_id from agentdb.tool_call as c
+                where c.run_id = run and c.ended_at is null
+                order by c.began_at limit 1), run);
   end if;
 end;
 $$;
@@ -3569,7 +3735,7 @@ CREATE FUNCTION agentdb._check_reservation(estimate bigint, max_output bigint) R
     AS $$
 begin
   if estimate is null or max_output is null or estimate < 0 or max_output < 0
-    or estimate + max_output not between 1 and 1000000000 then
+    or estimate::numeric + max_output not between 1 and 1000000000 then
     perform agentdb._refuse(
       format('estimate %s and max_output %s are nothing to reserve',
         coalesce(estimate::text, 'NULL'), coalesce(max_output::text, 'NULL')),
@@ -3792,50 +3958,58 @@ COMMENT ON FUNCTION agentdb._check_stage(target integer, operation text, new_val
 
 
 
-CREATE FUNCTION agentdb._check_start(agent bigint) RETURNS void
+CREATE FUNCTION agentdb._check_stop(run bigint, agent bigint) RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_kind text;
   v_reason text;
-begin
-  select s.kind, s.reason into v_kind, v_reason
-  from agentdb.agent_stop as s where s.agent_id = agent;
-  if found then
-    perform agentdb._refuse_stopped(v_kind, v_reason, 'the agent');
-  end if;
-end;
-$$;
-
-
-
-COMMENT ON FUNCTION agentdb._check_start(agent bigint) IS 'Raises ZA040 or ZA041 for an agent that may start no run.';
-
-
-
-CREATE FUNCTION agentdb._check_stop(run bigint) RETURNS void
-    LANGUAGE plpgsql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-declare
-  v_kind text;
-  v_reason text;
+  v_what text;
 begin
   if current_setting('transaction_isolation') <> 'read committed' then
     perform agentdb._check_snapshot();
   end if;
-  select s.kind, s.reason into v_kind, v_reason
-  from agentdb.run_stop as s where s.run_id = run;
+  select s.kind, s.reason, s.what into v_kind, v_reason, v_what
+  from (
+    select r.kind, r.reason, 'run ' || r.run_id as what
+    from agentdb.run_stop as r where r.run_id = run
+    union all
+    select a.kind, a.reason, 'the agent'
+    from agentdb.agent_stop as a where a.agent_id = agent
+  ) as s
+  limit 1;
   if found then
-    perform agentdb._refuse_stopped(v_kind, v_reason, format('run %s', run));
+    perform agentdb._refuse_stopped(v_kind, v_reason, v_what);
   end if;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._check_stop(run bigint) IS 'Raises ZA040 or ZA041 for a run that was stopped, 40001 where the snapshot is too old to know.';
+COMMENT ON FUNCTION agentdb._check_stop(run bigint, agent bigint) IS 'Raises ZA040 or ZA041 for a run that was stopped, itself or with its agent, 40001 where the snapshot is too old to know.';
+
+
+
+CREATE FUNCTION agentdb._check_tables(change bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_fault text := agentdb._change_fault(change);
+begin
+  if v_fault is not null then
+    raise exception 'change % cannot be tried: %', change, v_fault
+      using errcode = 'ZA051',
+            hint = 'The table has to be put right and guarded again.  Tell people: '
+              'select * from agentdb.ask_human(question => ''…'');';
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._check_tables(change bigint) IS 'Raises ZA051 where the tables of a change are not what they were.';
 
 
 
@@ -3939,7 +4113,7 @@ CREATE FUNCTION agentdb._check_write(run bigint, agent bigint) RETURNS void
 begin
   if run is not null then
     perform from agentdb.run_gate as g where g.run_id = run for share;
-    perform agentdb._check_stop(run);
+    perform agentdb._check_stop(run, agent);
   elsif agent is not null then
     perform agentdb._check_idle_agent(agent);
   end if;
@@ -4083,11 +4257,16 @@ begin
       from part as p cross join lateral jsonb_object_keys(p.object) as k (name)
       group by k.name
     )
-    select c.column_name, c.type_name, c.exact,
-      u.uses = (select count(*) from part), c.default_expression, c.place
+    -- One that is gone by now is named all the same: PostgreSQL refuses it.
+    select coalesce(c.column_name, u.name::name), coalesce(c.type_name, 'text'),
+      coalesce(c.exact, true), u.uses = (select count(*) from part),
+      c.default_expression, c.place
     from use as u
-    join agentdb.change_column as c
-      on c.audit_target_id = target and c.column_name = u.name and not c.generated
+    left join lateral (
+      select k.* from agentdb.change_column as k
+      where k.audit_target_id = target and k.column_name = u.name::name
+      offset 0
+    ) as c on true
     order by c.place;
 end;
 $$;
@@ -4192,8 +4371,13 @@ begin
     select distinct r.audit_target_id from agentdb.change_row as r
     where r.change_id = change
   loop
-    v_found := v_found || agentdb._conflicts_of(change, v_target,
-      agentdb._conflict_rows(change, v_target, most, as_applier));
+    begin
+      v_found := v_found || agentdb._conflicts_of(change, v_target,
+        agentdb._conflict_rows(change, v_target, most, as_applier));
+    exception when insufficient_privilege then
+      -- What it is about has been said by whoever was refused the write.
+      null;
+    end;
   end loop;
   return v_found;
 end;
@@ -4224,7 +4408,7 @@ CREATE FUNCTION agentdb._conflicts_of(change bigint, target integer, found jsonb
       'current', f.value -> 'present' -> e.key)) as columns
     from jsonb_each(r.expected) as e
     where f.value -> 'present' <> 'null'
-      and f.value -> 'present' -> e.key is distinct from e.value
+      and (f.value -> 'present' -> e.key)::text is distinct from e.value::text
   ) as d on true;
 $$;
 
@@ -4245,7 +4429,10 @@ begin
     select t.audit_target_id as target, g.context as columns
     from agentdb.change_table as t
     join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
-    where t.change_id = change and g.context <> '{}'
+    where t.change_id = change
+      and g.context <> '{}'
+      -- Else its rows cannot be read as they are named here.
+      and agentdb._change_fault(change) is null
   loop
     return query
       select f.place, (
@@ -4272,28 +4459,6 @@ CREATE FUNCTION agentdb._context_sql() RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._context_sql() IS 'SQL text: who, when and from where, the same for all rows of a statement.';
-
-
-
-CREATE FUNCTION agentdb._recent_run(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, agent_id bigint, conversation text)
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
- SELECT r.run_id,
-     r.agent_id,
-     r.conversation
-    FROM agentdb.run r
-   WHERE ((r.started_at <= _recent_run.as_of) AND (r.ended_at IS NULL))
- UNION ALL
-  SELECT r.run_id,
-     r.agent_id,
-     r.conversation
-    FROM agentdb.run r
-   WHERE ((r.started_at <= _recent_run.as_of) AND (r.ended_at > (_recent_run.as_of - '01:00:00'::interval)));
-END;
-
-
-
-COMMENT ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) IS 'The runs that were open at a moment or ended within the hour before it.';
 
 
 
@@ -4568,13 +4733,15 @@ CREATE FUNCTION agentdb._current_change(OUT change_id bigint, OUT agent_id bigin
     AS $$
 declare
   v_proposer record;
+  v_bound bigint := agentdb._bound_run();
 begin
   select c.change_id, c.agent_id, c.max_rows
     into _current_change.change_id, _current_change.agent_id, _current_change.max_rows
   from agentdb.change as c
   where c.proposed_by = session_user
     and c.state = 'open'
-    and c.xid = pg_current_xact_id();
+    and c.xid = pg_current_xact_id()
+    and (v_bound is null or c.run_id = v_bound);
   if found then
     return;
   end if;
@@ -4611,14 +4778,23 @@ CREATE FUNCTION agentdb._current_run(run bigint, OUT run_id bigint, OUT agent_id
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_bound bigint := agentdb._bound_run();
-  v_run bigint := coalesce(run, v_bound);
+  v_bound bigint;
+  v_run bigint;
   v_ended_at timestamptz;
 begin
+  if run is null then
+    select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
+    from agentdb._lone_run() as o;
+    if found then
+      return;
+    end if;
+  end if;
+  v_bound := agentdb._bound_run();
+  v_run := coalesce(run, v_bound);
   if v_run is null then
     select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
     from agentdb._only_open_run() as o;
-    perform agentdb._check_stop(_current_run.run_id);
+    perform agentdb._check_stop(_current_run.run_id, _current_run.agent_id);
     return;
   end if;
   select r.run_id, r.agent_id, r.ended_at
@@ -4631,7 +4807,7 @@ begin
   if not found then
     perform agentdb._refuse_foreign_run(v_run);
   end if;
-  perform agentdb._check_stop(v_run);
+  perform agentdb._check_stop(v_run, _current_run.agent_id);
   if v_ended_at is not null then
     perform agentdb._refuse_closed_run(v_run);
   end if;
@@ -4850,7 +5026,9 @@ CREATE FUNCTION agentdb._current_sql(change bigint, target integer) RETURNS text
         when i.operation <> ''insert'' and c.present is null then ''is gone''
         when i.operation <> ''insert'' and exists (
           select from jsonb_each(i.expected) as e
-          where c.present -> e.key is distinct from e.value) then ''was changed''
+          -- As text, for 1.0 and 1.00 are one number and two values.
+          where (c.present -> e.key)::text is distinct from e.value::text)
+          then ''was changed''
       end as conflict
     from agentdb.change_row as i
     left join lateral (
@@ -4980,6 +5158,47 @@ END;
 
 
 COMMENT ON FUNCTION agentdb._deeds(run bigint) IS 'Each row that a run changed and what became of it: insert, update, delete, or none.';
+
+
+
+CREATE FUNCTION agentdb._deferred() RETURNS text
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_roles oid[];
+begin
+  -- Most databases have none.
+  if not exists (
+    select from pg_trigger as t
+    join pg_class as c on c.oid = t.tgrelid
+    where t.tgdeferrable and c.relnamespace <> 'agentdb'::regnamespace
+  ) then
+    return 'all';
+  end if;
+  v_roles := agentdb._agents_roles();
+  return (
+    select case when bool_and(k.harmless) is not false then 'all'
+      else string_agg(k.name, ', ') filter (where k.harmless) end
+    from (
+      select format('%I.%I', n.nspname, k.conname) as name,
+        bool_and(c.relowner <> all (v_roles) and p.proowner <> all (v_roles))
+          as harmless
+      from pg_trigger as t
+      join pg_constraint as k on k.oid = t.tgconstraint
+      join pg_namespace as n on n.oid = k.connamespace
+      join pg_class as c on c.oid = t.tgrelid
+      join pg_proc as p on p.oid = t.tgfoid
+      where t.tgdeferrable
+      group by n.nspname, k.conname
+    ) as k
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._deferred() IS 'SQL text: the deferrable constraints in which no agent has a part.';
 
 
 
@@ -5513,6 +5732,29 @@ COMMENT ON FUNCTION agentdb._end_of_life(major integer) IS 'When a major version
 
 
 
+CREATE FUNCTION agentdb._end_pause(agent bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update agentdb.run as r
+  set held_until_at = clock_timestamp(),
+      hold_reason = 'it was stopped'
+  where r.run_id in (
+    select o.run_id
+    from agentdb.run as o
+    where o.agent_id = agent
+      and (o.ended_at is null or o.run_id = agentdb._last_run(agent))
+      and coalesce(o.held_until_at < clock_timestamp(), true)
+    for no key update skip locked
+  );
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._end_pause(agent bigint) IS 'Makes the open runs of an agent, and its last one, count from now on again.';
+
+
+
 CREATE FUNCTION agentdb._end_submit(change bigint, row_count bigint, effects jsonb, basis bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -5533,11 +5775,17 @@ begin
   from (
     -- The strictest of its tables decides.
     select max(g.approvals) as approvals, min(g.expires) as expires,
-      case when bool_or(g.apply = 'hand') then 'hand'
+      -- What agentdb_applier may not write, somebody applies who may.
+      case when bool_or(g.apply = 'hand') or not agentdb._all_guarded(change)
+          then 'hand'
         when bool_or(g.apply = 'runner') then 'runner' else 'approval' end as apply
-    from agentdb.change_table as t
-    join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
-    where t.change_id = change
+    from agentdb.guarded_table as g
+    where g.audit_target_id in (
+        select t.audit_target_id from agentdb.change_table as t
+        where t.change_id = change)
+      -- Those that only a cascade or a trigger writes as well.
+      or _end_submit.effects ?| array[g.table_name || ' inserted',
+        g.table_name || ' updated', g.table_name || ' deleted']
   ) as g
   where c.change_id = change
   returning c.apply into v_apply;
@@ -5608,6 +5856,29 @@ COMMENT ON FUNCTION agentdb._exact_span(given interval) IS 'Returns a time in se
 
 
 
+CREATE FUNCTION agentdb._execute_in_order(change bigint) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    AS $$
+declare
+  v_matched bigint;
+begin
+  perform set_config('search_path', agentdb._apply_path(change), true);
+  execute agentdb._change_sql(change, true) into v_matched;
+  return v_matched;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._execute_in_order(change bigint) IS 'Executes a change in the order of its rows; returns how many of them matched.';
+
+
+
 CREATE FUNCTION agentdb._meeting_start(agent bigint, due_at timestamp with time zone, met_at timestamp with time zone, grace interval, as_of timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
     RETURN (SELECT max(r.started_at) AS max FROM agentdb.run r WHERE ((r.agent_id = _meeting_start.agent) AND (r.started_at >= (_meeting_start.due_at - _meeting_start.grace)) AND (r.started_at > COALESCE(_meeting_start.met_at, '-infinity'::timestamp with time zone)) AND (r.started_at <= _meeting_start.as_of)));
@@ -5630,7 +5901,7 @@ CREATE TABLE agentdb.schedule (
     error text,
     CONSTRAINT schedule_cron_check CHECK (((cron ~ '^[-0-9A-Za-z*/,#? ]{1,200}$'::text) AND ((cron IS NULL) OR (tick_interval IS NULL)))),
     CONSTRAINT schedule_time_zone_check CHECK ((time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'::text)),
-    CONSTRAINT schedule_times_check CHECK (((tick_interval > '00:00:00'::interval) AND (grace >= '00:00:00'::interval) AND (no_progress_after > '00:00:00'::interval)))
+    CONSTRAINT schedule_times_check CHECK (((tick_interval > '00:00:00'::interval) AND (tick_interval <= '100 years'::interval) AND ((grace >= '00:00:00'::interval) AND (grace <= '100 years'::interval)) AND (no_progress_after > '00:00:00'::interval) AND (no_progress_after <= '100 years'::interval)))
 );
 
 
@@ -5677,7 +5948,7 @@ CREATE FUNCTION agentdb._expected_start(as_of timestamp with time zone) RETURNS 
    WHERE ((s.cron IS NOT NULL) AND ((s.error IS NOT NULL) OR ((s.due_at < _expected_start.as_of) AND (agentdb._meeting_start(s.agent_id, s.due_at, s.met_at, COALESCE(s.grace, p.missed_tick_grace), _expected_start.as_of) IS NULL))))
  UNION ALL
   SELECT a.agent_id,
-     (r.started_at + COALESCE(r.tick_interval, s.tick_interval)),
+     GREATEST((r.started_at + COALESCE(r.tick_interval, s.tick_interval)), r.held_until_at) AS "greatest",
      format('it comes every %s'::text, agentdb._span(COALESCE(r.tick_interval, s.tick_interval))) AS format,
      r.run_id,
      NULL::text
@@ -5685,7 +5956,8 @@ CREATE FUNCTION agentdb._expected_start(as_of timestamp with time zone) RETURNS 
       LEFT JOIN agentdb.schedule s ON ((s.agent_id = a.agent_id)))
       CROSS JOIN LATERAL ( SELECT l.run_id,
              l.started_at,
-             l.tick_interval
+             l.tick_interval,
+             l.held_until_at
             FROM agentdb.run l
            WHERE ((l.agent_id = a.agent_id) AND (l.started_at <= _expected_start.as_of))
            ORDER BY l.started_at DESC
@@ -5971,10 +6243,9 @@ CREATE FUNCTION agentdb._generate_stage(target integer) RETURNS void
 declare
   v_name text := '_propose_' || target;
   v_view text;
-  v_column record;
 begin
   update agentdb.guarded_table as g
-  set layout = agentdb._layout_now(g.table_oid)
+  set layout = agentdb._stage_layout(target)
   where g.audit_target_id = target
   returning g.view_name into v_view;
   execute format('create or replace function agentdb.%I () returns trigger '
@@ -5986,20 +6257,10 @@ begin
   execute format('revoke all on function agentdb.%I from public', v_name);
   execute format('comment on function agentdb.%I is %L', v_name,
     'Trigger function, generated: stages what is written to a staging view.');
-  execute format('drop view if exists agentdb_stage.%I', v_view);
-  execute agentdb._stage_view_sql(target, v_view);
-  execute format('create trigger agentdb_propose instead of insert or update or delete '
-    'on agentdb_stage.%I for each row execute function agentdb.%I()', v_view, v_name);
-  for v_column in
-    select c.column_name, c.default_expression
-    from agentdb.change_column as c
-    where c.audit_target_id = target
-      and c.default_expression is not null
-      and not c.hidden
-  loop
-    execute format('alter view agentdb_stage.%I alter column %I set default %s',
-      v_view, v_column.column_name, v_column.default_expression);
-  end loop;
+  perform agentdb._place_stage(target, v_view);
+  execute format('create or replace trigger agentdb_propose '
+    'instead of insert or update or delete on agentdb_stage.%I '
+    'for each row execute function agentdb.%I()', v_view, v_name);
   execute format('grant select, insert, update, delete on agentdb_stage.%I to '
     'agentdb_agent, agentdb_operator, agentdb_reviewer', v_view);
 end;
@@ -6295,13 +6556,13 @@ COMMENT ON FUNCTION agentdb._guard() IS 'Trigger function on users'' tables: ref
 
 
 
-CREATE FUNCTION agentdb._has_evidence(run bigint, since timestamp with time zone) RETURNS boolean
+CREATE FUNCTION agentdb._has_new_step(run bigint, since timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM agentdb.progress_log p WHERE ((p.run_id = _has_evidence.run) AND (p.recorded_at > _has_evidence.since) AND (NOT (EXISTS (SELECT FROM agentdb.progress_log q WHERE ((q.run_id = _has_evidence.run) AND (q.recorded_at <= _has_evidence.since) AND (q.step = p.step))))))));
+    RETURN ((EXISTS (SELECT FROM agentdb.run_activity a WHERE ((a.run_id = _has_new_step.run) AND (a.evidence_at > _has_new_step.since)))) OR (EXISTS (SELECT FROM agentdb._new_step(agentdb._horizon(), '18446744073709551615'::xid8, 'infinity'::timestamp with time zone) n(run_id, step_signature, at) WHERE ((n.run_id = _has_new_step.run) AND (n.at > _has_new_step.since)))));
 
 
 
-COMMENT ON FUNCTION agentdb._has_evidence(run bigint, since timestamp with time zone) IS 'Tells whether a run has logged a step since a moment that it had not logged before.';
+COMMENT ON FUNCTION agentdb._has_new_step(run bigint, since timestamp with time zone) IS 'Tells whether a run has shown evidence of progress since a moment.';
 
 
 
@@ -6312,6 +6573,16 @@ CREATE FUNCTION agentdb._hash_secret(secret text) RETURNS bytea
 
 
 COMMENT ON FUNCTION agentdb._hash_secret(secret text) IS 'SHA-256 of a secret; enough for one with 244 random bits, which nobody can guess.';
+
+
+
+CREATE FUNCTION agentdb._is_watching(evaluated_at timestamp with time zone, flushed_at timestamp with time zone, sent_at timestamp with time zone, verified_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql
+    RETURN ((clock_timestamp() - '00:00:30'::interval) < LEAST(COALESCE(evaluated_at, '-infinity'::timestamp with time zone), COALESCE(flushed_at, '-infinity'::timestamp with time zone), COALESCE(sent_at, '-infinity'::timestamp with time zone), COALESCE(verified_at, '-infinity'::timestamp with time zone)));
+
+
+
+COMMENT ON FUNCTION agentdb._is_watching(evaluated_at timestamp with time zone, flushed_at timestamp with time zone, sent_at timestamp with time zone, verified_at timestamp with time zone) IS 'Tells whether all loops of a runner succeeded within 30 seconds.';
 
 
 
@@ -6445,7 +6716,7 @@ CREATE VIEW agentdb.runner_health AS
     r.version,
     r.started_at,
     s.silent_for,
-    ((r.evaluated_at IS NOT NULL) AND (r.flushed_at IS NOT NULL) AND (r.sent_at IS NOT NULL) AND (r.verified_at IS NOT NULL) AND (s.silent_for < '00:00:30'::interval)) AS healthy,
+    agentdb._is_watching(r.evaluated_at, r.flushed_at, r.sent_at, r.verified_at) AS healthy,
     COALESCE((r.revision < (a.version_num)::text), false) AS outdated
    FROM ((agentdb.runner r
      LEFT JOIN agentdb.alembic_version a ON (true))
@@ -6689,10 +6960,16 @@ CREATE FUNCTION agentdb._idle_thought(as_of timestamp with time zone) RETURNS TA
       LEFT JOIN tail n ON ((n.run_id = w.run_id)))
       CROSS JOIN LATERAL ( SELECT count(*) AS count,
              min(l.recorded_at) AS since
-            FROM agentdb.token_log l
-           WHERE ((l.run_id = w.run_id) AND (l.recorded_at <= _idle_thought.as_of) AND (l.recorded_at > GREATEST(w.since, (_idle_thought.as_of - p.silent_loop_window), ( SELECT max(c.recorded_at) AS max
+            FROM ( SELECT k.recorded_at
+                    FROM agentdb.token_log k
+                   WHERE ((k.run_id = w.run_id) AND (k.recorded_at > (_idle_thought.as_of - p.silent_loop_window)) AND (k.recorded_at <= _idle_thought.as_of))
+                   ORDER BY k.token_log_id DESC
+                  LIMIT GREATEST(p.silent_loop_calls, p.silent_loop_model_calls)) l
+           WHERE (l.recorded_at > GREATEST(w.since, ( SELECT c.recorded_at
                     FROM agentdb.tool_call_log c
-                   WHERE ((c.run_id = w.run_id) AND ((c.recorded_at >= w.since) AND (c.recorded_at <= _idle_thought.as_of)))))))) t)
+                   WHERE ((c.run_id = w.run_id) AND ((c.recorded_at >= w.since) AND (c.recorded_at <= _idle_thought.as_of)))
+                   ORDER BY c.tool_call_log_id DESC
+                  LIMIT 1)))) t)
    WHERE ((p.silent_loop_window IS NOT NULL) AND (((COALESCE(v.model_calls_since, (0)::bigint) + COALESCE(n.calls, (0)::bigint)) >= p.silent_loop_model_calls) OR (GREATEST(v.last_tokens_at, v.last_tool_call_at, v.evidence_at) > _idle_thought.as_of)) AND (t.count >= p.silent_loop_model_calls));
 END;
 
@@ -6850,28 +7127,27 @@ COMMENT ON FUNCTION agentdb._is_clean_name(value text, max_length integer) IS 'T
 CREATE FUNCTION agentdb._is_harmless(change bigint) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $_$
+    AS $$
 declare
   v_table record;
   v_met boolean;
 begin
   if (
-    select sum(e.value::bigint) is distinct from c.row_count
+    select c.row_count is distinct from (
+      select sum(e.value::bigint) from jsonb_each_text(c.effects) as e)
     from agentdb.change as c
-    cross join lateral jsonb_each_text(c.effects) as e
     where c.change_id = change
-    group by c.row_count
   ) then
     return false;
   end if;
   for v_table in
-    select t.audit_target_id, g.auto_approve as rule
+    select t.audit_target_id, t.table_oid, g.auto_approve as rule
     from agentdb.change_table as t
     left join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
     where t.change_id = change
   loop
     select v_table.rule is not null
-        and count(*) <= coalesce((v_table.rule ->> 'rows')::bigint, 1)
+        and count(*) <= coalesce((v_table.rule ->> 'rows')::numeric, 1)
         and bool_and(coalesce(v_table.rule -> 'operations', '["update"]')
           ? r.operation)
         and bool_and(r.operation = 'delete' or not v_table.rule ? 'columns'
@@ -6881,11 +7157,8 @@ begin
     from agentdb.change_row as r
     where r.change_id = change and r.audit_target_id = v_table.audit_target_id;
     if v_met and v_table.rule ? 'condition' then
-      execute format('select bool_and(coalesce(%s(r.expected, r.new_values), false)) '
-          'from agentdb.change_row as r '
-          'where r.change_id = $1 and r.audit_target_id = $2',
-          v_table.rule ->> 'condition')
-        into v_met using change, v_table.audit_target_id;
+      v_met := agentdb._meets(change, v_table.audit_target_id, v_table.table_oid,
+        v_table.rule ->> 'condition');
     end if;
     if v_met is not true then
       return false;
@@ -6893,7 +7166,7 @@ begin
   end loop;
   return true;
 end;
-$_$;
+$$;
 
 
 
@@ -7172,25 +7445,9 @@ COMMENT ON FUNCTION agentdb._known_writer(OUT agent_id bigint) IS 'The agent of 
 
 
 
-CREATE TABLE agentdb.tool_call (
-    run_id bigint NOT NULL,
-    call_id text NOT NULL,
-    agent_id bigint NOT NULL,
-    tool text NOT NULL,
-    args jsonb,
-    began_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    ended_at timestamp with time zone
-);
-
-
-
-COMMENT ON TABLE agentdb.tool_call IS 'Tool calls that have an id: in flight until ended_at, and counted once by the id.';
-
-
-
 CREATE FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    RETURN GREATEST(since, (SELECT max(l.recorded_at) AS max FROM agentdb.progress_log l WHERE ((l.run_id = _last_event_at.run) AND (l.recorded_at >= _last_event_at.since))), (SELECT max(l.recorded_at) AS max FROM agentdb.tool_call_log l WHERE ((l.run_id = _last_event_at.run) AND (l.recorded_at >= _last_event_at.since))), (SELECT max(l.recorded_at) AS max FROM agentdb.token_log l WHERE ((l.run_id = _last_event_at.run) AND (l.recorded_at >= _last_event_at.since))), (SELECT max(c.began_at) AS max FROM agentdb.tool_call c WHERE (c.run_id = _last_event_at.run)));
+    RETURN GREATEST(since, (SELECT l.recorded_at FROM agentdb.progress_log l WHERE ((l.run_id = _last_event_at.run) AND (l.recorded_at >= _last_event_at.since)) ORDER BY l.progress_log_id DESC LIMIT 1), (SELECT l.recorded_at FROM agentdb.tool_call_log l WHERE ((l.run_id = _last_event_at.run) AND (l.recorded_at >= _last_event_at.since)) ORDER BY l.tool_call_log_id DESC LIMIT 1), (SELECT l.recorded_at FROM agentdb.token_log l WHERE ((l.run_id = _last_event_at.run) AND (l.recorded_at >= _last_event_at.since)) ORDER BY l.token_log_id DESC LIMIT 1), (SELECT max(c.began_at) AS max FROM agentdb.tool_call c WHERE ((c.run_id = _last_event_at.run) AND (c.ended_at IS NULL))));
 
 
 
@@ -7398,7 +7655,9 @@ CREATE FUNCTION agentdb._lone_run() RETURNS TABLE(run_id bigint, agent_id bigint
             FROM agentdb.run other
            WHERE ((other.role_name = SESSION_USER) AND (other.ended_at IS NULL) AND (NOT other.pooled) AND (other.run_id <> r.run_id))))) AND (NOT (EXISTS ( SELECT
             FROM agentdb.run_stop s
-           WHERE (s.run_id = r.run_id)))));
+           WHERE (s.run_id = r.run_id)))) AND (NOT (EXISTS ( SELECT
+            FROM agentdb.agent_stop s
+           WHERE (s.agent_id = r.agent_id)))));
 END;
 
 
@@ -7409,7 +7668,7 @@ COMMENT ON FUNCTION agentdb._lone_run() IS 'The one open run of the login role w
 
 CREATE FUNCTION agentdb._long_call_until(run bigint, max_long_call interval, as_of timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    RETURN (SELECT max(LEAST(CASE WHEN (c.ended_at <= _long_call_until.as_of) THEN c.ended_at ELSE _long_call_until.as_of END, (c.began_at + LEAST(t.longest, _long_call_until.max_long_call)))) AS max FROM (agentdb.tool_call c JOIN agentdb.tool t ON ((t.tool_name = c.tool))) WHERE ((c.run_id = _long_call_until.run) AND (c.began_at <= _long_call_until.as_of) AND (t.longest IS NOT NULL)));
+    RETURN (SELECT max(LEAST(c.until, (c.began_at + LEAST(t.longest, _long_call_until.max_long_call)))) AS max FROM ((SELECT f.tool, f.began_at, _long_call_until.as_of AS until FROM agentdb._call_in_flight(_long_call_until.as_of) f(run_id, call_id, tool, began_at) WHERE (f.run_id = _long_call_until.run) UNION ALL SELECT e.tool, e.began_at, e.ended_at FROM ((SELECT l_1.call_id, l_1.tool FROM agentdb.tool_call_log l_1 WHERE ((l_1.run_id = _long_call_until.run) AND (l_1.recorded_at <= _long_call_until.as_of)) ORDER BY l_1.tool_call_log_id DESC LIMIT 200) l JOIN agentdb.tool_call e ON (((e.run_id = _long_call_until.run) AND (e.call_id = l.call_id)))) WHERE (l.tool IN (SELECT k.tool_name FROM agentdb.tool k WHERE (k.longest IS NOT NULL)))) c JOIN agentdb.tool t ON ((t.tool_name = c.tool))) WHERE (t.longest IS NOT NULL));
 
 
 
@@ -7507,14 +7766,18 @@ begin
         or t.table_name <> agentdb._table_name(t.table_oid))
     order by t.audit_target_id
   loop
-    if action = 'regenerated' then
-      update agentdb.audit_target as t
-      set table_name = agentdb._table_name(t.table_oid)
-      where t.audit_target_id = v_target;
-      perform agentdb._generate_capture(v_target);
-    else
-      perform agentdb._forget_target(v_target);
-    end if;
+    begin
+      if action = 'regenerated' then
+        update agentdb.audit_target as t
+        set table_name = agentdb._table_name(t.table_oid)
+        where t.audit_target_id = v_target;
+        perform agentdb._generate_capture(v_target);
+      else
+        perform agentdb._forget_target(v_target);
+      end if;
+    exception when others then
+      action := format('not %s: %s', action, sqlerrm);
+    end;
     return next;
   end loop;
 end;
@@ -7529,23 +7792,25 @@ COMMENT ON FUNCTION agentdb._maintain_audit() IS 'Adapts the capture functions t
 CREATE FUNCTION agentdb._maintain_guards() RETURNS TABLE(action text, object text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
     AS $$
 declare
   v_target integer;
 begin
   -- A table restored from a dump has another number, which maintain() knows by now.
   update agentdb.guarded_table as g
-  set table_oid = t.table_oid
+  set table_oid = t.table_oid,
+      table_name = t.table_name
   from agentdb.audit_target as t
   where t.audit_target_id = g.audit_target_id
     and t.unaudited_at is null
-    and t.table_oid <> g.table_oid;
+    and (t.table_oid, t.table_name) <> (g.table_oid, g.table_name);
   for v_target, object in
     delete from agentdb.guarded_table as g
     where not exists (select from pg_class as c where c.oid = g.table_oid)
     returning g.audit_target_id, g.table_name
   loop
-    execute format('drop function agentdb.%I', '_propose_' || v_target);
+    execute format('drop function if exists agentdb.%I', '_propose_' || v_target);
     action := 'unguarded (dropped)';
     return next;
   end loop;
@@ -7555,11 +7820,17 @@ begin
     join agentdb.audit_target as t
       on t.audit_target_id = g.audit_target_id and t.unaudited_at is null
     join pg_class as c on c.oid = g.table_oid
-    where g.layout <> agentdb._layout_now(g.table_oid)
+    where g.layout <> agentdb._stage_layout(g.audit_target_id)
     order by g.audit_target_id
   loop
-    perform agentdb._generate_stage(v_target);
-    action := 'staging view regenerated';
+    -- Whoever reads the view in a long transaction, or has built another on it, must
+    -- not hold up all other maintenance.
+    begin
+      perform agentdb._generate_stage(v_target);
+      action := 'staging view regenerated';
+    exception when others then
+      action := 'staging view not regenerated: ' || sqlerrm;
+    end;
     return next;
   end loop;
 end;
@@ -7676,6 +7947,31 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._max_rows() IS 'How many rows a statement of the session may change; NULL where it is no agent''s.';
+
+
+
+CREATE FUNCTION agentdb._meets(change bigint, target integer, table_oid oid, condition text) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+declare
+  v_met boolean;
+begin
+  execute format('select bool_and(coalesce(%s(r.expected, r.new_values), false)) '
+      'from agentdb.change_row as r '
+      'where r.change_id = $1 and r.audit_target_id = $2',
+      agentdb._condition_of(table_oid, condition))
+    into v_met using change, target;
+  return v_met;
+exception when others then
+  raise log 'condition % of change %: %', condition, change, sqlerrm;
+  return false;
+end;
+$_$;
+
+
+
+COMMENT ON FUNCTION agentdb._meets(change bigint, target integer, table_oid oid, condition text) IS 'Whether all rows of a change in one table meet the condition of its guard.';
 
 
 
@@ -7812,41 +8108,48 @@ CREATE FUNCTION agentdb._net_effect(scope text, id text) RETURNS TABLE(target in
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   with record as materialized (
-    select l.*
+    select l.audit_log_id, p.target, l.row_key, l.operation, l.old_values, l.new_values
     from agentdb.audit_log as l
+    join (
+      -- Of a table that was attached anew the present attachment.
+      select t.audit_target_id, max(o.audit_target_id) as target
+      from agentdb.audit_target as t
+      join agentdb.audit_target as o on o.table_oid = t.table_oid
+      group by t.audit_target_id
+    ) as p on p.audit_target_id = l.audit_target_id
     where (l.audit_log_id, l.recorded_at) in (
       select distinct u.audit_log_id, u.recorded_at
       from agentdb._undone(scope, id) as u)
   ),
   touched as (
-    select r.audit_target_id, r.row_key, min(r.audit_log_id) as first_id,
+    select r.target, r.row_key, min(r.audit_log_id) as first_id,
       max(r.audit_log_id) as last_id
     from record as r
-    group by r.audit_target_id, r.row_key
+    group by r.target, r.row_key
   )
-  select t.audit_target_id, t.row_key, f.operation, f.operation, f.old_values,
+  select t.target, t.row_key, f.operation, f.operation, f.old_values,
     f.new_values, t.last_id
   from touched as t
   join record as f on f.audit_log_id = t.first_id
   where t.first_id = t.last_id
   union all
-  select m.audit_target_id, m.row_key, f.operation, l.operation, m.old_values,
+  select m.target, m.row_key, f.operation, l.operation, m.old_values,
     m.new_values, m.last_id
   from (
-    select t.audit_target_id, t.row_key, t.first_id, t.last_id,
+    select t.target, t.row_key, t.first_id, t.last_id,
       jsonb_object_agg(v.key, v.value order by r.audit_log_id desc)
         filter (where v.old) as old_values,
       jsonb_object_agg(v.key, v.value order by r.audit_log_id)
         filter (where not v.old) as new_values
     from touched as t
-    join record as r on r.audit_target_id = t.audit_target_id and r.row_key = t.row_key
+    join record as r on r.target = t.target and r.row_key = t.row_key
     cross join lateral (
       select o.key, o.value, true as old from jsonb_each(r.old_values) as o
       union all
       select n.key, n.value, false from jsonb_each(r.new_values) as n
     ) as v
     where t.first_id < t.last_id
-    group by t.audit_target_id, t.row_key, t.first_id, t.last_id
+    group by t.target, t.row_key, t.first_id, t.last_id
   ) as m
   join record as f on f.audit_log_id = m.first_id
   join record as l on l.audit_log_id = m.last_id;
@@ -7933,8 +8236,6 @@ CREATE FUNCTION agentdb._note_tables(change bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_fault text;
 begin
   insert into agentdb.change_table (
     change_id, audit_target_id, table_oid, table_name, layout
@@ -7944,13 +8245,7 @@ begin
   from agentdb.audit_target as t
   where t.audit_target_id in (
     select r.audit_target_id from agentdb.change_row as r where r.change_id = change);
-  v_fault := agentdb._change_fault(change);
-  if v_fault is not null then
-    raise exception 'change % cannot be tried: %', change, v_fault
-      using errcode = 'ZA051',
-            hint = 'The table has to be put right and guarded again.  Tell people: '
-              'select * from agentdb.ask_human(question => ''…'');';
-  end if;
+  perform agentdb._check_tables(change);
 end;
 $$;
 
@@ -8189,31 +8484,35 @@ COMMENT ON FUNCTION agentdb._parse_matchers(matchers text) IS 'Takes a list of m
 
 
 
-CREATE FUNCTION agentdb._part_sql(change bigint, target integer, operation text) RETURNS text
+CREATE FUNCTION agentdb._part_sql(change bigint, target integer, operation text, in_order boolean) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
 declare
-  v_table text := (
-    select case c.relkind when 'p' then '' else 'only ' end
-      || agentdb._table_name(c.oid)
-    from agentdb.audit_target as t
-    join pg_class as c on c.oid = t.table_oid
-    where t.audit_target_id = target
-  );
+  v_name text;
+  v_table text;
 begin
+  select agentdb._table_name(c.oid),
+    case c.relkind when 'p' then '' else 'only ' end || agentdb._table_name(c.oid)
+    into v_name, v_table
+  from agentdb.audit_target as t
+  join pg_class as c on c.oid = t.table_oid
+  where t.audit_target_id = target;
   if operation = 'delete' then
     return format('delete from %s as t using agentdb.change_row as i where %s',
       v_table, agentdb._match_sql(change, target, operation));
   elsif operation = 'update' then
     return (
-      select format('update %s as t set %s from agentdb.change_row as i where %s',
+      select format('update %s as t set %s from %s as i where %s',
         v_table,
         string_agg(format(
           case when u.always then '%2$I = %3$s'
             else '%2$I = case when i.new_values ? %1$L then %3$s else t.%2$I end' end,
           u.column_name::text, u.column_name,
           agentdb._typed_sql('i.new_values', u.column_name, u.type_name)), ', '),
+        case when in_order then format('(select * from agentdb.change_row as r '
+          'where r.change_id = %s order by r.place offset 0)', change)
+          else 'agentdb.change_row' end,
         agentdb._match_sql(change, target, operation))
       from agentdb._column_uses(change, target, operation, false) as u);
   end if;
@@ -8221,7 +8520,7 @@ begin
     select format('insert into %s (%s) overriding system value select %s '
       'from agentdb.change_row as i where i.change_id = %s and i.audit_target_id = %s '
       'and i.operation = ''insert'' order by i.place',
-      replace(v_table, 'only ', ''),
+      v_name,
       string_agg(format('%I', u.column_name), ', ' order by u.place),
       string_agg(format(
         case when u.always then '%2$s'
@@ -8236,7 +8535,7 @@ $_$;
 
 
 
-COMMENT ON FUNCTION agentdb._part_sql(change bigint, target integer, operation text) IS 'SQL text: what a change does to one table by one operation.';
+COMMENT ON FUNCTION agentdb._part_sql(change bigint, target integer, operation text, in_order boolean) IS 'SQL text: what a change does to one table by one operation.';
 
 
 
@@ -8381,14 +8680,20 @@ CREATE FUNCTION agentdb._perform(change bigint) RETURNS jsonb
     SET work_mem TO '64MB'
     AS $$
 declare
-  v_statement text := agentdb._change_sql(change);
+  v_statement text := agentdb._change_sql(change, false);
   v_before jsonb := agentdb._written();
   v_after jsonb;
   v_matched bigint;
 begin
   perform set_config('search_path', agentdb._apply_path(change), true);
-  execute v_statement into v_matched;
-  set constraints all immediate;
+  begin
+    execute v_statement into v_matched;
+  exception when unique_violation then
+    -- What was rolled back counts as written.
+    v_before := agentdb._written();
+    v_matched := agentdb._execute_in_order(change);
+  end;
+  execute format('set constraints %s immediate', agentdb._deferred());
   perform set_config('search_path', 'pg_catalog, pg_temp', true);
   if v_matched <> (
     select count(*) from agentdb.change_row as r where r.change_id = change
@@ -8455,6 +8760,40 @@ $_$;
 
 
 COMMENT ON FUNCTION agentdb._place_capture(target integer, body text) IS 'Creates the capture function of an attachment, as agentdb_capture.';
+
+
+
+CREATE FUNCTION agentdb._place_stage(target integer, view_name text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_column record;
+begin
+  begin
+    execute agentdb._stage_view_sql(target, view_name);
+  exception when invalid_table_definition then
+    execute format('drop view agentdb_stage.%I', view_name);
+    execute agentdb._stage_view_sql(target, view_name);
+  end;
+  for v_column in
+    select a.attname as name,
+      coalesce('set default ' || c.default_expression, 'drop default') as action
+    from pg_attribute as a
+    left join agentdb.change_column as c
+      on c.audit_target_id = target and c.column_name = a.attname and not c.hidden
+    where a.attrelid = format('agentdb_stage.%I', view_name)::regclass
+      and (a.atthasdef or c.default_expression is not null)
+  loop
+    execute format('alter view agentdb_stage.%I alter column %I %s', view_name,
+      v_column.name, v_column.action);
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._place_stage(target integer, view_name text) IS 'Creates or replaces a staging view with its defaults.';
 
 
 
@@ -8539,9 +8878,9 @@ CREATE FUNCTION agentdb._stage_check_sql(target integer) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT concat(string_agg(format('if (tg_op = ''UPDATE'' and %s) or tg_op = ''INSERT'' and num_nulls(n.%I) = 0 then
     perform agentdb._refuse_column(%s, %L); end if;
-  '::text, agentdb._changed_sql('o'::text, 'n'::text, c.column_name, false), c.column_name, _stage_check_sql.target, (c.column_name)::text), ''::text ORDER BY c.place) FILTER (WHERE c.hidden), string_agg(format('if concat(n.%I) in (''NaN'', ''Infinity'', ''-Infinity'', ''infinity'', ''-infinity'') then
-    perform agentdb._refuse_value(%s, %L, concat(n.%1$I)); end if;
-  '::text, c.column_name, _stage_check_sql.target, (c.column_name)::text), ''::text ORDER BY c.place) FILTER (WHERE ((NOT c.hidden) AND (c.base_type = ANY (ARRAY[('numeric'::regtype)::oid, ('real'::regtype)::oid, ('double precision'::regtype)::oid, ('date'::regtype)::oid, ('timestamp without time zone'::regtype)::oid, ('timestamp with time zone'::regtype)::oid]))))) AS concat FROM agentdb.change_column c WHERE (c.audit_target_id = _stage_check_sql.target));
+  '::text, agentdb._changed_sql('o'::text, 'n'::text, c.column_name, false), c.column_name, _stage_check_sql.target, (c.column_name)::text), ''::text ORDER BY c.place) FILTER (WHERE c.hidden), string_agg(format('if (tg_op = ''INSERT'' or %4$s) and concat(n.%1$I) in (''NaN'', ''Infinity'', ''-Infinity'', ''infinity'', ''-infinity'') then
+    perform agentdb._refuse_value(%2$s, %3$L, concat(n.%1$I)); end if;
+  '::text, c.column_name, _stage_check_sql.target, (c.column_name)::text, agentdb._changed_sql('o'::text, 'n'::text, c.column_name, c.exact)), ''::text ORDER BY c.place) FILTER (WHERE ((NOT c.hidden) AND (COALESCE(c.default_expression, ''::text) !~* '''(-?infinity|nan)'''::text) AND (c.base_type = ANY (ARRAY[('numeric'::regtype)::oid, ('real'::regtype)::oid, ('double precision'::regtype)::oid, ('date'::regtype)::oid, ('timestamp without time zone'::regtype)::oid, ('timestamp with time zone'::regtype)::oid]))))) AS concat FROM agentdb.change_column c WHERE (c.audit_target_id = _stage_check_sql.target));
 
 
 
@@ -8567,7 +8906,10 @@ declare
   n record;
   v_new jsonb;
 begin
-  if tg_op <> ''INSERT'' then
+  -- PL/pgSQL must know what o is, whatever becomes of it.
+  if tg_op = ''INSERT'' then
+    o := new;
+  else
     o := old;
   end if;
   if tg_op = ''DELETE'' then
@@ -8579,6 +8921,7 @@ begin
   if tg_op = ''INSERT'' then
     perform agentdb._stage_row(%1$s, ''insert'', %3$s, %5$s, null);
   elsif %6$s then
+    %10$s
     perform agentdb._stage_row(%1$s, ''delete'', %2$s, null, %4$s);
     perform agentdb._stage_row(%1$s, ''insert'', %3$s, %5$s, null);
   else
@@ -8589,7 +8932,7 @@ begin
   end if;
   return new;
 end;
-'::text, target, agentdb._key_sql(target, 'o'::text), agentdb._key_sql(target, 'n'::text), agentdb._stage_object_sql(target, 'o'::text, false), agentdb._stage_object_sql(target, 'n'::text, false), (SELECT string_agg(agentdb._changed_sql('o'::text, 'n'::text, c.column_name, c.exact), ' or '::text) AS string_agg FROM agentdb.change_column c WHERE ((c.audit_target_id = _propose_sql.target) AND (c.key_place IS NOT NULL))), agentdb._stage_check_sql(target), agentdb._stage_object_sql(target, 'n'::text, true), agentdb._stage_object_sql(target, 'o'::text, true)) AS format);
+'::text, target, agentdb._key_sql(target, 'o'::text), agentdb._key_sql(target, 'n'::text), agentdb._stage_object_sql(target, 'o'::text, false), agentdb._stage_object_sql(target, 'n'::text, false), (SELECT string_agg(agentdb._changed_sql('o'::text, 'n'::text, c.column_name, c.exact), ' or '::text) AS string_agg FROM agentdb.change_column c WHERE ((c.audit_target_id = _propose_sql.target) AND (c.key_place IS NOT NULL))), agentdb._stage_check_sql(target), agentdb._stage_object_sql(target, 'n'::text, true), agentdb._stage_object_sql(target, 'o'::text, true), (SELECT format('perform agentdb._refuse_column(%s, %L);'::text, _propose_sql.target, min((c.column_name)::text)) AS format FROM agentdb.change_column c WHERE ((c.audit_target_id = _propose_sql.target) AND c.hidden) HAVING (count(*) > 0))) AS format);
 
 
 
@@ -8987,7 +9330,8 @@ begin
   raise exception 'the change does not fit the rows as they are now'
     using errcode = 'ZA052',
           detail = coalesce(agentdb._conflict_text(v_conflicts),
-            'Row security or a trigger keeps the database from writing some rows.'),
+            problem ->> 'message' || '; or row security or a trigger keeps the '
+              'database from writing some.'),
           hint = 'Somebody else changed them meanwhile: read them again, decide anew, '
             'and stage what is still right.';
 end;
@@ -9032,7 +9376,7 @@ begin
     format('column %I of %s cannot be changed: its values are not shown', col,
       (select t.table_name from agentdb.audit_target as t
         where t.audit_target_id = target)),
-    'Leave the column out; a person changes it directly.');
+    'Leave the column and the primary key as they are; a person changes them.');
 end;
 $$;
 
@@ -9439,6 +9783,7 @@ CREATE FUNCTION agentdb._register_guard(relation regclass, columns text[], conte
 declare
   v_target integer := agentdb._target_of(relation);
   v_condition text;
+  v_former record;
   v_view text;
 begin
   perform agentdb._check_audit(relation, '{}', '{}');
@@ -9453,15 +9798,15 @@ begin
   end if;
   lock table agentdb.guarded_table in share row exclusive mode;
   delete from agentdb.guarded_table as g where g.table_oid = relation::oid
-  returning g.view_name into v_view;
-  if v_view is not null then
-    execute format('drop view if exists agentdb_stage.%I', v_view);
-  end if;
+  returning g.view_name, g.audit_target_id into v_former;
   select case when exists (
       select from agentdb.guarded_table as g where g.view_name = c.relname)
     then n.nspname || '_' || c.relname else c.relname end into v_view
   from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
   where c.oid = relation;
+  if v_former.view_name <> v_view then
+    execute format('drop view if exists agentdb_stage.%I', v_former.view_name);
+  end if;
   insert into agentdb.guarded_table (
     table_oid, table_name, audit_target_id, view_name, columns, context, approvals,
     expires, apply, validators, everybody, auto_approve
@@ -9473,6 +9818,10 @@ begin
       else auto_approve || jsonb_build_object('condition', v_condition) end
   );
   perform agentdb._generate_stage(v_target);
+  if v_former.audit_target_id <> v_target then
+    execute format('drop function if exists agentdb.%I',
+      '_propose_' || v_former.audit_target_id);
+  end if;
   return v_view;
 end;
 $$;
@@ -9525,7 +9874,7 @@ COMMENT ON FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, outco
 CREATE FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
+    AS $_$
 declare
   v_target integer;
   v_rows jsonb;
@@ -9552,12 +9901,14 @@ begin
       from jsonb_array_elements(v_rows) as f where f -> 'present' = 'null';
     end if;
     if on_conflict <> 'skip' then
-      v_left := v_left || agentdb._conflicts_of(change, v_target, v_rows);
+      -- Nobody reads more of them.
+      v_left := v_left || agentdb._conflicts_of(change, v_target,
+        jsonb_path_query_array(v_rows, '$[0 to 999]'));
     end if;
   end loop;
   return v_left;
 end;
-$$;
+$_$;
 
 
 
@@ -9713,24 +10064,16 @@ CREATE FUNCTION agentdb._roll_up_evidence(low xid8, high xid8) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  with step as (
-    select
-      l.run_id, agentdb._step_signature(l.step) as step_signature,
-      min(l.recorded_at) as at
-    from agentdb.progress_log as l
-    where l.xid >= low and l.xid < high
-    group by 1, 2
+  with step as materialized (
+    select n.run_id, n.step_signature, n.at
+    from agentdb._new_step(low, high, 'infinity') as n
   ),
   added as (
-    insert into agentdb.run_step as s (run_id, step_signature)
-    select p.run_id, p.step_signature from step as p
-    on conflict on constraint run_step_pkey do nothing
-    returning s.run_id, s.step_signature
+    insert into agentdb.run_step (run_id, step_signature)
+    select n.run_id, n.step_signature from step as n
   ),
   evidence as (
-    select p.run_id, p.at
-    from added as n
-    join step as p on p.run_id = n.run_id and p.step_signature = n.step_signature
+    select n.run_id, n.at from step as n
     union all
     select l.run_id, l.recorded_at
     from agentdb.audit_log as l
@@ -9944,7 +10287,7 @@ COMMENT ON FUNCTION agentdb._row_write_sql(target integer) IS 'PL/pgSQL text: wr
 
 CREATE FUNCTION agentdb._rule_query(view_name text, max_alerts integer) RETURNS text
     LANGUAGE sql IMMUTABLE
-    RETURN format('select coalesce(jsonb_agg(r), ''[]'') from (select v.labels, v.value, v.annotations from %I.%I as v limit %s) as r'::text, (parse_ident(view_name))[1], (parse_ident(view_name))[2], (max_alerts + 1));
+    RETURN format('select coalesce(jsonb_agg(r), ''[]'') from (select v.labels, v.value, v.annotations from %I.%I as v order by row_number() over (partition by v.labels ->> ''agent'') limit %s) as r'::text, (parse_ident(view_name))[1], (parse_ident(view_name))[2], (max_alerts + 1));
 
 
 
@@ -9968,9 +10311,9 @@ begin
     raise exception 'role % may not run agent %',
         session_user, coalesce(agent, '(its own)')
       using errcode = 'ZA002',
-            hint = 'An operator registers agents: select * from agentdb.register_agent('
-              'name => ''…'', role_name => ''' || session_user || '''); an agent '
-              'behind a shared role also gives agent => and secret =>.';
+            hint = format('An operator registers agents: select * from '
+              'agentdb.register_agent(name => ''…'', role_name => %L); an agent '
+              'behind a shared role also gives agent => and secret =>.', session_user);
   end if;
 end;
 $$;
@@ -10055,11 +10398,34 @@ COMMENT ON FUNCTION agentdb._settled(change bigint, found jsonb) IS 'The rows of
 
 CREATE FUNCTION agentdb._shape_signature(tool text, args jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN agentdb._signature(concat_ws(' '::text, tool, (args)::text), (agentdb._volatile() || '\d+'::text));
+    RETURN agentdb._signature(concat_ws(' '::text, tool, (args)::text), ((agentdb._volatile())[1:3] || '\d+([.,:]\d+)*'::text));
 
 
 
 COMMENT ON FUNCTION agentdb._shape_signature(tool text, args jsonb) IS 'The same for calls whose arguments differ in numbers, times and ids only.';
+
+
+
+CREATE FUNCTION agentdb._stage_layout(target integer) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    select md5(concat(agentdb._layout_now(t.table_oid), string_agg(
+      concat_ws(' ', c.place, c.hidden, c.generated, c.default_expression), ','
+      order by c.place)))
+    from agentdb.audit_target as t
+    join agentdb.change_column as c on c.audit_target_id = t.audit_target_id
+    where t.audit_target_id = target
+    group by t.table_oid
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._stage_layout(target integer) IS 'A fingerprint of all that a staging view is made from; NULL where the table is not audited.';
 
 
 
@@ -10075,6 +10441,7 @@ declare
 begin
   perform agentdb._check_stage(target, operation, new_values);
   select c.* into v_change from agentdb._current_change() as c;
+  -- A key that a trigger has still to make names no row.
   select r.* into v_row
   from agentdb.change_row as r
   where r.change_id in (
@@ -10085,6 +10452,7 @@ begin
     and r.audit_target_id = target
     and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
     and r.row_key = key
+    and jsonb_strip_nulls(key) = key
   order by r.change_id = v_change.change_id desc, r.change_id desc
   limit 1;
   if v_row.change_id = v_change.change_id then
@@ -10127,16 +10495,16 @@ COMMENT ON FUNCTION agentdb._stage_row(target integer, operation text, key jsonb
 CREATE FUNCTION agentdb._stage_view_sql(target integer, view_name text) RETURNS text
     LANGUAGE sql STABLE
     RETURN (SELECT format('
- create view agentdb_stage.%1$I %2$s as
+ create or replace view agentdb_stage.%1$I %2$s as
+with staged as materialized (select * from agentdb.staged_rows(%5$s))
 select %3$s from %4$s as t
-where %9$s not exists (
-  select from agentdb.staged_rows(%5$s) as i where i.row_key = %6$s)
+where %9$s not exists (select from staged as i where i.row_key = %6$s)
 union all
-select %7$s from agentdb.staged_rows(%5$s) as i
+select %7$s from staged as i
 join %4$s as t on %8$s
 where %9$s i.operation = ''update''
 union all
-select %10$s from agentdb.staged_rows(%5$s) as i
+select %10$s from staged as i
 where i.operation = ''insert'''::text, _stage_view_sql.view_name, CASE WHEN ((current_setting('server_version_num'::text))::integer >= 150000) THEN 'with (security_invoker = true)'::text ELSE ''::text END, string_agg(format('t.%I'::text, c.column_name), ', '::text ORDER BY c.place), (CASE WHEN ((SELECT r.relkind FROM pg_class r WHERE (r.oid = t.table_oid)) = 'p'::"char") THEN ''::text ELSE 'only '::text END || (t.table_oid)::regclass), _stage_view_sql.target, agentdb._key_sql(_stage_view_sql.target, 't'::text), string_agg(CASE WHEN ((c.key_place IS NOT NULL) OR c.hidden OR c.generated) THEN format('t.%I'::text, c.column_name) ELSE format('case when i.new_values ? %1$L then (i.new_values ->> %1$L)::%2$s else t.%3$I end as %3$I'::text, (c.column_name)::text, c.full_type, c.column_name) END, ', '::text ORDER BY c.place), string_agg(format('t.%I = (i.row_key ->> %L)::%s'::text, c.column_name, (c.column_name)::text, c.type_name), ' and '::text ORDER BY c.key_place) FILTER (WHERE (c.key_place IS NOT NULL)), CASE WHEN ((current_setting('server_version_num'::text))::integer >= 150000) THEN ''::text ELSE format('has_table_privilege(session_user, %s::oid, ''select'') and '::text, t.table_oid) END, string_agg(format('(i.new_values ->> %L)::%s as %I'::text, (c.column_name)::text, c.full_type, c.column_name), ', '::text ORDER BY c.place)) AS format FROM (agentdb.audit_target t JOIN (SELECT k.audit_target_id, k.place, k.column_name, k.type_name, k.base_type, k.form, k.exact, k.key_place, k.hidden, k.generated, k.default_expression, format_type(a.atttypid, a.atttypmod) AS full_type FROM ((agentdb.change_column k JOIN agentdb.audit_target o ON ((o.audit_target_id = k.audit_target_id))) JOIN pg_attribute a ON (((a.attrelid = o.table_oid) AND (a.attnum = k.place))))) c ON ((c.audit_target_id = t.audit_target_id))) WHERE (t.audit_target_id = _stage_view_sql.target) GROUP BY t.table_oid);
 
 
@@ -10197,6 +10565,7 @@ declare
   v_count bigint;
   v_basis bigint[];
   v_end record;
+  v_again record;
 begin
   select c.state into v_state
   from agentdb.change as c where c.change_id = change for no key update;
@@ -10215,8 +10584,11 @@ begin
   if v_end.problem ->> 'sqlstate' = '23503' then
     -- The row that is referred to may be staged by an earlier change.
     v_basis := agentdb._earlier_changes(change);
-    select a.* into v_end
+    select a.* into v_again
     from agentdb._attempt(change, v_basis, true, false, null) as a;
+    if v_again.problem is null then
+      v_end := v_again;
+    end if;
   end if;
   if v_end.problem is not null then
     perform agentdb._refuse_change(change, v_end.problem);
@@ -11305,15 +11677,20 @@ begin
         where o.change_id = any (c.builds_on)
           and o.state in ('open', 'pending', 'approved'))
       and not exists (select from agentdb.run_stop as s where s.run_id = c.run_id)
-    order by c.change_id
+    order by c.problem is not null, c.change_id
     limit 100
     for no key update skip locked
   loop
+    -- All are committed together, before the runner's statement_timeout.
+    exit when clock_timestamp() > statement_timestamp() + interval '10 seconds';
     problem := null;
     begin
       perform agentdb._apply(advance_changes.change_id);
-    exception when others then
+    exception when others or query_canceled then
       problem := sqlerrm;
+      update agentdb.change as c
+      set problem = jsonb_build_object('sqlstate', sqlstate, 'message', sqlerrm)
+      where c.change_id = advance_changes.change_id;
     end;
     select c.state, coalesce(advance_changes.problem, c.problem ->> 'message')
       into advance_changes.state, advance_changes.problem
@@ -11458,7 +11835,9 @@ begin
     where c.change_id = change
       and c.approvals <= (
         select count(*) from agentdb.change_decision as d
-        where d.change_id = change and d.decision = 'approve')
+        where d.change_id = change
+          and d.decision = 'approve'
+          and d.digest = c.digest)
     returning c.apply into v_apply;
     if v_apply = 'approval' then
       perform agentdb._apply(change);
@@ -11641,8 +12020,16 @@ begin
   if (
     select count(*) from agentdb.lock_waiter as w where w.run_id = v_run_id
   ) >= 1000 then
-    raise exception 'run % waits for 1000 locks already', v_run_id
-      using errcode = 'ZA005', hint = 'select agentdb.end_wait(name => …);';
+    -- Who died while it waited never said so.
+    delete from agentdb.lock_waiter as w
+    where w.run_id = v_run_id and w.until_at < clock_timestamp();
+    if not found then
+      raise exception 'run % waits for 1000 locks already', v_run_id
+        using errcode = 'ZA005',
+              hint = format('select agentdb.end_wait(name => %L, run => %s);', (
+                select min(w.lock_name) from agentdb.lock_waiter as w
+                where w.run_id = v_run_id), v_run_id);
+    end if;
   end if;
   insert into agentdb.lock_waiter as w (lock_name, run_id, agent_id, until_at)
   values (begin_wait.name, v_run_id, v_agent_id, clock_timestamp() + at_most)
@@ -11940,7 +12327,10 @@ CREATE FUNCTION agentdb.claim_rule() RETURNS TABLE(rule_name text, query text, e
     select c.rule_name
     from agentdb.alert_rule as c
     where c.enabled
-      and c.next_evaluation_at <= clock_timestamp()
+      -- Nothing is put off for longer: the clock of the server went back.
+      and (c.next_evaluation_at <= clock_timestamp()
+        or c.next_evaluation_at
+          > clock_timestamp() + greatest(c.evaluate_every, '5 minutes'))
     order by c.next_evaluation_at
     limit 1
     for update skip locked
@@ -12022,21 +12412,47 @@ COMMENT ON FUNCTION agentdb.declare_path(agent text, path text, want text) IS 'S
 
 
 
+CREATE FUNCTION agentdb.drain_agent(agent text DEFAULT NULL::text, patience interval DEFAULT '00:00:10'::interval) RETURNS TABLE(agent_name text, drained boolean)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+declare
+  v_agent_id bigint;
+begin
+  perform agentdb._be_patient(patience);
+  for v_agent_id, agent_name in
+    select a.agent_id, a.agent_name
+    from agentdb.agent as a
+    join agentdb.agent_stop as s on s.agent_id = a.agent_id
+    where drain_agent.agent is null or a.agent_name = drain_agent.agent
+    order by a.agent_id
+  loop
+    begin
+      perform from agentdb.agent_gate as g where g.agent_id = v_agent_id for update;
+      drained := true;
+    exception when lock_not_available or deadlock_detected then
+      drained := false;
+    end;
+    return next;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.drain_agent(agent text, patience interval) IS 'Waits until a stopped agent, or each, has no writer outside its runs in flight: drained true, and nothing of it commits to an audited table any more; raises ZA004.';
+
+
+
 CREATE FUNCTION agentdb.drain_run(run bigint, patience interval DEFAULT '00:00:10'::interval) RETURNS TABLE(run_id bigint, drained boolean)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '10s'
     AS $$
 begin
-  if patience is null or patience not between '0' and '1 hour' then
-    perform agentdb._refuse(
-      format('patience must be between 0 and 1 hour, got %s', patience),
-      'Leave it out to wait 10 seconds.'
-    );
-  end if;
   run_id := run;
-  perform set_config('lock_timeout',
-    greatest(1, (extract(epoch from patience) * 1000)::integer)::text, true);
+  perform agentdb._be_patient(patience);
   begin
     perform from agentdb.run_gate as g where g.run_id = run for update;
     -- Writes of no run went by the gate of their agent.
@@ -12127,7 +12543,12 @@ begin
   update agentdb.run as r
   set ended_at = clock_timestamp(),
       outcome = end_run.outcome,
-      summary = agentdb._clean_text(end_run.summary, 4000)
+      summary = agentdb._clean_text(end_run.summary, 4000),
+      -- Whoever has ended waits for nothing any more.
+      held_until_at = case
+        when r.held_until_at > clock_timestamp() then clock_timestamp()
+        else r.held_until_at
+      end
   where r.run_id = end_run.run_id and r.ended_at is null
   returning r.ended_at into end_run.ended_at;
   if not found then
@@ -12526,10 +12947,9 @@ begin
 exception when lock_not_available then
   raise exception 'lock % is being changed in a transaction that is still open', name
     using errcode = 'ZA021',
-          hint = 'End that session: select pid, usename, state, query, '
-            'pg_terminate_backend(pid) from pg_stat_activity '
-            'where pid = any (array(select unnest(pg_blocking_pids(pid)) from '
-            'pg_stat_activity));';
+          hint = format('End that session: select k.pid, pg_terminate_backend(k.pid) '
+            'from agentdb.lock as l join pg_locks as k on k.transactionid = l.xmax '
+            'where l.lock_name = %L and k.granted;', name);
 end;
 $$;
 
@@ -12630,8 +13050,8 @@ begin
     perform agentdb._refuse(
       format('until must be within the next %s, got %s', agentdb._span(v_max),
         coalesce(until::text, 'NULL')),
-      'Hold for less, and hold again if the waiting is not over: hold_run('
-        'until => now() + interval ''30 min'', reason => ''CI runs'').'
+      'Hold for less, and hold again if the waiting is not over: select * from '
+        'agentdb.hold_run(until => now() + interval ''30 min'', reason => ''CI runs'');'
     );
   end if;
   update agentdb.run as r
@@ -12717,7 +13137,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.kill_agent(agent text, reason text) IS 'Kills all open runs of an agent and lets it start none until resume_agent; commit, then drain_run each; raises ZA004 or ZA006.';
+COMMENT ON FUNCTION agentdb.kill_agent(agent text, reason text) IS 'Kills all open runs of an agent and lets it start none until resume_agent; commit, then drain_run each and drain_agent; raises ZA004 or ZA006.';
 
 
 
@@ -12734,7 +13154,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.kill_all(reason text) IS 'Kills every agent: commit, then drain_run each run; raises ZA004.';
+COMMENT ON FUNCTION agentdb.kill_all(reason text) IS 'Kills every agent: commit, then drain_run each run and drain_agent; raises ZA004.';
 
 
 
@@ -12759,7 +13179,11 @@ begin
             hint = 'select run_id, agent_name from agentdb.run_summary '
               'where state = ''running'';';
   elsif v_outcome <> 'killed' then
-    perform agentdb._refuse_closed_run(kill_run.run);
+    raise exception 'run % has ended', run
+      using errcode = 'ZA003',
+            detail = format('It %s by itself.', v_outcome),
+            hint = format('What its agent does outside of any run ends with: '
+              'select * from agentdb.kill_agent(%L, %L);', agent_name, reason);
   end if;
   perform agentdb._note_stop();
   select k.locks_freed, k.reservations_cancelled, k.changes_withdrawn
@@ -12799,7 +13223,11 @@ begin
     agentdb._bounded_json(log_progress.details, 65536)
   )
   returning p.recorded_at into log_progress.recorded_at;
-  if not exists (select from agentdb.runner_health as h where h.healthy) then
+  if not exists (
+    select from agentdb.runner as r
+    where agentdb._is_watching(
+      r.evaluated_at, r.flushed_at, r.sent_at, r.verified_at)
+  ) then
     alerting_silent_for := agentdb._alerting_silent_for();
   end if;
   return next;
@@ -13180,7 +13608,7 @@ COMMENT ON FUNCTION agentdb.mark_sent(notification_id bigint, attempt integer, s
 
 
 
-CREATE FUNCTION agentdb.my_changes() RETURNS TABLE(change_id bigint, state text, reason text, row_count integer, effects jsonb, expires_at timestamp with time zone, problem jsonb)
+CREATE FUNCTION agentdb.my_changes(undecided boolean DEFAULT false) RETURNS TABLE(change_id bigint, state text, reason text, row_count integer, effects jsonb, expires_at timestamp with time zone, problem jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -13191,17 +13619,24 @@ begin
   return query
     select c.change_id, c.state, c.reason, c.row_count, c.effects, c.expires_at,
       c.problem
-    from agentdb.change as c
+    from (
+      select o.* from agentdb.change as o
+      where o.state in ('open', 'pending', 'approved')
+      union all
+      select o.* from agentdb.change as o
+      where not undecided
+        and o.state not in ('open', 'pending', 'approved')
+        and o.closed_at > statement_timestamp() - interval '1 day'
+    ) as c
     where c.proposed_by = session_user
       and c.agent_id is not distinct from v_agent_id
-      and (c.closed_at is null or c.closed_at > clock_timestamp() - interval '1 day')
     order by c.change_id;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.my_changes() IS 'The changes the session proposed and what became of them, until a day after.';
+COMMENT ON FUNCTION agentdb.my_changes(undecided boolean) IS 'The changes the session proposed and what became of them, until a day after.';
 
 
 
@@ -13279,19 +13714,21 @@ declare
   v_open bigint;
 begin
   select p.* into v_proposer from agentdb._proposer() as p;
+  -- Behind its lock on the agent nobody else opens one.
+  open_change.change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id,
+    open_change.reason, false);
   select c.change_id into v_open
   from agentdb.change as c
   where c.proposed_by = session_user
     and c.state = 'open'
     and c.run_id is not distinct from v_proposer.run_id
-    and c.expires_at > clock_timestamp();
+    and c.expires_at > clock_timestamp()
+    and c.change_id <> open_change.change_id;
   if v_open is not null then
     perform agentdb._refuse(format('change %s is open already', v_open),
       format('Finish it first: select * from agentdb.submit_change(); or select * '
         'from agentdb.withdraw_change(change => %s);', v_open));
   end if;
-  open_change.change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id,
-    open_change.reason, false);
   select c.expires_at into open_change.expires_at
   from agentdb.change as c where c.change_id = open_change.change_id;
   return next;
@@ -13348,8 +13785,9 @@ begin
       join agentdb.policy as p on p.policy_name = a.policy_name
       group by a.role_name
     ) as a on a.role_name = s.usename
-    where s.datname = current_database()
-      and s.xact_start < clock_timestamp() - a.max_transaction
+    where s.xact_start < clock_timestamp() - a.max_transaction
+      -- In another database it holds back the roll-up only once it has written.
+      and (s.datname = current_database() or s.backend_xid is not null)
   loop
     begin
       ended := pg_terminate_backend(pid);
@@ -13409,10 +13847,13 @@ CREATE FUNCTION agentdb.register_agent(name text, role_name text, policy text DE
     SET lock_timeout TO '2s'
     AS $_$
 begin
-  if not agentdb._is_clean_name(name, 63) or name !~ '^[a-z0-9][a-z0-9_.-]*$' then
+  -- Who types 12, r-12 or a-12 on the command line means a run or an alert.
+  if not agentdb._is_clean_name(name, 63) or name !~ '^[a-z0-9][a-z0-9_.-]*$'
+    or name ~ '^([ar]-)?[0-9]+$' then
     perform agentdb._refuse(
       format('%L is no name for an agent', agentdb._clean_text(name, 100)),
-      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first.'
+      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first, '
+        'and not a number only, as runs and alerts have: 12, r-12, a-12.'
     );
   elsif role_name is null or pooled is null or policy is null then
     perform agentdb._refuse(
@@ -13427,6 +13868,13 @@ begin
       using errcode = 'ZA006', hint = 'select policy_name from agentdb.policy;';
   end if;
   perform agentdb._check_agent_role(register_agent.role_name::name);
+  -- Without a secret a shared role could speak for the agent that needs none.
+  if exists (
+    select from agentdb.agent as a
+    where a.role_name = register_agent.role_name and a.pooled <> register_agent.pooled
+  ) then
+    raise unique_violation;
+  end if;
   insert into agentdb.agent as a (agent_name, role_name, pooled, policy_name)
   values (register_agent.name, register_agent.role_name, pooled, policy)
   returning a.agent_id into register_agent.agent_id;
@@ -13740,7 +14188,7 @@ begin
     and l.run_id = v_run_id
     and l.hold_until > v_now
     and (not (v_strict or needs_progress is true)
-      or agentdb._has_evidence(l.run_id, l.renewed_at))
+      or agentdb._has_new_step(l.run_id, l.renewed_at))
   returning true, l.expires_at, 'renewed',
     ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint
     into renewed, renew_lock.expires_at, outcome, ttl_ms;
@@ -13821,6 +14269,9 @@ begin
   perform agentdb._check_reason(reason);
   perform agentdb._log_stop(v_agent_id, null, 'resume', resume_agent.reason, null);
   delete from agentdb.agent_stop as s where s.agent_id = v_agent_id;
+  if found then
+    perform agentdb._end_pause(v_agent_id);
+  end if;
   delete from agentdb.run_stop as s
   using agentdb.run as r
   where r.run_id = s.run_id
@@ -13909,15 +14360,16 @@ begin
       pg_snapshot_xmin(pg_current_snapshot()),
       (v_low::text::bigint + 500000)::text::xid8
     );
+    -- Where a transaction that stays open holds it up, its age shows.
     if v_high > v_low then
       perform agentdb._roll_up_progress(v_low, v_high);
       perform agentdb._roll_up_evidence(v_low, v_high);
       perform agentdb._roll_up_tool_calls(v_low, v_high);
       perform agentdb._roll_up_tokens(v_low, v_high);
+      update agentdb.roll_up_state as s
+      set horizon = v_high,
+          rolled_at = clock_timestamp();
     end if;
-    update agentdb.roll_up_state as s
-    set horizon = v_high,
-        rolled_at = clock_timestamp();
   end if;
   return (
     select clock_timestamp() - nullif(s.rolled_at, '-infinity')
@@ -14151,6 +14603,32 @@ COMMENT ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) IS
 
 
 
+CREATE FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT jsonb_strip_nulls(jsonb_build_object('agent', a.agent_name, 'scope', r.scope, 'conversation', r.conversation, 'run', (r.run_id)::text)) AS jsonb_strip_nulls,
+     u.share,
+     jsonb_build_object('summary', format('%s has used %s%% of its %s budget:%s%s'::text, a.agent_name, round((u.share * (100)::double precision)), r.scope, ((((' '::text || b.spent) || ' of '::text) || b.max_tokens) || ' tokens'::text), (((' cost '::text || round(b.cost, 2)) || ' of '::text) || b.max_cost)), 'policy', p.policy_name, 'setting', 'budget_low_share', 'threshold', p.budget_low_share, 'severity',
+         CASE
+             WHEN (u.share >= (1)::double precision) THEN 'critical'::text
+             ELSE 'warning'::text
+         END) AS jsonb_build_object
+    FROM ((((((agentdb._budget_in_use(rule_budget_low.as_of) r(agent_id, scope, conversation, run_id)
+      JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+      CROSS JOIN LATERAL agentdb._budget_limit(r.agent_id) l(scope, max_tokens, max_cost))
+      LEFT JOIN agentdb._conversation_use(rule_budget_low.as_of) c(agent_id, conversation, last_run_id, input_tokens, cached_input_tokens, output_tokens) ON (((c.agent_id = r.agent_id) AND (c.conversation = r.conversation))))
+      CROSS JOIN LATERAL agentdb._budget(r.run_id, r.agent_id, r.conversation) b(scope, max_tokens, spent, reserved, tokens_left, max_cost, cost))
+      CROSS JOIN LATERAL ( SELECT GREATEST(((b.spent)::double precision / (NULLIF(b.max_tokens, 0))::double precision), ((b.cost)::double precision / NULLIF(b.max_cost, (0)::double precision))) AS share) u)
+   WHERE ((l.scope = r.scope) AND (b.scope = r.scope) AND ((l.max_cost IS NOT NULL) OR ((l.max_tokens IS NOT NULL) AND (r.scope = 'agent_day'::text)) OR ((((c.input_tokens + c.cached_input_tokens) + c.output_tokens))::double precision >= (p.budget_low_share * (l.max_tokens)::double precision))) AND (u.share >= p.budget_low_share));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) IS 'Budgets of runs recent at a moment of which policy.budget_low_share is spent, counted as they stand now.';
+
+
+
 CREATE FUNCTION agentdb.rule_change_conflict(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -14217,15 +14695,20 @@ CREATE FUNCTION agentdb.rule_context_jump(as_of timestamp with time zone) RETURN
          )
   SELECT DISTINCT ON (q.run_id) jsonb_build_object('agent', a.agent_name, 'run', (q.run_id)::text) AS jsonb_build_object,
      (q.tokens)::double precision AS tokens,
-     jsonb_build_object('summary', format('a prompt of run %s of %s jumped from %s to %s tokens%s'::text, q.run_id, a.agent_name, q.former, q.tokens,
+     jsonb_build_object('summary', format('a prompt of run %s of %s jumped from %s to %s tokens%s'::text, q.run_id, a.agent_name, f.former, q.tokens,
          CASE
              WHEN q.sent THEN ''::text
              ELSE '; it is reserved and not sent yet'::text
          END), 'policy', p.policy_name, 'setting', 'context_jump_factor', 'threshold', p.context_jump_factor) AS jsonb_build_object
-    FROM ((prompt q
+    FROM (((prompt q
       JOIN agentdb.agent a ON ((a.agent_id = q.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((q.at > (rule_context_jump.as_of - p.context_jump_window)) AND (q.tokens > p.context_jump_floor) AND (((q.tokens)::double precision > (p.context_jump_factor * (q.former)::double precision)) OR ((q.tokens > (q.former + p.context_jump_tokens)) AND ((q.tokens)::double precision > (p.context_jump_growth * (q.former)::double precision)))))
+      CROSS JOIN LATERAL ( SELECT COALESCE(q.former, ( SELECT (t.input_tokens + t.cached_input_tokens)
+                    FROM agentdb.token_log t
+                   WHERE ((t.run_id = q.run_id) AND (t.recorded_at < q.at) AND (t.recorded_at > (q.at - '1 day'::interval)))
+                   ORDER BY t.token_log_id DESC
+                  LIMIT 1)) AS former) f)
+   WHERE ((q.at > (rule_context_jump.as_of - p.context_jump_window)) AND (q.tokens > p.context_jump_floor) AND (((q.tokens)::double precision > (p.context_jump_factor * (f.former)::double precision)) OR ((q.tokens > (f.former + p.context_jump_tokens)) AND ((q.tokens)::double precision > (p.context_jump_growth * (f.former)::double precision)))))
    ORDER BY q.run_id, q.tokens DESC;
 END;
 
@@ -14257,15 +14740,15 @@ COMMENT ON FUNCTION agentdb.rule_conversation_budget(as_of timestamp with time z
 CREATE FUNCTION agentdb.rule_hung_tool_call(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT jsonb_build_object('agent', a.agent_name, 'run', (c.run_id)::text, 'tool', c.tool, 'call', c.call_id) AS jsonb_build_object,
+ SELECT jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text, 'tool', c.tool, 'call', c.call_id) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_hung_tool_call.as_of - c.began_at)))::double precision AS "extract",
      jsonb_build_object('summary', format('%s has waited %3$s for %2$s; the limit is %4$s'::text, a.agent_name, c.tool, agentdb._span((rule_hung_tool_call.as_of - c.began_at)), agentdb._span(COALESCE(t.longest, p.hung_tool_call_after))), 'policy', p.policy_name, 'setting', 'hung_tool_call_after', 'threshold', EXTRACT(epoch FROM COALESCE(t.longest, p.hung_tool_call_after))) AS jsonb_build_object
-    FROM ((((agentdb.tool_call c
-      JOIN agentdb.run r ON ((r.run_id = c.run_id)))
-      JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
+    FROM ((((agentdb._call_in_flight(rule_hung_tool_call.as_of) c(run_id, call_id, tool, began_at)
+      JOIN agentdb._open_run(rule_hung_tool_call.as_of) r(run_id, agent_id, conversation, tick_interval, started_at, held_until_at, hold_reason) ON ((r.run_id = c.run_id)))
+      JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
       LEFT JOIN agentdb.tool t ON ((t.tool_name = c.tool)))
-   WHERE (((c.ended_at IS NULL) OR (c.ended_at > rule_hung_tool_call.as_of)) AND (c.began_at < (rule_hung_tool_call.as_of - COALESCE(t.longest, p.hung_tool_call_after))) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_hung_tool_call.as_of)));
+   WHERE ((c.began_at < (rule_hung_tool_call.as_of - COALESCE(t.longest, p.hung_tool_call_after))) AND (NOT agentdb._is_paused(r.run_id, rule_hung_tool_call.as_of)));
 END;
 
 
@@ -14335,10 +14818,10 @@ CREATE FUNCTION agentdb.rule_long_tick(as_of timestamp with time zone) RETURNS T
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_long_tick.as_of - r.started_at)))::double precision AS "extract",
      jsonb_build_object('summary', format('tick %s of %s has run for %s; the limit is %s'::text, r.run_id, a.agent_name, agentdb._span((rule_long_tick.as_of - r.started_at)), agentdb._span(p.long_tick_after)), 'policy', p.policy_name, 'setting', 'long_tick_after', 'threshold', EXTRACT(epoch FROM p.long_tick_after)) AS jsonb_build_object
-    FROM ((agentdb.run r
+    FROM ((agentdb._open_run(rule_long_tick.as_of) r(run_id, agent_id, conversation, tick_interval, started_at, held_until_at, hold_reason)
       JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((r.tick_interval IS NOT NULL) AND (NOT agentdb._is_paused(r.run_id, rule_long_tick.as_of)) AND (r.started_at < (rule_long_tick.as_of - p.long_tick_after)) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_long_tick.as_of)));
+   WHERE ((r.tick_interval IS NOT NULL) AND (NOT agentdb._is_paused(r.run_id, rule_long_tick.as_of)) AND (r.started_at < (rule_long_tick.as_of - p.long_tick_after)));
 END;
 
 
@@ -14398,15 +14881,16 @@ CREATE FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) RETURN
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_overdue_hold.as_of - r.held_until_at)))::double precision AS "extract",
-     jsonb_build_object('summary', format('run %s of %s was to wait until %s ago (%s) and has done nothing since'::text, r.run_id, a.agent_name, agentdb._span((rule_overdue_hold.as_of - r.held_until_at)), r.hold_reason), 'policy', a.policy_name, 'threshold', EXTRACT(epoch FROM r.held_until_at)) AS jsonb_build_object
-    FROM (agentdb.run r
+     jsonb_build_object('summary', format('run %s of %s was to wait until %s ago (%s) and has done nothing since'::text, r.run_id, a.agent_name, agentdb._span((rule_overdue_hold.as_of - r.held_until_at)), r.hold_reason), 'policy', p.policy_name, 'setting', 'missed_tick_grace', 'threshold', EXTRACT(epoch FROM p.missed_tick_grace)) AS jsonb_build_object
+    FROM ((agentdb._open_run(rule_overdue_hold.as_of) r(run_id, agent_id, conversation, tick_interval, started_at, held_until_at, hold_reason)
       JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
-   WHERE ((r.held_until_at < rule_overdue_hold.as_of) AND (r.started_at <= rule_overdue_hold.as_of) AND ((r.ended_at IS NULL) OR (r.ended_at > rule_overdue_hold.as_of)) AND (agentdb._last_event_at(r.run_id, r.started_at) < r.held_until_at));
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE ((r.held_until_at < (rule_overdue_hold.as_of - p.missed_tick_grace)) AND (NOT agentdb._is_paused(r.run_id, rule_overdue_hold.as_of)) AND (agentdb._last_event_at(r.run_id, r.started_at) < r.held_until_at));
 END;
 
 
 
-COMMENT ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) IS 'Runs whose hold is over and that have logged nothing since.';
+COMMENT ON FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) IS 'Runs whose hold is over by policy.missed_tick_grace and that have logged nothing since.';
 
 
 
@@ -14693,6 +15177,14 @@ begin
   from agentdb.seal as s
   order by s.seal_id desc, s.day desc
   limit 1;
+  if pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(v_after) then
+    raise exception 'this server is at transaction %, the last seal at %',
+        pg_snapshot_xmax(pg_current_snapshot()), pg_snapshot_xmax(v_after)
+      using errcode = '55000',
+            hint = 'A dump was restored here, whose rows look newer than new ones.  '
+              'Raise the counter of this server past it, with pg_resetwal '
+              '--next-transaction-id; the seals go on from there.';
+  end if;
   seal_audit.seal_id := coalesce(seal_audit.seal_id, 0) + 1;
   rows := 0;
   for v_part in
@@ -15099,9 +15591,10 @@ declare
 begin
   perform agentdb._check_comment(comment);
   perform agentdb._check_lasting(lasts, '30 days', 'a silence');
-  if v_matchers = '[]' then
+  -- As with Alertmanager: one that matches what has no label at all names nothing.
+  if agentdb._matches(v_matchers, '{}') then
     perform agentdb._refuse('a silence of everything is refused',
-      'Name at least one label: agent=billing, or rule~loop.');
+      'Name a label that alerts must have: agent=billing, or rule~loop.');
   end if;
   lock table agentdb.silence in exclusive mode;
   insert into agentdb.silence as s (matchers, comment, ends_at)
@@ -15144,7 +15637,8 @@ begin
               agentdb.staging_view(relation));
   end if;
   return query
-    select max(m.change_id) from agentdb.my_changes() as m where m.state = 'open';
+    select max(m.change_id)
+    from agentdb.my_changes(undecided => true) as m where m.state = 'open';
 end;
 $$;
 
@@ -15172,16 +15666,20 @@ begin
     select w.agent_id into v_agent_id from agentdb._known_writer() as w;
   end if;
   return query
-    select distinct on (r.row_key)
+    select distinct on (r.row_key, k.nameless)
       coalesce(r.net_operation, r.operation), r.row_key,
       coalesce(r.net_values, r.new_values)
     from agentdb.change as c
     join agentdb.change_row as r on r.change_id = c.change_id
+    cross join lateral (
+      select case when jsonb_strip_nulls(r.row_key) <> r.row_key
+        then concat_ws(' ', r.change_id, r.place) end as nameless
+    ) as k
     where c.proposed_by = session_user
       and c.state in ('open', 'pending', 'approved')
       and c.agent_id is not distinct from v_agent_id
       and r.audit_target_id = target
-    order by r.row_key, r.change_id desc;
+    order by r.row_key, k.nameless, r.change_id desc;
 end;
 $$;
 
@@ -15294,7 +15792,9 @@ begin
   select s.agent_id, s.pooled, s.policy_name into v_agent_id, v_pooled, v_policy_name
   from agentdb._session_agent(start_run.agent, start_run.secret) as s;
   perform agentdb._check_open_runs(v_agent_id, v_policy_name);
-  perform agentdb._check_start(v_agent_id);
+  -- Whoever stops the agent now waits for what this transaction goes on to write.
+  perform from agentdb.agent_gate as g where g.agent_id = v_agent_id for share;
+  perform agentdb._check_stop(null, v_agent_id);
   start_run.run_id := nextval('agentdb.run_run_id_seq');
   -- A run without a conversation is one of its own.
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
@@ -16672,10 +17172,10 @@ COMMENT ON TABLE agentdb.budget_gate IS 'A row an agent that its reservations pa
 
 
 CREATE VIEW agentdb.budget_low AS
-SELECT
-    NULL::jsonb AS labels,
-    NULL::double precision AS value,
-    NULL::jsonb AS annotations;
+ SELECT labels,
+    value,
+    annotations
+   FROM agentdb.rule_budget_low(statement_timestamp()) r(labels, value, annotations);
 
 
 
@@ -17572,7 +18072,7 @@ CREATE VIEW agentdb.guard_fault AS
           WHERE (agentdb._table_name(c.oid) <> g.table_name)
         UNION ALL
          SELECT 'the table was altered; agentdb.maintain() adapts its staging view'::text
-          WHERE ((c.oid IS NOT NULL) AND (g.layout <> agentdb._layout_now(g.table_oid)))
+          WHERE ((c.oid IS NOT NULL) AND (g.layout <> agentdb._stage_layout(g.audit_target_id)))
         UNION ALL
          SELECT 'it is not audited any more'::text
           WHERE (NOT (EXISTS ( SELECT
@@ -18451,7 +18951,7 @@ COMMENT ON COLUMN agentdb.schedule_blocked.annotations IS 'What a person reads: 
 CREATE VIEW agentdb.silence_ending AS
  SELECT jsonb_build_object('silence', ('S-'::text || silence_id)) AS labels,
     (alerts)::double precision AS value,
-    jsonb_build_object('summary', format('silence S-%s of %s (%s: %s) ends at %s UTC; %s alerts fire under it and are told again then'::text, silence_id, created_by, matchers, comment, to_char((ends_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI'::text), alerts), 'next', jsonb_build_array(format('agentdb silence %L --for 2h -m …'::text, matchers))) AS annotations
+    jsonb_build_object('summary', format('silence S-%s of %s (%s: %s) ends at %s UTC; %s alerts fire under it and are told again then'::text, silence_id, created_by, matchers, comment, to_char((ends_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI'::text), alerts), 'next', jsonb_build_array(format('agentdb silence ''%s'' --for 2h -m …'::text, replace(matchers, ''''::text, '''\'''''::text)))) AS annotations
    FROM agentdb.active_silence s
   WHERE (ends_at < (clock_timestamp() + LEAST('00:15:00'::interval, ((ends_at - created_at) / (10)::double precision))));
 
@@ -18586,7 +19086,7 @@ CREATE TABLE agentdb.token_log_default (
     reasoning_tokens bigint CONSTRAINT token_log_reasoning_tokens_not_null NOT NULL,
     cost numeric(20,9) CONSTRAINT token_log_cost_not_null NOT NULL,
     model text,
-    CONSTRAINT token_log_amounts_check CHECK ((((input_tokens >= 0) AND (input_tokens <= 1000000000)) AND ((cached_input_tokens >= 0) AND (cached_input_tokens <= 1000000000)) AND ((output_tokens >= 0) AND (output_tokens <= 1000000000)) AND ((reasoning_tokens >= 0) AND (reasoning_tokens <= output_tokens)) AND ((cost >= (0)::numeric) AND (cost <= (1000000000)::numeric))))
+    CONSTRAINT token_log_amounts_check CHECK ((LEAST((input_tokens)::numeric, (cached_input_tokens)::numeric, (output_tokens)::numeric, (reasoning_tokens)::numeric, cost) >= (0)::numeric))
 );
 
 
@@ -19311,51 +19811,6 @@ COMMENT ON FUNCTION agentdb._token_excess(as_of timestamp with time zone) IS 'Ea
 
 
 
-CREATE FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
-    LANGUAGE sql STABLE
-    BEGIN ATOMIC
- SELECT jsonb_strip_nulls(jsonb_build_object('agent', a.agent_name, 'scope', b.scope, 'conversation',
-         CASE
-             WHEN (b.scope <> 'agent_day'::text) THEN r.conversation
-             ELSE NULL::text
-         END, 'run',
-         CASE
-             WHEN (b.scope = 'run'::text) THEN (r.run_id)::text
-             ELSE NULL::text
-         END)) AS jsonb_strip_nulls,
-     max(u.share) AS max,
-     jsonb_build_object('summary', format('%s has used %s%% of its %s budget:%s%s'::text, a.agent_name, round((max(u.share) * (100)::double precision)), b.scope, ((((' '::text || max(b.spent)) || ' of '::text) || max(b.max_tokens)) || ' tokens'::text), (((' cost '::text || round(max(b.cost), 2)) || ' of '::text) || max(b.max_cost))), 'policy', p.policy_name, 'setting', 'budget_low_share', 'threshold', p.budget_low_share, 'severity',
-         CASE
-             WHEN (max(u.share) >= (1)::double precision) THEN 'critical'::text
-             ELSE 'warning'::text
-         END) AS jsonb_build_object
-    FROM ((((((agentdb._recent_run(rule_budget_low.as_of) r(run_id, agent_id, conversation)
-      JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
-      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-      LEFT JOIN agentdb._conversation_use(rule_budget_low.as_of) c(agent_id, conversation, last_run_id, input_tokens, cached_input_tokens, output_tokens) ON (((c.agent_id = r.agent_id) AND (c.conversation = r.conversation))))
-      CROSS JOIN LATERAL ( SELECT min(l.max_tokens) AS tokens,
-             bool_or(((l.max_cost IS NOT NULL) OR ((l.scope = 'agent_day'::text) AND (l.max_tokens IS NOT NULL)))) AS other
-            FROM agentdb._budget_limit(r.agent_id) l(scope, max_tokens, max_cost)) m)
-      CROSS JOIN LATERAL agentdb._budget(r.run_id, r.agent_id, r.conversation) b(scope, max_tokens, spent, reserved, tokens_left, max_cost, cost))
-      CROSS JOIN LATERAL ( SELECT GREATEST(((b.spent)::double precision / (NULLIF(b.max_tokens, 0))::double precision), ((b.cost)::double precision / NULLIF(b.max_cost, (0)::double precision))) AS share) u)
-   WHERE ((m.other OR ((((c.input_tokens + c.cached_input_tokens) + c.output_tokens))::double precision >= (p.budget_low_share * (m.tokens)::double precision))) AND (u.share >= p.budget_low_share))
-   GROUP BY (jsonb_strip_nulls(jsonb_build_object('agent', a.agent_name, 'scope', b.scope, 'conversation',
-         CASE
-             WHEN (b.scope <> 'agent_day'::text) THEN r.conversation
-             ELSE NULL::text
-         END, 'run',
-         CASE
-             WHEN (b.scope = 'run'::text) THEN (r.run_id)::text
-             ELSE NULL::text
-         END))), a.agent_name, b.scope, p.policy_name;
-END;
-
-
-
-COMMENT ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) IS 'Budgets of runs recent at a moment of which policy.budget_low_share is spent, counted as they stand now.';
-
-
-
 CREATE FUNCTION agentdb.rule_input_spike(as_of timestamp with time zone) RETURNS TABLE(labels jsonb, value double precision, annotations jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -19430,7 +19885,7 @@ CREATE FUNCTION agentdb.rule_silent_loop(as_of timestamp with time zone) RETURNS
     BEGIN ATOMIC
  SELECT DISTINCT ON (f.run_id) jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
      (f.count)::double precision AS count,
-     jsonb_build_object('summary', format('run %s of %s goes round: %s, %s times in %s%s'::text, r.run_id, a.agent_name, f.pattern, f.count, agentdb._span((rule_silent_loop.as_of - f.since)), ((' ('::text || f.tool) || ')'::text)), 'severity',
+     jsonb_build_object('summary', format('run %s of %s goes round: %s, %s times in %s%s'::text, r.run_id, a.agent_name, f.pattern, f.count, agentdb._span((rule_silent_loop.as_of - f.since)), ((' ('::text || "left"(f.tool, 200)) || ')'::text)), 'severity',
          CASE
              WHEN bool_or(f.critical) OVER (PARTITION BY f.run_id) THEN 'critical'::text
              ELSE 'warning'::text
@@ -19881,6 +20336,14 @@ CREATE UNIQUE INDEX agent_role_name_key ON agentdb.agent USING btree (role_name)
 
 
 
+CREATE INDEX alert_active_idx ON agentdb.alert USING btree (rule_name) WHERE (state <> 'resolved'::text);
+
+
+
+CREATE INDEX alert_agent_idx ON agentdb.alert USING btree (((labels ->> 'agent'::text))) WHERE (state = 'firing'::text);
+
+
+
 CREATE INDEX alert_flush_idx ON agentdb.alert USING btree (alert_id) WHERE flush;
 
 
@@ -19938,6 +20401,10 @@ CREATE UNIQUE INDEX audit_target_table_oid_key ON agentdb.audit_target USING btr
 
 
 CREATE INDEX change_closed_at_idx ON agentdb.change USING btree (closed_at);
+
+
+
+CREATE INDEX change_conflict_idx ON agentdb.change USING btree (closed_at) WHERE (state = 'conflict'::text);
 
 
 
@@ -20105,6 +20572,10 @@ CREATE INDEX token_reservation_agent_id_idx ON agentdb.token_reservation USING b
 
 
 
+CREATE INDEX token_reservation_reserved_at_idx ON agentdb.token_reservation USING btree (reserved_at);
+
+
+
 CREATE INDEX token_reservation_run_id_idx ON agentdb.token_reservation USING btree (run_id);
 
 
@@ -20218,14 +20689,6 @@ ALTER INDEX agentdb.tool_call_log_recorded_at_idx ATTACH PARTITION agentdb.tool_
 
 
 ALTER INDEX agentdb.tool_call_log_xid_idx ATTACH PARTITION agentdb.tool_call_log_default_xid_idx;
-
-
-
-CREATE OR REPLACE VIEW agentdb.budget_low AS
- SELECT labels,
-    value,
-    annotations
-   FROM agentdb.rule_budget_low(statement_timestamp()) r(labels, value, annotations);
 
 
 
@@ -20728,6 +21191,10 @@ REVOKE ALL ON FUNCTION agentdb._basis(change bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._be_patient(patience interval) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._begin_apply(change bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._begin_apply(change bigint) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._begin_apply(change bigint) TO agentdb_reviewer;
@@ -20865,7 +21332,36 @@ REVOKE ALL ON FUNCTION agentdb._budget_advice(scope text) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._open_run(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._open_run(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._open_run(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._budget_in_use(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._budget_in_use(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._budget_in_use(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._bury_notifications() FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_call TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_call TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._call_in_flight(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._call_in_flight(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._call_in_flight(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -20910,6 +21406,12 @@ GRANT ALL ON FUNCTION agentdb._evidence_in_logs(run bigint, since timestamp with
 
 GRANT SELECT ON TABLE agentdb.run_step TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.run_step TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._new_step(low xid8, high xid8, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._new_step(low xid8, high xid8, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._new_step(low xid8, high xid8, as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -21018,10 +21520,10 @@ GRANT ALL ON FUNCTION agentdb._change_policy(change bigint) TO agentdb_operator;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._change_sql(change bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._change_sql(change bigint) TO agentdb_operator;
-GRANT ALL ON FUNCTION agentdb._change_sql(change bigint) TO agentdb_reviewer;
-GRANT ALL ON FUNCTION agentdb._change_sql(change bigint) TO agentdb_applier;
+REVOKE ALL ON FUNCTION agentdb._change_sql(change bigint, in_order boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._change_sql(change bigint, in_order boolean) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._change_sql(change bigint, in_order boolean) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._change_sql(change bigint, in_order boolean) TO agentdb_applier;
 
 
 
@@ -21140,11 +21642,11 @@ REVOKE ALL ON FUNCTION agentdb._check_stage(target integer, operation text, new_
 
 
 
-REVOKE ALL ON FUNCTION agentdb._check_start(agent bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._check_stop(run bigint, agent bigint) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._check_stop(run bigint) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._check_tables(change bigint) FROM PUBLIC;
 
 
 
@@ -21227,12 +21729,6 @@ REVOKE ALL ON FUNCTION agentdb._context_of(change bigint) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._context_sql() FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._recent_run(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -21351,6 +21847,13 @@ GRANT ALL ON FUNCTION agentdb._deeds(run bigint) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._deferred() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._deferred() TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._deferred() TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._deferred() TO agentdb_applier;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._matchable(alert bigint, rule_name text, severity text, labels jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._matchable(alert bigint, rule_name text, severity text, labels jsonb) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._matchable(alert bigint, rule_name text, severity text, labels jsonb) TO agentdb_operator;
@@ -21465,6 +21968,10 @@ GRANT ALL ON FUNCTION agentdb._end_of_life(major integer) TO agentdb_operator;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._end_pause(agent bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._end_submit(change bigint, row_count bigint, effects jsonb, basis bigint[]) FROM PUBLIC;
 
 
@@ -21480,6 +21987,13 @@ REVOKE ALL ON FUNCTION agentdb._escalate(max_alerts integer, at timestamp with t
 
 
 REVOKE ALL ON FUNCTION agentdb._exact_span(given interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._execute_in_order(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._execute_in_order(change bigint) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._execute_in_order(change bigint) TO agentdb_reviewer;
+GRANT ALL ON FUNCTION agentdb._execute_in_order(change bigint) TO agentdb_applier;
 
 
 
@@ -21606,11 +22120,17 @@ GRANT ALL ON FUNCTION agentdb._guard() TO agentdb_operator;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._has_evidence(run bigint, since timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._has_new_step(run bigint, since timestamp with time zone) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._hash_secret(secret text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_watching(evaluated_at timestamp with time zone, flushed_at timestamp with time zone, sent_at timestamp with time zone, verified_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_watching(evaluated_at timestamp with time zone, flushed_at timestamp with time zone, sent_at timestamp with time zone, verified_at timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._is_watching(evaluated_at timestamp with time zone, flushed_at timestamp with time zone, sent_at timestamp with time zone, verified_at timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -21811,11 +22331,6 @@ REVOKE ALL ON FUNCTION agentdb._known_writer(OUT agent_id bigint) FROM PUBLIC;
 
 
 
-GRANT SELECT ON TABLE agentdb.tool_call TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.tool_call TO agentdb_operator;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._last_event_at(run bigint, since timestamp with time zone) TO agentdb_operator;
@@ -21904,6 +22419,10 @@ GRANT ALL ON FUNCTION agentdb._matchers_text(matchers jsonb) TO agentdb_operator
 
 REVOKE ALL ON FUNCTION agentdb._max_rows() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._max_rows() TO agentdb_capture;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._meets(change bigint, target integer, table_oid oid, condition text) FROM PUBLIC;
 
 
 
@@ -22002,7 +22521,7 @@ REVOKE ALL ON FUNCTION agentdb._parse_matchers(matchers text) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._part_sql(change bigint, target integer, operation text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._part_sql(change bigint, target integer, operation text, in_order boolean) FROM PUBLIC;
 
 
 
@@ -22044,6 +22563,10 @@ GRANT ALL ON FUNCTION agentdb._perform_as_applier(change bigint) TO agentdb_owne
 
 REVOKE ALL ON FUNCTION agentdb._place_capture(target integer, body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._place_capture(target integer, body text) TO agentdb_owner;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._place_stage(target integer, view_name text) FROM PUBLIC;
 
 
 
@@ -22321,6 +22844,12 @@ GRANT ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) TO agentdb_re
 
 
 REVOKE ALL ON FUNCTION agentdb._shape_signature(tool text, args jsonb) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._stage_layout(target integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._stage_layout(target integer) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._stage_layout(target integer) TO agentdb_operator;
 
 
 
@@ -22615,6 +23144,11 @@ GRANT ALL ON FUNCTION agentdb.declare_path(agent text, path text, want text) TO 
 
 
 
+REVOKE ALL ON FUNCTION agentdb.drain_agent(agent text, patience interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.drain_agent(agent text, patience interval) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.drain_run(run bigint, patience interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.drain_run(run bigint, patience interval) TO agentdb_operator;
 
@@ -22773,10 +23307,10 @@ GRANT ALL ON FUNCTION agentdb.mark_sent(notification_id bigint, attempt integer,
 
 
 
-REVOKE ALL ON FUNCTION agentdb.my_changes() FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.my_changes() TO agentdb_agent;
-GRANT ALL ON FUNCTION agentdb.my_changes() TO agentdb_operator;
-GRANT ALL ON FUNCTION agentdb.my_changes() TO agentdb_reviewer;
+REVOKE ALL ON FUNCTION agentdb.my_changes(undecided boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.my_changes(undecided boolean) TO agentdb_agent;
+GRANT ALL ON FUNCTION agentdb.my_changes(undecided boolean) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb.my_changes(undecided boolean) TO agentdb_reviewer;
 
 
 
@@ -22921,6 +23455,12 @@ GRANT ALL ON FUNCTION agentdb.rule_audit_gap(as_of timestamp with time zone) TO 
 REVOKE ALL ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -23767,12 +24307,6 @@ GRANT ALL ON FUNCTION agentdb._token_baseline(agent bigint, as_of timestamp with
 REVOKE ALL ON FUNCTION agentdb._token_excess(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._token_excess(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._token_excess(as_of timestamp with time zone) TO agentdb_operator;
-
-
-
-REVOKE ALL ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb.rule_budget_low(as_of timestamp with time zone) TO agentdb_operator;
 
 
 

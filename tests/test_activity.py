@@ -124,3 +124,40 @@ def test_past_moment_is_answered_from_the_log(
     assert value(db, query, moment) == 100
     db.execute("select agentdb.roll_up()")
     assert value(db, query, moment) == 100
+
+
+def test_age_of_the_totals_shows_who_holds_them_up(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    age = "update agentdb.roll_up_state set rolled_at = now() - interval '1 hour'"
+    other = connect(db.info.dbname, "agent_a")
+    with other.transaction():
+        other.execute("select agentdb.log_progress('open')")
+        db.execute("select agentdb.roll_up()")
+        db.execute(age)
+        db.execute("select agentdb.roll_up()")
+        found = "select state from agentdb.health_check where check_name = 'roll-up'"
+        assert value(db, found) == "warning"
+    db.execute("select agentdb.roll_up()")
+    assert value(db, found) == "ok"
+
+
+def test_flood_of_steps_is_looked_at_up_to_a_thousand(
+    db: Connection, agent: Connection
+) -> None:
+    agent.execute(
+        "select agentdb.log_progress_many((select jsonb_agg(jsonb_build_object("
+        "'step', repeat('x', i))) from generate_series(1, 490) as i))"
+    )
+    agent.execute(
+        "select agentdb.log_progress_many((select jsonb_agg(jsonb_build_object("
+        "'step', 'step ' || i)) from generate_series(1, 1500) as i))"
+    )
+    newest = "select max(at) = (select max(recorded_at) from agentdb.progress_log)"
+    assert value(db, f"{newest} from agentdb._evidence_tail('infinity')")
+    db.execute("select agentdb.roll_up()")
+    assert value(db, "select count(*) from agentdb.run_step") == 1000
+    assert row(db, "select steps from agentdb.run_activity") == {"steps": 1990}
+    assert value(
+        db, f"{newest.replace('at)', 'evidence_at)', 1)} from agentdb.run_activity"
+    )

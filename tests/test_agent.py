@@ -35,7 +35,8 @@ def test_nobody_else_registers_agents(
 
 
 @pytest.mark.parametrize(
-    "name", ["", "A", "a b", "-a", "a" * 64, "a\u202eb", "a\n", "ä", None]
+    "name",
+    ["", "A", "a b", "-a", "a" * 64, "a\u202eb", "a\n", "ä", None, "12", "r-12", "a-3"],
 )
 def test_odd_names_are_refused(db: Connection, name: str | None) -> None:
     refused = refusal(db, "select agentdb.register_agent(%s::text, 'agent_a')", name)
@@ -46,6 +47,17 @@ def test_odd_names_are_refused(db: Connection, name: str | None) -> None:
 def test_second_agent_of_a_dedicated_role_is_refused(db: Connection) -> None:
     register(db, "a")
     refused = refusal(db, "select agentdb.register_agent('b', 'agent_a')")
+    assert refused.sqlstate == "ZA007"
+    assert "pooled" in (refused.message_hint or "")
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_shared_role_has_no_agent_that_needs_no_secret(
+    db: Connection, connect: Connect, first: bool
+) -> None:
+    register(db, "a", "agent_pool", pooled=first)
+    query = "select agentdb.register_agent('b', 'agent_pool', pooled => %s)"
+    refused = refusal(db, query, not first)
     assert refused.sqlstate == "ZA007"
     assert "pooled" in (refused.message_hint or "")
 

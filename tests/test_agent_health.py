@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .agents import age, evaluate, policy, register, row, rows, start
+from .agents import age, evaluate, policy, register, row, rows, start, visited
 from .conftest import Connect, Connection
 
 
@@ -84,3 +84,14 @@ def test_people_read_it(
     ] == ["working"]
     for view in ("silent_loop", "token_rate", "no_progress", "missed_tick"):
         assert rows(session, f"select * from agentdb.{view}") == []
+
+
+def test_alerts_of_the_past_cost_it_nothing(db: Connection, agent: Connection) -> None:
+    db.execute(
+        "insert into agentdb.alert (rule_name, fingerprint, labels, annotations,"
+        " severity, state, active_at, seen_at) select 'no_progress', i::text,"
+        " '{\"agent\": \"a\"}', '{}', 'info', 'resolved', now(), now()"
+        " from generate_series(1, 3000) as i"
+    )
+    db.execute("analyze")
+    assert visited(db, "select * from agentdb.agent_health") < 500

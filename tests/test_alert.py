@@ -287,3 +287,19 @@ def test_every_rule_of_the_pack_has_evidence_that_runs(
     assert len(queries) >= 22
     for each in queries:
         assert operator.execute(each["q"].encode()).fetchall() == []
+
+
+def test_who_trips_a_rule_a_thousand_times_does_not_hide_the_others(
+    db: Connection,
+) -> None:
+    db.execute(
+        "create view public.flood as select jsonb_build_object("
+        "'agent', case when i < 1000 then 'noisy' else 'agent ' || i end, 'i', i)"
+        " as labels, 1::float as value, '{}'::jsonb as annotations"
+        " from generate_series(1, 1002) as i"
+    )
+    query = value(db, "select agentdb._rule_query('public.flood', 9)")
+    found = value(db, query)
+    assert len(found) == 10
+    agents = {each["labels"]["agent"] for each in found}
+    assert agents == {"noisy", "agent 1000", "agent 1001", "agent 1002"}

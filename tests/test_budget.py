@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -12,7 +13,18 @@ from typing import Any
 
 import pytest
 
-from .agents import age, labels, policy, refusal, register, row, rows, start, value
+from .agents import (
+    age,
+    labels,
+    policy,
+    refusal,
+    register,
+    row,
+    rows,
+    start,
+    value,
+    visited,
+)
 from .conftest import Connect, Connection
 from .servers import Server
 
@@ -153,7 +165,15 @@ def test_override_of_an_agent_replaces_its_policy(
 
 @pytest.mark.parametrize(
     ("estimate", "output"),
-    [(None, 1), (1, None), (-1, 1), (1, -1), (0, 0), (1_000_000_000, 1)],
+    [
+        (None, 1),
+        (1, None),
+        (-1, 1),
+        (1, -1),
+        (0, 0),
+        (1_000_000_000, 1),
+        (2**63 - 1, 1),
+    ],
 )
 def test_odd_estimates_are_refused(
     agent: Connection, estimate: int | None, output: int | None
@@ -341,3 +361,60 @@ def test_agents_set_no_limits(db: Connection, connect: Connect, user: str) -> No
     ):
         assert refusal(session, statement).sqlstate == "42501"
     assert rows(db, "select * from agentdb.budget_override") == []
+
+
+def test_budget_of_many_runs_is_added_up_once(
+    db: Connection, agent: Connection
+) -> None:
+    db.execute("update agentdb.policy set agent_day_budget_tokens = 1000")
+    agent.execute("select agentdb.log_tokens(500000, 0)")
+    db.execute(
+        "insert into agentdb.run (agent_id, role_name, pooled, conversation, ended_at,"
+        " outcome) select agent_id, role_name, pooled, conversation, now(), 'failed'"
+        " from agentdb.run, generate_series(1, 300)"
+    )
+    db.execute("analyze")
+    assert [each["scope"] for each in labels(db, "budget_low")] == [
+        "agent_day",
+        "conversation",
+    ]
+    assert visited(db, "select * from agentdb.budget_low") < 30 * 300
+    evidence = value(
+        db,
+        "select evidence_query from agentdb.alert_rule where rule_name = 'budget_low'",
+    )
+    told = labels(db, "budget_low")[1]
+    evidence = evidence.replace(":labels", f"'{json.dumps(told)}'::jsonb")
+    evidence = evidence.replace(":at", "now()")
+    assert len(rows(db, evidence)) == 10
+    assert visited(db, evidence) < 30 * 300
+
+
+def test_jump_is_told_for_as_long_as_it_is_in_the_window(
+    db: Connection, agent: Connection
+) -> None:
+    run = str(value(db, "select run_id from agentdb.run"))
+    age(db, "run", "started_at", "1 hour")
+    agent.execute("select agentdb.log_tokens(21000, 0)")
+    age(db, "token_log", "recorded_at", "11 minutes")
+    assert labels(db, "context_jump") == []
+    agent.execute("select agentdb.log_tokens(100000, 0)")
+    assert labels(db, "context_jump") == [{"agent": "a", "run": run}]
+    age(db, "token_log", "recorded_at", "9 minutes")
+    assert labels(db, "context_jump") == [{"agent": "a", "run": run}]
+    age(db, "token_log", "recorded_at", "2 minutes")
+    assert labels(db, "context_jump") == []
+
+
+def test_settled_reservations_cost_the_rules_nothing(
+    db: Connection, agent: Connection
+) -> None:
+    db.execute(
+        "insert into agentdb.token_reservation (run_id, agent_id, conversation, tokens,"
+        " prompt_tokens, reserved_at, expires_at, settled_at)"
+        " select run_id, agent_id, conversation, 1, 1, t.at, t.at, t.at"
+        " from agentdb.run, generate_series(1, 3000) as i,"
+        " lateral (select now() - i * interval '1 minute') as t (at)"
+    )
+    db.execute("analyze")
+    assert visited(db, "select * from agentdb.context_jump") < 100

@@ -231,3 +231,27 @@ def test_every_command_helps() -> None:
 def test_help_does_not_need_a_database() -> None:
     assert Path(sys.executable).exists()
     assert "Usage" in agentdb("install", "--help", dsn="nonsense")
+
+
+def test_why_explains_an_alert_whose_evidence_cannot_be_had(
+    db: Connection, dsn: str, trouble: int
+) -> None:
+    db.execute(
+        "update agentdb.alert_rule set evidence_query = 'select 1 / 0 as rows' "
+        "where rule_name = 'silent_loop'"
+    )
+    number = value(
+        db, "select alert_id from agentdb.alert where rule_name = 'silent_loop'"
+    )
+    said = agentdb("why", f"A-{number}", dsn=dsn)
+    assert "goes round: the same call failing" in said
+    assert "division by zero" in said
+
+
+def test_timeline_of_a_long_run_ends_with_its_end(dsn: str, trouble: int) -> None:
+    whole = json.loads(agentdb("timeline", str(trouble), "--json", dsn=dsn))
+    last = agentdb("timeline", str(trouble), "--limit", "3", dsn=dsn)
+    assert "the last 3 events; see --limit" in last
+    assert "run began" not in last and "send invoices" not in last
+    assert last.count("\n") == 3 + 3
+    assert len(whole) > 3

@@ -69,9 +69,10 @@ def test_kill_says_when_a_transaction_outlasts_it(
     db: Connection, agent: Connection, dsn: str
 ) -> None:
     with agent.transaction(force_rollback=True):
-        agent.execute("select agentdb.end_run()")
-        said = agentdb("kill", "1", "--reason", "x", "--yes", dsn=dsn)
-        assert "still has a transaction open" in said
+        agent.execute("select agentdb.end_run(); select agentdb.start_run()")
+        said = agentdb("kill", "billing", "--reason", "x", "--yes", dsn=dsn)
+        assert "run 1 still has a transaction open: it can commit what" in said
+        assert "agent billing still has a transaction open outside its runs" in said
 
 
 def test_kill_all_and_resume(db: Connection, agent: Connection, dsn: str) -> None:
@@ -127,3 +128,24 @@ def test_kill_asks_on_a_terminal(db: Connection, agent: Connection, dsn: str) ->
         os.close(leader)
         os.close(follower)
     assert value(db, "select outcome from agentdb.run") == "killed"
+
+
+def test_kill_of_many_names_the_first_and_counts_the_rest(
+    db: Connection, agent: Connection, dsn: str
+) -> None:
+    for _ in range(19):
+        start(agent)
+    said = agentdb("kill", "billing", "--reason", "x", dsn=dsn, code=2)
+    assert said.count("kill run") == 15
+    assert "and 5 runs more" in said
+
+
+@pytest.mark.parametrize("target", ["0", "R-0", "77", "nobody"])
+def test_kill_of_what_is_not_there_says_so(
+    agent: Connection, dsn: str, target: str
+) -> None:
+    said = agentdb("kill", target, "--reason", "x", dsn=dsn, code=2)
+    assert "no run is open there" in said
+    said = agentdb("kill", target, "--reason", "x", "--yes", dsn=dsn, code=1)
+    what = "agent nobody" if target == "nobody" else f"run {target.strip('R-')}"
+    assert f"there is no {what}" in said

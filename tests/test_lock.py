@@ -304,7 +304,12 @@ def test_forced_release_of_a_lock_in_an_open_transaction_is_told(
     with a.transaction():
         renew(a, mine["fence"])
         query = "select agentdb.force_release_lock('l', 'x')"
-        assert refusal(operator, query).sqlstate == "ZA021"
+        refused = refusal(operator, query)
+        assert refused.sqlstate == "ZA021"
+        hint = (refused.message_hint or "").removeprefix("End that session: ")
+        # Only looked at: it would end the session.
+        found = rows(operator, hint.replace(", pg_terminate_backend(k.pid)", ""))
+        assert [each["pid"] for each in found] == [a.info.backend_pid]
 
 
 def test_end_of_a_run_frees_its_locks(

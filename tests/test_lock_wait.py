@@ -18,7 +18,7 @@ from psycopg.conninfo import conninfo_to_dict
 from agentdb.cli import main
 from agentdb.lock import release_lock, wait_for_lock
 
-from .agents import register, row, rows, start, value
+from .agents import age, refusal, register, row, rows, start, value
 from .conftest import Connect, Connection
 from .servers import Server
 from .test_lock import acquire, call, release, renew
@@ -191,3 +191,17 @@ def test_command_line_lists_and_releases(
     assert value(db, "select reason from agentdb.lock_log") == "hangs"
     listed = CliRunner().invoke(main, ["locks", "--dsn", dsn])
     assert "none is held" in listed.output
+
+
+def test_waits_are_capped_and_those_that_died_make_room(
+    db: Connection, a: Connection
+) -> None:
+    begin = "select agentdb.begin_wait('l' || i) from generate_series({}) as i"
+    a.execute(begin.format("1, 1000").encode())
+    refused = refusal(a, begin.format("1001, 1001"))
+    assert refused.sqlstate == "ZA005"
+    a.execute((refused.message_hint or "").encode())
+    a.execute(begin.format("1001, 1001").encode())
+    age(db, "lock_waiter", "until_at", "2 minutes")
+    a.execute(begin.format("1002, 1002").encode())
+    assert value(db, "select count(*) from agentdb.lock_waiter") == 1

@@ -99,6 +99,7 @@ def test_hung_call_fires_until_it_or_its_run_ends(
     run = start(agent)
     agent.execute("select agentdb.begin_tool_call('fetch', call_id => 'c1')")
     assert labels(db, "hung_tool_call") == []
+    age(db, "run", "started_at", "6 minutes")
     age(db, "tool_call", "began_at", "6 minutes")
     expected = [{"agent": "a", "run": str(run), "tool": "fetch", "call": "c1"}]
     assert labels(db, "hung_tool_call") == expected

@@ -12,7 +12,7 @@ import pytest
 from agentdb.demo.recording import lines, read
 from agentdb.demo.replay import replay
 
-from .agents import age, labels, policy, register, row, rows, start, value
+from .agents import age, labels, policy, register, row, rows, start, value, visited
 from .conftest import Connect, Connection
 
 DATA = Path(__file__).parent / "data"
@@ -408,3 +408,28 @@ def test_recorded_runs_that_reached_their_goal_never_alert(
     assert not flagged & good
     assert {"airline-03-0", "airline-13-0", "airline-09-2"} <= flagged
     assert not [name for name in flagged if name.startswith("coding")]
+
+
+def test_long_runs_cost_the_rule_no_more_than_short_ones(
+    db: Connection, agent: Connection
+) -> None:
+    log(agent, [call("t", {"i": i}, str(i)) for i in range(3000)])
+    agent.execute("select agentdb.log_progress('a step')")
+    log(agent, [call("t", {"i": i}, str(i)) for i in range(6)])
+    usage = json.dumps([{"input": 1}] * 3000)
+    agent.execute("select agentdb.log_tokens_many(%s::jsonb)", [usage])
+    db.execute("select agentdb.roll_up()")
+    db.execute("analyze")
+    assert pattern(db) == "model calls without a tool call: warning"
+    assert visited(db, "select * from agentdb.silent_loop") < 2500
+
+
+def test_long_names_of_tools_leave_the_summary_short(
+    db: Connection, agent: Connection
+) -> None:
+    names = [f"{i}{'x' * 150}" for i in range(6)]
+    log(agent, [call(name, {}, "same") for _ in range(5) for name in names])
+    assert (
+        len(value(db, "select annotations ->> 'summary' from agentdb.silent_loop"))
+        < 400
+    )

@@ -10,7 +10,18 @@ import pytest
 from agentdb.runner.schedule import next_start, set_schedules
 from agentdb.runner.session import session as open_session
 
-from .agents import age, evaluate, labels, refusal, register, row, rows, start, value
+from .agents import (
+    age,
+    evaluate,
+    labels,
+    refusal,
+    register,
+    row,
+    rows,
+    start,
+    value,
+    visited,
+)
 from .conftest import Connect, Connection
 from .scene import Scene, until
 from .servers import Server
@@ -343,3 +354,44 @@ def test_agents_cannot_change_what_is_expected_of_them(
         "select agentdb.refresh_normal()",
     ):
         assert refusal(agent, attempt).sqlstate == "42501"
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        "no_progress_after",
+        "max_long_call",
+        "hung_tool_call_after",
+        "missed_tick_grace",
+        "long_tick_after",
+        "lock_held_too_long_after",
+        "token_rate_min_history",
+        "change_waiting_after",
+        "abandon_after",
+        "log_retention",
+    ],
+)
+def test_no_span_is_so_long_that_a_rule_breaks(db: Connection, column: str) -> None:
+    longest = f"update agentdb.policy set {column} = '100 years'"
+    db.execute(longest.encode())
+    for rule in ("no_progress", "hung_tool_call", "long_tick", "missed_tick"):
+        labels(db, rule)
+    assert refusal(db, longest.replace("100", "10000")).sqlstate == "23514"
+
+
+def test_calls_that_have_ended_cost_the_rules_nothing(
+    db: Connection, agent: Connection
+) -> None:
+    run = start(agent)
+    db.execute("insert into agentdb.tool (tool_name, longest) values ('slow', '1 h')")
+    db.execute(
+        "insert into agentdb.tool_call (run_id, call_id, agent_id, tool, ended_at)"
+        " select run_id, 'c' || i, agent_id, 'slow', now()"
+        " from agentdb.run, generate_series(1, 3000) as i"
+    )
+    age(db, "run", "started_at", "30 minutes")
+    age(db, "tool_call", "began_at", "30 minutes")
+    db.execute("analyze")
+    assert labels(db, "no_progress") == [{"agent": "a", "run": str(run)}]
+    for rule in ("no_progress", "hung_tool_call"):
+        assert visited(db, f"select * from agentdb.{rule}") < 500

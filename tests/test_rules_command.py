@@ -185,10 +185,11 @@ def test_backtest_of_what_knows_only_the_present_says_so(
     assert "there is no rule x" in agentdb("rules", "backtest", "x", dsn=dsn, code=1)
     for wrong in ("14", "0d", "-1d", "x"):
         agentdb("rules", "backtest", "token_rate", "--since", wrong, dsn=dsn, code=2)
-    said = agentdb(
-        "rules", "backtest", "token_rate", "--setting", "x; drop", dsn=dsn, code=1
-    )
-    assert "has no column" in said
+    for odd in ("x; drop", "description", "renew_needs_progress"):
+        said = agentdb(
+            "rules", "backtest", "token_rate", "--setting", odd, dsn=dsn, code=1
+        )
+        assert f"has no threshold {odd}" in said
     assert value(db, "select count(*) > 0 from agentdb.policy")
 
 

@@ -5,7 +5,18 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from .agents import age, evaluate, labels, refusal, register, row, rows, start, value
+from .agents import (
+    age,
+    evaluate,
+    labels,
+    refusal,
+    register,
+    row,
+    rows,
+    start,
+    value,
+    visited,
+)
 from .conftest import INSTALLER, Connect, Connection
 
 TABLES = """
@@ -411,6 +422,7 @@ def test_only_operators_stop(db: Connection, connect: Connect, user: str) -> Non
         "pause_agent('a', 'x')",
         "resume_agent('a', 'x')",
         "drain_run(1)",
+        "drain_agent('a')",
         "reap_transactions()",
     ):
         assert refusal(session, f"select agentdb.{call}").sqlstate == "42501"
@@ -531,3 +543,173 @@ def test_stop_log_cannot_be_rewritten(db: Connection, agent: Connection) -> None
         "truncate agentdb.stop_log",
     ):
         assert refusal(db, statement).sqlstate == "ZA008"
+
+
+@pytest.mark.parametrize(("stop", "state"), [("kill", "ZA040"), ("pause", "ZA041")])
+def test_run_that_is_being_started_does_not_escape(
+    agent: Connection, operator: Connection, stop: str, state: str
+) -> None:
+    agent.execute("begin")
+    second = start(agent)
+    operator.execute(f"select agentdb.{stop}_agent('a', 'x')".encode())
+    assert refusal(agent, f"savepoint s; {WRITES[1]}").sqlstate == state
+    agent.execute("rollback to s")
+    agent.execute("commit")
+    for call in ("log_progress('s', run => {})", "acquire_lock('l', run => {})"):
+        refused = refusal(agent, f"select agentdb.{call.format(second)}")
+        assert refused.sqlstate == state, call
+    assert refusal(agent, WRITES[1]).sqlstate == state
+
+
+def test_lone_run_that_was_being_started_gets_no_lock(
+    agent: Connection, operator: Connection
+) -> None:
+    agent.execute("select agentdb.end_run()")
+    agent.execute("begin")
+    start(agent)
+    operator.execute("select agentdb.kill_agent('a', 'x')")
+    agent.execute("commit")
+    for call in ("acquire_lock('l')", "renew_lock('l', 1)", "release_lock('l', 1)"):
+        assert refusal(agent, f"select agentdb.{call}").sqlstate == "ZA040", call
+
+
+def test_kill_waits_for_what_a_starting_run_wrote(
+    db: Connection, agent: Connection, operator: Connection
+) -> None:
+    first = run_of(db)
+    drain = "select drained from agentdb.drain_run(%s, '100 ms')"
+    agent.execute("select agentdb.end_run()")
+    agent.execute("begin")
+    start(agent)
+    agent.execute(WRITES[0])
+    operator.execute("select agentdb.kill_agent('a', 'x')")
+    assert value(operator, drain, first) is False
+    agent.execute("commit")
+    assert value(operator, drain, first) is True
+
+
+def test_kill_of_an_agent_waits_for_what_it_wrote_outside_any_run(
+    agent: Connection, operator: Connection
+) -> None:
+    drain = "select drained from agentdb.drain_agent(%s, '100 ms')"
+    agent.execute("select agentdb.end_run()")
+    agent.execute("begin")
+    agent.execute(WRITES[0])
+    operator.execute("select agentdb.kill_agent('a', 'x')")
+    assert value(operator, drain, "a") is False
+    assert value(operator, drain, None) is False
+    agent.execute("commit")
+    assert value(operator, drain, "a") is True
+    assert refusal(agent, WRITES[1]).sqlstate == "ZA040"
+    assert refusal(operator, drain.replace("100 ms", "-1 s"), "a").sqlstate == "ZA004"
+
+
+def test_paused_run_is_neither_abandoned_nor_late_nor_stuck_when_it_is_resumed(
+    db: Connection, agent: Connection, operator: Connection
+) -> None:
+    agent.execute("select agentdb.end_run()")
+    run = start(agent, tick_interval="10 min")
+    agent.execute("select agentdb.begin_tool_call('t', call_id => 'c')")
+    agent.execute("select agentdb.hold_run(now() + interval '1 min', 'CI')")
+    operator.execute("select agentdb.pause_agent('a', 'weekend')")
+    for column in ("started_at", "held_until_at"):
+        age(db, "run", column, "2 days")
+    age(db, "tool_call", "began_at", "2 days")
+    rules = ("no_progress", "missed_tick", "overdue_hold", "hung_tool_call")
+    assert [labels(db, rule) for rule in rules] == [[], [], [], []]
+    operator.execute("select agentdb.maintain()")
+    operator.execute("select agentdb.resume_agent('a', 'monday')")
+    operator.execute("select agentdb.maintain()")
+    assert [labels(db, rule) for rule in rules[:3]] == [[], [], []]
+    agent.execute("select agentdb.log_progress('s')")
+    age(db, "run", "held_until_at", "20 minutes")
+    age(db, "progress_log", "recorded_at", "20 minutes")
+    who = {"agent": "a", "run": str(run)}
+    assert labels(db, "no_progress") == [who]
+    assert labels(db, "missed_tick") == [{"agent": "a"}]
+
+
+def test_resumed_agent_without_a_run_is_late_from_then_on(
+    db: Connection, agent: Connection, operator: Connection
+) -> None:
+    agent.execute("select agentdb.end_run()")
+    start(agent, tick_interval="10 min")
+    agent.execute("select agentdb.end_run()")
+    age(db, "run", "started_at", "2 days")
+    operator.execute("select agentdb.pause_agent('a', 'weekend')")
+    operator.execute("select agentdb.resume_agent('a', 'monday')")
+    assert labels(db, "missed_tick") == []
+    age(db, "run", "held_until_at", "2 minutes")
+    assert labels(db, "missed_tick") == [{"agent": "a"}]
+
+
+def test_hold_excuses_a_tick_until_the_run_ends(
+    db: Connection, agent: Connection
+) -> None:
+    agent.execute("select agentdb.end_run()")
+    start(agent, tick_interval="10 min")
+    agent.execute("select agentdb.hold_run(now() + interval '2 hours', 'CI')")
+    age(db, "run", "started_at", "1 hour")
+    assert labels(db, "missed_tick") == []
+    agent.execute("select agentdb.end_run()")
+    age(db, "run", "held_until_at", "2 minutes")
+    assert labels(db, "missed_tick") == [{"agent": "a"}]
+
+
+def test_hold_that_is_just_over_is_not_overdue_yet(
+    db: Connection, agent: Connection
+) -> None:
+    agent.execute("select agentdb.hold_run(now() + interval '1 min', 'CI runs')")
+    age(db, "run", "started_at", "5 minutes")
+    age(db, "run", "held_until_at", "90 seconds")
+    assert labels(db, "overdue_hold") == []
+
+
+def test_overdue_hold_costs_the_same_however_much_was_logged(
+    db: Connection, agent: Connection
+) -> None:
+    steps = "jsonb_agg(jsonb_build_object('step', i::text))"
+    series = "generate_series(1, 3000) as i"
+    agent.execute(
+        f"select agentdb.log_progress_many((select {steps} from {series}))".encode()
+    )
+    agent.execute("select agentdb.hold_run(now() + interval '1 min', 'CI')")
+    age(db, "run", "held_until_at", "3 minutes")
+    db.execute(
+        "insert into agentdb.tool_call (run_id, call_id, agent_id, tool, ended_at)"
+        " select run_id, 'c' || i, agent_id, 't', now()"
+        " from agentdb.run, generate_series(1, 3000) as i"
+    )
+    db.execute("analyze")
+    assert visited(db, "select * from agentdb.overdue_hold") < 500
+
+
+def test_hint_of_a_run_that_has_ended_works_when_pasted(
+    db: Connection, agent: Connection, operator: Connection
+) -> None:
+    agent.execute("select agentdb.end_run()")
+    refused = refusal(operator, "select agentdb.kill_run(%s, 'it''s mad')", run_of(db))
+    assert refused.sqlstate == "ZA003"
+    operator.execute((refused.message_hint or "").split(": ", 1)[1].encode())
+    assert refusal(agent, "select agentdb.start_run()").sqlstate == "ZA040"
+
+
+def test_hint_of_a_hold_works_when_pasted(agent: Connection) -> None:
+    refused = refusal(agent, "select agentdb.hold_run('infinity', 'x')")
+    agent.execute((refused.message_hint or "").split(": ", 1)[1].encode())
+
+
+def test_writer_in_another_database_is_ended_too(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    db.execute("update agentdb.policy set max_transaction = '1 second'")
+    reader, writer = connect("postgres", "agent_a"), connect("postgres", "agent_a")
+    for session in (reader, writer):
+        session.execute("begin")
+    reader.execute("select count(*) from pg_class")
+    writer.execute("select pg_current_xact_id()")
+    db.execute("select pg_sleep(1.1)")
+    reaped = rows(db, "select * from agentdb.reap_transactions()")
+    assert [each["pid"] for each in reaped] == [writer.info.backend_pid]
+    with pytest.raises(psycopg.OperationalError):
+        writer.execute("select 1")

@@ -124,7 +124,10 @@ def test_call_that_never_began_is_told(agent: Connection) -> None:
 
 def test_calls_in_flight_are_capped(agent: Connection) -> None:
     agent.execute("select agentdb.begin_tool_call('t') from generate_series(1, 1000)")
-    assert refusal(agent, "select agentdb.begin_tool_call('t')").sqlstate == "ZA005"
+    refused = refusal(agent, "select agentdb.begin_tool_call('t')")
+    assert refused.sqlstate == "ZA005"
+    agent.execute((refused.message_hint or "").split(": ", 1)[1].encode())
+    agent.execute("select agentdb.begin_tool_call('t')")
 
 
 @pytest.mark.parametrize(

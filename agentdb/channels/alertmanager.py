@@ -10,7 +10,7 @@ from typing import Any
 from .channel import Channel, Notification, Outcome
 from .post import Poster
 from .reference import resolve, resolve_target
-from .text import LONGEST, plain
+from .text import LONGEST, MARKS, plain
 
 # An alert that nobody renews ends there; ours is told once.
 LASTS = timedelta(days=30)
@@ -28,7 +28,7 @@ class Alertmanager(Channel):
         headers = {}
         if notification.secret_ref:
             headers["Authorization"] = f"Bearer {resolve(notification.secret_ref)}"
-        body = json.dumps([alert(notification)]).encode()
+        body = json.dumps(alerts(notification)).encode()
         return await self._poster.post(target, body, headers)
 
     async def close(self) -> None:
@@ -36,11 +36,25 @@ class Alertmanager(Channel):
         await self._poster.close()
 
 
+def alerts(notification: Notification) -> list[dict[str, Any]]:
+    """Return what to push: an end is that of every severity the alert may have had."""
+    found = alert(notification)
+    if notification.kind != "resolved" or "severity" not in found["labels"]:
+        return [found]
+    others = [each for each in MARKS if each != found["labels"]["severity"]]
+    return [found] + [
+        found | {"labels": found["labels"] | {"severity": each}} for each in others
+    ]
+
+
 def alert(notification: Notification) -> dict[str, Any]:
     """Return the alert in Alertmanager's words; the same labels resolve it."""
     payload = notification.payload
     now = datetime.now(timezone.utc)
     ends = now if notification.kind in ("resolved", "test") else now + LASTS
+    # By a clock that is behind the database's it would end before it began: refused.
+    if since := payload.get("since"):
+        ends = max(ends, datetime.fromisoformat(since.replace("Z", "+00:00")))
     labels, given = {}, {"alertname": "agentdb", "agentdb": notification.dedup_key}
     # The members of a group change, and with them what they have in common.
     if not payload.get("group"):
@@ -59,7 +73,7 @@ def alert(notification: Notification) -> dict[str, Any]:
         "annotations": {name: text for name, text in annotations.items() if text},
         "endsAt": ends.isoformat(),
     }
-    return found | ({"startsAt": payload["since"]} if payload.get("since") else {})
+    return found | ({"startsAt": since} if since else {})
 
 
 def _name(name: str) -> str:

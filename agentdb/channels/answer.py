@@ -46,7 +46,7 @@ def retry_after(value: str | None, sent_at: str | None = None) -> float | None:
 def _moment(value: str | None) -> datetime | None:
     try:
         moment = parsedate_to_datetime(value) if value else None
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     # "-0000" reads as a time without a zone; it means UTC.
     return moment.replace(tzinfo=moment.tzinfo or timezone.utc) if moment else None

@@ -72,7 +72,8 @@ def _failed(error: aiosmtplib.SMTPException) -> Outcome:
     """Judge by the reply code: 5xx is for good; the text may quote the address."""
     code = getattr(error, "code", None)
     if isinstance(error, aiosmtplib.SMTPRecipientsRefused):
-        code = max((each.code for each in error.recipients), default=None)
+        # As long as one of them may pass, it is worth another attempt.
+        code = min((each.code for each in error.recipients), default=None)
     name = type(error).__name__
     return Outcome(
         status=code,

@@ -6,6 +6,7 @@ reorder what is read.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator
 from typing import Any
@@ -29,7 +30,7 @@ def plain(value: object, longest: int = LONGEST) -> str:
         " " if c.isspace() else c if _shows(c) else "\ufffd" for c in str(value)
     )
     text = " ".join(text.split()).translate(HARMLESS)
-    text = text.replace("://", "[:]//").replace("www.", "www[.]")
+    text = re.sub(r"(?i)\b(www)\.", r"\1[.]", text.replace("://", "[:]//"))
     return text if len(text) <= longest else text[: longest - 1] + "\u2026"
 
 

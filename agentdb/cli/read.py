@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import click
 import psycopg
 
-from .options import Failure, dsn, number_of_run, reports_errors
+from .options import F, Failure, dsn, number_of_run, reports_errors
 from .output import Section, how, query, show
 
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2}
@@ -44,7 +46,11 @@ limit {limit}
 """
 TIMELINE = """
 select at, kind, ok, tokens, what, details
-from agentdb.timeline({run})
+from (
+  select t.*, row_number() over () as place from agentdb.timeline({run}) as t
+  order by place desc limit {limit}
+) as t
+order by place
 """
 
 
@@ -56,9 +62,13 @@ def run_number(ctx: click.Context, param: click.Parameter, value: str) -> int:
     return number
 
 
-limit = click.option(
-    "--limit", type=click.IntRange(1, 100_000), default=50, show_default=True
-)
+def _limit(default: int) -> Callable[[F], F]:
+    return click.option(
+        "--limit", type=click.IntRange(1, 100_000), default=default, show_default=True
+    )
+
+
+limit = _limit(50)
 
 
 @click.command()
@@ -118,12 +128,15 @@ def runs(
 @click.command()
 @dsn
 @how
+@_limit(1000)
 @click.argument("run", callback=run_number)
 @reports_errors
-def timeline(dsn: str, as_json: bool, as_sql: bool, run: int) -> None:
-    """Show everything that RUN did, in order."""
-    statement = query(TIMELINE, run=run)
+def timeline(dsn: str, as_json: bool, as_sql: bool, run: int, limit: int) -> None:
+    """Show everything that RUN did, in order, or the last --limit of it."""
+    statement = query(TIMELINE, run=run, limit=limit)
     section = Section(f"run {run}", statement, "no such run", hidden="details")
     found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
     if found == [[]]:
         raise click.exceptions.Exit(1)
+    if found and len(found[0]) == limit:
+        click.echo(f"the last {limit} events; see --limit", err=True)

@@ -14,18 +14,22 @@ reason = click.option(
 )
 yes = click.option("--yes", is_flag=True, help="Do not ask.")
 
+# What is asked about must stay on the screen.
+SHOWN = 15
+
 HELD = """
-select r.run_id, r.agent_name,
+select r.run_id, a.agent_name,
   (select count(*) from agentdb.lock_status as l where l.run_id = r.run_id) as locks,
   (select count(*) from agentdb.token_reservation as v
     where v.run_id = r.run_id and v.settled_at is null
       and v.expires_at > clock_timestamp()) as reservations,
   (select count(*) from agentdb.change as c
     where c.run_id = r.run_id and c.state in ('open', 'pending', 'approved')) as changes
-from agentdb.run_summary as r
-where r.state = 'running'
+from agentdb.run as r
+join agentdb.agent as a on a.agent_id = r.agent_id
+where r.ended_at is null
   and ({run}::bigint is null or r.run_id = {run})
-  and ({agent}::text is null or r.agent_name = {agent})
+  and ({agent}::text is null or a.agent_name = {agent})
 order by r.run_id
 """
 
@@ -49,12 +53,12 @@ def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> N
         raise click.UsageError("name a run or an agent, or say --all")
     number = number_of_run(target or "")
     if not yes:
-        _confirm(_held(dsn, number, None if every or number else target))
+        _confirm(_held(dsn, number, target if number is None else None))
     statement, value = (
         (operation.KILL_ALL, None)
         if every
         else (operation.KILL_RUN, number)
-        if number
+        if number is not None
         else (operation.KILL_AGENT, target)
     )
     for line in operation.kill(dsn, statement, target=value, reason=reason):
@@ -98,12 +102,15 @@ def _held(dsn: str, run: int | None, agent: str | None) -> list[str]:
     section = Section("", query(HELD, run=run, agent=agent))
     with connect(dsn) as connection:
         found = rows(connection, section)
-    return [
+    lines = [
         f"kill run {row['run_id']} of {row['agent_name']}: {row['locks']} locks freed, "
         f"{row['reservations']} reservations cancelled, "
         f"{row['changes']} changes withdrawn"
-        for row in found
-    ] or ["kill what has no open run"]
+        for row in found[:SHOWN]
+    ]
+    if len(found) > SHOWN:
+        lines.append(f"and {len(found) - SHOWN} runs more")
+    return lines or ["no run is open there"]
 
 
 def _confirm(lines: list[str]) -> None:

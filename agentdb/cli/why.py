@@ -111,13 +111,15 @@ def _sections(
     if kind == "alert":
         return [
             Section("alert", query(ALERT, alert=number), card=True),
-            Section("evidence", _evidence(connection, number), below="args"),
+            Section(
+                "evidence", _evidence(connection, number), below="args", spare=True
+            ),
         ]
     if kind == "run":
         return [
             Section("run", query(RUN, run=number), card=True),
             Section("alerts", query(RUN_ALERTS, run=number), below="summary"),
-            Section("last events", query(RUN_EVENTS, run=number)),
+            Section("last events", query(RUN_EVENTS, run=number), spare=True),
         ]
     return [
         Section("agent", query(AGENT, agent=what), card=True),

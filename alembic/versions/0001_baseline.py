@@ -179,28 +179,34 @@ create table agentdb.policy (
     and tool_errors_window between '1 second' and '1 day'
     and lock_contention_window between '1 minute' and '1 day'
   ),
+  -- A moment minus ten thousand years is none, and would break the rule for everybody.
   constraint policy_delays_check check (
-    abandon_after >= '1 minute'
-    and token_rate_min_history >= '0'
+    abandon_after between '1 minute' and '100 years'
+    and token_rate_min_history between '0' and '100 years'
     and no_progress_after > '0'
-    and max_long_call >= '0'
+    and no_progress_after <= '100 years'
+    and max_long_call between '0' and '100 years'
     and hung_tool_call_after > '0'
-    and missed_tick_grace >= '0'
+    and hung_tool_call_after <= '100 years'
+    and missed_tick_grace between '0' and '100 years'
     and long_tick_after > '0'
+    and long_tick_after <= '100 years'
     and max_hold between '1 minute' and '30 days'
     and unanswered_question_after between '1 minute' and '30 days'
     and max_question_wait between '0' and '30 days'
     and max_transaction between '1 second' and '30 days'
     and lock_max_ttl between '1 second' and '7 days'
     and lock_held_too_long_after > '0'
-    and log_retention >= '2 days'
-    and audit_retention >= '2 days'
+    and lock_held_too_long_after <= '100 years'
+    and log_retention between '2 days' and '100 years'
+    and audit_retention between '2 days' and '100 years'
   ),
   constraint policy_change_check check (
     max_pending_changes between 1 and 10000
     and max_change_rows between 1 and 1000000
     and change_waiting_after > '0'
-    and change_expiring_before >= '0'
+    and change_waiting_after <= '100 years'
+    and change_expiring_before between '0' and '100 years'
     and change_conflict_window between '1 second' and '31 days'
   ),
   constraint policy_audit_check check (
@@ -313,7 +319,11 @@ create table agentdb.schedule (
   ),
   constraint schedule_time_zone_check check (time_zone ~ '^[A-Za-z0-9_+/-]{1,64}$'),
   constraint schedule_times_check check (
-    tick_interval > '0' and grace >= '0' and no_progress_after > '0'
+    tick_interval > '0'
+    and tick_interval <= '100 years'
+    and grace between '0' and '100 years'
+    and no_progress_after > '0'
+    and no_progress_after <= '100 years'
   )
 );
 
@@ -410,7 +420,7 @@ create table agentdb.tool (
   writes jsonb,
   registered_at timestamptz not null default clock_timestamp(),
   constraint tool_pkey primary key (tool_name),
-  constraint tool_longest_check check (longest > '0'),
+  constraint tool_longest_check check (longest > '0' and longest <= '100 years'),
   constraint tool_writes_check check (jsonb_typeof(writes) = 'array')
 );
 
@@ -515,12 +525,9 @@ create table agentdb.token_log (
   cost numeric(20, 9) not null,
   model text,
   constraint token_log_pkey primary key (run_id, token_log_id, recorded_at),
+  -- PostgreSQL reads it anew at each insert: what log_tokens() checks is not repeated.
   constraint token_log_amounts_check check (
-    input_tokens between 0 and 1000000000
-    and cached_input_tokens between 0 and 1000000000
-    and output_tokens between 0 and 1000000000
-    and reasoning_tokens between 0 and output_tokens
-    and cost between 0 and 1000000000
+    least(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost) >= 0
   )
 ) partition by range (recorded_at);
 
@@ -707,6 +714,8 @@ create index change_expires_at_idx on agentdb.change (expires_at)
   where state in ('open', 'pending', 'approved');
 create index change_run_id_idx on agentdb.change (run_id) where run_id is not null;
 create index change_closed_at_idx on agentdb.change (closed_at);
+create index change_conflict_idx on agentdb.change (closed_at)
+  where state = 'conflict';
 
 create table agentdb.change_table (
   change_id bigint not null,
@@ -935,6 +944,8 @@ create table agentdb.token_reservation (
 create index token_reservation_agent_id_idx
   on agentdb.token_reservation (agent_id, expires_at) where settled_at is null;
 create index token_reservation_run_id_idx on agentdb.token_reservation (run_id);
+create index token_reservation_reserved_at_idx
+  on agentdb.token_reservation (reserved_at);
 
 create table agentdb.roll_up_state (
   only_row boolean not null default true,
@@ -1019,6 +1030,9 @@ create table agentdb.alert (
 ) with (fillfactor = 70);
 
 create index alert_flush_idx on agentdb.alert (alert_id) where flush;
+create index alert_agent_idx on agentdb.alert ((labels ->> 'agent'))
+  where state = 'firing';
+create index alert_active_idx on agentdb.alert (rule_name) where state <> 'resolved';
 
 create table agentdb.alert_log (
   alert_log_id bigint generated always as identity,
@@ -1423,7 +1437,8 @@ comment on column agentdb.policy.large_tool_result_window is
 comment on column agentdb.policy.hung_tool_call_after is
   'Rule hung_tool_call: how long a tool call may be in flight.';
 comment on column agentdb.policy.missed_tick_grace is
-  'Rule missed_tick: how late a tick may begin.';
+  'Rules missed_tick and overdue_hold: how late a tick may begin, or a run go on after '
+  'its hold.';
 comment on column agentdb.policy.long_tick_after is
   'Rule long_tick: how long a run with a tick interval may take.';
 comment on column agentdb.policy.unattributed_write_window is
