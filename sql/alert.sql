@@ -32,6 +32,17 @@ comment on function agentdb._check_instances (jsonb) is
   'object or absent.';
 
 
+create or replace function agentdb._severity_rank (severity text)
+  returns integer
+  language sql
+  immutable
+  parallel safe
+  return array_position(array['info', 'warning', 'critical'], severity);
+
+comment on function agentdb._severity_rank (text) is
+  'Orders severities: info 1, warning 2, critical 3.';
+
+
 create or replace function agentdb._instance (rule_name text, instances jsonb)
   returns table (
     fingerprint text, labels jsonb, annotations jsonb, value double precision,
@@ -47,14 +58,17 @@ as $$
     agentdb._bounded_json(
       coalesce(nullif(i.item -> 'annotations', 'null'), '{}'), 65536),
     (i.item ->> 'value')::double precision,
-    case
-      when i.item #>> '{annotations,severity}' in ('info', 'warning', 'critical')
-        then i.item #>> '{annotations,severity}'
-      else r.severity
-    end
+    s.severity
   from agentdb.alert_rule as r
   cross join jsonb_array_elements(_instance.instances) as i (item)
-  where r.rule_name = _instance.rule_name;
+  cross join lateral (select case
+    when i.item #>> '{annotations,severity}' in ('info', 'warning', 'critical')
+      then i.item #>> '{annotations,severity}'
+    else r.severity
+  end as severity) as s
+  where r.rule_name = _instance.rule_name
+  -- Of rows with the same labels the worst counts, whatever their order.
+  order by 1, agentdb._severity_rank(s.severity) desc;
 $$;
 
 comment on function agentdb._instance (text, jsonb) is
@@ -83,6 +97,9 @@ as $$
         value = i.value,
         severity = i.severity,
         seen_at = _touch_alerts.at,
+        -- One that got worse is told to those who hear of nothing milder.
+        flush = a.flush or a.state = 'firing' and agentdb._severity_rank(i.severity)
+          > agentdb._severity_rank(a.severity),
         state = case a.state when 'resolved' then 'pending' else a.state end,
         episode = a.episode + (a.state = 'resolved')::integer,
         active_at = case a.state
@@ -245,6 +262,7 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
 begin
+  perform agentdb._check_instances(instances);
   update agentdb.alert_rule as r
   set evaluated_at = v_now,
       evaluation_ms = duration_ms,
@@ -258,7 +276,6 @@ begin
   if not found then
     return;
   end if;
-  perform agentdb._check_instances(instances);
   perform agentdb._touch_alerts(ingest.rule_name, instances, v_now);
   return query
     select

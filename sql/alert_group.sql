@@ -141,13 +141,15 @@ as $$
     where g.alert_group_id = m.alert_group_id
     returning g.alert_group_id
   )
-  select coalesce(array_agg(w.alert_group_id order by w.alert_group_id), '{}')
-  from woken as w;
+  select coalesce(array_agg(g.alert_group_id order by g.alert_group_id), '{}')
+  from woken as w
+  join agentdb.alert_group as g on g.alert_group_id = w.alert_group_id
+  join agentdb.receiver as r on r.receiver_name = g.receiver_name and r.enabled;
 $$;
 
 comment on function agentdb._wake_groups (bigint[], timestamptz) is
-  'Has the groups of alerts looked at as soon as they are open to changes; returns and '
-  'locks them.';
+  'Has the groups of alerts looked at as soon as they are open to changes and locks '
+  'them; returns those of enabled receivers.';
 
 
 create or replace function agentdb._escalate (max_alerts integer, at timestamptz)
@@ -180,22 +182,32 @@ comment on function agentdb._escalate (integer, timestamptz) is
   'Marks alerts that a receiver did not acknowledge in time and returns them.';
 
 
+create or replace function agentdb._shared_labels (labels jsonb, equal_labels text[])
+  returns jsonb
+  language sql
+  immutable
+  return (
+    select coalesce(jsonb_object_agg(l.label, labels ->> l.label)
+        filter (where labels ? l.label), '{}')
+    from unnest(equal_labels) as l (label)
+  );
+
+comment on function agentdb._shared_labels (jsonb, text[]) is
+  'What an alert must have in common with another that inhibits it.';
+
+
 -- Which inhibitions are in force, and for which values of their equal labels.
 create or replace function agentdb._inhibiting ()
-  returns table (target jsonb, source jsonb, equal_labels text[], shared jsonb)
+  returns table (inhibition_name text, shared jsonb)
   language sql
   stable
 begin atomic
-  select distinct i.target, i.source, i.equal_labels, s.shared
+  select distinct i.inhibition_name,
+    agentdb._shared_labels(a.labels, i.equal_labels)
   from agentdb.inhibition as i
   join agentdb.alert as a on a.state = 'firing'
     and agentdb._matches(i.source,
       agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
-  cross join lateral (
-    select coalesce(jsonb_object_agg(l.label, a.labels ->> l.label)
-        filter (where a.labels ? l.label), '{}') as shared
-    from unnest(i.equal_labels) as l (label)
-  ) as s
   -- A label that is missing on both sides is no reason to take them for related.
   where a.labels ?& i.equal_labels;
 end;
@@ -236,12 +248,16 @@ as $$
       where a.acknowledged_until > _look.at
       union all
       select 'inhibited', _look.at + interval '15 seconds', null
-      from inhibiting as i
-      where a.labels @> i.shared
-        and agentdb._matches(i.target,
-          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
-        and not agentdb._matches(i.source,
-          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+      from agentdb.inhibition as i
+      where case
+        when agentdb._matches(i.target,
+            agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+          and not agentdb._matches(i.source,
+            agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+        -- Hashed: in a storm there are as many sources as targets.
+        then (i.inhibition_name, agentdb._shared_labels(a.labels, i.equal_labels))
+          in (select s.inhibition_name, s.shared from inhibiting as s)
+      end
       order by 1 desc, 2 desc
       limit 1
     ) as f on true
@@ -250,6 +266,7 @@ as $$
   update agentdb.group_alert as m
   set state = s.state,
       episode = s.episode,
+      escalated = m.escalated and m.episode = s.episode,
       until_at = s.until_at,
       reason = case
         when s.reason is not null then s.reason

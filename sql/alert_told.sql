@@ -89,9 +89,11 @@ begin atomic
     least(
       case when k.kinds = '{}' and c.fresh + c.gone + c.ended > 0
         and g.open_at > _group_change.at then g.open_at end,
-      case when c.firing > 0 then r.repeat_interval
-        + case when k.kinds = '{}' then coalesce(g.told_at, _group_change.at)
-          else _group_change.at end end,
+      -- Not before the group is open, or it is looked at over and over until then.
+      case when c.firing > 0 and r.repeat_interval is not null
+        then greatest(g.open_at, r.repeat_interval + case k.kinds
+          when '{}' then coalesce(g.told_at, _group_change.at)
+          else _group_change.at end) end,
       c.until_at, 'infinity'),
     case
       when g.route_name is null and g.alert_id is null then '1 minute'

@@ -62,7 +62,8 @@ create or replace function agentdb.claim_rule ()
 as $$
   update agentdb.alert_rule as r
   set next_evaluation_at = case
-        when r.next_evaluation_at + r.evaluate_every > clock_timestamp()
+        when r.next_evaluation_at <= clock_timestamp()
+          and r.next_evaluation_at + r.evaluate_every > clock_timestamp()
           then r.next_evaluation_at + r.evaluate_every
         else clock_timestamp() + r.evaluate_every
       end,

@@ -1,16 +1,5 @@
 -- Routes: which receivers hear of an alert, and together with which others.
 
-create or replace function agentdb._severity_rank (severity text)
-  returns integer
-  language sql
-  immutable
-  parallel safe
-  return array_position(array['info', 'warning', 'critical'], severity);
-
-comment on function agentdb._severity_rank (text) is
-  'Orders severities: info 1, warning 2, critical 3.';
-
-
 create or replace function agentdb.set_route (
   name text,
   receiver text,
@@ -104,6 +93,8 @@ begin atomic
     join agentdb.receiver as f on f.receiver_name = g.receiver_name
     where m.alert_id = (alert).alert_id
       and m.escalated
+      -- What was not acknowledged the last time says nothing of this time.
+      and m.episode = (alert).episode
       and f.escalate_to = r.receiver_name
     limit 1
   ) as e on true

@@ -5411,7 +5411,7 @@ CREATE FUNCTION agentdb._destination(alert agentdb.alert) RETURNS TABLE(receiver
             FROM ((agentdb.group_alert m
               JOIN agentdb.alert_group g ON ((g.alert_group_id = m.alert_group_id)))
               JOIN agentdb.receiver f ON ((f.receiver_name = g.receiver_name)))
-           WHERE ((m.alert_id = (_destination.alert).alert_id) AND m.escalated AND (f.escalate_to = r.receiver_name))
+           WHERE ((m.alert_id = (_destination.alert).alert_id) AND m.escalated AND (m.episode = (_destination.alert).episode) AND (f.escalate_to = r.receiver_name))
           LIMIT 1) e ON (true))
    WHERE (r.enabled AND
          CASE
@@ -6417,11 +6417,11 @@ CREATE FUNCTION agentdb._group_change(groups bigint[], at timestamp with time zo
              ELSE NULL::timestamp with time zone
          END,
          CASE
-             WHEN (c.firing > 0) THEN (r.repeat_interval +
-             CASE
-                 WHEN (k.kinds = '{}'::text[]) THEN COALESCE(g.told_at, _group_change.at)
+             WHEN ((c.firing > 0) AND (r.repeat_interval IS NOT NULL)) THEN GREATEST(g.open_at, (r.repeat_interval +
+             CASE k.kinds
+                 WHEN '{}'::text[] THEN COALESCE(g.told_at, _group_change.at)
                  ELSE _group_change.at
-             END)
+             END))
              ELSE NULL::timestamp with time zone
          END, c.until_at, 'infinity'::timestamp with time zone) AS "least",
          CASE
@@ -6979,6 +6979,16 @@ COMMENT ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) IS 'Wo
 
 
 
+CREATE FUNCTION agentdb._shared_labels(labels jsonb, equal_labels text[]) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN (SELECT COALESCE(jsonb_object_agg(l.label, (_shared_labels.labels ->> l.label)) FILTER (WHERE (_shared_labels.labels ? l.label)), '{}'::jsonb) AS "coalesce" FROM unnest(_shared_labels.equal_labels) l(label));
+
+
+
+COMMENT ON FUNCTION agentdb._shared_labels(labels jsonb, equal_labels text[]) IS 'What an alert must have in common with another that inhibits it.';
+
+
+
 CREATE TABLE agentdb.inhibition (
     inhibition_name text NOT NULL,
     source jsonb NOT NULL,
@@ -6993,17 +7003,13 @@ COMMENT ON TABLE agentdb.inhibition IS 'While an alert that matches source fires
 
 
 
-CREATE FUNCTION agentdb._inhibiting() RETURNS TABLE(target jsonb, source jsonb, equal_labels text[], shared jsonb)
+CREATE FUNCTION agentdb._inhibiting() RETURNS TABLE(inhibition_name text, shared jsonb)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT DISTINCT i.target,
-     i.source,
-     i.equal_labels,
-     s.shared
-    FROM ((agentdb.inhibition i
+ SELECT DISTINCT i.inhibition_name,
+     agentdb._shared_labels(a.labels, i.equal_labels) AS _shared_labels
+    FROM (agentdb.inhibition i
       JOIN agentdb.alert a ON (((a.state = 'firing'::text) AND agentdb._matches(i.source, agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels)))))
-      CROSS JOIN LATERAL ( SELECT COALESCE(jsonb_object_agg(l.label, (a.labels ->> l.label)) FILTER (WHERE (a.labels ? l.label)), '{}'::jsonb) AS shared
-            FROM unnest(i.equal_labels) l(label)) s)
    WHERE (a.labels ?& i.equal_labels);
 END;
 
@@ -7081,14 +7087,17 @@ CREATE FUNCTION agentdb._instance(rule_name text, instances jsonb) RETURNS TABLE
     agentdb._bounded_json(
       coalesce(nullif(i.item -> 'annotations', 'null'), '{}'), 65536),
     (i.item ->> 'value')::double precision,
-    case
-      when i.item #>> '{annotations,severity}' in ('info', 'warning', 'critical')
-        then i.item #>> '{annotations,severity}'
-      else r.severity
-    end
+    s.severity
   from agentdb.alert_rule as r
   cross join jsonb_array_elements(_instance.instances) as i (item)
-  where r.rule_name = _instance.rule_name;
+  cross join lateral (select case
+    when i.item #>> '{annotations,severity}' in ('info', 'warning', 'critical')
+      then i.item #>> '{annotations,severity}'
+    else r.severity
+  end as severity) as s
+  where r.rule_name = _instance.rule_name
+  -- Of rows with the same labels the worst counts, whatever their order.
+  order by 1, agentdb._severity_rank(s.severity) desc;
 $$;
 
 
@@ -7706,12 +7715,16 @@ CREATE FUNCTION agentdb._look(groups bigint[], at timestamp with time zone) RETU
       where a.acknowledged_until > _look.at
       union all
       select 'inhibited', _look.at + interval '15 seconds', null
-      from inhibiting as i
-      where a.labels @> i.shared
-        and agentdb._matches(i.target,
-          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
-        and not agentdb._matches(i.source,
-          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+      from agentdb.inhibition as i
+      where case
+        when agentdb._matches(i.target,
+            agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+          and not agentdb._matches(i.source,
+            agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+        -- Hashed: in a storm there are as many sources as targets.
+        then (i.inhibition_name, agentdb._shared_labels(a.labels, i.equal_labels))
+          in (select s.inhibition_name, s.shared from inhibiting as s)
+      end
       order by 1 desc, 2 desc
       limit 1
     ) as f on true
@@ -7720,6 +7733,7 @@ CREATE FUNCTION agentdb._look(groups bigint[], at timestamp with time zone) RETU
   update agentdb.group_alert as m
   set state = s.state,
       episode = s.episode,
+      escalated = m.escalated and m.episode = s.episode,
       until_at = s.until_at,
       reason = case
         when s.reason is not null then s.reason
@@ -10952,6 +10966,9 @@ CREATE FUNCTION agentdb._touch_alerts(rule_name text, instances jsonb, at timest
         value = i.value,
         severity = i.severity,
         seen_at = _touch_alerts.at,
+        -- One that got worse is told to those who hear of nothing milder.
+        flush = a.flush or a.state = 'firing' and agentdb._severity_rank(i.severity)
+          > agentdb._severity_rank(a.severity),
         state = case a.state when 'resolved' then 'pending' else a.state end,
         episode = a.episode + (a.state = 'resolved')::integer,
         active_at = case a.state
@@ -11276,13 +11293,15 @@ CREATE FUNCTION agentdb._wake_groups(alerts bigint[], at timestamp with time zon
     where g.alert_group_id = m.alert_group_id
     returning g.alert_group_id
   )
-  select coalesce(array_agg(w.alert_group_id order by w.alert_group_id), '{}')
-  from woken as w;
+  select coalesce(array_agg(g.alert_group_id order by g.alert_group_id), '{}')
+  from woken as w
+  join agentdb.alert_group as g on g.alert_group_id = w.alert_group_id
+  join agentdb.receiver as r on r.receiver_name = g.receiver_name and r.enabled;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._wake_groups(alerts bigint[], at timestamp with time zone) IS 'Has the groups of alerts looked at as soon as they are open to changes; returns and locks them.';
+COMMENT ON FUNCTION agentdb._wake_groups(alerts bigint[], at timestamp with time zone) IS 'Has the groups of alerts looked at as soon as they are open to changes and locks them; returns those of enabled receivers.';
 
 
 
@@ -12318,7 +12337,8 @@ CREATE FUNCTION agentdb.claim_rule() RETURNS TABLE(rule_name text, query text, e
     AS $$
   update agentdb.alert_rule as r
   set next_evaluation_at = case
-        when r.next_evaluation_at + r.evaluate_every > clock_timestamp()
+        when r.next_evaluation_at <= clock_timestamp()
+          and r.next_evaluation_at + r.evaluate_every > clock_timestamp()
           then r.next_evaluation_at + r.evaluate_every
         else clock_timestamp() + r.evaluate_every
       end,
@@ -13080,6 +13100,7 @@ CREATE FUNCTION agentdb.ingest(rule_name text, evaluation bigint, instances json
 declare
   v_now timestamptz := clock_timestamp();
 begin
+  perform agentdb._check_instances(instances);
   update agentdb.alert_rule as r
   set evaluated_at = v_now,
       evaluation_ms = duration_ms,
@@ -13093,7 +13114,6 @@ begin
   if not found then
     return;
   end if;
-  perform agentdb._check_instances(instances);
   perform agentdb._touch_alerts(ingest.rule_name, instances, v_now);
   return query
     select
@@ -22236,6 +22256,10 @@ GRANT ALL ON FUNCTION agentdb._hour_of_week(at timestamp with time zone) TO agen
 REVOKE ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._shared_labels(labels jsonb, equal_labels text[]) FROM PUBLIC;
 
 
 

@@ -80,6 +80,7 @@ def test_message_says_who_what_since_when_and_what_next() -> None:
         ("@channel <!here>", "\uff20channel \u2039!here\u203a"),
         ("see https://evil.example", "see https[:]//evil.example"),
         ("www.evil.example", "www[.]evil.example"),
+        ("WWW.evil.example", "WWW[.]evil.example"),
         ("a\r\nBcc: all", "a Bcc: all"),
         ("\u202egnp.exe\u2066", "\ufffdgnp.exe\ufffd"),
         ("\x1b[2J\x07\x00", "\ufffd[2J\ufffd\ufffd"),

@@ -91,7 +91,20 @@ def test_retry_after_is_capped(value: str) -> None:
     assert retry_after(value) == 3600
 
 
-@pytest.mark.parametrize("value", [None, "", "soon", "-1", "1e9", "inf", "²", "0x10"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "soon",
+        "-1",
+        "1e9",
+        "inf",
+        "²",
+        "0x10",
+        "1 Jan 99999999999999999999 0:0",
+    ],
+)
 def test_senseless_retry_after_is_ignored(value: str | None) -> None:
     assert retry_after(value) is None
 

@@ -30,7 +30,7 @@ def plain(value: object, longest: int = LONGEST) -> str:
         " " if c.isspace() else c if _shows(c) else "\ufffd" for c in str(value)
     )
     text = " ".join(text.split()).translate(HARMLESS)
-    text = re.sub(r"(?i)\b(www)\.", r"\1[.]", text.replace("://", "[:]//"))
+    text = re.sub(r"(?i)(www)\.", r"\1[.]", text.replace("://", "[:]//"))
     return text if len(text) <= longest else text[: longest - 1] + "\u2026"
 
 
