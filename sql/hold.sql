@@ -66,7 +66,9 @@ begin atomic
   from agentdb._open_run(as_of) as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
-  where r.held_until_at < as_of - p.missed_tick_grace
+  -- The first of these is asked before the rest, of every run.
+  where r.held_until_at < as_of
+    and r.held_until_at < as_of - p.missed_tick_grace
     and not agentdb._is_paused(r.run_id, as_of)
     and agentdb._last_event_at(r.run_id, r.started_at) < r.held_until_at;
 end;

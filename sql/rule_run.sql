@@ -24,6 +24,8 @@ create or replace function agentdb._long_call_until (
         from agentdb.tool_call_log as l
         where l.run_id = run
           and l.recorded_at <= as_of
+          -- Asked once: few have such tools.
+          and exists (select from agentdb.tool as k where k.longest is not null)
         order by l.tool_call_log_id desc
         limit 200
       ) as l
@@ -67,7 +69,9 @@ begin atomic
     select coalesce(s.no_progress_after, p.no_progress_after) as after
   ) as l
   cross join lateral (
-    select agentdb._long_call_until(r.run_id, p.max_long_call, as_of) as until
+    -- Of those that are late alone: it reads their calls.
+    select case when r.since < as_of - l.after
+      then agentdb._long_call_until(r.run_id, p.max_long_call, as_of) end as until
   ) as c
   where r.since < as_of - l.after
     and coalesce(c.until < as_of - l.after, true);

@@ -7677,7 +7677,7 @@ COMMENT ON FUNCTION agentdb._lone_run() IS 'The one open run of the login role w
 
 CREATE FUNCTION agentdb._long_call_until(run bigint, max_long_call interval, as_of timestamp with time zone) RETURNS timestamp with time zone
     LANGUAGE sql STABLE
-    RETURN (SELECT max(LEAST(c.until, (c.began_at + LEAST(t.longest, _long_call_until.max_long_call)))) AS max FROM ((SELECT f.tool, f.began_at, _long_call_until.as_of AS until FROM agentdb._call_in_flight(_long_call_until.as_of) f(run_id, call_id, tool, began_at) WHERE (f.run_id = _long_call_until.run) UNION ALL SELECT e.tool, e.began_at, e.ended_at FROM ((SELECT l_1.call_id, l_1.tool FROM agentdb.tool_call_log l_1 WHERE ((l_1.run_id = _long_call_until.run) AND (l_1.recorded_at <= _long_call_until.as_of)) ORDER BY l_1.tool_call_log_id DESC LIMIT 200) l JOIN agentdb.tool_call e ON (((e.run_id = _long_call_until.run) AND (e.call_id = l.call_id)))) WHERE (l.tool IN (SELECT k.tool_name FROM agentdb.tool k WHERE (k.longest IS NOT NULL)))) c JOIN agentdb.tool t ON ((t.tool_name = c.tool))) WHERE (t.longest IS NOT NULL));
+    RETURN (SELECT max(LEAST(c.until, (c.began_at + LEAST(t.longest, _long_call_until.max_long_call)))) AS max FROM ((SELECT f.tool, f.began_at, _long_call_until.as_of AS until FROM agentdb._call_in_flight(_long_call_until.as_of) f(run_id, call_id, tool, began_at) WHERE (f.run_id = _long_call_until.run) UNION ALL SELECT e.tool, e.began_at, e.ended_at FROM ((SELECT l_1.call_id, l_1.tool FROM agentdb.tool_call_log l_1 WHERE ((l_1.run_id = _long_call_until.run) AND (l_1.recorded_at <= _long_call_until.as_of) AND (EXISTS (SELECT FROM agentdb.tool k WHERE (k.longest IS NOT NULL)))) ORDER BY l_1.tool_call_log_id DESC LIMIT 200) l JOIN agentdb.tool_call e ON (((e.run_id = _long_call_until.run) AND (e.call_id = l.call_id)))) WHERE (l.tool IN (SELECT k.tool_name FROM agentdb.tool k WHERE (k.longest IS NOT NULL)))) c JOIN agentdb.tool t ON ((t.tool_name = c.tool))) WHERE (t.longest IS NOT NULL));
 
 
 
@@ -14886,7 +14886,11 @@ CREATE FUNCTION agentdb.rule_no_progress(as_of timestamp with time zone) RETURNS
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
       LEFT JOIN agentdb.schedule s ON ((s.agent_id = a.agent_id)))
       CROSS JOIN LATERAL ( SELECT COALESCE(s.no_progress_after, p.no_progress_after) AS after) l)
-      CROSS JOIN LATERAL ( SELECT agentdb._long_call_until(r.run_id, p.max_long_call, rule_no_progress.as_of) AS until) c)
+      CROSS JOIN LATERAL ( SELECT
+                 CASE
+                     WHEN (r.since < (rule_no_progress.as_of - l.after)) THEN agentdb._long_call_until(r.run_id, p.max_long_call, rule_no_progress.as_of)
+                     ELSE NULL::timestamp with time zone
+                 END AS until) c)
    WHERE ((r.since < (rule_no_progress.as_of - l.after)) AND COALESCE((c.until < (rule_no_progress.as_of - l.after)), true));
 END;
 
@@ -14905,7 +14909,7 @@ CREATE FUNCTION agentdb.rule_overdue_hold(as_of timestamp with time zone) RETURN
     FROM ((agentdb._open_run(rule_overdue_hold.as_of) r(run_id, agent_id, conversation, tick_interval, started_at, held_until_at, hold_reason)
       JOIN agentdb.agent a ON ((a.agent_id = r.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((r.held_until_at < (rule_overdue_hold.as_of - p.missed_tick_grace)) AND (NOT agentdb._is_paused(r.run_id, rule_overdue_hold.as_of)) AND (agentdb._last_event_at(r.run_id, r.started_at) < r.held_until_at));
+   WHERE ((r.held_until_at < rule_overdue_hold.as_of) AND (r.held_until_at < (rule_overdue_hold.as_of - p.missed_tick_grace)) AND (NOT agentdb._is_paused(r.run_id, rule_overdue_hold.as_of)) AND (agentdb._last_event_at(r.run_id, r.started_at) < r.held_until_at));
 END;
 
 
