@@ -13,6 +13,16 @@ import anyio
 from ..redact import clean
 from .channel import Channel, Notification, Outcome, Refused
 
+# Those that are imported when they are first needed.
+IMPORTED = {
+    "alertmanager": "Alertmanager",
+    "apprise": "Apprise",
+    "email": "Email",
+    "pagerduty": "PagerDuty",
+    "webhook": "Webhook",
+}
+CHANNELS = tuple(sorted((*IMPORTED, "exec", "stdout")))
+
 
 class Channels:
     """The channels of one runner, each opened when it is first needed."""
@@ -27,13 +37,9 @@ class Channels:
         self._programs = dict(programs or {})
         self._open: dict[str, Channel] = {}
         self._kinds: dict[str, Callable[[], Channel]] = {
-            "alertmanager": _import("alertmanager", "Alertmanager"),
-            "apprise": _import("apprise", "Apprise"),
-            "email": _import("email", "Email"),
+            **{name: _import(name, kind) for name, kind in IMPORTED.items()},
             "exec": self._execute,
-            "pagerduty": _import("pagerduty", "PagerDuty"),
             "stdout": self._stdout,
-            "webhook": _import("webhook", "Webhook"),
         }
 
     def allow(self, programs: Mapping[str, Sequence[str]]) -> None:

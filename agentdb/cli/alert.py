@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
-from .options import dsn, reports_errors
+from .options import dsn, number_of, reports_errors
 
 message = click.option(
     "-m",
@@ -21,10 +19,10 @@ def alert_or_group(
     ctx: click.Context, param: click.Parameter, value: str
 ) -> tuple[str, int]:
     """Return which kind of thing a word names, and its number."""
-    found = re.fullmatch(r"(?:([AG])-)?(\d{1,18})", value.upper())
-    if found is None:
-        raise click.BadParameter(f"{value!r} is no alert; see agentdb alerts")
-    return ("group" if found[1] == "G" else "alert"), int(found[2])
+    for kind, letter in (("alert", "A"), ("group", "G")):
+        if (number := number_of(value, letter)) is not None:
+            return kind, number
+    raise click.BadParameter(f"{value!r} is no alert; see agentdb alerts")
 
 
 target = click.argument("target", metavar="A-ID|G-ID", callback=alert_or_group)

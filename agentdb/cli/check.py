@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import config
+from .options import config, only_dsn
 from .read import EXIT_CODES, STATUS, UNKNOWN
 
 NAMES = {code: state.upper() for state, code in EXIT_CODES.items()} | {
@@ -15,7 +15,7 @@ NAMES = {code: state.upper() for state, code in EXIT_CODES.items()} | {
 
 
 @click.command()
-@click.option("--dsn", metavar="DSN", help="The only database; else those of the file.")
+@only_dsn
 @config
 def check(dsn: str | None, config: Path | None) -> None:
     """Say in a line for each database whether alerting works, as plugins do.

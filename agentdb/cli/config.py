@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from .options import Unconfigured
 from .options import config as config_option
+from .options import only_dsn, reports_errors
 
 
 @click.group()
@@ -16,20 +16,18 @@ def config() -> None:
 
 
 @config.command("check")
-@click.option("--dsn", metavar="DSN", help="The only database; else those of the file.")
+@only_dsn
 @config_option
+@reports_errors
 def check(dsn: str | None, config: Path | None) -> None:
     """Say what is wrong with the configuration, with line and reason.
 
     References are resolved too, so run it where the runner runs.  Exits 78 if
     something is wrong.
     """
-    from agentdb.config import Misconfigured, read
+    from agentdb.config import read
 
-    try:
-        found = read(config, dsn=dsn)
-    except Misconfigured as error:
-        raise Unconfigured(error) from error
+    found = read(config, dsn=dsn)
     click.echo(f"{config or 'environment'}: fine")
     click.echo(f"databases: {', '.join(found.databases)}")
     fallback = found.fallback.channel if found.fallback else "none"

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import psycopg
 
-from .options import Failure, Unconfigured, config, dsn
+from .options import Failure, config, dsn, reports_errors
 from .output import Section, connect, print_json, print_table, query, rows
 from .read import EXIT_CODES, UNKNOWN
 
@@ -20,18 +20,16 @@ ORDER = ("critical", "warning", "ok")
 @dsn
 @config
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@reports_errors
 def doctor(dsn: str, config: Path | None, as_json: bool) -> None:
     """Look at database, roles, clocks, paths and receivers; say what mends what.
 
     Exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, 3 unknown.
     """
-    from agentdb.config import Misconfigured, read_settings
+    from agentdb.config import read_settings
     from agentdb.doctor import findings
 
-    try:
-        user = read_settings(config).user
-    except Misconfigured as error:
-        raise Unconfigured(error) from error
+    user = read_settings(config).user
     section = Section("doctor", query(DOCTOR), below="mend")
     try:
         with connect(dsn) as connection:

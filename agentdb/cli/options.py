@@ -27,6 +27,10 @@ dsn = click.option(
 )
 
 
+only_dsn = click.option(
+    "--dsn", metavar="DSN", help="The only database; else those of the file."
+)
+
 config = click.option(
     "--config",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -52,7 +56,7 @@ class Failure(click.ClickException):
 
 
 def reports_errors(function: F) -> F:
-    """Turn the errors of the database into messages, without a traceback."""
+    """Turn what database and configuration say into messages, without a traceback."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -61,6 +65,8 @@ def reports_errors(function: F) -> F:
         except click.ClickException:
             raise
         except Exception as error:
+            if _is_misconfigured(error):
+                raise Unconfigured(error) from error
             cause = _only(error)
             if not _is_from_database(cause):
                 raise
@@ -73,6 +79,12 @@ def _only(error: Exception) -> Exception:
     """Return the one error of a task group, else the error itself."""
     inner: tuple[Exception, ...] = getattr(error, "exceptions", ())
     return _only(inner[0]) if len(inner) == 1 else error
+
+
+def _is_misconfigured(error: Exception) -> bool:
+    from agentdb.config import Misconfigured
+
+    return isinstance(error, Misconfigured)
 
 
 def _is_from_database(error: Exception) -> bool:
@@ -94,10 +106,15 @@ def _describe(error: BaseException) -> str:
     return "\n".join(prefix + text for prefix, text in parts.items() if text)
 
 
+def number_of(text: str, letter: str) -> int | None:
+    """Return the number that 12 or, by its letter, A-12 names; None for other words."""
+    digits = text.upper().removeprefix(f"{letter}-")
+    return int(digits) if digits.isdecimal() and len(digits) <= 18 else None
+
+
 def number_of_run(text: str) -> int | None:
     """Return a run's number, also from R-12, or None for any other word."""
-    digits = text.upper().removeprefix("R-")
-    return int(digits) if digits.isdecimal() and len(digits) <= 18 else None
+    return number_of(text, "R")
 
 
 def end_in_order(number: int, frame: object) -> None:

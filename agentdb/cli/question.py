@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
-from .options import dsn, reports_errors
+from .options import dsn, number_of, reports_errors
 from .output import Section, how, query, show
 
 OPEN = """
@@ -37,8 +35,8 @@ def answer(dsn: str, number: str, answer: str, comment: str | None) -> None:
     """Answer question Q-5; where it has options, with one of these."""
     from agentdb import oncall
 
-    found = re.fullmatch(r"(?:Q-)?(\d{1,18})", number.upper())
-    if found is None:
+    asked = number_of(number, "Q")
+    if asked is None:
         raise click.UsageError(f"{number} is no question; see agentdb questions")
-    run, agent = oncall.answer(dsn, int(found[1]), answer=answer, comment=comment)
-    click.echo(f"Q-{found[1]} is answered; run {run} of {agent} reads it")
+    run, agent = oncall.answer(dsn, asked, answer=answer, comment=comment)
+    click.echo(f"Q-{asked} is answered; run {run} of {agent} reads it")

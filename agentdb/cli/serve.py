@@ -8,13 +8,14 @@ from pathlib import Path
 
 import click
 
-from .options import Unconfigured, config, dsn, end_in_order, reports_errors
+from .options import config, dsn, end_in_order, only_dsn, reports_errors
 
 
 @click.command()
-@click.option("--dsn", metavar="DSN", help="The only database; else those of the file.")
+@only_dsn
 @click.option("--name", help="The runner's name.")
 @config
+@reports_errors
 def run(dsn: str | None, name: str | None, config: Path | None) -> None:
     """Evaluate rules and deliver notifications until told to stop.
 
@@ -22,18 +23,15 @@ def run(dsn: str | None, name: str | None, config: Path | None) -> None:
     in flight and exits 0, SIGHUP reads the configuration anew; a bad one exits 78.
     """
     from agentdb import runner
-    from agentdb.config import Config, Misconfigured, read
+    from agentdb.config import Config, read
 
     environment = {**os.environ, **({"AGENTDB_RUNNER_NAME": name} if name else {})}
 
     def configuration() -> Config:
         return read(config, dsn=dsn, environment=environment)
 
-    try:
-        found = configuration()
-    except Misconfigured as error:
-        raise Unconfigured(error) from error
-    raise click.exceptions.Exit(runner.run(found, read=configuration))
+    code = runner.run(configuration(), read=configuration)
+    raise click.exceptions.Exit(code)
 
 
 @click.command()

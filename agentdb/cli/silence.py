@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
-from .options import dsn, reports_errors
+from .options import dsn, number_of, reports_errors
 from .output import Section, how, query, show, shown
 
 SILENCES = """
@@ -59,7 +57,7 @@ def silences(dsn: str, as_json: bool, as_sql: bool) -> None:
 
 
 def _number(words: tuple[str, ...]) -> int:
-    found = re.fullmatch(r"(?:S-)?(\d{1,18})", words[0].upper()) if words[:1] else None
-    if found is None or len(words) > 1:
+    found = number_of(words[0], "S") if len(words) == 1 else None
+    if found is None:
         raise click.UsageError("name one silence: agentdb silence expire S-3")
-    return int(found[1])
+    return found

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from .options import Unconfigured, config, dsn, number_of_run, reports_errors
+from .options import config, dsn, number_of_run, reports_errors
 from .output import Section, how, query, show
 from .read import limit
 
@@ -72,13 +72,10 @@ def verify(
     """
     import anyio
 
-    from agentdb.config import Misconfigured, read_limits
+    from agentdb.config import read_limits
     from agentdb.runner.verify import verify
 
-    try:
-        limits = read_limits(config)
-    except Misconfigured as error:
-        raise Unconfigured(error) from error
+    limits = read_limits(config)
     if not as_sql:
         anyio.run(lambda: verify(dsn, limits, run=run))
     section = Section(

@@ -8,18 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from ..channels.registry import CHANNELS
 from ..verify.claim import Limits
 from .problem import Wrong
 
-CHANNELS = (
-    "alertmanager",
-    "apprise",
-    "email",
-    "exec",
-    "pagerduty",
-    "stdout",
-    "webhook",
-)
 LEVELS = ("debug", "info", "warning", "error")
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from .. import connection
 from ..channels.channel import Refused
@@ -23,12 +23,16 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 T = TypeVar("T")
+S = TypeVar("S", bound="DataclassInstance")
 
 # Where the file is looked for when nobody names one.
 VARIABLE = "AGENTDB_CONFIG"
 # Sections of plain values: AGENTDB_HEALTH_ADDRESS is `address` of [health].
-PLAIN: dict[str, type] = {
+PLAIN: dict[str, type[Any]] = {
     "runner": Settings,
     "fallback": Fallback,
     "health": Health,
@@ -119,14 +123,14 @@ class _Reader:
             self._told("databases", partial(_check_dsn, name, text))
         return given
 
-    def _plain(self, name: str, kind: type[T]) -> T | None:
+    def _plain(self, name: str, kind: type[S]) -> S | None:
         given = dict(self._table(name))
         hints = get_type_hints(kind)
         for key in hints:
             variable = f"AGENTDB_{name}_{key}".upper()
             if text := self._environment.get(variable):
                 given[key] = _from_text(hints[key], text)
-        needed = [f.name for f in fields(kind) if _needed(f)]  # type: ignore[arg-type]
+        needed = [f.name for f in fields(kind) if _needed(f)]
         if needed and not given:
             return None
         return self._told(name, lambda: _fill(kind, given))
@@ -186,7 +190,7 @@ def _load(path: Path | str | None) -> tuple[str, dict[str, Any]]:
         raise Misconfigured(f"{path}: {error}") from error
 
 
-def _fill(kind: type[T], given: dict[str, Any]) -> T:
+def _fill(kind: type[S], given: dict[str, Any]) -> S:
     """Return a section's values, each of its type."""
     hints = get_type_hints(kind)
     for key, value in given.items():
@@ -196,7 +200,7 @@ def _fill(kind: type[T], given: dict[str, Any]) -> T:
         fits = isinstance(value, (int, float) if wanted is float else wanted)
         if not fits or (isinstance(value, bool) and wanted is not bool):
             raise Wrong(key, f"a {WORDS[wanted]} is wanted")
-    for each in fields(kind):  # type: ignore[arg-type]
+    for each in fields(kind):
         if each.name not in given and _needed(each):
             raise Wrong(each.name, "is missing")
     return kind(**given)

@@ -92,10 +92,7 @@ class _Pages:
 
     def _pages(self) -> dict[str, tuple[int, str, str]]:
         watches = self._runner.watches.items()
-        well = all(
-            watch.state.signs.ready and not watch.state.signs.late()
-            for _, watch in watches
-        )
+        well = all(watch.state.signs.well for _, watch in watches)
         ready = all(watch.state.signs.ready for _, watch in watches)
         found = {
             name: {

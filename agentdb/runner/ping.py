@@ -36,8 +36,7 @@ async def attend(runner: Runner) -> None:
 
 
 def _well(runner: Runner) -> bool:
-    signs = [watch.state.signs for watch in runner.watches.values()]
-    return all(each.ready and not each.late() for each in signs)
+    return all(watch.state.signs.well for watch in runner.watches.values())
 
 
 def _poster() -> Poster:

@@ -46,6 +46,11 @@ class Signs:
         """Whether each needed loop has succeeded once."""
         return all(loop in self._succeeded for loop in NEEDED)
 
+    @property
+    def well(self) -> bool:
+        """Whether each needed loop succeeds."""
+        return self.ready and not self.late()
+
     def ages(self) -> dict[str, float]:
         """Return by loop how long ago it last succeeded, or else that it began."""
         now = time.monotonic()
