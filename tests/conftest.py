@@ -21,7 +21,7 @@ from sqlalchemy import Engine, NullPool, create_engine
 
 from agentdb.local import LocalServer
 
-from .agents import register
+from .agents import register, start
 from .changes import TABLES
 from .scene import Scene
 from .servers import GivenServer, Server, url
@@ -117,6 +117,15 @@ def db(template: str, make_database: MakeDatabase, connect: Connect) -> Connecti
     return connect(make_database(template))
 
 
+@pytest.fixture
+def agent(db: Connection, connect: Connect) -> Connection:
+    """The session of an agent with one open run."""
+    register(db)
+    session = connect(db.info.dbname, "agent_a")
+    start(session)
+    return session
+
+
 @pytest.fixture(scope="session")
 def guarded_template(server: Server, admin: Connection, template: str) -> Iterator[str]:
     """A database with an agent, and two guarded tables among its tables."""
@@ -138,6 +147,12 @@ def guarded(
 ) -> Connection:
     """A superuser's connection to a fresh copy of it."""
     return connect(make_database(guarded_template))
+
+
+@pytest.fixture
+def reviewer(guarded: Connection, connect: Connect) -> Connection:
+    """The session of a reviewer of them."""
+    return connect(guarded.info.dbname, "reviewer_r")
 
 
 @pytest.fixture

@@ -2,19 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
-
-from .agents import register, row, rows, start, value
+from .agents import row, rows, value
 from .conftest import Connect, Connection
-
-
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
 
 
 def tokens(db: Connection) -> int:

@@ -9,16 +9,6 @@ import pytest
 from .agents import age, refusal, register, row, rows, start, value
 from .conftest import Connect, Connection
 
-
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
-
-
 GRANTED = {
     "answer_of",
     "ask_human",

@@ -21,11 +21,6 @@ def agent(guarded: Connection, connect: Connect) -> Connection:
     return session
 
 
-@pytest.fixture
-def reviewer(guarded: Connection, connect: Connect) -> Connection:
-    return connect(guarded.info.dbname, "reviewer_r")
-
-
 def stage(
     agent: Connection, db: Connection, note: str = "x", where: str = "id = 1"
 ) -> int:

@@ -20,11 +20,6 @@ def agent(guarded: Connection, connect: Connect) -> Connection:
     return session
 
 
-@pytest.fixture
-def reviewer(guarded: Connection, connect: Connect) -> Connection:
-    return connect(guarded.info.dbname, "reviewer_r")
-
-
 def guard(db: Connection, rule: str) -> None:
     query = "select agentdb.guard_table('public.invoice', auto_approve => %s::jsonb)"
     db.execute(query.encode(), [rule])

@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .agents import refusal, register, row, rows, start, value
-from .conftest import Connect, Connection
-
-
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
+from .agents import refusal, row, rows, value
+from .conftest import Connection
 
 
 def test_step_is_recorded_with_its_details(db: Connection, agent: Connection) -> None:

@@ -26,15 +26,6 @@ ASK = "select question_id from agentdb.ask_human(%s)"
 ANSWER = "select * from agentdb.answer_question(%s, %s)"
 
 
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
-
-
 def state(agent: Connection, question: int) -> tuple[str, str | None]:
     found = row(agent, "select * from agentdb.answer_of(%s)", question)
     return found["state"], found["answer"]

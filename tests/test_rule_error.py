@@ -4,17 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .agents import labels, policy, register, start, value
-from .conftest import Connect, Connection
-
-
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
+from .agents import labels, policy, value
+from .conftest import Connection
 
 
 def calls(agent: Connection, failed: int, ok: int = 0, tool: str = "t") -> None:

@@ -12,20 +12,11 @@ import pytest
 from agentdb.demo.recording import lines, read
 from agentdb.demo.replay import replay
 
-from .agents import age, labels, policy, register, row, rows, start, value, visited
+from .agents import age, labels, policy, register, row, rows, value, visited
 from .conftest import Connect, Connection
 
 DATA = Path(__file__).parent / "data"
 Call = dict[str, Any]
-
-
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
 
 
 def call(tool: str, args: Any, result: str, ok: bool = True) -> Call:

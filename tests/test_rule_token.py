@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from .agents import age, evaluate, labels, policy, register, row, rows, start, value
-from .conftest import Connect, Connection
+from .agents import age, evaluate, labels, policy, row, rows, value
+from .conftest import Connection
 
 # Half hours of an agent, by local hour and day of the week (UTC; 6 and 7 are weekends).
 OFFICE = "extract(hour from h) between 9 and 16 and extract(isodow from h) < 6"
@@ -13,15 +13,6 @@ NIGHTLY = "extract(hour from h) = 2 and extract(minute from h) = 0"
 STEADY = "true"
 # A Wednesday, so that the days around it are alike.
 NOON = "2026-11-18 12:00Z"
-
-
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
 
 
 def history(db: Connection, when: str, tokens: int, days: int = 20) -> None:

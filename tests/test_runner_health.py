@@ -10,6 +10,8 @@ import socket
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -28,7 +30,7 @@ from .agents import register, row, start, value
 from .conftest import Connect, Connection, MakeDatabase
 from .ports import free_port
 from .relay import Relay
-from .scene import Scene, until
+from .scene import Process, Scene, until
 from .servers import Server
 
 QUICK = "[fallback]\nchannel = 'webhook'\ntarget = 'env:FALLBACK'\nafter = 3\n"
@@ -174,16 +176,22 @@ def test_ping_comes_only_while_every_loop_succeeds(scene: Scene) -> None:
     assert runner.stop() == 0
 
 
-def test_systemd_hears_of_start_life_reload_and_end(
-    scene: Scene, tmp_path: Path
-) -> None:
-    place = tmp_path / "notify"
+@contextmanager
+def managed(scene: Scene, place: Path) -> Iterator[tuple[socket.socket, Process]]:
+    """Run a runner under a service manager that has a watchdog."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(place))
         manager.settimeout(30)
-        runner = scene.start_configured(
-            NOTIFY_SOCKET=str(place), WATCHDOG_USEC="300000"
+        yield (
+            manager,
+            scene.start_configured(NOTIFY_SOCKET=str(place), WATCHDOG_USEC="300000"),
         )
+
+
+def test_systemd_hears_of_start_life_reload_and_end(
+    scene: Scene, tmp_path: Path
+) -> None:
+    with managed(scene, tmp_path / "notify") as (manager, runner):
         assert manager.recv(100) == b"READY=1"
         assert [manager.recv(100) for _ in range(2)] == [b"WATCHDOG=1"] * 2
         runner.signal(signal.SIGHUP)
@@ -200,13 +208,7 @@ def test_systemd_hears_of_start_life_reload_and_end(
 def test_watchdog_goes_hungry_when_the_process_hangs(
     scene: Scene, tmp_path: Path
 ) -> None:
-    place = tmp_path / "notify"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(place))
-        manager.settimeout(30)
-        runner = scene.start_configured(
-            NOTIFY_SOCKET=str(place), WATCHDOG_USEC="300000"
-        )
+    with managed(scene, tmp_path / "notify") as (manager, runner):
         while manager.recv(100) != b"WATCHDOG=1":
             pass
         os.kill(runner.pid, signal.SIGSTOP)

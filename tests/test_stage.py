@@ -18,11 +18,6 @@ def agent(guarded: Connection, connect: Connect) -> Connection:
     return session
 
 
-@pytest.fixture
-def reviewer(guarded: Connection, connect: Connect) -> Connection:
-    return connect(guarded.info.dbname, "reviewer_r")
-
-
 def invoice(db: Connection, number: int) -> dict[str, object]:
     return row(
         db, "select state, amount, note from public.invoice where id = %s", number

@@ -6,17 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from .agents import refusal, register, row, start, value
-from .conftest import Connect, Connection
-
-
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
+from .agents import refusal, row, value
+from .conftest import Connection
 
 
 def test_kinds_of_tokens_are_kept_apart(db: Connection, agent: Connection) -> None:

@@ -7,17 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from .agents import refusal, register, row, rows, start, value
+from .agents import refusal, row, rows, start, value
 from .conftest import Connect, Connection
-
-
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
 
 
 def test_call_is_recorded_as_told(db: Connection, agent: Connection) -> None:
