@@ -60,7 +60,9 @@
 \ir schedule.sql
 \ir rule_lock.sql
 \ir guard.sql
+\ir stage_value.sql
 \ir stage_view.sql
+\ir change_open.sql
 \ir stage.sql
 \ir stage_call.sql
 \ir stage_statement.sql
