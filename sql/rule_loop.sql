@@ -155,21 +155,26 @@ begin atomic
     and count(*) <= p.silent_loop_diversity * sum(k.count)
   union all
   select
-    c.run_id, format('a cycle of %s calls', b.period), p.silent_loop_laps,
-    string_agg(distinct c.tool, ', '), false, p.silent_loop_laps, 'silent_loop_laps',
+    c.run_id, format('a cycle of %s calls', c.period), c.laps,
+    string_agg(distinct c.tool, ', '), false, c.laps, 'silent_loop_laps',
     min(d.recorded_at), array_agg(c.tool_call_log_id order by c.place)
-  from call as c
-  join agentdb.policy as p on p.policy_name = c.policy_name
-  cross join generate_series(2, 6) as b (period)
+  from (
+    select c.*, b.period, p.silent_loop_laps as laps
+    from call as c
+    join agentdb.policy as p on p.policy_name = c.policy_name
+    cross join generate_series(2, 6) as b (period)
+    where c.place <= b.period * (p.silent_loop_laps - 1)
+      -- In a cycle each call comes back in every lap: most runs need no further look.
+      and c.run_id in (select k.run_id from kind as k where k.count >= 2)
+    -- First each call's place a lap before, else every two calls of a run are compared.
+    offset 0
+  ) as c
   join call as d
     on d.run_id = c.run_id
-    and d.place = c.place + b.period
+    and d.place = c.place + c.period
     and (d.call, d.result, d.ok) = (c.call, c.result, c.ok)
-  where c.place <= b.period * (p.silent_loop_laps - 1)
-    -- In a cycle each call comes back in every lap: most runs need no further look.
-    and c.run_id in (select k.run_id from kind as k where k.count >= 2)
-  group by c.run_id, b.period, p.policy_name
-  having count(*) = b.period * (p.silent_loop_laps - 1)
+  group by c.run_id, c.period, c.laps
+  having count(*) = c.period * (c.laps - 1)
     and count(distinct c.call) > 1
     and not bool_and(c.poll);
 end;

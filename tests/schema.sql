@@ -19703,23 +19703,42 @@ CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TA
   HAVING ((sum(k.count) >= (p.silent_loop_diversity_calls)::numeric) AND ((count(*))::double precision <= (p.silent_loop_diversity * (sum(k.count))::double precision)))
  UNION ALL
   SELECT c.run_id,
-     format('a cycle of %s calls'::text, b.period) AS format,
-     p.silent_loop_laps,
+     format('a cycle of %s calls'::text, c.period) AS format,
+     c.laps,
      string_agg(DISTINCT c.tool, ', '::text) AS string_agg,
      false,
-     p.silent_loop_laps,
+     c.laps,
      'silent_loop_laps'::text,
      min(d.recorded_at) AS min,
      array_agg(c.tool_call_log_id ORDER BY c.place) AS array_agg
-    FROM (((call c
-      JOIN agentdb.policy p ON ((p.policy_name = c.policy_name)))
-      CROSS JOIN generate_series(2, 6) b(period))
-      JOIN call d ON (((d.run_id = c.run_id) AND (d.place = (c.place + b.period)) AND ((d.call = c.call) AND (d.result = c.result) AND (d.ok = c.ok)))))
-   WHERE ((c.place <= (b.period * (p.silent_loop_laps - 1))) AND (c.run_id IN ( SELECT k.run_id
-            FROM kind k
-           WHERE (k.count >= 2))))
-   GROUP BY c.run_id, b.period, p.policy_name
-  HAVING ((count(*) = (b.period * (p.silent_loop_laps - 1))) AND (count(DISTINCT c.call) > 1) AND (NOT bool_and(c.poll)));
+    FROM (( SELECT c_1.run_id,
+             c_1.policy_name,
+             c_1.tool_call_log_id,
+             c_1.place,
+             c_1.tool,
+             c_1.recorded_at,
+             c_1.ok,
+             c_1.call,
+             c_1.shape,
+             c_1.result,
+             c_1.known,
+             c_1.large,
+             c_1.poll,
+             c_1.effect,
+             c_1.tool_ok,
+             c_1.call_ok,
+             b.period,
+             p.silent_loop_laps AS laps
+            FROM ((call c_1
+              JOIN agentdb.policy p ON ((p.policy_name = c_1.policy_name)))
+              CROSS JOIN generate_series(2, 6) b(period))
+           WHERE ((c_1.place <= (b.period * (p.silent_loop_laps - 1))) AND (c_1.run_id IN ( SELECT k.run_id
+                    FROM kind k
+                   WHERE (k.count >= 2))))
+          OFFSET 0) c
+      JOIN call d ON (((d.run_id = c.run_id) AND (d.place = (c.place + c.period)) AND ((d.call = c.call) AND (d.result = c.result) AND (d.ok = c.ok)))))
+   GROUP BY c.run_id, c.period, c.laps
+  HAVING ((count(*) = (c.period * (c.laps - 1))) AND (count(DISTINCT c.call) > 1) AND (NOT bool_and(c.poll)));
 END;
 
 
