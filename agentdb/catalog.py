@@ -46,7 +46,8 @@ with ours as (
   select c.oid, c.relname
   from pg_class as c
   where c.relnamespace = 'agentdb'::regnamespace
-    and c.relkind in ('r', 'p')
+    -- Composite types, too: what functions return.
+    and c.relkind in ('r', 'p', 'c')
     and not c.relispartition
     and c.relname <> 'alembic_version'
 )

@@ -139,6 +139,7 @@ declare
 begin
   select s.horizon into v_low from agentdb.roll_up_state as s for update skip locked;
   if found then
+    perform agentdb._pass_stop();
     -- Bounded, so that a long pause is caught up with in steps that all succeed.
     v_high := least(
       pg_snapshot_xmin(pg_current_snapshot()),

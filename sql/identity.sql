@@ -27,29 +27,30 @@ comment on function agentdb._bound_run () is
   'The run whose token bind_run() put into this transaction, else NULL.';
 
 
--- The common case, inlined into what asks: a role whose one open run nobody stopped.
--- Every other case is _current_run's, which also says what is wrong.
+-- The common case, inlined into what asks, in one look at one table: the newest open
+-- run of the role, if it began as the only one and nobody was stopped since
+-- (stop_seen.sql).  Every other case is _current_run's, which also says what is wrong.
+-- An older snapshot sees no stop, but the sequence is no part of it.  One CASE, because
+-- a condition of its own would be a step of the plan.
 create or replace function agentdb._lone_run ()
   returns table (run_id bigint, agent_id bigint)
   language sql
   stable
 begin atomic
-  select r.run_id, r.agent_id
-  from agentdb.run as r
-  where r.role_name = session_user
-    and r.ended_at is null
-    and not r.pooled
-    and coalesce(current_setting('agentdb.run_token', true), '') = ''
-    and current_setting('transaction_isolation') = 'read committed'
-    and not exists (
-      select from agentdb.run as other
-      where other.role_name = session_user
-        and other.ended_at is null
-        and not other.pooled
-        and other.run_id <> r.run_id
-    )
-    and not exists (select from agentdb.run_stop as s where s.run_id = r.run_id)
-    and not exists (select from agentdb.agent_stop as s where s.agent_id = r.agent_id);
+  select n.run_id, n.agent_id
+  from (
+    select r.run_id, r.agent_id, r.stop_seen
+    from agentdb.run as r
+    where r.role_name = session_user
+      and not r.pooled
+      and r.ended_at is null
+    order by r.run_id desc
+    limit 1
+  ) as n
+  where n.stop_seen = case
+    when coalesce(current_setting('agentdb.run_token', true), '') = ''
+    then coalesce(pg_sequence_last_value('agentdb.stop_last_seq'), 0)
+  end;
 end;
 
 comment on function agentdb._lone_run () is

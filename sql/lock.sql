@@ -23,11 +23,12 @@ create or replace function agentdb._take_lock (
 as $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_check boolean;
+  v_former bigint;
 begin
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
       agent_id = _take_lock.agent_id,
+      former_agent_id = l.agent_id,
       run_id = _take_lock.run_id,
       acquired_at = clock_timestamp(),
       renewed_at = v_now,
@@ -37,8 +38,8 @@ begin
       depth = 1,
       outcome = case when l.run_id is null then 'acquired' else 'taken_over' end,
       reason = null
-  from (
-    select f.ctid, f.agent_id
+  where l.ctid = (
+    select f.ctid
     from agentdb.lock as f
     where f.lock_name = _take_lock.name
       and f.slot between first_slot and last_slot
@@ -46,13 +47,12 @@ begin
     order by f.slot
     limit 1
     for no key update skip locked
-  ) as f
-  where l.ctid = f.ctid
-  returning l.fence, l.expires_at, l.slot, l.outcome,
-    f.agent_id is distinct from _take_lock.agent_id or l.fence % 32 = 0
+  )
+  returning l.fence, l.expires_at, l.slot, l.outcome, l.former_agent_id
     into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome,
-      v_check;
-  if v_check then
+      v_former;
+  if found and agentdb._may_pass_cap(v_former, _take_lock.agent_id, _take_lock.fence)
+  then
     perform agentdb._check_locks(_take_lock.agent_id);
   end if;
 end;
@@ -124,27 +124,21 @@ comment on function agentdb._take_otherwise (
   'counts the denial.';
 
 
--- The common case is done in two statements without a further call, each of which would
--- cost as much as the row itself: 60 lines for half the time.  Agent and policy are not
--- joined: PostgreSQL prepares every column of what it joins.
+-- The common case, a lock that is free, in two statements and with as few operators as
+-- can be: PostgreSQL makes ready, and checks the right to, each one of them at each
+-- call.  Whatever else there is to say of a call, _acquire says.
 create or replace function agentdb.acquire_lock (
-  out acquired boolean,
   name text,
   ttl interval default '15 minutes',
   max_hold interval default null,
-  inout fence bigint default null,
-  run bigint default null,
-  out expires_at timestamptz,
-  out ttl_ms bigint,
-  out holder text,
-  out outcome text
+  fence bigint default null,
+  run bigint default null
 )
+  returns agentdb.acquired_lock
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  -- Arguments that are NULL would have the statements planned anew at each call.
-  set plan_cache_mode = force_generic_plan
   -- For one row a bitmap costs twice what the index does, and is taken while the table
   -- is new to the planner.
   set enable_bitmapscan = off
@@ -153,64 +147,76 @@ declare
   v_now timestamptz := clock_timestamp();
   v_run_id bigint;
   v_agent_id bigint;
-  v_self text;
+  v_agent_name text;
   v_max_ttl interval;
-  v_given bigint := acquire_lock.fence;
-  v_check boolean;
+  v_seconds double precision;
+  v_until timestamptz;
+  v_former bigint;
+  v_lock agentdb.acquired_lock;
 begin
-  if run is null then
-    select o.run_id, o.agent_id,
-      'run ' || o.run_id || ' of ' ||
-        (select a.agent_name from agentdb.agent as a where a.agent_id = o.agent_id),
-      (select p.lock_max_ttl from agentdb.policy as p where p.policy_name = (
-        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id))
-      into v_run_id, v_agent_id, v_self, v_max_ttl
-    from agentdb._lone_run() as o;
+  if run is null and max_hold is null then
+    select o.run_id, o.agent_id, a.agent_name, a.lock_max_ttl
+      into v_run_id, v_agent_id, v_agent_name, v_max_ttl
+    from agentdb._lone_run() as o
+    join agentdb.agent_limit as a on a.agent_id = o.agent_id;
   end if;
-  if v_run_id is null then
-    select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || c.agent_name,
-      c.max_ttl
-      into v_run_id, v_agent_id, v_self, v_max_ttl
-    from agentdb._lock_caller(acquire_lock.run) as c;
+  if ttl > '0' and ttl <= v_max_ttl then
+    v_seconds := date_part('epoch', ttl);
+    v_until := v_now + make_interval(secs => v_seconds);
+    update agentdb.lock as l
+    set fence = agentdb._next_fence(l.fence, 0, v_now),
+        agent_id = v_agent_id, former_agent_id = l.agent_id, run_id = v_run_id,
+        acquired_at = clock_timestamp(), renewed_at = v_now, expires_at = v_until,
+        hold_until = 'infinity', renewals = 0, depth = 1, reason = null,
+        outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
+    where l.ctid = (
+      select f.ctid
+      from agentdb.lock as f
+      where f.lock_name = name and f.slot = 0 and f.expires_at <= v_now
+      for no key update skip locked
+    )
+    returning l.fence, l.outcome, l.former_agent_id
+      into v_lock.fence, v_lock.outcome, v_former;
   end if;
-  if ttl is null or ttl <= '0' or ttl > v_max_ttl or max_hold <= '0'
-    or max_hold > '1 year' then
-    perform agentdb._refuse_span(ttl, v_max_ttl, max_hold);
+  if v_lock.fence is null then
+    return agentdb._acquire_otherwise(name, ttl, max_hold, acquire_lock.fence, run);
   end if;
-  update agentdb.lock as l
-  set fence = agentdb._next_fence(l.fence, 0, v_now),
-      agent_id = v_agent_id, run_id = v_run_id,
-      acquired_at = clock_timestamp(), renewed_at = v_now,
-      expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
-      hold_until = coalesce(v_now + max_hold, 'infinity'),
-      renewals = 0, depth = 1, reason = null,
-      outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
-  from (
-    select f.ctid, f.agent_id from agentdb.lock as f
-    where f.lock_name = acquire_lock.name and f.slot = 0
-      and not agentdb._is_live(f.expires_at, f.renewed_at, v_now)
-    for no key update skip locked
-  ) as f
-  where l.ctid = f.ctid
-  returning true, l.fence, l.expires_at,
-    ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint, l.outcome,
-    v_self, f.agent_id is distinct from v_agent_id or l.fence % 32 = 0
-    into acquired, acquire_lock.fence, acquire_lock.expires_at, ttl_ms,
-      acquire_lock.outcome, holder, v_check;
-  if not found then
-    select t.fence is not null, t.fence, t.expires_at,
-      greatest(ceil(date_part('epoch', t.expires_at - clock_timestamp()) * 1000), 0),
-      case when t.fence is null then t.holder else v_self end, t.outcome
-      into acquired, acquire_lock.fence, acquire_lock.expires_at, ttl_ms, holder,
-        acquire_lock.outcome
-    from agentdb._take_otherwise(
-      name, 0, 0, v_given, v_run_id, v_agent_id, ttl, max_hold) as t;
-  elsif v_check then
+  if agentdb._may_pass_cap(v_former, v_agent_id, v_lock.fence) then
     perform agentdb._check_locks(v_agent_id);
   end if;
+  v_lock.acquired := true;
+  v_lock.expires_at := v_until;
+  v_lock.ttl_ms := v_seconds * 1000;
+  v_lock.holder := concat('run ', v_run_id, ' of ', v_agent_name);
+  return v_lock;
 end;
 $$;
 
 comment on function agentdb.acquire_lock (text, interval, interval, bigint, bigint) is
   'Takes a lock for the run, or says who holds it; fence => re-enters the run''s own; '
   'raises ZA001, ZA003, ZA004 or ZA005, never for a held lock.';
+
+
+create or replace function agentdb._acquire_otherwise (
+  name text,
+  ttl interval,
+  max_hold interval,
+  given bigint,
+  run bigint
+)
+  returns agentdb.acquired_lock
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_lock agentdb.acquired_lock;
+begin
+  select a.acquired, a.fence, a.expires_at, a.ttl_ms, a.holder, a.outcome into v_lock
+  from agentdb._acquire(name, 0, 0, ttl, max_hold, given, run) as a;
+  return v_lock;
+end;
+$$;
+
+comment on function agentdb._acquire_otherwise (
+  text, interval, interval, bigint, bigint) is
+  'Takes a lock, or re-enters it, or says what is in the way, for any caller.';

@@ -57,6 +57,40 @@ comment on function agentdb._exact_span (interval) is
   'Returns a time in seconds that are the same on every day.';
 
 
+-- NULL where the caller is no common case and has no maximum yet.
+create or replace function agentdb._is_span (
+  ttl interval,
+  max_hold interval,
+  max_ttl interval
+)
+  returns boolean
+  language sql
+  immutable
+  parallel safe
+  return ttl > '0' and ttl <= max_ttl
+    and (max_hold is null or max_hold > '0' and max_hold <= '1 year');
+
+comment on function agentdb._is_span (interval, interval, interval) is
+  'Tells whether a lock can have this ttl and max_hold.';
+
+
+-- All rows that an agent had last count: it needs no check to take one of them again,
+-- but now and then, should the policy have changed.
+create or replace function agentdb._may_pass_cap (
+  former_agent bigint,
+  agent bigint,
+  fence bigint
+)
+  returns boolean
+  language sql
+  immutable
+  parallel safe
+  return former_agent is distinct from agent or fence % 32 = 0;
+
+comment on function agentdb._may_pass_cap (bigint, bigint, bigint) is
+  'Tells whether to count the locks of an agent that has just taken one.';
+
+
 create or replace function agentdb._refuse_ttl (ttl interval, max_ttl interval)
   returns void
   language plpgsql
@@ -90,12 +124,11 @@ create or replace function agentdb._lock_caller (
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  select c.run_id, c.agent_id, a.agent_name, p.lock_max_ttl, p.renew_needs_progress
+  select c.run_id, c.agent_id, a.agent_name, a.lock_max_ttl, a.renew_needs_progress
     into _lock_caller.run_id, _lock_caller.agent_id, _lock_caller.agent_name, max_ttl,
       needs_progress
   from agentdb._current_run(_lock_caller.run) as c
-  join agentdb.agent as a on a.agent_id = c.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name;
+  join agentdb.agent_limit as a on a.agent_id = c.agent_id;
 end;
 $$;
 

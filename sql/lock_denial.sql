@@ -79,7 +79,8 @@ comment on function agentdb._reenter_lock (text, bigint, bigint) is
 
 
 -- A client that tries in a loop is counted once a second, and a row lasts a minute:
--- what is denied writes next to nothing, and never waits for another session.
+-- what is denied writes next to nothing, and never waits for another session.  It is
+-- answered a little later, so that the holder has the processor to get done.
 create or replace function agentdb._count_denial (
   name text,
   run_id bigint,
@@ -100,6 +101,7 @@ begin
   order by d.first_at desc
   limit 1;
   if v_last_at > v_now - interval '1 second' and v_last_at <= v_now then
+    perform pg_sleep(0.005);
     return;
   elsif v_first_at > v_now - interval '1 minute' and v_first_at <= v_now
     and current_setting('transaction_isolation') = 'read committed' then
@@ -124,10 +126,8 @@ comment on function agentdb._count_denial (text, bigint, bigint) is
   'Counts that a run was denied a lock, at most once a second.';
 
 
--- Called where an agent takes a row that was not its own last, and now and then, should
--- the policy have changed.  All rows of an agent count, free ones too: so it needs no
--- check to take one of them again.  Near the cap its sessions go one after another, and
--- the rows that it left behind are parted from it.
+-- All rows of an agent count, free ones too: see _may_pass_cap().  Near the cap its
+-- sessions go one after another, and the rows that it left behind are parted from it.
 create or replace function agentdb._check_locks (agent_id bigint)
   returns void
   language plpgsql

@@ -2,68 +2,62 @@
 -- own lock from a successor's, and only the run that took a lock may use its fence.
 
 create or replace function agentdb.renew_lock (
-  out renewed boolean,
   name text,
   fence bigint,
   ttl interval default '15 minutes',
   needs_progress boolean default false,
-  run bigint default null,
-  out expires_at timestamptz,
-  out ttl_ms bigint,
-  out outcome text
+  run bigint default null
 )
+  returns agentdb.renewed_lock
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  set plan_cache_mode = force_generic_plan
   -- For one row a bitmap costs twice what the index does, and is taken while the table
   -- is new to the planner.
   set enable_bitmapscan = off
 as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_until timestamptz;
   v_run_id bigint;
   v_max_ttl interval;
   v_strict boolean;
+  v_lock agentdb.renewed_lock;
 begin
   if run is null then
-    -- One subquery a column: PostgreSQL prepares every column of what it joins.
-    select o.run_id,
-      (select p.lock_max_ttl from agentdb.policy as p where p.policy_name = (
-        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id)),
-      (select p.renew_needs_progress from agentdb.policy as p where p.policy_name = (
-        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id))
+    select o.run_id, a.lock_max_ttl, a.renew_needs_progress
       into v_run_id, v_max_ttl, v_strict
-    from agentdb._lone_run() as o;
+    from agentdb._lone_run() as o
+    join agentdb.agent_limit as a on a.agent_id = o.agent_id;
   end if;
   if v_run_id is null then
     select c.run_id, c.max_ttl, c.needs_progress
       into v_run_id, v_max_ttl, v_strict
     from agentdb._lock_caller(renew_lock.run) as c;
   end if;
-  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
+  if agentdb._is_span(ttl, null, v_max_ttl) is not true then
     perform agentdb._refuse_ttl(ttl, v_max_ttl);
   end if;
+  v_until := v_now + agentdb._exact_span(ttl);
+  v_strict := v_strict or needs_progress is true;
   update agentdb.lock as l
-  set expires_at = least(v_now + agentdb._exact_span(ttl), l.hold_until),
+  set expires_at = least(v_until, l.hold_until),
       renewed_at = v_now,
       renewals = l.renewals + 1
   where l.lock_name = name
     and l.fence = renew_lock.fence
     and l.run_id = v_run_id
     and l.hold_until > v_now
-    and (not (v_strict or needs_progress is true)
-      or agentdb._has_new_step(l.run_id, l.renewed_at))
-  returning true, l.expires_at, 'renewed',
-    ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint
-    into renewed, renew_lock.expires_at, outcome, ttl_ms;
+    and (not v_strict or agentdb._has_new_step(l.run_id, l.renewed_at))
+  returning l.expires_at into v_lock.expires_at;
   if not found then
-    select false, r.expires_at, r.outcome,
-      greatest(ceil(date_part('epoch', r.expires_at - v_now) * 1000), 0)::bigint
-      into renewed, renew_lock.expires_at, renew_lock.outcome, ttl_ms
-    from agentdb._refused_renewal(name, fence, v_run_id, v_now) as r;
+    return agentdb._refused_renewal(name, fence, v_run_id, v_now);
   end if;
+  v_lock.renewed := true;
+  v_lock.ttl_ms := ceil(date_part('epoch', v_lock.expires_at - v_now) * 1000);
+  v_lock.outcome := 'renewed';
+  return v_lock;
 end;
 $$;
 
@@ -76,25 +70,29 @@ create or replace function agentdb._refused_renewal (
   name text,
   fence bigint,
   run_id bigint,
-  at timestamptz,
-  out expires_at timestamptz,
-  out outcome text
+  at timestamptz
 )
+  returns agentdb.renewed_lock
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_lock agentdb.renewed_lock;
 begin
-  select l.expires_at,
+  select false, l.expires_at,
+    greatest(ceil(date_part('epoch', l.expires_at - at) * 1000), 0),
     case when l.hold_until <= at then 'max_hold' else 'no_progress' end
-    into _refused_renewal.expires_at, _refused_renewal.outcome
+    into v_lock
   from agentdb.lock as l
   where l.lock_name = name
     and l.fence = _refused_renewal.fence
     and l.run_id = _refused_renewal.run_id;
   if not found then
-    outcome := 'lost';
+    v_lock.renewed := false;
+    v_lock.outcome := 'lost';
   end if;
+  return v_lock;
 end;
 $$;
 
@@ -106,18 +104,13 @@ create or replace function agentdb.release_lock (
   name text,
   fence bigint,
   at_least interval default null,
-  run bigint default null,
-  out released boolean,
-  out outcome text,
-  out held_for interval,
-  out cooling_until timestamptz,
-  out waiting bigint
+  run bigint default null
 )
+  returns agentdb.released_lock
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  set plan_cache_mode = force_generic_plan
   -- For one row a bitmap costs twice what the index does, and is taken while the table
   -- is new to the planner.
   set enable_bitmapscan = off
@@ -126,6 +119,8 @@ declare
   v_now timestamptz := clock_timestamp();
   v_run_id bigint;
   v_span interval;
+  v_acquired_at timestamptz;
+  v_lock agentdb.released_lock;
 begin
   if run is null then
     select o.run_id into v_run_id from agentdb._lone_run() as o;
@@ -137,34 +132,64 @@ begin
     v_span := agentdb._cooling_span(v_run_id, at_least);
   end if;
   update agentdb.lock as l
-  set depth = l.depth - 1,
-      run_id = case when l.depth > 1 then l.run_id end,
-      outcome = case when l.depth = 1 then 'released' end,
-      renewed_at = case when l.depth > 1 then l.renewed_at else l.acquired_at end,
-      expires_at = case
-        when l.depth > 1 then l.expires_at
-        when l.acquired_at + v_span > v_now then l.acquired_at + v_span
-        else '-infinity'
-      end
+  set depth = 0,
+      run_id = null,
+      outcome = 'released',
+      renewed_at = l.acquired_at,
+      expires_at = coalesce(l.acquired_at + v_span, '-infinity')
   where l.lock_name = name
     and l.fence = release_lock.fence
     and l.run_id = v_run_id
-  returning l.run_id is null, coalesce(l.outcome, 'still_held'), v_now - l.acquired_at,
-    case when l.run_id is null then nullif(l.expires_at, '-infinity') end,
-    (select count(*) from agentdb.lock_waiter as w
-      where w.lock_name = name and w.until_at > v_now)
-    into released, release_lock.outcome, held_for, cooling_until, waiting;
+    and l.depth = 1
+  returning l.acquired_at, l.expires_at into v_acquired_at, v_lock.cooling_until;
   if not found then
-    released := false;
-    release_lock.outcome := 'lost';
-    waiting := 0;
+    return agentdb._leave_lock(name, fence, v_run_id, v_now);
   end if;
+  v_lock.released := true;
+  v_lock.outcome := 'released';
+  v_lock.held_for := v_now - v_acquired_at;
+  if v_lock.cooling_until <= v_now then
+    v_lock.cooling_until := null;
+  end if;
+  v_lock.waiting := agentdb._waiting(name, fence, v_now);
+  return v_lock;
 end;
 $$;
 
 comment on function agentdb.release_lock (text, bigint, interval, bigint) is
   'Gives a lock of the run back; at_least => keeps it from being taken until so long '
   'after it was acquired; raises ZA001, ZA003 or ZA004.';
+
+
+create or replace function agentdb._leave_lock (
+  name text,
+  fence bigint,
+  run_id bigint,
+  at timestamptz
+)
+  returns agentdb.released_lock
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_lock agentdb.released_lock;
+begin
+  update agentdb.lock as l
+  set depth = l.depth - 1
+  where l.lock_name = name
+    and l.fence = _leave_lock.fence
+    and l.run_id = _leave_lock.run_id
+    and l.depth > 1
+  returning at - l.acquired_at into v_lock.held_for;
+  v_lock.released := false;
+  v_lock.outcome := case when found then 'still_held' else 'lost' end;
+  v_lock.waiting := agentdb._waiting(name, fence, at);
+  return v_lock;
+end;
+$$;
+
+comment on function agentdb._leave_lock (text, bigint, bigint, timestamptz) is
+  'Takes back one of several entries into a lock, or says that it is lost.';
 
 
 create or replace function agentdb._cooling_span (run_id bigint, at_least interval)

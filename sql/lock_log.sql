@@ -1,13 +1,26 @@
 -- The end of every tenure is logged by a trigger, so that no function and no hand gets
 -- around it.  A tenure that has not ended is the row of the lock itself.
 
+-- Who lets go of a lock says how: a hand that does not has edited the row.
 create or replace function agentdb._record_tenure ()
   returns trigger
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_outcome text := 'edited';
+  v_reason text;
 begin
-  if tg_op = 'UPDATE' and new.run_id = old.run_id and new.fence = old.fence then
+  if tg_op = 'DELETE' then
+    v_outcome := 'deleted';
+  elsif new.run_id is null then
+    if new.outcome <> old.outcome then
+      v_outcome := new.outcome;
+    end if;
+    v_reason := new.reason;
+  elsif new.fence <> old.fence then
+    v_outcome := 'taken_over';
+  elsif new.run_id = old.run_id then
     return null;
   end if;
   insert into agentdb.lock_log (
@@ -16,15 +29,7 @@ begin
   )
   values (
     old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals,
-    case
-      when tg_op = 'DELETE' then 'deleted'
-      when new.fence <> old.fence then 'taken_over'
-      when new.outcome is distinct from old.outcome
-        then coalesce(new.outcome, 'edited')
-      else 'edited'
-    end,
-    session_user, new.reason
+    old.expires_at, old.renewals, v_outcome, session_user, v_reason
   );
   return null;
 end;

@@ -2,6 +2,41 @@
 -- and wakes them in a transaction of its own: a NOTIFY among other writes could make
 -- them fail.
 
+create or replace function agentdb._waiters (name text, at timestamptz)
+  returns bigint
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select count(*) from agentdb.lock_waiter as w
+    where w.lock_name = name and w.until_at > at
+  );
+end;
+$$;
+
+comment on function agentdb._waiters (text, timestamptz) is
+  'How many runs wait for a lock.';
+
+
+-- Nobody waits for longer than a day.  Where nobody began to in the day before the lock
+-- was acquired, which its fence tells, there is nothing to count; that would be a sixth
+-- of what a release costs.
+create or replace function agentdb._waiting (name text, fence bigint, at timestamptz)
+  returns bigint
+  language sql
+  volatile
+  return case
+    when pg_sequence_last_value('agentdb.lock_wait_seq') > fence
+    then agentdb._waiters(name, at)
+    else 0
+  end;
+
+comment on function agentdb._waiting (text, bigint, timestamptz) is
+  'How many runs wait for a lock that was held under a fence; inlined into what asks.';
+
+
 create or replace function agentdb.begin_wait (
   name text,
   at_most interval default '1 minute',
@@ -43,6 +78,8 @@ begin
                 where w.run_id = v_run_id), v_run_id);
     end if;
   end if;
+  perform setval('agentdb.lock_wait_seq',
+    agentdb._next_fence(0, 0, clock_timestamp() + interval '1 day'));
   insert into agentdb.lock_waiter as w (lock_name, run_id, agent_id, until_at)
   values (begin_wait.name, v_run_id, v_agent_id, clock_timestamp() + at_most)
   on conflict on constraint lock_waiter_pkey do update
@@ -86,13 +123,9 @@ create or replace function agentdb.wake_waiters (name text, run bigint default n
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
-declare
-  v_now timestamptz := clock_timestamp();
 begin
   perform from agentdb._current_run(wake_waiters.run);
-  select count(*) into woken
-  from agentdb.lock_waiter as w
-  where w.lock_name = name and w.until_at > v_now;
+  woken := agentdb._waiters(name, clock_timestamp());
   if woken > 0 then
     perform pg_notify('agentdb_lock', name);
   end if;

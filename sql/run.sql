@@ -17,6 +17,7 @@ declare
   v_agent_id bigint;
   v_pooled boolean;
   v_policy_name text;
+  v_last_stop bigint;
 begin
   if conversation is not null and not agentdb._is_clean_name(conversation, 200) then
     perform agentdb._refuse(
@@ -35,17 +36,20 @@ begin
   perform agentdb._check_open_runs(v_agent_id, v_policy_name);
   -- Whoever stops the agent now waits for what this transaction goes on to write.
   perform from agentdb.agent_gate as g where g.agent_id = v_agent_id for share;
+  v_last_stop := agentdb._last_stop();
   perform agentdb._check_stop(null, v_agent_id);
   start_run.run_id := nextval('agentdb.run_run_id_seq');
   -- A run without a conversation is one of its own.
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
   insert into agentdb.run (
-    run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval
+    run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
+    stop_seen
   )
   overriding system value
   values (
     start_run.run_id, v_agent_id, session_user, v_pooled, conversation_name,
-    agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval
+    agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval,
+    agentdb._stop_seen(v_last_stop, v_pooled)
   );
   token := agentdb._new_secret();
   insert into agentdb.run_token (token_hash, run_id)

@@ -70,8 +70,7 @@ declare
 begin
   -- Assigned, not selected from: that saves a statement's worth of work for each call.
   v_caller := agentdb._lock_caller(_acquire.run);
-  if ttl is null or ttl <= '0' or ttl > v_caller.max_ttl or max_hold <= '0'
-    or max_hold > '1 year' then
+  if agentdb._is_span(ttl, max_hold, v_caller.max_ttl) is not true then
     perform agentdb._refuse_span(ttl, v_caller.max_ttl, max_hold);
   end if;
   v_taken := agentdb._take_lock(name, first_slot, last_slot, v_caller.run_id,
@@ -96,7 +95,7 @@ $$;
 
 comment on function agentdb._acquire (
   text, integer, integer, interval, interval, bigint, bigint) is
-  'Takes one of the slots of a semaphore for a run.';
+  'Takes a lock, slot 0, or one of the slots of a semaphore for a run.';
 
 
 create or replace function agentdb.acquire_slot (

@@ -22,6 +22,108 @@ CREATE SCHEMA agentdb_stage;
 
 
 
+CREATE TYPE agentdb.acquired_lock AS (
+	acquired boolean,
+	fence bigint,
+	expires_at timestamp with time zone,
+	ttl_ms bigint,
+	holder text,
+	outcome text
+);
+
+
+
+COMMENT ON TYPE agentdb.acquired_lock IS 'What acquire_lock returns.';
+
+
+
+COMMENT ON COLUMN agentdb.acquired_lock.acquired IS 'Whether the run has the lock now.';
+
+
+
+COMMENT ON COLUMN agentdb.acquired_lock.fence IS 'The number of this tenure, which everything else takes.';
+
+
+
+COMMENT ON COLUMN agentdb.acquired_lock.expires_at IS 'When it ends, the run''s own or the one in the way.';
+
+
+
+COMMENT ON COLUMN agentdb.acquired_lock.ttl_ms IS 'How many milliseconds are left until then.';
+
+
+
+COMMENT ON COLUMN agentdb.acquired_lock.holder IS 'Who has it.';
+
+
+
+COMMENT ON COLUMN agentdb.acquired_lock.outcome IS 'acquired, taken_over or reentered; held, cooling or busy where it was not acquired.';
+
+
+
+CREATE TYPE agentdb.released_lock AS (
+	released boolean,
+	outcome text,
+	held_for interval,
+	cooling_until timestamp with time zone,
+	waiting bigint
+);
+
+
+
+COMMENT ON TYPE agentdb.released_lock IS 'What release_lock returns.';
+
+
+
+COMMENT ON COLUMN agentdb.released_lock.released IS 'Whether the run has given the lock back.';
+
+
+
+COMMENT ON COLUMN agentdb.released_lock.outcome IS 'released; still_held after one of several entries; lost where it was not the run''s.';
+
+
+
+COMMENT ON COLUMN agentdb.released_lock.held_for IS 'How long ago it was acquired.';
+
+
+
+COMMENT ON COLUMN agentdb.released_lock.cooling_until IS 'Until when nobody can take it.';
+
+
+
+COMMENT ON COLUMN agentdb.released_lock.waiting IS 'How many runs wait for it: wake_waiters tells them.';
+
+
+
+CREATE TYPE agentdb.renewed_lock AS (
+	renewed boolean,
+	expires_at timestamp with time zone,
+	ttl_ms bigint,
+	outcome text
+);
+
+
+
+COMMENT ON TYPE agentdb.renewed_lock IS 'What renew_lock returns.';
+
+
+
+COMMENT ON COLUMN agentdb.renewed_lock.renewed IS 'Whether the run has the lock for longer now.';
+
+
+
+COMMENT ON COLUMN agentdb.renewed_lock.expires_at IS 'When it ends; NULL where it is lost.';
+
+
+
+COMMENT ON COLUMN agentdb.renewed_lock.ttl_ms IS 'How many milliseconds are left until then.';
+
+
+
+COMMENT ON COLUMN agentdb.renewed_lock.outcome IS 'renewed; lost, max_hold or no_progress where it was not.';
+
+
+
 CREATE FUNCTION agentdb._abandon_runs(agent bigint) RETURNS TABLE(run_id bigint)
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -145,8 +247,7 @@ declare
 begin
   -- Assigned, not selected from: that saves a statement's worth of work for each call.
   v_caller := agentdb._lock_caller(_acquire.run);
-  if ttl is null or ttl <= '0' or ttl > v_caller.max_ttl or max_hold <= '0'
-    or max_hold > '1 year' then
+  if agentdb._is_span(ttl, max_hold, v_caller.max_ttl) is not true then
     perform agentdb._refuse_span(ttl, v_caller.max_ttl, max_hold);
   end if;
   v_taken := agentdb._take_lock(name, first_slot, last_slot, v_caller.run_id,
@@ -171,7 +272,26 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) IS 'Takes one of the slots of a semaphore for a run.';
+COMMENT ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) IS 'Takes a lock, slot 0, or one of the slots of a semaphore for a run.';
+
+
+
+CREATE FUNCTION agentdb._acquire_otherwise(name text, ttl interval, max_hold interval, given bigint, run bigint) RETURNS agentdb.acquired_lock
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_lock agentdb.acquired_lock;
+begin
+  select a.acquired, a.fence, a.expires_at, a.ttl_ms, a.holder, a.outcome into v_lock
+  from agentdb._acquire(name, 0, 0, ttl, max_hold, given, run) as a;
+  return v_lock;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._acquire_otherwise(name text, ttl interval, max_hold interval, given bigint, run bigint) IS 'Takes a lock, or re-enters it, or says what is in the way, for any caller.';
 
 
 
@@ -1855,6 +1975,7 @@ CREATE TABLE agentdb.roll_up_state (
     only_row boolean DEFAULT true NOT NULL,
     horizon xid8 NOT NULL,
     rolled_at timestamp with time zone NOT NULL,
+    stop_passed bigint DEFAULT 0 NOT NULL,
     CONSTRAINT roll_up_state_only_row_check CHECK (only_row)
 );
 
@@ -1924,6 +2045,7 @@ CREATE TABLE agentdb.run (
     summary text,
     held_until_at timestamp with time zone,
     hold_reason text,
+    stop_seen bigint,
     CONSTRAINT run_ended_at_check CHECK (((ended_at IS NULL) = (outcome IS NULL))),
     CONSTRAINT run_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text, 'abandoned'::text, 'killed'::text]))),
     CONSTRAINT run_tick_interval_check CHECK ((tick_interval > '00:00:00'::interval))
@@ -1932,6 +2054,10 @@ CREATE TABLE agentdb.run (
 
 
 COMMENT ON TABLE agentdb.run IS 'One tick or session of an agent; what it says of its outcome is a claim.';
+
+
+
+COMMENT ON COLUMN agentdb.run.stop_seen IS 'The transaction of the last stop that is known not to be this run''s, NULL where its role had other open runs.';
 
 
 
@@ -4569,6 +4695,7 @@ begin
   order by d.first_at desc
   limit 1;
   if v_last_at > v_now - interval '1 second' and v_last_at <= v_now then
+    perform pg_sleep(0.005);
     return;
   elsif v_first_at > v_now - interval '1 minute' and v_first_at <= v_now
     and current_setting('transaction_isolation') = 'read committed' then
@@ -7193,6 +7320,16 @@ COMMENT ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewe
 
 
 
+CREATE FUNCTION agentdb._is_span(ttl interval, max_hold interval, max_ttl interval) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((ttl > '00:00:00'::interval) AND (ttl <= max_ttl) AND ((max_hold IS NULL) OR ((max_hold > '00:00:00'::interval) AND (max_hold <= '1 year'::interval))));
+
+
+
+COMMENT ON FUNCTION agentdb._is_span(ttl interval, max_hold interval, max_ttl interval) IS 'Tells whether a lock can have this ttl and max_hold.';
+
+
+
 CREATE FUNCTION agentdb._is_usual_hour(hours bigint, regular_hours integer, at timestamp with time zone) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN ((EXISTS (SELECT FROM generate_series('-1'::integer, 1) d(step) WHERE (((_is_usual_hour.hours >> (((agentdb._hour_of_week(_is_usual_hour.at) / 24) * 24) + ((((agentdb._hour_of_week(_is_usual_hour.at) % 24) + d.step) + 24) % 24))) & (1)::bigint) = 1))) OR (SELECT (count(*) > _is_usual_hour.regular_hours) FROM generate_series(0, 23) h(hour) WHERE (((((_is_usual_hour.hours >> h.hour) | _is_usual_hour.hours) >> (h.hour + 24)) & (1)::bigint) = 1)));
@@ -7401,6 +7538,54 @@ COMMENT ON FUNCTION agentdb._json_text(object jsonb, key text) IS 'Returns a sca
 
 
 
+CREATE FUNCTION agentdb._keep_agent_limit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into agentdb.agent_limit as l (
+    agent_id, agent_name, lock_max_ttl, renew_needs_progress
+  )
+  select new.agent_id, new.agent_name, p.lock_max_ttl, p.renew_needs_progress
+  from agentdb.policy as p
+  where p.policy_name = new.policy_name
+  -- Whoever changes the policy meanwhile does so before, or after and finds this row.
+  for share
+  on conflict on constraint agent_limit_pkey do update
+  set agent_name = excluded.agent_name,
+      lock_max_ttl = excluded.lock_max_ttl,
+      renew_needs_progress = excluded.renew_needs_progress;
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._keep_agent_limit() IS 'Trigger function: keeps agent_limit up to date with the agent.';
+
+
+
+CREATE FUNCTION agentdb._keep_policy_limit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update agentdb.agent_limit as l
+  set lock_max_ttl = new.lock_max_ttl,
+      renew_needs_progress = new.renew_needs_progress
+  from agentdb.agent as a
+  where a.agent_id = l.agent_id
+    and a.policy_name = new.policy_name;
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._keep_policy_limit() IS 'Trigger function: keeps agent_limit up to date with the policy.';
+
+
+
 CREATE FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint, OUT changes_withdrawn bigint) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7474,6 +7659,28 @@ COMMENT ON FUNCTION agentdb._last_run(agent bigint) IS 'The run that an agent wo
 
 
 
+CREATE FUNCTION agentdb._last_stop() RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_xid bigint := coalesce(pg_sequence_last_value('agentdb.stop_last_seq'), 0);
+begin
+  if current_setting('transaction_isolation') = 'read committed'
+    and pg_visible_in_snapshot(greatest(v_xid, 3)::text::xid8, pg_current_snapshot())
+  then
+    return v_xid;
+  end if;
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._last_stop() IS 'The transaction of the last stop, if this snapshot and all later ones of the transaction see it, else NULL.';
+
+
+
 CREATE FUNCTION agentdb._last_writer(target integer, key jsonb, columns text[]) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7539,6 +7746,33 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._layout_now(table_oid oid) IS 'A fingerprint of the columns and the primary key of a table, looked up at every call.';
+
+
+
+CREATE FUNCTION agentdb._leave_lock(name text, fence bigint, run_id bigint, at timestamp with time zone) RETURNS agentdb.released_lock
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_lock agentdb.released_lock;
+begin
+  update agentdb.lock as l
+  set depth = l.depth - 1
+  where l.lock_name = name
+    and l.fence = _leave_lock.fence
+    and l.run_id = _leave_lock.run_id
+    and l.depth > 1
+  returning at - l.acquired_at into v_lock.held_for;
+  v_lock.released := false;
+  v_lock.outcome := case when found then 'still_held' else 'lost' end;
+  v_lock.waiting := agentdb._waiting(name, fence, at);
+  return v_lock;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._leave_lock(name text, fence bigint, run_id bigint, at timestamp with time zone) IS 'Takes back one of several entries into a lock, or says that it is lost.';
 
 
 
@@ -7612,12 +7846,11 @@ CREATE FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  select c.run_id, c.agent_id, a.agent_name, p.lock_max_ttl, p.renew_needs_progress
+  select c.run_id, c.agent_id, a.agent_name, a.lock_max_ttl, a.renew_needs_progress
     into _lock_caller.run_id, _lock_caller.agent_id, _lock_caller.agent_name, max_ttl,
       needs_progress
   from agentdb._current_run(_lock_caller.run) as c
-  join agentdb.agent as a on a.agent_id = c.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name;
+  join agentdb.agent_limit as a on a.agent_id = c.agent_id;
 end;
 $$;
 
@@ -7654,19 +7887,32 @@ COMMENT ON FUNCTION agentdb._log_stop(agent bigint, run bigint, action text, rea
 
 
 
+CREATE SEQUENCE agentdb.stop_last_seq
+    START WITH 0
+    INCREMENT BY 1
+    MINVALUE 0
+    NO MAXVALUE
+    CACHE 1;
+
+
+
 CREATE FUNCTION agentdb._lone_run() RETURNS TABLE(run_id bigint, agent_id bigint)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
- SELECT r.run_id,
-     r.agent_id
-    FROM agentdb.run r
-   WHERE ((r.role_name = SESSION_USER) AND (r.ended_at IS NULL) AND (NOT r.pooled) AND (COALESCE(current_setting('agentdb.run_token'::text, true), ''::text) = ''::text) AND (current_setting('transaction_isolation'::text) = 'read committed'::text) AND (NOT (EXISTS ( SELECT
-            FROM agentdb.run other
-           WHERE ((other.role_name = SESSION_USER) AND (other.ended_at IS NULL) AND (NOT other.pooled) AND (other.run_id <> r.run_id))))) AND (NOT (EXISTS ( SELECT
-            FROM agentdb.run_stop s
-           WHERE (s.run_id = r.run_id)))) AND (NOT (EXISTS ( SELECT
-            FROM agentdb.agent_stop s
-           WHERE (s.agent_id = r.agent_id)))));
+ SELECT n.run_id,
+     n.agent_id
+    FROM ( SELECT r.run_id,
+             r.agent_id,
+             r.stop_seen
+            FROM agentdb.run r
+           WHERE ((r.role_name = SESSION_USER) AND (NOT r.pooled) AND (r.ended_at IS NULL))
+           ORDER BY r.run_id DESC
+          LIMIT 1) n
+   WHERE (n.stop_seen =
+         CASE
+             WHEN (COALESCE(current_setting('agentdb.run_token'::text, true), ''::text) = ''::text) THEN COALESCE(pg_sequence_last_value('agentdb.stop_last_seq'::regclass), (0)::bigint)
+             ELSE NULL::bigint
+         END);
 END;
 
 
@@ -7961,6 +8207,16 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._max_rows() IS 'How many rows a statement of the session may change; NULL where it is no agent''s.';
+
+
+
+CREATE FUNCTION agentdb._may_pass_cap(former_agent bigint, agent bigint, fence bigint) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((former_agent IS DISTINCT FROM agent) OR ((fence % (32)::bigint) = 0));
+
+
+
+COMMENT ON FUNCTION agentdb._may_pass_cap(former_agent bigint, agent bigint, fence bigint) IS 'Tells whether to count the locks of an agent that has just taken one.';
 
 
 
@@ -8569,6 +8825,40 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._pass_gate(agent bigint) IS 'Lets the reservations of an agent through one at a time, until each commits.';
+
+
+
+CREATE FUNCTION agentdb._pass_stop() RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_last bigint := agentdb._last_stop();
+begin
+  if v_last is null or exists (
+    select from agentdb.roll_up_state as s where s.stop_passed = v_last
+  ) then
+    return;
+  end if;
+  update agentdb.run as r
+  set stop_seen = v_last
+  where r.run_id in (
+    select o.run_id
+    from agentdb.run as o
+    where o.ended_at is null
+      and o.stop_seen <> v_last
+      and not exists (select from agentdb.run_stop as s where s.run_id = o.run_id)
+      and not exists (select from agentdb.agent_stop as s where s.agent_id = o.agent_id)
+    for no key update skip locked
+  );
+  update agentdb.roll_up_state as s
+  set stop_passed = v_last;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._pass_stop() IS 'Tells the open runs that the last stop was not theirs; the runner calls it with every roll-up.';
 
 
 
@@ -9183,8 +9473,20 @@ CREATE FUNCTION agentdb._record_tenure() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_outcome text := 'edited';
+  v_reason text;
 begin
-  if tg_op = 'UPDATE' and new.run_id = old.run_id and new.fence = old.fence then
+  if tg_op = 'DELETE' then
+    v_outcome := 'deleted';
+  elsif new.run_id is null then
+    if new.outcome <> old.outcome then
+      v_outcome := new.outcome;
+    end if;
+    v_reason := new.reason;
+  elsif new.fence <> old.fence then
+    v_outcome := 'taken_over';
+  elsif new.run_id = old.run_id then
     return null;
   end if;
   insert into agentdb.lock_log (
@@ -9193,15 +9495,7 @@ begin
   )
   values (
     old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals,
-    case
-      when tg_op = 'DELETE' then 'deleted'
-      when new.fence <> old.fence then 'taken_over'
-      when new.outcome is distinct from old.outcome
-        then coalesce(new.outcome, 'edited')
-      else 'edited'
-    end,
-    session_user, new.reason
+    old.expires_at, old.renewals, v_outcome, session_user, v_reason
   );
   return null;
 end;
@@ -9718,27 +10012,32 @@ COMMENT ON FUNCTION agentdb._refuse_write(target text, name text, run_id bigint)
 
 
 
-CREATE FUNCTION agentdb._refused_renewal(name text, fence bigint, run_id bigint, at timestamp with time zone, OUT expires_at timestamp with time zone, OUT outcome text) RETURNS record
+CREATE FUNCTION agentdb._refused_renewal(name text, fence bigint, run_id bigint, at timestamp with time zone) RETURNS agentdb.renewed_lock
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
+declare
+  v_lock agentdb.renewed_lock;
 begin
-  select l.expires_at,
+  select false, l.expires_at,
+    greatest(ceil(date_part('epoch', l.expires_at - at) * 1000), 0),
     case when l.hold_until <= at then 'max_hold' else 'no_progress' end
-    into _refused_renewal.expires_at, _refused_renewal.outcome
+    into v_lock
   from agentdb.lock as l
   where l.lock_name = name
     and l.fence = _refused_renewal.fence
     and l.run_id = _refused_renewal.run_id;
   if not found then
-    outcome := 'lost';
+    v_lock.renewed := false;
+    v_lock.outcome := 'lost';
   end if;
+  return v_lock;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._refused_renewal(name text, fence bigint, run_id bigint, at timestamp with time zone, OUT expires_at timestamp with time zone, OUT outcome text) IS 'Says why a lock was not renewed: lost, max_hold or no_progress.';
+COMMENT ON FUNCTION agentdb._refused_renewal(name text, fence bigint, run_id bigint, at timestamp with time zone) IS 'Says why a lock was not renewed: lost, max_hold or no_progress.';
 
 
 
@@ -10570,6 +10869,27 @@ COMMENT ON FUNCTION agentdb._stop_agent(agent bigint, kind text, reason text) IS
 
 
 
+CREATE FUNCTION agentdb._stop_seen(last_stop bigint, pooled boolean) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if pooled or exists (
+    select from agentdb.run as r
+    where r.role_name = session_user and not r.pooled and r.ended_at is null
+  ) then
+    return null;
+  end if;
+  return last_stop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._stop_seen(last_stop bigint, pooled boolean) IS 'What a run that starts now knows of stops: the last one, NULL where its role has other open runs.';
+
+
+
 CREATE FUNCTION agentdb._submit(change bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10669,11 +10989,12 @@ CREATE FUNCTION agentdb._take_lock(name text, first_slot integer, last_slot inte
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_check boolean;
+  v_former bigint;
 begin
   update agentdb.lock as l
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
       agent_id = _take_lock.agent_id,
+      former_agent_id = l.agent_id,
       run_id = _take_lock.run_id,
       acquired_at = clock_timestamp(),
       renewed_at = v_now,
@@ -10683,8 +11004,8 @@ begin
       depth = 1,
       outcome = case when l.run_id is null then 'acquired' else 'taken_over' end,
       reason = null
-  from (
-    select f.ctid, f.agent_id
+  where l.ctid = (
+    select f.ctid
     from agentdb.lock as f
     where f.lock_name = _take_lock.name
       and f.slot between first_slot and last_slot
@@ -10692,13 +11013,12 @@ begin
     order by f.slot
     limit 1
     for no key update skip locked
-  ) as f
-  where l.ctid = f.ctid
-  returning l.fence, l.expires_at, l.slot, l.outcome,
-    f.agent_id is distinct from _take_lock.agent_id or l.fence % 32 = 0
+  )
+  returning l.fence, l.expires_at, l.slot, l.outcome, l.former_agent_id
     into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome,
-      v_check;
-  if v_check then
+      v_former;
+  if found and agentdb._may_pass_cap(v_former, _take_lock.agent_id, _take_lock.fence)
+  then
     perform agentdb._check_locks(_take_lock.agent_id);
   end if;
 end;
@@ -10819,7 +11139,8 @@ CREATE TABLE agentdb.lock (
     renewals integer DEFAULT 0 NOT NULL,
     depth integer DEFAULT 0 NOT NULL,
     outcome text,
-    reason text
+    reason text,
+    former_agent_id bigint
 )
 WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
@@ -10850,6 +11171,10 @@ COMMENT ON COLUMN agentdb.lock.depth IS 'How many releases it takes, one for eac
 
 
 COMMENT ON COLUMN agentdb.lock.outcome IS 'How the tenure began (acquired, taken_over) or ended.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.former_agent_id IS 'The agent that had the row before the present or last holder.';
 
 
 
@@ -11273,6 +11598,47 @@ COMMENT ON FUNCTION agentdb._verify_rows(run bigint) IS 'Decides the pending cla
 
 
 
+CREATE FUNCTION agentdb._waiters(name text, at timestamp with time zone) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return (
+    select count(*) from agentdb.lock_waiter as w
+    where w.lock_name = name and w.until_at > at
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._waiters(name text, at timestamp with time zone) IS 'How many runs wait for a lock.';
+
+
+
+CREATE SEQUENCE agentdb.lock_wait_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+
+
+COMMENT ON SEQUENCE agentdb.lock_wait_seq IS 'Until when a run can wait that last began to wait for any lock, as a fence.';
+
+
+
+CREATE FUNCTION agentdb._waiting(name text, fence bigint, at timestamp with time zone) RETURNS bigint
+    LANGUAGE sql
+    RETURN CASE WHEN (pg_sequence_last_value('agentdb.lock_wait_seq'::regclass) > fence) THEN agentdb._waiters(name, at) ELSE (0)::bigint END;
+
+
+
+COMMENT ON FUNCTION agentdb._waiting(name text, fence bigint, at timestamp with time zone) IS 'How many runs wait for a lock that was held under a fence; inlined into what asks.';
+
+
+
 CREATE FUNCTION agentdb._wake_groups(alerts bigint[], at timestamp with time zone) RETURNS bigint[]
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11571,78 +11937,64 @@ COMMENT ON FUNCTION agentdb.acknowledge_group(alert_group bigint, comment text, 
 
 
 
-CREATE FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interval DEFAULT '00:15:00'::interval, max_hold interval DEFAULT NULL::interval, INOUT fence bigint DEFAULT NULL::bigint, run bigint DEFAULT NULL::bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) RETURNS record
+CREATE FUNCTION agentdb.acquire_lock(name text, ttl interval DEFAULT '00:15:00'::interval, max_hold interval DEFAULT NULL::interval, fence bigint DEFAULT NULL::bigint, run bigint DEFAULT NULL::bigint) RETURNS agentdb.acquired_lock
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
-    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_bitmapscan TO 'off'
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
   v_run_id bigint;
   v_agent_id bigint;
-  v_self text;
+  v_agent_name text;
   v_max_ttl interval;
-  v_given bigint := acquire_lock.fence;
-  v_check boolean;
+  v_seconds double precision;
+  v_until timestamptz;
+  v_former bigint;
+  v_lock agentdb.acquired_lock;
 begin
-  if run is null then
-    select o.run_id, o.agent_id,
-      'run ' || o.run_id || ' of ' ||
-        (select a.agent_name from agentdb.agent as a where a.agent_id = o.agent_id),
-      (select p.lock_max_ttl from agentdb.policy as p where p.policy_name = (
-        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id))
-      into v_run_id, v_agent_id, v_self, v_max_ttl
-    from agentdb._lone_run() as o;
+  if run is null and max_hold is null then
+    select o.run_id, o.agent_id, a.agent_name, a.lock_max_ttl
+      into v_run_id, v_agent_id, v_agent_name, v_max_ttl
+    from agentdb._lone_run() as o
+    join agentdb.agent_limit as a on a.agent_id = o.agent_id;
   end if;
-  if v_run_id is null then
-    select c.run_id, c.agent_id, 'run ' || c.run_id || ' of ' || c.agent_name,
-      c.max_ttl
-      into v_run_id, v_agent_id, v_self, v_max_ttl
-    from agentdb._lock_caller(acquire_lock.run) as c;
+  if ttl > '0' and ttl <= v_max_ttl then
+    v_seconds := date_part('epoch', ttl);
+    v_until := v_now + make_interval(secs => v_seconds);
+    update agentdb.lock as l
+    set fence = agentdb._next_fence(l.fence, 0, v_now),
+        agent_id = v_agent_id, former_agent_id = l.agent_id, run_id = v_run_id,
+        acquired_at = clock_timestamp(), renewed_at = v_now, expires_at = v_until,
+        hold_until = 'infinity', renewals = 0, depth = 1, reason = null,
+        outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
+    where l.ctid = (
+      select f.ctid
+      from agentdb.lock as f
+      where f.lock_name = name and f.slot = 0 and f.expires_at <= v_now
+      for no key update skip locked
+    )
+    returning l.fence, l.outcome, l.former_agent_id
+      into v_lock.fence, v_lock.outcome, v_former;
   end if;
-  if ttl is null or ttl <= '0' or ttl > v_max_ttl or max_hold <= '0'
-    or max_hold > '1 year' then
-    perform agentdb._refuse_span(ttl, v_max_ttl, max_hold);
+  if v_lock.fence is null then
+    return agentdb._acquire_otherwise(name, ttl, max_hold, acquire_lock.fence, run);
   end if;
-  update agentdb.lock as l
-  set fence = agentdb._next_fence(l.fence, 0, v_now),
-      agent_id = v_agent_id, run_id = v_run_id,
-      acquired_at = clock_timestamp(), renewed_at = v_now,
-      expires_at = v_now + least(agentdb._exact_span(ttl), max_hold),
-      hold_until = coalesce(v_now + max_hold, 'infinity'),
-      renewals = 0, depth = 1, reason = null,
-      outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
-  from (
-    select f.ctid, f.agent_id from agentdb.lock as f
-    where f.lock_name = acquire_lock.name and f.slot = 0
-      and not agentdb._is_live(f.expires_at, f.renewed_at, v_now)
-    for no key update skip locked
-  ) as f
-  where l.ctid = f.ctid
-  returning true, l.fence, l.expires_at,
-    ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint, l.outcome,
-    v_self, f.agent_id is distinct from v_agent_id or l.fence % 32 = 0
-    into acquired, acquire_lock.fence, acquire_lock.expires_at, ttl_ms,
-      acquire_lock.outcome, holder, v_check;
-  if not found then
-    select t.fence is not null, t.fence, t.expires_at,
-      greatest(ceil(date_part('epoch', t.expires_at - clock_timestamp()) * 1000), 0),
-      case when t.fence is null then t.holder else v_self end, t.outcome
-      into acquired, acquire_lock.fence, acquire_lock.expires_at, ttl_ms, holder,
-        acquire_lock.outcome
-    from agentdb._take_otherwise(
-      name, 0, 0, v_given, v_run_id, v_agent_id, ttl, max_hold) as t;
-  elsif v_check then
+  if agentdb._may_pass_cap(v_former, v_agent_id, v_lock.fence) then
     perform agentdb._check_locks(v_agent_id);
   end if;
+  v_lock.acquired := true;
+  v_lock.expires_at := v_until;
+  v_lock.ttl_ms := v_seconds * 1000;
+  v_lock.holder := concat('run ', v_run_id, ' of ', v_agent_name);
+  return v_lock;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) IS 'Takes a lock for the run, or says who holds it; fence => re-enters the run''s own; raises ZA001, ZA003, ZA004 or ZA005, never for a held lock.';
+COMMENT ON FUNCTION agentdb.acquire_lock(name text, ttl interval, max_hold interval, fence bigint, run bigint) IS 'Takes a lock for the run, or says who holds it; fence => re-enters the run''s own; raises ZA001, ZA003, ZA004 or ZA005, never for a held lock.';
 
 
 
@@ -12050,6 +12402,8 @@ begin
                 where w.run_id = v_run_id), v_run_id);
     end if;
   end if;
+  perform setval('agentdb.lock_wait_seq',
+    agentdb._next_fence(0, 0, clock_timestamp() + interval '1 day'));
   insert into agentdb.lock_waiter as w (lock_name, run_id, agent_id, until_at)
   values (begin_wait.name, v_run_id, v_agent_id, clock_timestamp() + at_most)
   on conflict on constraint lock_waiter_pkey do update
@@ -14065,17 +14419,18 @@ COMMENT ON FUNCTION agentdb.reject_change(change bigint, comment text) IS 'Rejec
 
 
 
-CREATE FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) RETURNS record
+CREATE FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval DEFAULT NULL::interval, run bigint DEFAULT NULL::bigint) RETURNS agentdb.released_lock
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
-    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_bitmapscan TO 'off'
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
   v_run_id bigint;
   v_span interval;
+  v_acquired_at timestamptz;
+  v_lock agentdb.released_lock;
 begin
   if run is null then
     select o.run_id into v_run_id from agentdb._lone_run() as o;
@@ -14087,34 +14442,33 @@ begin
     v_span := agentdb._cooling_span(v_run_id, at_least);
   end if;
   update agentdb.lock as l
-  set depth = l.depth - 1,
-      run_id = case when l.depth > 1 then l.run_id end,
-      outcome = case when l.depth = 1 then 'released' end,
-      renewed_at = case when l.depth > 1 then l.renewed_at else l.acquired_at end,
-      expires_at = case
-        when l.depth > 1 then l.expires_at
-        when l.acquired_at + v_span > v_now then l.acquired_at + v_span
-        else '-infinity'
-      end
+  set depth = 0,
+      run_id = null,
+      outcome = 'released',
+      renewed_at = l.acquired_at,
+      expires_at = coalesce(l.acquired_at + v_span, '-infinity')
   where l.lock_name = name
     and l.fence = release_lock.fence
     and l.run_id = v_run_id
-  returning l.run_id is null, coalesce(l.outcome, 'still_held'), v_now - l.acquired_at,
-    case when l.run_id is null then nullif(l.expires_at, '-infinity') end,
-    (select count(*) from agentdb.lock_waiter as w
-      where w.lock_name = name and w.until_at > v_now)
-    into released, release_lock.outcome, held_for, cooling_until, waiting;
+    and l.depth = 1
+  returning l.acquired_at, l.expires_at into v_acquired_at, v_lock.cooling_until;
   if not found then
-    released := false;
-    release_lock.outcome := 'lost';
-    waiting := 0;
+    return agentdb._leave_lock(name, fence, v_run_id, v_now);
   end if;
+  v_lock.released := true;
+  v_lock.outcome := 'released';
+  v_lock.held_for := v_now - v_acquired_at;
+  if v_lock.cooling_until <= v_now then
+    v_lock.cooling_until := null;
+  end if;
+  v_lock.waiting := agentdb._waiting(name, fence, v_now);
+  return v_lock;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) IS 'Gives a lock of the run back; at_least => keeps it from being taken until so long after it was acquired; raises ZA001, ZA003 or ZA004.';
+COMMENT ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint) IS 'Gives a lock of the run back; at_least => keeps it from being taken until so long after it was acquired; raises ZA001, ZA003 or ZA004.';
 
 
 
@@ -14168,62 +14522,59 @@ COMMENT ON FUNCTION agentdb.rename_tool(name text, new_name text) IS 'Renames a 
 
 
 
-CREATE FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval DEFAULT '00:15:00'::interval, needs_progress boolean DEFAULT false, run bigint DEFAULT NULL::bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) RETURNS record
+CREATE FUNCTION agentdb.renew_lock(name text, fence bigint, ttl interval DEFAULT '00:15:00'::interval, needs_progress boolean DEFAULT false, run bigint DEFAULT NULL::bigint) RETURNS agentdb.renewed_lock
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
-    SET plan_cache_mode TO 'force_generic_plan'
     SET enable_bitmapscan TO 'off'
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_until timestamptz;
   v_run_id bigint;
   v_max_ttl interval;
   v_strict boolean;
+  v_lock agentdb.renewed_lock;
 begin
   if run is null then
-    -- One subquery a column: PostgreSQL prepares every column of what it joins.
-    select o.run_id,
-      (select p.lock_max_ttl from agentdb.policy as p where p.policy_name = (
-        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id)),
-      (select p.renew_needs_progress from agentdb.policy as p where p.policy_name = (
-        select a.policy_name from agentdb.agent as a where a.agent_id = o.agent_id))
+    select o.run_id, a.lock_max_ttl, a.renew_needs_progress
       into v_run_id, v_max_ttl, v_strict
-    from agentdb._lone_run() as o;
+    from agentdb._lone_run() as o
+    join agentdb.agent_limit as a on a.agent_id = o.agent_id;
   end if;
   if v_run_id is null then
     select c.run_id, c.max_ttl, c.needs_progress
       into v_run_id, v_max_ttl, v_strict
     from agentdb._lock_caller(renew_lock.run) as c;
   end if;
-  if ttl is null or ttl <= '0' or ttl > v_max_ttl then
+  if agentdb._is_span(ttl, null, v_max_ttl) is not true then
     perform agentdb._refuse_ttl(ttl, v_max_ttl);
   end if;
+  v_until := v_now + agentdb._exact_span(ttl);
+  v_strict := v_strict or needs_progress is true;
   update agentdb.lock as l
-  set expires_at = least(v_now + agentdb._exact_span(ttl), l.hold_until),
+  set expires_at = least(v_until, l.hold_until),
       renewed_at = v_now,
       renewals = l.renewals + 1
   where l.lock_name = name
     and l.fence = renew_lock.fence
     and l.run_id = v_run_id
     and l.hold_until > v_now
-    and (not (v_strict or needs_progress is true)
-      or agentdb._has_new_step(l.run_id, l.renewed_at))
-  returning true, l.expires_at, 'renewed',
-    ceil(date_part('epoch', l.expires_at - v_now) * 1000)::bigint
-    into renewed, renew_lock.expires_at, outcome, ttl_ms;
+    and (not v_strict or agentdb._has_new_step(l.run_id, l.renewed_at))
+  returning l.expires_at into v_lock.expires_at;
   if not found then
-    select false, r.expires_at, r.outcome,
-      greatest(ceil(date_part('epoch', r.expires_at - v_now) * 1000), 0)::bigint
-      into renewed, renew_lock.expires_at, renew_lock.outcome, ttl_ms
-    from agentdb._refused_renewal(name, fence, v_run_id, v_now) as r;
+    return agentdb._refused_renewal(name, fence, v_run_id, v_now);
   end if;
+  v_lock.renewed := true;
+  v_lock.ttl_ms := ceil(date_part('epoch', v_lock.expires_at - v_now) * 1000);
+  v_lock.outcome := 'renewed';
+  return v_lock;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval, needs_progress boolean, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) IS 'Prolongs a lock of the run and tells the milliseconds left, or why not: lost, max_hold or no_progress; raises ZA001, ZA003 or ZA004.';
+COMMENT ON FUNCTION agentdb.renew_lock(name text, fence bigint, ttl interval, needs_progress boolean, run bigint) IS 'Prolongs a lock of the run and tells the milliseconds left, or why not: lost, max_hold or no_progress; raises ZA001, ZA003 or ZA004.';
 
 
 
@@ -14375,6 +14726,7 @@ declare
 begin
   select s.horizon into v_low from agentdb.roll_up_state as s for update skip locked;
   if found then
+    perform agentdb._pass_stop();
     -- Bounded, so that a long pause is caught up with in steps that all succeed.
     v_high := least(
       pg_snapshot_xmin(pg_current_snapshot()),
@@ -15800,6 +16152,7 @@ declare
   v_agent_id bigint;
   v_pooled boolean;
   v_policy_name text;
+  v_last_stop bigint;
 begin
   if conversation is not null and not agentdb._is_clean_name(conversation, 200) then
     perform agentdb._refuse(
@@ -15818,17 +16171,20 @@ begin
   perform agentdb._check_open_runs(v_agent_id, v_policy_name);
   -- Whoever stops the agent now waits for what this transaction goes on to write.
   perform from agentdb.agent_gate as g where g.agent_id = v_agent_id for share;
+  v_last_stop := agentdb._last_stop();
   perform agentdb._check_stop(null, v_agent_id);
   start_run.run_id := nextval('agentdb.run_run_id_seq');
   -- A run without a conversation is one of its own.
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
   insert into agentdb.run (
-    run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval
+    run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
+    stop_seen
   )
   overriding system value
   values (
     start_run.run_id, v_agent_id, session_user, v_pooled, conversation_name,
-    agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval
+    agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval,
+    agentdb._stop_seen(v_last_stop, v_pooled)
   );
   token := agentdb._new_secret();
   insert into agentdb.run_token (token_hash, run_id)
@@ -16485,13 +16841,9 @@ CREATE FUNCTION agentdb.wake_waiters(name text, run bigint DEFAULT NULL::bigint)
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
     AS $$
-declare
-  v_now timestamptz := clock_timestamp();
 begin
   perform from agentdb._current_run(wake_waiters.run);
-  select count(*) into woken
-  from agentdb.lock_waiter as w
-  where w.lock_name = name and w.until_at > v_now;
+  woken := agentdb._waiters(name, clock_timestamp());
   if woken > 0 then
     perform pg_notify('agentdb_lock', name);
   end if;
@@ -16738,6 +17090,19 @@ COMMENT ON COLUMN agentdb.agent_health.since IS 'Since when it is so.';
 
 
 COMMENT ON COLUMN agentdb.agent_health.why IS 'What makes it so, in a sentence.';
+
+
+
+CREATE TABLE agentdb.agent_limit (
+    agent_id bigint NOT NULL,
+    agent_name text NOT NULL,
+    lock_max_ttl interval NOT NULL,
+    renew_needs_progress boolean NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.agent_limit IS 'What the policies of the agents say of locks, a narrow row each, kept by triggers.';
 
 
 
@@ -19065,15 +19430,6 @@ CREATE SEQUENCE agentdb.stop_former_seq
 
 
 
-CREATE SEQUENCE agentdb.stop_last_seq
-    START WITH 0
-    INCREMENT BY 1
-    MINVALUE 0
-    NO MAXVALUE
-    CACHE 1;
-
-
-
 CREATE TABLE agentdb.stop_log_default (
     stop_log_id bigint CONSTRAINT stop_log_stop_log_id_not_null NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT stop_log_recorded_at_not_null NOT NULL,
@@ -20016,6 +20372,11 @@ ALTER TABLE ONLY agentdb.agent_gate
 
 
 
+ALTER TABLE ONLY agentdb.agent_limit
+    ADD CONSTRAINT agent_limit_pkey PRIMARY KEY (agent_id);
+
+
+
 ALTER TABLE ONLY agentdb.agent_path
     ADD CONSTRAINT agent_path_pkey PRIMARY KEY (agent_id, path);
 
@@ -20571,7 +20932,7 @@ CREATE INDEX run_ended_at_idx ON agentdb.run USING btree (ended_at);
 
 
 
-CREATE INDEX run_role_name_idx ON agentdb.run USING btree (role_name) WHERE (ended_at IS NULL);
+CREATE INDEX run_role_name_idx ON agentdb.run USING btree (role_name, pooled, run_id) WHERE (ended_at IS NULL);
 
 
 
@@ -20833,6 +21194,14 @@ CREATE TRIGGER agentdb_forget_due BEFORE UPDATE OF cron, time_zone ON agentdb.sc
 
 
 
+CREATE TRIGGER agentdb_limit AFTER INSERT OR UPDATE OF agent_name, policy_name ON agentdb.agent FOR EACH ROW EXECUTE FUNCTION agentdb._keep_agent_limit();
+
+
+
+CREATE TRIGGER agentdb_limit AFTER UPDATE OF lock_max_ttl, renew_needs_progress ON agentdb.policy FOR EACH ROW EXECUTE FUNCTION agentdb._keep_policy_limit();
+
+
+
 CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.alert_log FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
 
 
@@ -20905,6 +21274,11 @@ ALTER TABLE agentdb.change ENABLE ALWAYS TRIGGER agentdb_submit;
 
 ALTER TABLE ONLY agentdb.agent_gate
     ADD CONSTRAINT agent_gate_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
+
+
+
+ALTER TABLE ONLY agentdb.agent_limit
+    ADD CONSTRAINT agent_limit_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
 
 
 
@@ -21131,6 +21505,10 @@ REVOKE ALL ON FUNCTION agentdb._acknowledge(alerts bigint[], comment text, lasts
 
 
 REVOKE ALL ON FUNCTION agentdb._acquire(name text, first_slot integer, last_slot integer, ttl interval, max_hold interval, given bigint, run bigint, OUT acquired boolean, OUT fence bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text, OUT slot integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._acquire_otherwise(name text, ttl interval, max_hold interval, given bigint, run bigint) FROM PUBLIC;
 
 
 
@@ -22322,6 +22700,10 @@ GRANT ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, rene
 
 
 
+REVOKE ALL ON FUNCTION agentdb._is_span(ttl interval, max_hold interval, max_ttl interval) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._is_usual_hour(hours bigint, regular_hours integer, at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._is_usual_hour(hours bigint, regular_hours integer, at timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._is_usual_hour(hours bigint, regular_hours integer, at timestamp with time zone) TO agentdb_operator;
@@ -22370,6 +22752,14 @@ REVOKE ALL ON FUNCTION agentdb._json_text(object jsonb, key text) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._keep_agent_limit() FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._keep_policy_limit() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint, OUT changes_withdrawn bigint) FROM PUBLIC;
 
 
@@ -22388,6 +22778,10 @@ REVOKE ALL ON FUNCTION agentdb._last_run(agent bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._last_stop() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._last_writer(target integer, key jsonb, columns text[]) FROM PUBLIC;
 
 
@@ -22403,6 +22797,10 @@ REVOKE ALL ON FUNCTION agentdb._layout_now(table_oid oid) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._layout_now(table_oid oid) TO agentdb_capture;
 GRANT ALL ON FUNCTION agentdb._layout_now(table_oid oid) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._layout_now(table_oid oid) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._leave_lock(name text, fence bigint, run_id bigint, at timestamp with time zone) FROM PUBLIC;
 
 
 
@@ -22466,6 +22864,10 @@ GRANT ALL ON FUNCTION agentdb._matchers_text(matchers jsonb) TO agentdb_operator
 
 REVOKE ALL ON FUNCTION agentdb._max_rows() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._max_rows() TO agentdb_capture;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._may_pass_cap(former_agent bigint, agent bigint, fence bigint) FROM PUBLIC;
 
 
 
@@ -22573,6 +22975,10 @@ REVOKE ALL ON FUNCTION agentdb._part_sql(change bigint, target integer, operatio
 
 
 REVOKE ALL ON FUNCTION agentdb._pass_gate(agent bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._pass_stop() FROM PUBLIC;
 
 
 
@@ -22795,7 +23201,7 @@ REVOKE ALL ON FUNCTION agentdb._refuse_write(target text, name text, run_id bigi
 
 
 
-REVOKE ALL ON FUNCTION agentdb._refused_renewal(name text, fence bigint, run_id bigint, at timestamp with time zone, OUT expires_at timestamp with time zone, OUT outcome text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._refused_renewal(name text, fence bigint, run_id bigint, at timestamp with time zone) FROM PUBLIC;
 
 
 
@@ -22916,6 +23322,10 @@ REVOKE ALL ON FUNCTION agentdb._stop_agent(agent bigint, kind text, reason text)
 
 
 
+REVOKE ALL ON FUNCTION agentdb._stop_seen(last_stop bigint, pooled boolean) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._submit(change bigint) FROM PUBLIC;
 
 
@@ -23024,6 +23434,14 @@ REVOKE ALL ON FUNCTION agentdb._verify_rows(run bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._waiters(name text, at timestamp with time zone) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._waiting(name text, fence bigint, at timestamp with time zone) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._wake_groups(alerts bigint[], at timestamp with time zone) FROM PUBLIC;
 
 
@@ -23072,8 +23490,8 @@ GRANT ALL ON FUNCTION agentdb.acknowledge_group(alert_group bigint, comment text
 
 
 
-REVOKE ALL ON FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.acquire_lock(OUT acquired boolean, name text, ttl interval, max_hold interval, INOUT fence bigint, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT holder text, OUT outcome text) TO agentdb_agent;
+REVOKE ALL ON FUNCTION agentdb.acquire_lock(name text, ttl interval, max_hold interval, fence bigint, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.acquire_lock(name text, ttl interval, max_hold interval, fence bigint, run bigint) TO agentdb_agent;
 
 
 
@@ -23425,8 +23843,8 @@ GRANT ALL ON FUNCTION agentdb.reject_change(change bigint, comment text) TO agen
 
 
 
-REVOKE ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint, OUT released boolean, OUT outcome text, OUT held_for interval, OUT cooling_until timestamp with time zone, OUT waiting bigint) TO agentdb_agent;
+REVOKE ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval, run bigint) TO agentdb_agent;
 
 
 
@@ -23440,8 +23858,8 @@ GRANT ALL ON FUNCTION agentdb.rename_tool(name text, new_name text) TO agentdb_o
 
 
 
-REVOKE ALL ON FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval, needs_progress boolean, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.renew_lock(OUT renewed boolean, name text, fence bigint, ttl interval, needs_progress boolean, run bigint, OUT expires_at timestamp with time zone, OUT ttl_ms bigint, OUT outcome text) TO agentdb_agent;
+REVOKE ALL ON FUNCTION agentdb.renew_lock(name text, fence bigint, ttl interval, needs_progress boolean, run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.renew_lock(name text, fence bigint, ttl interval, needs_progress boolean, run bigint) TO agentdb_agent;
 
 
 
@@ -23927,6 +24345,11 @@ GRANT SELECT ON TABLE agentdb.agent_gate TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.agent_health TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.agent_health TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.agent_limit TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent_limit TO agentdb_operator;
 
 
 

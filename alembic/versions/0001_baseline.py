@@ -258,6 +258,16 @@ create table agentdb.agent (
 create index agent_role_name_idx on agentdb.agent (role_name);
 create unique index agent_role_name_key on agentdb.agent (role_name) where not pooled;
 
+create table agentdb.agent_limit (
+  agent_id bigint not null,
+  agent_name text not null,
+  lock_max_ttl interval not null,
+  renew_needs_progress boolean not null,
+  constraint agent_limit_pkey primary key (agent_id),
+  constraint agent_limit_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+);
+
 create table agentdb.agent_path (
   agent_id bigint not null,
   path text not null,
@@ -292,6 +302,7 @@ create table agentdb.run (
   summary text,
   held_until_at timestamptz,
   hold_reason text,
+  stop_seen bigint,
   constraint run_pkey primary key (run_id),
   constraint run_agent_id_fkey foreign key (agent_id) references agentdb.agent,
   constraint run_outcome_check
@@ -327,7 +338,8 @@ create table agentdb.schedule (
   )
 );
 
-create index run_role_name_idx on agentdb.run (role_name) where ended_at is null;
+create index run_role_name_idx
+  on agentdb.run (role_name, pooled, run_id) where ended_at is null;
 create index run_agent_id_idx on agentdb.run (agent_id, started_at desc);
 create index run_conversation_idx on agentdb.run (agent_id, conversation);
 create index run_ended_at_idx on agentdb.run (ended_at);
@@ -782,6 +794,7 @@ create table agentdb.lock (
   depth integer not null default 0,
   outcome text,
   reason text,
+  former_agent_id bigint,
   constraint lock_pkey primary key (lock_name, slot)
 ) with (
   fillfactor = 50,
@@ -791,6 +804,34 @@ create table agentdb.lock (
 );
 
 create index lock_agent_id_idx on agentdb.lock (agent_id);
+
+-- What the calls return.  A named type costs PostgreSQL half of what a list of OUT
+-- parameters does, which it puts together anew at each call.
+create type agentdb.acquired_lock as (
+  acquired boolean,
+  fence bigint,
+  expires_at timestamptz,
+  ttl_ms bigint,
+  holder text,
+  outcome text
+);
+
+create type agentdb.renewed_lock as (
+  renewed boolean,
+  expires_at timestamptz,
+  ttl_ms bigint,
+  outcome text
+);
+
+create type agentdb.released_lock as (
+  released boolean,
+  outcome text,
+  held_for interval,
+  cooling_until timestamptz,
+  waiting bigint
+);
+
+create sequence agentdb.lock_wait_seq;
 
 create table agentdb.lock_log (
   lock_name text not null,
@@ -951,6 +992,7 @@ create table agentdb.roll_up_state (
   only_row boolean not null default true,
   horizon xid8 not null,
   rolled_at timestamptz not null,
+  stop_passed bigint not null default 0,
   constraint roll_up_state_pkey primary key (only_row),
   constraint roll_up_state_only_row_check check (only_row)
 );
@@ -1506,6 +1548,8 @@ comment on table agentdb.agent is
   'Configured actors, each speaking through a login role.';
 comment on column agentdb.agent.os_user is
   'The operating system user that it runs as, where an operator has said so.';
+comment on table agentdb.agent_limit is
+  'What the policies of the agents say of locks, a narrow row each, kept by triggers.';
 comment on table agentdb.agent_path is
   'Paths that agents need, for agentdb doctor to look at.';
 comment on column agentdb.tool.server is
@@ -1528,6 +1572,9 @@ comment on table agentdb.agent_secret is
   'SHA-256 of the secret of each agent behind a shared role.';
 comment on table agentdb.run is
   'One tick or session of an agent; what it says of its outcome is a claim.';
+comment on column agentdb.run.stop_seen is
+  'The transaction of the last stop that is known not to be this run''s, NULL where its '
+  'role had other open runs.';
 comment on table agentdb.schedule is
   'When an agent is expected to start, by cron or by interval, and how patient to be; '
   'the runner keeps due_at.';
@@ -1656,6 +1703,46 @@ comment on table agentdb.seal is
   'row a UTC day.';
 comment on table agentdb.lock is
   'Locks and slots of semaphores, a row each: who holds it and until when.';
+comment on column agentdb.lock.former_agent_id is
+  'The agent that had the row before the present or last holder.';
+comment on type agentdb.acquired_lock is
+  'What acquire_lock returns.';
+comment on column agentdb.acquired_lock.acquired is
+  'Whether the run has the lock now.';
+comment on column agentdb.acquired_lock.fence is
+  'The number of this tenure, which everything else takes.';
+comment on column agentdb.acquired_lock.expires_at is
+  'When it ends, the run''s own or the one in the way.';
+comment on column agentdb.acquired_lock.ttl_ms is
+  'How many milliseconds are left until then.';
+comment on column agentdb.acquired_lock.holder is
+  'Who has it.';
+comment on column agentdb.acquired_lock.outcome is
+  'acquired, taken_over or reentered; held, cooling or busy where it was not acquired.';
+comment on type agentdb.renewed_lock is
+  'What renew_lock returns.';
+comment on column agentdb.renewed_lock.renewed is
+  'Whether the run has the lock for longer now.';
+comment on column agentdb.renewed_lock.expires_at is
+  'When it ends; NULL where it is lost.';
+comment on column agentdb.renewed_lock.ttl_ms is
+  'How many milliseconds are left until then.';
+comment on column agentdb.renewed_lock.outcome is
+  'renewed; lost, max_hold or no_progress where it was not.';
+comment on type agentdb.released_lock is
+  'What release_lock returns.';
+comment on column agentdb.released_lock.released is
+  'Whether the run has given the lock back.';
+comment on column agentdb.released_lock.outcome is
+  'released; still_held after one of several entries; lost where it was not the run''s.';
+comment on column agentdb.released_lock.held_for is
+  'How long ago it was acquired.';
+comment on column agentdb.released_lock.cooling_until is
+  'Until when nobody can take it.';
+comment on column agentdb.released_lock.waiting is
+  'How many runs wait for it: wake_waiters tells them.';
+comment on sequence agentdb.lock_wait_seq is
+  'Until when a run can wait that last began to wait for any lock, as a fence.';
 comment on column agentdb.lock.fence is
   'The number of the present or last tenure; it only grows.';
 comment on column agentdb.lock.agent_id is
@@ -1943,6 +2030,10 @@ drop table agentdb.fenced_write;
 drop table agentdb.lock_waiter;
 drop table agentdb.lock_denial;
 drop table agentdb.lock_log;
+drop sequence agentdb.lock_wait_seq;
+drop type agentdb.released_lock;
+drop type agentdb.renewed_lock;
+drop type agentdb.acquired_lock;
 drop table agentdb.lock;
 drop table agentdb.change_pass;
 drop table agentdb.change_decision;
@@ -1979,6 +2070,7 @@ drop table agentdb.schedule;
 drop table agentdb.run;
 drop table agentdb.agent_secret;
 drop table agentdb.agent_path;
+drop table agentdb.agent_limit;
 drop table agentdb.agent;
 drop table agentdb.policy;
 """

@@ -1,0 +1,87 @@
+-- What a run need not ask anew at each call: it began as the only open run of its role,
+-- and nobody was stopped since.  Both is one number on its row, the last stop that
+-- there had been: a call compares it with the sequence in which every stop leaves its
+-- transaction before it commits.  Where they differ the stops themselves are read.
+
+-- A stop in flight is none that could have been seen.  Stops go one at a time: one that
+-- is over is later than all others.
+create or replace function agentdb._last_stop ()
+  returns bigint
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_xid bigint := coalesce(pg_sequence_last_value('agentdb.stop_last_seq'), 0);
+begin
+  if current_setting('transaction_isolation') = 'read committed'
+    and pg_visible_in_snapshot(greatest(v_xid, 3)::text::xid8, pg_current_snapshot())
+  then
+    return v_xid;
+  end if;
+  return null;
+end;
+$$;
+
+comment on function agentdb._last_stop () is
+  'The transaction of the last stop, if this snapshot and all later ones of the '
+  'transaction see it, else NULL.';
+
+
+-- Who starts a run holds the row of its agent: no other run of the role begins
+-- meanwhile.  What starts later has a greater number, and finds this one.
+create or replace function agentdb._stop_seen (last_stop bigint, pooled boolean)
+  returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if pooled or exists (
+    select from agentdb.run as r
+    where r.role_name = session_user and not r.pooled and r.ended_at is null
+  ) then
+    return null;
+  end if;
+  return last_stop;
+end;
+$$;
+
+comment on function agentdb._stop_seen (bigint, boolean) is
+  'What a run that starts now knows of stops: the last one, NULL where its role has '
+  'other open runs.';
+
+
+-- Without this, every run that a stop did not concern would read the stops until its
+-- end.
+create or replace function agentdb._pass_stop ()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_last bigint := agentdb._last_stop();
+begin
+  if v_last is null or exists (
+    select from agentdb.roll_up_state as s where s.stop_passed = v_last
+  ) then
+    return;
+  end if;
+  update agentdb.run as r
+  set stop_seen = v_last
+  where r.run_id in (
+    select o.run_id
+    from agentdb.run as o
+    where o.ended_at is null
+      and o.stop_seen <> v_last
+      and not exists (select from agentdb.run_stop as s where s.run_id = o.run_id)
+      and not exists (select from agentdb.agent_stop as s where s.agent_id = o.agent_id)
+    for no key update skip locked
+  );
+  update agentdb.roll_up_state as s
+  set stop_passed = v_last;
+end;
+$$;
+
+comment on function agentdb._pass_stop () is
+  'Tells the open runs that the last stop was not theirs; the runner calls it with '
+  'every roll-up.';
