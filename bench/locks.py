@@ -31,7 +31,6 @@ SETTINGS = {
     "max_connections": "100",
     "shared_buffers": "256MB",
     "jit": "off",
-    "autovacuum_naptime": "5s",
 }
 
 SETUP = """

@@ -49,7 +49,7 @@ begin atomic
   ) as n
   where n.stop_seen = case
     when coalesce(current_setting('agentdb.run_token', true), '') = ''
-    then coalesce(pg_sequence_last_value('agentdb.stop_last_seq'), 0)
+    then coalesce(pg_sequence_last_value('agentdb.stop_number_seq'), 0)
   end;
 end;
 

@@ -149,10 +149,11 @@ declare
   v_agent_id bigint;
   v_agent_name text;
   v_max_ttl interval;
-  v_seconds double precision;
-  v_until timestamptz;
+  v_fence bigint;
+  v_expires_at timestamptz;
+  v_ttl_ms bigint;
+  v_outcome text;
   v_former bigint;
-  v_lock agentdb.acquired_lock;
 begin
   if run is null and max_hold is null then
     select o.run_id, o.agent_id, a.agent_name, a.lock_max_ttl
@@ -161,13 +162,12 @@ begin
     join agentdb.agent_limit as a on a.agent_id = o.agent_id;
   end if;
   if ttl > '0' and ttl <= v_max_ttl then
-    v_seconds := date_part('epoch', ttl);
-    v_until := v_now + make_interval(secs => v_seconds);
     update agentdb.lock as l
     set fence = agentdb._next_fence(l.fence, 0, v_now),
         agent_id = v_agent_id, former_agent_id = l.agent_id, run_id = v_run_id,
-        acquired_at = clock_timestamp(), renewed_at = v_now, expires_at = v_until,
-        hold_until = 'infinity', renewals = 0, depth = 1, reason = null,
+        acquired_at = clock_timestamp(), renewed_at = v_now,
+        expires_at = v_now + agentdb._exact_span(ttl), hold_until = 'infinity',
+        renewals = 0, depth = 1, reason = null,
         outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
     where l.ctid = (
       select f.ctid
@@ -175,20 +175,17 @@ begin
       where f.lock_name = name and f.slot = 0 and f.expires_at <= v_now
       for no key update skip locked
     )
-    returning l.fence, l.outcome, l.former_agent_id
-      into v_lock.fence, v_lock.outcome, v_former;
+    returning l.fence, l.expires_at, date_part('epoch', ttl) * 1000, l.outcome,
+      l.former_agent_id
+      into v_fence, v_expires_at, v_ttl_ms, v_outcome, v_former;
   end if;
-  if v_lock.fence is null then
+  if v_fence is null then
     return agentdb._acquire_otherwise(name, ttl, max_hold, acquire_lock.fence, run);
-  end if;
-  if agentdb._may_pass_cap(v_former, v_agent_id, v_lock.fence) then
+  elsif agentdb._may_pass_cap(v_former, v_agent_id, v_fence) then
     perform agentdb._check_locks(v_agent_id);
   end if;
-  v_lock.acquired := true;
-  v_lock.expires_at := v_until;
-  v_lock.ttl_ms := v_seconds * 1000;
-  v_lock.holder := concat('run ', v_run_id, ' of ', v_agent_name);
-  return v_lock;
+  return (true, v_fence, v_expires_at, v_ttl_ms,
+    concat('run ', v_run_id, ' of ', v_agent_name), v_outcome)::agentdb.acquired_lock;
 end;
 $$;
 

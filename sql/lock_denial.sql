@@ -101,7 +101,7 @@ begin
   order by d.first_at desc
   limit 1;
   if v_last_at > v_now - interval '1 second' and v_last_at <= v_now then
-    perform pg_sleep(0.005);
+    perform pg_sleep(0.01);
     return;
   elsif v_first_at > v_now - interval '1 minute' and v_first_at <= v_now
     and current_setting('transaction_isolation') = 'read committed' then

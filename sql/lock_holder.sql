@@ -50,13 +50,12 @@ begin
     and l.run_id = v_run_id
     and l.hold_until > v_now
     and (not v_strict or agentdb._has_new_step(l.run_id, l.renewed_at))
-  returning l.expires_at into v_lock.expires_at;
+  returning true, l.expires_at,
+    ceil(date_part('epoch', l.expires_at - v_now) * 1000), 'renewed'
+    into v_lock;
   if not found then
     return agentdb._refused_renewal(name, fence, v_run_id, v_now);
   end if;
-  v_lock.renewed := true;
-  v_lock.ttl_ms := ceil(date_part('epoch', v_lock.expires_at - v_now) * 1000);
-  v_lock.outcome := 'renewed';
   return v_lock;
 end;
 $$;
@@ -119,7 +118,6 @@ declare
   v_now timestamptz := clock_timestamp();
   v_run_id bigint;
   v_span interval;
-  v_acquired_at timestamptz;
   v_lock agentdb.released_lock;
 begin
   if run is null then
@@ -141,17 +139,13 @@ begin
     and l.fence = release_lock.fence
     and l.run_id = v_run_id
     and l.depth = 1
-  returning l.acquired_at, l.expires_at into v_acquired_at, v_lock.cooling_until;
+  returning true, l.outcome, v_now - l.acquired_at,
+    case when l.expires_at > v_now then l.expires_at end,
+    agentdb._waiting(name, l.fence, v_now)
+    into v_lock;
   if not found then
     return agentdb._leave_lock(name, fence, v_run_id, v_now);
   end if;
-  v_lock.released := true;
-  v_lock.outcome := 'released';
-  v_lock.held_for := v_now - v_acquired_at;
-  if v_lock.cooling_until <= v_now then
-    v_lock.cooling_until := null;
-  end if;
-  v_lock.waiting := agentdb._waiting(name, fence, v_now);
   return v_lock;
 end;
 $$;

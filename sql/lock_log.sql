@@ -7,36 +7,50 @@ create or replace function agentdb._record_tenure ()
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_outcome text := 'edited';
-  v_reason text;
 begin
-  if tg_op = 'DELETE' then
-    v_outcome := 'deleted';
-  elsif new.run_id is null then
-    if new.outcome <> old.outcome then
-      v_outcome := new.outcome;
-    end if;
-    v_reason := new.reason;
-  elsif new.fence <> old.fence then
-    v_outcome := 'taken_over';
-  elsif new.run_id = old.run_id then
-    return null;
-  end if;
   insert into agentdb.lock_log (
     lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
     outcome, ended_by, reason
   )
-  values (
+  select
     old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals, v_outcome, session_user, v_reason
-  );
+    old.expires_at, old.renewals,
+    case
+      when new.run_id is null
+        then coalesce(nullif(new.outcome, old.outcome), 'edited')
+      when new.fence <> old.fence then 'taken_over'
+      else 'edited'
+    end,
+    session_user, case when new.run_id is null then new.reason end
+  where new.run_id is null or new.run_id <> old.run_id or new.fence <> old.fence;
   return null;
 end;
 $$;
 
 comment on function agentdb._record_tenure () is
   'Trigger function: logs how a run came to hold a lock no longer.';
+
+
+create or replace function agentdb._record_deletion ()
+  returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into agentdb.lock_log (
+    lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
+    outcome, ended_by
+  )
+  values (
+    old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
+    old.expires_at, old.renewals, 'deleted', session_user
+  );
+  return null;
+end;
+$$;
+
+comment on function agentdb._record_deletion () is
+  'Trigger function: logs that a lock that was held is no more.';
 
 
 -- PostgreSQL reads a WHEN anew at each statement: a longer one costs more.
@@ -52,7 +66,7 @@ create or replace trigger agentdb_delete_of_tenure
   on agentdb.lock
   for each row
   when (old.run_id is not null)
-  execute function agentdb._record_tenure();
+  execute function agentdb._record_deletion();
 
 
 create or replace trigger agentdb_append_only

@@ -21,7 +21,9 @@ comment on function agentdb._check_reason (text) is
   'Raises ZA004 for an empty reason.';
 
 
--- Called by every stop, before it commits: see _check_snapshot().
+-- Called by every stop, before it commits: see _check_snapshot() and stop_seen.sql.
+-- First the transaction, then the number: who has read a number and then finds the
+-- transaction in its snapshot has seen all stops up to that number.
 create or replace function agentdb._note_stop ()
   returns void
   language plpgsql
@@ -36,12 +38,42 @@ begin
     perform setval('agentdb.stop_former_seq', v_last);
   end if;
   perform setval('agentdb.stop_last_seq', pg_current_xact_id()::text::bigint);
+  perform nextval('agentdb.stop_number_seq');
 end;
 $$;
 
 comment on function agentdb._note_stop () is
-  'Leaves the transaction of a stop where older snapshots find it; stops go one at '
-  'a time.';
+  'Leaves the transaction and the number of a stop where older snapshots find them; '
+  'stops go one at a time.';
+
+
+-- Also of a stop by hand.  The functions do it before they write, so that two of them
+-- cannot deadlock.
+create or replace function agentdb._note_any_stop ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._note_stop();
+  return null;
+end;
+$$;
+
+comment on function agentdb._note_any_stop () is
+  'Trigger function: no stop goes unnoticed, whoever writes it.';
+
+
+create or replace trigger agentdb_note
+  before insert or update of run_id
+  on agentdb.run_stop
+  for each statement execute function agentdb._note_any_stop();
+
+create or replace trigger agentdb_note
+  before insert or update of agent_id
+  on agentdb.agent_stop
+  for each statement execute function agentdb._note_any_stop();
 
 
 create or replace function agentdb._log_stop (

@@ -1,10 +1,11 @@
 -- What a run need not ask anew at each call: it began as the only open run of its role,
--- and nobody was stopped since.  Both is one number on its row, the last stop that
--- there had been: a call compares it with the sequence in which every stop leaves its
--- transaction before it commits.  Where they differ the stops themselves are read.
+-- and nobody was stopped since.  Both is one number on its row, that of the last stop
+-- there had been: a call compares it with the sequence from which every stop takes its
+-- number before it commits.  Where they differ the stops themselves are read.  It is no
+-- transaction: those of a server count anew after a dump is restored.
 
 -- A stop in flight is none that could have been seen.  Stops go one at a time: one that
--- is over is later than all others.
+-- is over is later than all others.  The number is read first, see _note_stop().
 create or replace function agentdb._last_stop ()
   returns bigint
   language plpgsql
@@ -12,20 +13,21 @@ create or replace function agentdb._last_stop ()
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_number bigint := coalesce(pg_sequence_last_value('agentdb.stop_number_seq'), 0);
   v_xid bigint := coalesce(pg_sequence_last_value('agentdb.stop_last_seq'), 0);
 begin
   if current_setting('transaction_isolation') = 'read committed'
     and pg_visible_in_snapshot(greatest(v_xid, 3)::text::xid8, pg_current_snapshot())
   then
-    return v_xid;
+    return v_number;
   end if;
   return null;
 end;
 $$;
 
 comment on function agentdb._last_stop () is
-  'The transaction of the last stop, if this snapshot and all later ones of the '
-  'transaction see it, else NULL.';
+  'The number of the last stop, if this snapshot and all later ones of the transaction '
+  'see it, else NULL.';
 
 
 -- Who starts a run holds the row of its agent: no other run of the role begins

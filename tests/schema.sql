@@ -79,7 +79,7 @@ COMMENT ON COLUMN agentdb.released_lock.released IS 'Whether the run has given t
 
 
 
-COMMENT ON COLUMN agentdb.released_lock.outcome IS 'released; still_held after one of several entries; lost where it was not the run''s.';
+COMMENT ON COLUMN agentdb.released_lock.outcome IS 'released; still_held after one of several entries; lost where it is another''s.';
 
 
 
@@ -2057,7 +2057,7 @@ COMMENT ON TABLE agentdb.run IS 'One tick or session of an agent; what it says o
 
 
 
-COMMENT ON COLUMN agentdb.run.stop_seen IS 'The transaction of the last stop that is known not to be this run''s, NULL where its role had other open runs.';
+COMMENT ON COLUMN agentdb.run.stop_seen IS 'The number of the last stop, which was not this run''s; NULL where that is not known, or its role had other open runs.';
 
 
 
@@ -4695,7 +4695,7 @@ begin
   order by d.first_at desc
   limit 1;
   if v_last_at > v_now - interval '1 second' and v_last_at <= v_now then
-    perform pg_sleep(0.005);
+    perform pg_sleep(0.01);
     return;
   elsif v_first_at > v_now - interval '1 minute' and v_first_at <= v_now
     and current_setting('transaction_isolation') = 'read committed' then
@@ -7664,12 +7664,13 @@ CREATE FUNCTION agentdb._last_stop() RETURNS bigint
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
+  v_number bigint := coalesce(pg_sequence_last_value('agentdb.stop_number_seq'), 0);
   v_xid bigint := coalesce(pg_sequence_last_value('agentdb.stop_last_seq'), 0);
 begin
   if current_setting('transaction_isolation') = 'read committed'
     and pg_visible_in_snapshot(greatest(v_xid, 3)::text::xid8, pg_current_snapshot())
   then
-    return v_xid;
+    return v_number;
   end if;
   return null;
 end;
@@ -7677,7 +7678,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._last_stop() IS 'The transaction of the last stop, if this snapshot and all later ones of the transaction see it, else NULL.';
+COMMENT ON FUNCTION agentdb._last_stop() IS 'The number of the last stop, if this snapshot and all later ones of the transaction see it, else NULL.';
 
 
 
@@ -7887,12 +7888,16 @@ COMMENT ON FUNCTION agentdb._log_stop(agent bigint, run bigint, action text, rea
 
 
 
-CREATE SEQUENCE agentdb.stop_last_seq
-    START WITH 0
+CREATE SEQUENCE agentdb.stop_number_seq
+    START WITH 1
     INCREMENT BY 1
-    MINVALUE 0
+    NO MINVALUE
     NO MAXVALUE
     CACHE 1;
+
+
+
+COMMENT ON SEQUENCE agentdb.stop_number_seq IS 'How many stops there have been, for run.stop_seen.';
 
 
 
@@ -7910,7 +7915,7 @@ CREATE FUNCTION agentdb._lone_run() RETURNS TABLE(run_id bigint, agent_id bigint
           LIMIT 1) n
    WHERE (n.stop_seen =
          CASE
-             WHEN (COALESCE(current_setting('agentdb.run_token'::text, true), ''::text) = ''::text) THEN COALESCE(pg_sequence_last_value('agentdb.stop_last_seq'::regclass), (0)::bigint)
+             WHEN (COALESCE(current_setting('agentdb.run_token'::text, true), ''::text) = ''::text) THEN COALESCE(pg_sequence_last_value('agentdb.stop_number_seq'::regclass), (0)::bigint)
              ELSE NULL::bigint
          END);
 END;
@@ -8461,6 +8466,22 @@ COMMENT ON FUNCTION agentdb._next_fence(former bigint, slot integer, at timestam
 
 
 
+CREATE FUNCTION agentdb._note_any_stop() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  perform agentdb._note_stop();
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._note_any_stop() IS 'Trigger function: no stop goes unnoticed, whoever writes it.';
+
+
+
 CREATE FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8493,12 +8514,13 @@ begin
     perform setval('agentdb.stop_former_seq', v_last);
   end if;
   perform setval('agentdb.stop_last_seq', pg_current_xact_id()::text::bigint);
+  perform nextval('agentdb.stop_number_seq');
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._note_stop() IS 'Leaves the transaction of a stop where older snapshots find it; stops go one at a time.';
+COMMENT ON FUNCTION agentdb._note_stop() IS 'Leaves the transaction and the number of a stop where older snapshots find them; stops go one at a time.';
 
 
 
@@ -9469,34 +9491,49 @@ COMMENT ON FUNCTION agentdb._recent_diff(as_of timestamp with time zone) IS 'Wha
 
 
 
+CREATE FUNCTION agentdb._record_deletion() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into agentdb.lock_log (
+    lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
+    outcome, ended_by
+  )
+  values (
+    old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
+    old.expires_at, old.renewals, 'deleted', session_user
+  );
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._record_deletion() IS 'Trigger function: logs that a lock that was held is no more.';
+
+
+
 CREATE FUNCTION agentdb._record_tenure() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_outcome text := 'edited';
-  v_reason text;
 begin
-  if tg_op = 'DELETE' then
-    v_outcome := 'deleted';
-  elsif new.run_id is null then
-    if new.outcome <> old.outcome then
-      v_outcome := new.outcome;
-    end if;
-    v_reason := new.reason;
-  elsif new.fence <> old.fence then
-    v_outcome := 'taken_over';
-  elsif new.run_id = old.run_id then
-    return null;
-  end if;
   insert into agentdb.lock_log (
     lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
     outcome, ended_by, reason
   )
-  values (
+  select
     old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals, v_outcome, session_user, v_reason
-  );
+    old.expires_at, old.renewals,
+    case
+      when new.run_id is null
+        then coalesce(nullif(new.outcome, old.outcome), 'edited')
+      when new.fence <> old.fence then 'taken_over'
+      else 'edited'
+    end,
+    session_user, case when new.run_id is null then new.reason end
+  where new.run_id is null or new.run_id <> old.run_id or new.fence <> old.fence;
   return null;
 end;
 $$;
@@ -11949,10 +11986,11 @@ declare
   v_agent_id bigint;
   v_agent_name text;
   v_max_ttl interval;
-  v_seconds double precision;
-  v_until timestamptz;
+  v_fence bigint;
+  v_expires_at timestamptz;
+  v_ttl_ms bigint;
+  v_outcome text;
   v_former bigint;
-  v_lock agentdb.acquired_lock;
 begin
   if run is null and max_hold is null then
     select o.run_id, o.agent_id, a.agent_name, a.lock_max_ttl
@@ -11961,13 +11999,12 @@ begin
     join agentdb.agent_limit as a on a.agent_id = o.agent_id;
   end if;
   if ttl > '0' and ttl <= v_max_ttl then
-    v_seconds := date_part('epoch', ttl);
-    v_until := v_now + make_interval(secs => v_seconds);
     update agentdb.lock as l
     set fence = agentdb._next_fence(l.fence, 0, v_now),
         agent_id = v_agent_id, former_agent_id = l.agent_id, run_id = v_run_id,
-        acquired_at = clock_timestamp(), renewed_at = v_now, expires_at = v_until,
-        hold_until = 'infinity', renewals = 0, depth = 1, reason = null,
+        acquired_at = clock_timestamp(), renewed_at = v_now,
+        expires_at = v_now + agentdb._exact_span(ttl), hold_until = 'infinity',
+        renewals = 0, depth = 1, reason = null,
         outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
     where l.ctid = (
       select f.ctid
@@ -11975,20 +12012,17 @@ begin
       where f.lock_name = name and f.slot = 0 and f.expires_at <= v_now
       for no key update skip locked
     )
-    returning l.fence, l.outcome, l.former_agent_id
-      into v_lock.fence, v_lock.outcome, v_former;
+    returning l.fence, l.expires_at, date_part('epoch', ttl) * 1000, l.outcome,
+      l.former_agent_id
+      into v_fence, v_expires_at, v_ttl_ms, v_outcome, v_former;
   end if;
-  if v_lock.fence is null then
+  if v_fence is null then
     return agentdb._acquire_otherwise(name, ttl, max_hold, acquire_lock.fence, run);
-  end if;
-  if agentdb._may_pass_cap(v_former, v_agent_id, v_lock.fence) then
+  elsif agentdb._may_pass_cap(v_former, v_agent_id, v_fence) then
     perform agentdb._check_locks(v_agent_id);
   end if;
-  v_lock.acquired := true;
-  v_lock.expires_at := v_until;
-  v_lock.ttl_ms := v_seconds * 1000;
-  v_lock.holder := concat('run ', v_run_id, ' of ', v_agent_name);
-  return v_lock;
+  return (true, v_fence, v_expires_at, v_ttl_ms,
+    concat('run ', v_run_id, ' of ', v_agent_name), v_outcome)::agentdb.acquired_lock;
 end;
 $$;
 
@@ -14429,7 +14463,6 @@ declare
   v_now timestamptz := clock_timestamp();
   v_run_id bigint;
   v_span interval;
-  v_acquired_at timestamptz;
   v_lock agentdb.released_lock;
 begin
   if run is null then
@@ -14451,17 +14484,13 @@ begin
     and l.fence = release_lock.fence
     and l.run_id = v_run_id
     and l.depth = 1
-  returning l.acquired_at, l.expires_at into v_acquired_at, v_lock.cooling_until;
+  returning true, l.outcome, v_now - l.acquired_at,
+    case when l.expires_at > v_now then l.expires_at end,
+    agentdb._waiting(name, l.fence, v_now)
+    into v_lock;
   if not found then
     return agentdb._leave_lock(name, fence, v_run_id, v_now);
   end if;
-  v_lock.released := true;
-  v_lock.outcome := 'released';
-  v_lock.held_for := v_now - v_acquired_at;
-  if v_lock.cooling_until <= v_now then
-    v_lock.cooling_until := null;
-  end if;
-  v_lock.waiting := agentdb._waiting(name, fence, v_now);
   return v_lock;
 end;
 $$;
@@ -14561,13 +14590,12 @@ begin
     and l.run_id = v_run_id
     and l.hold_until > v_now
     and (not v_strict or agentdb._has_new_step(l.run_id, l.renewed_at))
-  returning l.expires_at into v_lock.expires_at;
+  returning true, l.expires_at,
+    ceil(date_part('epoch', l.expires_at - v_now) * 1000), 'renewed'
+    into v_lock;
   if not found then
     return agentdb._refused_renewal(name, fence, v_run_id, v_now);
   end if;
-  v_lock.renewed := true;
-  v_lock.ttl_ms := ceil(date_part('epoch', v_lock.expires_at - v_now) * 1000);
-  v_lock.outcome := 'renewed';
   return v_lock;
 end;
 $$;
@@ -19430,6 +19458,15 @@ CREATE SEQUENCE agentdb.stop_former_seq
 
 
 
+CREATE SEQUENCE agentdb.stop_last_seq
+    START WITH 0
+    INCREMENT BY 1
+    MINVALUE 0
+    NO MAXVALUE
+    CACHE 1;
+
+
+
 CREATE TABLE agentdb.stop_log_default (
     stop_log_id bigint CONSTRAINT stop_log_stop_log_id_not_null NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT stop_log_recorded_at_not_null NOT NULL,
@@ -21176,7 +21213,7 @@ CREATE TRIGGER agentdb_append_only BEFORE DELETE OR UPDATE ON agentdb.tool_call_
 
 
 
-CREATE TRIGGER agentdb_delete_of_tenure AFTER DELETE ON agentdb.lock FOR EACH ROW WHEN ((old.run_id IS NOT NULL)) EXECUTE FUNCTION agentdb._record_tenure();
+CREATE TRIGGER agentdb_delete_of_tenure AFTER DELETE ON agentdb.lock FOR EACH ROW WHEN ((old.run_id IS NOT NULL)) EXECUTE FUNCTION agentdb._record_deletion();
 
 
 
@@ -21263,6 +21300,14 @@ CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.tool_call_log FOR 
 
 
 CREATE TRIGGER agentdb_no_truncate BEFORE TRUNCATE ON agentdb.tool_call_log_default FOR EACH STATEMENT EXECUTE FUNCTION agentdb._refuse_rewrite();
+
+
+
+CREATE TRIGGER agentdb_note BEFORE INSERT OR UPDATE OF agent_id ON agentdb.agent_stop FOR EACH STATEMENT EXECUTE FUNCTION agentdb._note_any_stop();
+
+
+
+CREATE TRIGGER agentdb_note BEFORE INSERT OR UPDATE OF run_id ON agentdb.run_stop FOR EACH STATEMENT EXECUTE FUNCTION agentdb._note_any_stop();
 
 
 
@@ -22925,6 +22970,10 @@ REVOKE ALL ON FUNCTION agentdb._next_fence(former bigint, slot integer, at times
 
 
 
+REVOKE ALL ON FUNCTION agentdb._note_any_stop() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) TO agentdb_operator;
 
@@ -23092,6 +23141,10 @@ GRANT ALL ON FUNCTION agentdb.tool_diff(run bigint) TO agentdb_operator;
 REVOKE ALL ON FUNCTION agentdb._recent_diff(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._recent_diff(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._recent_diff(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._record_deletion() FROM PUBLIC;
 
 
 

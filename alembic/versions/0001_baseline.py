@@ -398,6 +398,7 @@ create table agentdb.agent_stop (
 
 create sequence agentdb.stop_last_seq minvalue 0 start 0;
 create sequence agentdb.stop_former_seq minvalue 0 start 0;
+create sequence agentdb.stop_number_seq;
 
 create table agentdb.stop_log (
   stop_log_id bigint generated always as identity,
@@ -1573,8 +1574,8 @@ comment on table agentdb.agent_secret is
 comment on table agentdb.run is
   'One tick or session of an agent; what it says of its outcome is a claim.';
 comment on column agentdb.run.stop_seen is
-  'The transaction of the last stop that is known not to be this run''s, NULL where its '
-  'role had other open runs.';
+  'The number of the last stop, which was not this run''s; NULL where that is not '
+  'known, or its role had other open runs.';
 comment on table agentdb.schedule is
   'When an agent is expected to start, by cron or by interval, and how patient to be; '
   'the runner keeps due_at.';
@@ -1734,13 +1735,15 @@ comment on type agentdb.released_lock is
 comment on column agentdb.released_lock.released is
   'Whether the run has given the lock back.';
 comment on column agentdb.released_lock.outcome is
-  'released; still_held after one of several entries; lost where it was not the run''s.';
+  'released; still_held after one of several entries; lost where it is another''s.';
 comment on column agentdb.released_lock.held_for is
   'How long ago it was acquired.';
 comment on column agentdb.released_lock.cooling_until is
   'Until when nobody can take it.';
 comment on column agentdb.released_lock.waiting is
   'How many runs wait for it: wake_waiters tells them.';
+comment on sequence agentdb.stop_number_seq is
+  'How many stops there have been, for run.stop_seen.';
 comment on sequence agentdb.lock_wait_seq is
   'Until when a run can wait that last began to wait for any lock, as a fence.';
 comment on column agentdb.lock.fence is
@@ -2059,6 +2062,7 @@ drop table agentdb.tool_alias;
 drop table agentdb.tool;
 drop table agentdb.progress_log;
 drop table agentdb.stop_log;
+drop sequence agentdb.stop_number_seq;
 drop sequence agentdb.stop_former_seq;
 drop sequence agentdb.stop_last_seq;
 drop table agentdb.agent_stop;
