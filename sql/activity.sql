@@ -139,7 +139,6 @@ declare
 begin
   select s.horizon into v_low from agentdb.roll_up_state as s for update skip locked;
   if found then
-    perform agentdb._pass_stop();
     -- Bounded, so that a long pause is caught up with in steps that all succeed.
     v_high := least(
       pg_snapshot_xmin(pg_current_snapshot()),
@@ -155,6 +154,8 @@ begin
       set horizon = v_high,
           rolled_at = clock_timestamp();
     end if;
+    -- Last, because whoever ends a run waits for it.
+    perform agentdb._pass_stop();
   end if;
   return (
     select clock_timestamp() - nullif(s.rolled_at, '-infinity')

@@ -9,6 +9,7 @@ import pytest
 
 from .agents import policy, refusal, register, row, rows, start, value
 from .conftest import Connect, Connection
+from .scene import until
 
 LIMIT = "select agent_name, lock_max_ttl::text, renew_needs_progress from agentdb.agent_limit"
 
@@ -67,17 +68,12 @@ def test_agent_that_is_registered_while_its_policy_changes_gets_the_change(
     operator = connect(db.info.dbname, "operator_o")
     dba = psycopg.connect(db.info.dsn, dbname=db.info.dbname, autocommit=True)
     change = "update agentdb.policy set lock_max_ttl = '10 min'"
+    blocked = "select cardinality(pg_blocking_pids(%s)) > 0"
     with dba:
         writer = threading.Thread(target=dba.execute, args=[change])
         with operator.transaction():
             operator.execute("select agentdb.register_agent('a', 'agent_a')")
             writer.start()
-            until_blocked(db, dba.info.backend_pid)
+            until(lambda: value(db, blocked, dba.info.backend_pid))
         writer.join()
     assert row(db, LIMIT)["lock_max_ttl"] == "00:10:00"
-
-
-def until_blocked(db: Connection, pid: int) -> None:
-    """Wait until a session waits for another."""
-    while not value(db, "select cardinality(pg_blocking_pids(%s)) > 0", pid):
-        pass

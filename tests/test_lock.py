@@ -12,6 +12,7 @@ import pytest
 
 from .agents import Row, age, labels, refusal, register, row, rows, start, value
 from .conftest import Connect, Connection
+from .scene import until
 
 MOMENTS = ("acquired_at", "renewed_at", "expires_at")
 
@@ -448,6 +449,30 @@ def test_denied_attempts_write_nothing(
     before = row(db, locked)
     assert [acquire(b)["outcome"] for _ in range(5)] == ["held"] * 5
     assert row(db, locked) == before
+
+
+def test_who_tries_in_a_loop_is_held_up(
+    db: Connection, a: Connection, b: Connection
+) -> None:
+    acquire(a)
+    over = threading.Event()
+
+    def hammer() -> None:
+        while not over.is_set():
+            acquire(b)
+
+    thread = threading.Thread(target=hammer)
+    thread.start()
+    # While it sleeps the holder has the processor.
+    sleeping = (
+        "select count(*) from pg_stat_activity where pid = %s and wait_event = %s"
+    )
+    try:
+        until(lambda: value(db, sleeping, b.info.backend_pid, "PgSleep") == 1)
+    finally:
+        over.set()
+        thread.join()
+    assert status(db)["state"] == "held"
 
 
 def test_no_hand_gets_around_the_log(db: Connection, a: Connection) -> None:

@@ -103,6 +103,17 @@ def test_nobody_is_woken_where_nobody_waits(a: Connection) -> None:
     assert row(a, "select * from agentdb.wake_waiters('l')") == {"woken": 0}
 
 
+def test_holder_is_told_of_those_who_waited_before_it_came(
+    db: Connection, a: Connection, b: Connection
+) -> None:
+    b.execute("select agentdb.begin_wait('l')")
+    mine = acquire(a)
+    assert release(a, mine["fence"])["waiting"] == 1
+    b.execute("select agentdb.end_wait('l')")
+    mine = acquire(a)
+    assert release(a, mine["fence"])["waiting"] == 0
+
+
 @pytest.fixture
 def pooler(db: Connection, server: Server, place: Path, a: Connection) -> Iterator[str]:
     """The DSN of a PgBouncer in transaction mode, with one server session."""
