@@ -7755,7 +7755,7 @@ CREATE FUNCTION agentdb._leave_lock(name text, fence bigint, run_id bigint, at t
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_lock agentdb.released_lock;
+  v_held_for interval;
 begin
   update agentdb.lock as l
   set depth = l.depth - 1
@@ -7763,11 +7763,9 @@ begin
     and l.fence = _leave_lock.fence
     and l.run_id = _leave_lock.run_id
     and l.depth > 1
-  returning at - l.acquired_at into v_lock.held_for;
-  v_lock.released := false;
-  v_lock.outcome := case when found then 'still_held' else 'lost' end;
-  v_lock.waiting := agentdb._waiting(name, fence, at);
-  return v_lock;
+  returning at - l.acquired_at into v_held_for;
+  return (false, case when found then 'still_held' else 'lost' end, v_held_for, null,
+    agentdb._waiting(name, fence, at))::agentdb.released_lock;
 end;
 $$;
 
@@ -10065,8 +10063,7 @@ begin
     and l.fence = _refused_renewal.fence
     and l.run_id = _refused_renewal.run_id;
   if not found then
-    v_lock.renewed := false;
-    v_lock.outcome := 'lost';
+    return (false, null, null, 'lost')::agentdb.renewed_lock;
   end if;
   return v_lock;
 end;
