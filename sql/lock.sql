@@ -126,9 +126,7 @@ comment on function agentdb._take_otherwise (
 
 -- The common case, a lock that is free, in two statements and with as few operators as
 -- can be: PostgreSQL makes ready, and checks the right to, each one of them at each
--- call.  A row that somebody is changing has an xmax: it is not waited for, and
--- _acquire says that it is busy, as it says whatever else there is to say of a call.
--- Two that begin within microseconds do wait, one for the other's commit.
+-- call.  Whatever else there is to say of a call, _acquire says.
 create or replace function agentdb.acquire_lock (
   name text,
   ttl interval default '15 minutes',
@@ -171,10 +169,12 @@ begin
         expires_at = v_now + agentdb._exact_span(ttl), hold_until = 'infinity',
         renewals = 0, depth = 1, reason = null,
         outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
-    where l.lock_name = name
-      and l.slot = 0
-      and l.expires_at <= v_now
-      and l.xmax = 0
+    where l.ctid = (
+      select f.ctid
+      from agentdb.lock as f
+      where f.lock_name = name and f.slot = 0 and f.expires_at <= v_now
+      for no key update skip locked
+    )
     returning l.fence, l.expires_at, date_part('epoch', ttl) * 1000, l.outcome,
       l.former_agent_id
       into v_fence, v_expires_at, v_ttl_ms, v_outcome, v_former;
