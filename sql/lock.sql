@@ -175,7 +175,7 @@ begin
       where f.lock_name = name and f.slot = 0 and f.expires_at <= v_now
       for no key update skip locked
     )
-    returning l.fence, l.expires_at, date_part('epoch', ttl) * 1000, l.outcome,
+    returning l.fence, l.expires_at, ceil(date_part('epoch', ttl) * 1000), l.outcome,
       l.former_agent_id
       into v_fence, v_expires_at, v_ttl_ms, v_outcome, v_former;
   end if;

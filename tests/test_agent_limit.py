@@ -5,22 +5,12 @@ from __future__ import annotations
 import threading
 
 import psycopg
-import pytest
 
-from .agents import policy, refusal, register, row, rows, start, value
+from .agents import policy, refusal, row, rows, value
 from .conftest import Connect, Connection
 from .scene import until
 
 LIMIT = "select agent_name, lock_max_ttl::text, renew_needs_progress from agentdb.agent_limit"
-
-
-@pytest.fixture
-def agent(db: Connection, connect: Connect) -> Connection:
-    """The session of an agent with one open run."""
-    register(db)
-    session = connect(db.info.dbname, "agent_a")
-    start(session)
-    return session
 
 
 def longest(agent: Connection) -> str:
