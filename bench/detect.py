@@ -112,9 +112,11 @@ cross join (
 """
 RUN = """
 insert into agentdb.run (
-  agent_id, role_name, pooled, conversation, started_at, ended_at, outcome
+  agent_id, role_name, pooled, conversation, started_at, ended_at, outcome, label,
+  lock_max_ttl, renew_needs_progress
 )
-values (%s, 'nobody', true, 'c', %s, %s, 'succeeded') returning run_id
+values (%s, 'nobody', true, 'c', %s, %s, 'succeeded', 'a run', '1 hour', false)
+returning run_id
 """
 
 

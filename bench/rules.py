@@ -37,12 +37,14 @@ from generate_series(1, {agents}) as i;
 insert into agentdb.schedule (agent_id, cron, due_at)
 select agent_id, '0 2 * * *', now() + interval '1 hour' from agentdb.agent;
 insert into agentdb.run (
-  agent_id, role_name, pooled, conversation, started_at, ended_at, outcome
+  agent_id, role_name, pooled, conversation, started_at, ended_at, outcome, label,
+  lock_max_ttl, renew_needs_progress
 )
 select a.agent_id, a.role_name, true, 'c' || d,
   now() - d * interval '1 day' - interval '150 minutes',
   case when d > 0 then now() - d * interval '1 day' end,
-  case when d > 0 then 'succeeded' end
+  case when d > 0 then 'succeeded' end,
+  a.agent_name, '1 hour', false
 from agentdb.agent as a cross join generate_series(0, {days} - 1) as d;
 select agentdb.maintain();
 select agentdb._add_partition(l.log, (now() at time zone 'UTC')::date - d)

@@ -155,6 +155,7 @@ begin
           rolled_at = clock_timestamp();
     end if;
     -- Last, because whoever ends a run waits for it.
+    perform agentdb._pass_limits(null);
     perform agentdb._pass_stop();
   end if;
   return (

@@ -27,30 +27,55 @@ comment on function agentdb._bound_run () is
   'The run whose token bind_run() put into this transaction, else NULL.';
 
 
--- The common case, inlined into what asks, in one look at one table: the newest open
--- run of the role, if it began as the only one and nobody was stopped since
--- (stop_seen.sql).  Every other case is _current_run's, which also says what is wrong.
 -- An older snapshot sees no stop, but the sequence is no part of it.  One CASE, because
 -- a condition of its own would be a step of the plan.
+create or replace function agentdb._is_unstopped (stop_seen bigint)
+  returns boolean
+  language sql
+  volatile
+  return stop_seen = case
+    when coalesce(current_setting('agentdb.run_token', true), '') = ''
+    then coalesce(pg_sequence_last_value('agentdb.stop_number_seq'), 0)
+  end;
+
+comment on function agentdb._is_unstopped (bigint) is
+  'Tells whether nobody was stopped since that number (stop_seen.sql), and no token is '
+  'bound; inlined into what asks.';
+
+
+create or replace function agentdb._newest_run ()
+  returns table (
+    run_id bigint, agent_id bigint, stop_seen bigint, label text, lock_max_ttl interval,
+    renew_needs_progress boolean
+  )
+  language sql
+  stable
+begin atomic
+  select r.run_id, r.agent_id, r.stop_seen, r.label, r.lock_max_ttl,
+    r.renew_needs_progress
+  from agentdb.run as r
+  where r.role_name = session_user
+    and not r.pooled
+    and r.ended_at is null
+  order by r.run_id desc
+  limit 1;
+end;
+
+comment on function agentdb._newest_run () is
+  'The newest open run of the login role, its only one if it is _is_unstopped(); '
+  'inlined into what asks.';
+
+
+-- The common case, in one look at one table.  Every other case is _current_run's, which
+-- also says what is wrong.
 create or replace function agentdb._lone_run ()
   returns table (run_id bigint, agent_id bigint)
   language sql
   stable
 begin atomic
   select n.run_id, n.agent_id
-  from (
-    select r.run_id, r.agent_id, r.stop_seen
-    from agentdb.run as r
-    where r.role_name = session_user
-      and not r.pooled
-      and r.ended_at is null
-    order by r.run_id desc
-    limit 1
-  ) as n
-  where n.stop_seen = case
-    when coalesce(current_setting('agentdb.run_token', true), '') = ''
-    then coalesce(pg_sequence_last_value('agentdb.stop_number_seq'), 0)
-  end;
+  from agentdb._newest_run() as n
+  where agentdb._is_unstopped(n.stop_seen);
 end;
 
 comment on function agentdb._lone_run () is

@@ -4,7 +4,7 @@
 \ir log.sql
 \ir partition.sql
 \ir agent.sql
-\ir agent_limit.sql
+\ir run_limit.sql
 \ir stop_check.sql
 \ir stop_seen.sql
 \ir identity.sql

@@ -36,6 +36,7 @@ begin
       hold_until = coalesce(v_now + max_hold, 'infinity'),
       renewals = 0,
       depth = 1,
+      role_name = null,
       outcome = case when l.run_id is null then 'acquired' else 'taken_over' end,
       reason = null
   where l.ctid = (
@@ -51,8 +52,10 @@ begin
   returning l.fence, l.expires_at, l.slot, l.outcome, l.former_agent_id
     into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome,
       v_former;
-  if found and agentdb._may_pass_cap(v_former, _take_lock.agent_id, _take_lock.fence)
-  then
+  if found and (
+    v_former is distinct from _take_lock.agent_id
+    or agentdb._is_counted(_take_lock.fence)
+  ) then
     perform agentdb._check_locks(_take_lock.agent_id);
   end if;
 end;
@@ -96,10 +99,10 @@ begin
     end if;
   end if;
   select case when l.run_id is null then 'cooling' else 'held' end,
-    'run ' || l.run_id || ' of ' || a.agent_name, l.expires_at
+    r.label, l.expires_at
     into _take_otherwise.outcome, _take_otherwise.holder, _take_otherwise.expires_at
   from agentdb.lock as l
-  left join agentdb.agent as a on a.agent_id = l.agent_id
+  left join agentdb.run as r on r.run_id = l.run_id
   where l.lock_name = _take_otherwise.name
     and l.slot between first_slot and last_slot
     and agentdb._is_live(l.expires_at, l.renewed_at, v_now)
@@ -124,9 +127,11 @@ comment on function agentdb._take_otherwise (
   'counts the denial.';
 
 
--- The common case, a lock that is free, in two statements and with as few operators as
--- can be: PostgreSQL makes ready, and checks the right to, each one of them at each
--- call.  Whatever else there is to say of a call, _acquire says.
+-- The common case, a free lock that the agent had last, in two statements with as few
+-- operators as can be: PostgreSQL makes each one ready, and checks the right to it, at
+-- each call.  Whatever else there is to say of a call, _acquire says.  Nobody is
+-- changing the row, or xmax would name a transaction: the update waits only for whoever
+-- began to within the same few microseconds, for lock_timeout at most.
 create or replace function agentdb.acquire_lock (
   name text,
   ttl interval default '15 minutes',
@@ -139,53 +144,44 @@ create or replace function agentdb.acquire_lock (
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  -- For one row a bitmap costs twice what the index does, and is taken while the table
-  -- is new to the planner.
-  set enable_bitmapscan = off
 as $$
 declare
   v_now timestamptz := clock_timestamp();
   v_run_id bigint;
   v_agent_id bigint;
-  v_agent_name text;
+  v_stop_seen bigint;
+  v_label text;
   v_max_ttl interval;
-  v_fence bigint;
-  v_expires_at timestamptz;
-  v_ttl_ms bigint;
-  v_outcome text;
-  v_former bigint;
+  v_lock agentdb.acquired_lock;
 begin
-  if run is null and max_hold is null then
-    select o.run_id, o.agent_id, a.agent_name, a.lock_max_ttl
-      into v_run_id, v_agent_id, v_agent_name, v_max_ttl
-    from agentdb._lone_run() as o
-    join agentdb.agent_limit as a on a.agent_id = o.agent_id;
-  end if;
-  if ttl > '0' and ttl <= v_max_ttl then
+  select n.run_id, n.agent_id, n.stop_seen, n.label, n.lock_max_ttl
+    into v_run_id, v_agent_id, v_stop_seen, v_label, v_max_ttl
+  from agentdb._newest_run() as n;
+  if run is null and max_hold is null and ttl > '0' and ttl <= v_max_ttl then
     update agentdb.lock as l
-    set fence = agentdb._next_fence(l.fence, 0, v_now),
-        agent_id = v_agent_id, former_agent_id = l.agent_id, run_id = v_run_id,
+    set fence = agentdb._next_fence(l.fence, 0, v_now), run_id = v_run_id,
+        role_name = session_user, stop_seen = v_stop_seen,
         acquired_at = clock_timestamp(), renewed_at = v_now,
         expires_at = v_now + agentdb._exact_span(ttl), hold_until = 'infinity',
-        renewals = 0, depth = 1, reason = null,
-        outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
-    where l.ctid = (
-      select f.ctid
-      from agentdb.lock as f
-      where f.lock_name = name and f.slot = 0 and f.expires_at <= v_now
-      for no key update skip locked
-    )
-    returning l.fence, l.expires_at, ceil(date_part('epoch', ttl) * 1000), l.outcome,
-      l.former_agent_id
-      into v_fence, v_expires_at, v_ttl_ms, v_outcome, v_former;
+        renewals = 0, depth = 1, reason = null, outcome = 'acquired'
+    where l.lock_name = name
+      and l.slot = 0
+      and l.run_id is null
+      and l.agent_id is not distinct from v_agent_id
+      and l.expires_at <= v_now
+      and l.xmax = 0
+      and agentdb._is_unstopped(v_stop_seen)
+    returning true, l.fence, l.expires_at, ceil(date_part('epoch', ttl) * 1000),
+      v_label, l.outcome
+      into v_lock;
+    if not agentdb._is_counted(v_lock.fence) then
+      return v_lock;
+    elsif found then
+      perform agentdb._check_locks(v_agent_id);
+      return v_lock;
+    end if;
   end if;
-  if v_fence is null then
-    return agentdb._acquire_otherwise(name, ttl, max_hold, acquire_lock.fence, run);
-  elsif agentdb._may_pass_cap(v_former, v_agent_id, v_fence) then
-    perform agentdb._check_locks(v_agent_id);
-  end if;
-  return (true, v_fence, v_expires_at, v_ttl_ms,
-    concat('run ', v_run_id, ' of ', v_agent_name), v_outcome)::agentdb.acquired_lock;
+  return agentdb._acquire_otherwise(name, ttl, max_hold, acquire_lock.fence, run);
 end;
 $$;
 

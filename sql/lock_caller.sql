@@ -76,19 +76,15 @@ comment on function agentdb._is_span (interval, interval, interval) is
 
 -- All rows that an agent had last count: it needs no check to take one of them again,
 -- but now and then, should the policy have changed.
-create or replace function agentdb._may_pass_cap (
-  former_agent bigint,
-  agent bigint,
-  fence bigint
-)
+create or replace function agentdb._is_counted (fence bigint)
   returns boolean
   language sql
   immutable
   parallel safe
-  return former_agent is distinct from agent or fence % 32 = 0;
+  return fence % 1000 = 0;
 
-comment on function agentdb._may_pass_cap (bigint, bigint, bigint) is
-  'Tells whether to count the locks of an agent that has just taken one.';
+comment on function agentdb._is_counted (bigint) is
+  'Tells of one fence in a thousand that who has got it is checked against its cap.';
 
 
 create or replace function agentdb._refuse_ttl (ttl interval, max_ttl interval)
@@ -115,7 +111,7 @@ create or replace function agentdb._lock_caller (
   run bigint,
   out run_id bigint,
   out agent_id bigint,
-  out agent_name text,
+  out label text,
   out max_ttl interval,
   out needs_progress boolean
 )
@@ -124,11 +120,11 @@ create or replace function agentdb._lock_caller (
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  select c.run_id, c.agent_id, a.agent_name, a.lock_max_ttl, a.renew_needs_progress
-    into _lock_caller.run_id, _lock_caller.agent_id, _lock_caller.agent_name, max_ttl,
-      needs_progress
+  select r.run_id, r.agent_id, r.label, r.lock_max_ttl, r.renew_needs_progress
+    into _lock_caller.run_id, _lock_caller.agent_id, _lock_caller.label,
+      _lock_caller.max_ttl, _lock_caller.needs_progress
   from agentdb._current_run(_lock_caller.run) as c
-  join agentdb.agent_limit as a on a.agent_id = c.agent_id;
+  join agentdb.run as r on r.run_id = c.run_id;
 end;
 $$;
 

@@ -126,7 +126,7 @@ comment on function agentdb._count_denial (text, bigint, bigint) is
   'Counts that a run was denied a lock, at most once a second.';
 
 
--- All rows of an agent count, free ones too: see _may_pass_cap().  Near the cap its
+-- All rows of an agent count, free ones too: see _is_counted().  Near the cap its
 -- sessions go one after another, and the rows that it left behind are parted from it.
 create or replace function agentdb._check_locks (agent_id bigint)
   returns void

@@ -19,50 +19,111 @@ create or replace function agentdb.renew_lock (
 as $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_until timestamptz;
   v_run_id bigint;
+  v_stop_seen bigint;
   v_max_ttl interval;
   v_strict boolean;
   v_lock agentdb.renewed_lock;
 begin
-  if run is null then
-    select o.run_id, a.lock_max_ttl, a.renew_needs_progress
-      into v_run_id, v_max_ttl, v_strict
-    from agentdb._lone_run() as o
-    join agentdb.agent_limit as a on a.agent_id = o.agent_id;
+  select n.run_id, n.stop_seen, n.lock_max_ttl, n.renew_needs_progress
+    into v_run_id, v_stop_seen, v_max_ttl, v_strict
+  from agentdb._newest_run() as n;
+  if run is null and not v_strict and needs_progress is not true
+    and ttl > '0' and ttl <= v_max_ttl then
+    update agentdb.lock as l
+    set expires_at = least(v_now + agentdb._exact_span(ttl), l.hold_until),
+        renewed_at = v_now,
+        renewals = l.renewals + 1
+    where l.lock_name = name
+      and l.fence = renew_lock.fence
+      and l.run_id = v_run_id
+      and l.hold_until > v_now
+      and agentdb._is_unstopped(v_stop_seen)
+    returning true, l.expires_at,
+      ceil(date_part('epoch', l.expires_at - v_now) * 1000), 'renewed'
+      into v_lock;
+    if found then
+      return v_lock;
+    end if;
   end if;
-  if v_run_id is null then
-    select c.run_id, c.max_ttl, c.needs_progress
-      into v_run_id, v_max_ttl, v_strict
-    from agentdb._lock_caller(renew_lock.run) as c;
-  end if;
-  if agentdb._is_span(ttl, null, v_max_ttl) is not true then
-    perform agentdb._refuse_ttl(ttl, v_max_ttl);
-  end if;
-  v_until := v_now + agentdb._exact_span(ttl);
-  v_strict := v_strict or needs_progress is true;
-  update agentdb.lock as l
-  set expires_at = least(v_until, l.hold_until),
-      renewed_at = v_now,
-      renewals = l.renewals + 1
-  where l.lock_name = name
-    and l.fence = renew_lock.fence
-    and l.run_id = v_run_id
-    and l.hold_until > v_now
-    and (not v_strict or agentdb._has_new_step(l.run_id, l.renewed_at))
-  returning true, l.expires_at,
-    ceil(date_part('epoch', l.expires_at - v_now) * 1000), 'renewed'
-    into v_lock;
-  if not found then
-    return agentdb._refused_renewal(name, fence, v_run_id, v_now);
-  end if;
-  return v_lock;
+  return agentdb._renew_otherwise(name, fence, ttl, needs_progress, run);
 end;
 $$;
 
 comment on function agentdb.renew_lock (text, bigint, interval, boolean, bigint) is
   'Prolongs a lock of the run and tells the milliseconds left, or why not: lost, '
   'max_hold or no_progress; raises ZA001, ZA003 or ZA004.';
+
+
+-- Of several open runs of a role the fence says which one is meant.
+create or replace function agentdb._holding_run (name text, fence bigint, run bigint)
+  returns bigint
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return coalesce(run, agentdb._bound_run(), (
+    select r.run_id
+    from agentdb.lock as l
+    join agentdb.run as r on r.run_id = l.run_id
+    where l.lock_name = name
+      and l.fence = _holding_run.fence
+      and r.role_name = session_user
+      and not r.pooled
+  ));
+end;
+$$;
+
+comment on function agentdb._holding_run (text, bigint, bigint) is
+  'The run that a call about a lock means: the argument, the bound token''s, or the '
+  'role''s own that holds the lock, else NULL.';
+
+
+create or replace function agentdb._renew_otherwise (
+  name text,
+  fence bigint,
+  ttl interval,
+  needs_progress boolean,
+  run bigint
+)
+  returns agentdb.renewed_lock
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_caller record;
+  v_strict boolean;
+  v_lock agentdb.renewed_lock;
+begin
+  v_caller := agentdb._lock_caller(agentdb._holding_run(name, fence, run));
+  if agentdb._is_span(ttl, null, v_caller.max_ttl) is not true then
+    perform agentdb._refuse_ttl(ttl, v_caller.max_ttl);
+  end if;
+  v_strict := v_caller.needs_progress or needs_progress is true;
+  update agentdb.lock as l
+  set expires_at = least(v_now + agentdb._exact_span(ttl), l.hold_until),
+      renewed_at = v_now,
+      renewals = l.renewals + 1
+  where l.lock_name = name
+    and l.fence = _renew_otherwise.fence
+    and l.run_id = v_caller.run_id
+    and l.hold_until > v_now
+    and (not v_strict or agentdb._has_new_step(l.run_id, l.renewed_at))
+  returning true, l.expires_at,
+    ceil(date_part('epoch', l.expires_at - v_now) * 1000), 'renewed'
+    into v_lock;
+  if not found then
+    return agentdb._refused_renewal(name, fence, v_caller.run_id, v_now);
+  end if;
+  return v_lock;
+end;
+$$;
+
+comment on function agentdb._renew_otherwise (
+  text, bigint, interval, boolean, bigint) is
+  'Prolongs a lock of any caller''s run, or says why not.';
 
 
 create or replace function agentdb._refused_renewal (
@@ -98,6 +159,8 @@ comment on function agentdb._refused_renewal (text, bigint, bigint, timestamptz)
   'Says why a lock was not renewed: lost, max_hold or no_progress.';
 
 
+-- The common case: the lock was taken by the role's only open run, and nobody was
+-- stopped since.
 create or replace function agentdb.release_lock (
   name text,
   fence bigint,
@@ -109,9 +172,47 @@ create or replace function agentdb.release_lock (
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
-  -- For one row a bitmap costs twice what the index does, and is taken while the table
-  -- is new to the planner.
-  set enable_bitmapscan = off
+as $$
+declare
+  v_lock agentdb.released_lock;
+begin
+  update agentdb.lock as l
+  set depth = 0,
+      run_id = null,
+      outcome = 'released',
+      expires_at = '-infinity'
+  where l.lock_name = name
+    and l.slot = 0
+    and l.fence = release_lock.fence
+    and l.run_id is not null
+    and l.depth = 1
+    and l.role_name = session_user
+    and agentdb._is_unstopped(
+      case when at_least is null and run is null then l.stop_seen end)
+  returning true, l.outcome, clock_timestamp() - l.acquired_at, null,
+    agentdb._waiting(name, l.fence)
+    into v_lock;
+  if found then
+    return v_lock;
+  end if;
+  return agentdb._release_otherwise(name, fence, at_least, run);
+end;
+$$;
+
+comment on function agentdb.release_lock (text, bigint, interval, bigint) is
+  'Gives a lock of the run back; at_least => keeps it from being taken until so long '
+  'after it was acquired; raises ZA001, ZA003 or ZA004.';
+
+
+create or replace function agentdb._release_otherwise (
+  name text,
+  fence bigint,
+  at_least interval,
+  run bigint
+)
+  returns agentdb.released_lock
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := clock_timestamp();
@@ -119,12 +220,8 @@ declare
   v_span interval;
   v_lock agentdb.released_lock;
 begin
-  if run is null then
-    select o.run_id into v_run_id from agentdb._lone_run() as o;
-  end if;
-  if v_run_id is null then
-    select c.run_id into v_run_id from agentdb._current_run(release_lock.run) as c;
-  end if;
+  select c.run_id into v_run_id
+  from agentdb._current_run(agentdb._holding_run(name, fence, run)) as c;
   if at_least is not null then
     v_span := agentdb._cooling_span(v_run_id, at_least);
   end if;
@@ -135,12 +232,12 @@ begin
       renewed_at = l.acquired_at,
       expires_at = coalesce(l.acquired_at + v_span, '-infinity')
   where l.lock_name = name
-    and l.fence = release_lock.fence
+    and l.fence = _release_otherwise.fence
     and l.run_id = v_run_id
     and l.depth = 1
   returning true, l.outcome, v_now - l.acquired_at,
     case when l.expires_at > v_now then l.expires_at end,
-    agentdb._waiting(name, l.fence, v_now)
+    agentdb._waiting(name, l.fence)
     into v_lock;
   if not found then
     return agentdb._leave_lock(name, fence, v_run_id, v_now);
@@ -149,9 +246,8 @@ begin
 end;
 $$;
 
-comment on function agentdb.release_lock (text, bigint, interval, bigint) is
-  'Gives a lock of the run back; at_least => keeps it from being taken until so long '
-  'after it was acquired; raises ZA001, ZA003 or ZA004.';
+comment on function agentdb._release_otherwise (text, bigint, interval, bigint) is
+  'Gives a lock of any caller''s run back, at once or after it has cooled.';
 
 
 create or replace function agentdb._leave_lock (
@@ -175,7 +271,7 @@ begin
     and l.depth > 1
   returning at - l.acquired_at into v_held_for;
   return (false, case when found then 'still_held' else 'lost' end, v_held_for, null,
-    agentdb._waiting(name, fence, at))::agentdb.released_lock;
+    agentdb._waiting(name, fence))::agentdb.released_lock;
 end;
 $$;
 

@@ -1,9 +1,12 @@
 -- The end of every tenure is logged by a trigger, so that no function and no hand gets
 -- around it.  A tenure that has not ended is the row of the lock itself.
 
--- Who lets go of a lock says how: a hand that does not has edited the row.
-create or replace function agentdb._record_tenure ()
-  returns trigger
+create or replace function agentdb._log_tenure (
+  lock agentdb.lock,
+  outcome text,
+  reason text
+)
+  returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -12,17 +15,39 @@ begin
     lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
     outcome, ended_by, reason
   )
-  select
-    old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals,
-    case
-      when new.run_id is null
-        then coalesce(nullif(new.outcome, old.outcome), 'edited')
-      when new.fence <> old.fence then 'taken_over'
-      else 'edited'
-    end,
-    session_user, case when new.run_id is null then new.reason end
-  where new.run_id is null or new.run_id <> old.run_id or new.fence <> old.fence;
+  values (
+    lock.lock_name, lock.slot, lock.fence, lock.agent_id, lock.run_id,
+    lock.acquired_at, lock.expires_at, lock.renewals, outcome, session_user, reason
+  );
+end;
+$$;
+
+comment on function agentdb._log_tenure (agentdb.lock, text, text) is
+  'Logs that a lock as it was is held no longer.';
+
+
+-- Who lets go of a lock says how: a hand that does not has edited the row.
+create or replace function agentdb._record_tenure ()
+  returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.run_id is null and new.outcome <> old.outcome then
+    -- As _log_tenure() does: a call of it would cost half as much again.
+    insert into agentdb.lock_log (
+      lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
+      outcome, ended_by, reason
+    )
+    values (
+      old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
+      old.expires_at, old.renewals, new.outcome, session_user, new.reason
+    );
+  elsif new.run_id is not null and new.fence <> old.fence then
+    perform agentdb._log_tenure(old, 'taken_over', null);
+  elsif new.run_id is distinct from old.run_id then
+    perform agentdb._log_tenure(old, 'edited', new.reason);
+  end if;
   return null;
 end;
 $$;
@@ -37,14 +62,7 @@ create or replace function agentdb._record_deletion ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into agentdb.lock_log (
-    lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
-    outcome, ended_by
-  )
-  values (
-    old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals, 'deleted', session_user
-  );
+  perform agentdb._log_tenure(old, 'deleted', null);
   return null;
 end;
 $$;

@@ -9,7 +9,7 @@ create or replace view agentdb.lock_status as
       when v.live then 'held'
       else 'stale'
     end as state,
-    'run ' || l.run_id || ' of ' || a.agent_name as holder,
+    r.label as holder,
     l.run_id, l.fence,
     case when l.run_id is not null then l.acquired_at end as acquired_at,
     case when l.run_id is not null then v.now - l.acquired_at end as held_for,
@@ -25,7 +25,7 @@ create or replace view agentdb.lock_status as
       where d.lock_name = l.lock_name and d.last_at >= l.acquired_at
     ) as denied_since
   from agentdb.lock as l
-  left join agentdb.agent as a on a.agent_id = l.agent_id
+  left join agentdb.run as r on r.run_id = l.run_id
   cross join lateral (
     select clock_timestamp() as now
     offset 0

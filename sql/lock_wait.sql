@@ -2,38 +2,38 @@
 -- and wakes them in a transaction of its own: a NOTIFY among other writes could make
 -- them fail.
 
-create or replace function agentdb._waiters (name text, at timestamptz)
+create or replace function agentdb._waiters (name text)
   returns bigint
   language plpgsql
-  stable
+  volatile
   set search_path = pg_catalog, pg_temp
 as $$
 begin
   return (
     select count(*) from agentdb.lock_waiter as w
-    where w.lock_name = name and w.until_at > at
+    where w.lock_name = name and w.until_at > clock_timestamp()
   );
 end;
 $$;
 
-comment on function agentdb._waiters (text, timestamptz) is
+comment on function agentdb._waiters (text) is
   'How many runs wait for a lock.';
 
 
 -- Nobody waits for longer than a day.  Where nobody began to in the day before the lock
 -- was acquired, which its fence tells, there is nothing to count; that would be a sixth
 -- of what a release costs.
-create or replace function agentdb._waiting (name text, fence bigint, at timestamptz)
+create or replace function agentdb._waiting (name text, fence bigint)
   returns bigint
   language sql
   volatile
   return case
     when pg_sequence_last_value('agentdb.lock_wait_seq') > fence
-    then agentdb._waiters(name, at)
+    then agentdb._waiters(name)
     else 0
   end;
 
-comment on function agentdb._waiting (text, bigint, timestamptz) is
+comment on function agentdb._waiting (text, bigint) is
   'How many runs wait for a lock that was held under a fence; inlined into what asks.';
 
 
@@ -125,7 +125,7 @@ create or replace function agentdb.wake_waiters (name text, run bigint default n
 as $$
 begin
   perform from agentdb._current_run(wake_waiters.run);
-  woken := agentdb._waiters(name, clock_timestamp());
+  woken := agentdb._waiters(name);
   if woken > 0 then
     perform pg_notify('agentdb_lock', name);
   end if;

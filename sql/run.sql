@@ -43,14 +43,15 @@ begin
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
   insert into agentdb.run (
     run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
-    stop_seen
+    stop_seen, label, lock_max_ttl, renew_needs_progress
   )
   overriding system value
-  values (
+  select
     start_run.run_id, v_agent_id, session_user, v_pooled, conversation_name,
     agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval,
-    agentdb._stop_seen(v_last_stop, v_pooled)
-  );
+    agentdb._stop_seen(v_last_stop, v_pooled),
+    agentdb._run_label(start_run.run_id, p.agent_name), p.max_ttl, p.needs_progress
+  from agentdb._lock_limit(v_agent_id) as p;
   token := agentdb._new_secret();
   insert into agentdb.run_token (token_hash, run_id)
   values (agentdb._hash_secret(start_run.token), start_run.run_id);

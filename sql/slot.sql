@@ -86,7 +86,7 @@ begin
   _acquire.outcome := v_taken.outcome;
   acquired := _acquire.fence is not null;
   if acquired then
-    holder := 'run ' || v_caller.run_id || ' of ' || v_caller.agent_name;
+    holder := v_caller.label;
   end if;
   ttl_ms := greatest(
     ceil(extract(epoch from _acquire.expires_at - clock_timestamp()) * 1000), 0);

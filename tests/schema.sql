@@ -263,7 +263,7 @@ begin
   _acquire.outcome := v_taken.outcome;
   acquired := _acquire.fence is not null;
   if acquired then
-    holder := 'run ' || v_caller.run_id || ' of ' || v_caller.agent_name;
+    holder := v_caller.label;
   end if;
   ttl_ms := greatest(
     ceil(extract(epoch from _acquire.expires_at - clock_timestamp()) * 1000), 0);
@@ -2046,6 +2046,9 @@ CREATE TABLE agentdb.run (
     held_until_at timestamp with time zone,
     hold_reason text,
     stop_seen bigint,
+    label text NOT NULL,
+    lock_max_ttl interval NOT NULL,
+    renew_needs_progress boolean NOT NULL,
     CONSTRAINT run_ended_at_check CHECK (((ended_at IS NULL) = (outcome IS NULL))),
     CONSTRAINT run_outcome_check CHECK ((outcome = ANY (ARRAY['succeeded'::text, 'failed'::text, 'cancelled'::text, 'abandoned'::text, 'killed'::text]))),
     CONSTRAINT run_tick_interval_check CHECK ((tick_interval > '00:00:00'::interval))
@@ -2058,6 +2061,18 @@ COMMENT ON TABLE agentdb.run IS 'One tick or session of an agent; what it says o
 
 
 COMMENT ON COLUMN agentdb.run.stop_seen IS 'The number of the last stop, which was not this run''s; NULL where that is not known, or its role had other open runs.';
+
+
+
+COMMENT ON COLUMN agentdb.run.label IS 'What people are told of it where it holds a lock.';
+
+
+
+COMMENT ON COLUMN agentdb.run.lock_max_ttl IS 'As in the policy of its agent, see run_limit.sql.';
+
+
+
+COMMENT ON COLUMN agentdb.run.renew_needs_progress IS 'As in the policy of its agent, see run_limit.sql.';
 
 
 
@@ -6984,6 +6999,29 @@ COMMENT ON FUNCTION agentdb._held_locks(agent_id bigint) IS 'The names of the lo
 
 
 
+CREATE FUNCTION agentdb._holding_run(name text, fence bigint, run bigint) RETURNS bigint
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return coalesce(run, agentdb._bound_run(), (
+    select r.run_id
+    from agentdb.lock as l
+    join agentdb.run as r on r.run_id = l.run_id
+    where l.lock_name = name
+      and l.fence = _holding_run.fence
+      and r.role_name = session_user
+      and not r.pooled
+  ));
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._holding_run(name text, fence bigint, run bigint) IS 'The run that a call about a lock means: the argument, the bound token''s, or the role''s own that holds the lock, else NULL.';
+
+
+
 CREATE FUNCTION agentdb._hostile_part(table_oid oid) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7260,6 +7298,16 @@ COMMENT ON FUNCTION agentdb._is_clean_name(value text, max_length integer) IS 'T
 
 
 
+CREATE FUNCTION agentdb._is_counted(fence bigint) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((fence % (1000)::bigint) = 0);
+
+
+
+COMMENT ON FUNCTION agentdb._is_counted(fence bigint) IS 'Tells of one fence in a thousand that who has got it is checked against its cap.';
+
+
+
 CREATE FUNCTION agentdb._is_harmless(change bigint) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7327,6 +7375,29 @@ CREATE FUNCTION agentdb._is_span(ttl interval, max_hold interval, max_ttl interv
 
 
 COMMENT ON FUNCTION agentdb._is_span(ttl interval, max_hold interval, max_ttl interval) IS 'Tells whether a lock can have this ttl and max_hold.';
+
+
+
+CREATE SEQUENCE agentdb.stop_number_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+
+
+COMMENT ON SEQUENCE agentdb.stop_number_seq IS 'How many stops there have been, for run.stop_seen.';
+
+
+
+CREATE FUNCTION agentdb._is_unstopped(stop_seen bigint) RETURNS boolean
+    LANGUAGE sql
+    RETURN (stop_seen = CASE WHEN (COALESCE(current_setting('agentdb.run_token'::text, true), ''::text) = ''::text) THEN COALESCE(pg_sequence_last_value('agentdb.stop_number_seq'::regclass), (0)::bigint) ELSE NULL::bigint END);
+
+
+
+COMMENT ON FUNCTION agentdb._is_unstopped(stop_seen bigint) IS 'Tells whether nobody was stopped since that number (stop_seen.sql), and no token is bound; inlined into what asks.';
 
 
 
@@ -7538,54 +7609,6 @@ COMMENT ON FUNCTION agentdb._json_text(object jsonb, key text) IS 'Returns a sca
 
 
 
-CREATE FUNCTION agentdb._keep_agent_limit() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  insert into agentdb.agent_limit as l (
-    agent_id, agent_name, lock_max_ttl, renew_needs_progress
-  )
-  select new.agent_id, new.agent_name, p.lock_max_ttl, p.renew_needs_progress
-  from agentdb.policy as p
-  where p.policy_name = new.policy_name
-  -- Whoever changes the policy meanwhile does so before, or after and finds this row.
-  for share
-  on conflict on constraint agent_limit_pkey do update
-  set agent_name = excluded.agent_name,
-      lock_max_ttl = excluded.lock_max_ttl,
-      renew_needs_progress = excluded.renew_needs_progress;
-  return null;
-end;
-$$;
-
-
-
-COMMENT ON FUNCTION agentdb._keep_agent_limit() IS 'Trigger function: keeps agent_limit up to date with the agent.';
-
-
-
-CREATE FUNCTION agentdb._keep_policy_limit() RETURNS trigger
-    LANGUAGE plpgsql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  update agentdb.agent_limit as l
-  set lock_max_ttl = new.lock_max_ttl,
-      renew_needs_progress = new.renew_needs_progress
-  from agentdb.agent as a
-  where a.agent_id = l.agent_id
-    and a.policy_name = new.policy_name;
-  return null;
-end;
-$$;
-
-
-
-COMMENT ON FUNCTION agentdb._keep_policy_limit() IS 'Trigger function: keeps agent_limit up to date with the policy.';
-
-
-
 CREATE FUNCTION agentdb._kill_run(run bigint, agent bigint, reason text, OUT locks_freed bigint, OUT reservations_cancelled bigint, OUT changes_withdrawn bigint) RETURNS record
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7765,7 +7788,7 @@ begin
     and l.depth > 1
   returning at - l.acquired_at into v_held_for;
   return (false, case when found then 'still_held' else 'lost' end, v_held_for, null,
-    agentdb._waiting(name, fence, at))::agentdb.released_lock;
+    agentdb._waiting(name, fence))::agentdb.released_lock;
 end;
 $$;
 
@@ -7840,22 +7863,39 @@ COMMENT ON FUNCTION agentdb._lend_table(relation regclass) IS 'Lets agentdb_appl
 
 
 
-CREATE FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT agent_name text, OUT max_ttl interval, OUT needs_progress boolean) RETURNS record
+CREATE FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT label text, OUT max_ttl interval, OUT needs_progress boolean) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  select c.run_id, c.agent_id, a.agent_name, a.lock_max_ttl, a.renew_needs_progress
-    into _lock_caller.run_id, _lock_caller.agent_id, _lock_caller.agent_name, max_ttl,
-      needs_progress
+  select r.run_id, r.agent_id, r.label, r.lock_max_ttl, r.renew_needs_progress
+    into _lock_caller.run_id, _lock_caller.agent_id, _lock_caller.label,
+      _lock_caller.max_ttl, _lock_caller.needs_progress
   from agentdb._current_run(_lock_caller.run) as c
-  join agentdb.agent_limit as a on a.agent_id = c.agent_id;
+  join agentdb.run as r on r.run_id = c.run_id;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT agent_name text, OUT max_ttl interval, OUT needs_progress boolean) IS 'Resolves the run that wants a lock, its agent and what their policy says of locks; raises ZA001 or ZA003.';
+COMMENT ON FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT label text, OUT max_ttl interval, OUT needs_progress boolean) IS 'Resolves the run that wants a lock, its agent and what their policy says of locks; raises ZA001 or ZA003.';
+
+
+
+CREATE FUNCTION agentdb._lock_limit(agent bigint) RETURNS TABLE(agent_name text, max_ttl interval, needs_progress boolean)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT a.agent_name,
+     p.lock_max_ttl,
+     p.renew_needs_progress
+    FROM (agentdb.agent a
+      JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
+   WHERE (a.agent_id = _lock_limit.agent);
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._lock_limit(agent bigint) IS 'The name of an agent, and what its policy says of locks.';
 
 
 
@@ -7886,16 +7926,108 @@ COMMENT ON FUNCTION agentdb._log_stop(agent bigint, run bigint, action text, rea
 
 
 
-CREATE SEQUENCE agentdb.stop_number_seq
-    START WITH 1
-    INCREMENT BY 1
-    NO MINVALUE
-    NO MAXVALUE
-    CACHE 1;
+CREATE TABLE agentdb.lock (
+    lock_name text NOT NULL,
+    slot integer DEFAULT 0 NOT NULL,
+    role_name name,
+    stop_seen bigint,
+    fence bigint NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    acquired_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    renewed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    expires_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
+    hold_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
+    renewals integer DEFAULT 0 NOT NULL,
+    depth integer DEFAULT 0 NOT NULL,
+    outcome text,
+    reason text,
+    former_agent_id bigint
+)
+WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
 
 
 
-COMMENT ON SEQUENCE agentdb.stop_number_seq IS 'How many stops there have been, for run.stop_seen.';
+COMMENT ON TABLE agentdb.lock IS 'Locks and slots of semaphores, a row each: who holds it and until when.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.role_name IS 'The login role of the holder, if its run was known to be the only one of it.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.stop_seen IS 'The stop_seen of that run when it took the lock.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.fence IS 'The number of the present or last tenure; it only grows.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.agent_id IS 'Who held it last.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.run_id IS 'The run that holds it; NULL when it is free or cooling.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.hold_until IS 'The end that no renewal goes beyond.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.depth IS 'How many releases it takes, one for each acquisition of the same run.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.outcome IS 'How the tenure began (acquired, taken_over) or ended.';
+
+
+
+COMMENT ON COLUMN agentdb.lock.former_agent_id IS 'The agent that had the row before the present or last holder.';
+
+
+
+CREATE FUNCTION agentdb._log_tenure(lock agentdb.lock, outcome text, reason text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  insert into agentdb.lock_log (
+    lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
+    outcome, ended_by, reason
+  )
+  values (
+    lock.lock_name, lock.slot, lock.fence, lock.agent_id, lock.run_id,
+    lock.acquired_at, lock.expires_at, lock.renewals, outcome, session_user, reason
+  );
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._log_tenure(lock agentdb.lock, outcome text, reason text) IS 'Logs that a lock as it was is held no longer.';
+
+
+
+CREATE FUNCTION agentdb._newest_run() RETURNS TABLE(run_id bigint, agent_id bigint, stop_seen bigint, label text, lock_max_ttl interval, renew_needs_progress boolean)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT r.run_id,
+     r.agent_id,
+     r.stop_seen,
+     r.label,
+     r.lock_max_ttl,
+     r.renew_needs_progress
+    FROM agentdb.run r
+   WHERE ((r.role_name = SESSION_USER) AND (NOT r.pooled) AND (r.ended_at IS NULL))
+   ORDER BY r.run_id DESC
+  LIMIT 1;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._newest_run() IS 'The newest open run of the login role, its only one if it is _is_unstopped(); inlined into what asks.';
 
 
 
@@ -7904,18 +8036,8 @@ CREATE FUNCTION agentdb._lone_run() RETURNS TABLE(run_id bigint, agent_id bigint
     BEGIN ATOMIC
  SELECT n.run_id,
      n.agent_id
-    FROM ( SELECT r.run_id,
-             r.agent_id,
-             r.stop_seen
-            FROM agentdb.run r
-           WHERE ((r.role_name = SESSION_USER) AND (NOT r.pooled) AND (r.ended_at IS NULL))
-           ORDER BY r.run_id DESC
-          LIMIT 1) n
-   WHERE (n.stop_seen =
-         CASE
-             WHEN (COALESCE(current_setting('agentdb.run_token'::text, true), ''::text) = ''::text) THEN COALESCE(pg_sequence_last_value('agentdb.stop_number_seq'::regclass), (0)::bigint)
-             ELSE NULL::bigint
-         END);
+    FROM agentdb._newest_run() n(run_id, agent_id, stop_seen, label, lock_max_ttl, renew_needs_progress)
+   WHERE agentdb._is_unstopped(n.stop_seen);
 END;
 
 
@@ -8210,16 +8332,6 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._max_rows() IS 'How many rows a statement of the session may change; NULL where it is no agent''s.';
-
-
-
-CREATE FUNCTION agentdb._may_pass_cap(former_agent bigint, agent bigint, fence bigint) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN ((former_agent IS DISTINCT FROM agent) OR ((fence % (32)::bigint) = 0));
-
-
-
-COMMENT ON FUNCTION agentdb._may_pass_cap(former_agent bigint, agent bigint, fence bigint) IS 'Tells whether to count the locks of an agent that has just taken one.';
 
 
 
@@ -8829,6 +8941,23 @@ COMMENT ON FUNCTION agentdb._part_sql(change bigint, target integer, operation t
 
 
 
+CREATE FUNCTION agentdb._pass_changed_limit() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  -- A policy has no agent_id: all runs are looked at.
+  perform agentdb._pass_limits((to_jsonb(new) ->> 'agent_id')::bigint);
+  return null;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._pass_changed_limit() IS 'Trigger function: tells open runs what has changed in their agent or policy.';
+
+
+
 CREATE FUNCTION agentdb._pass_gate(agent bigint) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8845,6 +8974,38 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._pass_gate(agent bigint) IS 'Lets the reservations of an agent through one at a time, until each commits.';
+
+
+
+CREATE FUNCTION agentdb._pass_limits(agent bigint) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  update agentdb.run as r
+  set label = l.label,
+      lock_max_ttl = l.max_ttl,
+      renew_needs_progress = l.needs_progress
+  from (
+    select o.run_id, n.label, p.max_ttl, p.needs_progress
+    from agentdb.run as o
+    cross join lateral agentdb._lock_limit(o.agent_id) as p
+    cross join lateral (
+      select agentdb._run_label(o.run_id, p.agent_name) as label
+    ) as n
+    where o.ended_at is null
+      and (_pass_limits.agent is null or o.agent_id = _pass_limits.agent)
+      and (o.label, o.lock_max_ttl, o.renew_needs_progress)
+        is distinct from (n.label, p.max_ttl, p.needs_progress)
+    for no key update of o skip locked
+  ) as l
+  where r.run_id = l.run_id;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._pass_limits(agent bigint) IS 'Tells the open runs of one agent, or all, what their policies say of locks.';
 
 
 
@@ -9494,14 +9655,7 @@ CREATE FUNCTION agentdb._record_deletion() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  insert into agentdb.lock_log (
-    lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
-    outcome, ended_by
-  )
-  values (
-    old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals, 'deleted', session_user
-  );
+  perform agentdb._log_tenure(old, 'deleted', null);
   return null;
 end;
 $$;
@@ -9517,21 +9671,21 @@ CREATE FUNCTION agentdb._record_tenure() RETURNS trigger
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  insert into agentdb.lock_log (
-    lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
-    outcome, ended_by, reason
-  )
-  select
-    old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-    old.expires_at, old.renewals,
-    case
-      when new.run_id is null
-        then coalesce(nullif(new.outcome, old.outcome), 'edited')
-      when new.fence <> old.fence then 'taken_over'
-      else 'edited'
-    end,
-    session_user, case when new.run_id is null then new.reason end
-  where new.run_id is null or new.run_id <> old.run_id or new.fence <> old.fence;
+  if new.run_id is null and new.outcome <> old.outcome then
+    -- As _log_tenure() does: a call of it would cost half as much again.
+    insert into agentdb.lock_log (
+      lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
+      outcome, ended_by, reason
+    )
+    values (
+      old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
+      old.expires_at, old.renewals, new.outcome, session_user, new.reason
+    );
+  elsif new.run_id is not null and new.fence <> old.fence then
+    perform agentdb._log_tenure(old, 'taken_over', null);
+  elsif new.run_id is distinct from old.run_id then
+    perform agentdb._log_tenure(old, 'edited', new.reason);
+  end if;
   return null;
 end;
 $$;
@@ -10218,6 +10372,88 @@ COMMENT ON FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, outco
 
 
 
+CREATE FUNCTION agentdb._release_otherwise(name text, fence bigint, at_least interval, run bigint) RETURNS agentdb.released_lock
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_run_id bigint;
+  v_span interval;
+  v_lock agentdb.released_lock;
+begin
+  select c.run_id into v_run_id
+  from agentdb._current_run(agentdb._holding_run(name, fence, run)) as c;
+  if at_least is not null then
+    v_span := agentdb._cooling_span(v_run_id, at_least);
+  end if;
+  update agentdb.lock as l
+  set depth = 0,
+      run_id = null,
+      outcome = 'released',
+      renewed_at = l.acquired_at,
+      expires_at = coalesce(l.acquired_at + v_span, '-infinity')
+  where l.lock_name = name
+    and l.fence = _release_otherwise.fence
+    and l.run_id = v_run_id
+    and l.depth = 1
+  returning true, l.outcome, v_now - l.acquired_at,
+    case when l.expires_at > v_now then l.expires_at end,
+    agentdb._waiting(name, l.fence)
+    into v_lock;
+  if not found then
+    return agentdb._leave_lock(name, fence, v_run_id, v_now);
+  end if;
+  return v_lock;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._release_otherwise(name text, fence bigint, at_least interval, run bigint) IS 'Gives a lock of any caller''s run back, at once or after it has cooled.';
+
+
+
+CREATE FUNCTION agentdb._renew_otherwise(name text, fence bigint, ttl interval, needs_progress boolean, run bigint) RETURNS agentdb.renewed_lock
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_now timestamptz := clock_timestamp();
+  v_caller record;
+  v_strict boolean;
+  v_lock agentdb.renewed_lock;
+begin
+  v_caller := agentdb._lock_caller(agentdb._holding_run(name, fence, run));
+  if agentdb._is_span(ttl, null, v_caller.max_ttl) is not true then
+    perform agentdb._refuse_ttl(ttl, v_caller.max_ttl);
+  end if;
+  v_strict := v_caller.needs_progress or needs_progress is true;
+  update agentdb.lock as l
+  set expires_at = least(v_now + agentdb._exact_span(ttl), l.hold_until),
+      renewed_at = v_now,
+      renewals = l.renewals + 1
+  where l.lock_name = name
+    and l.fence = _renew_otherwise.fence
+    and l.run_id = v_caller.run_id
+    and l.hold_until > v_now
+    and (not v_strict or agentdb._has_new_step(l.run_id, l.renewed_at))
+  returning true, l.expires_at,
+    ceil(date_part('epoch', l.expires_at - v_now) * 1000), 'renewed'
+    into v_lock;
+  if not found then
+    return agentdb._refused_renewal(name, fence, v_caller.run_id, v_now);
+  end if;
+  return v_lock;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._renew_otherwise(name text, fence bigint, ttl interval, needs_progress boolean, run bigint) IS 'Prolongs a lock of any caller''s run, or says why not.';
+
+
+
 CREATE FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) RETURNS jsonb
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10642,6 +10878,16 @@ COMMENT ON FUNCTION agentdb._rule_query(view_name text, max_alerts integer) IS '
 
 
 
+CREATE FUNCTION agentdb._run_label(run_id bigint, agent_name text) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    RETURN ((('run '::text || run_id) || ' of '::text) || agent_name);
+
+
+
+COMMENT ON FUNCTION agentdb._run_label(run_id bigint, agent_name text) IS 'What people are told of a run that holds a lock.';
+
+
+
 CREATE FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id bigint, OUT pooled boolean, OUT policy_name text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11036,6 +11282,7 @@ begin
       hold_until = coalesce(v_now + max_hold, 'infinity'),
       renewals = 0,
       depth = 1,
+      role_name = null,
       outcome = case when l.run_id is null then 'acquired' else 'taken_over' end,
       reason = null
   where l.ctid = (
@@ -11051,8 +11298,10 @@ begin
   returning l.fence, l.expires_at, l.slot, l.outcome, l.former_agent_id
     into _take_lock.fence, _take_lock.expires_at, _take_lock.slot, _take_lock.outcome,
       v_former;
-  if found and agentdb._may_pass_cap(v_former, _take_lock.agent_id, _take_lock.fence)
-  then
+  if found and (
+    v_former is distinct from _take_lock.agent_id
+    or agentdb._is_counted(_take_lock.fence)
+  ) then
     perform agentdb._check_locks(_take_lock.agent_id);
   end if;
 end;
@@ -11080,10 +11329,10 @@ begin
     end if;
   end if;
   select case when l.run_id is null then 'cooling' else 'held' end,
-    'run ' || l.run_id || ' of ' || a.agent_name, l.expires_at
+    r.label, l.expires_at
     into _take_otherwise.outcome, _take_otherwise.holder, _take_otherwise.expires_at
   from agentdb.lock as l
-  left join agentdb.agent as a on a.agent_id = l.agent_id
+  left join agentdb.run as r on r.run_id = l.run_id
   where l.lock_name = _take_otherwise.name
     and l.slot between first_slot and last_slot
     and agentdb._is_live(l.expires_at, l.renewed_at, v_now)
@@ -11157,58 +11406,6 @@ END;
 
 
 COMMENT ON FUNCTION agentdb._tellable(group_id bigint, kind text) IS 'The alerts of a group that a message of a kind is about.';
-
-
-
-CREATE TABLE agentdb.lock (
-    lock_name text NOT NULL,
-    slot integer DEFAULT 0 NOT NULL,
-    fence bigint NOT NULL,
-    agent_id bigint,
-    run_id bigint,
-    acquired_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    renewed_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    expires_at timestamp with time zone DEFAULT '-infinity'::timestamp with time zone NOT NULL,
-    hold_until timestamp with time zone DEFAULT 'infinity'::timestamp with time zone NOT NULL,
-    renewals integer DEFAULT 0 NOT NULL,
-    depth integer DEFAULT 0 NOT NULL,
-    outcome text,
-    reason text,
-    former_agent_id bigint
-)
-WITH (fillfactor='50', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='2000', autovacuum_vacuum_cost_delay='0');
-
-
-
-COMMENT ON TABLE agentdb.lock IS 'Locks and slots of semaphores, a row each: who holds it and until when.';
-
-
-
-COMMENT ON COLUMN agentdb.lock.fence IS 'The number of the present or last tenure; it only grows.';
-
-
-
-COMMENT ON COLUMN agentdb.lock.agent_id IS 'Who held it last.';
-
-
-
-COMMENT ON COLUMN agentdb.lock.run_id IS 'The run that holds it; NULL when it is free or cooling.';
-
-
-
-COMMENT ON COLUMN agentdb.lock.hold_until IS 'The end that no renewal goes beyond.';
-
-
-
-COMMENT ON COLUMN agentdb.lock.depth IS 'How many releases it takes, one for each acquisition of the same run.';
-
-
-
-COMMENT ON COLUMN agentdb.lock.outcome IS 'How the tenure began (acquired, taken_over) or ended.';
-
-
-
-COMMENT ON COLUMN agentdb.lock.former_agent_id IS 'The agent that had the row before the present or last holder.';
 
 
 
@@ -11632,21 +11829,21 @@ COMMENT ON FUNCTION agentdb._verify_rows(run bigint) IS 'Decides the pending cla
 
 
 
-CREATE FUNCTION agentdb._waiters(name text, at timestamp with time zone) RETURNS bigint
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION agentdb._waiters(name text) RETURNS bigint
+    LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   return (
     select count(*) from agentdb.lock_waiter as w
-    where w.lock_name = name and w.until_at > at
+    where w.lock_name = name and w.until_at > clock_timestamp()
   );
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._waiters(name text, at timestamp with time zone) IS 'How many runs wait for a lock.';
+COMMENT ON FUNCTION agentdb._waiters(name text) IS 'How many runs wait for a lock.';
 
 
 
@@ -11663,13 +11860,13 @@ COMMENT ON SEQUENCE agentdb.lock_wait_seq IS 'Until when a run can wait that las
 
 
 
-CREATE FUNCTION agentdb._waiting(name text, fence bigint, at timestamp with time zone) RETURNS bigint
+CREATE FUNCTION agentdb._waiting(name text, fence bigint) RETURNS bigint
     LANGUAGE sql
-    RETURN CASE WHEN (pg_sequence_last_value('agentdb.lock_wait_seq'::regclass) > fence) THEN agentdb._waiters(name, at) ELSE (0)::bigint END;
+    RETURN CASE WHEN (pg_sequence_last_value('agentdb.lock_wait_seq'::regclass) > fence) THEN agentdb._waiters(name) ELSE (0)::bigint END;
 
 
 
-COMMENT ON FUNCTION agentdb._waiting(name text, fence bigint, at timestamp with time zone) IS 'How many runs wait for a lock that was held under a fence; inlined into what asks.';
+COMMENT ON FUNCTION agentdb._waiting(name text, fence bigint) IS 'How many runs wait for a lock that was held under a fence; inlined into what asks.';
 
 
 
@@ -11975,51 +12172,44 @@ CREATE FUNCTION agentdb.acquire_lock(name text, ttl interval DEFAULT '00:15:00':
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
-    SET enable_bitmapscan TO 'off'
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
   v_run_id bigint;
   v_agent_id bigint;
-  v_agent_name text;
+  v_stop_seen bigint;
+  v_label text;
   v_max_ttl interval;
-  v_fence bigint;
-  v_expires_at timestamptz;
-  v_ttl_ms bigint;
-  v_outcome text;
-  v_former bigint;
+  v_lock agentdb.acquired_lock;
 begin
-  if run is null and max_hold is null then
-    select o.run_id, o.agent_id, a.agent_name, a.lock_max_ttl
-      into v_run_id, v_agent_id, v_agent_name, v_max_ttl
-    from agentdb._lone_run() as o
-    join agentdb.agent_limit as a on a.agent_id = o.agent_id;
-  end if;
-  if ttl > '0' and ttl <= v_max_ttl then
+  select n.run_id, n.agent_id, n.stop_seen, n.label, n.lock_max_ttl
+    into v_run_id, v_agent_id, v_stop_seen, v_label, v_max_ttl
+  from agentdb._newest_run() as n;
+  if run is null and max_hold is null and ttl > '0' and ttl <= v_max_ttl then
     update agentdb.lock as l
-    set fence = agentdb._next_fence(l.fence, 0, v_now),
-        agent_id = v_agent_id, former_agent_id = l.agent_id, run_id = v_run_id,
+    set fence = agentdb._next_fence(l.fence, 0, v_now), run_id = v_run_id,
+        role_name = session_user, stop_seen = v_stop_seen,
         acquired_at = clock_timestamp(), renewed_at = v_now,
         expires_at = v_now + agentdb._exact_span(ttl), hold_until = 'infinity',
-        renewals = 0, depth = 1, reason = null,
-        outcome = case when l.run_id is null then 'acquired' else 'taken_over' end
-    where l.ctid = (
-      select f.ctid
-      from agentdb.lock as f
-      where f.lock_name = name and f.slot = 0 and f.expires_at <= v_now
-      for no key update skip locked
-    )
-    returning l.fence, l.expires_at, ceil(date_part('epoch', ttl) * 1000), l.outcome,
-      l.former_agent_id
-      into v_fence, v_expires_at, v_ttl_ms, v_outcome, v_former;
+        renewals = 0, depth = 1, reason = null, outcome = 'acquired'
+    where l.lock_name = name
+      and l.slot = 0
+      and l.run_id is null
+      and l.agent_id is not distinct from v_agent_id
+      and l.expires_at <= v_now
+      and l.xmax = 0
+      and agentdb._is_unstopped(v_stop_seen)
+    returning true, l.fence, l.expires_at, ceil(date_part('epoch', ttl) * 1000),
+      v_label, l.outcome
+      into v_lock;
+    if not agentdb._is_counted(v_lock.fence) then
+      return v_lock;
+    elsif found then
+      perform agentdb._check_locks(v_agent_id);
+      return v_lock;
+    end if;
   end if;
-  if v_fence is null then
-    return agentdb._acquire_otherwise(name, ttl, max_hold, acquire_lock.fence, run);
-  elsif agentdb._may_pass_cap(v_former, v_agent_id, v_fence) then
-    perform agentdb._check_locks(v_agent_id);
-  end if;
-  return (true, v_fence, v_expires_at, v_ttl_ms,
-    concat('run ', v_run_id, ' of ', v_agent_name), v_outcome)::agentdb.acquired_lock;
+  return agentdb._acquire_otherwise(name, ttl, max_hold, acquire_lock.fence, run);
 end;
 $$;
 
@@ -14454,41 +14644,30 @@ CREATE FUNCTION agentdb.release_lock(name text, fence bigint, at_least interval 
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
-    SET enable_bitmapscan TO 'off'
     AS $$
 declare
-  v_now timestamptz := clock_timestamp();
-  v_run_id bigint;
-  v_span interval;
   v_lock agentdb.released_lock;
 begin
-  if run is null then
-    select o.run_id into v_run_id from agentdb._lone_run() as o;
-  end if;
-  if v_run_id is null then
-    select c.run_id into v_run_id from agentdb._current_run(release_lock.run) as c;
-  end if;
-  if at_least is not null then
-    v_span := agentdb._cooling_span(v_run_id, at_least);
-  end if;
   update agentdb.lock as l
   set depth = 0,
       run_id = null,
       outcome = 'released',
-      renewed_at = l.acquired_at,
-      expires_at = coalesce(l.acquired_at + v_span, '-infinity')
+      expires_at = '-infinity'
   where l.lock_name = name
+    and l.slot = 0
     and l.fence = release_lock.fence
-    and l.run_id = v_run_id
+    and l.run_id is not null
     and l.depth = 1
-  returning true, l.outcome, v_now - l.acquired_at,
-    case when l.expires_at > v_now then l.expires_at end,
-    agentdb._waiting(name, l.fence, v_now)
+    and l.role_name = session_user
+    and agentdb._is_unstopped(
+      case when at_least is null and run is null then l.stop_seen end)
+  returning true, l.outcome, clock_timestamp() - l.acquired_at, null,
+    agentdb._waiting(name, l.fence)
     into v_lock;
-  if not found then
-    return agentdb._leave_lock(name, fence, v_run_id, v_now);
+  if found then
+    return v_lock;
   end if;
-  return v_lock;
+  return agentdb._release_otherwise(name, fence, at_least, run);
 end;
 $$;
 
@@ -14556,44 +14735,34 @@ CREATE FUNCTION agentdb.renew_lock(name text, fence bigint, ttl interval DEFAULT
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_until timestamptz;
   v_run_id bigint;
+  v_stop_seen bigint;
   v_max_ttl interval;
   v_strict boolean;
   v_lock agentdb.renewed_lock;
 begin
-  if run is null then
-    select o.run_id, a.lock_max_ttl, a.renew_needs_progress
-      into v_run_id, v_max_ttl, v_strict
-    from agentdb._lone_run() as o
-    join agentdb.agent_limit as a on a.agent_id = o.agent_id;
+  select n.run_id, n.stop_seen, n.lock_max_ttl, n.renew_needs_progress
+    into v_run_id, v_stop_seen, v_max_ttl, v_strict
+  from agentdb._newest_run() as n;
+  if run is null and not v_strict and needs_progress is not true
+    and ttl > '0' and ttl <= v_max_ttl then
+    update agentdb.lock as l
+    set expires_at = least(v_now + agentdb._exact_span(ttl), l.hold_until),
+        renewed_at = v_now,
+        renewals = l.renewals + 1
+    where l.lock_name = name
+      and l.fence = renew_lock.fence
+      and l.run_id = v_run_id
+      and l.hold_until > v_now
+      and agentdb._is_unstopped(v_stop_seen)
+    returning true, l.expires_at,
+      ceil(date_part('epoch', l.expires_at - v_now) * 1000), 'renewed'
+      into v_lock;
+    if found then
+      return v_lock;
+    end if;
   end if;
-  if v_run_id is null then
-    select c.run_id, c.max_ttl, c.needs_progress
-      into v_run_id, v_max_ttl, v_strict
-    from agentdb._lock_caller(renew_lock.run) as c;
-  end if;
-  if agentdb._is_span(ttl, null, v_max_ttl) is not true then
-    perform agentdb._refuse_ttl(ttl, v_max_ttl);
-  end if;
-  v_until := v_now + agentdb._exact_span(ttl);
-  v_strict := v_strict or needs_progress is true;
-  update agentdb.lock as l
-  set expires_at = least(v_until, l.hold_until),
-      renewed_at = v_now,
-      renewals = l.renewals + 1
-  where l.lock_name = name
-    and l.fence = renew_lock.fence
-    and l.run_id = v_run_id
-    and l.hold_until > v_now
-    and (not v_strict or agentdb._has_new_step(l.run_id, l.renewed_at))
-  returning true, l.expires_at,
-    ceil(date_part('epoch', l.expires_at - v_now) * 1000), 'renewed'
-    into v_lock;
-  if not found then
-    return agentdb._refused_renewal(name, fence, v_run_id, v_now);
-  end if;
-  return v_lock;
+  return agentdb._renew_otherwise(name, fence, ttl, needs_progress, run);
 end;
 $$;
 
@@ -14767,6 +14936,7 @@ begin
           rolled_at = clock_timestamp();
     end if;
     -- Last, because whoever ends a run waits for it.
+    perform agentdb._pass_limits(null);
     perform agentdb._pass_stop();
   end if;
   return (
@@ -16204,14 +16374,15 @@ begin
   conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
   insert into agentdb.run (
     run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
-    stop_seen
+    stop_seen, label, lock_max_ttl, renew_needs_progress
   )
   overriding system value
-  values (
+  select
     start_run.run_id, v_agent_id, session_user, v_pooled, conversation_name,
     agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval,
-    agentdb._stop_seen(v_last_stop, v_pooled)
-  );
+    agentdb._stop_seen(v_last_stop, v_pooled),
+    agentdb._run_label(start_run.run_id, p.agent_name), p.max_ttl, p.needs_progress
+  from agentdb._lock_limit(v_agent_id) as p;
   token := agentdb._new_secret();
   insert into agentdb.run_token (token_hash, run_id)
   values (agentdb._hash_secret(start_run.token), start_run.run_id);
@@ -16869,7 +17040,7 @@ CREATE FUNCTION agentdb.wake_waiters(name text, run bigint DEFAULT NULL::bigint)
     AS $$
 begin
   perform from agentdb._current_run(wake_waiters.run);
-  woken := agentdb._waiters(name, clock_timestamp());
+  woken := agentdb._waiters(name);
   if woken > 0 then
     perform pg_notify('agentdb_lock', name);
   end if;
@@ -17116,19 +17287,6 @@ COMMENT ON COLUMN agentdb.agent_health.since IS 'Since when it is so.';
 
 
 COMMENT ON COLUMN agentdb.agent_health.why IS 'What makes it so, in a sentence.';
-
-
-
-CREATE TABLE agentdb.agent_limit (
-    agent_id bigint NOT NULL,
-    agent_name text NOT NULL,
-    lock_max_ttl interval NOT NULL,
-    renew_needs_progress boolean NOT NULL
-);
-
-
-
-COMMENT ON TABLE agentdb.agent_limit IS 'What the policies of the agents say of locks, a narrow row each, kept by triggers.';
 
 
 
@@ -18790,7 +18948,7 @@ CREATE VIEW agentdb.lock_status AS
             WHEN v.live THEN 'held'::text
             ELSE 'stale'::text
         END AS state,
-    ((('run '::text || l.run_id) || ' of '::text) || a.agent_name) AS holder,
+    r.label AS holder,
     l.run_id,
     l.fence,
         CASE
@@ -18817,7 +18975,7 @@ CREATE VIEW agentdb.lock_status AS
            FROM agentdb.lock_denial d
           WHERE ((d.lock_name = l.lock_name) AND (d.last_at >= l.acquired_at))) AS denied_since
    FROM (((agentdb.lock l
-     LEFT JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
+     LEFT JOIN agentdb.run r ON ((r.run_id = l.run_id)))
      CROSS JOIN LATERAL ( SELECT clock_timestamp() AS now
          OFFSET 0) c)
      CROSS JOIN LATERAL ( SELECT c.now,
@@ -20407,11 +20565,6 @@ ALTER TABLE ONLY agentdb.agent_gate
 
 
 
-ALTER TABLE ONLY agentdb.agent_limit
-    ADD CONSTRAINT agent_limit_pkey PRIMARY KEY (agent_id);
-
-
-
 ALTER TABLE ONLY agentdb.agent_path
     ADD CONSTRAINT agent_path_pkey PRIMARY KEY (agent_id, path);
 
@@ -21229,11 +21382,11 @@ CREATE TRIGGER agentdb_forget_due BEFORE UPDATE OF cron, time_zone ON agentdb.sc
 
 
 
-CREATE TRIGGER agentdb_limit AFTER INSERT OR UPDATE OF agent_name, policy_name ON agentdb.agent FOR EACH ROW EXECUTE FUNCTION agentdb._keep_agent_limit();
+CREATE CONSTRAINT TRIGGER agentdb_limit AFTER UPDATE OF agent_name, policy_name ON agentdb.agent DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION agentdb._pass_changed_limit();
 
 
 
-CREATE TRIGGER agentdb_limit AFTER UPDATE OF lock_max_ttl, renew_needs_progress ON agentdb.policy FOR EACH ROW EXECUTE FUNCTION agentdb._keep_policy_limit();
+CREATE CONSTRAINT TRIGGER agentdb_limit AFTER UPDATE OF lock_max_ttl, renew_needs_progress ON agentdb.policy DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION agentdb._pass_changed_limit();
 
 
 
@@ -21317,11 +21470,6 @@ ALTER TABLE agentdb.change ENABLE ALWAYS TRIGGER agentdb_submit;
 
 ALTER TABLE ONLY agentdb.agent_gate
     ADD CONSTRAINT agent_gate_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
-
-
-
-ALTER TABLE ONLY agentdb.agent_limit
-    ADD CONSTRAINT agent_limit_agent_id_fkey FOREIGN KEY (agent_id) REFERENCES agentdb.agent(agent_id) ON DELETE CASCADE;
 
 
 
@@ -22687,6 +22835,10 @@ REVOKE ALL ON FUNCTION agentdb._held_locks(agent_id bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._holding_run(name text, fence bigint, run bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._hostile_part(table_oid oid) FROM PUBLIC;
 
 
@@ -22733,6 +22885,10 @@ GRANT ALL ON FUNCTION agentdb._is_clean_name(value text, max_length integer) TO 
 
 
 
+REVOKE ALL ON FUNCTION agentdb._is_counted(fence bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._is_harmless(change bigint) FROM PUBLIC;
 
 
@@ -22744,6 +22900,10 @@ GRANT ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, rene
 
 
 REVOKE ALL ON FUNCTION agentdb._is_span(ttl interval, max_hold interval, max_ttl interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_unstopped(stop_seen bigint) FROM PUBLIC;
 
 
 
@@ -22792,14 +22952,6 @@ REVOKE ALL ON FUNCTION agentdb._joining(alerts bigint[]) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._json_text(object jsonb, key text) FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._keep_agent_limit() FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._keep_policy_limit() FROM PUBLIC;
 
 
 
@@ -22857,7 +23009,11 @@ GRANT ALL ON FUNCTION agentdb._lend_table(relation regclass) TO agentdb_operator
 
 
 
-REVOKE ALL ON FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT agent_name text, OUT max_ttl interval, OUT needs_progress boolean) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._lock_caller(run bigint, OUT run_id bigint, OUT agent_id bigint, OUT label text, OUT max_ttl interval, OUT needs_progress boolean) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._lock_limit(agent bigint) FROM PUBLIC;
 
 
 
@@ -22866,6 +23022,19 @@ REVOKE ALL ON FUNCTION agentdb._log_sql(target integer, operation text, row_key 
 
 
 REVOKE ALL ON FUNCTION agentdb._log_stop(agent bigint, run bigint, action text, reason text, details jsonb) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._log_tenure(lock agentdb.lock, outcome text, reason text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._newest_run() FROM PUBLIC;
 
 
 
@@ -22907,10 +23076,6 @@ GRANT ALL ON FUNCTION agentdb._matchers_text(matchers jsonb) TO agentdb_operator
 
 REVOKE ALL ON FUNCTION agentdb._max_rows() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._max_rows() TO agentdb_capture;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._may_pass_cap(former_agent bigint, agent bigint, fence bigint) FROM PUBLIC;
 
 
 
@@ -23021,7 +23186,15 @@ REVOKE ALL ON FUNCTION agentdb._part_sql(change bigint, target integer, operatio
 
 
 
+REVOKE ALL ON FUNCTION agentdb._pass_changed_limit() FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._pass_gate(agent bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._pass_limits(agent bigint) FROM PUBLIC;
 
 
 
@@ -23274,6 +23447,14 @@ REVOKE ALL ON FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, ou
 
 
 
+REVOKE ALL ON FUNCTION agentdb._release_otherwise(name text, fence bigint, at_least interval, run bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._renew_otherwise(name text, fence bigint, ttl interval, needs_progress boolean, run bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier boolean) TO agentdb_reviewer;
@@ -23330,6 +23511,10 @@ REVOKE ALL ON FUNCTION agentdb._row_write_sql(target integer) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._rule_query(view_name text, max_alerts integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._run_label(run_id bigint, agent_name text) FROM PUBLIC;
 
 
 
@@ -23410,11 +23595,6 @@ REVOKE ALL ON FUNCTION agentdb._tellable(group_id bigint, kind text) FROM PUBLIC
 
 
 
-GRANT SELECT ON TABLE agentdb.lock TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.lock TO agentdb_operator;
-
-
-
 GRANT SELECT ON TABLE agentdb.lock_log TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.lock_log TO agentdb_operator;
 
@@ -23485,11 +23665,11 @@ REVOKE ALL ON FUNCTION agentdb._verify_rows(run bigint) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._waiters(name text, at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._waiters(name text) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._waiting(name text, fence bigint, at timestamp with time zone) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._waiting(name text, fence bigint) FROM PUBLIC;
 
 
 
@@ -24396,11 +24576,6 @@ GRANT SELECT ON TABLE agentdb.agent_gate TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.agent_health TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.agent_health TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.agent_limit TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.agent_limit TO agentdb_operator;
 
 
 

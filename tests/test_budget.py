@@ -370,8 +370,9 @@ def test_budget_of_many_runs_is_added_up_once(
     agent.execute("select agentdb.log_tokens(500000, 0)")
     db.execute(
         "insert into agentdb.run (agent_id, role_name, pooled, conversation, ended_at,"
-        " outcome) select agent_id, role_name, pooled, conversation, now(), 'failed'"
-        " from agentdb.run, generate_series(1, 300)"
+        " outcome, label, lock_max_ttl, renew_needs_progress)"
+        " select agent_id, role_name, pooled, conversation, now(), 'failed', label,"
+        " lock_max_ttl, renew_needs_progress from agentdb.run, generate_series(1, 300)"
     )
     db.execute("analyze")
     assert [each["scope"] for each in labels(db, "budget_low")] == [

@@ -391,6 +391,88 @@ def test_locks_of_an_agent_are_capped(db: Connection, a: Connection) -> None:
     assert "expired" in outcomes(db)
 
 
+def test_lowered_cap_is_noticed_now_and_then(db: Connection, a: Connection) -> None:
+    for name in "xyz":
+        release(a, acquire(a, name)["fence"], name)
+    db.execute("update agentdb.policy set max_locks = 2")
+    for name in "xy":
+        acquire(a, name)
+    # One fence in a thousand: this is the next one of z, whatever the clock says.
+    db.execute(
+        "update agentdb.lock set fence = (fence / 1000 + 1000000) * 1000 - 1"
+        " where lock_name = 'z'"
+    )
+    assert refusal(a, "select agentdb.acquire_lock('z')").sqlstate == "ZA005"
+
+
+@pytest.mark.parametrize("commits", [True, False])
+def test_of_two_in_the_same_instant_one_gets_the_lock(
+    db: Connection, a: Connection, b: Connection, commits: bool
+) -> None:
+    release(b, acquire(b)["fence"])
+    # Holds b up where it has found the lock free and nobody changing it.
+    db.execute(
+        "create or replace function agentdb._is_unstopped (stop_seen bigint)"
+        " returns boolean language plpgsql as $$ begin"
+        " if session_user = 'agent_b' then"
+        "   perform pg_advisory_lock(1), pg_advisory_unlock(1);"
+        " end if; return true; end $$"
+    )
+    with psycopg.connect(db.info.dsn, dbname=db.info.dbname, autocommit=True) as gate:
+        gate.execute("select pg_advisory_lock(1)")
+        found: list[Any] = []
+
+        def take() -> None:
+            try:
+                found.append(acquire(b)["outcome"])
+            except psycopg.errors.LockNotAvailable as error:
+                found.append(error.sqlstate)
+
+        second = threading.Thread(target=take)
+        second.start()
+        blocked = "select cardinality(pg_blocking_pids(%s)) > 0"
+        until(lambda: value(db, blocked, b.info.backend_pid))
+        with a.transaction():
+            assert acquire(a)["acquired"]
+            gate.execute("select pg_advisory_unlock(1)")
+            waits = "select %s = any(pg_blocking_pids(%s))"
+            until(lambda: value(db, waits, a.info.backend_pid, b.info.backend_pid))
+            if not commits:
+                second.join()
+        second.join()
+    assert found == ["held" if commits else "55P03"]
+    assert status(db)["holder"].endswith("of a")
+
+
+def test_paused_run_gives_no_lock_back(db: Connection, a: Connection) -> None:
+    fence = acquire(a)["fence"]
+    release(a, fence)
+    fence = acquire(a)["fence"]
+    db.execute("select agentdb.pause_agent('a', 'wait')")
+    query = "select agentdb.release_lock('l', %s)"
+    assert refusal(a, query, fence).sqlstate == "ZA041"
+    db.execute("select agentdb.resume_agent('a', 'go on')")
+    assert release(a, fence)["outcome"] == "released"
+
+
+def test_fence_says_which_run_is_meant_unless_one_is_bound(
+    db: Connection, a: Connection
+) -> None:
+    release(a, acquire(a)["fence"])
+    # One that the agent had before, and one that it never had.
+    fences = {name: acquire(a, name)["fence"] for name in ("l", "new")}
+    token = value(a, "select token from agentdb.start_run()")
+    for name, fence in fences.items():
+        with a.transaction():
+            a.execute("select agentdb.bind_run(%s)", [token])
+            assert renew(a, fence, name)["outcome"] == "lost"
+            assert release(a, fence, name)["outcome"] == "lost"
+        assert renew(a, fence, name)["outcome"] == "renewed"
+        assert release(a, fence, name)["outcome"] == "released"
+        query = "select agentdb.release_lock(%s, %s)"
+        assert refusal(a, query, name, fence).sqlstate == "ZA001"
+
+
 def test_cap_holds_in_a_race(db: Connection, connect: Connect, a: Connection) -> None:
     db.execute("update agentdb.policy set max_locks = 4")
     sessions = [connect(db.info.dbname, "agent_a") for _ in range(8)]

@@ -213,7 +213,7 @@ def test_no_agent_writes_what_calls_believe(agent: Connection, sequence: str) ->
         f"select nextval('agentdb.{sequence}')",
         f"select last_value from agentdb.{sequence}",
         "update agentdb.run set stop_seen = 0",
-        "update agentdb.agent_limit set lock_max_ttl = '1 year'",
+        "update agentdb.run set lock_max_ttl = '1 year'",
         "select agentdb._pass_stop()",
     ):
         assert refusal(agent, attack).sqlstate == "42501"

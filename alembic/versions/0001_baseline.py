@@ -258,16 +258,6 @@ create table agentdb.agent (
 create index agent_role_name_idx on agentdb.agent (role_name);
 create unique index agent_role_name_key on agentdb.agent (role_name) where not pooled;
 
-create table agentdb.agent_limit (
-  agent_id bigint not null,
-  agent_name text not null,
-  lock_max_ttl interval not null,
-  renew_needs_progress boolean not null,
-  constraint agent_limit_pkey primary key (agent_id),
-  constraint agent_limit_agent_id_fkey
-    foreign key (agent_id) references agentdb.agent on delete cascade
-);
-
 create table agentdb.agent_path (
   agent_id bigint not null,
   path text not null,
@@ -303,6 +293,9 @@ create table agentdb.run (
   held_until_at timestamptz,
   hold_reason text,
   stop_seen bigint,
+  label text not null,
+  lock_max_ttl interval not null,
+  renew_needs_progress boolean not null,
   constraint run_pkey primary key (run_id),
   constraint run_agent_id_fkey foreign key (agent_id) references agentdb.agent,
   constraint run_outcome_check
@@ -781,9 +774,12 @@ create table agentdb.change_pass (
   constraint change_pass_pkey primary key (xid)
 );
 
+-- What seldom changes comes first: the log of the server leaves it out of an update.
 create table agentdb.lock (
   lock_name text not null,
   slot integer not null default 0,
+  role_name name,
+  stop_seen bigint,
   fence bigint not null,
   agent_id bigint,
   run_id bigint,
@@ -1549,8 +1545,6 @@ comment on table agentdb.agent is
   'Configured actors, each speaking through a login role.';
 comment on column agentdb.agent.os_user is
   'The operating system user that it runs as, where an operator has said so.';
-comment on table agentdb.agent_limit is
-  'What the policies of the agents say of locks, a narrow row each, kept by triggers.';
 comment on table agentdb.agent_path is
   'Paths that agents need, for agentdb doctor to look at.';
 comment on column agentdb.tool.server is
@@ -1573,6 +1567,12 @@ comment on table agentdb.agent_secret is
   'SHA-256 of the secret of each agent behind a shared role.';
 comment on table agentdb.run is
   'One tick or session of an agent; what it says of its outcome is a claim.';
+comment on column agentdb.run.label is
+  'What people are told of it where it holds a lock.';
+comment on column agentdb.run.lock_max_ttl is
+  'As in the policy of its agent, see run_limit.sql.';
+comment on column agentdb.run.renew_needs_progress is
+  'As in the policy of its agent, see run_limit.sql.';
 comment on column agentdb.run.stop_seen is
   'The number of the last stop, which was not this run''s; NULL where that is not '
   'known, or its role had other open runs.';
@@ -1706,6 +1706,10 @@ comment on table agentdb.lock is
   'Locks and slots of semaphores, a row each: who holds it and until when.';
 comment on column agentdb.lock.former_agent_id is
   'The agent that had the row before the present or last holder.';
+comment on column agentdb.lock.role_name is
+  'The login role of the holder, if its run was known to be the only one of it.';
+comment on column agentdb.lock.stop_seen is
+  'The stop_seen of that run when it took the lock.';
 comment on type agentdb.acquired_lock is
   'What acquire_lock returns.';
 comment on column agentdb.acquired_lock.acquired is
@@ -2074,7 +2078,6 @@ drop table agentdb.schedule;
 drop table agentdb.run;
 drop table agentdb.agent_secret;
 drop table agentdb.agent_path;
-drop table agentdb.agent_limit;
 drop table agentdb.agent;
 drop table agentdb.policy;
 """

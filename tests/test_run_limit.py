@@ -1,16 +1,11 @@
-"""Limits of locks are those of the policy, from the moment that it changes."""
+"""Limits of locks are those of the policy, also for runs that began before it changed."""
 
 from __future__ import annotations
 
-import threading
-
-import psycopg
-
-from .agents import policy, refusal, row, rows, value
+from .agents import policy, refusal, register, row, start, value
 from .conftest import Connect, Connection
-from .scene import until
 
-LIMIT = "select agent_name, lock_max_ttl::text, renew_needs_progress from agentdb.agent_limit"
+LIMIT = "select lock_max_ttl::text from agentdb.run"
 
 
 def longest(agent: Connection) -> str:
@@ -43,7 +38,6 @@ def test_other_policy_counts_at_once(db: Connection, agent: Connection) -> None:
         " where policy_name = 'short'"
     )
     assert longest(agent) == "00:02:00"
-    assert len(rows(db, LIMIT)) == 1
 
 
 def test_other_name_is_told_as_the_holder(db: Connection, agent: Connection) -> None:
@@ -52,18 +46,38 @@ def test_other_name_is_told_as_the_holder(db: Connection, agent: Connection) -> 
     assert holder.endswith(" of renamed")
 
 
-def test_agent_that_is_registered_while_its_policy_changes_gets_the_change(
-    db: Connection, connect: Connect
+def test_policy_that_is_being_changed_keeps_no_run_from_ending(
+    db: Connection, connect: Connect, agent: Connection
 ) -> None:
     operator = connect(db.info.dbname, "operator_o")
-    dba = psycopg.connect(db.info.dsn, dbname=db.info.dbname, autocommit=True)
-    change = "update agentdb.policy set lock_max_ttl = '10 min'"
-    blocked = "select cardinality(pg_blocking_pids(%s)) > 0"
-    with dba:
-        writer = threading.Thread(target=dba.execute, args=[change])
-        with operator.transaction():
-            operator.execute("select agentdb.register_agent('a', 'agent_a')")
-            writer.start()
-            until(lambda: value(db, blocked, dba.info.backend_pid))
-        writer.join()
-    assert row(db, LIMIT)["lock_max_ttl"] == "00:10:00"
+    with operator.transaction():
+        operator.execute("update agentdb.policy set lock_max_ttl = '10 min'")
+        assert value(agent, "select ended_at from agentdb.end_run()")
+        start(agent)
+        assert longest(agent) == "01:00:00"
+    assert longest(agent) == "00:10:00"
+
+
+def test_run_in_flight_gets_the_change_at_the_next_roll_up(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    register(db, "b", "agent_b")
+    starting = connect(db.info.dbname, "agent_b")
+    with starting.transaction():
+        start(starting)
+        with agent.transaction(force_rollback=True):
+            agent.execute("select agentdb.end_run()")
+            # It waits for neither of them.
+            db.execute("update agentdb.policy set lock_max_ttl = '10 min'")
+    assert (longest(agent), longest(starting)) == ("01:00:00", "01:00:00")
+    db.execute("select agentdb.roll_up()")
+    assert (longest(agent), longest(starting)) == ("00:10:00", "00:10:00")
+
+
+def test_ended_run_keeps_the_limits_that_it_had(
+    db: Connection, agent: Connection
+) -> None:
+    agent.execute("select agentdb.end_run()")
+    db.execute("update agentdb.policy set lock_max_ttl = '10 min'")
+    db.execute("select agentdb.roll_up()")
+    assert row(db, LIMIT)["lock_max_ttl"] == "01:00:00"
