@@ -43,6 +43,7 @@ comment on function agentdb._is_unstopped (bigint) is
   'bound; inlined into what asks.';
 
 
+-- Who asks for all of it, in this order, saves a step of the plan.
 create or replace function agentdb._newest_run ()
   returns table (
     run_id bigint, agent_id bigint, stop_seen bigint, label text, lock_max_ttl interval,

@@ -152,10 +152,12 @@ declare
   v_stop_seen bigint;
   v_label text;
   v_max_ttl interval;
+  v_strict boolean;
   v_lock agentdb.acquired_lock;
 begin
-  select n.run_id, n.agent_id, n.stop_seen, n.label, n.lock_max_ttl
-    into v_run_id, v_agent_id, v_stop_seen, v_label, v_max_ttl
+  select n.run_id, n.agent_id, n.stop_seen, n.label, n.lock_max_ttl,
+    n.renew_needs_progress
+    into v_run_id, v_agent_id, v_stop_seen, v_label, v_max_ttl, v_strict
   from agentdb._newest_run() as n;
   if run is null and max_hold is null and ttl > '0' and ttl <= v_max_ttl then
     update agentdb.lock as l
