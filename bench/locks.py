@@ -269,8 +269,6 @@ class Bench:
         counted: bool = True,
     ) -> None:
         """Run one contestant with pgbench."""
-        # A client of pglock that gave up for good leaves its row, which never expires.
-        self.db.execute("truncate bench.pglock")
         before = self._done(contestant) if counted else 0
         cpu = _cpu(self._postmaster)
         attempts = self.pgbench(script, clients, ["-T", str(self._seconds)])

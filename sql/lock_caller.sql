@@ -57,7 +57,7 @@ comment on function agentdb._exact_span (interval) is
   'Returns a time in seconds that are the same on every day.';
 
 
--- NULL where the caller is no common case and has no maximum yet.
+-- NULL for a ttl of NULL.
 create or replace function agentdb._is_span (
   ttl interval,
   max_hold interval,

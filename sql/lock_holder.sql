@@ -1,6 +1,7 @@
 -- What the holder of a lock does with it: renews and releases it.  The fence tells its
 -- own lock from a successor's, and only the run that took a lock may use its fence.
 
+-- The common case: the lock of the role's only open run, and no progress is asked for.
 create or replace function agentdb.renew_lock (
   name text,
   fence bigint,
@@ -219,14 +220,13 @@ create or replace function agentdb._release_otherwise (
 as $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_run_id bigint;
+  v_caller record;
   v_span interval;
   v_lock agentdb.released_lock;
 begin
-  select c.run_id into v_run_id
-  from agentdb._current_run(agentdb._holding_run(name, fence, run)) as c;
+  v_caller := agentdb._lock_caller(agentdb._holding_run(name, fence, run));
   if at_least is not null then
-    v_span := agentdb._cooling_span(v_run_id, at_least);
+    v_span := agentdb._cooling_span(v_caller.max_ttl, at_least);
   end if;
   update agentdb.lock as l
   set depth = 0,
@@ -236,14 +236,14 @@ begin
       expires_at = coalesce(l.acquired_at + v_span, '-infinity')
   where l.lock_name = name
     and l.fence = _release_otherwise.fence
-    and l.run_id = v_run_id
+    and l.run_id = v_caller.run_id
     and l.depth = 1
   returning true, l.outcome, v_now - l.acquired_at,
     case when l.expires_at > v_now then l.expires_at end,
     agentdb._waiting(name, l.fence)
     into v_lock;
   if not found then
-    return agentdb._leave_lock(name, fence, v_run_id, v_now);
+    return agentdb._leave_lock(name, fence, v_caller.run_id, v_now);
   end if;
   return v_lock;
 end;
@@ -282,29 +282,22 @@ comment on function agentdb._leave_lock (text, bigint, bigint, timestamptz) is
   'Takes back one of several entries into a lock, or says that it is lost.';
 
 
-create or replace function agentdb._cooling_span (run_id bigint, at_least interval)
+create or replace function agentdb._cooling_span (max_ttl interval, at_least interval)
   returns interval
   language plpgsql
-  stable
+  immutable
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_max interval;
 begin
-  select p.lock_max_ttl into v_max
-  from agentdb.run as r
-  join agentdb.agent as a on a.agent_id = r.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where r.run_id = _cooling_span.run_id;
-  if at_least < '0' or at_least > v_max then
+  if at_least < '0' or at_least > max_ttl then
     perform agentdb._refuse(
-      format('at_least must be between 0 and %s, got %s', v_max, at_least),
+      format('at_least must be between 0 and %s, got %s', max_ttl, at_least),
       'Give the shortest time from acquiring a lock until it can be taken again.'
     );
   end if;
-  return make_interval(secs => extract(epoch from at_least));
+  return agentdb._exact_span(at_least);
 end;
 $$;
 
-comment on function agentdb._cooling_span (bigint, interval) is
+comment on function agentdb._cooling_span (interval, interval) is
   'Checks and returns how long a lock is kept at least; raises ZA004.';

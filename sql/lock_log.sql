@@ -34,7 +34,7 @@ create or replace function agentdb._record_tenure ()
 as $$
 begin
   if new.run_id is null and new.outcome <> old.outcome then
-    -- As _log_tenure() does: a call of it would cost half as much again.
+    -- As _log_tenure() does, which every release would have to call.
     insert into agentdb.lock_log (
       lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
       outcome, ended_by, reason

@@ -1,5 +1,5 @@
 -- What a call that takes a lock must know of its agent and of the agent's policy, kept
--- on the row of the run, which it reads anyway: one more table would cost it a tenth.
+-- on the row of the run, which it reads anyway: one more table would cost a twentieth.
 -- Open runs get a change when it commits.  One that is just being started or ended gets
 -- it at the next roll-up instead: nobody waits.
 

@@ -4667,31 +4667,24 @@ COMMENT ON FUNCTION agentdb._conversation_use(as_of timestamp with time zone) IS
 
 
 
-CREATE FUNCTION agentdb._cooling_span(run_id bigint, at_least interval) RETURNS interval
-    LANGUAGE plpgsql STABLE
+CREATE FUNCTION agentdb._cooling_span(max_ttl interval, at_least interval) RETURNS interval
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-declare
-  v_max interval;
 begin
-  select p.lock_max_ttl into v_max
-  from agentdb.run as r
-  join agentdb.agent as a on a.agent_id = r.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where r.run_id = _cooling_span.run_id;
-  if at_least < '0' or at_least > v_max then
+  if at_least < '0' or at_least > max_ttl then
     perform agentdb._refuse(
-      format('at_least must be between 0 and %s, got %s', v_max, at_least),
+      format('at_least must be between 0 and %s, got %s', max_ttl, at_least),
       'Give the shortest time from acquiring a lock until it can be taken again.'
     );
   end if;
-  return make_interval(secs => extract(epoch from at_least));
+  return agentdb._exact_span(at_least);
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._cooling_span(run_id bigint, at_least interval) IS 'Checks and returns how long a lock is kept at least; raises ZA004.';
+COMMENT ON FUNCTION agentdb._cooling_span(max_ttl interval, at_least interval) IS 'Checks and returns how long a lock is kept at least; raises ZA004.';
 
 
 
@@ -9672,7 +9665,7 @@ CREATE FUNCTION agentdb._record_tenure() RETURNS trigger
     AS $$
 begin
   if new.run_id is null and new.outcome <> old.outcome then
-    -- As _log_tenure() does: a call of it would cost half as much again.
+    -- As _log_tenure() does, which every release would have to call.
     insert into agentdb.lock_log (
       lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals,
       outcome, ended_by, reason
@@ -10378,14 +10371,13 @@ CREATE FUNCTION agentdb._release_otherwise(name text, fence bigint, at_least int
     AS $$
 declare
   v_now timestamptz := clock_timestamp();
-  v_run_id bigint;
+  v_caller record;
   v_span interval;
   v_lock agentdb.released_lock;
 begin
-  select c.run_id into v_run_id
-  from agentdb._current_run(agentdb._holding_run(name, fence, run)) as c;
+  v_caller := agentdb._lock_caller(agentdb._holding_run(name, fence, run));
   if at_least is not null then
-    v_span := agentdb._cooling_span(v_run_id, at_least);
+    v_span := agentdb._cooling_span(v_caller.max_ttl, at_least);
   end if;
   update agentdb.lock as l
   set depth = 0,
@@ -10395,14 +10387,14 @@ begin
       expires_at = coalesce(l.acquired_at + v_span, '-infinity')
   where l.lock_name = name
     and l.fence = _release_otherwise.fence
-    and l.run_id = v_run_id
+    and l.run_id = v_caller.run_id
     and l.depth = 1
   returning true, l.outcome, v_now - l.acquired_at,
     case when l.expires_at > v_now then l.expires_at end,
     agentdb._waiting(name, l.fence)
     into v_lock;
   if not found then
-    return agentdb._leave_lock(name, fence, v_run_id, v_now);
+    return agentdb._leave_lock(name, fence, v_caller.run_id, v_now);
   end if;
   return v_lock;
 end;
@@ -22361,7 +22353,7 @@ GRANT ALL ON FUNCTION agentdb._conversation_use(as_of timestamp with time zone) 
 
 
 
-REVOKE ALL ON FUNCTION agentdb._cooling_span(run_id bigint, at_least interval) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._cooling_span(max_ttl interval, at_least interval) FROM PUBLIC;
 
 
 

@@ -445,8 +445,7 @@ def test_of_two_in_the_same_instant_one_gets_the_lock(
 
 
 def test_paused_run_gives_no_lock_back(db: Connection, a: Connection) -> None:
-    fence = acquire(a)["fence"]
-    release(a, fence)
+    release(a, acquire(a)["fence"])
     fence = acquire(a)["fence"]
     db.execute("select agentdb.pause_agent('a', 'wait')")
     query = "select agentdb.release_lock('l', %s)"
