@@ -72,6 +72,13 @@ order by 1
 """
 
 
+ATTACHED = """
+select audit_target_id from agentdb.audit_target where unaudited_at is null
+union select audit_target_id from agentdb.guarded_table
+"""
+ALTERED = "select audit_target_id from agentdb.altered_table"
+
+
 def differences(connection: Connection) -> list[str]:
     """Return what differs between a database and this release.
 
@@ -86,12 +93,17 @@ def differences(connection: Connection) -> list[str]:
     if revision != head:
         return [f"revision {revision}, expected {head}"]
     before = _fingerprint(connection)
+    known = _exists(connection, "agentdb.altered_table")
+    outdated = _generated(connection, ALTERED) if known else set()
     faults = _audit_faults(connection)
     schema.run(connection, schema.code())
     after = _fingerprint(connection)
     foreign = _foreign(after, _generated(connection))
     for name in foreign:
         del after[name]
+    # Made for the former shape of their tables, which record by their general form.
+    before = {n: d for n, d in before.items() if _bare(n) not in outdated}
+    after = {n: d for n, d in after.items() if _bare(n) not in outdated}
     return [
         *_edited(before, after),
         *(f"{name} is not part of agentdb" for name in foreign),
@@ -100,12 +112,8 @@ def differences(connection: Connection) -> list[str]:
     ]
 
 
-def _generated(connection: Connection) -> set[str]:
+def _generated(connection: Connection, query: str = ATTACHED) -> set[str]:
     """Return the functions that audited tables have, which no file creates."""
-    query = (
-        "select audit_target_id from agentdb.audit_target where unaudited_at is null"
-        " union select audit_target_id from agentdb.guarded_table"
-    )
     targets = [number for (number,) in schema.run(connection, query)]
     return {
         f"agentdb._{kind}_{number}"
@@ -114,10 +122,14 @@ def _generated(connection: Connection) -> set[str]:
     }
 
 
+def _exists(connection: Connection, view: str) -> bool:
+    known = f"select to_regclass('{view}')"
+    return schema.run(connection, known).scalar() is not None
+
+
 def _audit_faults(connection: Connection) -> list[str]:
     """Return what keeps the audit or the guard of a table from working."""
-    known = "select to_regclass('agentdb.audit_fault')"
-    if schema.run(connection, known).scalar() is None:
+    if not _exists(connection, "agentdb.audit_fault"):
         return []
     query = """
       select 'audit of ' || table_name || ': ' || fault from agentdb.audit_fault

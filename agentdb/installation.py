@@ -25,6 +25,42 @@ def install(dsn: str) -> str:
     return f"agentdb is installed in {shown(dsn)}"
 
 
+OWNERS = """
+select c.relowner::regrole::text, count(*)
+from pg_class as c
+join pg_namespace as n on n.oid = c.relnamespace
+join pg_roles as r on r.oid = c.relowner
+where c.relkind in ('r', 'p')
+  and not c.relispartition
+  and n.nspname not in ('agentdb', 'pg_catalog', 'information_schema')
+  and not r.rolsuper
+  and not pg_has_role(c.relowner, 'agentdb_operator', 'usage')
+  and not pg_has_role(c.relowner, 'agentdb_agent', 'member')
+group by 1
+order by 1
+"""
+AGENTS = "select count(*) from agentdb.agent"
+
+
+def next_steps(dsn: str) -> list[str]:
+    """Return what to do after an installation, a line each, with what it is for."""
+    engine = _engine(dsn)
+    with engine.connect() as connection:
+        owners = [tuple(row) for row in schema.run(connection, OWNERS)]
+        agents = schema.run(connection, AGENTS).scalar()
+    return [
+        *(
+            f"grant agentdb_operator to {owner};  -- to audit and guard its "
+            f"{number} table{'s' if number != 1 else ''}"
+            for owner, number in owners
+        ),
+        *([] if agents else ["agentdb agent add NAME --role ROLE --create-role"]),
+        "select agentdb.audit_table('SCHEMA.TABLE');  -- record every change of it",
+        "agentdb run  -- evaluate the rules and alert people",
+        "agentdb status",
+    ]
+
+
 def uninstall(dsn: str) -> None:
     """Remove the pack, or raise what stands in the way."""
     _transact(dsn, schema.downgrade)

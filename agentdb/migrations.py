@@ -12,7 +12,15 @@
         op.unguard_table("refunds")
         op.unaudit_table("orders")
 
-Run them as the owner of the table, a member of agentdb_operator, or as a superuser.
+A migration that alters such a table loses nothing, and the runner adapts to it within
+half a minute; `op.maintain()` at its end does so at once.  A column of a guarded table
+changes its type or goes between `op.drop_staging_view("refunds")` and `op.maintain()`.
+
+Imported in your env.py, it keeps `alembic revision --autogenerate` from proposing to
+drop what belongs to agentdb.
+
+Run them as the owner of the table who is a member of agentdb_operator, or as a
+superuser.
 """
 
 from __future__ import annotations
@@ -22,11 +30,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from alembic.autogenerate import comparators
+from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations
+from alembic.operations.ops import UpgradeOps
 from psycopg import sql
 
 from .schema import emit
 
+OURS: set[str | None] = {"agentdb", "agentdb_stage"}
 AUDIT = """
 select agentdb.audit_table(
   relation => {relation}::regclass, exclude => {exclude}::text[],
@@ -36,13 +48,17 @@ select agentdb.audit_table(
 GUARD = """
 select agentdb.guard_table(
   relation => {relation}::regclass, columns => {columns}::text[],
-  approvals => {approvals}, expires => {expires}::interval,
-  auto_approve => {auto_approve}::jsonb, apply => {apply},
+  approvals => {approvals}::integer, expires => {expires}::interval,
+  auto_approve => {auto_approve}::jsonb, apply => {apply}::text,
   validators => {validators}::text[], context => {context}::text[],
-  everybody => {everybody}
+  everybody => {everybody}::boolean
 )
 """
 UNGUARD = "select agentdb.unguard_table(relation => {relation}::regclass)"
+DROP_STAGING_VIEW = """
+select agentdb.drop_staging_view(relation => {relation}::regclass)
+"""
+MAINTAIN = "select agentdb.maintain_tables()"
 UNAUDIT = "select agentdb.unaudit_table(relation => {relation}::regclass)"
 
 
@@ -103,16 +119,16 @@ class UnauditTable(MigrateOperation):
 
 @dataclass(frozen=True)
 class Guard:
-    """How a table is guarded; see agentdb.guard_table."""
+    """How a table is guarded, None as it was last; see agentdb.guard_table."""
 
     columns: Sequence[str] | None = None
-    approvals: int = 1
-    expires: str = "24 hours"
+    approvals: int | None = None
+    expires: str | None = None
     auto_approve: Mapping[str, Any] | None = None
-    apply: str = "approval"
-    validators: Sequence[str] = ()
-    context: Sequence[str] = ()
-    everybody: bool = False
+    apply: str | None = None
+    validators: Sequence[str] | None = None
+    context: Sequence[str] | None = None
+    everybody: bool | None = None
 
 
 @Operations.register_operation("guard_table")
@@ -154,16 +170,69 @@ class UnguardTable(MigrateOperation):
         return GuardTable(self.table, self.schema, Guard())
 
 
+@Operations.register_operation("drop_staging_view")
+class DropStagingView(MigrateOperation):
+    """Take the staging view of a guarded table out of the way of what follows."""
+
+    def __init__(self, table: str, schema: str) -> None:
+        self.table = table
+        self.schema = schema
+
+    @classmethod
+    def drop_staging_view(
+        cls, operations: Operations, table: str, *, schema: str = "public"
+    ) -> None:
+        """Let columns of a guarded table be retyped or dropped until `maintain`."""
+        operations.invoke(cls(table, schema))
+
+    def reverse(self) -> Maintain:
+        return Maintain()
+
+
+@Operations.register_operation("maintain")
+class Maintain(MigrateOperation):
+    """Adapt to the tables that this migration has altered."""
+
+    @classmethod
+    def maintain(cls, operations: Operations) -> None:
+        """Make capture functions and staging views for the new shape of tables."""
+        operations.invoke(cls())
+
+    def reverse(self) -> Maintain:
+        return Maintain()
+
+
+# Which of the two it is depends on the order, which differs between Alembic's versions:
+# before the comparison ours are left out of it, after it they leave its findings.
+@comparators.dispatch_for("schema")
+def _leave_ours_alone(
+    context: AutogenContext, upgrade: UpgradeOps, schemas: set[str | None]
+) -> None:
+    """Keep autogenerate from dropping what is not the application's."""
+    schemas -= OURS
+    upgrade.ops[:] = [o for o in upgrade.ops if getattr(o, "schema", None) not in OURS]
+
+
+@Operations.implementation_for(DropStagingView)
+def _drop_staging_view(operations: Operations, operation: DropStagingView) -> None:
+    statement = sql.SQL(DROP_STAGING_VIEW).format(relation=_relation(operation))
+    _run(operations, statement)
+
+
+@Operations.implementation_for(Maintain)
+def _maintain(operations: Operations, operation: Maintain) -> None:
+    _run(operations, sql.Composed([sql.SQL(MAINTAIN)]))
+
+
 @Operations.implementation_for(GuardTable)
 def _guard_table(operations: Operations, operation: GuardTable) -> None:
     guard = operation.guard
-    columns = None if guard.columns is None else _array(guard.columns)
     rule = None if guard.auto_approve is None else json.dumps(guard.auto_approve)
     _run(
         operations,
         sql.SQL(GUARD).format(
             relation=_relation(operation),
-            columns=sql.Literal(columns),
+            columns=sql.Literal(_array(guard.columns)),
             approvals=sql.Literal(guard.approvals),
             expires=sql.Literal(guard.expires),
             auto_approve=sql.Literal(rule),
@@ -204,14 +273,16 @@ def _run(operations: Operations, statement: sql.Composed) -> None:
 
 
 def _relation(
-    operation: AuditTable | UnauditTable | GuardTable | UnguardTable,
+    operation: AuditTable | UnauditTable | GuardTable | UnguardTable | DropStagingView,
 ) -> sql.Literal:
     """Return the table's name, quoted, as a literal."""
     name = sql.Identifier(operation.schema, operation.table)
     return sql.Literal(name.as_string(None))
 
 
-def _array(names: Sequence[str]) -> str:
+def _array(names: Sequence[str] | None) -> str | None:
     """Return names as the text of an array."""
+    if names is None:
+        return None
     quoted = ('"' + n.replace("\\", "\\\\").replace('"', '\\"') + '"' for n in names)
     return "{" + ",".join(quoted) + "}"

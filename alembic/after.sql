@@ -1,4 +1,5 @@
--- Runs after every revision: gives the owner roles back.
+-- Runs after every revision: gives the owner roles back, and makes whoever installs an
+-- operator: the right to grant the group is not yet the right to use it.
 
 reset role;
 
@@ -12,6 +13,12 @@ begin
     ] loop
       execute format('revoke %I from current_user', v_role);
     end loop;
+    if not pg_has_role('agentdb_operator', 'usage') then
+      execute 'grant agentdb_operator to current_user' || case
+        -- A role made NOINHERIT would have to SET ROLE first.
+        when current_setting('server_version_num')::integer >= 160000
+          then ' with inherit true' else '' end;
+    end if;
   end if;
 end;
 $$;

@@ -49,8 +49,33 @@ comment on function agentdb._layout (oid) is
   'The same fingerprint, looked up once a plan.';
 
 
+-- What a change writes is its proposer's, in whosever session it is applied.  The
+-- setting only says where to look; what is believed is the row of the transaction.
+create or replace function agentdb._applied_change (
+  out agent_id bigint,
+  out run_id bigint,
+  out change_id bigint
+)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select c.agent_id, c.run_id, c.change_id
+  from agentdb.change_pass as p
+  join agentdb.change as c on c.change_id = p.change_id
+  where p.xid = pg_current_xact_id_if_assigned();
+$$;
+
+comment on function agentdb._applied_change () is
+  'The change that the transaction is applying, with its agent and run.';
+
+
 -- One query where no token is bound: it is asked at every statement of an agent.
-create or replace function agentdb._writer (out agent_id bigint, out run_id bigint)
+create or replace function agentdb._writer (
+  out agent_id bigint,
+  out run_id bigint,
+  out change_id bigint
+)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -58,6 +83,14 @@ as $$
 declare
   v_bound bigint;
 begin
+  if current_setting('agentdb.applying', true) <> '' then
+    select c.agent_id, c.run_id, c.change_id
+      into _writer.agent_id, _writer.run_id, _writer.change_id
+    from agentdb._applied_change() as c;
+    if change_id is not null then
+      return;
+    end if;
+  end if;
   if current_setting('agentdb.run_token', true) <> '' then
     v_bound := agentdb._bound_run();
     select case when r.ended_at is null then r.run_id end, r.agent_id
@@ -82,8 +115,9 @@ end;
 $$;
 
 comment on function agentdb._writer () is
-  'Who writes: the session''s agent, and its run by the bound token or because it '
-  'is the only open one; refuses a stopped run, see _check_write().';
+  'Who writes: the proposer of the change that is being applied, else the session''s '
+  'agent, and its run by the bound token or because it is the only open one; refuses a '
+  'stopped run, see _check_write().';
 
 
 create or replace function agentdb._max_rows ()

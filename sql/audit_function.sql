@@ -19,6 +19,7 @@ declare
   v_statement bigint;
   v_agent_id bigint;
   v_run_id bigint;
+  v_change_id bigint;
   v_max_rows integer;
   v_same boolean;
   v_many boolean;
@@ -29,9 +30,12 @@ declare
 begin
 {begin}
   v_statement := nextval('agentdb.audit_statement_seq');
-  -- Only agents have runs: a test that costs nothing spares all others the search.
-  if pg_has_role(session_user, 'agentdb_agent', 'member') then
-    select w.agent_id, w.run_id into capture.v_agent_id, capture.v_run_id
+  -- Only agents and changes have runs: tests that cost nothing spare all others the
+  -- search.
+  if pg_has_role(session_user, 'agentdb_agent', 'member')
+    or current_setting('agentdb.applying', true) <> '' then
+    select w.agent_id, w.run_id, w.change_id
+      into capture.v_agent_id, capture.v_run_id, capture.v_change_id
     from agentdb._writer() as w;
   end if;
 {blast}
@@ -170,8 +174,10 @@ create or replace function agentdb._statement_write_sql (target integer)
   stable
   return format($write$
   if not v_same then
-    execute agentdb._capture_sql(%1$s, tg_op, '$1, $2, session_user, $3, $4, $5, $6')
-      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address;
+    execute agentdb._capture_sql(%1$s, tg_op,
+        '$1, $2, session_user, $3, $4, $5, $6, $7')
+      using v_now, v_statement, v_agent_id, v_run_id, v_change_id, v_application,
+        v_address;
   elsif tg_op = 'INSERT' then
     %2$s;
   elsif tg_op = 'DELETE' then
@@ -199,10 +205,10 @@ create or replace function agentdb._row_write_sql (target integer)
   stable
   return format($write$
   if not v_same then
-    execute agentdb._capture_sql(%1$s, tg_op, '$1, $2, session_user, $3, $4, $5, $6',
-        '(select ($7).*)', '(select ($8).*)')
-      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address,
-        old, new;
+    execute agentdb._capture_sql(%1$s, tg_op,
+        '$1, $2, session_user, $3, $4, $5, $6, $7', '(select ($8).*)', '(select ($9).*)')
+      using v_now, v_statement, v_agent_id, v_run_id, v_change_id, v_application,
+        v_address, old, new;
   elsif tg_op = 'INSERT' then
     %2$s
   elsif tg_op = 'DELETE' then

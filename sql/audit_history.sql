@@ -95,8 +95,8 @@ comment on function agentdb._refuse_history (regclass, text, text) is
 create or replace function agentdb.row_history (relation regclass, key jsonb)
   returns table (
     recorded_at timestamptz, operation text, old_values jsonb, new_values jsonb,
-    agent_name text, run_id bigint, session_role text, statement bigint,
-    audit_log_id bigint
+    agent_name text, run_id bigint, change_id bigint, approved_by text,
+    session_role text, statement bigint, audit_log_id bigint
   )
   language plpgsql
   stable
@@ -107,7 +107,8 @@ declare
 begin
   return query
     select l.recorded_at, l.operation, l.old_values, l.new_values, a.agent_name,
-      l.run_id, l.session_role, l.statement, l.audit_log_id
+      l.run_id, l.change_id, agentdb._approved_by(l.change_id), l.session_role,
+      l.statement, l.audit_log_id
     from agentdb.audit_log as l
     left join agentdb.agent as a on a.agent_id = l.agent_id
     where l.audit_target_id in (
@@ -127,13 +128,15 @@ comment on function agentdb.row_history (regclass, jsonb) is
 create or replace function agentdb.run_changes (run bigint)
   returns table (
     recorded_at timestamptz, table_name text, operation text, row_key jsonb,
-    old_values jsonb, new_values jsonb, statement bigint, audit_log_id bigint
+    old_values jsonb, new_values jsonb, change_id bigint, approved_by text,
+    statement bigint, audit_log_id bigint
   )
   language sql
   stable
 begin atomic
   select l.recorded_at, t.table_name, l.operation, l.row_key, l.old_values,
-    l.new_values, l.statement, l.audit_log_id
+    l.new_values, l.change_id, agentdb._approved_by(l.change_id), l.statement,
+    l.audit_log_id
   from agentdb.audit_log as l
   join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
   where l.run_id = run_changes.run
@@ -141,4 +144,5 @@ begin atomic
 end;
 
 comment on function agentdb.run_changes (bigint) is
-  'Every row that a run changed, in order.';
+  'Every row that a run changed, itself or by a change of its that was applied, in '
+  'order.';

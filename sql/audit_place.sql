@@ -117,7 +117,8 @@ begin
   select w.* into v_writer from agentdb._writer() as w;
   execute agentdb._truncate_sql(tg_argv[0]::integer, tg_relid)
     using clock_timestamp(), nextval('agentdb.audit_statement_seq'), v_writer.agent_id,
-      v_writer.run_id, current_setting('application_name'), inet_client_addr();
+      v_writer.run_id, v_writer.change_id, current_setting('application_name'),
+      inet_client_addr();
   return null;
 end;
 $$;
@@ -174,7 +175,7 @@ create or replace function agentdb._truncate_sql (target integer, table_oid oid)
   set search_path = pg_catalog, pg_temp
 as $$
   select replace(
-    agentdb._capture_sql(target, 'DELETE', '$1, $2, session_user, $3, $4, $5, $6',
+    agentdb._capture_sql(target, 'DELETE', '$1, $2, session_user, $3, $4, $5, $6, $7',
       format('only %s', table_oid::regclass)),
     '''delete'', ', '''truncate'', ');
 $$;

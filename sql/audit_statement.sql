@@ -18,8 +18,8 @@ as $$
 declare
   v_head text := format(
     'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id,
-       run_id, application_name, client_addr, audit_target_id, operation, row_key,
-       old_values, new_values)
+       run_id, change_id, application_name, client_addr, audit_target_id, operation,
+       row_key, old_values, new_values)
      select %s, %s, ', context, target);
 begin
   if operation = 'INSERT' then
@@ -133,7 +133,7 @@ create or replace function agentdb._context_sql ()
   language sql
   immutable
   return 'capture.v_now, capture.v_statement, session_user, capture.v_agent_id, '
-    'capture.v_run_id, capture.v_application, capture.v_address';
+    'capture.v_run_id, capture.v_change_id, capture.v_application, capture.v_address';
 
 comment on function agentdb._context_sql () is
   'SQL text: who, when and from where, the same for all rows of a statement.';
@@ -151,8 +151,8 @@ create or replace function agentdb._log_sql (
   immutable
   return format(
     'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id,
-       run_id, application_name, client_addr, audit_target_id, operation, row_key,
-       old_values, new_values)
+       run_id, change_id, application_name, client_addr, audit_target_id, operation,
+       row_key, old_values, new_values)
      values (%s, %s, %L, %s, %s, %s);',
     agentdb._context_sql(), target, operation, row_key, old_values, new_values
   );

@@ -45,9 +45,6 @@ create or replace view agentdb.audit_fault as
   cross join lateral (
     select 'the table is gone' as fault where c.oid is null
     union all
-    select 'the table was altered; agentdb.maintain() adapts its capture function'
-    where c.oid is not null and t.layout <> agentdb._layout_now(t.table_oid)
-    union all
     select 'its capture function is gone'
     where not exists (
       select from pg_proc as p
@@ -144,11 +141,27 @@ comment on column agentdb.audited_table.fault is
   'What keeps the audit from working; NULL where all is well.';
 
 
+create or replace function agentdb._approved_by (change bigint)
+  returns text
+  language sql
+  stable
+  return (
+    select string_agg(d.reviewer, ', ' order by d.decided_at)
+    from agentdb.change_decision as d
+    where d.change_id = change and d.decision = 'approve'
+  );
+
+comment on function agentdb._approved_by (bigint) is
+  'The login roles that approved a change; NULL where nobody had to.';
+
+
 create or replace view agentdb.audit as
   select
     l.recorded_at, t.table_name, l.operation, l.row_key, l.old_values, l.new_values,
-    a.agent_name, l.run_id, l.session_role, l.application_name, l.client_addr,
-    l.transaction_at, l.xid, l.statement, l.audit_log_id
+    a.agent_name, l.run_id, l.change_id, agentdb._approved_by(l.change_id) as
+      approved_by,
+    l.session_role, l.application_name, l.client_addr, l.transaction_at, l.xid,
+    l.statement, l.audit_log_id
   from agentdb.audit_log as l
   join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
   left join agentdb.agent as a on a.agent_id = l.agent_id
@@ -170,11 +183,15 @@ comment on column agentdb.audit.old_values is
 comment on column agentdb.audit.new_values is
   'What it became.';
 comment on column agentdb.audit.agent_name is
-  'The agent, where the session was one''s.';
+  'The agent that wrote it, or proposed the change that did.';
 comment on column agentdb.audit.run_id is
-  'The run, where it could be told.';
+  'The run that wrote or proposed it, where it is known.';
+comment on column agentdb.audit.change_id is
+  'The change that wrote it; NULL for a direct write.';
+comment on column agentdb.audit.approved_by is
+  'The login roles that approved the change.';
 comment on column agentdb.audit.session_role is
-  'The role that logged in.';
+  'The role that logged in: of a change, the one in whose session it was applied.';
 comment on column agentdb.audit.application_name is
   'What the client called itself: a claim.';
 comment on column agentdb.audit.client_addr is

@@ -89,6 +89,9 @@ begin
   if v_fault is not null then
     perform agentdb._close_change(change, 'conflict',
       jsonb_build_object('sqlstate', 'ZA051', 'message', v_fault));
+  elsif v_change.kind = 'undo' and not agentdb._all_guarded(change) then
+    -- It is applied with the rights of the caller, and recorded as the undo.
+    insert into agentdb.change_pass (change_id, opens_guard) values (change, false);
   end if;
   return v_fault is null;
 end;
@@ -119,7 +122,6 @@ comment on function agentdb._refuse_altered (bigint) is
 
 create or replace function agentdb._end_apply (
   change bigint,
-  audit_from bigint,
   effects jsonb,
   problem jsonb
 )
@@ -134,21 +136,18 @@ begin
       effects = coalesce(_end_apply.effects, c.effects),
       closed_at = clock_timestamp(),
       applied_by = case when _end_apply.problem is null then session_user end,
-      applied_xid = case when _end_apply.problem is null then pg_current_xact_id() end,
-      audit_from = _end_apply.audit_from,
-      audit_to = agentdb._audit_place()
+      applied_xid = case when _end_apply.problem is null then pg_current_xact_id() end
   where c.change_id = change and c.state = 'approved';
 end;
 $$;
 
-comment on function agentdb._end_apply (bigint, bigint, jsonb, jsonb) is
+comment on function agentdb._end_apply (bigint, jsonb, jsonb) is
   'Writes down how the application of a change ended.';
 
 
 -- What guarded tables are said to have become is not for a caller to say.
 create or replace function agentdb._end_apply_as_caller (
   change bigint,
-  audit_from bigint,
   effects jsonb,
   problem jsonb
 )
@@ -161,27 +160,13 @@ begin
   if agentdb._all_guarded(change) then
     perform agentdb._refuse_state(change, 'on guarded tables', 'on others');
   end if;
-  perform agentdb._end_apply(change, audit_from, effects, problem);
+  delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
+  perform agentdb._end_apply(change, effects, problem);
 end;
 $$;
 
-comment on function agentdb._end_apply_as_caller (bigint, bigint, jsonb, jsonb) is
+comment on function agentdb._end_apply_as_caller (bigint, jsonb, jsonb) is
   'The same for a change that the caller has applied with its own rights.';
-
-
-create or replace function agentdb._audit_place ()
-  returns bigint
-  language sql
-  volatile
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select case when s.is_called then s.last_value else 0 end
-  from agentdb.audit_log_audit_log_id_seq as s;
-$$;
-
-comment on function agentdb._audit_place () is
-  'The last number that the audit log has given.';
 
 
 create or replace function agentdb._apply (change bigint)
@@ -191,13 +176,11 @@ create or replace function agentdb._apply (change bigint)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_from bigint;
   v_end record;
 begin
   if not agentdb._begin_apply(change) then
     return;
   end if;
-  v_from := agentdb._audit_place();
   select a.effects, a.problem into v_end
   from agentdb._attempt(change, '{}', true, true,
     (select c.effects from agentdb.change as c where c.change_id = change)) as a;
@@ -205,7 +188,7 @@ begin
     v_end.problem := v_end.problem
       || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, true));
   end if;
-  perform agentdb._end_apply(change, v_from, v_end.effects, v_end.problem);
+  perform agentdb._end_apply(change, v_end.effects, v_end.problem);
 end;
 $$;
 
@@ -219,7 +202,6 @@ create or replace function agentdb._apply_as_caller (change bigint)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_from bigint := agentdb._audit_place();
   v_end record;
 begin
   if not agentdb._begin_apply(change) then
@@ -232,8 +214,7 @@ begin
     v_end.problem := v_end.problem
       || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, false));
   end if;
-  perform agentdb._end_apply_as_caller(change, v_from, v_end.effects,
-    v_end.problem);
+  perform agentdb._end_apply_as_caller(change, v_end.effects, v_end.problem);
 end;
 $$;
 

@@ -113,14 +113,10 @@ create or replace function agentdb._last_writer (
   set search_path = pg_catalog, pg_temp
 as $$
   select jsonb_build_object('role', l.session_role, 'agent', a.agent_name,
-    'run', coalesce(c.run_id, l.run_id), 'change', c.change_id, 'at', l.recorded_at,
+    'run', l.run_id, 'change', l.change_id, 'at', l.recorded_at,
     'audit', l.audit_log_id)
   from agentdb.audit_log as l
-  left join agentdb.change as c
-    on c.applied_xid = l.xid
-    and l.audit_log_id > c.audit_from
-    and l.audit_log_id <= c.audit_to
-  left join agentdb.agent as a on a.agent_id = coalesce(c.agent_id, l.agent_id)
+  left join agentdb.agent as a on a.agent_id = l.agent_id
   where l.audit_target_id = target
     and jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(key, 0)
     and l.row_key = key

@@ -11,7 +11,7 @@ as $$
       convert_to(concat_ws('|', c.change_id, c.kind, c.proposed_by, c.reason,
         (
           select string_agg(concat_ws(' ', t.audit_target_id, t.table_oid,
-            t.table_name, t.layout), ',' order by t.audit_target_id)
+            t.table_name), ',' order by t.audit_target_id)
           from agentdb.change_table as t where t.change_id = c.change_id
         )), 'UTF8')
       -- In pieces, for a text ends at 1 GB.
@@ -36,37 +36,6 @@ $$;
 
 comment on function agentdb._change_digest (bigint) is
   'SHA-256 of everything that a change would do, and why.';
-
-
-create or replace function agentdb._change_fault (change bigint)
-  returns text
-  language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select string_agg(f.fault, '; ')
-  from agentdb.change_table as t
-  left join pg_class as c on c.oid = t.table_oid
-  left join agentdb.audit_target as a on a.audit_target_id = t.audit_target_id
-  cross join lateral (
-    select case
-      when c.oid is null then format('%s is gone', t.table_name)
-      when agentdb._table_name(t.table_oid) <> t.table_name then
-        format('what was %s is called %s now', t.table_name,
-          agentdb._table_name(t.table_oid))
-      when a.unaudited_at is not null then format('%s is not audited', t.table_name)
-      when agentdb._layout_now(t.table_oid) <> t.layout then
-        format('%s was altered since', t.table_name)
-      else 'an agent controls a part of ' || t.table_name || ': '
-        || agentdb._hostile_part(t.table_oid)
-    end as fault
-  ) as f
-  where t.change_id = change;
-$$;
-
-comment on function agentdb._change_fault (bigint) is
-  'What has become of the tables of a change that keeps it from being applied; NULL '
-  'where all is as it was.';
 
 
 create or replace function agentdb._raise_again (
@@ -118,49 +87,6 @@ $$;
 
 comment on function agentdb._basis (bigint) is
   'The undecided changes that a change builds on, the oldest first.';
-
-
-create or replace function agentdb._check_tables (change bigint)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_fault text := agentdb._change_fault(change);
-begin
-  if v_fault is not null then
-    raise exception 'change % cannot be tried: %', change, v_fault
-      using errcode = 'ZA051',
-            hint = 'The table has to be put right and guarded again.  Tell people: '
-              'select * from agentdb.ask_human(question => ''…'');';
-  end if;
-end;
-$$;
-
-comment on function agentdb._check_tables (bigint) is
-  'Raises ZA051 where the tables of a change are not what they were.';
-
-
-create or replace function agentdb._note_tables (change bigint)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  insert into agentdb.change_table (
-    change_id, audit_target_id, table_oid, table_name, layout
-  )
-  select change, t.audit_target_id, t.table_oid, t.table_name,
-    agentdb._layout_now(t.table_oid)
-  from agentdb.audit_target as t
-  where t.audit_target_id in (
-    select r.audit_target_id from agentdb.change_row as r where r.change_id = change);
-  perform agentdb._check_tables(change);
-end;
-$$;
-
-comment on function agentdb._note_tables (bigint) is
-  'Writes down what the tables of a change are now; raises ZA051.';
 
 
 create or replace function agentdb._refuse_change (change bigint, problem jsonb)

@@ -22,9 +22,11 @@ declare
   v_constraint text;
 begin
   begin
+    perform set_config('agentdb.applying', change::text, true);
     if as_applier then
       insert into agentdb.change_pass (change_id) values (change)
-      on conflict on constraint change_pass_pkey do nothing;
+      on conflict on constraint change_pass_pkey do update
+      set change_id = excluded.change_id, opens_guard = true;
       foreach v_former in array basis loop
         perform agentdb._check_tables(v_former);
         perform agentdb._perform_as_applier(v_former);
@@ -34,6 +36,7 @@ begin
     else
       effects := agentdb._perform(change);
     end if;
+    perform set_config('agentdb.applying', '', true);
     if keep and exists (
       select from jsonb_each_text(effects) as e
       where e.value::bigint > coalesce((allowed ->> e.key)::bigint, 0)

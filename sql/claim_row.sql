@@ -140,6 +140,50 @@ comment on function agentdb._did (text, text[], text) is
   'Tells whether what became of a row bears out what was claimed of it.';
 
 
+-- What is staged is not done yet: a claim about it is judged by what was applied.
+create or replace function agentdb._awaits_decision (
+  run bigint,
+  relation text,
+  as_of timestamptz
+)
+  returns boolean
+  language sql
+  stable
+  return exists (
+    select from agentdb.change as c
+    where c.run_id = run
+      and c.kind = 'stage'
+      and c.opened_at <= as_of
+      and (c.state in ('open', 'pending', 'approved') or c.closed_at > as_of)
+      and exists (
+        select from agentdb.change_row as r
+        join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
+        where r.change_id = c.change_id and t.table_name = relation)
+  );
+
+comment on function agentdb._awaits_decision (bigint, text, timestamptz) is
+  'Whether a change of a run to a table was not decided yet at a moment.';
+
+
+create or replace function agentdb._unapplied (run bigint, relation text)
+  returns jsonb
+  language sql
+  stable
+  return (
+    select jsonb_object_agg(c.change_id,
+      concat_ws(': ', c.state, c.problem ->> 'message'))
+    from agentdb.change as c
+    join agentdb.change_table as t
+      on t.change_id = c.change_id and t.table_name = relation
+    where c.run_id = run
+      and c.kind = 'stage'
+      and c.state in ('rejected', 'withdrawn', 'expired', 'conflict')
+  );
+
+comment on function agentdb._unapplied (bigint, text) is
+  'The changes of a run to a table that came to nothing, and why.';
+
+
 -- All at once: a run of many rows is read once, not once for each claim or key.  Of
 -- the size of JSON arrays the planner knows nothing, and would loop over them.
 create or replace function agentdb._row_verdicts (run bigint)
@@ -180,7 +224,8 @@ begin
           (c.expectation ->> 'count')::bigint, n.rows, 0) then 'verified'
         else 'refuted' end,
       jsonb_strip_nulls(jsonb_build_object('rows', coalesce(n.rows, 0),
-        'not_done', k.missing, 'done_otherwise', k.wrong))
+        'not_done', k.missing, 'done_otherwise', k.wrong,
+        'not_applied', agentdb._unapplied(run, c.target)))
     from agentdb.claim as c
     left join keyed as k on k.claim_id = c.claim_id
     left join counted as n

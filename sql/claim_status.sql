@@ -1,20 +1,43 @@
 -- What is known of claims, for people.
 
+-- What was withdrawn was not wanted any more; what was refused may have been done
+-- better by a later change.
+create or replace function agentdb._has_unapplied (run bigint)
+  returns boolean
+  language sql
+  stable
+  return exists (
+    select from agentdb.change as c
+    where c.run_id = run
+      and c.kind = 'stage'
+      and c.state not in ('applied', 'withdrawn')
+      and (c.closed_at is null or not exists (
+        select from agentdb.change as l
+        where l.run_id = run and l.change_id > c.change_id and l.state = 'applied'))
+  );
+
+comment on function agentdb._has_unapplied (bigint) is
+  'Whether something that a run proposed waits, or came to nothing.';
+
+
 create or replace function agentdb._run_state (run bigint, outcome text)
   returns text
   language sql
   stable
   return case
     when outcome is null then 'running'
-    when outcome = 'succeeded' and exists (
-      select from agentdb.claim as c where c.run_id = run and c.state <> 'verified'
+    when outcome = 'succeeded' and (
+      exists (
+        select from agentdb.claim as c where c.run_id = run and c.state <> 'verified'
+      )
+      or agentdb._has_unapplied(run)
     ) then 'unverified'
     else outcome
   end;
 
 comment on function agentdb._run_state (bigint, text) is
   'running, the outcome, or unverified for a run that says it succeeded and has a '
-  'claim that is not verified.';
+  'claim that is not verified or a change that was not applied.';
 
 
 create or replace view agentdb.claim_status as

@@ -54,6 +54,7 @@ begin
     select o.claim_id from agentdb.claim as o
     where o.state = 'pending' and o.kind = 'rows'
       and o.run_id = _verify_rows.run
+      and not agentdb._awaits_decision(o.run_id, o.target, clock_timestamp())
     order by o.claim_id
     limit 1000
     for no key update skip locked
@@ -67,7 +68,8 @@ end;
 $$;
 
 comment on function agentdb._verify_rows (bigint) is
-  'Decides the pending claims of a run about rows and returns how many are left.';
+  'Decides the pending claims of a run about rows, but for those that wait for a '
+  'change to be decided; returns how many claims are left.';
 
 
 -- A transaction that is still open may yet write the rows: claims of open runs wait for
@@ -92,6 +94,7 @@ begin
     where c.state = 'pending' and c.kind = 'rows'
       and (r.ended_at is not null
         or c.claimed_at < clock_timestamp() - interval '1 minute')
+      and not agentdb._awaits_decision(c.run_id, c.target, clock_timestamp())
   loop
     perform agentdb._verify_rows(v_run_id);
     v_count := v_count + 1;

@@ -175,6 +175,12 @@ create or replace view agentdb.doctor as
     select 'code', 'ok', 'functions are pinned and triggers are in place', null
     where not exists (select from agentdb.code_finding)
     union all
+    select 'tables', 'warning',
+      format('%s was altered: its %s is not adapted yet', t.table_name, t.part),
+      'agentdb run does it within a minute; agentdb maintain at once, and says what '
+      'is in the way.'
+    from agentdb.altered_table as t
+    union all
     select h.check_name, h.state, h.detail,
       'agentdb status and agentdb alerts say more.'
     from agentdb.health_check as h

@@ -52,7 +52,7 @@ grant execute on function
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
   agentdb._apply, agentdb._apply_as_caller, agentdb._begin_apply,
   agentdb._end_apply_as_caller,
-  agentdb._audit_place, agentdb._refuse, agentdb._object_sql, agentdb._value_sql,
+  agentdb._refuse, agentdb._object_sql, agentdb._value_sql,
   agentdb._typed_sql
   to agentdb_operator, agentdb_reviewer;
 grant select on agentdb.change, agentdb.change_row, agentdb.change_table,
@@ -71,7 +71,8 @@ grant execute on function
 grant execute on function
   agentdb.guard_table, agentdb.unguard_table, agentdb._register_guard,
   agentdb._end_guard, agentdb._drop_guard, agentdb._create_guard, agentdb._lend_table,
-  agentdb._guard, agentdb.advance_changes
+  agentdb._guard_arguments, agentdb._place_guard, agentdb._note_children,
+  agentdb._guard, agentdb.drop_staging_view, agentdb.advance_changes
   to agentdb_operator;
 
 -- Auditors and operators read everything but the hashes of secrets.
@@ -110,11 +111,13 @@ grant execute on function
   agentdb._change_policy, agentdb._change_labels, agentdb._conflict_text,
   agentdb.rule_change_waiting, agentdb.rule_change_expiring,
   agentdb.rule_change_conflict,
-  agentdb._deed, agentdb.timeline, agentdb.evidence_query,
-  agentdb._run_state, agentdb._did, agentdb._deeds, agentdb._claimed_keys,
+  agentdb._change_event, agentdb._deed, agentdb.timeline, agentdb._approved_by,
+  agentdb.evidence_query,
+  agentdb._run_state, agentdb._has_unapplied, agentdb._awaits_decision, agentdb._did,
+  agentdb._deeds, agentdb._claimed_keys,
   agentdb.row_diff,
   agentdb.rule_refuted_claim, agentdb.rule_unverified_claim,
-  agentdb._writes, agentdb.tool_diff, agentdb._recent_diff,
+  agentdb._writes, agentdb._row_event, agentdb.tool_diff, agentdb._recent_diff,
   agentdb.rule_unbacked_tool_call, agentdb.rule_unannounced_write,
   agentdb.rule_unknown_tool,
   agentdb.explain_access, agentdb._error_class, agentdb._role_fault,
@@ -133,7 +136,7 @@ grant execute on function
 
 -- Operators: the runner and people on call.
 grant execute on function
-  agentdb.register_agent, agentdb.maintain, agentdb.roll_up,
+  agentdb.register_agent, agentdb.maintain, agentdb.maintain_tables, agentdb.roll_up,
   agentdb.refresh_normal, agentdb.unset_schedule, agentdb.set_due,
   agentdb.claim_rule, agentdb.next_evaluation_ms, agentdb.ingest, agentdb.fail_rule,
   agentdb.flush, agentdb.claim_notification, agentdb.mark_sent, agentdb.mark_failed,

@@ -20,8 +20,8 @@ comment on function agentdb._is_agent () is
   'Whether the session belongs to an agent.';
 
 
--- Only a transaction that is applying a change has its row in change_pass, and no agent
--- can write one.
+-- Only a transaction that is applying a change of guarded tables has such a row in
+-- change_pass, and no agent can write one.
 create or replace function agentdb._guard ()
   returns trigger
   language plpgsql
@@ -37,7 +37,7 @@ begin
   end if;
   if (v_agent or tg_argv[0] = 'everybody') and not exists (
     select from agentdb.change_pass as p
-    where p.xid = pg_current_xact_id_if_assigned()
+    where p.xid = pg_current_xact_id_if_assigned() and p.opens_guard
   ) then
     perform agentdb._refuse_direct(tg_op,
       format('%I.%I', tg_table_schema, tg_table_name), tg_relid);

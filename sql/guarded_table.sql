@@ -8,12 +8,6 @@ create or replace view agentdb.guard_fault as
   cross join lateral (
     select 'the table is gone' as fault where c.oid is null
     union all
-    select 'it is called ' || agentdb._table_name(c.oid) || ' now'
-    where agentdb._table_name(c.oid) <> g.table_name
-    union all
-    select 'the table was altered; agentdb.maintain() adapts its staging view'
-    where c.oid is not null and g.layout <> agentdb._stage_layout(g.audit_target_id)
-    union all
     select 'it is not audited any more'
     where not exists (
       select from agentdb.audit_target as t
@@ -208,6 +202,10 @@ begin
     case when v_condition is null then auto_approve
       else auto_approve || jsonb_build_object('condition', v_condition) end
   );
+  update agentdb.audit_target as t
+  set guard = (select to_jsonb(g) from agentdb.guarded_table as g
+    where g.audit_target_id = v_target)
+  where t.audit_target_id = v_target;
   perform agentdb._generate_stage(v_target);
   if v_former.audit_target_id <> v_target then
     execute format('drop function if exists agentdb.%I',
@@ -224,6 +222,21 @@ comment on function agentdb._register_guard (
   'ZA006, ZA030 or ZA051.';
 
 
+create or replace function agentdb._refuse_unguarded (relation regclass)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception '% is not guarded', relation
+    using errcode = 'ZA006', hint = 'select table_name from agentdb.guarded_table;';
+end;
+$$;
+
+comment on function agentdb._refuse_unguarded (regclass) is
+  'Raises ZA006 for a table that is not guarded.';
+
+
 create or replace function agentdb._end_guard (relation regclass)
   returns void
   language plpgsql
@@ -238,8 +251,7 @@ begin
   delete from agentdb.guarded_table as g where g.table_oid = relation::oid
   returning g.view_name, g.audit_target_id into v_guard;
   if not found then
-    raise exception '% is not guarded', relation
-      using errcode = 'ZA006', hint = 'select table_name from agentdb.guarded_table;';
+    perform agentdb._refuse_unguarded(relation);
   end if;
   execute format('drop view if exists agentdb_stage.%I', v_guard.view_name);
   execute format('drop function agentdb.%I', '_propose_' || v_guard.audit_target_id);

@@ -71,6 +71,7 @@
 \ir change_statement.sql
 \ir change_perform.sql
 \ir change_conflict.sql
+\ir change_table.sql
 \ir change_submit.sql
 \ir change_try.sql
 \ir change_apply.sql
@@ -78,7 +79,9 @@
 \ir change_advance.sql
 \ir change_decide.sql
 \ir guarded_table.sql
+\ir guard_place.sql
 \ir guard_table.sql
+\ir altered_table.sql
 \ir undo.sql
 \ir undo_resolve.sql
 \ir undo_call.sql

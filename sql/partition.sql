@@ -199,8 +199,7 @@ begin
     ) as f (count, what)
     where f.count > 0;
   return query select * from agentdb._prune_locks(v_keep);
-  return query select * from agentdb._maintain_audit();
-  return query select * from agentdb._maintain_guards();
+  return query select * from agentdb.maintain_tables();
 end;
 $$;
 

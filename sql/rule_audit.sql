@@ -28,6 +28,7 @@ begin atomic
   join agentdb.audit_log as l
     on l.session_role = p.role_name
     and l.run_id is null
+    and l.change_id is null
     and l.recorded_at > as_of - p.unattributed_write_window
     and l.recorded_at <= as_of
   join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
@@ -72,6 +73,8 @@ begin atomic
     from agentdb.audit_log as l
     join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
     where l.agent_id is not null
+      -- What was approved has been looked at.
+      and l.change_id is null
       and l.recorded_at > as_of - interval '1 day'
       and l.recorded_at <= as_of
     group by l.agent_id, l.run_id, l.audit_target_id, l.xid, l.operation,

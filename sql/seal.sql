@@ -19,7 +19,8 @@ as $$
     sha256(convert_to(row(
       l.audit_log_id, l.recorded_at, l.transaction_at, l.xid, l.statement,
       l.audit_target_id, l.operation, l.row_key, l.old_values, l.new_values,
-      l.session_role, l.agent_id, l.run_id, l.application_name, l.client_addr
+      l.session_role, l.agent_id, l.run_id, l.change_id, l.application_name,
+      l.client_addr
     )::text, 'UTF8')), '' order by l.audit_log_id))
   from agentdb.audit_log as l
   where l.xid >= coalesce(pg_snapshot_xmin(after), '0')

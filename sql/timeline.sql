@@ -1,5 +1,37 @@
 -- The timeline: everything a run did, from all of its logs.
 
+create or replace function agentdb._change_event (run bigint)
+  returns table (at timestamptz, place bigint, what text, ok boolean, details jsonb)
+  language sql
+  stable
+begin atomic
+  select c.submitted_at, c.change_id,
+    format('change %s staged: %s', c.change_id, c.reason), null::boolean, c.effects
+  from agentdb.change as c
+  where c.run_id = run and c.submitted_at is not null
+  union all
+  select d.decided_at, c.change_id,
+    concat_ws(': ', format('change %s %s by %s', c.change_id,
+      case d.decision when 'approve' then 'approved' else 'rejected' end, d.reviewer),
+      d.comment),
+    d.decision = 'approve', null
+  from agentdb.change as c
+  join agentdb.change_decision as d on d.change_id = c.change_id
+  where c.run_id = run
+  union all
+  select c.closed_at, c.change_id,
+    concat_ws(': ', concat_ws(' ', 'change', c.change_id::text,
+      case c.state when 'conflict' then 'ended in a conflict' else c.state end,
+      'by ' || c.applied_by), c.problem ->> 'message'),
+    c.state = 'applied', coalesce(c.problem, c.effects)
+  from agentdb.change as c
+  where c.run_id = run and c.closed_at is not null and c.state <> 'rejected';
+end;
+
+comment on function agentdb._change_event (bigint) is
+  'What became of the changes that a run proposed, and when.';
+
+
 create or replace function agentdb._deed (run bigint, since timestamptz)
   returns table (
     at timestamptz, place bigint, kind text, what text, ok boolean, details jsonb
@@ -14,6 +46,9 @@ begin atomic
   join agentdb.audit_target as g on g.audit_target_id = w.audit_target_id
   where w.run_id = run
     and w.recorded_at >= since
+  union all
+  select e.at, e.place, 'change', e.what, e.ok, e.details
+  from agentdb._change_event(run) as e
   union all
   select k.recorded_at, k.stop_log_id, 'stop',
     format('%s by %s: %s', k.action, k.stopped_by, k.reason), null, k.details
@@ -41,7 +76,8 @@ begin atomic
 end;
 
 comment on function agentdb._deed (bigint, timestamptz) is
-  'The audited writes of a run, what operators did to it, what it claims and asks.';
+  'The audited writes of a run, its changes, what operators did to it, what it claims '
+  'and asks.';
 
 
 -- Events of the same instant keep the order in which they were logged.

@@ -15,6 +15,29 @@ comment on function agentdb._writes (jsonb, text, text) is
   'Tells whether a tool is registered as doing this to a table.';
 
 
+-- What a run wrote, and what it staged, at the moment when it did: decided later, and
+-- by somebody else, it is still what the call has done.
+create or replace function agentdb._row_event (run bigint)
+  returns table (
+    recorded_at timestamptz, audit_target_id integer, operation text, row_key jsonb
+  )
+  language sql
+  stable
+begin atomic
+  select a.recorded_at, a.audit_target_id, a.operation, a.row_key
+  from agentdb.audit_log as a
+  where a.run_id = run and a.change_id is null
+  union all
+  select c.submitted_at, r.audit_target_id, r.operation, r.row_key
+  from agentdb.change as c
+  join agentdb.change_row as r on r.change_id = c.change_id
+  where c.run_id = run and c.submitted_at is not null;
+end;
+
+comment on function agentdb._row_event (bigint) is
+  'The rows that a run wrote directly, and those that it staged.';
+
+
 -- A row belongs to the first call that was logged after it: calls are logged when they
 -- have returned.
 create or replace function agentdb.tool_diff (run bigint)
@@ -44,8 +67,7 @@ begin
     from call as c
     union all
     select a.recorded_at, null, a.audit_target_id, a.operation, a.row_key
-    from agentdb.audit_log as a
-    where a.run_id = run
+    from agentdb._row_event(run) as a
   ),
   deed as materialized (
     select e.recorded_at, t.table_name, e.operation, e.row_key,
@@ -80,8 +102,8 @@ end;
 $$;
 
 comment on function agentdb.tool_diff (bigint) is
-  'Calls of a run that said ok and wrote nothing, and rows that no call accounts for; '
-  'only tools that are registered with what they write count.';
+  'Calls of a run that said ok and neither wrote nor staged anything, and rows that no '
+  'call accounts for; only tools that are registered with what they write count.';
 
 
 -- Transactions of the last seconds may still be on their way.

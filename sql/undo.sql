@@ -1,7 +1,6 @@
 -- Undo: a change that takes back what a row of the audit, a transaction, a run or a
 -- change did: the net effect on each row, which is expected to be as it was left.
 
--- What a run did through approved changes was written in the sessions of others.
 create or replace function agentdb._undone (scope text, id text)
   returns table (audit_log_id bigint, recorded_at timestamptz)
   language plpgsql
@@ -21,17 +20,11 @@ begin
     return query
       select l.audit_log_id, l.recorded_at
       from agentdb.audit_log as l where l.run_id = id::bigint;
+  elsif scope = 'change' then
+    return query
+      select l.audit_log_id, l.recorded_at
+      from agentdb.audit_log as l where l.change_id = id::bigint;
   end if;
-  return query
-    select l.audit_log_id, l.recorded_at
-    from agentdb.change as c
-    join agentdb.audit_log as l
-      on l.xid = c.applied_xid
-      and l.audit_log_id > c.audit_from
-      and l.audit_log_id <= c.audit_to
-    where c.state = 'applied'
-      and case scope when 'run' then c.run_id = id::bigint and c.kind = 'stage'
-        when 'change' then c.change_id = id::bigint end;
 end;
 $$;
 

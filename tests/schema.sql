@@ -780,18 +780,32 @@ COMMENT ON FUNCTION agentdb._all_guarded(change bigint) IS 'Whether agentdb_appl
 
 
 
+CREATE FUNCTION agentdb._applied_change(OUT agent_id bigint, OUT run_id bigint, OUT change_id bigint) RETURNS record
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select c.agent_id, c.run_id, c.change_id
+  from agentdb.change_pass as p
+  join agentdb.change as c on c.change_id = p.change_id
+  where p.xid = pg_current_xact_id_if_assigned();
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._applied_change(OUT agent_id bigint, OUT run_id bigint, OUT change_id bigint) IS 'The change that the transaction is applying, with its agent and run.';
+
+
+
 CREATE FUNCTION agentdb._apply(change bigint) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_from bigint;
   v_end record;
 begin
   if not agentdb._begin_apply(change) then
     return;
   end if;
-  v_from := agentdb._audit_place();
   select a.effects, a.problem into v_end
   from agentdb._attempt(change, '{}', true, true,
     (select c.effects from agentdb.change as c where c.change_id = change)) as a;
@@ -799,7 +813,7 @@ begin
     v_end.problem := v_end.problem
       || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, true));
   end if;
-  perform agentdb._end_apply(change, v_from, v_end.effects, v_end.problem);
+  perform agentdb._end_apply(change, v_end.effects, v_end.problem);
 end;
 $$;
 
@@ -814,7 +828,6 @@ CREATE FUNCTION agentdb._apply_as_caller(change bigint) RETURNS void
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
-  v_from bigint := agentdb._audit_place();
   v_end record;
 begin
   if not agentdb._begin_apply(change) then
@@ -827,8 +840,7 @@ begin
     v_end.problem := v_end.problem
       || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, false));
   end if;
-  perform agentdb._end_apply_as_caller(change, v_from, v_end.effects,
-    v_end.problem);
+  perform agentdb._end_apply_as_caller(change, v_end.effects, v_end.problem);
 end;
 $$;
 
@@ -892,6 +904,38 @@ $$;
 COMMENT ON FUNCTION agentdb._apply_silence(silence bigint, fresh boolean) IS 'Looks again at the groups that a silence is about; a new one takes back what has not been sent; returns how many alerts fire under it.';
 
 
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+
+CREATE TABLE agentdb.change_decision (
+    change_id bigint NOT NULL,
+    reviewer name DEFAULT SESSION_USER NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    decision text NOT NULL,
+    digest text NOT NULL,
+    comment text,
+    decided_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    CONSTRAINT change_decision_decision_check CHECK ((decision = ANY (ARRAY['approve'::text, 'reject'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.change_decision IS 'Who approved or rejected which content of a change.';
+
+
+
+CREATE FUNCTION agentdb._approved_by(change bigint) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT string_agg((d.reviewer)::text, ', '::text ORDER BY d.decided_at) AS string_agg FROM agentdb.change_decision d WHERE ((d.change_id = _approved_by.change) AND (d.decision = 'approve'::text)));
+
+
+
+COMMENT ON FUNCTION agentdb._approved_by(change bigint) IS 'The login roles that approved a change; NULL where nobody had to.';
+
+
 
 CREATE FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) RETURNS record
     LANGUAGE plpgsql
@@ -905,9 +949,11 @@ declare
   v_constraint text;
 begin
   begin
+    perform set_config('agentdb.applying', change::text, true);
     if as_applier then
       insert into agentdb.change_pass (change_id) values (change)
-      on conflict on constraint change_pass_pkey do nothing;
+      on conflict on constraint change_pass_pkey do update
+      set change_id = excluded.change_id, opens_guard = true;
       foreach v_former in array basis loop
         perform agentdb._check_tables(v_former);
         perform agentdb._perform_as_applier(v_former);
@@ -917,6 +963,7 @@ begin
     else
       effects := agentdb._perform(change);
     end if;
+    perform set_config('agentdb.applying', '', true);
     if keep and exists (
       select from jsonb_each_text(effects) as e
       where e.value::bigint > coalesce((allowed ->> e.key)::bigint, 0)
@@ -947,20 +994,6 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) IS 'Applies a change, after those it builds on, and keeps it or rolls back: what it wrote, or why it would fail.';
-
-
-
-CREATE FUNCTION agentdb._audit_place() RETURNS bigint
-    LANGUAGE sql SECURITY DEFINER
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-  select case when s.is_called then s.last_value else 0 end
-  from agentdb.audit_log_audit_log_id_seq as s;
-$$;
-
-
-
-COMMENT ON FUNCTION agentdb._audit_place() IS 'The last number that the audit log has given.';
 
 
 
@@ -995,6 +1028,148 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._audited_name(relation text) IS 'The full name of an audited table, whose schema may be left out; raises ZA004 or ZA006.';
+
+
+
+CREATE TABLE agentdb.audit_target (
+    audit_target_id integer NOT NULL,
+    table_oid oid NOT NULL,
+    table_name text NOT NULL,
+    level text NOT NULL,
+    excluded text[] DEFAULT '{}'::text[] NOT NULL,
+    redacted text[] DEFAULT '{}'::text[] NOT NULL,
+    excluded_places integer[] DEFAULT '{}'::integer[] NOT NULL,
+    redacted_places integer[] DEFAULT '{}'::integer[] NOT NULL,
+    refuse_blast boolean DEFAULT false NOT NULL,
+    layout text NOT NULL,
+    guard jsonb,
+    audited_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    audited_by name DEFAULT SESSION_USER NOT NULL,
+    unaudited_at timestamp with time zone,
+    CONSTRAINT audit_target_level_check CHECK ((level = ANY (ARRAY['statement'::text, 'row'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.audit_target IS 'Each attachment of the audit to a table, from audited_at to unaudited_at.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_target.level IS 'Whether its triggers fire once a statement, which is faster, or once a row.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_target.redacted_places IS 'The same columns by number: a column that is renamed stays redacted.';
+
+
+
+COMMENT ON COLUMN agentdb.audit_target.layout IS 'The columns and the key that its capture function was generated for.';
+
+
+
+CREATE TABLE agentdb.change (
+    change_id bigint NOT NULL,
+    kind text NOT NULL,
+    state text DEFAULT 'open'::text NOT NULL,
+    automatic boolean NOT NULL,
+    agent_id bigint,
+    run_id bigint,
+    proposed_by name DEFAULT SESSION_USER NOT NULL,
+    reason text NOT NULL,
+    undoes jsonb,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    max_rows integer,
+    row_count integer,
+    effects jsonb,
+    builds_on bigint[] DEFAULT '{}'::bigint[] NOT NULL,
+    approvals integer,
+    apply text,
+    digest text,
+    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    submitted_at timestamp with time zone,
+    expires_at timestamp with time zone NOT NULL,
+    closed_at timestamp with time zone,
+    applied_by name,
+    applied_xid xid8,
+    problem jsonb,
+    CONSTRAINT change_kind_check CHECK ((kind = ANY (ARRAY['stage'::text, 'undo'::text]))),
+    CONSTRAINT change_state_check CHECK ((state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text, 'applied'::text, 'rejected'::text, 'withdrawn'::text, 'expired'::text, 'conflict'::text])))
+)
+WITH (fillfactor='70');
+
+
+
+COMMENT ON TABLE agentdb.change IS 'Changes that agents propose: staged, tried, decided by others, applied or not.';
+
+
+
+COMMENT ON COLUMN agentdb.change.automatic IS 'Whether it is submitted when its transaction commits.';
+
+
+
+COMMENT ON COLUMN agentdb.change.undoes IS 'What it takes back: {"run": …}, {"xid": …}, {"audit": …} or {"change": …}.';
+
+
+
+COMMENT ON COLUMN agentdb.change.xid IS 'The transaction that staged its last row.';
+
+
+
+COMMENT ON COLUMN agentdb.change.effects IS 'How many rows of each table it changed when it was tried, side effects included.';
+
+
+
+COMMENT ON COLUMN agentdb.change.builds_on IS 'Changes that must have been applied before.';
+
+
+
+COMMENT ON COLUMN agentdb.change.approvals IS 'How many approvals it needs.';
+
+
+
+COMMENT ON COLUMN agentdb.change.digest IS 'SHA-256 of its content, which an approval repeats.';
+
+
+
+COMMENT ON COLUMN agentdb.change.problem IS 'Why it could not be applied.';
+
+
+
+CREATE TABLE agentdb.change_row (
+    change_id bigint NOT NULL,
+    place integer NOT NULL,
+    audit_target_id integer NOT NULL,
+    operation text NOT NULL,
+    row_key jsonb NOT NULL,
+    new_values jsonb,
+    expected jsonb,
+    builds_on bigint,
+    net_operation text,
+    net_values jsonb,
+    CONSTRAINT change_row_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.change_row IS 'The rows of changes: what becomes of each, and what it is expected to be before.';
+
+
+
+COMMENT ON COLUMN agentdb.change_row.builds_on IS 'The change of the same proposer, not yet applied, that this row continues.';
+
+
+
+COMMENT ON COLUMN agentdb.change_row.net_operation IS 'What its proposer sees, where that is more than this change alone.';
+
+
+
+CREATE FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM agentdb.change c WHERE ((c.run_id = _awaits_decision.run) AND (c.kind = 'stage'::text) AND (c.opened_at <= _awaits_decision.as_of) AND ((c.state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text])) OR (c.closed_at > _awaits_decision.as_of)) AND (EXISTS (SELECT FROM (agentdb.change_row r JOIN agentdb.audit_target t ON ((t.audit_target_id = r.audit_target_id))) WHERE ((r.change_id = c.change_id) AND (t.table_name = _awaits_decision.relation)))))));
+
+
+
+COMMENT ON FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) IS 'Whether a change of a run to a table was not decided yet at a moment.';
 
 
 
@@ -1106,6 +1281,9 @@ begin
   if v_fault is not null then
     perform agentdb._close_change(change, 'conflict',
       jsonb_build_object('sqlstate', 'ZA051', 'message', v_fault));
+  elsif v_change.kind = 'undo' and not agentdb._all_guarded(change) then
+    -- It is applied with the rights of the caller, and recorded as the undo.
+    insert into agentdb.change_pass (change_id, opens_guard) values (change, false);
   end if;
   return v_fault is null;
 end;
@@ -1164,45 +1342,6 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._begin_decision(change bigint, decision text, digest text, comment text) IS 'Writes down a decision; raises ZA004, ZA006, ZA053, ZA054 or ZA055.';
-
-
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
-
-
-CREATE TABLE agentdb.audit_target (
-    audit_target_id integer NOT NULL,
-    table_oid oid NOT NULL,
-    table_name text NOT NULL,
-    level text NOT NULL,
-    excluded text[] DEFAULT '{}'::text[] NOT NULL,
-    redacted text[] DEFAULT '{}'::text[] NOT NULL,
-    excluded_places integer[] DEFAULT '{}'::integer[] NOT NULL,
-    redacted_places integer[] DEFAULT '{}'::integer[] NOT NULL,
-    refuse_blast boolean DEFAULT false NOT NULL,
-    layout text NOT NULL,
-    audited_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    audited_by name DEFAULT SESSION_USER NOT NULL,
-    unaudited_at timestamp with time zone,
-    CONSTRAINT audit_target_level_check CHECK ((level = ANY (ARRAY['statement'::text, 'row'::text])))
-);
-
-
-
-COMMENT ON TABLE agentdb.audit_target IS 'Each attachment of the audit to a table, from audited_at to unaudited_at.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_target.level IS 'Whether its triggers fire once a statement, which is faster, or once a row.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_target.redacted_places IS 'The same columns by number: a column that is renamed stays redacted.';
-
-
-
-COMMENT ON COLUMN agentdb.audit_target.layout IS 'The columns and the key that its capture function was generated for.';
 
 
 
@@ -1817,7 +1956,8 @@ CREATE FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) RETURN
     sha256(convert_to(row(
       l.audit_log_id, l.recorded_at, l.transaction_at, l.xid, l.statement,
       l.audit_target_id, l.operation, l.row_key, l.old_values, l.new_values,
-      l.session_role, l.agent_id, l.run_id, l.application_name, l.client_addr
+      l.session_role, l.agent_id, l.run_id, l.change_id, l.application_name,
+      l.client_addr
     )::text, 'UTF8')), '' order by l.audit_log_id))
   from agentdb.audit_log as l
   where l.xid >= coalesce(pg_snapshot_xmin(after), '0')
@@ -2465,6 +2605,7 @@ CREATE TABLE agentdb.audit_log (
     session_role text NOT NULL,
     agent_id bigint,
     run_id bigint,
+    change_id bigint,
     application_name text,
     client_addr inet,
     CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text])))
@@ -2909,6 +3050,7 @@ declare
   v_statement bigint;
   v_agent_id bigint;
   v_run_id bigint;
+  v_change_id bigint;
   v_max_rows integer;
   v_same boolean;
   v_many boolean;
@@ -2919,9 +3061,12 @@ declare
 begin
 {begin}
   v_statement := nextval('agentdb.audit_statement_seq');
-  -- Only agents have runs: a test that costs nothing spares all others the search.
-  if pg_has_role(session_user, 'agentdb_agent', 'member') then
-    select w.agent_id, w.run_id into capture.v_agent_id, capture.v_run_id
+  -- Only agents and changes have runs: tests that cost nothing spare all others the
+  -- search.
+  if pg_has_role(session_user, 'agentdb_agent', 'member')
+    or current_setting('agentdb.applying', true) <> '' then
+    select w.agent_id, w.run_id, w.change_id
+      into capture.v_agent_id, capture.v_run_id, capture.v_change_id
     from agentdb._writer() as w;
   end if;
 {blast}
@@ -2953,8 +3098,8 @@ CREATE FUNCTION agentdb._capture_sql(target integer, operation text, context tex
 declare
   v_head text := format(
     'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id,
-       run_id, application_name, client_addr, audit_target_id, operation, row_key,
-       old_values, new_values)
+       run_id, change_id, application_name, client_addr, audit_target_id, operation,
+       row_key, old_values, new_values)
      select %s, %s, ', context, target);
 begin
   if operation = 'INSERT' then
@@ -3011,7 +3156,8 @@ begin
   select w.* into v_writer from agentdb._writer() as w;
   execute agentdb._truncate_sql(tg_argv[0]::integer, tg_relid)
     using clock_timestamp(), nextval('agentdb.audit_statement_seq'), v_writer.agent_id,
-      v_writer.run_id, current_setting('application_name'), inet_client_addr();
+      v_writer.run_id, v_writer.change_id, current_setting('application_name'),
+      inet_client_addr();
   return null;
 end;
 $_$;
@@ -3030,7 +3176,7 @@ CREATE FUNCTION agentdb._change_digest(change bigint) RETURNS text
       convert_to(concat_ws('|', c.change_id, c.kind, c.proposed_by, c.reason,
         (
           select string_agg(concat_ws(' ', t.audit_target_id, t.table_oid,
-            t.table_name, t.layout), ',' order by t.audit_target_id)
+            t.table_name), ',' order by t.audit_target_id)
           from agentdb.change_table as t where t.change_id = c.change_id
         )), 'UTF8')
       -- In pieces, for a text ends at 1 GB.
@@ -3059,6 +3205,49 @@ COMMENT ON FUNCTION agentdb._change_digest(change bigint) IS 'SHA-256 of everyth
 
 
 
+CREATE FUNCTION agentdb._change_event(run bigint) RETURNS TABLE(at timestamp with time zone, place bigint, what text, ok boolean, details jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT c.submitted_at,
+     c.change_id,
+     format('change %s staged: %s'::text, c.change_id, c.reason) AS format,
+     NULL::boolean AS bool,
+     c.effects
+    FROM agentdb.change c
+   WHERE ((c.run_id = _change_event.run) AND (c.submitted_at IS NOT NULL))
+ UNION ALL
+  SELECT d.decided_at,
+     c.change_id,
+     concat_ws(': '::text, format('change %s %s by %s'::text, c.change_id,
+         CASE d.decision
+             WHEN 'approve'::text THEN 'approved'::text
+             ELSE 'rejected'::text
+         END, d.reviewer), d.comment) AS concat_ws,
+     (d.decision = 'approve'::text),
+     NULL::jsonb
+    FROM (agentdb.change c
+      JOIN agentdb.change_decision d ON ((d.change_id = c.change_id)))
+   WHERE (c.run_id = _change_event.run)
+ UNION ALL
+  SELECT c.closed_at,
+     c.change_id,
+     concat_ws(': '::text, concat_ws(' '::text, 'change', (c.change_id)::text,
+         CASE c.state
+             WHEN 'conflict'::text THEN 'ended in a conflict'::text
+             ELSE c.state
+         END, ('by '::text || (c.applied_by)::text)), (c.problem ->> 'message'::text)) AS concat_ws,
+     (c.state = 'applied'::text),
+     COALESCE(c.problem, c.effects) AS "coalesce"
+    FROM agentdb.change c
+   WHERE ((c.run_id = _change_event.run) AND (c.closed_at IS NOT NULL) AND (c.state <> 'rejected'::text));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._change_event(run bigint) IS 'What became of the changes that a run proposed, and when.';
+
+
+
 CREATE FUNCTION agentdb._change_fault(change bigint) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -3074,8 +3263,10 @@ CREATE FUNCTION agentdb._change_fault(change bigint) RETURNS text
         format('what was %s is called %s now', t.table_name,
           agentdb._table_name(t.table_oid))
       when a.unaudited_at is not null then format('%s is not audited', t.table_name)
-      when agentdb._layout_now(t.table_oid) <> t.layout then
-        format('%s was altered since', t.table_name)
+      when agentdb._layout_now(t.table_oid) <> t.layout
+        and agentdb._shape_fault(change, t.audit_target_id) is not null then
+        format('%s was altered since: %s', t.table_name,
+          agentdb._shape_fault(change, t.audit_target_id))
       else 'an agent controls a part of ' || t.table_name || ': '
         || agentdb._hostile_part(t.table_oid)
     end as fault
@@ -3085,85 +3276,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._change_fault(change bigint) IS 'What has become of the tables of a change that keeps it from being applied; NULL where all is as it was.';
-
-
-
-CREATE TABLE agentdb.change (
-    change_id bigint NOT NULL,
-    kind text NOT NULL,
-    state text DEFAULT 'open'::text NOT NULL,
-    automatic boolean NOT NULL,
-    agent_id bigint,
-    run_id bigint,
-    proposed_by name DEFAULT SESSION_USER NOT NULL,
-    reason text NOT NULL,
-    undoes jsonb,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    max_rows integer,
-    row_count integer,
-    effects jsonb,
-    builds_on bigint[] DEFAULT '{}'::bigint[] NOT NULL,
-    approvals integer,
-    apply text,
-    digest text,
-    opened_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    submitted_at timestamp with time zone,
-    expires_at timestamp with time zone NOT NULL,
-    closed_at timestamp with time zone,
-    applied_by name,
-    applied_xid xid8,
-    audit_from bigint,
-    audit_to bigint,
-    problem jsonb,
-    CONSTRAINT change_kind_check CHECK ((kind = ANY (ARRAY['stage'::text, 'undo'::text]))),
-    CONSTRAINT change_state_check CHECK ((state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text, 'applied'::text, 'rejected'::text, 'withdrawn'::text, 'expired'::text, 'conflict'::text])))
-)
-WITH (fillfactor='70');
-
-
-
-COMMENT ON TABLE agentdb.change IS 'Changes that agents propose: staged, tried, decided by others, applied or not.';
-
-
-
-COMMENT ON COLUMN agentdb.change.automatic IS 'Whether it is submitted when its transaction commits.';
-
-
-
-COMMENT ON COLUMN agentdb.change.undoes IS 'What it takes back: {"run": …}, {"xid": …}, {"audit": …} or {"change": …}.';
-
-
-
-COMMENT ON COLUMN agentdb.change.xid IS 'The transaction that staged its last row.';
-
-
-
-COMMENT ON COLUMN agentdb.change.effects IS 'How many rows of each table it changed when it was tried, side effects included.';
-
-
-
-COMMENT ON COLUMN agentdb.change.builds_on IS 'Changes that must have been applied before.';
-
-
-
-COMMENT ON COLUMN agentdb.change.approvals IS 'How many approvals it needs.';
-
-
-
-COMMENT ON COLUMN agentdb.change.digest IS 'SHA-256 of its content, which an approval repeats.';
-
-
-
-COMMENT ON COLUMN agentdb.change.audit_from IS 'The number of the audit log before it was applied.';
-
-
-
-COMMENT ON COLUMN agentdb.change.audit_to IS 'The number of the audit log after it was applied.';
-
-
-
-COMMENT ON COLUMN agentdb.change.problem IS 'Why it could not be applied.';
+COMMENT ON FUNCTION agentdb._change_fault(change bigint) IS 'What has become of the tables of a change that keeps it from being applied; NULL where nothing has.';
 
 
 
@@ -4418,6 +4531,28 @@ COMMENT ON FUNCTION agentdb._column_uses(change bigint, target integer, operatio
 
 
 
+CREATE FUNCTION agentdb._columns_now(target integer) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select jsonb_object_agg(c.column_name, concat_ws(', ',
+    format_type(a.atttypid, a.atttypmod),
+    (select format('collation %s', a.attcollation::regcollation)
+      where a.attcollation not in (0, 100)),
+    case when c.generated then 'generated' end,
+    'part ' || c.key_place || ' of the key'))
+  from agentdb.change_column as c
+  join agentdb.audit_target as t on t.audit_target_id = c.audit_target_id
+  join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
+  where c.audit_target_id = target;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._columns_now(target integer) IS 'The columns of an audited table, each with what a value of it means.';
+
+
+
 CREATE FUNCTION agentdb._condition_of(relation regclass, name text) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4595,7 +4730,7 @@ COMMENT ON FUNCTION agentdb._context_of(change bigint) IS 'The context columns o
 
 CREATE FUNCTION agentdb._context_sql() RETURNS text
     LANGUAGE sql IMMUTABLE
-    RETURN 'capture.v_now, capture.v_statement, session_user, capture.v_agent_id, capture.v_run_id, capture.v_application, capture.v_address'::text;
+    RETURN 'capture.v_now, capture.v_statement, session_user, capture.v_agent_id, capture.v_run_id, capture.v_change_id, capture.v_application, capture.v_address'::text;
 
 
 
@@ -5208,6 +5343,14 @@ CREATE FUNCTION agentdb._deed(run bigint, since timestamp with time zone) RETURN
       JOIN agentdb.audit_target g ON ((g.audit_target_id = w.audit_target_id)))
    WHERE ((w.run_id = _deed.run) AND (w.recorded_at >= _deed.since))
  UNION ALL
+  SELECT e.at,
+     e.place,
+     'change'::text,
+     e.what,
+     e.ok,
+     e.details
+    FROM agentdb._change_event(_deed.run) e(at, place, what, ok, details)
+ UNION ALL
   SELECT k.recorded_at,
      k.stop_log_id,
      'stop'::text,
@@ -5251,7 +5394,7 @@ END;
 
 
 
-COMMENT ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) IS 'The audited writes of a run, what operators did to it, what it claims and asks.';
+COMMENT ON FUNCTION agentdb._deed(run bigint, since timestamp with time zone) IS 'The audited writes of a run, its changes, what operators did to it, what it claims and asks.';
 
 
 
@@ -5736,7 +5879,7 @@ COMMENT ON FUNCTION agentdb._earlier_changes(change bigint) IS 'All undecided ch
 
 
 
-CREATE FUNCTION agentdb._end_apply(change bigint, audit_from bigint, effects jsonb, problem jsonb) RETURNS void
+CREATE FUNCTION agentdb._end_apply(change bigint, effects jsonb, problem jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5747,20 +5890,18 @@ begin
       effects = coalesce(_end_apply.effects, c.effects),
       closed_at = clock_timestamp(),
       applied_by = case when _end_apply.problem is null then session_user end,
-      applied_xid = case when _end_apply.problem is null then pg_current_xact_id() end,
-      audit_from = _end_apply.audit_from,
-      audit_to = agentdb._audit_place()
+      applied_xid = case when _end_apply.problem is null then pg_current_xact_id() end
   where c.change_id = change and c.state = 'approved';
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._end_apply(change bigint, audit_from bigint, effects jsonb, problem jsonb) IS 'Writes down how the application of a change ended.';
+COMMENT ON FUNCTION agentdb._end_apply(change bigint, effects jsonb, problem jsonb) IS 'Writes down how the application of a change ended.';
 
 
 
-CREATE FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) RETURNS void
+CREATE FUNCTION agentdb._end_apply_as_caller(change bigint, effects jsonb, problem jsonb) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -5768,13 +5909,14 @@ begin
   if agentdb._all_guarded(change) then
     perform agentdb._refuse_state(change, 'on guarded tables', 'on others');
   end if;
-  perform agentdb._end_apply(change, audit_from, effects, problem);
+  delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
+  perform agentdb._end_apply(change, effects, problem);
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) IS 'The same for a change that the caller has applied with its own rights.';
+COMMENT ON FUNCTION agentdb._end_apply_as_caller(change bigint, effects jsonb, problem jsonb) IS 'The same for a change that the caller has applied with its own rights.';
 
 
 
@@ -5823,8 +5965,7 @@ begin
   delete from agentdb.guarded_table as g where g.table_oid = relation::oid
   returning g.view_name, g.audit_target_id into v_guard;
   if not found then
-    raise exception '% is not guarded', relation
-      using errcode = 'ZA006', hint = 'select table_name from agentdb.guarded_table;';
+    perform agentdb._refuse_unguarded(relation);
   end if;
   execute format('drop view if exists agentdb_stage.%I', v_guard.view_name);
   execute format('drop function agentdb.%I', '_propose_' || v_guard.audit_target_id);
@@ -6673,7 +6814,7 @@ begin
   end if;
   if (v_agent or tg_argv[0] = 'everybody') and not exists (
     select from agentdb.change_pass as p
-    where p.xid = pg_current_xact_id_if_assigned()
+    where p.xid = pg_current_xact_id_if_assigned() and p.opens_guard
   ) then
     perform agentdb._refuse_direct(tg_op,
       format('%I.%I', tg_table_schema, tg_table_name), tg_relid);
@@ -6691,6 +6832,90 @@ COMMENT ON FUNCTION agentdb._guard() IS 'Trigger function on users'' tables: ref
 
 
 
+CREATE TABLE agentdb.guarded_table (
+    table_oid oid NOT NULL,
+    table_name text NOT NULL,
+    audit_target_id integer NOT NULL,
+    view_name text NOT NULL,
+    columns text[],
+    context text[] NOT NULL,
+    approvals integer NOT NULL,
+    expires interval NOT NULL,
+    apply text NOT NULL,
+    validators text[] NOT NULL,
+    everybody boolean NOT NULL,
+    auto_approve jsonb,
+    layout text DEFAULT ''::text NOT NULL,
+    guarded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    guarded_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT guarded_table_apply_check CHECK ((apply = ANY (ARRAY['approval'::text, 'runner'::text, 'hand'::text]))),
+    CONSTRAINT guarded_table_approvals_check CHECK (((approvals >= 1) AND (approvals <= 10))),
+    CONSTRAINT guarded_table_expires_check CHECK (((expires >= '00:00:01'::interval) AND (expires <= '90 days'::interval)))
+);
+
+
+
+COMMENT ON TABLE agentdb.guarded_table IS 'Tables that agents write only through approved changes, and how these are decided.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.view_name IS 'The view in agentdb_stage that takes ordinary SQL.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.columns IS 'The only columns that a change may set; NULL allows all, and inserts and deletes.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.context IS 'Columns that reviewers see beside the key of a changed row.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.apply IS 'When an approved change is applied: on the last approval, by the runner or by hand.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.validators IS 'Agents whose approval counts like a person''s.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.everybody IS 'Whether the guard refuses direct writes of all sessions, not only of agents.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.auto_approve IS 'Which changes need nobody: operations, columns, rows, and a condition, a function of the DBA.';
+
+
+
+COMMENT ON COLUMN agentdb.guarded_table.layout IS 'The columns and the key that its staging view was generated for.';
+
+
+
+CREATE FUNCTION agentdb._guard_arguments(relation regclass, columns text[], approvals integer, expires interval, auto_approve jsonb, apply text, validators text[], context text[], everybody boolean) RETURNS agentdb.guarded_table
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select jsonb_populate_record(null::agentdb.guarded_table,
+    '{"approvals": 1, "expires": "24 hours", "apply": "approval", "validators": [],
+      "context": [], "everybody": false}'
+    || coalesce((
+      select t.guard from agentdb.audit_target as t
+      where t.table_oid = relation::oid and t.unaudited_at is null), '{}')
+    || jsonb_strip_nulls(jsonb_build_object('approvals', approvals,
+      'expires', expires, 'apply', apply, 'validators', validators,
+      'context', context, 'everybody', everybody))
+    || case when columns is null then '{}'
+      else jsonb_build_object('columns', nullif(columns, '{}')) end
+    || case when auto_approve is null then '{}'
+      else jsonb_build_object('auto_approve', nullif(auto_approve, 'null')) end);
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._guard_arguments(relation regclass, columns text[], approvals integer, expires interval, auto_approve jsonb, apply text, validators text[], context text[], everybody boolean) IS 'How a table is guarded: as given, else as it was guarded last, else as usual.';
+
+
+
 CREATE FUNCTION agentdb._has_new_step(run bigint, since timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
     RETURN ((EXISTS (SELECT FROM agentdb.run_activity a WHERE ((a.run_id = _has_new_step.run) AND (a.evidence_at > _has_new_step.since)))) OR (EXISTS (SELECT FROM agentdb._new_step(agentdb._horizon(), '18446744073709551615'::xid8, 'infinity'::timestamp with time zone) n(run_id, step_signature, at) WHERE ((n.run_id = _has_new_step.run) AND (n.at > _has_new_step.since)))));
@@ -6698,6 +6923,16 @@ CREATE FUNCTION agentdb._has_new_step(run bigint, since timestamp with time zone
 
 
 COMMENT ON FUNCTION agentdb._has_new_step(run bigint, since timestamp with time zone) IS 'Tells whether a run has shown evidence of progress since a moment.';
+
+
+
+CREATE FUNCTION agentdb._has_unapplied(run bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM agentdb.change c WHERE ((c.run_id = _has_unapplied.run) AND (c.kind = 'stage'::text) AND (c.state <> ALL (ARRAY['applied'::text, 'withdrawn'::text])) AND ((c.closed_at IS NULL) OR (NOT (EXISTS (SELECT FROM agentdb.change l WHERE ((l.run_id = _has_unapplied.run) AND (l.change_id > c.change_id) AND (l.state = 'applied'::text)))))))));
+
+
+
+COMMENT ON FUNCTION agentdb._has_unapplied(run bigint) IS 'Whether something that a run proposed waits, or came to nothing.';
 
 
 
@@ -6723,11 +6958,11 @@ COMMENT ON FUNCTION agentdb._is_watching(evaluated_at timestamp with time zone, 
 
 CREATE FUNCTION agentdb._run_state(run bigint, outcome text) RETURNS text
     LANGUAGE sql STABLE
-    RETURN CASE WHEN (outcome IS NULL) THEN 'running'::text WHEN ((outcome = 'succeeded'::text) AND (EXISTS (SELECT FROM agentdb.claim c WHERE ((c.run_id = _run_state.run) AND (c.state <> 'verified'::text))))) THEN 'unverified'::text ELSE outcome END;
+    RETURN CASE WHEN (outcome IS NULL) THEN 'running'::text WHEN ((outcome = 'succeeded'::text) AND ((EXISTS (SELECT FROM agentdb.claim c WHERE ((c.run_id = _run_state.run) AND (c.state <> 'verified'::text)))) OR agentdb._has_unapplied(run))) THEN 'unverified'::text ELSE outcome END;
 
 
 
-COMMENT ON FUNCTION agentdb._run_state(run bigint, outcome text) IS 'running, the outcome, or unverified for a run that says it succeeded and has a claim that is not verified.';
+COMMENT ON FUNCTION agentdb._run_state(run bigint, outcome text) IS 'running, the outcome, or unverified for a run that says it succeeded and has a claim that is not verified or a change that was not applied.';
 
 
 
@@ -7703,14 +7938,10 @@ CREATE FUNCTION agentdb._last_writer(target integer, key jsonb, columns text[]) 
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
   select jsonb_build_object('role', l.session_role, 'agent', a.agent_name,
-    'run', coalesce(c.run_id, l.run_id), 'change', c.change_id, 'at', l.recorded_at,
+    'run', l.run_id, 'change', l.change_id, 'at', l.recorded_at,
     'audit', l.audit_log_id)
   from agentdb.audit_log as l
-  left join agentdb.change as c
-    on c.applied_xid = l.xid
-    and l.audit_log_id > c.audit_from
-    and l.audit_log_id <= c.audit_to
-  left join agentdb.agent as a on a.agent_id = coalesce(c.agent_id, l.agent_id)
+  left join agentdb.agent as a on a.agent_id = l.agent_id
   where l.audit_target_id = target
     and jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(key, 0)
     and l.row_key = key
@@ -7895,8 +8126,8 @@ COMMENT ON FUNCTION agentdb._lock_limit(agent bigint) IS 'The name of an agent, 
 CREATE FUNCTION agentdb._log_sql(target integer, operation text, row_key text, old_values text, new_values text) RETURNS text
     LANGUAGE sql IMMUTABLE
     RETURN format('insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id,
-       run_id, application_name, client_addr, audit_target_id, operation, row_key,
-       old_values, new_values)
+       run_id, change_id, application_name, client_addr, audit_target_id, operation,
+       row_key, old_values, new_values)
      values (%s, %s, %L, %s, %s, %s);'::text, agentdb._context_sql(), target, operation, row_key, old_values, new_values);
 
 
@@ -8199,6 +8430,7 @@ begin
       on t.audit_target_id = g.audit_target_id and t.unaudited_at is null
     join pg_class as c on c.oid = g.table_oid
     where g.layout <> agentdb._stage_layout(g.audit_target_id)
+      or to_regclass(format('agentdb_stage.%I', g.view_name)) is null
     order by g.audit_target_id
   loop
     -- Whoever reads the view in a long transaction, or has built another on it, must
@@ -8585,6 +8817,36 @@ COMMENT ON FUNCTION agentdb._note_any_stop() IS 'Trigger function: no stop goes 
 
 
 
+CREATE FUNCTION agentdb._note_children(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_children text := (
+    select string_agg(distinct k.conrelid::regclass::text, ', ')
+    from pg_constraint as k
+    where k.contype = 'f'
+      and k.confrelid = relation
+      and k.conrelid <> relation
+      and not exists (
+        select from agentdb.guarded_table as g where g.table_oid = k.conrelid)
+  );
+begin
+  if v_children is not null then
+    raise notice '% refers to % and is not guarded', v_children, relation
+      using hint = format('A row that an agent stages in %s is not there until it is '
+        'applied: what it writes to %s directly meanwhile fails with 23503.  Guard '
+        'these too, and both are staged as one change.', relation, v_children);
+  end if;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._note_children(relation regclass) IS 'Names the tables that refer to a guarded one and are not guarded themselves.';
+
+
+
 CREATE FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -8633,10 +8895,10 @@ CREATE FUNCTION agentdb._note_tables(change bigint) RETURNS void
     AS $$
 begin
   insert into agentdb.change_table (
-    change_id, audit_target_id, table_oid, table_name, layout
+    change_id, audit_target_id, table_oid, table_name, layout, columns
   )
   select change, t.audit_target_id, t.table_oid, t.table_name,
-    agentdb._layout_now(t.table_oid)
+    agentdb._layout_now(t.table_oid), agentdb._columns_now(t.audit_target_id)
   from agentdb.audit_target as t
   where t.audit_target_id in (
     select r.audit_target_id from agentdb.change_row as r where r.change_id = change);
@@ -9241,6 +9503,28 @@ COMMENT ON FUNCTION agentdb._place_capture(target integer, body text) IS 'Create
 
 
 
+CREATE FUNCTION agentdb._place_guard(relation regclass, everybody boolean, condition text) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  if condition is not null then
+    execute format('grant execute on function %s(jsonb, jsonb) to agentdb_owner',
+      to_regprocedure(condition || '(jsonb,jsonb)')::regproc);
+  end if;
+  perform agentdb._drop_guard(relation);
+  perform agentdb._create_guard(relation,
+    case when everybody then 'everybody' else 'agents' end);
+  perform agentdb._note_children(relation);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._place_guard(relation regclass, everybody boolean, condition text) IS 'Puts the triggers of a guard on its table, with the rights of the caller.';
+
+
+
 CREATE FUNCTION agentdb._place_stage(target integer, view_name text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -9572,8 +9856,7 @@ begin
     from call as c
     union all
     select a.recorded_at, null, a.audit_target_id, a.operation, a.row_key
-    from agentdb.audit_log as a
-    where a.run_id = run
+    from agentdb._row_event(run) as a
   ),
   deed as materialized (
     select e.recorded_at, t.table_name, e.operation, e.row_key,
@@ -9609,7 +9892,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.tool_diff(run bigint) IS 'Calls of a run that said ok and wrote nothing, and rows that no call accounts for; only tools that are registered with what they write count.';
+COMMENT ON FUNCTION agentdb.tool_diff(run bigint) IS 'Calls of a run that said ok and neither wrote nor staged anything, and rows that no call accounts for; only tools that are registered with what they write count.';
 
 
 
@@ -10141,6 +10424,22 @@ COMMENT ON FUNCTION agentdb._refuse_ttl(ttl interval, max_ttl interval) IS 'Rais
 
 
 
+CREATE FUNCTION agentdb._refuse_unguarded(relation regclass) RETURNS void
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  raise exception '% is not guarded', relation
+    using errcode = 'ZA006', hint = 'select table_name from agentdb.guarded_table;';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._refuse_unguarded(relation regclass) IS 'Raises ZA006 for a table that is not guarded.';
+
+
+
 CREATE FUNCTION agentdb._refuse_value(target integer, col text, value text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10311,6 +10610,10 @@ begin
     case when v_condition is null then auto_approve
       else auto_approve || jsonb_build_object('condition', v_condition) end
   );
+  update agentdb.audit_target as t
+  set guard = (select to_jsonb(g) from agentdb.guarded_table as g
+    where g.audit_target_id = v_target)
+  where t.audit_target_id = v_target;
   perform agentdb._generate_stage(v_target);
   if v_former.audit_target_id <> v_target then
     execute format('drop function if exists agentdb.%I',
@@ -10491,34 +10794,6 @@ COMMENT ON FUNCTION agentdb._resolve(change bigint, on_conflict text, as_applier
 
 
 
-CREATE TABLE agentdb.change_row (
-    change_id bigint NOT NULL,
-    place integer NOT NULL,
-    audit_target_id integer NOT NULL,
-    operation text NOT NULL,
-    row_key jsonb NOT NULL,
-    new_values jsonb,
-    expected jsonb,
-    builds_on bigint,
-    net_operation text,
-    net_values jsonb,
-    CONSTRAINT change_row_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
-);
-
-
-
-COMMENT ON TABLE agentdb.change_row IS 'The rows of changes: what becomes of each, and what it is expected to be before.';
-
-
-
-COMMENT ON COLUMN agentdb.change_row.builds_on IS 'The change of the same proposer, not yet applied, that this row continues.';
-
-
-
-COMMENT ON COLUMN agentdb.change_row.net_operation IS 'What its proposer sees, where that is more than this change alone.';
-
-
-
 CREATE FUNCTION agentdb._restage_row(former agentdb.change_row, operation text, new_values jsonb, expected jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10584,6 +10859,85 @@ CREATE FUNCTION agentdb._result_signature(ok boolean, result text, error text) R
 
 
 COMMENT ON FUNCTION agentdb._result_signature(ok boolean, result text, error text) IS 'The same for results that say the same; NULL where neither result nor error is known.';
+
+
+
+CREATE FUNCTION agentdb._retry_change(change bigint) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_effects jsonb := (
+    select c.effects from agentdb.change as c where c.change_id = change);
+  v_fault text := agentdb._change_fault(change);
+  v_end record;
+begin
+  if v_fault is not null then
+    perform agentdb._close_change(change, 'conflict',
+      jsonb_build_object('sqlstate', 'ZA051', 'message', v_fault));
+    return 'conflict: ' || v_fault;
+  end if;
+  select a.effects, a.problem into v_end
+  from agentdb._attempt(change, agentdb._basis(change), true, false, null) as a;
+  if v_end.problem is null and v_end.effects <> v_effects then
+    v_end.problem := jsonb_build_object('sqlstate', 'ZA052', 'message', format(
+      'its tables were altered: it would write %s now, and %s was reviewed',
+      v_end.effects, v_effects));
+  end if;
+  if v_end.problem is not null then
+    perform agentdb._close_change(change, 'conflict', v_end.problem
+      || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, true)));
+    return 'conflict: ' || (v_end.problem ->> 'message');
+  end if;
+  update agentdb.change_table as t
+  set layout = agentdb._layout_now(t.table_oid)
+  where t.change_id = change;
+  return 'the same on the altered table';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._retry_change(change bigint) IS 'Tries an undecided change again on tables that were altered: it stays as it is, or ends as a conflict that says why.';
+
+
+
+CREATE FUNCTION agentdb._retry_changes() RETURNS TABLE(action text, object text)
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_change_id bigint;
+begin
+  for v_change_id in
+    select c.change_id
+    from agentdb.change as c
+    where c.state in ('pending', 'approved')
+      and agentdb._all_guarded(c.change_id)
+      and exists (
+        select from agentdb.change_table as t
+        where t.change_id = c.change_id
+          and t.layout is distinct from agentdb._layout_now(t.table_oid))
+    order by c.change_id
+    limit 100
+    for no key update skip locked
+  loop
+    exit when clock_timestamp() > statement_timestamp() + interval '10 seconds';
+    object := 'change ' || v_change_id;
+    begin
+      action := 'tried again: ' || agentdb._retry_change(v_change_id);
+    exception when others then
+      -- A lock, a deadlock, a stop: the next time.
+      action := 'not tried again: ' || sqlerrm;
+    end;
+    return next;
+  end loop;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._retry_changes() IS 'Tries the undecided changes of altered tables again, a hundred at a time.';
 
 
 
@@ -10785,6 +11139,31 @@ COMMENT ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) IS 'Adds th
 
 
 
+CREATE FUNCTION agentdb._row_event(run bigint) RETURNS TABLE(recorded_at timestamp with time zone, audit_target_id integer, operation text, row_key jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT a.recorded_at,
+     a.audit_target_id,
+     a.operation,
+     a.row_key
+    FROM agentdb.audit_log a
+   WHERE ((a.run_id = _row_event.run) AND (a.change_id IS NULL))
+ UNION ALL
+  SELECT c.submitted_at,
+     r.audit_target_id,
+     r.operation,
+     r.row_key
+    FROM (agentdb.change c
+      JOIN agentdb.change_row r ON ((r.change_id = c.change_id)))
+   WHERE ((c.run_id = _row_event.run) AND (c.submitted_at IS NOT NULL));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._row_event(run bigint) IS 'The rows that a run wrote directly, and those that it staged.';
+
+
+
 CREATE FUNCTION agentdb._row_verdicts(run bigint) RETURNS TABLE(claim_id bigint, verdict text, evidence jsonb)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10821,7 +11200,8 @@ begin
           (c.expectation ->> 'count')::bigint, n.rows, 0) then 'verified'
         else 'refuted' end,
       jsonb_strip_nulls(jsonb_build_object('rows', coalesce(n.rows, 0),
-        'not_done', k.missing, 'done_otherwise', k.wrong))
+        'not_done', k.missing, 'done_otherwise', k.wrong,
+        'not_applied', agentdb._unapplied(run, c.target)))
     from agentdb.claim as c
     left join keyed as k on k.claim_id = c.claim_id
     left join counted as n
@@ -10840,10 +11220,10 @@ CREATE FUNCTION agentdb._row_write_sql(target integer) RETURNS text
     LANGUAGE sql STABLE
     RETURN format('
   if not v_same then
-    execute agentdb._capture_sql(%1$s, tg_op, ''$1, $2, session_user, $3, $4, $5, $6'',
-        ''(select ($7).*)'', ''(select ($8).*)'')
-      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address,
-        old, new;
+    execute agentdb._capture_sql(%1$s, tg_op,
+        ''$1, $2, session_user, $3, $4, $5, $6, $7'', ''(select ($8).*)'', ''(select ($9).*)'')
+      using v_now, v_statement, v_agent_id, v_run_id, v_change_id, v_application,
+        v_address, old, new;
   elsif tg_op = ''INSERT'' then
     %2$s
   elsif tg_op = ''DELETE'' then
@@ -10981,6 +11361,43 @@ COMMENT ON FUNCTION agentdb._settled(change bigint, found jsonb) IS 'The rows of
 
 
 
+CREATE FUNCTION agentdb._shape_fault(change bigint, target integer) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with used (name) as (
+    select distinct k.name
+    from agentdb.change_row as r
+    cross join lateral jsonb_object_keys(
+      r.row_key || coalesce(r.new_values, '{}') || coalesce(r.expected, '{}'))
+      as k (name)
+    where r.change_id = change and r.audit_target_id = target
+    union
+    -- A key that has grown is another one.
+    select c.column_name from agentdb.change_column as c
+    where c.audit_target_id = target and c.key_place is not null
+  )
+  select string_agg(case
+      when n.columns ->> u.name is null then format('column %I is gone', u.name)
+      when t.columns ->> u.name is null then format('column %I is new in the key',
+        u.name)
+      else format('column %I was %s and is %s', u.name, t.columns ->> u.name,
+        n.columns ->> u.name)
+    end, ', ' order by u.name)
+  from agentdb.change_table as t
+  cross join lateral (select agentdb._columns_now(target) as columns) as n
+  cross join used as u
+  where t.change_id = change
+    and t.audit_target_id = target
+    and (t.columns ->> u.name) is distinct from (n.columns ->> u.name);
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._shape_fault(change bigint, target integer) IS 'Which columns that a change names are not what they were; NULL where all are.';
+
+
+
 CREATE FUNCTION agentdb._shape_signature(tool text, args jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN agentdb._signature(concat_ws(' '::text, tool, (args)::text), ((agentdb._volatile())[1:3] || '\d+([.,:]\d+)*'::text));
@@ -11102,8 +11519,10 @@ CREATE FUNCTION agentdb._statement_write_sql(target integer) RETURNS text
     LANGUAGE sql STABLE
     RETURN format('
   if not v_same then
-    execute agentdb._capture_sql(%1$s, tg_op, ''$1, $2, session_user, $3, $4, $5, $6'')
-      using v_now, v_statement, v_agent_id, v_run_id, v_application, v_address;
+    execute agentdb._capture_sql(%1$s, tg_op,
+        ''$1, $2, session_user, $3, $4, $5, $6, $7'')
+      using v_now, v_statement, v_agent_id, v_run_id, v_change_id, v_application,
+        v_address;
   elsif tg_op = ''INSERT'' then
     %2$s;
   elsif tg_op = ''DELETE'' then
@@ -11550,7 +11969,7 @@ CREATE FUNCTION agentdb._truncate_sql(target integer, table_oid oid) RETURNS tex
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $_$
   select replace(
-    agentdb._capture_sql(target, 'DELETE', '$1, $2, session_user, $3, $4, $5, $6',
+    agentdb._capture_sql(target, 'DELETE', '$1, $2, session_user, $3, $4, $5, $6, $7',
       format('only %s', table_oid::regclass)),
     '''delete'', ', '''truncate'', ');
 $_$;
@@ -11671,6 +12090,31 @@ COMMENT ON FUNCTION agentdb._unacknowledge(alerts bigint[]) IS 'Takes acknowledg
 
 
 
+CREATE TABLE agentdb.change_table (
+    change_id bigint NOT NULL,
+    audit_target_id integer NOT NULL,
+    table_oid oid NOT NULL,
+    table_name text NOT NULL,
+    layout text NOT NULL,
+    columns jsonb NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.change_table IS 'The tables of each submitted change, as they were when it was tried.';
+
+
+
+CREATE FUNCTION agentdb._unapplied(run bigint, relation text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN (SELECT jsonb_object_agg(c.change_id, concat_ws(': '::text, c.state, (c.problem ->> 'message'::text))) AS jsonb_object_agg FROM (agentdb.change c JOIN agentdb.change_table t ON (((t.change_id = c.change_id) AND (t.table_name = _unapplied.relation)))) WHERE ((c.run_id = _unapplied.run) AND (c.kind = 'stage'::text) AND (c.state = ANY (ARRAY['rejected'::text, 'withdrawn'::text, 'expired'::text, 'conflict'::text]))));
+
+
+
+COMMENT ON FUNCTION agentdb._unapplied(run bigint, relation text) IS 'The changes of a run to a table that came to nothing, and why.';
+
+
+
 CREATE FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) RETURNS TABLE(change_id bigint, state text, row_count integer, effects jsonb, conflicts jsonb)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11773,17 +12217,11 @@ begin
     return query
       select l.audit_log_id, l.recorded_at
       from agentdb.audit_log as l where l.run_id = id::bigint;
+  elsif scope = 'change' then
+    return query
+      select l.audit_log_id, l.recorded_at
+      from agentdb.audit_log as l where l.change_id = id::bigint;
   end if;
-  return query
-    select l.audit_log_id, l.recorded_at
-    from agentdb.change as c
-    join agentdb.audit_log as l
-      on l.xid = c.applied_xid
-      and l.audit_log_id > c.audit_from
-      and l.audit_log_id <= c.audit_to
-    where c.state = 'applied'
-      and case scope when 'run' then c.run_id = id::bigint and c.kind = 'stage'
-        when 'change' then c.change_id = id::bigint end;
 end;
 $$;
 
@@ -11803,6 +12241,7 @@ begin
     select o.claim_id from agentdb.claim as o
     where o.state = 'pending' and o.kind = 'rows'
       and o.run_id = _verify_rows.run
+      and not agentdb._awaits_decision(o.run_id, o.target, clock_timestamp())
     order by o.claim_id
     limit 1000
     for no key update skip locked
@@ -11817,7 +12256,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._verify_rows(run bigint) IS 'Decides the pending claims of a run about rows and returns how many are left.';
+COMMENT ON FUNCTION agentdb._verify_rows(run bigint) IS 'Decides the pending claims of a run about rows, but for those that wait for a change to be decided; returns how many claims are left.';
 
 
 
@@ -12044,13 +12483,21 @@ COMMENT ON FUNCTION agentdb._write_messages(groups bigint[], at timestamp with t
 
 
 
-CREATE FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) RETURNS record
+CREATE FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT change_id bigint) RETURNS record
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 declare
   v_bound bigint;
 begin
+  if current_setting('agentdb.applying', true) <> '' then
+    select c.agent_id, c.run_id, c.change_id
+      into _writer.agent_id, _writer.run_id, _writer.change_id
+    from agentdb._applied_change() as c;
+    if change_id is not null then
+      return;
+    end if;
+  end if;
   if current_setting('agentdb.run_token', true) <> '' then
     v_bound := agentdb._bound_run();
     select case when r.ended_at is null then r.run_id end, r.agent_id
@@ -12076,7 +12523,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) IS 'Who writes: the session''s agent, and its run by the bound token or because it is the only open one; refuses a stopped run, see _check_write().';
+COMMENT ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT change_id bigint) IS 'Who writes: the proposer of the change that is being applied, else the session''s agent, and its run by the bound token or because it is the only open one; refuses a stopped run, see _check_write().';
 
 
 
@@ -13113,6 +13560,30 @@ COMMENT ON FUNCTION agentdb.drop_notification(notification bigint) IS 'Drops a m
 
 
 
+CREATE FUNCTION agentdb.drop_staging_view(relation regclass) RETURNS void
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '10s'
+    AS $$
+declare
+  v_view text;
+begin
+  perform agentdb._check_audit(relation, '{}', '{}');
+  select g.view_name into v_view
+  from agentdb.guarded_table as g where g.table_oid = relation::oid;
+  if not found then
+    perform agentdb._refuse_unguarded(relation);
+  end if;
+  execute format('drop view if exists agentdb_stage.%I', v_view);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.drop_staging_view(relation regclass) IS 'Takes the staging view out of the way of a migration of a guarded table, which stays guarded; maintain_tables() makes it again, in the same transaction at best; raises ZA006 or ZA030.';
+
+
+
 CREATE FUNCTION agentdb.end_run(outcome text DEFAULT 'succeeded'::text, summary text DEFAULT NULL::text, run bigint DEFAULT NULL::bigint) RETURNS TABLE(run_id bigint, ended_at timestamp with time zone)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13577,12 +14048,13 @@ COMMENT ON FUNCTION agentdb.give_verdict(claim bigint, attempt integer, verdict 
 
 
 
-CREATE FUNCTION agentdb.guard_table(relation regclass, columns text[] DEFAULT NULL::text[], approvals integer DEFAULT 1, expires interval DEFAULT '24:00:00'::interval, auto_approve jsonb DEFAULT NULL::jsonb, apply text DEFAULT 'approval'::text, validators text[] DEFAULT '{}'::text[], context text[] DEFAULT '{}'::text[], everybody boolean DEFAULT false) RETURNS TABLE(table_name text, staging_view text)
+CREATE FUNCTION agentdb.guard_table(relation regclass, columns text[] DEFAULT NULL::text[], approvals integer DEFAULT NULL::integer, expires interval DEFAULT NULL::interval, auto_approve jsonb DEFAULT NULL::jsonb, apply text DEFAULT NULL::text, validators text[] DEFAULT NULL::text[], context text[] DEFAULT NULL::text[], everybody boolean DEFAULT NULL::boolean) RETURNS TABLE(table_name text, staging_view text)
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '10s'
     AS $$
 declare
+  v_how record;
   v_child regclass;
 begin
   if not exists (
@@ -13591,16 +14063,15 @@ begin
   ) then
     perform agentdb.audit_table(relation);
   end if;
+  select a.* into v_how
+  from agentdb._guard_arguments(relation, columns, approvals, expires, auto_approve,
+    apply, validators, context, everybody) as a;
   perform agentdb._lend_table(relation);
-  staging_view := format('agentdb_stage.%I', agentdb._register_guard(relation, columns,
-    context, approvals, expires, apply, validators, everybody, auto_approve));
-  if auto_approve ? 'condition' then
-    execute format('grant execute on function %s(jsonb, jsonb) to agentdb_owner',
-      to_regprocedure((auto_approve ->> 'condition') || '(jsonb,jsonb)')::regproc);
-  end if;
-  perform agentdb._drop_guard(relation);
-  perform agentdb._create_guard(relation,
-    case when everybody then 'everybody' else 'agents' end);
+  staging_view := format('agentdb_stage.%I', agentdb._register_guard(relation,
+    v_how.columns, v_how.context, v_how.approvals, v_how.expires, v_how.apply,
+    v_how.validators, v_how.everybody, v_how.auto_approve));
+  perform agentdb._place_guard(relation, v_how.everybody,
+    v_how.auto_approve ->> 'condition');
   guard_table.table_name := relation::text;
   return next;
   -- Each table of an inheritance tree holds rows of its own.
@@ -13617,7 +14088,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb.guard_table(relation regclass, columns text[], approvals integer, expires interval, auto_approve jsonb, apply text, validators text[], context text[], everybody boolean) IS 'Lets agents write a table only through changes that somebody else approves; audits it where it is not; raises ZA004, ZA030 or ZA051.';
+COMMENT ON FUNCTION agentdb.guard_table(relation regclass, columns text[], approvals integer, expires interval, auto_approve jsonb, apply text, validators text[], context text[], everybody boolean) IS 'Lets agents write a table only through changes that somebody else approves; audits it where it is not; what is not given is as it was guarded last; raises ZA004, ZA030 or ZA051.';
 
 
 
@@ -14124,14 +14595,32 @@ begin
     ) as f (count, what)
     where f.count > 0;
   return query select * from agentdb._prune_locks(v_keep);
-  return query select * from agentdb._maintain_audit();
-  return query select * from agentdb._maintain_guards();
+  return query select * from agentdb.maintain_tables();
 end;
 $$;
 
 
 
 COMMENT ON FUNCTION agentdb.maintain(days_ahead integer) IS 'Adds log partitions ahead, drops those past their retention, ends abandoned runs, adapts the audit to altered tables; says what it did.';
+
+
+
+CREATE FUNCTION agentdb.maintain_tables() RETURNS TABLE(action text, object text)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    SET "TimeZone" TO 'UTC'
+    AS $$
+begin
+  return query select * from agentdb._maintain_audit();
+  return query select * from agentdb._maintain_guards();
+  return query select * from agentdb._retry_changes();
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.maintain_tables() IS 'Adapts the audit, staging views and undecided changes to tables that were altered, renamed or dropped, and says what it did; the runner calls it every half minute.';
 
 
 
@@ -15020,7 +15509,7 @@ COMMENT ON FUNCTION agentdb.row_diff(run bigint) IS 'Rows that a run changed and
 
 
 
-CREATE FUNCTION agentdb.row_history(relation regclass, key jsonb) RETURNS TABLE(recorded_at timestamp with time zone, operation text, old_values jsonb, new_values jsonb, agent_name text, run_id bigint, session_role text, statement bigint, audit_log_id bigint)
+CREATE FUNCTION agentdb.row_history(relation regclass, key jsonb) RETURNS TABLE(recorded_at timestamp with time zone, operation text, old_values jsonb, new_values jsonb, agent_name text, run_id bigint, change_id bigint, approved_by text, session_role text, statement bigint, audit_log_id bigint)
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
@@ -15029,7 +15518,8 @@ declare
 begin
   return query
     select l.recorded_at, l.operation, l.old_values, l.new_values, a.agent_name,
-      l.run_id, l.session_role, l.statement, l.audit_log_id
+      l.run_id, l.change_id, agentdb._approved_by(l.change_id), l.session_role,
+      l.statement, l.audit_log_id
     from agentdb.audit_log as l
     left join agentdb.agent as a on a.agent_id = l.agent_id
     where l.audit_target_id in (
@@ -15055,9 +15545,6 @@ CREATE VIEW agentdb.audit_fault AS
      LEFT JOIN pg_class c ON ((c.oid = t.table_oid)))
      CROSS JOIN LATERAL ( SELECT 'the table is gone'::text AS fault
           WHERE (c.oid IS NULL)
-        UNION ALL
-         SELECT 'the table was altered; agentdb.maintain() adapts its capture function'::text
-          WHERE ((c.oid IS NOT NULL) AND (t.layout <> agentdb._layout_now(t.table_oid)))
         UNION ALL
          SELECT 'its capture function is gone'::text
           WHERE (NOT (EXISTS ( SELECT
@@ -15149,7 +15636,7 @@ CREATE FUNCTION agentdb.rule_blast_radius(as_of timestamp with time zone) RETURN
              max(l.recorded_at) AS recorded_at
             FROM (agentdb.audit_log l
               JOIN agentdb.audit_target t_1 ON ((t_1.audit_target_id = l.audit_target_id)))
-           WHERE ((l.agent_id IS NOT NULL) AND (l.recorded_at > (rule_blast_radius.as_of - '1 day'::interval)) AND (l.recorded_at <= rule_blast_radius.as_of))
+           WHERE ((l.agent_id IS NOT NULL) AND (l.change_id IS NULL) AND (l.recorded_at > (rule_blast_radius.as_of - '1 day'::interval)) AND (l.recorded_at <= rule_blast_radius.as_of))
            GROUP BY l.agent_id, l.run_id, l.audit_target_id, l.xid, l.operation,
                  CASE t_1.level
                      WHEN 'statement'::text THEN l.statement
@@ -15617,7 +16104,7 @@ CREATE FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) 
             FROM (agentdb.agent a
               JOIN agentdb.policy p_1 ON ((p_1.policy_name = a.policy_name)))
            ORDER BY a.role_name, p_1.unattributed_write_window DESC) p
-      JOIN agentdb.audit_log l ON (((l.session_role = p.role_name) AND (l.run_id IS NULL) AND (l.recorded_at > (rule_unattributed_write.as_of - p.unattributed_write_window)) AND (l.recorded_at <= rule_unattributed_write.as_of))))
+      JOIN agentdb.audit_log l ON (((l.session_role = p.role_name) AND (l.run_id IS NULL) AND (l.change_id IS NULL) AND (l.recorded_at > (rule_unattributed_write.as_of - p.unattributed_write_window)) AND (l.recorded_at <= rule_unattributed_write.as_of))))
       JOIN agentdb.audit_target t ON ((t.audit_target_id = l.audit_target_id)))
    WHERE ((l.recorded_at > (rule_unattributed_write.as_of - '1 day'::interval)) AND (l.recorded_at <= rule_unattributed_write.as_of))
    GROUP BY l.session_role, t.table_name, p.policy_name, p.unattributed_write_window;
@@ -15694,7 +16181,7 @@ CREATE FUNCTION agentdb.rule_unverified_claim(as_of timestamp with time zone) RE
     FROM ((agentdb.claim c
       JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((c.state = ANY (ARRAY['pending'::text, 'unreachable'::text])) AND (c.due_at <= (rule_unverified_claim.as_of - p.verify_within)) AND (c.due_at > ((rule_unverified_claim.as_of - p.verify_within) - p.claim_window)) AND (c.claimed_at > ((rule_unverified_claim.as_of - '25:00:00'::interval) - ( SELECT max((w.verify_within + w.claim_window)) AS max
+   WHERE ((c.state = ANY (ARRAY['pending'::text, 'unreachable'::text])) AND (c.due_at <= (rule_unverified_claim.as_of - p.verify_within)) AND (c.due_at > ((rule_unverified_claim.as_of - p.verify_within) - p.claim_window)) AND (NOT ((c.kind = 'rows'::text) AND agentdb._awaits_decision(c.run_id, c.target, rule_unverified_claim.as_of))) AND (c.claimed_at > ((rule_unverified_claim.as_of - '25:00:00'::interval) - ( SELECT max((w.verify_within + w.claim_window)) AS max
             FROM agentdb.policy w))))
    GROUP BY a.agent_name, c.kind, p.policy_name, p.verify_within;
 END;
@@ -15705,7 +16192,7 @@ COMMENT ON FUNCTION agentdb.rule_unverified_claim(as_of timestamp with time zone
 
 
 
-CREATE FUNCTION agentdb.run_changes(run bigint) RETURNS TABLE(recorded_at timestamp with time zone, table_name text, operation text, row_key jsonb, old_values jsonb, new_values jsonb, statement bigint, audit_log_id bigint)
+CREATE FUNCTION agentdb.run_changes(run bigint) RETURNS TABLE(recorded_at timestamp with time zone, table_name text, operation text, row_key jsonb, old_values jsonb, new_values jsonb, change_id bigint, approved_by text, statement bigint, audit_log_id bigint)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT l.recorded_at,
@@ -15714,6 +16201,8 @@ CREATE FUNCTION agentdb.run_changes(run bigint) RETURNS TABLE(recorded_at timest
      l.row_key,
      l.old_values,
      l.new_values,
+     l.change_id,
+     agentdb._approved_by(l.change_id) AS _approved_by,
      l.statement,
      l.audit_log_id
     FROM (agentdb.audit_log l
@@ -15724,7 +16213,7 @@ END;
 
 
 
-COMMENT ON FUNCTION agentdb.run_changes(run bigint) IS 'Every row that a run changed, in order.';
+COMMENT ON FUNCTION agentdb.run_changes(run bigint) IS 'Every row that a run changed, itself or by a change of its that was applied, in order.';
 
 
 
@@ -15935,38 +16424,6 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, output bigint, cached_input bigint, reasoning bigint, model text, cost double precision, run bigint) IS 'Records what a reserved prompt really used and frees the rest; a cancelled one settles to its input; a second time changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';
-
-
-
-CREATE TABLE agentdb.change_decision (
-    change_id bigint NOT NULL,
-    reviewer name DEFAULT SESSION_USER NOT NULL,
-    agent_id bigint,
-    run_id bigint,
-    decision text NOT NULL,
-    digest text NOT NULL,
-    comment text,
-    decided_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    CONSTRAINT change_decision_decision_check CHECK ((decision = ANY (ARRAY['approve'::text, 'reject'::text])))
-);
-
-
-
-COMMENT ON TABLE agentdb.change_decision IS 'Who approved or rejected which content of a change.';
-
-
-
-CREATE TABLE agentdb.change_table (
-    change_id bigint NOT NULL,
-    audit_target_id integer NOT NULL,
-    table_oid oid NOT NULL,
-    table_name text NOT NULL,
-    layout text NOT NULL
-);
-
-
-
-COMMENT ON TABLE agentdb.change_table IS 'The tables of each submitted change, as they were when it was tried.';
 
 
 
@@ -16982,6 +17439,7 @@ begin
     where c.state = 'pending' and c.kind = 'rows'
       and (r.ended_at is not null
         or c.claimed_at < clock_timestamp() - interval '1 minute')
+      and not agentdb._awaits_decision(c.run_id, c.target, clock_timestamp())
   loop
     perform agentdb._verify_rows(v_run_id);
     v_count := v_count + 1;
@@ -17392,6 +17850,39 @@ CREATE TABLE agentdb.alert_log_default (
 
 
 
+CREATE VIEW agentdb.altered_table AS
+ SELECT t.audit_target_id,
+    t.table_name,
+    'capture function'::text AS part
+   FROM (agentdb.audit_target t
+     JOIN pg_class c ON ((c.oid = t.table_oid)))
+  WHERE ((t.unaudited_at IS NULL) AND ((t.layout <> agentdb._layout_now(t.table_oid)) OR (t.table_name <> agentdb._table_name(t.table_oid))))
+UNION ALL
+ SELECT g.audit_target_id,
+    g.table_name,
+    'staging view'::text AS part
+   FROM (agentdb.guarded_table g
+     JOIN pg_class c ON ((c.oid = g.table_oid)))
+  WHERE ((g.layout <> agentdb._stage_layout(g.audit_target_id)) OR (to_regclass(format('agentdb_stage.%I'::text, g.view_name)) IS NULL));
+
+
+
+COMMENT ON VIEW agentdb.altered_table IS 'Audited and guarded tables that were altered, until maintain_tables() or the runner has adapted to it; every write is recorded meanwhile.';
+
+
+
+COMMENT ON COLUMN agentdb.altered_table.audit_target_id IS 'The attachment of the audit.';
+
+
+
+COMMENT ON COLUMN agentdb.altered_table.table_name IS 'The table.';
+
+
+
+COMMENT ON COLUMN agentdb.altered_table.part IS 'What is made anew: its capture function, or its staging view.';
+
+
+
 CREATE VIEW agentdb.audit AS
  SELECT l.recorded_at,
     t.table_name,
@@ -17401,6 +17892,8 @@ CREATE VIEW agentdb.audit AS
     l.new_values,
     a.agent_name,
     l.run_id,
+    l.change_id,
+    agentdb._approved_by(l.change_id) AS approved_by,
     l.session_role,
     l.application_name,
     l.client_addr,
@@ -17443,15 +17936,23 @@ COMMENT ON COLUMN agentdb.audit.new_values IS 'What it became.';
 
 
 
-COMMENT ON COLUMN agentdb.audit.agent_name IS 'The agent, where the session was one''s.';
+COMMENT ON COLUMN agentdb.audit.agent_name IS 'The agent that wrote it, or proposed the change that did.';
 
 
 
-COMMENT ON COLUMN agentdb.audit.run_id IS 'The run, where it could be told.';
+COMMENT ON COLUMN agentdb.audit.run_id IS 'The run that wrote or proposed it, where it is known.';
 
 
 
-COMMENT ON COLUMN agentdb.audit.session_role IS 'The role that logged in.';
+COMMENT ON COLUMN agentdb.audit.change_id IS 'The change that wrote it; NULL for a direct write.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.approved_by IS 'The login roles that approved the change.';
+
+
+
+COMMENT ON COLUMN agentdb.audit.session_role IS 'The role that logged in: of a change, the one in whose session it was applied.';
 
 
 
@@ -17528,6 +18029,7 @@ CREATE TABLE agentdb.audit_log_default (
     session_role text CONSTRAINT audit_log_session_role_not_null NOT NULL,
     agent_id bigint,
     run_id bigint,
+    change_id bigint,
     application_name text,
     client_addr inet,
     CONSTRAINT audit_log_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text, 'truncate'::text])))
@@ -17826,7 +18328,8 @@ COMMENT ON COLUMN agentdb.change_expiring.annotations IS 'What a person reads: s
 
 CREATE TABLE agentdb.change_pass (
     xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    change_id bigint NOT NULL
+    change_id bigint NOT NULL,
+    opens_guard boolean DEFAULT true NOT NULL
 );
 
 
@@ -18438,6 +18941,12 @@ CREATE VIEW agentdb.doctor AS
           WHERE (NOT (EXISTS ( SELECT
                    FROM agentdb.code_finding)))
         UNION ALL
+         SELECT 'tables'::text,
+            'warning'::text,
+            format('%s was altered: its %s is not adapted yet'::text, t.table_name, t.part) AS format,
+            'agentdb run does it within a minute; agentdb maintain at once, and says what is in the way.'::text
+           FROM agentdb.altered_table t
+        UNION ALL
          SELECT h.check_name,
             h.state,
             h.detail,
@@ -18571,65 +19080,6 @@ COMMENT ON TABLE agentdb.fenced_write IS 'Transactions that wrote a fenced table
 
 
 
-CREATE TABLE agentdb.guarded_table (
-    table_oid oid NOT NULL,
-    table_name text NOT NULL,
-    audit_target_id integer NOT NULL,
-    view_name text NOT NULL,
-    columns text[],
-    context text[] NOT NULL,
-    approvals integer NOT NULL,
-    expires interval NOT NULL,
-    apply text NOT NULL,
-    validators text[] NOT NULL,
-    everybody boolean NOT NULL,
-    auto_approve jsonb,
-    layout text DEFAULT ''::text NOT NULL,
-    guarded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    guarded_by name DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT guarded_table_apply_check CHECK ((apply = ANY (ARRAY['approval'::text, 'runner'::text, 'hand'::text]))),
-    CONSTRAINT guarded_table_approvals_check CHECK (((approvals >= 1) AND (approvals <= 10))),
-    CONSTRAINT guarded_table_expires_check CHECK (((expires >= '00:00:01'::interval) AND (expires <= '90 days'::interval)))
-);
-
-
-
-COMMENT ON TABLE agentdb.guarded_table IS 'Tables that agents write only through approved changes, and how these are decided.';
-
-
-
-COMMENT ON COLUMN agentdb.guarded_table.view_name IS 'The view in agentdb_stage that takes ordinary SQL.';
-
-
-
-COMMENT ON COLUMN agentdb.guarded_table.columns IS 'The only columns that a change may set; NULL allows all, and inserts and deletes.';
-
-
-
-COMMENT ON COLUMN agentdb.guarded_table.context IS 'Columns that reviewers see beside the key of a changed row.';
-
-
-
-COMMENT ON COLUMN agentdb.guarded_table.apply IS 'When an approved change is applied: on the last approval, by the runner or by hand.';
-
-
-
-COMMENT ON COLUMN agentdb.guarded_table.validators IS 'Agents whose approval counts like a person''s.';
-
-
-
-COMMENT ON COLUMN agentdb.guarded_table.everybody IS 'Whether the guard refuses direct writes of all sessions, not only of agents.';
-
-
-
-COMMENT ON COLUMN agentdb.guarded_table.auto_approve IS 'Which changes need nobody: operations, columns, rows, and a condition, a function of the DBA.';
-
-
-
-COMMENT ON COLUMN agentdb.guarded_table.layout IS 'The columns and the key that its staging view was generated for.';
-
-
-
 CREATE VIEW agentdb.guard_fault AS
  SELECT g.table_name,
     f.fault
@@ -18637,12 +19087,6 @@ CREATE VIEW agentdb.guard_fault AS
      LEFT JOIN pg_class c ON ((c.oid = g.table_oid)))
      CROSS JOIN LATERAL ( SELECT 'the table is gone'::text AS fault
           WHERE (c.oid IS NULL)
-        UNION ALL
-         SELECT (('it is called '::text || agentdb._table_name(c.oid)) || ' now'::text)
-          WHERE (agentdb._table_name(c.oid) <> g.table_name)
-        UNION ALL
-         SELECT 'the table was altered; agentdb.maintain() adapts its staging view'::text
-          WHERE ((c.oid IS NOT NULL) AND (g.layout <> agentdb._stage_layout(g.audit_target_id)))
         UNION ALL
          SELECT 'it is not audited any more'::text
           WHERE (NOT (EXISTS ( SELECT
@@ -20953,11 +21397,19 @@ CREATE INDEX alert_log_default_recorded_at_idx ON agentdb.alert_log_default USIN
 
 
 
+CREATE INDEX audit_log_change_id_idx ON ONLY agentdb.audit_log USING btree (change_id) WHERE (change_id IS NOT NULL);
+
+
+
 CREATE INDEX audit_log_row_key_idx ON ONLY agentdb.audit_log USING btree (audit_target_id, jsonb_hash_extended(row_key, (0)::bigint));
 
 
 
 CREATE INDEX audit_log_default_audit_target_id_jsonb_hash_extended_idx ON agentdb.audit_log_default USING btree (audit_target_id, jsonb_hash_extended(row_key, (0)::bigint));
+
+
+
+CREATE INDEX audit_log_default_change_id_idx ON agentdb.audit_log_default USING btree (change_id) WHERE (change_id IS NOT NULL);
 
 
 
@@ -21210,6 +21662,10 @@ ALTER INDEX agentdb.alert_log_recorded_at_idx ATTACH PARTITION agentdb.alert_log
 
 
 ALTER INDEX agentdb.audit_log_row_key_idx ATTACH PARTITION agentdb.audit_log_default_audit_target_id_jsonb_hash_extended_idx;
+
+
+
+ALTER INDEX agentdb.audit_log_change_id_idx ATTACH PARTITION agentdb.audit_log_default_change_id_idx;
 
 
 
@@ -21751,6 +22207,10 @@ GRANT ALL ON FUNCTION agentdb._all_guarded(change bigint) TO agentdb_reviewer;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._applied_change(OUT agent_id bigint, OUT run_id bigint, OUT change_id bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._apply(change bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._apply(change bigint) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._apply(change bigint) TO agentdb_reviewer;
@@ -21774,19 +22234,49 @@ REVOKE ALL ON FUNCTION agentdb._apply_silence(silence bigint, fresh boolean) FRO
 
 
 
+GRANT SELECT ON TABLE agentdb.change_decision TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_decision TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._approved_by(change bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._approved_by(change bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._approved_by(change bigint) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._attempt(change bigint, basis bigint[], as_applier boolean, keep boolean, allowed jsonb, OUT effects jsonb, OUT problem jsonb) TO agentdb_reviewer;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._audit_place() FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._audit_place() TO agentdb_operator;
-GRANT ALL ON FUNCTION agentdb._audit_place() TO agentdb_reviewer;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._audited_name(relation text) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.change TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.change TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.change_row TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.change_row TO agentdb_applier;
+GRANT SELECT ON TABLE agentdb.change_row TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_row TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -21811,12 +22301,6 @@ GRANT ALL ON FUNCTION agentdb._begin_apply(change bigint) TO agentdb_reviewer;
 
 
 REVOKE ALL ON FUNCTION agentdb._begin_decision(change bigint, decision text, digest text, comment text) FROM PUBLIC;
-
-
-
-GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_reviewer;
-GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.audit_target TO agentdb_operator;
 
 
 
@@ -22107,13 +22591,13 @@ REVOKE ALL ON FUNCTION agentdb._change_digest(change bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._change_event(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._change_event(run bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._change_event(run bigint) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._change_fault(change bigint) FROM PUBLIC;
-
-
-
-GRANT SELECT ON TABLE agentdb.change TO agentdb_reviewer;
-GRANT SELECT ON TABLE agentdb.change TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.change TO agentdb_operator;
 
 
 
@@ -22302,6 +22786,10 @@ REVOKE ALL ON FUNCTION agentdb._close_change(change bigint, state text, problem 
 
 
 REVOKE ALL ON FUNCTION agentdb._column_uses(change bigint, target integer, operation text, expected boolean) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._columns_now(target integer) FROM PUBLIC;
 
 
 
@@ -22547,13 +23035,13 @@ REVOKE ALL ON FUNCTION agentdb._earlier_changes(change bigint) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._end_apply(change bigint, audit_from bigint, effects jsonb, problem jsonb) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._end_apply(change bigint, effects jsonb, problem jsonb) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) TO agentdb_operator;
-GRANT ALL ON FUNCTION agentdb._end_apply_as_caller(change bigint, audit_from bigint, effects jsonb, problem jsonb) TO agentdb_reviewer;
+REVOKE ALL ON FUNCTION agentdb._end_apply_as_caller(change bigint, effects jsonb, problem jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._end_apply_as_caller(change bigint, effects jsonb, problem jsonb) TO agentdb_operator;
+GRANT ALL ON FUNCTION agentdb._end_apply_as_caller(change bigint, effects jsonb, problem jsonb) TO agentdb_reviewer;
 
 
 
@@ -22729,7 +23217,24 @@ GRANT ALL ON FUNCTION agentdb._guard() TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.guarded_table TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.guarded_table TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.guarded_table TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._guard_arguments(relation regclass, columns text[], approvals integer, expires interval, auto_approve jsonb, apply text, validators text[], context text[], everybody boolean) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._guard_arguments(relation regclass, columns text[], approvals integer, expires interval, auto_approve jsonb, apply text, validators text[], context text[], everybody boolean) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._has_new_step(run bigint, since timestamp with time zone) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._has_unapplied(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._has_unapplied(run bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._has_unapplied(run bigint) TO agentdb_operator;
 
 
 
@@ -23134,6 +23639,11 @@ REVOKE ALL ON FUNCTION agentdb._note_any_stop() FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._note_children(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._note_children(relation regclass) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._note_reaped(pid integer, role_name name, age interval) TO agentdb_operator;
 
@@ -23233,6 +23743,11 @@ GRANT ALL ON FUNCTION agentdb._perform_as_applier(change bigint) TO agentdb_owne
 
 REVOKE ALL ON FUNCTION agentdb._place_capture(target integer, body text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._place_capture(target integer, body text) TO agentdb_owner;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._place_guard(relation regclass, everybody boolean, condition text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._place_guard(relation regclass, everybody boolean, condition text) TO agentdb_operator;
 
 
 
@@ -23414,6 +23929,10 @@ REVOKE ALL ON FUNCTION agentdb._refuse_ttl(ttl interval, max_ttl interval) FROM 
 
 
 
+REVOKE ALL ON FUNCTION agentdb._refuse_unguarded(relation regclass) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._refuse_value(target integer, col text, value text) FROM PUBLIC;
 
 
@@ -23458,18 +23977,19 @@ GRANT ALL ON FUNCTION agentdb._resolve(change bigint, on_conflict text, as_appli
 
 
 
-GRANT SELECT ON TABLE agentdb.change_row TO agentdb_reviewer;
-GRANT SELECT ON TABLE agentdb.change_row TO agentdb_applier;
-GRANT SELECT ON TABLE agentdb.change_row TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.change_row TO agentdb_operator;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._restage_row(former agentdb.change_row, operation text, new_values jsonb, expected jsonb) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._result_signature(ok boolean, result text, error text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._retry_change(change bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._retry_changes() FROM PUBLIC;
 
 
 
@@ -23496,6 +24016,12 @@ REVOKE ALL ON FUNCTION agentdb._roll_up_tokens(low xid8, high xid8) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._roll_up_tool_calls(low xid8, high xid8) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._row_event(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._row_event(run bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._row_event(run bigint) TO agentdb_operator;
 
 
 
@@ -23526,6 +24052,10 @@ REVOKE ALL ON FUNCTION agentdb._settle_members(groups bigint[], at timestamp wit
 REVOKE ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._settled(change bigint, found jsonb) TO agentdb_reviewer;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._shape_fault(change bigint, target integer) FROM PUBLIC;
 
 
 
@@ -23644,6 +24174,16 @@ REVOKE ALL ON FUNCTION agentdb._unacknowledge(alerts bigint[]) FROM PUBLIC;
 
 
 
+GRANT SELECT ON TABLE agentdb.change_table TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.change_table TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_table TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._unapplied(run bigint, relation text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) TO agentdb_operator;
 GRANT ALL ON FUNCTION agentdb._undo(scope text, id text, reason text, on_conflict text) TO agentdb_reviewer;
@@ -23690,8 +24230,8 @@ REVOKE ALL ON FUNCTION agentdb._write_messages(groups bigint[], at timestamp wit
 
 
 
-REVOKE ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint) TO agentdb_capture;
+REVOKE ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT change_id bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._writer(OUT agent_id bigint, OUT run_id bigint, OUT change_id bigint) TO agentdb_capture;
 
 
 
@@ -23857,6 +24397,11 @@ GRANT ALL ON FUNCTION agentdb.drop_notification(notification bigint) TO agentdb_
 
 
 
+REVOKE ALL ON FUNCTION agentdb.drop_staging_view(relation regclass) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.drop_staging_view(relation regclass) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.end_run(outcome text, summary text, run bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.end_run(outcome text, summary text, run bigint) TO agentdb_agent;
 
@@ -23987,6 +24532,11 @@ GRANT ALL ON FUNCTION agentdb.look_for_message(claim bigint) TO agentdb_operator
 
 REVOKE ALL ON FUNCTION agentdb.maintain(days_ahead integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.maintain(days_ahead integer) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.maintain_tables() FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.maintain_tables() TO agentdb_operator;
 
 
 
@@ -24341,17 +24891,6 @@ GRANT ALL ON FUNCTION agentdb.settle_tokens(reservation bigint, input bigint, ou
 
 
 
-GRANT SELECT ON TABLE agentdb.change_decision TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.change_decision TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.change_table TO agentdb_reviewer;
-GRANT SELECT ON TABLE agentdb.change_table TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.change_table TO agentdb_operator;
-
-
-
 GRANT SELECT ON TABLE agentdb.change_summary TO agentdb_reviewer;
 GRANT SELECT ON TABLE agentdb.change_summary TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.change_summary TO agentdb_operator;
@@ -24596,6 +25135,11 @@ GRANT SELECT ON TABLE agentdb.alert_log_default TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.altered_table TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.altered_table TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.audit TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.audit TO agentdb_operator;
 
@@ -24737,12 +25281,6 @@ GRANT SELECT ON TABLE agentdb.fenced_table TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.fenced_write TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.guarded_table TO agentdb_reviewer;
-GRANT SELECT ON TABLE agentdb.guarded_table TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.guarded_table TO agentdb_operator;
 
 
 

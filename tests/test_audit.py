@@ -382,7 +382,6 @@ def test_gap_is_seen_until_it_is_closed(orders: Connection) -> None:
         b"alter table orders disable trigger agentdb_audit_update",
         b"alter table orders enable trigger agentdb_audit_update",
         b"drop trigger agentdb_audit_truncate on orders",
-        b"alter table orders add column extra int",
         b"drop function agentdb._capture_1 cascade",
         b"create trigger a after insert on orders for each row execute function "
         b"suppress_redundant_updates_trigger()",

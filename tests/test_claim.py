@@ -7,6 +7,7 @@ import json
 import pytest
 
 from .agents import age, labels, refusal, register, row, rows, start, value
+from .changes import approve, latest
 from .conftest import Connect, Connection
 
 
@@ -365,3 +366,118 @@ def test_agent_can_neither_judge_nor_read_claims(agent: Connection) -> None:
         f"select * from agentdb.look_for_message({number})",
     ):
         assert refusal(agent, query).sqlstate == "42501"
+
+
+@pytest.fixture
+def staging(audited: Connection, connect: Connect) -> Connection:
+    """The session of an agent whose writes somebody else approves."""
+    audited.execute("select agentdb.guard_table('public.orders')")
+    session = connect(audited.info.dbname, "agent_a")
+    start(session, purpose="pay")
+    return session
+
+
+STAGE = "update agentdb_stage.orders set state = 'paid' where id = 1"
+CLAIM = "claim_rows('orders', 'update', keys => '[1]')"
+STATE = "select state from agentdb.claim_status where claim_id = %s"
+RUN = "select state from agentdb.run_summary where run_id = %s"
+
+
+def judged(audited: Connection, number: int) -> object:
+    """Let the runner decide, and say what became of a claim."""
+    audited.execute("select agentdb.verify_rows()")
+    return value(audited, STATE, number)
+
+
+def test_claim_about_a_staged_change_is_judged_by_what_was_applied(
+    audited: Connection, staging: Connection, connect: Connect
+) -> None:
+    reviewer = connect(audited.info.dbname, "reviewer_r")
+    staging.execute(STAGE)
+    number = claim(staging, CLAIM)
+    done = complete(staging)
+    assert (done["state"], done["refuted"], done["pending"]) == ("unverified", 0, 1)
+    assert judged(audited, number) == "pending"
+    age(audited, "claim", "claimed_at", "1 hour")
+    age(audited, "claim", "due_at", "1 hour")
+    for rule in ("refuted_claim", "unverified_claim"):
+        assert labels(audited, rule) == []
+    approve(reviewer, latest(audited)["change_id"])
+    assert judged(audited, number) == "verified"
+    assert value(audited, RUN, done["run_id"]) == "succeeded"
+    assert rows(audited, "select * from agentdb.row_diff(%s)", done["run_id"]) == []
+
+
+def test_claim_is_made_in_the_transaction_that_stages(
+    audited: Connection, staging: Connection, connect: Connect
+) -> None:
+    with staging.transaction():
+        staging.execute(STAGE)
+        number = claim(staging, CLAIM)
+        done = complete(staging)
+        assert done["refuted"] == 0
+    approve(connect(audited.info.dbname, "reviewer_r"), latest(audited)["change_id"])
+    assert judged(audited, number) == "verified"
+
+
+@pytest.mark.parametrize("end", ["rejected", "expired", "withdrawn", "conflict"])
+def test_claim_about_a_change_that_came_to_nothing_is_refuted_and_says_why(
+    audited: Connection, staging: Connection, connect: Connect, end: str
+) -> None:
+    reviewer = connect(audited.info.dbname, "reviewer_r")
+    staging.execute(STAGE)
+    number = claim(staging, CLAIM)
+    run = complete(staging)["run_id"]
+    change = latest(audited)["change_id"]
+    if end == "rejected":
+        reviewer.execute("select agentdb.reject_change(%s, 'not now')", [change])
+    elif end == "expired":
+        age(audited, "change", "expires_at", "2 days")
+        audited.execute("select * from agentdb.advance_changes()")
+    elif end == "withdrawn":
+        audited.execute("select agentdb.withdraw_change(%s)", [change])
+    else:
+        audited.execute("update orders set state = 'void' where id = 1")
+        approve(reviewer, change)
+    assert judged(audited, number) == "refuted"
+    found = evidence(audited, number)
+    assert isinstance(found, dict)
+    assert found["not_applied"][str(change)].startswith(end)
+    assert value(audited, RUN, run) == "unverified"
+
+
+@pytest.mark.parametrize("verdict", ["pending", "rejected", "conflict"])
+def test_run_whose_change_was_not_applied_has_not_succeeded(
+    audited: Connection, staging: Connection, connect: Connect, verdict: str
+) -> None:
+    """Also where it claims nothing; a later change that was applied makes it good."""
+    reviewer = connect(audited.info.dbname, "reviewer_r")
+    staging.execute(STAGE)
+    change = latest(audited)["change_id"]
+    if verdict == "rejected":
+        reviewer.execute("select agentdb.reject_change(%s, 'not now')", [change])
+    elif verdict == "conflict":
+        audited.execute("update orders set state = 'void' where id = 1")
+        approve(reviewer, change)
+    staging.execute(STAGE.replace("= 1", "= 2"))
+    second = latest(audited)["change_id"]
+    run = complete(staging)["run_id"]
+    assert value(audited, RUN, run) == "unverified"
+    approve(reviewer, second)
+    state = "unverified" if verdict == "pending" else "succeeded"
+    assert value(audited, RUN, run) == state
+
+
+def test_call_that_staged_what_its_tool_writes_is_no_empty_call(
+    audited: Connection, staging: Connection
+) -> None:
+    audited.execute(
+        "select agentdb.register_tool('pay', '{}', writes => '[{\"table\": \"orders\"}]')"
+    )
+    staging.execute(STAGE)
+    staging.execute("select agentdb.log_tool_call('pay', '{}')")
+    assert rows(audited, "select finding from agentdb.tool_diff(1)") == []
+    staging.execute("select agentdb.log_tool_call('pay', '{}')")
+    assert rows(audited, "select finding from agentdb.tool_diff(1)") == [
+        {"finding": "nothing written"}
+    ]

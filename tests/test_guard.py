@@ -153,7 +153,7 @@ ATTACKS = (
     "select agentdb._propose_1()",
     "select agentdb._guard()",
     "select agentdb._submit(1)",
-    "select agentdb._end_apply(1, 0, '{}', null)",
+    "select agentdb._end_apply(1, '{}', null)",
     "select agentdb._read_as_applier('select 1', 1)",
     "select agentdb.undo_run(1)",
     "select agentdb.advance_changes()",

@@ -32,6 +32,8 @@ def install(dsn: str, check: bool, as_sql: bool) -> None:
         _check(installation.differences(dsn))
     else:
         click.echo(installation.install(dsn))
+        for step in installation.next_steps(dsn):
+            click.echo(f"next: {step}")
 
 
 def _check(found: list[str]) -> None:

@@ -20,6 +20,7 @@ MAINTAIN_EVERY = 3600.0
 MAINTAIN_AGAIN = 60.0
 SEAL_EVERY = 60.0
 ENFORCE_EVERY = 5.0
+ADAPT_EVERY = 30.0
 SCHEDULE_EVERY = 5.0
 
 ENFORCE = {
@@ -51,6 +52,7 @@ class Flush(Loop):
         self._seal_at = 0.0
         self._enforce_at = 0.0
         self._schedule_at = 0.0
+        self._adapt_at = 0.0
 
     async def lap(self, session: Session) -> None:
         """Flush once, then wait."""
@@ -58,6 +60,7 @@ class Flush(Loop):
         await self._seal(session)
         await self._enforce(session)
         await self._schedule(session)
+        await self._adapt(session)
         if await flush(session):
             self.state.wake.set()
         await self.state.pause(self.state.until_poll())
@@ -76,6 +79,19 @@ class Flush(Loop):
             self._maintain_at += MAINTAIN_EVERY - MAINTAIN_AGAIN
         except psycopg.Error as error:
             log(logging.WARNING, "maintenance failed", error=brief(error))
+
+    async def _adapt(self, session: Session) -> None:
+        """Follow tables that somebody has altered."""
+        if anyio.current_time() < self._adapt_at:
+            return
+        self._adapt_at = anyio.current_time() + ADAPT_EVERY
+        try:
+            for row in await session.rows(
+                "select * from agentdb.maintain_tables()", deadline=SLOW
+            ):
+                log(logging.INFO, "table altered", **row)
+        except psycopg.Error as error:
+            log(logging.WARNING, "altered tables not adapted", error=brief(error))
 
     async def _seal(self, session: Session) -> None:
         """Seal the audit; another runner at it, or a lock, is no trouble."""

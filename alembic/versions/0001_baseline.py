@@ -605,6 +605,7 @@ create table agentdb.audit_target (
   redacted_places integer[] not null default '{}',
   refuse_blast boolean not null default false,
   layout text not null,
+  guard jsonb,
   audited_at timestamptz not null default clock_timestamp(),
   audited_by name not null default session_user,
   unaudited_at timestamptz,
@@ -631,6 +632,7 @@ create table agentdb.audit_log (
   session_role text not null,
   agent_id bigint,
   run_id bigint,
+  change_id bigint,
   application_name text,
   client_addr inet,
   constraint audit_log_pkey primary key (audit_log_id, recorded_at),
@@ -642,6 +644,8 @@ create index audit_log_row_key_idx
   on agentdb.audit_log (audit_target_id, jsonb_hash_extended(row_key, 0));
 create index audit_log_run_id_idx
   on agentdb.audit_log (run_id) where run_id is not null;
+create index audit_log_change_id_idx
+  on agentdb.audit_log (change_id) where change_id is not null;
 
 create table agentdb.seal (
   seal_id bigint not null,
@@ -705,8 +709,6 @@ create table agentdb.change (
   closed_at timestamptz,
   applied_by name,
   applied_xid xid8,
-  audit_from bigint,
-  audit_to bigint,
   problem jsonb,
   constraint change_pkey primary key (change_id),
   constraint change_kind_check check (kind in ('stage', 'undo')),
@@ -729,6 +731,7 @@ create table agentdb.change_table (
   table_oid oid not null,
   table_name text not null,
   layout text not null,
+  columns jsonb not null,
   constraint change_table_pkey primary key (change_id, audit_target_id),
   constraint change_table_change_id_fkey
     foreign key (change_id) references agentdb.change on delete cascade
@@ -771,6 +774,7 @@ create table agentdb.change_decision (
 create table agentdb.change_pass (
   xid xid8 not null default pg_current_xact_id(),
   change_id bigint not null,
+  opens_guard boolean not null default true,
   constraint change_pass_pkey primary key (xid)
 );
 
@@ -1681,10 +1685,6 @@ comment on column agentdb.change.approvals is
   'How many approvals it needs.';
 comment on column agentdb.change.digest is
   'SHA-256 of its content, which an approval repeats.';
-comment on column agentdb.change.audit_from is
-  'The number of the audit log before it was applied.';
-comment on column agentdb.change.audit_to is
-  'The number of the audit log after it was applied.';
 comment on column agentdb.change.problem is
   'Why it could not be applied.';
 comment on table agentdb.change_table is

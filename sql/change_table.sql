@@ -1,0 +1,136 @@
+-- The tables of a change, as they were when it was submitted and as they are now.
+
+create or replace function agentdb._columns_now (target integer)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_object_agg(c.column_name, concat_ws(', ',
+    format_type(a.atttypid, a.atttypmod),
+    (select format('collation %s', a.attcollation::regcollation)
+      where a.attcollation not in (0, 100)),
+    case when c.generated then 'generated' end,
+    'part ' || c.key_place || ' of the key'))
+  from agentdb.change_column as c
+  join agentdb.audit_target as t on t.audit_target_id = c.audit_target_id
+  join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
+  where c.audit_target_id = target;
+$$;
+
+comment on function agentdb._columns_now (integer) is
+  'The columns of an audited table, each with what a value of it means.';
+
+
+-- Columns that a change does not name may come, go and change: it is tried again.
+create or replace function agentdb._shape_fault (change bigint, target integer)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with used (name) as (
+    select distinct k.name
+    from agentdb.change_row as r
+    cross join lateral jsonb_object_keys(
+      r.row_key || coalesce(r.new_values, '{}') || coalesce(r.expected, '{}'))
+      as k (name)
+    where r.change_id = change and r.audit_target_id = target
+    union
+    -- A key that has grown is another one.
+    select c.column_name from agentdb.change_column as c
+    where c.audit_target_id = target and c.key_place is not null
+  )
+  select string_agg(case
+      when n.columns ->> u.name is null then format('column %I is gone', u.name)
+      when t.columns ->> u.name is null then format('column %I is new in the key',
+        u.name)
+      else format('column %I was %s and is %s', u.name, t.columns ->> u.name,
+        n.columns ->> u.name)
+    end, ', ' order by u.name)
+  from agentdb.change_table as t
+  cross join lateral (select agentdb._columns_now(target) as columns) as n
+  cross join used as u
+  where t.change_id = change
+    and t.audit_target_id = target
+    and (t.columns ->> u.name) is distinct from (n.columns ->> u.name);
+$$;
+
+comment on function agentdb._shape_fault (bigint, integer) is
+  'Which columns that a change names are not what they were; NULL where all are.';
+
+
+create or replace function agentdb._change_fault (change bigint)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(f.fault, '; ')
+  from agentdb.change_table as t
+  left join pg_class as c on c.oid = t.table_oid
+  left join agentdb.audit_target as a on a.audit_target_id = t.audit_target_id
+  cross join lateral (
+    select case
+      when c.oid is null then format('%s is gone', t.table_name)
+      when agentdb._table_name(t.table_oid) <> t.table_name then
+        format('what was %s is called %s now', t.table_name,
+          agentdb._table_name(t.table_oid))
+      when a.unaudited_at is not null then format('%s is not audited', t.table_name)
+      when agentdb._layout_now(t.table_oid) <> t.layout
+        and agentdb._shape_fault(change, t.audit_target_id) is not null then
+        format('%s was altered since: %s', t.table_name,
+          agentdb._shape_fault(change, t.audit_target_id))
+      else 'an agent controls a part of ' || t.table_name || ': '
+        || agentdb._hostile_part(t.table_oid)
+    end as fault
+  ) as f
+  where t.change_id = change;
+$$;
+
+comment on function agentdb._change_fault (bigint) is
+  'What has become of the tables of a change that keeps it from being applied; NULL '
+  'where nothing has.';
+
+
+create or replace function agentdb._check_tables (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fault text := agentdb._change_fault(change);
+begin
+  if v_fault is not null then
+    raise exception 'change % cannot be tried: %', change, v_fault
+      using errcode = 'ZA051',
+            hint = 'The table has to be put right and guarded again.  Tell people: '
+              'select * from agentdb.ask_human(question => ''…'');';
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_tables (bigint) is
+  'Raises ZA051 where the tables of a change are not what they were.';
+
+
+create or replace function agentdb._note_tables (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into agentdb.change_table (
+    change_id, audit_target_id, table_oid, table_name, layout, columns
+  )
+  select change, t.audit_target_id, t.table_oid, t.table_name,
+    agentdb._layout_now(t.table_oid), agentdb._columns_now(t.audit_target_id)
+  from agentdb.audit_target as t
+  where t.audit_target_id in (
+    select r.audit_target_id from agentdb.change_row as r where r.change_id = change);
+  perform agentdb._check_tables(change);
+end;
+$$;
+
+comment on function agentdb._note_tables (bigint) is
+  'Writes down what the tables of a change are now; raises ZA051.';

@@ -1,0 +1,318 @@
+"""A migration is everyday life: it pages nobody, loses nothing, asks nothing by hand."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from sqlalchemy import Column, Engine, Integer, MetaData, NullPool, Table, create_engine
+
+import agentdb.migrations  # noqa: F401  registers the operations
+from agentdb import installation
+
+from .agents import labels, refusal, row, rows, start, value
+from .changes import approve, latest
+from .conftest import INSTALLER, Connect, Connection
+from .scene import Scene, until
+from .servers import Server, url
+
+STAGED = "update agentdb_stage.invoice set note = 'x' where id = 1"
+WAITING = "select state from agentdb.change where change_id = %s"
+
+
+@pytest.fixture
+def agent(guarded: Connection, connect: Connect) -> Connection:
+    session = connect(guarded.info.dbname, "agent_a")
+    start(session, purpose="notes")
+    return session
+
+
+def engine(server: Server, db: Connection) -> Engine:
+    """Return the engine of a migration, which runs as the owner of the tables."""
+    return create_engine(
+        url("psycopg", server.dsn(database=db.info.dbname)), poolclass=NullPool
+    )
+
+
+def operations(connection: Any) -> Any:
+    return Operations(MigrationContext.configure(connection))
+
+
+def adapt(db: Connection) -> set[str]:
+    """Do what the runner does every half minute; return what it did to changes."""
+    found = rows(db, "select action, object from agentdb.maintain_tables()")
+    return {each["action"] for each in found if each["object"].startswith("change")}
+
+
+def test_added_column_pages_nobody_and_loses_nothing(
+    guarded: Connection, agent: Connection, server: Server, reviewer: Connection
+) -> None:
+    agent.execute(STAGED)
+    change = latest(guarded)["change_id"]
+    guarded.execute("alter table invoice add column due date")
+    before = rows(guarded, "select * from invoice order by id")
+    guarded.execute("update invoice set due = '2026-05-01' where id in (3, 4)")
+    for rule in ("audit_gap", "change_conflict"):
+        assert labels(guarded, rule) == []
+    dsn = server.dsn(database=guarded.info.dbname, user=INSTALLER)
+    assert installation.differences(dsn) == []
+    parts = rows(guarded, "select part from agentdb.altered_table order by part")
+    assert [each["part"] for each in parts] == ["capture function", "staging view"]
+    # The log says what PostgreSQL itself answered before.
+    query = "select row_key ->> 'id' as id, old_values, new_values from agentdb.audit"
+    assert rows(guarded, f"{query} order by row_key") == [
+        {"id": str(each["id"]), "old_values": {"due": each["due"]},
+         "new_values": {"due": "2026-05-01"}}
+        for each in before if each["id"] in (3, 4)
+    ]  # fmt: skip
+    assert adapt(guarded) == {"tried again: the same on the altered table"}
+    assert rows(guarded, "select * from agentdb.altered_table") == []
+    assert adapt(guarded) == set()
+    assert installation.differences(dsn) == []
+    assert value(guarded, WAITING, change) == "pending"
+    assert approve(reviewer, change)["state"] == "applied"
+
+
+def test_runner_adapts_by_itself(scene: Scene) -> None:
+    scene.db.execute(
+        "create table t (id int primary key); select agentdb.guard_table('t');"
+        "alter table t add column v int"
+    )
+    runner = scene.start()
+    until(lambda: rows(scene.db, "select * from agentdb.altered_table") == [])
+    assert rows(scene.db, "select v from agentdb_stage.t") == []
+    assert runner.stop() == 0
+
+
+@pytest.mark.parametrize(
+    "migration",
+    [
+        "alter table invoice add column due date",
+        "alter table invoice add column due date not null default '2026-05-01'",
+        "alter table invoice alter amount set default 5, alter amount drop not null",
+        "alter table invoice rename ref to reference",
+        "select agentdb.drop_staging_view('invoice'); alter table invoice drop ref",
+        "select agentdb.drop_staging_view('invoice'); alter table invoice"
+        " alter ref type varchar(99)",
+        "alter table invoice add check (amount < 1000)",
+    ],
+)
+def test_change_that_does_not_name_what_was_altered_is_applied(
+    guarded: Connection, agent: Connection, reviewer: Connection, migration: str
+) -> None:
+    agent.execute(STAGED)
+    change = latest(guarded)["change_id"]
+    digest = latest(guarded)["digest"]
+    guarded.execute(migration.encode())
+    adapt(guarded)
+    assert value(guarded, WAITING, change) == "pending"
+    # What the reviewer has read before the migration is still what it is.
+    approval = "select state from agentdb.approve_change(%s, %s)"
+    assert value(reviewer, approval, change, digest) == "applied"
+    assert value(guarded, "select note from invoice where id = 1") == "x"
+
+
+@pytest.mark.parametrize(
+    ("migration", "said"),
+    [
+        ("alter table invoice rename note to remark", "column note is gone"),
+        ("select agentdb.drop_staging_view('invoice');"
+         " alter table invoice alter note type varchar(9)",
+         "column note was text and is character varying(9)"),
+        ("alter table invoice drop constraint invoice_pkey cascade,"
+         " add primary key (id, customer)", "column customer was"),
+        ("alter table invoice add constraint short check (length(note) > 1)", "short"),
+    ],
+)  # fmt: skip
+def test_change_with_another_outcome_says_which_column(
+    guarded: Connection, agent: Connection, migration: str, said: str
+) -> None:
+    agent.execute(STAGED)
+    change = latest(guarded)["change_id"]
+    guarded.execute(migration.encode())
+    if "add constraint" in migration:
+        # Only a change of layout has changes tried again; this comes with one.
+        guarded.execute("alter table invoice add column due date")
+    (done,) = adapt(guarded)
+    assert done.startswith("tried again: conflict: ")
+    found = row(
+        guarded,
+        "select state, problem from agentdb.change where change_id = %s",
+        change,
+    )
+    assert found["state"] == "conflict"
+    assert said in found["problem"]["message"]
+    (alert,) = rows(
+        guarded, "select annotations ->> 'summary' as said from agentdb.change_conflict"
+    )
+    assert said in alert["said"]
+
+
+def test_inserts_that_the_new_shape_refuses_are_a_conflict_before_anybody_decides(
+    guarded: Connection, agent: Connection
+) -> None:
+    agent.execute("insert into agentdb_stage.customer (id, name) values (7, 'seven')")
+    guarded.execute("alter table customer add column vat text")
+    guarded.execute("update customer set vat = 'none'")
+    guarded.execute("alter table customer alter vat set not null")
+    (done,) = adapt(guarded)
+    assert "vat" in done and done.startswith("tried again: conflict")
+
+
+def test_trigger_that_came_with_the_migration_makes_it_another_outcome(
+    guarded: Connection, agent: Connection
+) -> None:
+    agent.execute(STAGED)
+    guarded.execute(
+        "alter table invoice add column touched int;"
+        "create function touch() returns trigger language plpgsql security definer as"
+        " 'begin update customer set name = name where id = new.customer; return null; end';"
+        "create trigger touch after update on invoice for each row execute function touch()"
+    )
+    (done,) = adapt(guarded)
+    assert "it would write" in done and "public.customer updated" in done
+
+
+def test_locked_table_is_tried_the_next_time(
+    guarded: Connection, agent: Connection, connect: Connect
+) -> None:
+    agent.execute(STAGED)
+    guarded.execute("alter table invoice add column due date")
+    other = connect(guarded.info.dbname)
+    with other.transaction():
+        other.execute("select from invoice where id = 1 for update")
+        (done,) = adapt(guarded)
+        assert done.startswith("not tried again: ")
+    assert adapt(guarded) == {"tried again: the same on the altered table"}
+
+
+def test_type_is_altered_around_the_staging_view(
+    guarded: Connection, agent: Connection, server: Server, connect: Connect
+) -> None:
+    alter = "alter table public.invoice alter note type varchar(90)"
+    assert refusal(guarded, alter).sqlstate == "0A000"
+    with engine(server, guarded).begin() as connection:
+        op = operations(connection)
+        op.drop_staging_view("invoice")
+        op.execute(alter)
+        # The guard holds meanwhile, and nobody else sees the view gone.
+        direct = connect(guarded.info.dbname, "agent_a")
+        direct.execute("set lock_timeout = '100ms'")
+        assert refusal(direct, "update invoice set note = 'y'").sqlstate == "55P03"
+        op.maintain()
+    agent.execute("update agentdb_stage.invoice set note = 'y' where id = 2")
+    assert latest(guarded)["state"] == "pending"
+    assert rows(guarded, "select * from agentdb.altered_table") == []
+
+
+def test_staging_view_that_was_left_out_comes_back(
+    guarded: Connection, agent: Connection
+) -> None:
+    guarded.execute("select agentdb.drop_staging_view('invoice')")
+    assert rows(guarded, "select part from agentdb.altered_table") == [
+        {"part": "staging view"}
+    ]
+    assert refusal(agent, "update invoice set note = 'y'").sqlstate == "ZA050"
+    adapt(guarded)
+    agent.execute(STAGED)
+    assert latest(guarded)["state"] == "pending"
+
+
+def test_staging_view_is_dropped_by_the_owner_alone(
+    guarded: Connection, connect: Connect
+) -> None:
+    call = "select agentdb.drop_staging_view('invoice')"
+    for login, sqlstate in (("operator_o", "ZA030"), ("agent_a", "42501")):
+        assert refusal(connect(guarded.info.dbname, login), call).sqlstate == sqlstate
+    assert refusal(guarded, call.replace("invoice", "line")).sqlstate == "ZA006"
+
+
+GUARD = "select {} from agentdb.guarded_table where table_name = 'public.invoice'"
+
+
+def test_guard_remembers_its_arguments(guarded: Connection, server: Server) -> None:
+    columns = "approvals, expires::text, columns, context, auto_approve"
+    guarded.execute(
+        "select agentdb.guard_table('invoice', columns => '{note}', approvals => 2,"
+        " expires => '2 hours', auto_approve => '{\"rows\": 2}', context => '{ref}')"
+    )
+    first = row(guarded, GUARD.format(columns))
+    assert first["approvals"] == 2
+    guarded.execute("select agentdb.unguard_table('invoice')")
+    guarded.execute("select agentdb.guard_table('invoice')")
+    assert row(guarded, GUARD.format(columns)) == first
+    with engine(server, guarded).begin() as connection:
+        op = operations(connection)
+        op.unguard_table("invoice")
+        op.guard_table("invoice", expires="3 hours")
+    assert row(guarded, GUARD.format(columns)) == {**first, "expires": "03:00:00"}
+    guarded.execute(
+        "select agentdb.guard_table('invoice', columns => '{}', auto_approve => 'null')"
+    )
+    assert row(guarded, GUARD.format("columns, auto_approve, approvals")) == {
+        "columns": None,
+        "auto_approve": None,
+        "approvals": 2,
+    }
+
+
+def test_guard_names_the_tables_that_refer_to_it(db: Connection) -> None:
+    db.execute(
+        "create table parent (id int primary key);"
+        "create table child (id int primary key, parent int references parent)"
+    )
+    said: list[tuple[Any, Any]] = []
+    db.add_notice_handler(lambda d: said.append((d.message_primary, d.message_hint)))
+    db.execute("select agentdb.guard_table('parent')")
+    ((message, hint),) = said
+    assert message == "public.child refers to public.parent and is not guarded"
+    assert "23503" in hint
+    db.execute("select agentdb.guard_table('child')")
+    assert len(said) == 1
+
+
+@pytest.mark.parametrize("schemas", [False, True])
+def test_autogenerate_proposes_nothing_about_ours(
+    guarded: Connection, server: Server, schemas: bool
+) -> None:
+    guarded.execute(
+        "drop table line; create schema side; create table side.theirs (i int)"
+    )
+    with engine(server, guarded).connect() as connection:
+        known = MetaData()
+        known.reflect(connection)
+        Table("fresh", known, Column("id", Integer, primary_key=True))
+        context = MigrationContext.configure(
+            connection, opts={"include_schemas": schemas}
+        )
+        found = compare_metadata(context, known)
+    # The application's own surplus is still named.
+    surplus = [("remove_table", "theirs")] if schemas else []
+    assert sorted((each[0], each[1].name) for each in found) == [
+        ("add_table", "fresh"),
+        *surplus,
+    ]
+
+
+def test_writers_of_an_altered_table_never_wait_for_its_functions(
+    guarded: Connection, connect: Connect
+) -> None:
+    """Nobody makes the fast form within a write: two writers and a DBA at once."""
+    guarded.execute("alter table invoice add column due date")
+    held = connect(guarded.info.dbname)
+    with held.transaction():
+        held.execute("select * from agentdb.maintain_tables()")
+        writer = connect(guarded.info.dbname)
+        writer.execute("set lock_timeout = '5s'")
+        done = threading.Thread(
+            target=writer.execute, args=("update invoice set due = now() where id = 5",)
+        )
+        done.start()
+        done.join(10)
+        assert not done.is_alive()
+    query = "select count(*) from agentdb.audit where row_key = '{\"id\": 5}'"
+    assert value(guarded, query) == 1
