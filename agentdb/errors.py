@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from .message import Message, read
+
 
 class AgentdbError(Exception):
     """A condition that agentdb reports; `sqlstate` tells which."""
@@ -195,27 +200,42 @@ BY_SQLSTATE: dict[str, type[AgentdbError]] = {
 
 def from_database(error: BaseException) -> AgentdbError | None:
     """Return our own error for a driver's, or None where it is not one of ours."""
-    cause: BaseException = getattr(error, "orig", None) or error
-    fields = _fields(cause)
-    kind = BY_SQLSTATE.get(fields.get("C", ""))
-    if kind is None:
+    said = read(error)
+    kind = BY_SQLSTATE.get(said.sqlstate) if said else None
+    if said is None or kind is None:
         return None
-    return kind(
-        fields.get("M", str(cause)),
-        detail=fields.get("D", ""),
-        hint=fields.get("H", ""),
+    return kind(said.message, detail=said.detail, hint=said.hint)
+
+
+@contextmanager
+def translated() -> Iterator[None]:
+    """Raise our own errors in place of a driver's; all others pass as they are."""
+    try:
+        yield
+    except Exception as error:
+        ours = from_database(error)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def describe(error: BaseException) -> str:
+    """Return what a model or a person needs of an error: message, detail and hint.
+
+    The text of a driver's exception has the CONTEXT besides, a line for each function
+    that was at work, which helps nobody to go on.
+    """
+    if isinstance(error, AgentdbError):
+        said: Message | None = Message(
+            error.sqlstate, str(error), error.detail, error.hint
+        )
+    else:
+        said = read(error)
+    if said is None:
+        return str(error).strip()
+    parts = (
+        f"{said.message} (SQLSTATE {said.sqlstate})",
+        said.detail and f"DETAIL: {said.detail}",
+        said.hint and f"HINT: {said.hint}",
     )
-
-
-def _fields(error: BaseException) -> dict[str, str]:
-    """Return the fields of a server message, as psycopg or pg8000 carry it."""
-    if diag := getattr(error, "diag", None):
-        found = {
-            "C": diag.sqlstate,
-            "M": diag.message_primary,
-            "D": diag.message_detail,
-            "H": diag.message_hint,
-        }
-        return {key: value for key, value in found.items() if value}
-    first = error.args[0] if error.args else None
-    return first if isinstance(first, dict) else {}
+    return "\n".join(part for part in parts if part)

@@ -206,7 +206,8 @@ create or replace function agentdb._row_write_sql (target integer)
   return format($write$
   if not v_same then
     execute agentdb._capture_sql(%1$s, tg_op,
-        '$1, $2, session_user, $3, $4, $5, $6, $7', '(select ($8).*)', '(select ($9).*)')
+        '$1, $2, session_user, $3, $4, $5, $6, $7', '(select ($8).*)',
+        '(select ($9).*)')
       using v_now, v_statement, v_agent_id, v_run_id, v_change_id, v_application,
         v_address, old, new;
   elsif tg_op = 'INSERT' then

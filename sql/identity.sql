@@ -168,7 +168,10 @@ begin
     raise exception 'role % has % open runs: %', session_user, cardinality(v_runs),
         array_to_string(v_runs, ', ')
       using errcode = 'ZA001',
-            hint = format('Say which: add run => %s to the call, or end the others: '
+            hint = format('Say which: add run => %s to a call of agentdb; before an '
+              'INSERT, UPDATE or DELETE bind the token that start_run() returned, in '
+              'the same transaction: select agentdb.bind_run(token); or end the '
+              'others: '
               'select * from agentdb.end_run(outcome => ''cancelled'', run => %s);',
               v_runs[cardinality(v_runs)], v_runs[1]);
   end if;
