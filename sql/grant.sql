@@ -196,6 +196,7 @@ grant insert, update, delete
   on agentdb.policy, agentdb.receiver, agentdb.budget_override, agentdb.tool,
     agentdb.agent_tool, agentdb.message_channel
   to agentdb_operator;
+grant update (policy_name) on agentdb.agent to agentdb_operator;
 grant insert (agent_id, cron, time_zone, tick_interval, grace, no_progress_after),
   update (cron, time_zone, tick_interval, grace, no_progress_after), delete
   on agentdb.schedule to agentdb_operator;
