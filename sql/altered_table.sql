@@ -126,6 +126,34 @@ comment on function agentdb.maintain_tables () is
   'renamed or dropped, and says what it did; the runner calls it every half minute.';
 
 
+-- Only a superuser can make an event trigger of it.  Any role's ALTER TABLE fires that:
+-- what is not audited costs a look, and nobody is held up by a failure of ours.
+create or replace function agentdb.follow_alter_table ()
+  returns event_trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  if exists (
+    select from pg_event_trigger_ddl_commands() as d
+    join agentdb.audit_target as t on t.table_oid = d.objid and t.unaudited_at is null
+    where d.classid = 'pg_class'::regclass
+  ) then
+    perform agentdb._maintain_audit();
+    perform agentdb._maintain_guards();
+  end if;
+exception when lock_not_available then
+  raise notice 'another session adapts altered tables; the runner sees to this one';
+end;
+$$;
+
+comment on function agentdb.follow_alter_table () is
+  'For an event trigger on ddl_command_end: adapts the audit and the staging view to '
+  'ALTER TABLE in its own transaction.';
+
+
 -- ALTER COLUMN … TYPE is refused while a view shows the column.  The guard stays on.
 create or replace function agentdb.drop_staging_view (relation regclass)
   returns void

@@ -298,6 +298,30 @@ def test_autogenerate_proposes_nothing_about_ours(
     ]
 
 
+def test_event_trigger_adapts_within_the_alter_itself(
+    guarded: Connection, agent: Connection, connect: Connect
+) -> None:
+    guarded.execute(
+        "create event trigger agentdb_alter_table on ddl_command_end"
+        " when tag in ('ALTER TABLE') execute function agentdb.follow_alter_table()"
+    )
+    guarded.execute("alter table invoice add column due date")
+    assert rows(guarded, "select * from agentdb.altered_table") == []
+    agent.execute("update agentdb_stage.invoice set due = '2026-01-01' where id = 1")
+    # An agent's own table is none of ours, and what it locks holds up no migration.
+    with agent.transaction():
+        agent.execute("create temp table own (id int); alter table own add v int")
+        guarded.execute("alter table customer add column vat text")
+        assert rows(guarded, "select * from agentdb.altered_table") == []
+    other = connect(guarded.info.dbname)
+    with other.transaction():
+        other.execute("lock table agentdb.audit_target in share row exclusive mode")
+        guarded.execute("alter table customer add column city text")
+        assert len(rows(guarded, "select * from agentdb.altered_table")) > 0
+    adapt(guarded)
+    assert rows(guarded, "select * from agentdb.altered_table") == []
+
+
 def test_writers_of_an_altered_table_never_wait_for_its_functions(
     guarded: Connection, connect: Connect
 ) -> None:
