@@ -49,12 +49,20 @@ def register_agent(
     return None if row[0] is None else str(row[0])
 
 
+# Who creates an agent's role must not become a member of it: it would be an agent too.
+NO_SELF_GRANT = """
+select set_config(s.name, '', true) from pg_settings as s
+where s.name = 'createrole_self_grant'
+"""
+
+
 def create_login(
     connection: psycopg.Connection[tuple[object, ...]], role: str, group: str
 ) -> None:
     """Create a login role unless it exists, and put it into one of our groups."""
     known = "select from pg_roles where rolname = %s::text"
     if connection.execute(known, [role]).fetchone() is None:
+        connection.execute(NO_SELF_GRANT)
         create = sql.SQL("create role {} login").format(sql.Identifier(role))
         connection.execute(create)
     grant = sql.SQL("grant {} to {}").format(

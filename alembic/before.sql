@@ -23,6 +23,11 @@ begin
       using errcode = 'ZA011', hint = 'Create a database with encoding UTF8.';
   end if;
 
+  -- A service may have whoever creates a role join it: an owner is no agent.
+  if current_setting('server_version_num')::integer >= 160000 then
+    perform set_config('createrole_self_grant', '', true);
+  end if;
+
   -- Roles belong to the cluster: another database may have brought them.  A role
   -- that could log in, or that somebody can act as, would own our definer functions.
   foreach v_role in array array[
@@ -60,7 +65,7 @@ begin
     from pg_auth_members as m
     where m.roleid in ('agentdb_owner'::regrole, 'agentdb_capture'::regrole,
                        'agentdb_applier'::regrole)
-      and m.member <> current_user::regrole
+      and m.member <> quote_ident(current_user)::regrole
       -- Since version 16 the creator of a role keeps the right to grant it, nothing
       -- more.
       and not (m.admin_option

@@ -215,13 +215,28 @@ begin
   if v_owner is null then
     perform agentdb._refuse('there is no such table',
       'Give its name: audit_table(''public.orders'').');
-  elsif not pg_has_role(session_user, v_owner, 'MEMBER')
-    or session_user::regrole::oid = any (agentdb._agents_roles()) and not (
-      select r.rolsuper from pg_roles as r where r.rolname = session_user) then
+  elsif exists (
+    select from pg_roles as r
+    where r.rolname = session_user
+      and r.oid = any (agentdb._agents_roles())
+      and not r.rolsuper
+  ) then
+    perform agentdb._refuse_audit(_check_audit.table_oid,
+      format('%s is an agent, or a member of an agent''s role', session_user),
+      'Log in as the owner of the table.  If this is the owner, it must not be a '
+        'member of what agents are: revoke ' || coalesce((
+          select string_agg(quote_ident(r.rolname), ', ' order by r.rolname)
+          from pg_roles as r
+          where r.rolname in (select a.role_name from agentdb.agent as a)
+            and r.rolname <> session_user
+            and pg_has_role(session_user, r.oid, 'MEMBER')), 'agentdb_agent')
+        || ' from ' || quote_ident(session_user) || ';');
+  elsif not pg_has_role(session_user, v_owner, 'MEMBER') then
     perform agentdb._refuse_audit(_check_audit.table_oid,
       format('%s does not own it', session_user),
-      format('Log in as a member of %s and of agentdb_operator, or as a superuser.',
-        v_owner::regrole));
+      format('Log in as a superuser, or as a member of %s and agentdb_operator: '
+        'grant %s, agentdb_operator to %I;', v_owner::regrole, v_owner::regrole,
+        session_user));
   end if;
   v_fault := agentdb._table_fault(_check_audit.table_oid);
   if v_fault is not null then

@@ -104,7 +104,7 @@ create or replace view agentdb.role_finding as
   union all
   select 'owners', 'critical',
     format('%s is a member of %s and can undo every protection', m.rolname, g.rolname),
-    format('revoke %I from %I;', g.rolname, x.member::regrole)
+    format('revoke %I from %s;', g.rolname, x.member::regrole)
   from pg_auth_members as x
   join pg_roles as g on g.oid = x.roleid
   -- By whatever way: SET ROLE needs no more.
