@@ -18,7 +18,7 @@ from agentdb import installation
 from .agents import register, start, value
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
 from .scene import Scene, until
-from .servers import Server, url
+from .servers import Server, client, url
 from .test_cli import agentdb as command
 
 OPERATIONS = agentdb.migrations.AuditTable, agentdb.migrations.UnauditTable
@@ -188,13 +188,10 @@ def test_dump_and_restore_go_on_recording(
     target = make_database()
     admin = connect(target)
     script = subprocess.run(
-        [f"{server.bin}/pg_dump", "--dbname", server.dsn(database=db.info.dbname)],
+        [client(server, "pg_dump"), "--dbname", server.dsn(database=db.info.dbname)],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    psql = Path(f"{server.bin}/psql")
-    if not psql.exists():
-        pytest.skip("there is no psql beside the server")
-    subprocess.run([psql, "-Xq", "-d", server.dsn(database=target)], input=script, check=True,
+    subprocess.run([client(server, "psql"), "-Xq", "-d", server.dsn(database=target)], input=script, check=True,
                    capture_output=True, text=True)  # fmt: skip
     admin.execute("select agentdb.maintain(0)")
     admin.execute("update public.t set v = 2")

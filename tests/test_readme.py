@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,6 +15,8 @@ from rich.console import Console
 
 from agentdb.demo import demo
 from agentdb.local import LocalServer
+
+from .servers import client
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?=(?:```text\n(.*?)^```$)?)", re.M | re.S)
@@ -61,11 +62,10 @@ class Reader:
 
     def __init__(self, server: LocalServer) -> None:
         self.server = server
-        self.psql = shutil.which("psql", path=str(server.bin)) or shutil.which("psql")
+        self.psql = client(server, "psql")
 
     def type_sql(self, text: str) -> str:
         """Run a block in psql as the role that its first line names."""
-        assert self.psql, "psql comes with the server"
         role = re.match(r"-- as (\w+)\n", text)
         assert role, f"who runs this? {text}"
         user = "postgres" if role[1] == "dba" else role[1]
