@@ -10,6 +10,7 @@ from sqlalchemy.exc import DBAPIError
 
 from . import catalog, schema
 from .connection import shown
+from .interrupt import committing
 
 T = TypeVar("T")
 
@@ -50,10 +51,17 @@ def _transact(dsn: str, work: Callable[[Connection], T]) -> T:
     engine = _engine(dsn)
     for _ in range(ATTEMPTS - 1):
         try:
-            with engine.begin() as connection:
-                return work(connection)
+            return _once(engine, work)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in COLLISIONS:
                 raise
-    with engine.begin() as connection:
-        return work(connection)
+    return _once(engine, work)
+
+
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        done = work(connection)
+        with committing():
+            transaction.commit()
+    return done

@@ -159,7 +159,7 @@ def test_agents_read_nothing(db: Connection, server: Server, trouble: int) -> No
     dsn = server.dsn(database=db.info.dbname, user="agent_a")
     said = agentdb("alerts", dsn=dsn, code=1)
     assert "permission denied" in said
-    assert "hint: Connect as a member of agentdb_operator" in said
+    assert "hint: agent_a is the role of an agent: connect as a person's" in said
 
 
 def test_operator_registers_an_agent(db: Connection, dsn: str) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable
 import click
 import psycopg
 
-from .options import F, Failure, dsn, number_of_run, reports_errors
+from .failure import Failure, failure
+from .options import F, dsn, number_of_run, reports_errors
 from .output import Section, how, query, show
 
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2}
@@ -62,6 +63,13 @@ def run_number(ctx: click.Context, param: click.Parameter, value: str) -> int:
     return number
 
 
+def unknown(error: psycopg.Error) -> Failure:
+    """Return how a monitoring command says that it could not look."""
+    said = failure(error, click.get_current_context().meta)
+    said.label, said.code = "unknown", UNKNOWN
+    return said
+
+
 def _limit(default: int) -> Callable[[F], F]:
     return click.option(
         "--limit", type=click.IntRange(1, 100_000), default=default, show_default=True
@@ -74,6 +82,7 @@ limit = _limit(50)
 @click.command()
 @dsn
 @how
+@reports_errors
 def status(dsn: str, as_json: bool, as_sql: bool) -> None:
     """Say in one screen whether all is well.
 
@@ -83,8 +92,7 @@ def status(dsn: str, as_json: bool, as_sql: bool) -> None:
     try:
         found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
     except psycopg.Error as error:
-        click.echo(f"unknown: {Failure(error).message}", err=True)
-        raise click.exceptions.Exit(UNKNOWN) from error
+        raise unknown(error) from error
     states = (EXIT_CODES.get(row["state"], UNKNOWN) for rows in found for row in rows)
     raise click.exceptions.Exit(max(states, default=0))
 
