@@ -41,6 +41,14 @@ def up(dsn: str, directory: Path, *, tell: Callable[[str], object]) -> int:
         return runner.run(config.read(None, dsn=dsn))
 
 
+def new_logins(dsn: str) -> list[str]:
+    """Return the login roles that it would create on a server."""
+    known = "select rolname from pg_roles where rolname = any (%s::text[])"
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        there = {row[0] for row in connection.execute(known, [list(LOGINS)])}
+    return [login for login in LOGINS if login not in there]
+
+
 def _own_server(stack: ExitStack, directory: Path) -> str:
     from agentdb.local import LocalServer
 

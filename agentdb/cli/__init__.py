@@ -12,6 +12,7 @@ import click
 from agentdb import __version__
 
 from .failure import ended
+from .terminal import plain
 
 # Loaded when asked for: `agentdb status` must not wait for what it does not use.
 COMMANDS = {
@@ -32,6 +33,7 @@ COMMANDS = {
     "kill": "stop",
     "lock": "lock",
     "locks": "lock",
+    "maintain": "install",
     "notify": "outbox",
     "outbox": "outbox",
     "pause": "stop",
@@ -43,6 +45,7 @@ COMMANDS = {
     "rules": "rules",
     "run": "serve",
     "runs": "read",
+    "seals": "seals",
     "silence": "silence",
     "silences": "silence",
     "status": "read",
@@ -90,7 +93,15 @@ class LazyGroup(click.Group):
         """Run a command; whatever goes wrong in it becomes a message with a hint."""
         from .options import reports_errors
 
+        if plain():
+            ctx.color = False
         return reports_errors(super().invoke)(ctx)
+
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Read the command line; its help may meet with a closed pipe too."""
+        from .options import reports_errors
+
+        return reports_errors(super().make_context)(*args, **extra)
 
     def main(self, *args: Any, standalone_mode: bool = True, **extra: Any) -> Any:
         """Run the command line and leave with its exit code."""

@@ -102,7 +102,7 @@ def _from_database(error: BaseException, about: Mapping[str, Any]) -> Failure | 
     return Failure(
         error.diag.message_primary or _first_line(str(error)),
         detail=error.diag.message_detail,
-        hint=error.diag.message_hint or remedy(error, about),
+        hint=remedy(error, about) or error.diag.message_hint,
     )
 
 
@@ -144,11 +144,7 @@ def ended(work: Callable[[], object]) -> int:
         click.echo("aborted: nothing was changed", err=True)
         return INTERRUPTED if by_key else 1
     except BrokenPipeError:
-        return _hush()
-    except SystemExit as error:
-        if isinstance(error.__context__, BrokenPipeError):
-            return _hush()
-        raise
+        return closed_pipe().exit_code
 
 
 def _tell(error: click.ClickException) -> int:
@@ -163,14 +159,15 @@ def _tell(error: click.ClickException) -> int:
     try:
         click.echo("\n".join(lines), err=True)
     except BrokenPipeError:
-        return _hush()
+        return closed_pipe().exit_code
     return error.code if isinstance(error, Failure) else error.exit_code
 
 
-def _hush() -> int:
-    """Say no more: nobody reads.  The interpreter would complain at its last flush."""
+def closed_pipe() -> click.exceptions.Exit:
+    """Say no more: nobody reads, and the interpreter would complain at its end."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for stream in (sys.stdout, sys.stderr):
         if stream:
             os.dup2(nowhere, stream.fileno())
-    return CLOSED_PIPE
+    os.close(nowhere)
+    return click.exceptions.Exit(CLOSED_PIPE)

@@ -11,7 +11,7 @@ import click
 
 from agentdb.connection import dsn as resolve
 
-from .failure import failure, interrupted
+from .failure import closed_pipe, failure, interrupted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -62,15 +62,34 @@ def reports_errors(function: F) -> F:
             return function(*args, **kwargs)
         except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
-        except BrokenPipeError:
+        except BrokenPipeError as error:
+            raise closed_pipe() from error
+        except SystemExit as error:
+            # So does rich leave.
+            if isinstance(error.__context__, BrokenPipeError):
+                raise closed_pipe() from error
             raise
         except KeyboardInterrupt as error:
             raise interrupted(error) from None
         except Exception as error:
-            context = click.get_current_context(silent=True)
-            raise failure(error, context.meta if context else None) from error
+            raise failure(error, about()) from error
 
     return cast(F, wrapper)
+
+
+def about() -> dict[str, Any]:
+    """Return which command is at work, as in 'lock release', and its connection."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return {}
+    found: dict[str, Any] = dict(context.meta)
+    names: list[str] = []
+    while context.parent is not None:
+        names.insert(0, context.info_name or "")
+        context = context.parent
+    if names:
+        found["command"] = " ".join(names)
+    return found
 
 
 def number_of(text: str, letter: str) -> int | None:

@@ -15,6 +15,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
+from . import terminal
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -145,14 +147,12 @@ def print_table(
     section: Section, its: list[Row], console: Console | None = None
 ) -> None:
     """Print rows for a person, as wide as the terminal."""
-    from rich.console import Console
-
-    console = console or Console(highlight=False, emoji=False, markup=False)
+    to = console or terminal.console()
     if not its:
-        console.print(f"{section.title}: {section.empty}")
+        to.print(f"{section.title}: {section.empty}")
         return
-    console.print(section.title, style="bold")
-    console.print(_card(its[0]) if section.card else _table(section, its))
+    to.print(section.title, style="bold")
+    to.print(_card(its[0]) if section.card else _table(section, its))
 
 
 def _card(row: Row) -> RenderableType:

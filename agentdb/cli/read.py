@@ -8,8 +8,8 @@ import click
 import psycopg
 
 from .failure import Failure, failure
-from .options import F, dsn, number_of_run, reports_errors
-from .output import Section, how, query, show
+from .options import F, about, dsn, number_of_run, reports_errors
+from .output import Section, connect, how, query, rows, show
 
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2}
 UNKNOWN = 3
@@ -45,6 +45,7 @@ where ({agent}::text is null or agent_name = {agent})
 order by run_id desc
 limit {limit}
 """
+KNOWN_RUN = "select 1 as known from agentdb.run where run_id = {run}"
 TIMELINE = """
 select at, kind, ok, tokens, what, details
 from (
@@ -65,9 +66,16 @@ def run_number(ctx: click.Context, param: click.Parameter, value: str) -> int:
 
 def unknown(error: psycopg.Error) -> Failure:
     """Return how a monitoring command says that it could not look."""
-    said = failure(error, click.get_current_context().meta)
+    said = failure(error, about())
     said.label, said.code = "unknown", UNKNOWN
     return said
+
+
+def require_run(dsn: str, run: int) -> None:
+    """Fail where there is no such run."""
+    with connect(dsn) as connection:
+        if not rows(connection, Section("", query(KNOWN_RUN, run=run))):
+            raise Failure(f"there is no run {run}", hint="agentdb runs")
 
 
 def _limit(default: int) -> Callable[[F], F]:
@@ -142,9 +150,9 @@ def runs(
 def timeline(dsn: str, as_json: bool, as_sql: bool, run: int, limit: int) -> None:
     """Show everything that RUN did, in order, or the last --limit of it."""
     statement = query(TIMELINE, run=run, limit=limit)
-    section = Section(f"run {run}", statement, "no such run", hidden="details")
+    if not as_sql:
+        require_run(dsn, run)
+    section = Section(f"run {run}", statement, hidden="details")
     found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
-    if found == [[]]:
-        raise click.exceptions.Exit(1)
     if found and len(found[0]) == limit:
         click.echo(f"the last {limit} events; see --limit", err=True)

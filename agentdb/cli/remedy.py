@@ -13,13 +13,17 @@ if TYPE_CHECKING:
 
 # Who may do what: the group that a command wants, where it is not the operators'.
 AUDITOR = (
-    "alerts audit change changes check claims doctor locks outbox questions rules runs "
+    "alerts audit change changes check claims doctor locks outbox questions runs "
     "seals silences status timeline why"
 )
 GROUPS = {
-    **dict.fromkeys(AUDITOR.split(), "agentdb_auditor"),
-    "approve": "agentdb_reviewer",
-    "reject": "agentdb_reviewer",
+    **{command: ["agentdb_auditor"] for command in AUDITOR.split()},
+    # With other thresholds the past wants the right to change them.
+    "rules": ["agentdb_auditor", "agentdb_operator"],
+    "outbox drop": ["agentdb_operator"],
+    "outbox retry": ["agentdb_operator"],
+    "approve": ["agentdb_reviewer"],
+    "reject": ["agentdb_reviewer"],
 }
 OWNERS = ("install", "uninstall", "up")
 HINTS = {
@@ -63,7 +67,6 @@ select to_regnamespace('agentdb') is not null as installed,
   ) as is_agent,
   (
     select case
-        when pg_has_role(session_user, g.oid, 'usage') then null
         when not pg_has_role(session_user, g.oid, 'member')
           then format('grant %%I to %%I', g.rolname, session_user)
         when current_setting('server_version_num')::int >= 160000
@@ -71,7 +74,10 @@ select to_regnamespace('agentdb') is not null as installed,
         else format('alter role %%I inherit', session_user)
       end
     from pg_roles as g
-    where g.rolname = %(wanted)s::text
+    where g.rolname = any (%(wanted)s::text[])
+      and not pg_has_role(session_user, g.oid, 'usage')
+    order by array_position(%(wanted)s::text[], g.rolname::text)
+    limit 1
   ) as right,
   (
     select concat_ws('; ',
@@ -127,7 +133,9 @@ def _rights(found: Mapping[str, Any], about: Mapping[str, Any]) -> str:
 
 def _look(about: Mapping[str, Any]) -> Mapping[str, Any] | None:
     """Return what the server says of itself and of us; None if it does not answer."""
-    wanted = GROUPS.get(about.get("command", ""), "agentdb_operator")
+    command = str(about.get("command", ""))
+    first = command.partition(" ")[0]
+    wanted = GROUPS.get(command) or GROUPS.get(first) or ["agentdb_operator"]
     try:
         with psycopg.connect(
             about.get("dsn") or "",

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 import click
 
 from .failure import interrupted
+from .terminal import console, plain
 
 Step = Callable[[], None]
 
@@ -22,7 +23,7 @@ def working(what: str, *, steps: int | None = None) -> Iterator[Step]:
     there is the time that it has taken.  In a pipe it is one line.
     """
     try:
-        if sys.stderr and sys.stderr.isatty():
+        if sys.stderr and sys.stderr.isatty() and not plain():
             with _bar(what, steps) as step:
                 yield step
         else:
@@ -35,7 +36,6 @@ def working(what: str, *, steps: int | None = None) -> Iterator[Step]:
 @contextmanager
 def _bar(what: str, steps: int | None) -> Iterator[Step]:
     from rich import progress as bars
-    from rich.console import Console
 
     columns: list[bars.ProgressColumn] = [
         bars.SpinnerColumn(),
@@ -46,7 +46,8 @@ def _bar(what: str, steps: int | None) -> Iterator[Step]:
     columns.append(bars.TimeElapsedColumn())
     if steps is not None:
         columns += [bars.TextColumn("left"), bars.TimeRemainingColumn()]
-    console = Console(stderr=True, highlight=False, emoji=False, markup=False)
-    with bars.Progress(*columns, console=console, transient=True) as progress:
+    with bars.Progress(
+        *columns, console=console(stderr=True), transient=True
+    ) as progress:
         task = progress.add_task(what, total=steps)
         yield lambda: progress.advance(task)
