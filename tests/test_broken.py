@@ -7,6 +7,7 @@ import os
 import pty
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
@@ -37,6 +38,7 @@ from .commands import (
 from .conftest import Connection, create_database, drop_database
 from .pooler import pooler
 from .servers import Server
+from .standby import standby
 
 Patch = pytest.MonkeyPatch
 NOWHERE = "postgresql://somebody@127.0.0.1:1/app"
@@ -313,6 +315,26 @@ def test_read_only(command: str, frozen: str, monkeypatch: Patch) -> None:
     if "read-only transaction" in said.err:
         assert said.code == 1
         assert "alter role frozen_o in database" in said.hint
+
+
+@pytest.fixture(scope="module")
+def recovering() -> Iterator[str]:
+    """A standby, as an operator sees it."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        with standby(Path(name, "kept")) as dsn:
+            yield dsn
+
+
+@pytest.mark.parametrize("command", sorted(set(ASKING) - {"up"}))
+def test_standby(command: str, recovering: str, monkeypatch: Patch) -> None:
+    said = run(monkeypatch, words(command), recovering)
+    is_orderly(said)
+    if command in ("maintain", "silence", "uninstall", "undo"):
+        assert said.code == 1
+        assert "This is a standby" in said.hint and "primary" in said.hint
+    if command in ("runs", "status", "alerts", "locks", "rules list", "seals"):
+        assert "read-only" not in said.err and "recovery" not in said.err
 
 
 @pytest.mark.parametrize("command", sorted(set(ASKING) - {"uninstall", "up"}))

@@ -13,7 +13,7 @@ from .confirm import confirm
 from .diff import line, pair, text
 from .failure import Failure
 from .options import dsn, number_of_run, reports_errors
-from .output import Row, Section, connect, how, query, rows, show, shown
+from .output import Row, Section, connect, counted, how, query, rows, show, shown
 from .read import limit
 from .working import working
 
@@ -32,7 +32,7 @@ limit {limit}
 CHANGE = "select * from agentdb.show_change({change})"
 ROWS = "select * from agentdb.show_change_rows({change}, {limit})"
 SIZE_OF_CHANGE: LiteralString = """
-select row_count as rows, cardinality(tables) as tables
+select row_count as rows, array_length(string_to_array(tables, $$, $$), 1) as tables
 from agentdb.change_summary where change_id = {number}
 """
 SIZE_OF_RUN: LiteralString = """
@@ -169,14 +169,14 @@ def _size(dsn: str, statement: LiteralString | None, number: int) -> str:
     if statement is None:
         return ""
     with connect(dsn) as connection:
-        (size,) = rows(
-            connection, Section("", query(statement, number=number), spare=True)
-        ) or [{}]
-    return (
-        f": {size['rows']:,} rows of {size['tables']} tables"
-        if size.get("rows")
-        else ""
+        asked = Section("", query(statement, number=number), spare=True)
+        found = rows(connection, asked)
+    count, tables = (
+        (found[0].get(name) for name in ("rows", "tables")) if found else (0, 0)
     )
+    if not count or not tables:
+        return ""
+    return f": {counted(count, 'row')} of {counted(tables, 'table')}"
 
 
 def print_head(found: Row) -> None:

@@ -6,7 +6,17 @@ import click
 
 from .failure import Failure
 from .options import dsn, reports_errors
-from .output import Section, connect, how, print_json, print_table, query, rows, show
+from .output import (
+    Section,
+    connect,
+    counted,
+    how,
+    print_json,
+    print_table,
+    query,
+    rows,
+    show,
+)
 from .working import working
 
 SIZE = """
@@ -34,7 +44,8 @@ def seals(dsn: str, as_json: bool, as_sql: bool, root: str | None) -> None:
         (size,) = rows(connection, Section("", query(SIZE)))
         # It reads the whole record: as long as it takes.
         connection.execute("set local statement_timeout = 0")
-        with working(f"hashing {size['rows']:,} rows under {size['seals']:,} seals"):
+        much = f"{counted(size['rows'], 'row')} under {counted(size['seals'], 'seal')}"
+        with working(f"hashing {much}"):
             found = rows(connection, section)
     if as_json:
         print_json([section], [found])
