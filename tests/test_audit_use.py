@@ -63,7 +63,7 @@ def test_command_shows_a_diff(db: Connection, server: Server, run: int) -> None:
     assert row["row"] == {"id": 2, "state": "sent"}
     assert "sent" in command("audit", "orders", "--at", at, dsn=dsn)
     assert "row_history" in command("audit", "orders", "2", "--sql", dsn=dsn)
-    assert "ZA" not in command("audit", "nowhere", dsn=dsn)
+    assert "there is no table nowhere" in command("audit", "nowhere", dsn=dsn, code=1)
     assert "is not audited" in command("audit", "pg_class", "1", dsn=dsn, code=1)
 
 

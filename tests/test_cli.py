@@ -143,7 +143,7 @@ def test_escape_sequences_of_agents_never_reach_the_terminal(
 
 
 def test_timeline_of_no_run_fails(dsn: str) -> None:
-    assert "no such run" in agentdb("timeline", "12345", dsn=dsn, code=1)
+    assert "there is no run 12345" in agentdb("timeline", "12345", dsn=dsn, code=1)
     assert "is no run" in agentdb("timeline", "abc", dsn=dsn, code=2)
 
 
