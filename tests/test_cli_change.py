@@ -131,7 +131,7 @@ def test_undo_shows_the_diff_and_leaves_no_trace(
     found = row(db, "select name from customer where id = 2")
     assert found == {"name": "bolt"}
     said = agentdb("undo", "3", "--change", "--apply", dsn=operator)
-    assert said.endswith("change 4: applied\n")
+    assert "change 4: applied\n" in said
     db.execute("update customer set name = 'other' where id = 2")
     said = agentdb("undo", "1", dsn=operator, code=1)
     assert "conflict: public.customer id 2 was changed by postgres" in said

@@ -142,6 +142,42 @@ def test_interrupted_command_has_changed_nothing(
     assert dump(busy.info.dbname) == shape
 
 
+# Commits what its first argument's trigger holds up, as commands do.
+COMMIT = """
+import sys, psycopg
+from agentdb.cli.failure import interrupted
+from agentdb.interrupt import committing
+connection = psycopg.connect(sys.argv[1])
+connection.execute("update t set v = 0 where id = 2")
+try:
+    with committing():
+        connection.commit()
+except KeyboardInterrupt as error:
+    sys.exit(interrupted(error, undone=True).message)
+"""
+
+
+def test_interrupted_commit_is_not_said_to_have_changed_nothing(
+    db: Connection, server: Server
+) -> None:
+    db.execute(
+        "create table t (id int primary key, v int); insert into t values (2, 2)"
+    )
+    db.execute(SLOW_ROWS.replace("trigger sleep before", "constraint trigger sleep after")
+        .replace("for each row", "deferrable initially deferred for each row"))  # fmt: skip
+    process = subprocess.Popen(
+        [sys.executable, "-c", COMMIT, server.dsn(database=db.info.dbname)],
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=interruptible,
+    )
+    until(db, SLEEPER, 1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=30)
+    assert "while it was being committed" in err
+    until(db, SLEEPER, 0)
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -32,7 +32,8 @@ HINTS = {
     "40P01": "Others were at work on the same rows: try again.",
     "53300": "End sessions that nobody needs, or raise max_connections.",
     "55P03": "Somebody holds a lock on it: try again, or see pg_locks for who.",
-    "57014": "It took too long: ask for less with --limit, or run it in psql: --sql.",
+    "57014": "It took too long: ask for less with --limit, or run in psql what --sql "
+    "prints.",
 }
 UNREACHABLE = (
     "Is the server running, and are host, user and database right?  They come from "
@@ -45,7 +46,7 @@ POOLER = (
 LOST = "The connection broke off: try again, and see the server's log."
 NOT_INSTALLED = "Install the pack first: agentdb install"
 DIFFERENT = (
-    "The pack here is of another release: agentdb install --check names what differs, "
+    "Is the pack here of this release?  agentdb install --check names what differs, "
     "agentdb install upgrades it."
 )
 STANDBY = (
