@@ -69,6 +69,13 @@ ARGUMENTS = {
     "verify": "{run}",
     "why": "{alert}",
 }
+# Other things that a command can be asked, which go other ways.
+MORE = [
+    "alerts --all", "audit customer --at now", "audit customer 1", "changes --all",
+    "kill --all --reason x --yes", "kill billing --reason x --yes", "locks --all",
+    "outbox --dead", "rules lint", "runs --open", "undo 1 --row --dry-run",
+    "silence agent=x --for 1h -m x", "verify", "why 1", "why billing",
+]  # fmt: skip
 # Which of them ask no database, or one of their own, or never stop asking.
 APART = {"config check", "demo", "probe", "run"}
 ASKING = sorted(set(ARGUMENTS) - APART)

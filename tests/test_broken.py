@@ -26,6 +26,7 @@ from .commands import (
     ARGUMENTS,
     ASKING,
     CODES,
+    MORE,
     NAMING,
     PLUGINS,
     WRONG,
@@ -134,6 +135,22 @@ def test_pack_not_installed(
     is_orderly(said)
     assert said.code == PLUGINS.get(command, 1)
     assert "agentdb install" in (said.out if command == "check" else said.hint)
+
+
+@pytest.mark.parametrize("where", ["no server", "not installed", "no right"])
+@pytest.mark.parametrize("line", MORE)
+def test_other_ways_of_a_command(
+    line: str, where: str, server: Server, scene: str, monkeypatch: Patch
+) -> None:
+    dsn, wanted = {
+        "no server": (NOWHERE, "--dsn, AGENTDB_DSN"),
+        "not installed": (server.dsn(user="operator_o"), "agentdb install"),
+        "no right": (server.dsn(database=scene, user="app_user"), "grant agentdb_"),
+    }[where]
+    said = run(monkeypatch, line.split(), dsn)
+    is_orderly(said)
+    assert said.code == 1
+    assert wanted in said.hint
 
 
 @pytest.fixture(scope="module")

@@ -13,9 +13,9 @@ from .confirm import confirm
 from .diff import line, pair, text
 from .failure import Failure
 from .options import dsn, number_of_run, reports_errors
-from .output import Row, Section, connect, counted, how, query, rows, show, shown
+from .output import Row, Section, connect, how, query, rows, show, shown
 from .read import limit
-from .working import working
+from .working import counted, working
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString

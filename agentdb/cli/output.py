@@ -227,11 +227,6 @@ def shown(value: object) -> str:
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(value))
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number of things."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 def span(value: timedelta) -> str:
     """Return a length of time with its two largest units."""
     seconds = int(value.total_seconds())

@@ -9,7 +9,6 @@ from .options import dsn, reports_errors
 from .output import (
     Section,
     connect,
-    counted,
     how,
     print_json,
     print_table,
@@ -17,7 +16,7 @@ from .output import (
     rows,
     show,
 )
-from .working import working
+from .working import counted, working
 
 SIZE = """
 select coalesce(sum(s.rows), 0)::bigint as rows, count(distinct s.seal_id) as seals
