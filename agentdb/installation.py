@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from . import catalog, schema
 from .connection import shown
+from .errors import AgentdbError
+from .interrupt import committing
 
 T = TypeVar("T")
 
@@ -70,7 +73,10 @@ def differences(dsn: str) -> list[str]:
     """Return what differs from the release, changing nothing."""
     engine = _engine(dsn)
     with engine.connect() as connection:
-        found = catalog.differences(connection)
+        try:
+            found = catalog.differences(connection)
+        except CommandError as error:
+            raise _unknown(error) from error
         connection.rollback()
     return found
 
@@ -86,10 +92,29 @@ def _transact(dsn: str, work: Callable[[Connection], T]) -> T:
     engine = _engine(dsn)
     for _ in range(ATTEMPTS - 1):
         try:
-            with engine.begin() as connection:
-                return work(connection)
+            return _once(engine, work)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in COLLISIONS:
                 raise
-    with engine.begin() as connection:
-        return work(connection)
+    return _once(engine, work)
+
+
+def _unknown(error: CommandError) -> AgentdbError:
+    """Return what Alembic says of a revision that it lacks, with what to do."""
+    return AgentdbError(
+        f"the database is not at a revision of this release: {error}",
+        hint="It was installed by a later release, or changed by hand: upgrade "
+        "agentdb, or correct agentdb.alembic_version.",
+    )
+
+
+def _once(engine: Engine, work: Callable[[Connection], T]) -> T:
+    with engine.connect() as connection:
+        transaction = connection.begin()
+        try:
+            done = work(connection)
+        except CommandError as error:
+            raise _unknown(error) from error
+        with committing():
+            transaction.commit()
+    return done

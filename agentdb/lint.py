@@ -56,8 +56,8 @@ def lint(connection: Connection, name: str | None = None) -> list[Finding]:
 
 def _look(connection: Connection, row: dict[str, Any]) -> list[Finding]:
     try:
-        parts = _parts(connection, row["view_name"])
         with connection.transaction(force_rollback=True):
+            parts = _parts(connection, row["view_name"])
             connection.execute(LIMITS, [str(row["timeout_ms"])])
             findings = _shape(connection, row, parts)
             if not findings:

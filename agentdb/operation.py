@@ -13,6 +13,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
+from .interrupt import committing
+
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
 
@@ -194,6 +196,8 @@ def reject_change(dsn: str, change: int, *, reason: str) -> dict[str, Any]:
 def _decide(dsn: str, statement: str, values: dict[str, object]) -> dict[str, Any]:
     with _connect(dsn) as connection:
         row = connection.execute(statement.encode(), values).fetchone()
+        with committing():
+            connection.commit()
     assert row is not None
     return row
 
@@ -242,4 +246,6 @@ def undo(
             conflicts = (ended["problem"] or {}).get("conflicts")
         if not keep:
             connection.rollback()
+        with committing():
+            connection.commit()
     return Undone(change, state, made["row_count"], found, conflicts or [])

@@ -15,15 +15,6 @@ from agentdb import installation, operation
 
 # A login for each of those who will connect, and the group it belongs to.
 LOGINS = {"agent_1": "agentdb_agent", "reviewer_1": "agentdb_reviewer"}
-BECOME_OPERATOR = """
-do $$
-begin
-  if not pg_has_role('agentdb_operator', 'MEMBER') then
-    grant agentdb_operator to current_user;
-  end if;
-end;
-$$
-"""
 REGISTERED = "select from agentdb.agent where agent_name = 'agent_1'"
 
 
@@ -41,6 +32,14 @@ def up(dsn: str, directory: Path, *, tell: Callable[[str], object]) -> int:
         return runner.run(config.read(None, dsn=dsn))
 
 
+def new_logins(dsn: str) -> list[str]:
+    """Return the login roles that it would create on a server."""
+    known = "select rolname from pg_roles where rolname = any (%s::text[])"
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        there = {row[0] for row in connection.execute(known, [list(LOGINS)])}
+    return [login for login in LOGINS if login not in there]
+
+
 def _own_server(stack: ExitStack, directory: Path) -> str:
     from agentdb.local import LocalServer
 
@@ -51,7 +50,6 @@ def prepare(dsn: str) -> list[str]:
     """Create the logins that are missing; return how each of them connects."""
     socket = psycopg.conninfo.conninfo_to_dict(dsn).get("host", "")
     with psycopg.connect(dsn) as connection:
-        connection.execute(BECOME_OPERATOR)
         passwords = {
             login: _create(
                 connection, login, group, trusted=str(socket).startswith("/")

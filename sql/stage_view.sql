@@ -137,8 +137,9 @@ where i.operation = 'insert'$view$,
         filter (where c.key_place is not null),
       -- Before version 15 a view reads with its owner's rights: ask for the reader's.
       case when current_setting('server_version_num')::integer >= 150000 then ''
-        else format('has_table_privilege(session_user, %s::oid, ''select'') and ',
-          t.table_oid) end,
+        -- As a regclass, which a dump writes by name.
+        else format('has_table_privilege(session_user, %L::regclass, ''select'') and ',
+          t.table_oid::regclass) end,
       string_agg(format('(i.new_values ->> %L)::%s as %I', c.column_name::text,
         c.full_type, c.column_name), ', ' order by c.place)
     )

@@ -24,7 +24,7 @@ from agentdb.local import LocalServer
 from .agents import register, start
 from .changes import TABLES
 from .scene import Scene
-from .servers import GivenServer, Server, url
+from .servers import GivenServer, Server, client, url
 from .sink import Sink
 
 DRIVERS = ("psycopg", "pg8000")
@@ -188,7 +188,7 @@ def dump(server: Server) -> Dump:
     """Return the schema of a database as pg_dump tells it, without its comments."""
 
     def dump(database: str) -> str:
-        command = [f"{server.bin}/pg_dump", "--schema-only", "--no-owner"]
+        command = [client(server, "pg_dump"), "--schema-only", "--no-owner"]
         out = subprocess.run(
             [*command, "--dbname", server.dsn(database=database)],
             check=True,

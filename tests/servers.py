@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
+import subprocess
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote, urlencode
 
 import psycopg
+import pytest
 from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy import URL
+
+from agentdb.local.binaries import PACKAGE
 
 
 class Server(Protocol):
@@ -33,7 +38,7 @@ class GivenServer:
 
     @property
     def bin(self) -> Path:
-        """The directory of pg_dump, which must not be older than the server."""
+        """The directory of the server's programs, or of some others."""
         found = os.environ.get("AGENTDB_PG_BIN") or shutil.which("pg_dump")
         assert found, "set AGENTDB_PG_BIN to the directory of pg_dump"
         return Path(found) if Path(found).is_dir() else Path(found).parent
@@ -44,6 +49,35 @@ class GivenServer:
             f"postgresql://{quote(user or self._user, safe='')}@/"
             f"{quote(database, safe='')}?{urlencode(self._place, quote_via=quote)}"
         )
+
+
+def client(server: Server, name: str) -> str:
+    """Return the oldest psql or pg_dump that is no older than the server, or skip.
+
+    The oldest, as a dump has settings that a server older than pg_dump lacks.
+    """
+    wanted = int(str(answer(server.dsn(), "show server_version_num"))) // 10_000
+    places = [server.bin, *packaged()]
+    there = {folder / name for folder in places if (folder / name).is_file()}
+    if found := shutil.which(name):
+        there.add(Path(found))
+    fit = {path: age for path in there if (age := _major(path)) >= wanted}
+    if not fit:
+        pytest.skip(f"there is no {name} of PostgreSQL {wanted} or later")
+    return str(min(fit, key=lambda path: fit[path]))
+
+
+def packaged() -> list[Path]:
+    """Return the directories of programs in the package of servers, if it is here."""
+    spec = importlib.util.find_spec(PACKAGE)
+    folders = (spec and spec.submodule_search_locations) or []
+    return [each for folder in folders for each in Path(folder).glob("pginstall*/bin")]
+
+
+def _major(program: Path) -> int:
+    command = [str(program), "--version"]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    return int(printed.split(")")[1].split(".")[0])
 
 
 def url(driver: str, dsn: str) -> URL:

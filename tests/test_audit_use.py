@@ -18,7 +18,7 @@ from agentdb import installation
 from .agents import register, start, value
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
 from .scene import Scene, until
-from .servers import Server, url
+from .servers import Server, client, url
 from .test_cli import agentdb as command
 
 OPERATIONS = agentdb.migrations.AuditTable, agentdb.migrations.UnauditTable
@@ -63,7 +63,7 @@ def test_command_shows_a_diff(db: Connection, server: Server, run: int) -> None:
     assert row["row"] == {"id": 2, "state": "sent"}
     assert "sent" in command("audit", "orders", "--at", at, dsn=dsn)
     assert "row_history" in command("audit", "orders", "2", "--sql", dsn=dsn)
-    assert "ZA" not in command("audit", "nowhere", dsn=dsn)
+    assert "there is no table nowhere" in command("audit", "nowhere", dsn=dsn, code=1)
     assert "is not audited" in command("audit", "pg_class", "1", dsn=dsn, code=1)
 
 
@@ -186,13 +186,10 @@ def test_dump_and_restore_go_on_recording(
     target = make_database()
     admin = connect(target)
     script = subprocess.run(
-        [f"{server.bin}/pg_dump", "--dbname", server.dsn(database=db.info.dbname)],
+        [client(server, "pg_dump"), "--dbname", server.dsn(database=db.info.dbname)],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    psql = Path(f"{server.bin}/psql")
-    if not psql.exists():
-        pytest.skip("there is no psql beside the server")
-    subprocess.run([psql, "-Xq", "-d", server.dsn(database=target)], input=script, check=True,
+    subprocess.run([client(server, "psql"), "-Xq", "-d", server.dsn(database=target)], input=script, check=True,
                    capture_output=True, text=True)  # fmt: skip
     admin.execute("select agentdb.maintain(0)")
     admin.execute("update public.t set v = 2")

@@ -143,7 +143,7 @@ def test_escape_sequences_of_agents_never_reach_the_terminal(
 
 
 def test_timeline_of_no_run_fails(dsn: str) -> None:
-    assert "no such run" in agentdb("timeline", "12345", dsn=dsn, code=1)
+    assert "there is no run 12345" in agentdb("timeline", "12345", dsn=dsn, code=1)
     assert "is no run" in agentdb("timeline", "abc", dsn=dsn, code=2)
 
 
@@ -159,7 +159,7 @@ def test_agents_read_nothing(db: Connection, server: Server, trouble: int) -> No
     dsn = server.dsn(database=db.info.dbname, user="agent_a")
     said = agentdb("alerts", dsn=dsn, code=1)
     assert "permission denied" in said
-    assert "hint: Connect as a member of agentdb_operator" in said
+    assert "hint: agent_a is the role of an agent: connect as a person's" in said
 
 
 def test_operator_registers_an_agent(db: Connection, dsn: str) -> None:

@@ -100,7 +100,7 @@ def test_deciding(
     said = agentdb(
         "approve", "1", "--digest", digest, "--comment", "fine", dsn=reviewer
     )
-    assert said == "change 1: applied\n"
+    assert said == "change 1: applied\napproving change 1: 3 rows of 1 table …\n"
     agent.execute("update invoice set note = 'x' where id = 2")
     said = agentdb("reject", "2", "--reason", "which x?", dsn=reviewer)
     assert said == "change 2: rejected\n"
@@ -123,14 +123,15 @@ def test_undo_shows_the_diff_and_leaves_no_trace(
     said = agentdb("undo", "R-1", "--dry-run", dsn=operator)
     assert said == (
         "update public.customer id 2\n  name  new  →  bolt\nthe undo: approved\n"
+        "undoing run 1: 1 row of 1 table …\n"
     )
     assert value(db, "select count(*) from agentdb.change") == 1
     said = agentdb("undo", "1", "--reason", "wrong", "--apply", dsn=operator)
-    assert said.endswith("change 3: applied\n")
+    assert "change 3: applied\n" in said
     found = row(db, "select name from customer where id = 2")
     assert found == {"name": "bolt"}
     said = agentdb("undo", "3", "--change", "--apply", dsn=operator)
-    assert said.endswith("change 4: applied\n")
+    assert "change 4: applied\n" in said
     db.execute("update customer set name = 'other' where id = 2")
     said = agentdb("undo", "1", dsn=operator, code=1)
     assert "conflict: public.customer id 2 was changed by postgres" in said

@@ -44,7 +44,7 @@ def test_alert_is_acknowledged_and_given_back(db: Connection, dsn: str) -> None:
         message["payload"]
     )
     assert agentdb(dsn, "unack", f"a-{number}").endswith("not acknowledged any more\n")
-    assert "was not acknowledged" in agentdb(dsn, "unack", str(number), code=1)
+    assert "not acknowledged" in agentdb(dsn, "unack", str(number), code=1)
     assert "does not fire" in agentdb(dsn, "ack", "A-77", "-m", "x", code=1)
     assert "is no alert" in agentdb(dsn, "ack", "Q-1", "-m", "x", code=2)
     assert "--message" in agentdb(dsn, "ack", f"A-{number}", code=2)

@@ -15,7 +15,7 @@ import yaml
 from agentdb.config import read
 from agentdb.local import LocalServer
 
-from .servers import answer, tell
+from .servers import answer, client, tell
 
 FILE = Path(__file__).parent.parent / "docker-compose.yml"
 
@@ -100,9 +100,15 @@ def test_runner_role_is_made_once_and_its_password_set_each_time(
     with LocalServer(fast=True) as server:
         tell(server.dsn(), "create role agentdb_operator")
         for password in ("first", "it's \\ second"):
-            psql = [server.bin / service["entrypoint"][0], *service["entrypoint"][1:]]
+            program, *options = service["entrypoint"]
             subprocess.run(
-                [*psql, f"--file={script}", "--dbname", server.dsn()],
+                [
+                    client(server, program),
+                    *options,
+                    f"--file={script}",
+                    "--dbname",
+                    server.dsn(),
+                ],
                 check=True,
                 env={**os.environ, "RUNNER_PASSWORD": password},
             )

@@ -478,7 +478,8 @@ def test_prompt_of_an_agent_tells_its_limits(db: Connection, dsn: str) -> None:
     done = CliRunner().invoke(main, ["prompt", "a", "--dsn", dsn])
     assert "You are agent a: 500000 tokens a conversation" in done.output
     done = CliRunner().invoke(main, ["prompt", "nobody", "--dsn", dsn])
-    assert done.exit_code == 2
+    assert done.exit_code == 1
+    assert "there is no agent nobody" in done.output
 
 
 def test_doctor_starts_without_a_terminal(dsn: str) -> None:

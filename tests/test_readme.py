@@ -6,7 +6,6 @@ import io
 import os
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -18,7 +17,7 @@ from rich.console import Console
 from agentdb.demo import demo
 from agentdb.local import LocalServer
 
-from .servers import tell
+from .servers import client, tell
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?=(?:```text\n(.*?)^```$)?)", re.M | re.S)
@@ -77,11 +76,10 @@ class Reader:
         self.user = "owner"
         self.printed = ""
         tell(server.dsn(), *OWNER.split(";"))
-        self.psql = shutil.which("psql", path=str(server.bin)) or shutil.which("psql")
+        self.psql = client(server, "psql")
 
     def type_sql(self, text: str) -> str:
         """Run a block in psql as the role that its first line names."""
-        assert self.psql, "psql comes with the server"
         role = re.match(r"-- as (\w+)\n", text)
         assert role, f"who runs this? {text}"
         user = "owner" if role[1] == "dba" else role[1]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +20,7 @@ from agentdb.local import LocalServer
 from .agents import refusal
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
 from .revision import second_revision
-from .servers import Server, answer, tell
+from .servers import Server, answer, client, tell
 
 HERE = Path(__file__).parent
 REVISIONS = [
@@ -103,15 +102,12 @@ def test_psql_runs_the_printed_script(
     db: Connection,
     dump: Dump,
 ) -> None:
-    psql = shutil.which("psql", path=f"{server.bin}:{os.environ.get('PATH', '')}")
-    if psql is None:
-        pytest.skip("there is no psql on this machine")
     script = tmp_path / "install.sql"
     script.write_text(schema.script())
     database = make_database()
     subprocess.run(
         [
-            psql,
+            client(server, "psql"),
             "-X",
             "-q",
             "-v",

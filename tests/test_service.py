@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from agentdb.cli import main
-from agentdb.cli.options import Unconfigured
+from agentdb.cli.failure import Unconfigured
 
 FILE = Path(__file__).parent.parent / "deploy" / "agentdb.service"
 

@@ -11,6 +11,8 @@ import json
 import os
 import sys
 
+from agentdb import extra
+
 from ..program import call
 from .channel import Channel, Notification, Outcome, Refused
 from .reference import resolve
@@ -42,7 +44,7 @@ class Apprise(Channel):
     async def send(self, notification: Notification) -> Outcome:
         """Have one message sent; whether a failure is for good cannot be told."""
         if importlib.util.find_spec("apprise") is None:
-            raise Refused("Apprise is not installed: pip install 'agentdb[apprise]'")
+            raise Refused(f"Apprise is not installed: {extra.command('apprise')}")
         if not notification.secret_ref:
             raise Refused("the URL is wanted as secret_ref, env:NAME or file:/path")
         payload = notification.payload

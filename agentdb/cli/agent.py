@@ -45,10 +45,6 @@ def add(
 @reports_errors
 def prompt(dsn: str, agent: str | None) -> None:
     """Print the paragraph for the system prompt of AGENT."""
-    from agentdb.errors import NotFound
     from agentdb.prompt import prompt
 
-    try:
-        click.echo(prompt(dsn, agent))
-    except NotFound as error:
-        raise click.UsageError(str(error)) from error
+    click.echo(prompt(dsn, agent))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from .failure import Failure
 from .options import dsn, number_of, reports_errors
 
 message = click.option(
@@ -58,7 +59,9 @@ def unack(dsn: str, target: tuple[str, int]) -> None:
     kind, number = target
     count = oncall.unacknowledge(dsn, kind, number)
     if not count:
-        raise click.ClickException(f"{_shown(kind, number, 1)} was not acknowledged")
+        raise Failure(
+            f"{_shown(kind, number, 1)} not acknowledged", hint="agentdb alerts"
+        )
     click.echo(f"{_shown(kind, number, count)} not acknowledged any more")
 
 

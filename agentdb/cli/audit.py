@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .diff import line, pair, text
+from .failure import Failure
 from .options import dsn, reports_errors
 from .output import Row, Section, connect, how, query, rows, show, shown
 from .read import limit, run_number
@@ -17,6 +18,16 @@ if TYPE_CHECKING:
     from typing_extensions import LiteralString
 
 # By name, not as regclass: who reads the log need not see the table.
+KNOWN = """
+select exists (
+    select from agentdb.audited_table as t
+    where t.table_name in ({table}, 'public.' || {table})
+  ) or exists (
+    select from agentdb.audit as a
+    where a.table_name in ({table}, 'public.' || {table})
+  ) as audited,
+  to_regclass({table})::text as there
+"""
 CHANGES = """
 select recorded_at as at, operation, row_key as key, old_values as old,
   new_values as new, coalesce(agent_name, session_role) as who, run_id as run,
@@ -92,6 +103,8 @@ def audit(
         raise click.UsageError(
             "--by and --at ask different questions: give one of them"
         )
+    if not as_sql:
+        _require(dsn, table)
     values: dict[str, Any] = {"table": table, "run": run, "limit": limit, "at": at}
     if key is not None:
         values["key"] = _as_json(key)
@@ -111,6 +124,18 @@ def audit(
         print_change(change)
     if not found:
         click.echo(f"{table}: no change is recorded")
+
+
+def _require(dsn: str, table: str) -> None:
+    """Fail where nothing was ever recorded of a table, for whatever reason."""
+    with connect(dsn) as connection:
+        (found,) = rows(connection, Section("", query(KNOWN, table=table)))
+    if not found["audited"]:
+        if not found["there"]:
+            hint = "name it as schema.table; select * from agentdb.audited_table"
+            raise Failure(f"there is no table {table}", hint=hint)
+        hint = f"select agentdb.audit_table('{found['there']}')"
+        raise Failure(f"table {table} is not audited", hint=hint)
 
 
 def _as_json(key: str) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+import psycopg
 
 from agentdb import operation
 
+from .confirm import confirm
 from .diff import line, pair, text
+from .failure import Failure
 from .options import dsn, number_of_run, reports_errors
 from .output import Row, Section, connect, how, query, rows, show, shown
 from .read import limit
+from .working import counted, working
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString
 
 CHANGES = """
 select change_id as change, state, coalesce(agent_name, proposed_by) as who,
@@ -25,6 +31,15 @@ limit {limit}
 """
 CHANGE = "select * from agentdb.show_change({change})"
 ROWS = "select * from agentdb.show_change_rows({change}, {limit})"
+SIZE_OF_CHANGE: LiteralString = """
+select row_count as rows, array_length(string_to_array(tables, $$, $$), 1) as tables
+from agentdb.change_summary where change_id = {number}
+"""
+SIZE_OF_RUN: LiteralString = """
+select count(*) as rows, count(distinct table_name) as tables
+from agentdb.audit where run_id = {number}
+"""
+SIZES: dict[str, LiteralString] = {"change": SIZE_OF_CHANGE, "run": SIZE_OF_RUN}
 COLOURS = {"insert": "green", "delete": "red", "update": "yellow"}
 # Of more conflicts the first are enough to decide by.
 MOST = 50
@@ -66,7 +81,7 @@ def show_command(
         show(dsn, [head, body], as_json=as_json, as_sql=as_sql)
         return
     with connect(dsn) as connection:
-        (found,) = rows(connection, head)
+        found = _found(connection, number)
         print_head(found)
         body = Section("rows", query(operation.CHANGE_ROWS, change=number, limit=limit))
         print_rows(rows(connection, body), found["row_count"], "; see --limit")
@@ -86,7 +101,8 @@ def approve(dsn: str, number: int, comment: str | None, digest: str | None) -> N
     """
     if digest is None:
         digest = _seen(dsn, number)
-    ended = operation.approve_change(dsn, number, digest=digest, comment=comment)
+    with working(f"approving change {number}{_size(dsn, SIZE_OF_CHANGE, number)}"):
+        ended = operation.approve_change(dsn, number, digest=digest, comment=comment)
     _tell(number, ended)
 
 
@@ -138,13 +154,29 @@ def undo(
     key = number_of_run(what)
     if key is None:
         raise click.UsageError(f"{what} is no number")
-    done = operation.undo(
-        dsn, kind, key, on_conflict=on_conflict, reason=reason, keep=not dry_run,
-        apply=apply,
-    )  # fmt: skip
+    with working(f"undoing {kind} {key}{_size(dsn, SIZES.get(kind), key)}"):
+        done = operation.undo(
+            dsn, kind, key, on_conflict=on_conflict, reason=reason, keep=not dry_run,
+            apply=apply,
+        )  # fmt: skip
     print_rows(done.rows, done.row_count)
     print_conflicts(done.conflicts)
     _tell(done.change, {"state": done.state}, made=not dry_run)
+
+
+def _size(dsn: str, statement: LiteralString | None, number: int) -> str:
+    """Return how large a job is, where that can be known before it."""
+    if statement is None:
+        return ""
+    with connect(dsn) as connection:
+        asked = Section("", query(statement, number=number), spare=True)
+        found = rows(connection, asked)
+    count, tables = (
+        (found[0].get(name) for name in ("rows", "tables")) if found else (0, 0)
+    )
+    if not count or not tables:
+        return ""
+    return f": {counted(count, 'row')} of {counted(tables, 'table')}"
 
 
 def print_head(found: Row) -> None:
@@ -220,21 +252,26 @@ def print_tail(found: Row) -> None:
         click.echo(f"\nnext, in SQL, who may write its tables: select * from {call};")
 
 
+def _found(connection: psycopg.Connection[Row], number: int) -> Row:
+    """Return a change, or say that there is none of the number."""
+    found = rows(connection, Section("", query(CHANGE, change=number)))
+    if not found:
+        raise Failure(f"there is no change {number}", hint="agentdb changes --all")
+    return found[0]
+
+
 def _seen(dsn: str, number: int) -> str:
     """Show a change, ask, and return the digest of what was shown."""
-    if not sys.stdin.isatty():
-        raise click.UsageError(
-            f"nobody can answer here: add --digest, from agentdb change show {number}"
-        )
+    instead = f"add --digest, from agentdb change show {number}"
     with connect(dsn) as connection:
-        (found,) = rows(connection, Section("", query(CHANGE, change=number)))
+        found = _found(connection, number)
         print_head(found)
         body = query(operation.CHANGE_ROWS, change=number, limit=1000)
         print_rows(
             rows(connection, Section("", body)), found["row_count"],
             f": agentdb change show {number} --limit {found['row_count']}",
         )  # fmt: skip
-    click.confirm("Approve it?", abort=True)
+    confirm("Approve it?", instead=instead)
     return str(found["digest"])
 
 

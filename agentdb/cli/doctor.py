@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 import psycopg
 
-from .options import Failure, config, dsn, reports_errors
+from .options import config, dsn, reports_errors
 from .output import Section, connect, print_json, print_table, query, rows
-from .read import EXIT_CODES, UNKNOWN
+from .read import EXIT_CODES, unknown
 
 DOCTOR = "select check_name as check, state, detail, mend from agentdb.doctor"
 ORDER = ("critical", "warning", "ok")
@@ -36,8 +36,7 @@ def doctor(dsn: str, config: Path | None, as_json: bool) -> None:
             found = rows(connection, section)
         ours = [asdict(finding) for finding in findings(dsn, user=user)]
     except psycopg.Error as error:
-        click.echo(f"unknown: {Failure(error).message}", err=True)
-        raise click.exceptions.Exit(UNKNOWN) from error
+        raise unknown(error) from error
     found += [{"check": o.pop("check_name"), **o} for o in ours]
     found.sort(key=lambda row: ORDER.index(row["state"]))
     if as_json:

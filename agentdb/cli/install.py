@@ -1,12 +1,12 @@
-"""Commands that install the pack, compare it with the release and remove it."""
+"""Commands that install the pack, compare it with the release, keep and remove it."""
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from .confirm import confirm
 from .options import dsn, reports_errors
+from .working import working
 
 
 @click.command()
@@ -25,13 +25,16 @@ def install(dsn: str, check: bool, as_sql: bool) -> None:
     be a superuser.  Everything happens in one transaction.
     """
     from agentdb import installation, schema
+    from agentdb.connection import shown
 
     if as_sql:
         click.echo(schema.script(), nl=False)
     elif check:
         _check(installation.differences(dsn))
     else:
-        click.echo(installation.install(dsn))
+        with working(f"installing agentdb in {shown(dsn)}"):
+            said = installation.install(dsn)
+        click.echo(said)
         for step in installation.next_steps(dsn):
             click.echo(f"next: {step}")
 
@@ -54,9 +57,43 @@ def uninstall(dsn: str, yes: bool) -> None:
     from agentdb.connection import shown
 
     if not yes:
-        question = f"Remove schema agentdb and all its logs from {shown(dsn)}?"
-        if not sys.stdin.isatty():
-            raise click.UsageError(f"{question} Say --yes to confirm.")
-        click.confirm(question, abort=True)
-    installation.uninstall(dsn)
+        confirm(f"Remove schema agentdb and all its logs from {shown(dsn)}?")
+    with working(f"removing agentdb from {shown(dsn)}"):
+        installation.uninstall(dsn)
     click.echo("agentdb is gone")
+
+
+MAINTAIN = "select action, object from agentdb.maintain(%s)"
+
+
+@click.command()
+@dsn
+@click.option(
+    "--days-ahead",
+    type=click.IntRange(0, 365),
+    default=3,
+    show_default=True,
+    help="For how many days logs get their partitions.",
+)
+@reports_errors
+def maintain(dsn: str, days_ahead: int) -> None:
+    """Do what the runner does every hour: partitions, retention, altered tables.
+
+    Run it after a migration where no runner works.  Prints what it did.
+    """
+    import psycopg
+
+    from agentdb.connection import shown
+    from agentdb.interrupt import committing
+
+    with (
+        working(f"maintaining agentdb in {shown(dsn)}"),
+        psycopg.connect(dsn, connect_timeout=10) as connection,
+    ):
+        done = connection.execute(MAINTAIN, [days_ahead]).fetchall()
+        with committing():
+            connection.commit()
+    for action, name in done:
+        click.echo(f"{action} {name}")
+    if not done:
+        click.echo("there was nothing to do")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from .confirm import confirm
+from .failure import Failure
 from .options import dsn, reports_errors
-from .output import Section, how, query, show
+from .output import Section, connect, how, query, rows, show
 
 LOCKS = """
 select lock_name || coalesce(' slot ' || nullif(slot, 0), '') as lock, state, holder,
@@ -18,6 +18,8 @@ order by array_position(array['stale', 'held', 'cooling', 'free'], state),
   lock_name, slot
 limit {limit}
 """
+
+KNOWN = "select 1 as known from agentdb.lock_status where lock_name = {name} limit 1"
 
 
 @click.command()
@@ -50,11 +52,17 @@ def release(dsn: str, name: str, reason: str, slot: int | None, yes: bool) -> No
     from agentdb import operation
 
     if not yes:
-        if not sys.stdin.isatty():
-            raise click.UsageError("this takes the lock from its holder: add --yes")
-        click.confirm(f"Take lock {name} from its holder?", abort=True)
+        confirm(f"Take lock {name} from its holder?")
     released = operation.release_lock(dsn, name, reason=reason, slot=slot)
     for holder in released:
         click.echo(f"lock {name} is free; {holder} had it")
     if not released:
+        _require(dsn, name)
         click.echo(f"lock {name} was free already")
+
+
+def _require(dsn: str, name: str) -> None:
+    """Fail where no lock of that name was ever held."""
+    with connect(dsn) as connection:
+        if not rows(connection, Section("", query(KNOWN, name=name))):
+            raise Failure(f"there is no lock {name}", hint="agentdb locks --all")

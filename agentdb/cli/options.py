@@ -1,4 +1,4 @@
-"""Options and errors that many commands share."""
+"""Options that many commands share."""
 
 from __future__ import annotations
 
@@ -10,13 +10,27 @@ from typing import Any, TypeVar, cast
 import click
 
 from agentdb.connection import dsn as resolve
-from agentdb.errors import from_database
+
+from .failure import closed_pipe, failure, interrupted
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 def _resolved(ctx: click.Context, param: click.Parameter, value: str | None) -> str:
-    return resolve(value)
+    """Return a connection string, and keep it for those who explain an error."""
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    text = resolve(value)
+    try:
+        conninfo_to_dict(text)
+    except ProgrammingError:
+        # The original quotes what it stumbled over, perhaps the password.
+        raise click.BadParameter(
+            "not a connection string: give a postgresql:// URL or key=value pairs"
+        ) from None
+    ctx.meta["dsn"] = text
+    return text
 
 
 dsn = click.option(
@@ -39,71 +53,43 @@ config = click.option(
 )
 
 
-class Unconfigured(click.ClickException):
-    """A configuration that cannot be meant; the code is EX_CONFIG of sysexits.h."""
-
-    exit_code = 78
-
-    def __init__(self, error: Exception) -> None:
-        super().__init__(str(error))
-
-
-class Failure(click.ClickException):
-    """A failure with what was seen and what to do next, as the database told it."""
-
-    def __init__(self, error: BaseException) -> None:
-        super().__init__(_describe(error))
-
-
 def reports_errors(function: F) -> F:
-    """Turn what database and configuration say into messages, without a traceback."""
+    """Turn whatever goes wrong into a message with a hint, without a traceback."""
 
     @functools.wraps(function)
     def wrapper(*args: Any, **kwargs: Any) -> Any:
         try:
             return function(*args, **kwargs)
-        except click.ClickException:
+        except (click.ClickException, click.Abort, click.exceptions.Exit):
             raise
+        except BrokenPipeError as error:
+            raise closed_pipe() from error
+        except SystemExit as error:
+            # So does rich leave.
+            if isinstance(error.__context__, BrokenPipeError):
+                raise closed_pipe() from error
+            raise
+        except KeyboardInterrupt as error:
+            raise interrupted(error) from None
         except Exception as error:
-            if _is_misconfigured(error):
-                raise Unconfigured(error) from error
-            cause = _only(error)
-            if not _is_from_database(cause):
-                raise
-            raise Failure(cause) from error
+            raise failure(error, about()) from error
 
     return cast(F, wrapper)
 
 
-def _only(error: Exception) -> Exception:
-    """Return the one error of a task group, else the error itself."""
-    inner: tuple[Exception, ...] = getattr(error, "exceptions", ())
-    return _only(inner[0]) if len(inner) == 1 else error
-
-
-def _is_misconfigured(error: Exception) -> bool:
-    from agentdb.config import Misconfigured
-
-    return isinstance(error, Misconfigured)
-
-
-def _is_from_database(error: Exception) -> bool:
-    import psycopg
-
-    return isinstance(getattr(error, "orig", error), psycopg.Error)
-
-
-def _describe(error: BaseException) -> str:
-    cause = getattr(error, "orig", None) or error
-    parts: dict[str, str | None]
-    if (ours := from_database(cause)) is not None:
-        parts = {"": str(ours), "detail: ": ours.detail, "hint: ": ours.hint}
-    else:
-        diag = getattr(cause, "diag", None)
-        first = getattr(diag, "message_primary", None) or str(cause).strip()
-        detail = getattr(diag, "message_detail", None)
-        parts = {"": first, "detail: ": detail, "hint: ": _hint(cause)}
-    return "\n".join(prefix + text for prefix, text in parts.items() if text)
+def about() -> dict[str, Any]:
+    """Return which command is at work, as in 'lock release', and its connection."""
+    context = click.get_current_context(silent=True)
+    if context is None:
+        return {}
+    found: dict[str, Any] = dict(context.meta)
+    names: list[str] = []
+    while context.parent is not None:
+        names.insert(0, context.info_name or "")
+        context = context.parent
+    if names:
+        found["command"] = " ".join(names)
+    return found
 
 
 def number_of(text: str, letter: str) -> int | None:
@@ -120,16 +106,3 @@ def number_of_run(text: str) -> int | None:
 def end_in_order(number: int, frame: object) -> None:
     """Handle SIGTERM as Ctrl-C is: what was started is stopped on the way out."""
     raise SystemExit(0)
-
-
-HINTS = {
-    "3F000": "Install the pack first: agentdb install",
-    "42P01": "Is the pack installed, and of this version?  agentdb install --check",
-    "42501": "Connect as a member of agentdb_operator or agentdb_auditor.",
-    "2BP01": "Drop what depends on agentdb first, then uninstall again.",
-}
-
-
-def _hint(error: BaseException) -> str | None:
-    """Return what to do about an error of PostgreSQL's own."""
-    return HINTS.get(getattr(error, "sqlstate", None) or "")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -14,6 +15,8 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
+from . import terminal
+
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
     from rich.text import Text
@@ -21,6 +24,12 @@ if TYPE_CHECKING:
 
 Row: TypeAlias = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
+LIMITS = """
+set transaction read only;
+set local statement_timeout = '30s';
+set local lock_timeout = '5s';
+set local timezone = 'UTC';
+"""
 # Columns up to this width are never broken.
 SHORT = 26
 COLOURS = {
@@ -69,19 +78,22 @@ def how(function: F) -> F:
     return function
 
 
-def connect(dsn: str) -> psycopg.Connection[Row]:
-    """Open a session that only reads and gives up rather than hang."""
-    connection = psycopg.connect(
+@contextmanager
+def connect(dsn: str) -> Iterator[psycopg.Connection[Row]]:
+    """Open a transaction that only reads and gives up rather than hang.
+
+    Nothing is set for a session or prepared in it: a pooler would not keep it.
+    """
+    with psycopg.connect(
         dsn,
-        autocommit=True,
         row_factory=dict_row,
         connect_timeout=5,
         application_name="agentdb",
-        options="-c statement_timeout=30s -c lock_timeout=5s -c TimeZone=UTC "
-        "-c default_transaction_read_only=on",
-    )
-    set_json_loads(_loads, connection)
-    return connection
+        prepare_threshold=None,
+    ) as connection:
+        set_json_loads(_loads, connection)
+        connection.execute(LIMITS)
+        yield connection
 
 
 def _loads(text: str | bytes) -> object:
@@ -94,10 +106,13 @@ def _loads(text: str | bytes) -> object:
 
 def rows(connection: psycopg.Connection[Row], section: Section) -> list[Row]:
     """Return the rows of a section."""
-    try:
+    if not section.spare:
         return connection.execute(section.statement.encode()).fetchall()
+    try:
+        with connection.transaction():
+            return connection.execute(section.statement.encode()).fetchall()
     except psycopg.DatabaseError as error:
-        if connection.closed or not section.spare:
+        if connection.closed:
             raise
         return [{"error": error.diag.message_primary}]
 
@@ -132,14 +147,12 @@ def print_table(
     section: Section, its: list[Row], console: Console | None = None
 ) -> None:
     """Print rows for a person, as wide as the terminal."""
-    from rich.console import Console
-
-    console = console or Console(highlight=False, emoji=False, markup=False)
+    to = console or terminal.console()
     if not its:
-        console.print(f"{section.title}: {section.empty}")
+        to.print(f"{section.title}: {section.empty}")
         return
-    console.print(section.title, style="bold")
-    console.print(_card(its[0]) if section.card else _table(section, its))
+    to.print(section.title, style="bold")
+    to.print(_card(its[0]) if section.card else _table(section, its))
 
 
 def _card(row: Row) -> RenderableType:

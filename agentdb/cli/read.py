@@ -7,8 +7,9 @@ from collections.abc import Callable
 import click
 import psycopg
 
-from .options import F, Failure, dsn, number_of_run, reports_errors
-from .output import Section, how, query, show
+from .failure import Failure, failure
+from .options import F, about, dsn, number_of_run, reports_errors
+from .output import Section, connect, how, query, rows, show
 
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2}
 UNKNOWN = 3
@@ -44,6 +45,7 @@ where ({agent}::text is null or agent_name = {agent})
 order by run_id desc
 limit {limit}
 """
+KNOWN_RUN = "select 1 as known from agentdb.run where run_id = {run}"
 TIMELINE = """
 select at, kind, ok, tokens, what, details
 from (
@@ -62,6 +64,20 @@ def run_number(ctx: click.Context, param: click.Parameter, value: str) -> int:
     return number
 
 
+def unknown(error: psycopg.Error) -> Failure:
+    """Return how a monitoring command says that it could not look."""
+    said = failure(error, about())
+    said.label, said.code = "unknown", UNKNOWN
+    return said
+
+
+def require_run(dsn: str, run: int) -> None:
+    """Fail where there is no such run."""
+    with connect(dsn) as connection:
+        if not rows(connection, Section("", query(KNOWN_RUN, run=run))):
+            raise Failure(f"there is no run {run}", hint="agentdb runs")
+
+
 def _limit(default: int) -> Callable[[F], F]:
     return click.option(
         "--limit", type=click.IntRange(1, 100_000), default=default, show_default=True
@@ -74,6 +90,7 @@ limit = _limit(50)
 @click.command()
 @dsn
 @how
+@reports_errors
 def status(dsn: str, as_json: bool, as_sql: bool) -> None:
     """Say in one screen whether all is well.
 
@@ -83,8 +100,7 @@ def status(dsn: str, as_json: bool, as_sql: bool) -> None:
     try:
         found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
     except psycopg.Error as error:
-        click.echo(f"unknown: {Failure(error).message}", err=True)
-        raise click.exceptions.Exit(UNKNOWN) from error
+        raise unknown(error) from error
     states = (EXIT_CODES.get(row["state"], UNKNOWN) for rows in found for row in rows)
     raise click.exceptions.Exit(max(states, default=0))
 
@@ -134,9 +150,9 @@ def runs(
 def timeline(dsn: str, as_json: bool, as_sql: bool, run: int, limit: int) -> None:
     """Show everything that RUN did, in order, or the last --limit of it."""
     statement = query(TIMELINE, run=run, limit=limit)
-    section = Section(f"run {run}", statement, "no such run", hidden="details")
+    if not as_sql:
+        require_run(dsn, run)
+    section = Section(f"run {run}", statement, hidden="details")
     found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
-    if found == [[]]:
-        raise click.exceptions.Exit(1)
     if found and len(found[0]) == limit:
         click.echo(f"the last {limit} events; see --limit", err=True)

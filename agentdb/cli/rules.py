@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from .failure import Failure
 from .options import dsn, reports_errors
-from .output import Section, how, print_table, query, show
+from .output import Section, connect, how, print_table, query, rows, show
+from .working import working
 
 if TYPE_CHECKING:
     from agentdb import backtest as past
@@ -96,12 +98,14 @@ def list_rules(dsn: str, as_json: bool, as_sql: bool) -> None:
 def explain(dsn: str, as_json: bool, as_sql: bool, rule: str) -> None:
     """Say what RULE looks for, and each of its thresholds with its reason."""
     sections = [
-        Section("rule", query(RULE, rule=rule), "no such rule", card=True),
+        Section("rule", query(RULE, rule=rule), card=True),
         Section("settings", query(SETTINGS, rule=rule), "none", below="reason"),
     ]
-    found = show(dsn, sections, as_json=as_json, as_sql=as_sql)
-    if found and not found[0]:
-        raise click.exceptions.Exit(1)
+    if not as_sql:
+        with connect(dsn) as connection:
+            if not rows(connection, sections[0]):
+                raise Failure(f"there is no rule {rule}", hint="agentdb rules list")
+    show(dsn, sections, as_json=as_json, as_sql=as_sql)
 
 
 @rules.command()
@@ -111,8 +115,6 @@ def explain(dsn: str, as_json: bool, as_sql: bool, rule: str) -> None:
 def lint(dsn: str, rule: str | None) -> None:
     """Check a rule, a view that shall become one, or all; exit 1 on findings."""
     from agentdb.lint import lint as look
-
-    from .output import connect
 
     with connect(dsn) as connection:
         findings = look(connection, rule)
@@ -210,15 +212,23 @@ def _compare(
     from agentdb import backtest as past
 
     with psycopg.connect(
-        dsn, autocommit=True, row_factory=dict_row, connect_timeout=5
+        dsn,
+        autocommit=True,
+        row_factory=dict_row,
+        connect_timeout=5,
+        prepare_threshold=None,
     ) as connection:
         try:
             found = past.find(connection, rule, setting)
         except past.Unanswerable as error:
-            raise click.ClickException(str(error)) from None
-        return found, past.compare(
-            connection, found, since=since, every=every, factors=factors
-        )
+            raise Failure(str(error), hint="agentdb rules list") from None
+        steps = past.questions(found, since, every, factors)
+        with working(
+            f"asking {rule} about the past {steps:,} times", steps=steps
+        ) as step:
+            return found, past.compare(
+                connection, found, since=since, every=every, factors=factors, tell=step
+            )
 
 
 def _print_alternatives(

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import click
 
+from agentdb.connection import shown
+
+from .confirm import confirm
 from .options import config, dsn, end_in_order, only_dsn, reports_errors
 
 
@@ -43,13 +46,23 @@ def run(dsn: str | None, name: str | None, config: Path | None) -> None:
     show_default=True,
     help="Where a server of our own keeps its data.",
 )
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @reports_errors
-def up(dsn: str, directory: Path) -> None:
+def up(dsn: str, directory: Path, yes: bool) -> None:
     """Start a database if none is given, install the pack, and run the runner.
 
-    Prints the connection strings for an agent, a reviewer and a DBA.
+    Prints the connection strings for an agent, a reviewer and a DBA.  On a server that
+    is given it asks before it creates their login roles, agent_1 and reviewer_1.
     """
     from agentdb import up
 
+    if dsn and not yes and (logins := up.new_logins(dsn)):
+        confirm(
+            f"Create login roles {' and '.join(logins)} on the server of {shown(dsn)}?",
+            about=[
+                "agentdb up installs the pack, makes you an operator of it, and "
+                "registers agent agent_1.  Login roles belong to the whole server."
+            ],
+        )
     signal.signal(signal.SIGTERM, end_in_order)
     raise click.exceptions.Exit(up.up(dsn, directory, tell=click.echo))

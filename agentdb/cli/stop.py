@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import sys
-
 import click
 
+from .confirm import confirm
 from .options import dsn, number_of_run, reports_errors
 from .output import Section, connect, query, rows
 
@@ -53,7 +52,7 @@ def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> N
         raise click.UsageError("name a run or an agent, or say --all")
     number = number_of_run(target or "")
     if not yes:
-        _confirm(_held(dsn, number, target if number is None else None))
+        confirm("Kill?", about=_held(dsn, number, target if number is None else None))
     statement, value = (
         (operation.KILL_ALL, None)
         if every
@@ -91,7 +90,7 @@ def _turn(verb: str, runs: str, dsn: str, agent: str, reason: str, yes: bool) ->
     from agentdb import operation
 
     if not yes:
-        _confirm([f"{verb} agent {agent}"])
+        confirm(f"{verb.capitalize()} agent {agent}?")
     statement = operation.PAUSE if verb == "pause" else operation.RESUME
     count = operation.pause(dsn, statement, agent=agent, reason=reason)
     click.echo(f"agent {agent} is {verb}d, with {count} {runs} runs")
@@ -111,11 +110,3 @@ def _held(dsn: str, run: int | None, agent: str | None) -> list[str]:
     if len(found) > SHOWN:
         lines.append(f"and {len(found) - SHOWN} runs more")
     return lines or ["no run is open there"]
-
-
-def _confirm(lines: list[str]) -> None:
-    """Say what will happen and ask, or refuse where nobody can answer."""
-    click.echo("\n".join(lines), err=True)
-    if not sys.stdin.isatty():
-        raise click.UsageError("nobody can answer here: add --yes")
-    click.confirm("Do it?", abort=True)

@@ -8,7 +8,7 @@ import click
 
 from .options import config, dsn, number_of_run, reports_errors
 from .output import Section, how, query, show
-from .read import limit
+from .read import limit, require_run
 
 CLAIMS = """
 select claim_id as claim, run_id as run, agent_name as agent, kind, target, state,
@@ -44,6 +44,8 @@ def claims(dsn: str, run: int | None, limit: int, as_json: bool, as_sql: bool) -
     sections = [
         Section("claims", query(CLAIMS, run=run, limit=limit), "none", below="evidence")
     ]
+    if run is not None and not as_sql:
+        require_run(dsn, run)
     if run is not None:
         sections.append(
             Section("differences", query(DIFFERENCE, run=run), "what it says it did")
@@ -76,6 +78,8 @@ def verify(
     from agentdb.runner.verify import verify
 
     limits = read_limits(config)
+    if run is not None and not as_sql:
+        require_run(dsn, run)
     if not as_sql:
         anyio.run(lambda: verify(dsn, limits, run=run))
     section = Section(

@@ -6,6 +6,7 @@ import click
 import psycopg
 from psycopg import sql
 
+from .failure import Failure
 from .options import dsn, reports_errors
 from .output import Row, Section, connect, how, query, show
 
@@ -75,8 +76,9 @@ def why(dsn: str, as_json: bool, as_sql: bool, what: str) -> None:
     kind, number = _recognise(what)
     with connect(dsn) as connection:
         if not _exists(connection, kind, number or what):
-            raise click.ClickException(
-                f"there is no {kind} {what}; see agentdb alerts, agentdb runs"
+            raise Failure(
+                f"there is no {kind} {what}",
+                hint="agentdb alerts and agentdb runs list what there is",
             )
         sections = _sections(connection, kind, number, what)
     show(dsn, sections, as_json=as_json, as_sql=as_sql)

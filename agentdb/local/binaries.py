@@ -9,6 +9,8 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from agentdb import extra
+
 from .account import Account
 from .directories import is_plain
 from .errors import LocalServerError
@@ -100,8 +102,9 @@ def _in_package() -> list[Path]:
     usable = [programs for programs in found if not _missing(programs)]
     if not usable:
         raise LocalServerError(
-            "there is no PostgreSQL to start: pip install 'agentdb[local]', "
-            f"or set {BIN_VARIABLE} to the bin directory of PostgreSQL 14 or later"
+            "there is no PostgreSQL to start: the extra `local` is not installed",
+            hint=f"{extra.command('local')}, "
+            f"or set {BIN_VARIABLE} to the bin directory of PostgreSQL 14 or later.",
         )
     return usable
 
