@@ -21,6 +21,7 @@ begin
       reason = case s.kind when 'killed' then s.reason else excluded.reason end,
       drained_at = null;
   perform agentdb._end_killed(run);
+  perform agentdb._end_alerts(run, agent);
   locks_freed := agentdb._release_locks(run, agent, 'killed');
   reservations_cancelled := agentdb._cancel_reservations(run);
   changes_withdrawn := agentdb._withdraw_changes(agent, run);

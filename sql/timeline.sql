@@ -70,10 +70,14 @@ as $$
       on p.run_id = s.run_id and p.recorded_at >= s.started_at
     union all
     select c.recorded_at, c.tool_call_log_id, 'tool call',
-      c.tool || coalesce(': ' || c.error, ''), c.ok, null, c.args
+      c.tool || coalesce(': ' || c.error, '')
+        || coalesce(E'\n' || agentdb._diagnosis_text(d.diagnosis), ''),
+      c.ok, null, c.args
     from span as s
     join agentdb.tool_call_log as c
       on c.run_id = s.run_id and c.recorded_at >= s.started_at
+    left join agentdb.tool_diagnosis as d
+      on d.run_id = c.run_id and d.tool_call_log_id = c.tool_call_log_id
     union all
     select c.began_at, 0, 'in flight', c.tool, null, null, c.args
     from span as s
@@ -93,7 +97,8 @@ as $$
     cross join lateral agentdb._deed(s.run_id, s.started_at) as d
     union all
     select l.recorded_at, l.alert_log_id, 'alert',
-      format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state), null, null, a.labels
+      concat(format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state),
+        ': ' || l.comment), null, null, a.labels
     from span as s
     join agentdb.alert as a on a.labels ->> 'run' = s.run_id::text
     join agentdb.alert_log as l

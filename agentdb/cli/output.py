@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import click
@@ -23,6 +25,8 @@ Row: TypeAlias = dict[str, Any]
 F = TypeVar("F", bound=Callable[..., Any])
 # Columns up to this width are never broken.
 SHORT = 26
+# Spaces between two columns.
+GAP = 2
 COLOURS = {
     "critical": "red",
     "firing": "red",
@@ -117,7 +121,21 @@ def show(
     else:
         for section, its in zip(sections, found, strict=True):
             print_table(section, its)
+        print_zone(sections, found)
     return found
+
+
+def print_zone(sections: Sequence[Section], found: Sequence[list[Row]]) -> None:
+    """Say in full in which time zone the times above are, if there are any."""
+    times = (
+        isinstance(value, datetime)
+        for section, its in zip(sections, found, strict=True)
+        for row in its
+        for name, value in row.items()
+        if name != section.hidden
+    )
+    if any(times):
+        click.echo("times are in UTC")
 
 
 def print_json(sections: Sequence[Section], found: Sequence[list[Row]]) -> None:
@@ -139,7 +157,12 @@ def print_table(
         console.print(f"{section.title}: {section.empty}")
         return
     console.print(section.title, style="bold")
-    console.print(_card(its[0]) if section.card else _table(section, its))
+    if section.card:
+        console.print(_card(its[0]))
+    elif needed(section, its) <= console.width:
+        console.print(_table(section, its))
+    else:
+        console.print(_records(section, its))
 
 
 def _card(row: Row) -> RenderableType:
@@ -155,16 +178,43 @@ def _card(row: Row) -> RenderableType:
     return table
 
 
+def _records(section: Section, its: list[Row]) -> RenderableType:
+    """Lay rows out one below the other, each as a card."""
+    from rich.console import Group
+
+    shown = [
+        {name: value for name, value in row.items() if name != section.hidden}
+        for row in its
+    ]
+    parts: list[RenderableType] = []
+    for row in shown:
+        parts += [_card(row), ""]
+    return Group(*parts[:-1])
+
+
+def _widths(section: Section, its: list[Row]) -> dict[str, int]:
+    """Return the columns of a table with the width of what is in each."""
+    names = [name for name in its[0] if name not in (section.below, section.hidden)]
+    return {
+        name: max(_cells(name), *(_width(row[name]) for row in its)) for name in names
+    }
+
+
+def needed(section: Section, its: list[Row]) -> int:
+    """Return how wide a terminal a table takes whose short columns are not broken."""
+    widths = _widths(section, its)
+    least = (max(_cells(name), min(width, SHORT)) for name, width in widths.items())
+    return sum(least) + GAP * (len(widths) - 1)
+
+
 def _table(section: Section, its: list[Row]) -> RenderableType:
     """Lay rows out in columns, each with its long text on lines of its own."""
     from rich.console import Group
     from rich.padding import Padding
     from rich.table import Table
 
-    names = [name for name in its[0] if name not in (section.below, section.hidden)]
-    widths = {
-        name: max(len(name), *(_width(row[name]) for row in its)) for name in names
-    }
+    widths = _widths(section, its)
+    names = list(widths)
     parts: list[RenderableType] = []
     for number, row in enumerate(its):
         table = Table(
@@ -175,9 +225,10 @@ def _table(section: Section, its: list[Row]) -> RenderableType:
             table.add_column(
                 name,
                 width=widths[name] if fixed else None,
+                min_width=_cells(name),
                 no_wrap=fixed,
                 overflow="fold",
-                justify="right" if isinstance(row[name], int | float) else "left",
+                justify="right" if _is_number(row[name]) else "left",
             )
         table.add_row(*(_cell(row[name]) for name in names))
         parts.append(table)
@@ -187,7 +238,18 @@ def _table(section: Section, its: list[Row]) -> RenderableType:
 
 
 def _width(value: object) -> int:
-    return max(map(len, shown(value).split("\n")))
+    return max(map(_cells, shown(value).split("\n")))
+
+
+def _cells(text: str) -> int:
+    """Return how many places of a terminal a text takes: two a Chinese character."""
+    from rich.cells import cell_len
+
+    return cell_len(text)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | Decimal)
 
 
 def _cell(value: object) -> Text:
@@ -198,7 +260,7 @@ def _cell(value: object) -> Text:
 
 
 def shown(value: object) -> str:
-    """Return a value as people read it: times in UTC with their age, no escapes."""
+    """Return a value as people read it: times in UTC, no noise, no escapes."""
     if value is None:
         return "-"
     if isinstance(value, datetime):
@@ -207,11 +269,24 @@ def shown(value: object) -> str:
         return span(value)
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return f"{value:,.12g}"
+    if isinstance(value, int | float | Decimal):
+        return number(value)
     if isinstance(value, dict | list):
         value = json.dumps(value, ensure_ascii=False)
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(value))
+
+
+def number(value: int | float | Decimal) -> str:
+    """Return a number with as many digits as say something: 523,443 and 1.8."""
+    if not math.isfinite(value) or value == int(value):
+        return f"{value:,.0f}"
+    size = abs(float(value))
+    if size >= 100:
+        return f"{value:,.0f}"
+    if size >= 1:
+        return f"{value:.1f}".removesuffix(".0")
+    places = 1 - math.floor(math.log10(size))
+    return f"{value:.{places}f}".rstrip("0")
 
 
 def span(value: timedelta) -> str:
