@@ -71,7 +71,10 @@ as $$
     union all
     select c.recorded_at, c.tool_call_log_id, 'tool call',
       c.tool || coalesce(': ' || c.error, '')
-        || coalesce(E'\n' || agentdb._diagnosis_text(d.diagnosis), ''),
+        -- Once, not beside each of many calls that failed for the same reason.
+        || coalesce(case when d.diagnosis is distinct from
+            lag(d.diagnosis) over (order by c.recorded_at, c.tool_call_log_id)
+          then E'\n' || agentdb._diagnosis_text(d.diagnosis) end, ''),
       c.ok, null, c.args
     from span as s
     join agentdb.tool_call_log as c

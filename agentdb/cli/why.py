@@ -13,7 +13,7 @@ ALERT = """
 select 'A-' || a.alert_id as alert, a.severity, a.state, a.rule_name as rule,
   coalesce(a.firing_at, a.active_at) as since, a.seen_at as last_seen,
   coalesce(a.annotations ->> 'summary', a.rule_name) as summary,
-  a.value, a.annotations ->> 'threshold' as threshold,
+  a.value, a.annotations -> 'threshold' as threshold,
   a.annotations ->> 'policy' as policy, a.annotations ->> 'setting' as setting,
   r.fire_after as fires_after, r.keep_firing, r.description as reason,
   a.resolved_at, case when a.state = 'resolved' then a.end_reason end as ended
@@ -22,12 +22,12 @@ join agentdb.alert_rule as r on r.rule_name = a.rule_name
 where a.alert_id = {alert}
 """
 REMEDY = """
-select array_to_string(nullif(diagnosis, '{{}}'), E'\n') as diagnosis,
-  array_to_string(remedy, E'\n') as remedy,
-  ends_when || ', or somebody decides so: agentdb resolve A-' || alert_id
-    || ' --reason …' as ends_when
-from agentdb.alert_remedy
-where alert_id = {alert}
+select r.diagnosis, r.remedy, 'It ends when ' || r.ends_when || '.' as ends_when,
+  case when a.state = 'firing' then array['Or because you decide that it is over:',
+    'agentdb resolve A-' || a.alert_id || ' --reason …'] end as resolve
+from agentdb.alert_remedy as r
+join agentdb.alert as a on a.alert_id = r.alert_id
+where r.alert_id = {alert}
 """
 DIAGNOSES = """
 select max(e.recorded_at) as at, e.tool, count(*) as calls, e.diagnosis
@@ -135,7 +135,7 @@ def _sections(
     if kind == "alert":
         return [
             Section("alert", query(ALERT, alert=number), card=True),
-            Section("what to do", query(REMEDY, alert=number), card=True),
+            Section("what to do", query(REMEDY, alert=number), page=True),
             Section(
                 "evidence", _evidence(connection, number), below="args", spare=True
             ),
