@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -406,3 +408,62 @@ def test_conflicts_of_one_cause_are_one_message(db: Connection) -> None:
     kinds = [message[0] for message in messages(db)]
     assert [kind for kind in kinds if "audit_gap" in kind]
     assert not [kind for kind in kinds if kind.startswith("[CRIT] change_conflict")]
+
+
+PAGE = Path(__file__).parent.parent / "docs" / "on-call.md"
+# What differs from one incident to the next.
+NAMES = (
+    (r"A-\d+", "A-N"),
+    (r"\b(run|timeline|kill|run=)( ?)\d+", r"\1\2N"),
+    (r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME"),
+    (r"(in|after) (?:\d+ (?:d|h|min|s) ?)+(?=[ :(])", r"\1 SPAN "),
+    (r"billing_agent|agent_a", "ROLE"),
+    (r"by (ana|operator_o)\b", "by WHO"),
+    (r"\s+", " "),
+)
+
+
+def named(text: str) -> str:
+    for pattern, name in NAMES:
+        text = re.sub(pattern, name, text)
+    return text.strip().replace(" :", ":")
+
+
+def test_messages_of_the_page_are_those_that_the_code_makes(
+    db: Connection, dsn: str, billing: Connection, vault: None
+) -> None:
+    for _ in range(6):
+        query(billing, "select id from vault.invoice")
+    with db.transaction():
+        db.execute("set local session_replication_role = replica")
+        for table, column in (("run", "started_at"), ("tool_call_log", "recorded_at")):
+            db.execute(
+                f"update agentdb.{table} set {column} = {column} - interval '51 s'"
+                " where run_id = 1 and ctid = (select min(ctid) from"
+                f" agentdb.{table} where run_id = 1)".encode()
+            )
+    diagnose(dsn)
+    evaluate(db)
+    reason = "it has no right to read invoices"
+    agentdb(dsn, "kill", "1", "--reason", reason, "--yes")
+    db.execute("select agentdb.flush()")
+    made = [named("\n".join(message)) for message in messages(db)]
+    blocks = re.findall(r"^```text\n(\[.*?)^```$", PAGE.read_text(), re.M | re.S)
+    assert [named(block) for block in blocks] == made
+
+
+def test_payload_of_the_page_has_the_fields_that_the_code_sends(
+    db: Connection, billing: Connection
+) -> None:
+    (block, *_) = re.findall(r"^```json\n(.*?)^```$", PAGE.read_text(), re.M | re.S)
+    loop(billing)
+    evaluate(db)
+    (message,) = deliver(db)
+    assert set(json.loads(block)) == set(message["payload"])
+    billing.execute("select agentdb.end_run('failed')")
+    evaluate(db)
+    (message,) = deliver(db)
+    text = PAGE.read_text()
+    ended = {"ended_by", "lasted_seconds", "until", "was"}
+    assert ended <= set(message["payload"])
+    assert all(f"`{field}`" in text for field in ended)
