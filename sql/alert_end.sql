@@ -143,11 +143,16 @@ create or replace function agentdb._is_over (alert agentdb.alert)
     select from agentdb.alert_rule as r
     where r.rule_name = (alert).rule_name
       and r.ends_with_run
-      and agentdb._run_end(agentdb._labelled_run((alert).labels)) is not null
+      and case
+        when (alert).labels ? 'run'
+          then agentdb._run_end(agentdb._labelled_run((alert).labels)) is not null
+        else agentdb._agent_end(
+          (alert).labels ->> 'agent', (alert).active_at) is not null
+      end
   );
 
 comment on function agentdb._is_over (agentdb.alert) is
-  'Tells whether the run that an alert is about has ended: it cannot come back.';
+  'Tells whether the run or agent that an alert is about has ended or was stopped.';
 
 
 -- Whoever killed has seen to it.  An evaluation that began before, and alerts that a
@@ -166,14 +171,15 @@ as $$
       and a.labels ->> 'agent' = (
         select g.agent_name from agentdb.agent as g
         where g.agent_id = _end_alerts.agent)
-      and a.labels ->> 'run' = run::text
+      and a.labels ->> 'run' is not distinct from run::text
     for no key update of a skip locked
   ),
   ended as (
     update agentdb.alert as a
     set state = 'resolved',
         resolved_at = clock_timestamp(),
-        end_reason = agentdb._run_end(run),
+        end_reason = coalesce(agentdb._run_end(run),
+          agentdb._agent_end(a.labels ->> 'agent', '-infinity')),
         dismissed_severity = 'critical',
         flush = true,
         acknowledged_at = null,
@@ -192,4 +198,5 @@ as $$
 $$;
 
 comment on function agentdb._end_alerts (bigint, bigint) is
-  'Ends the alerts that end with a run which was killed.';
+  'Ends the alerts that end with a run which was killed or, where it is NULL, with its '
+  'agent.';

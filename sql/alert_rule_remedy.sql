@@ -227,12 +227,13 @@ from (
 ) as v (rule_name, ends_when, remedy)
 where r.rule_name = v.rule_name;
 
--- What is about a run that goes on is over with it.
+-- What is about a run, or an agent, that goes on is over with it.
 update agentdb.alert_rule as r
 set ends_with_run = true
 where r.rule_name in (
   'silent_loop', 'no_progress', 'long_tick', 'hung_tool_call', 'overdue_hold',
-  'stale_lock', 'lock_held_too_long', 'question_asked', 'unanswered_question'
+  'stale_lock', 'lock_held_too_long', 'question_asked', 'unanswered_question',
+  'token_rate', 'input_spike', 'missed_tick'
 );
 
 -- What one run, one decision or one migration brings about is one message.

@@ -113,7 +113,7 @@ grant execute on function
   agentdb._change_policy, agentdb._change_labels, agentdb._conflict_text,
   agentdb.rule_change_waiting, agentdb.rule_change_expiring,
   agentdb.rule_change_conflict,
-  agentdb._deed, agentdb.timeline, agentdb.evidence_query,
+  agentdb._deed, agentdb._call_told, agentdb.timeline, agentdb.evidence_query,
   agentdb._run_state, agentdb._did, agentdb._deeds, agentdb._claimed_keys,
   agentdb.row_diff,
   agentdb.rule_refuted_claim, agentdb.rule_unverified_claim,

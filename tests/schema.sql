@@ -2812,6 +2812,74 @@ COMMENT ON FUNCTION agentdb._call_since(as_of timestamp with time zone) IS 'The 
 
 
 
+CREATE FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) RETURNS TABLE(line text, place bigint)
+    LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC
+ SELECT l.line,
+     ((f.place * 2) + l.place)
+    FROM (jsonb_array_elements(
+         CASE jsonb_typeof(_diagnosis_lines.diagnosis)
+             WHEN 'array'::text THEN _diagnosis_lines.diagnosis
+             ELSE '[]'::jsonb
+         END) WITH ORDINALITY f(item, place)
+      CROSS JOIN LATERAL ( VALUES (agentdb._clean_text(concat_ws(': '::text, (f.item ->> 'path'::text), COALESCE((f.item ->> 'detail'::text), (f.item ->> 'problem'::text), (f.item ->> 'verdict'::text))), 300),0), (('fix: '::text || agentdb._clean_text((f.item ->> 'mend'::text), 300)),1)) l(line, place))
+   WHERE ((l.line <> ''::text) AND (((f.item ->> 'verdict'::text) IS DISTINCT FROM 'ok'::text) OR (NOT jsonb_path_exists(_diagnosis_lines.diagnosis, '$[*]?(@."verdict" != "ok" || exists (@."problem"))'::jsonpath))));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) IS 'A diagnosis in words: what is missing, and the command or statement that gives it.';
+
+
+
+CREATE FUNCTION agentdb._diagnosis_text(diagnosis jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (SELECT string_agg(l.line, '
+'::text ORDER BY l.place) AS string_agg FROM agentdb._diagnosis_lines(_diagnosis_text.diagnosis) l(line, place));
+
+
+
+COMMENT ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) IS 'A diagnosis in words, NULL where nothing was found.';
+
+
+
+CREATE TABLE agentdb.tool_diagnosis (
+    run_id bigint NOT NULL,
+    tool_call_log_id bigint NOT NULL,
+    diagnosis jsonb NOT NULL,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.tool_diagnosis IS 'What was found when somebody looked into a failed tool call.';
+
+
+
+CREATE FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) RETURNS TABLE(at timestamp with time zone, place bigint, what text, ok boolean, details jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT c.recorded_at,
+     c.tool_call_log_id,
+     concat(c.tool, (': '::text || c.error),
+         CASE
+             WHEN (d.diagnosis IS DISTINCT FROM lag(d.diagnosis) OVER (ORDER BY c.recorded_at, c.tool_call_log_id)) THEN ('
+'::text || agentdb._diagnosis_text(d.diagnosis))
+             ELSE NULL::text
+         END) AS concat,
+     c.ok,
+     c.args
+    FROM (agentdb.tool_call_log c
+      LEFT JOIN agentdb.tool_diagnosis d ON (((d.run_id = c.run_id) AND (d.tool_call_log_id = c.tool_call_log_id))))
+   WHERE ((c.run_id = _call_told.run) AND (c.recorded_at >= _call_told.since));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) IS 'The tool calls of a run with their errors, and what was found out about them.';
+
+
+
 CREATE FUNCTION agentdb._calls_of(annotations jsonb) RETURNS bigint[]
     LANGUAGE sql IMMUTABLE
     RETURN ARRAY(SELECT ((c.id)::text)::bigint AS id FROM jsonb_path_query(_calls_of.annotations, '$."calls"[*]'::jsonpath) c(id) WHERE ((c.id)::text ~ '^[0-9]{1,18}$'::text));
@@ -5555,7 +5623,7 @@ COMMENT ON COLUMN agentdb.alert_rule.ends_when IS 'What ends an alert, in words;
 
 
 
-COMMENT ON COLUMN agentdb.alert_rule.ends_with_run IS 'Whether an alert is over as soon as the run that it names ends or is stopped.';
+COMMENT ON COLUMN agentdb.alert_rule.ends_with_run IS 'Whether an alert is over as soon as the run that it names ends or is stopped or, where it names none, its agent is stopped.';
 
 
 
@@ -5739,39 +5807,6 @@ COMMENT ON FUNCTION agentdb._destination(alert agentdb.alert) IS 'The receivers 
 
 
 
-CREATE FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) RETURNS TABLE(line text, place bigint)
-    LANGUAGE sql IMMUTABLE
-    BEGIN ATOMIC
- SELECT l.line,
-     ((f.place * 2) + l.place)
-    FROM (jsonb_array_elements(
-         CASE jsonb_typeof(_diagnosis_lines.diagnosis)
-             WHEN 'array'::text THEN _diagnosis_lines.diagnosis
-             ELSE '[]'::jsonb
-         END) WITH ORDINALITY f(item, place)
-      CROSS JOIN LATERAL ( VALUES (agentdb._clean_text(concat_ws(': '::text, (f.item ->> 'path'::text), COALESCE((f.item ->> 'detail'::text), (f.item ->> 'problem'::text), (f.item ->> 'verdict'::text))), 300),0), (('fix: '::text || agentdb._clean_text((f.item ->> 'mend'::text), 300)),1)) l(line, place))
-   WHERE ((l.line <> ''::text) AND (((f.item ->> 'verdict'::text) IS DISTINCT FROM 'ok'::text) OR (NOT jsonb_path_exists(_diagnosis_lines.diagnosis, '$[*]?(@."verdict" != "ok" || exists (@."problem"))'::jsonpath))));
-END;
-
-
-
-COMMENT ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) IS 'A diagnosis in words: what is missing, and the command or statement that gives it.';
-
-
-
-CREATE TABLE agentdb.tool_diagnosis (
-    run_id bigint NOT NULL,
-    tool_call_log_id bigint NOT NULL,
-    diagnosis jsonb NOT NULL,
-    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-
-
-COMMENT ON TABLE agentdb.tool_diagnosis IS 'What was found when somebody looked into a failed tool call.';
-
-
-
 CREATE FUNCTION agentdb._diagnosis(alert agentdb.alert) RETURNS text[]
     LANGUAGE sql STABLE
     RETURN ARRAY(SELECT l.line FROM ((jsonb_array_elements(CASE jsonb_typeof(((_diagnosis.alert).annotations -> 'calls'::text)) WHEN 'array'::text THEN ((_diagnosis.alert).annotations -> 'calls'::text) ELSE '[]'::jsonb END) WITH ORDINALITY c(call, place) JOIN agentdb.tool_diagnosis d ON ((d.tool_call_log_id = CASE WHEN ((c.call)::text ~ '^[0-9]{1,18}$'::text) THEN ((c.call)::text)::bigint ELSE NULL::bigint END))) CROSS JOIN LATERAL agentdb._diagnosis_lines(d.diagnosis) l(line, place)) GROUP BY l.line ORDER BY (min(((c.place * 1000) + l.place))) LIMIT 6);
@@ -5779,17 +5814,6 @@ CREATE FUNCTION agentdb._diagnosis(alert agentdb.alert) RETURNS text[]
 
 
 COMMENT ON FUNCTION agentdb._diagnosis(alert agentdb.alert) IS 'What was found out about the failed calls that an alert names.';
-
-
-
-CREATE FUNCTION agentdb._diagnosis_text(diagnosis jsonb) RETURNS text
-    LANGUAGE sql IMMUTABLE
-    RETURN (SELECT string_agg(l.line, '
-'::text ORDER BY l.place) AS string_agg FROM agentdb._diagnosis_lines(_diagnosis_text.diagnosis) l(line, place));
-
-
-
-COMMENT ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) IS 'A diagnosis in words, NULL where nothing was found.';
 
 
 
@@ -6017,14 +6041,15 @@ CREATE FUNCTION agentdb._end_alerts(run bigint, agent bigint) RETURNS void
       and a.labels ->> 'agent' = (
         select g.agent_name from agentdb.agent as g
         where g.agent_id = _end_alerts.agent)
-      and a.labels ->> 'run' = run::text
+      and a.labels ->> 'run' is not distinct from run::text
     for no key update of a skip locked
   ),
   ended as (
     update agentdb.alert as a
     set state = 'resolved',
         resolved_at = clock_timestamp(),
-        end_reason = agentdb._run_end(run),
+        end_reason = coalesce(agentdb._run_end(run),
+          agentdb._agent_end(a.labels ->> 'agent', '-infinity')),
         dismissed_severity = 'critical',
         flush = true,
         acknowledged_at = null,
@@ -6044,7 +6069,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._end_alerts(run bigint, agent bigint) IS 'Ends the alerts that end with a run which was killed.';
+COMMENT ON FUNCTION agentdb._end_alerts(run bigint, agent bigint) IS 'Ends the alerts that end with a run which was killed or, where it is NULL, with its agent.';
 
 
 
@@ -7829,11 +7854,11 @@ COMMENT ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewe
 
 CREATE FUNCTION agentdb._is_over(alert agentdb.alert) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM agentdb.alert_rule r WHERE ((r.rule_name = (_is_over.alert).rule_name) AND r.ends_with_run AND (agentdb._run_end(agentdb._labelled_run((_is_over.alert).labels)) IS NOT NULL))));
+    RETURN (EXISTS (SELECT FROM agentdb.alert_rule r WHERE ((r.rule_name = (_is_over.alert).rule_name) AND r.ends_with_run AND CASE WHEN ((_is_over.alert).labels ? 'run'::text) THEN (agentdb._run_end(agentdb._labelled_run((_is_over.alert).labels)) IS NOT NULL) ELSE (agentdb._agent_end(((_is_over.alert).labels ->> 'agent'::text), (_is_over.alert).active_at) IS NOT NULL) END)));
 
 
 
-COMMENT ON FUNCTION agentdb._is_over(alert agentdb.alert) IS 'Tells whether the run that an alert is about has ended: it cannot come back.';
+COMMENT ON FUNCTION agentdb._is_over(alert agentdb.alert) IS 'Tells whether the run or agent that an alert is about has ended or was stopped.';
 
 
 
@@ -14279,6 +14304,7 @@ begin
   perform agentdb._check_reason(reason);
   perform agentdb._note_stop();
   perform agentdb._stop_agent(v_agent_id, 'killed', kill_agent.reason);
+  perform agentdb._end_alerts(null, v_agent_id);
   perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
   return query
     select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled,
@@ -17231,15 +17257,9 @@ CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with tim
     join agentdb.progress_log as p
       on p.run_id = s.run_id and p.recorded_at >= s.started_at
     union all
-    select c.recorded_at, c.tool_call_log_id, 'tool call',
-      c.tool || coalesce(': ' || c.error, '')
-        || coalesce(E'\n' || agentdb._diagnosis_text(d.diagnosis), ''),
-      c.ok, null, c.args
+    select c.at, c.place, 'tool call', c.what, c.ok, null, c.details
     from span as s
-    join agentdb.tool_call_log as c
-      on c.run_id = s.run_id and c.recorded_at >= s.started_at
-    left join agentdb.tool_diagnosis as d
-      on d.run_id = c.run_id and d.tool_call_log_id = c.tool_call_log_id
+    cross join lateral agentdb._call_told(s.run_id, s.started_at) as c
     union all
     select c.began_at, 0, 'in flight', c.tool, null, null, c.args
     from span as s
@@ -22735,6 +22755,29 @@ GRANT ALL ON FUNCTION agentdb._call_since(as_of timestamp with time zone) TO age
 
 
 
+REVOKE ALL ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._calls_of(annotations jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._calls_of(annotations jsonb) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._calls_of(annotations jsonb) TO agentdb_operator;
@@ -23259,26 +23302,9 @@ REVOKE ALL ON FUNCTION agentdb._destination(alert agentdb.alert) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_operator;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._diagnosis(alert agentdb.alert) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._diagnosis(alert agentdb.alert) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._diagnosis(alert agentdb.alert) TO agentdb_operator;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) TO agentdb_operator;
 
 
 

@@ -21,6 +21,7 @@ from agentdb.verify.claim import Limits
 from .agents import age, evaluate, register, rows, start, value
 from .alerts import deliver, ingest
 from .conftest import Connect, Connection
+from .scene import Scene
 from .servers import Server
 
 LOG = "select agentdb.log_tool_call(%s, %s::jsonb, ok => %s, error => %s)"
@@ -467,3 +468,39 @@ def test_payload_of_the_page_has_the_fields_that_the_code_sends(
     ended = {"ended_by", "lasted_seconds", "until", "was"}
     assert ended <= set(message["payload"])
     assert all(f"`{field}`" in text for field in ended)
+
+
+def test_killed_agent_has_no_alert_left_about_what_it_does(
+    db: Connection, dsn: str, billing: Connection
+) -> None:
+    db.execute("update agentdb.policy set token_rate_per_hour = 1000")
+    billing.execute("select agentdb.log_tokens(1000000, 10)")
+    evaluate(db)
+    assert "token_rate" in {message[0].split()[1] for message in messages(db)}
+    agentdb(dsn, "kill", "billing", "--reason", "it burns money", "--yes")
+    evaluate(db)
+    ended = [m[1] for m in messages(db) if m[0].startswith("[RESOLVED] token_rate")]
+    assert len(ended) == 1
+    assert ended[0].endswith("agent billing was killed by operator_o: it burns money")
+
+
+def test_end_of_a_kill_is_sent_while_the_rule_would_still_wait(
+    scene: Scene, connect: Connect
+) -> None:
+    # keep_firing is longer than anything here waits: what arrives did not wait for it.
+    scene.db.execute(
+        "update agentdb.alert_rule set enabled = true, evaluate_every = '100 ms',"
+        " keep_firing = '1 day' where rule_name = 'silent_loop'"
+    )
+    scene.receiver()
+    register(scene.db)
+    agent = connect(scene.db.info.dbname, "agent_a")
+    start(agent)
+    loop(agent)
+    scene.start()
+    scene.sink.wait()
+    agentdb(scene.dsn, "kill", "1", "--reason", "loops", "--yes")
+    first, second = scene.sink.wait(2)
+    assert (first.payload["kind"], second.payload["kind"]) == ("firing", "resolved")
+    assert second.payload["ended_by"] == "run 1 was killed by operator_o: loops"
+    assert first.payload["remedy"][-1] == "agentdb kill 1 --reason …"

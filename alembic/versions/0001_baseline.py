@@ -1832,7 +1832,8 @@ comment on column agentdb.alert_rule.remedy is
 comment on column agentdb.alert_rule.ends_when is
   'What ends an alert, in words; {run} stands for the label run.';
 comment on column agentdb.alert_rule.ends_with_run is
-  'Whether an alert is over as soon as the run that it names ends or is stopped.';
+  'Whether an alert is over as soon as the run that it names ends or is stopped or, '
+  'where it names none, its agent is stopped.';
 comment on column agentdb.alert_rule.group_by is
   'Which labels make one incident of several alerts at receivers without a route; '
   '{alert} is each by itself.';
