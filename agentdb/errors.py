@@ -176,7 +176,7 @@ class NotUndoable(AgentdbError):
 
 
 class NotFiring(AgentdbError):
-    """The alert is over or never was: there is nothing to acknowledge."""
+    """The alert is over or never was: nothing to acknowledge or resolve."""
 
     sqlstate = "ZA075"
 

@@ -21,6 +21,10 @@ UNACKNOWLEDGE: dict[str, LiteralString] = {
     "alert": "select agentdb.unacknowledge_alert(%s::bigint)::integer",
     "group": "select agentdb.unacknowledge_group(%s::bigint)",
 }
+RESOLVE: dict[str, LiteralString] = {
+    "alert": "select count(*) from agentdb.resolve_alert(%s::bigint, %s::text)",
+    "group": "select agentdb.resolve_group(%s::bigint, %s::text)",
+}
 SILENCE = """
 select silence_id, ends_at, alerts
 from agentdb.silence_alerts(%s::text, %s::text::interval, %s::text)
@@ -49,6 +53,11 @@ def acknowledge(
 def unacknowledge(dsn: str, kind: str, number: int) -> int:
     """Take acknowledgements back; return how many there were."""
     return int(_call(dsn, UNACKNOWLEDGE[kind], number)[0])
+
+
+def resolve(dsn: str, kind: str, number: int, *, reason: str) -> int:
+    """End an alert or those of a group; return how many alerts that is."""
+    return int(_call(dsn, RESOLVE[kind], number, reason)[0])
 
 
 def silence(

@@ -40,6 +40,60 @@ comment on function agentdb._similarity (text, text) is
 
 
 -- Reads only catalogs that everybody may read.
+-- As the role finds it when it connects: its own setting, that of the database, the
+-- server's.
+create or replace function agentdb._search_path (role_name name)
+  returns text[]
+  language sql
+  stable
+  return array(
+    select replace(btrim(p.part, ' "'), '$user', role_name)
+    from regexp_split_to_table(coalesce((
+      select substr(c.setting, length('search_path=') + 1)
+      from pg_db_role_setting as s
+      cross join lateral unnest(s.setconfig) as c (setting)
+      where s.setdatabase in (0, (
+          select d.oid from pg_database as d where d.datname = current_database()))
+        and s.setrole in (0, (select r.oid from pg_roles as r
+          where r.rolname = role_name))
+        and c.setting ~ '^search_path='
+      order by s.setrole <> 0 desc, s.setdatabase <> 0 desc
+      limit 1), '"$user", public'), ',') with ordinality as p (part, place)
+    order by p.place
+  );
+
+comment on function agentdb._search_path (name) is
+  'The schemas in which a role looks for a table whose schema it does not name.';
+
+
+create or replace function agentdb._relation_of (parts text[], role_name name)
+  returns oid
+  language sql
+  stable
+begin atomic
+  with found as (
+    select c.oid,
+      array_position(agentdb._search_path(role_name), n.nspname::text) as place
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'v', 'm', 'f')
+      and c.relname = parts[cardinality(parts)]
+      and n.nspname = coalesce(
+        case when cardinality(parts) = 2 then parts[1] end, n.nspname)
+      and n.nspname !~ '^pg_(toast|temp)'
+  )
+  select f.oid
+  from found as f
+  where f.place is not null or (select count(*) from found) = 1
+  order by f.place
+  limit 1;
+end;
+
+comment on function agentdb._relation_of (text[], name) is
+  'The table that a role means by a name: by its search path, or the only one of that '
+  'name.';
+
+
 create or replace function agentdb.explain_access (
   relation text,
   privilege text default 'select',
@@ -76,15 +130,7 @@ begin
       format('%L is no name of a table', agentdb._clean_text(relation, 200)),
       'Give it as schema.table.');
   end if;
-  select min(c.oid) into v_oid
-  from pg_class as c
-  join pg_namespace as n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v', 'm', 'f')
-    and c.relname = v_parts[cardinality(v_parts)]
-    and n.nspname = coalesce(
-      case when cardinality(v_parts) = 2 then v_parts[1] end, n.nspname)
-    and n.nspname !~ '^pg_(toast|temp)'
-  having count(*) = 1;
+  v_oid := agentdb._relation_of(v_parts, v_role);
   if v_oid is null then
     return query select f.verdict, f.detail, f.mend
       from agentdb._missing_relation(v_parts) as f;
@@ -155,6 +201,10 @@ begin atomic
   from pg_class as c
   join pg_namespace as n on n.oid = c.relnamespace
   join pg_roles as r on r.rolname = role_name
+  -- PostgreSQL refuses to be asked whether a column may be deleted.
+  cross join (
+    select case privilege when 'delete' then 'select' else privilege end as of_column
+  ) as p
   cross join lateral (
     values
       (
@@ -164,8 +214,8 @@ begin atomic
       ),
       (
         not has_table_privilege(r.oid, c.oid, privilege)
-          and not has_any_column_privilege(r.oid, c.oid,
-            case privilege when 'delete' then 'select' else privilege end), 2,
+          and (privilege = 'delete'
+            or not has_any_column_privilege(r.oid, c.oid, p.of_column)), 2,
         'no_grant',
         format('%s has no %s on %I.%I', r.rolname, upper(privilege), n.nspname,
           c.relname),
@@ -173,14 +223,14 @@ begin atomic
       ),
       (
         privilege <> 'delete' and not has_table_privilege(r.oid, c.oid, privilege)
-          and has_any_column_privilege(r.oid, c.oid, privilege), 2,
+          and has_any_column_privilege(r.oid, c.oid, p.of_column), 2,
         'some_columns',
         format('%s may %s only these columns of %I.%I: %s', r.rolname, privilege,
           n.nspname, c.relname, (
             select string_agg(quote_ident(a.attname), ', ' order by a.attnum)
             from pg_attribute as a
             where a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-              and has_column_privilege(r.oid, c.oid, a.attnum, privilege))),
+              and has_column_privilege(r.oid, c.oid, a.attnum, p.of_column))),
         format('grant %s on %I.%I to %I;', privilege, n.nspname, c.relname, r.rolname)
       ),
       (

@@ -1,7 +1,7 @@
 -- Acknowledging: a person says "I am at it", and nobody is told again or escalated to
 -- until the alert is resolved or the time is over.
 
-create or replace function agentdb._refuse_alert (what text)
+create or replace function agentdb._refuse_alert (what text, detail text)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -9,12 +9,30 @@ as $$
 begin
   raise exception '% does not fire', what
     using errcode = 'ZA075',
-          hint = 'There is nothing to acknowledge; agentdb alerts lists what fires.';
+          detail = coalesce(detail, 'It has not fired, or its end is long ago.'),
+          hint = 'agentdb alerts lists what fires.';
 end;
 $$;
 
-comment on function agentdb._refuse_alert (text) is
-  'Raises ZA075 for an alert that is over or never was.';
+comment on function agentdb._refuse_alert (text, text) is
+  'Raises ZA075 for an alert that is over or never was, with what ended it.';
+
+
+create or replace function agentdb._how_ended (alert bigint)
+  returns text
+  language sql
+  stable
+  return (
+    select format('It was over at %s UTC: %s.',
+      to_char(a.resolved_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'), a.end_reason)
+    from agentdb.alert as a
+    where a.alert_id = alert
+      and a.state = 'resolved'
+      and a.end_reason is not null
+  );
+
+comment on function agentdb._how_ended (bigint) is
+  'When and by what an alert ended, NULL while it has not.';
 
 
 -- First the alerts are locked, then their groups: a flush that has them is waited for,
@@ -31,7 +49,7 @@ as $$
 declare
   v_alerts bigint[];
 begin
-  perform agentdb._check_comment(comment);
+  perform agentdb._check_comment(comment, 'a comment');
   if lasts is not null then
     perform agentdb._check_lasting(lasts, '30 days', 'an acknowledgement');
   end if;
@@ -128,7 +146,8 @@ create or replace function agentdb.acknowledge_alert (
 as $$
 begin
   if agentdb._acknowledge(array[alert], comment, lasts) = '{}' then
-    perform agentdb._refuse_alert('alert A-' || coalesce(alert::text, 'NULL'));
+    perform agentdb._refuse_alert('alert A-' || coalesce(alert::text, 'NULL'),
+      agentdb._how_ended(alert));
   end if;
   return query
     select a.alert_id, a.acknowledged_until
@@ -157,7 +176,8 @@ declare
     agentdb._members(alert_group), comment, lasts);
 begin
   if v_alerts = '{}' then
-    perform agentdb._refuse_alert('group G-' || coalesce(alert_group::text, 'NULL'));
+    perform agentdb._refuse_alert(
+      'group G-' || coalesce(alert_group::text, 'NULL'), null);
   end if;
   return cardinality(v_alerts);
 end;

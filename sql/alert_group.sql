@@ -65,7 +65,7 @@ begin atomic
   select d.alert_id, d.receiver_name, d.route_name, d.reason, d.group_wait,
     case when d.alone and coalesce(d.place <= p.places, true) then d.alert_id end,
     case
-      when d.place > p.places then jsonb_build_object('rule', d.rule_name)
+      when d.alone and d.place > p.places then jsonb_build_object('rule', d.rule_name)
       else d.labels
     end
   from destined as d
@@ -182,40 +182,6 @@ comment on function agentdb._escalate (integer, timestamptz) is
   'Marks alerts that a receiver did not acknowledge in time and returns them.';
 
 
-create or replace function agentdb._shared_labels (labels jsonb, equal_labels text[])
-  returns jsonb
-  language sql
-  immutable
-  return (
-    select coalesce(jsonb_object_agg(l.label, labels ->> l.label)
-        filter (where labels ? l.label), '{}')
-    from unnest(equal_labels) as l (label)
-  );
-
-comment on function agentdb._shared_labels (jsonb, text[]) is
-  'What an alert must have in common with another that inhibits it.';
-
-
--- Which inhibitions are in force, and for which values of their equal labels.
-create or replace function agentdb._inhibiting ()
-  returns table (inhibition_name text, shared jsonb)
-  language sql
-  stable
-begin atomic
-  select distinct i.inhibition_name,
-    agentdb._shared_labels(a.labels, i.equal_labels)
-  from agentdb.inhibition as i
-  join agentdb.alert as a on a.state = 'firing'
-    and agentdb._matches(i.source,
-      agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
-  -- A label that is missing on both sides is no reason to take them for related.
-  where a.labels ?& i.equal_labels;
-end;
-
-comment on function agentdb._inhibiting () is
-  'The inhibitions whose source fires, with the labels that a target must share.';
-
-
 create or replace function agentdb._look (groups bigint[], at timestamptz)
   returns void
   language sql
@@ -250,13 +216,16 @@ as $$
       select 'inhibited', _look.at + interval '15 seconds', null
       from agentdb.inhibition as i
       where case
-        when agentdb._matches(i.target,
+        when coalesce(agentdb._named_rule(i.target), a.rule_name) = a.rule_name
+          and agentdb._matches(i.target,
             agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
           and not agentdb._matches(i.source,
             agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
         -- Hashed: in a storm there are as many sources as targets.
-        then (i.inhibition_name, agentdb._shared_labels(a.labels, i.equal_labels))
-          in (select s.inhibition_name, s.shared from inhibiting as s)
+        then (i.inhibition_name, agentdb._severity_rank(a.severity),
+            agentdb._shared_labels(
+              agentdb._comparable(a.labels, a.annotations), i.equal_labels))
+          in (select s.inhibition_name, s.rank, s.shared from inhibiting as s)
       end
       order by 1 desc, 2 desc
       limit 1

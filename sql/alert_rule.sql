@@ -1,6 +1,7 @@
 -- The rules that come with the pack.  What a DBA sets (enabled, severity, times) stays
 -- at the DBA's values when the pack is installed again.  All fire at once, for their
--- thresholds have been waited for already; rates keep firing, for they come and go.
+-- thresholds have been waited for already, but tool_errors: a loop that explains them
+-- is found by then.  Rates keep firing, for they come and go.
 
 insert into agentdb.alert_rule as r (
   rule_name, severity, health, fire_after, keep_firing, view_name, description,
@@ -88,12 +89,6 @@ values
        and c.state in (''pending'', ''unreachable'')
      order by c.claim_id
      limit 10'
-  ),
-  (
-    'broken_rule', 'critical', 'alerting', '0', '0', 'agentdb.broken_rule',
-    'A rule that cannot be evaluated watches nothing.',
-    'select rule_name, failures, failed_at, error from agentdb.alert_rule
-     where rule_name = :labels ->> ''rule'''
   ),
   (
     'budget_low', 'warning', 'overspending', '0', '0', 'agentdb.budget_low',
@@ -292,7 +287,8 @@ values
      order by 2 desc limit 12'
   ),
   (
-    'tool_errors', 'warning', 'failing', '0', '5 minutes', 'agentdb.tool_errors',
+    'tool_errors', 'warning', 'failing', '30 seconds', '5 minutes',
+    'agentdb.tool_errors',
     'A tool that mostly fails is misused, forbidden or broken.',
     'select l.recorded_at, l.run_id, l.error, l.args
      from agentdb.tool_call_log as l

@@ -1,5 +1,6 @@
--- The rules of the pack about people and delivery: questions, silences, dead letters.
--- They are cheap, and what they tell of waits for a person: they are asked often.
+-- The rules of the pack about people, delivery and alerting itself: questions,
+-- silences, dead letters, broken rules.  They are cheap, and what they report waits for
+-- a person: they are evaluated often.
 
 insert into agentdb.alert_rule as r (
   rule_name, severity, health, evaluate_every, view_name, description, evidence_query
@@ -35,6 +36,12 @@ values
      where n.receiver_name = :labels ->> ''receiver'' and n.state = ''dead''
      order by n.finished_at desc
      limit 10'
+  ),
+  (
+    'broken_rule', 'critical', 'alerting', '15 seconds', 'agentdb.broken_rule',
+    'A rule that cannot be evaluated watches nothing.',
+    'select rule_name, failures, failed_at, error from agentdb.alert_rule
+     where rule_name = :labels ->> ''rule'''
   )
 on conflict on constraint alert_rule_pkey do update
 set view_name = excluded.view_name,

@@ -82,7 +82,10 @@ revoke all on agentdb.agent_secret, agentdb.run_token
 
 -- A view calls functions with the rights of whoever reads it.
 grant execute on function
-  agentdb._stage_layout, agentdb._span, agentdb._horizon, agentdb._open_run,
+  agentdb._stage_layout, agentdb._span, agentdb._within, agentdb._utc,
+  agentdb._shell_word, agentdb._fill, agentdb._given, agentdb._remedy,
+  agentdb._ends_when, agentdb._diagnosis_lines, agentdb._diagnosis_text,
+  agentdb._diagnosis, agentdb._lasted, agentdb._horizon, agentdb._open_run,
   agentdb._recent_run, agentdb._tokens_of_run,
   agentdb._signature, agentdb._volatile, agentdb._step_signature,
   agentdb._new_step, agentdb._evidence_tail, agentdb._evidence_in_logs,
@@ -111,8 +114,8 @@ grant execute on function
   agentdb._change_policy, agentdb._change_labels, agentdb._conflict_text,
   agentdb.rule_change_waiting, agentdb.rule_change_expiring,
   agentdb.rule_change_conflict,
-  agentdb._change_event, agentdb._deed, agentdb.timeline, agentdb._approved_by,
-  agentdb.evidence_query,
+  agentdb._change_event, agentdb._deed, agentdb._call_told, agentdb.timeline,
+  agentdb._approved_by, agentdb.evidence_query,
   agentdb._run_state, agentdb._has_unapplied, agentdb._awaits_decision, agentdb._did,
   agentdb._deeds, agentdb._claimed_keys,
   agentdb.row_diff,
@@ -145,6 +148,7 @@ grant execute on function
   agentdb.silence_alerts, agentdb.end_silence,
   agentdb.acknowledge_alert, agentdb.unacknowledge_alert,
   agentdb.acknowledge_group, agentdb.unacknowledge_group,
+  agentdb.resolve_alert, agentdb.resolve_group,
   agentdb.retry_notification, agentdb.drop_notification, agentdb.test_receiver,
   agentdb.beat, agentdb.retire_runner,
   agentdb.kill_run, agentdb.kill_agent, agentdb.kill_all,
@@ -200,8 +204,8 @@ grant update (policy_name) on agentdb.agent to agentdb_operator;
 grant insert (agent_id, cron, time_zone, tick_interval, grace, no_progress_after),
   update (cron, time_zone, tick_interval, grace, no_progress_after), delete
   on agentdb.schedule to agentdb_operator;
-grant insert, delete, update (description, view_name, evidence_query, severity, health,
-  action,
+grant insert, delete, update (description, view_name, evidence_query, remedy, ends_when,
+  ends_with_run, group_by, severity, health, action,
   enabled,
   evaluate_every, fire_after, keep_firing, max_alerts, timeout)
   on agentdb.alert_rule to agentdb_operator;

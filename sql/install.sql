@@ -94,15 +94,19 @@
 \ir tool_error.sql
 \ir hold.sql
 \ir evaluation.sql
+\ir alert_end.sql
+\ir alert_seen.sql
 \ir alert.sql
 \ir matcher.sql
 \ir route.sql
 \ir inhibition.sql
+\ir remedy.sql
 \ir payload.sql
 \ir alert_group.sql
 \ir alert_told.sql
 \ir silence.sql
 \ir acknowledge.sql
+\ir resolve.sql
 \ir notification.sql
 \ir outbox.sql
 \ir question.sql
@@ -117,4 +121,6 @@
 \ir rule_setting.sql
 \ir alert_rule_own.sql
 \ir alert_rule.sql
+\ir alert_rule_remedy.sql
+\ir inhibition_own.sql
 \ir grant.sql

@@ -21,6 +21,7 @@ begin
       reason = case s.kind when 'killed' then s.reason else excluded.reason end,
       drained_at = null;
   perform agentdb._end_killed(run);
+  perform agentdb._end_alerts(run, agent);
   locks_freed := agentdb._release_locks(run, agent, 'killed');
   reservations_cancelled := agentdb._cancel_reservations(run);
   changes_withdrawn := agentdb._withdraw_changes(agent, run);
@@ -140,6 +141,7 @@ begin
   perform agentdb._check_reason(reason);
   perform agentdb._note_stop();
   perform agentdb._stop_agent(v_agent_id, 'killed', kill_agent.reason);
+  perform agentdb._end_alerts(null, v_agent_id);
   perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
   return query
     select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled,

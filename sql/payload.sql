@@ -10,7 +10,7 @@ create or replace function agentdb._next_commands (alert agentdb.alert, kind tex
       when 'array' then (alert).annotations -> 'next' else '[]' end
     || to_jsonb(array_remove(array[
       format('agentdb why A-%s', (alert).alert_id),
-      'agentdb timeline ' || ((alert).labels ->> 'run'),
+      'agentdb timeline ' || agentdb._labelled_run((alert).labels),
       case kind
         when 'firing' then format('agentdb ack A-%s -m …', (alert).alert_id)
         when 'acknowledged' then format('agentdb unack A-%s', (alert).alert_id)
@@ -21,6 +21,46 @@ create or replace function agentdb._next_commands (alert agentdb.alert, kind tex
 
 comment on function agentdb._next_commands (agentdb.alert, text) is
   'What somebody may type who has read of an alert.';
+
+
+create or replace function agentdb._lasted (alert agentdb.alert)
+  returns interval
+  language sql
+  immutable
+  return (alert).resolved_at - coalesce((alert).firing_at, (alert).active_at);
+
+comment on function agentdb._lasted (agentdb.alert) is
+  'How long an alert fired that is over.';
+
+
+-- Where it has begun again meanwhile, its length is not known any more.
+create or replace function agentdb._told_summary (alert agentdb.alert, kind text)
+  returns text
+  language sql
+  stable
+  return case kind
+    when 'resolved' then concat((alert).rule_name, ' is over',
+      ' after ' || agentdb._span(agentdb._lasted(alert)), ': ' || (alert).end_reason)
+    else coalesce((alert).annotations ->> 'summary', (alert).rule_name)
+  end;
+
+comment on function agentdb._told_summary (agentdb.alert, text) is
+  'One sentence about an alert: what is wrong or, once it is over, what ended it.';
+
+
+create or replace function agentdb._end_payload (alert agentdb.alert)
+  returns jsonb
+  language sql
+  stable
+  return jsonb_strip_nulls(jsonb_build_object(
+    'was', coalesce((alert).annotations ->> 'summary', (alert).rule_name),
+    'ended_by', (alert).end_reason,
+    'lasted_seconds', round(extract(epoch from agentdb._lasted(alert))),
+    'until', to_char((alert).resolved_at at time zone 'UTC',
+      'YYYY-MM-DD"T"HH24:MI:SS"Z"')));
+
+comment on function agentdb._end_payload (agentdb.alert) is
+  'What a receiver is told of the end of an alert.';
 
 
 create or replace function agentdb._payload (alert agentdb.alert, kind text)
@@ -38,14 +78,20 @@ as $$
     'rule', alert.rule_name,
     'severity', alert.severity,
     'labels', alert.labels,
-    'summary', coalesce(alert.annotations ->> 'summary', alert.rule_name),
+    'summary', agentdb._told_summary(alert, kind),
     'value', case
       when alert.value < 'infinity' and alert.value > '-infinity' then alert.value end,
     'since', to_char(
       coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
     'annotations', alert.annotations - 'summary' - 'next',
     'next', agentdb._next_commands(alert, kind)
-  );
+  ) || case kind
+    when 'resolved' then agentdb._end_payload(alert)
+    else jsonb_build_object(
+      'diagnosis', to_jsonb(agentdb._diagnosis(alert)),
+      'remedy', to_jsonb(agentdb._remedy(alert)),
+      'ends_when', agentdb._ends_when(alert))
+  end;
 $$;
 
 comment on function agentdb._payload (agentdb.alert, text) is
@@ -85,19 +131,20 @@ as $$
     'rule', w.rule_name,
     'severity', w.severity,
     'labels', agentdb._bounded_json(w.labels, 500),
-    'summary', left(coalesce(w.annotations ->> 'summary', w.rule_name), 200),
+    'summary', left(agentdb._told_summary(p.alert, kind), 200),
     'since', to_char(
       coalesce(w.firing_at, w.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-  ) order by w.place)
+  ) order by p.place)
   from (
-    select a.*, row_number() over (
+    select a as alert, row_number() over (
       order by agentdb._severity_rank(a.severity) desc, a.value desc nulls last,
         a.alert_id) as place
     from agentdb._tellable(group_id, kind) as t
     join agentdb.alert as a on a.alert_id = t.alert_id
     order by place
     limit 5
-  ) as w;
+  ) as p
+  cross join lateral (select (p.alert).*) as w;
 $$;
 
 comment on function agentdb._worst (bigint, text) is
@@ -140,7 +187,8 @@ as $$
     'rule', case when min(a.rule_name) = max(a.rule_name) then min(a.rule_name) end,
     'severity', (array['info', 'warning', 'critical'])[
       max(agentdb._severity_rank(a.severity))],
-    'summary', format('%s alerts: %s', count(*), (
+    'summary', format('%s alerts%s: %s', count(*), case kind when 'resolved'
+      then ' are over' else '' end, (
       select string_agg(concat_ws(' ', c.item ->> 'alerts', c.item ->> 'rule',
         'of ' || (c.item ->> 'agent')), ', ' order by c.place)
       from jsonb_array_elements(agentdb._counts(group_id, kind))

@@ -74,7 +74,9 @@ create or replace function agentdb._destination (alert agentdb.alert)
   language sql
   stable
 begin atomic
-  select r.receiver_name, t.route_name, coalesce(t.group_by, '{alert}'), e.reason
+  select r.receiver_name, t.route_name, coalesce(t.group_by, (
+    select l.group_by from agentdb.alert_rule as l
+    where l.rule_name = (alert).rule_name), '{alert}'), e.reason
   from agentdb.receiver as r
   left join lateral (
     select m.route_name, m.group_by

@@ -12,7 +12,7 @@ begin atomic
       'summary', format(
         'role %s changed %s rows of %s outside any run within %s',
         l.session_role, count(*), t.table_name,
-        agentdb._span(p.unattributed_write_window)
+        agentdb._within(min(l.recorded_at), max(l.recorded_at))
       ),
       'policy', p.policy_name,
       'threshold', 0

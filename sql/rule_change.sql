@@ -23,7 +23,9 @@ create or replace function agentdb._change_labels (change bigint)
   stable
   return (
     select jsonb_strip_nulls(jsonb_build_object('change', c.change_id::text,
-      'agent', a.agent_name, 'run', c.run_id::text))
+      'agent', a.agent_name, 'run', c.run_id::text, 'table', (
+        select case when count(*) = 1 then min(t.table_name) end
+        from agentdb.change_table as t where t.change_id = c.change_id)))
     from agentdb.change as c
     left join agentdb.agent as a on a.agent_id = c.agent_id
     where c.change_id = change

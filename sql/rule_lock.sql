@@ -37,7 +37,7 @@ begin atomic
     jsonb_build_object(
       'summary', format(
         'lock %s expired at %s and run %s of %s has not released it',
-        t.lock_name, date_trunc('second', t.expires_at), t.run_id, a.agent_name
+        t.lock_name, agentdb._utc(t.expires_at), t.run_id, a.agent_name
       ),
       'policy', p.policy_name,
       'threshold', 0,
@@ -75,8 +75,8 @@ begin atomic
       'summary', format(
         'run %s of %s has held lock %s since %s and renewed it %s times; the '
           'limit is %s',
-        t.run_id, a.agent_name, t.lock_name, date_trunc('second', t.acquired_at),
-        t.renewals, p.lock_held_too_long_after
+        t.run_id, a.agent_name, t.lock_name, agentdb._utc(t.acquired_at),
+        t.renewals, agentdb._span(p.lock_held_too_long_after)
       ),
       'policy', p.policy_name,
       'setting', 'lock_held_too_long_after',
@@ -112,7 +112,8 @@ begin atomic
     jsonb_build_object(
       'summary', format(
         '%s attempts of %s runs were denied lock %s in %s', sum(d.denials),
-        count(distinct d.run_id), d.lock_name, max(p.lock_contention_window)
+        count(distinct d.run_id), d.lock_name,
+        agentdb._within(min(d.first_at), max(d.last_at))
       ),
       'policy', min(p.policy_name),
       'setting', 'lock_contention_count',
@@ -155,7 +156,7 @@ begin atomic
       'summary', format(
         '%s runs of %s in a row did not get lock %s, the first at %s',
         count(distinct d.run_id), a.agent_name, d.lock_name,
-        date_trunc('second', min(d.first_at))
+        agentdb._utc(min(d.first_at))
       ),
       'policy', p.policy_name,
       'setting', 'schedule_blocked_count',

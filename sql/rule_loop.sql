@@ -56,11 +56,11 @@ comment on function agentdb._call_since (timestamptz) is
   'they are enough to be a loop.';
 
 
--- Each pattern is a way of going round; one run may show several.
+-- Each pattern is a kind of loop; one run may show several.
 create or replace function agentdb._loop_pattern (as_of timestamptz)
   returns table (
     run_id bigint, pattern text, count bigint, tool text, critical boolean,
-    threshold bigint, setting text, since timestamptz, calls bigint[]
+    threshold bigint, setting text, since timestamptz, until timestamptz, calls bigint[]
   )
   language sql
   stable
@@ -78,7 +78,7 @@ begin atomic
       c.run_id, c.policy_name, c.call, c.result, c.ok, min(c.tool) as tool,
       min(c.shape) as shape, count(*) as count, bool_and(c.known) as known,
       bool_and(c.large) as large, bool_or(c.poll) as poll, bool_or(c.effect) as effect,
-      min(c.recorded_at) as since,
+      min(c.recorded_at) as since, max(c.recorded_at) as until,
       (array_agg(c.tool_call_log_id))[1:10] as calls,
       count(*) over (partition by c.run_id) as kinds
     from call as c
@@ -90,7 +90,7 @@ begin atomic
       then p.silent_loop_poll_critical else p.silent_loop_same_critical end,
     case when k.poll then p.silent_loop_poll else p.silent_loop_same end,
     case when k.poll then 'silent_loop_poll' else 'silent_loop_same' end, k.since,
-    k.calls
+    k.until, k.calls
   from kind as k
   join agentdb.policy as p on p.policy_name = k.policy_name
   where k.count
@@ -99,7 +99,7 @@ begin atomic
   select
     c.run_id, 'the same call failing', count(*), min(c.tool),
     count(*) >= p.silent_loop_failures_critical, p.silent_loop_failures,
-    'silent_loop_failures', min(c.recorded_at),
+    'silent_loop_failures', min(c.recorded_at), max(c.recorded_at),
     (array_agg(c.tool_call_log_id order by c.place))[1:10]
   from call as c
   join agentdb.policy as p on p.policy_name = c.policy_name
@@ -111,7 +111,7 @@ begin atomic
   select
     c.run_id, 'a tool failing whatever the arguments', count(*), c.tool,
     count(*) >= p.silent_loop_failures_critical, p.silent_loop_failures,
-    'silent_loop_failures', min(c.recorded_at),
+    'silent_loop_failures', min(c.recorded_at), max(c.recorded_at),
     (array_agg(c.tool_call_log_id order by c.place))[1:10]
   from call as c
   join agentdb.policy as p on p.policy_name = c.policy_name
@@ -123,7 +123,7 @@ begin atomic
   select
     k.run_id, 'the same result whatever the arguments', sum(k.count)::bigint, k.tool,
     false, p.silent_loop_results, 'silent_loop_results', min(k.since),
-    array_agg(k.calls[1])
+    max(k.until), array_agg(k.calls[1])
   from kind as k
   join agentdb.policy as p on p.policy_name = k.policy_name
   where k.known and k.large and not k.poll and not k.effect
@@ -133,7 +133,7 @@ begin atomic
   select
     k.run_id, 'the same call but for numbers and ids', sum(k.count)::bigint, k.tool,
     false, p.silent_loop_cosmetic, 'silent_loop_cosmetic', min(k.since),
-    array_agg(k.calls[1])
+    max(k.until), array_agg(k.calls[1])
   from kind as k
   join agentdb.policy as p on p.policy_name = k.policy_name
   where k.known and not k.poll and not k.effect
@@ -146,7 +146,7 @@ begin atomic
   select
     k.run_id, 'hardly a call that is new', sum(k.count)::bigint,
     string_agg(distinct k.tool, ', '), true, p.silent_loop_diversity_calls,
-    'silent_loop_diversity_calls', min(k.since), array_agg(k.calls[1])
+    'silent_loop_diversity_calls', min(k.since), max(k.until), array_agg(k.calls[1])
   from kind as k
   join agentdb.policy as p on p.policy_name = k.policy_name
   where not k.poll
@@ -157,7 +157,8 @@ begin atomic
   select
     c.run_id, format('a cycle of %s calls', c.period), c.laps,
     string_agg(distinct c.tool, ', '), false, c.laps, 'silent_loop_laps',
-    min(d.recorded_at), array_agg(c.tool_call_log_id order by c.place)
+    min(d.recorded_at), max(c.recorded_at),
+    array_agg(c.tool_call_log_id order by c.place)
   from (
     select c.*, b.period, p.silent_loop_laps as laps
     from call as c
@@ -185,7 +186,9 @@ comment on function agentdb._loop_pattern (timestamptz) is
 
 -- A model that answers itself calls no tool at all.
 create or replace function agentdb._idle_thought (as_of timestamptz)
-  returns table (run_id bigint, count bigint, since timestamptz)
+  returns table (
+    run_id bigint, count bigint, since timestamptz, until timestamptz
+  )
   language sql
   stable
 begin atomic
@@ -195,14 +198,14 @@ begin atomic
     where l.xid >= agentdb._horizon()
     group by l.run_id
   )
-  select w.run_id, t.count, t.since
+  select w.run_id, t.count, t.since, t.until
   from agentdb._working_run(as_of) as w
   join agentdb.agent as a on a.agent_id = w.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   left join agentdb.run_activity as v on v.run_id = w.run_id
   left join tail as n on n.run_id = w.run_id
   cross join lateral (
-    select count(*) as count, min(l.recorded_at) as since
+    select count(*) as count, min(l.recorded_at) as since, max(l.recorded_at) as until
     from (
       select k.recorded_at
       from agentdb.token_log as k
@@ -241,8 +244,8 @@ begin atomic
     jsonb_build_object('agent', a.agent_name, 'run', r.run_id::text),
     f.count::double precision,
     jsonb_build_object(
-      'summary', format('run %s of %s goes round: %s, %s times in %s%s', r.run_id,
-        a.agent_name, f.pattern, f.count, agentdb._span(as_of - f.since),
+      'summary', format('run %s of %s is stuck in a loop: %s, %s times in %s%s',
+        r.run_id, a.agent_name, f.pattern, f.count, agentdb._within(f.since, f.until),
         ' (' || left(f.tool, 200) || ')'),
       'severity', case when bool_or(f.critical) over (partition by f.run_id)
         then 'critical' else 'warning' end,
@@ -258,7 +261,7 @@ begin atomic
     union all
     select
       t.run_id, 'model calls without a tool call', t.count, null, false,
-      p.silent_loop_model_calls, 'silent_loop_model_calls', t.since, null
+      p.silent_loop_model_calls, 'silent_loop_model_calls', t.since, t.until, null
     from agentdb._idle_thought(as_of) as t
     join agentdb.run as r on r.run_id = t.run_id
     join agentdb.agent as a on a.agent_id = r.agent_id

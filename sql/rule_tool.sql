@@ -12,7 +12,8 @@ begin atomic
     jsonb_build_object(
       'summary', format(
         '%s called %s %s times in %s with %s different arguments; %s calls failed',
-        a.agent_name, l.tool, count(*), agentdb._span(p.repeated_tool_call_window),
+        a.agent_name, l.tool, count(*),
+        agentdb._within(min(l.recorded_at), max(l.recorded_at)),
         count(distinct l.args), count(*) filter (where not l.ok)
       ),
       'policy', p.policy_name,
@@ -51,7 +52,8 @@ comment on view agentdb.repeated_tool_call is
 create or replace function agentdb._failing_tool (as_of timestamptz)
   returns table (
     agent_id bigint, policy_name text, tool text, calls bigint, errors bigint,
-    last_error text
+    last_error text, first_at timestamptz, last_at timestamptz, failed bigint[],
+    only_run bigint
   )
   language sql
   stable
@@ -59,7 +61,13 @@ begin atomic
   select
     l.agent_id, p.policy_name, l.tool, count(*), count(*) filter (where not l.ok),
     left((array_agg(l.error order by l.recorded_at desc)
-      filter (where not l.ok))[1], 200)
+      filter (where not l.ok))[1], 200),
+    min(l.recorded_at), max(l.recorded_at),
+    (array_agg(l.tool_call_log_id order by l.recorded_at desc)
+      filter (where not l.ok))[1:10],
+    case when min(l.run_id) filter (where not l.ok)
+      = max(l.run_id) filter (where not l.ok)
+      then min(l.run_id) filter (where not l.ok) end
   from agentdb.tool_call_log as l
   join agentdb.agent as a on a.agent_id = l.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
@@ -91,13 +99,15 @@ begin atomic
     jsonb_build_object(
       'summary', format(
         '%s of %s calls of %s by %s failed in %s; last: %s',
-        f.errors, f.calls, f.tool, a.agent_name, agentdb._span(p.tool_errors_window),
+        f.errors, f.calls, f.tool, a.agent_name, agentdb._within(f.first_at, f.last_at),
         f.last_error
       ),
       'policy', p.policy_name,
       'setting', 'tool_errors_count',
       'threshold', p.tool_errors_count,
-      'normal_share', round(n.share::numeric, 3)
+      'normal_share', round(n.share::numeric, 3),
+      'calls', f.failed,
+      'run', f.only_run::text
     )
   from agentdb._failing_tool(as_of) as f
   join agentdb.agent as a on a.agent_id = f.agent_id

@@ -181,8 +181,9 @@ begin atomic
         when e.error is not null then format(
           'the schedule of %s cannot be read, so nobody waits for it: %s',
           a.agent_name, e.error)
-        else format('the tick of %s is %s late; %s', a.agent_name,
-          agentdb._span(as_of - e.due_at), e.rhythm)
+        else format('the tick of %s is %s late, %s of grace included; %s',
+          a.agent_name, agentdb._span(as_of - e.due_at),
+          agentdb._span(coalesce(s.grace, p.missed_tick_grace)), e.rhythm)
       end,
       'policy', p.policy_name,
       'setting', 'missed_tick_grace',

@@ -1,7 +1,7 @@
 -- Silences: what nobody is told of for a time, because somebody knows of it and says
 -- so with name and reason.
 
-create or replace function agentdb._check_comment (comment text)
+create or replace function agentdb._check_comment (comment text, what text)
   returns text
   language plpgsql
   immutable
@@ -10,14 +10,15 @@ as $$
 begin
   if not agentdb._is_clean_name(comment, 500) then
     perform agentdb._refuse(
-      'a comment is required, at most 500 visible characters on one line',
-      'Say what is known and who sees to it: others read it when this happens again.');
+      what || ' is required, at most 500 visible characters on one line',
+      'Say what is known and what is being done: others read it when this happens '
+        'again.');
   end if;
   return comment;
 end;
 $$;
 
-comment on function agentdb._check_comment (text) is
+comment on function agentdb._check_comment (text, text) is
   'Returns what a person on call says, or raises ZA004.';
 
 
@@ -90,7 +91,7 @@ as $$
 declare
   v_matchers jsonb := agentdb._parse_matchers(matchers);
 begin
-  perform agentdb._check_comment(comment);
+  perform agentdb._check_comment(comment, 'a comment');
   perform agentdb._check_lasting(lasts, '30 days', 'a silence');
   -- As with Alertmanager: one that matches what has no label at all names nothing.
   if agentdb._matches(v_matchers, '{}') then
@@ -173,14 +174,14 @@ comment on column agentdb.active_silence.alerts is
   'How many alerts fire under it now.';
 
 
--- Fires before the end and is resolved after it: that is the notice of both.
+-- Fires before the end and is resolved after it: that announces both.
 create or replace view agentdb.silence_ending as
   select
     jsonb_build_object('silence', 'S-' || s.silence_id) as labels,
     s.alerts::double precision as value,
     jsonb_build_object(
       'summary', format('silence S-%s of %s (%s: %s) ends at %s UTC; %s alerts fire '
-        'under it and are told again then', s.silence_id, s.created_by, s.matchers,
+        'under it and are reported again then', s.silence_id, s.created_by, s.matchers,
         s.comment, to_char(s.ends_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI'),
         s.alerts),
       'next', jsonb_build_array(
@@ -189,9 +190,12 @@ create or replace view agentdb.silence_ending as
           replace(s.matchers, '''', '''\''''')))
     ) as annotations
   from agentdb.active_silence as s
-  -- A short one is told of in its last tenth: its maker remembers.
-  where s.ends_at < clock_timestamp()
-    + least(interval '15 minutes', (s.ends_at - s.created_at) / 10);
+  -- Nobody has forgotten a silence that is shorter than the notice would be, and where
+  -- nothing fires under it there is nothing to announce.
+  where s.alerts > 0
+    and s.ends_at - s.created_at > interval '15 minutes'
+    and s.ends_at < clock_timestamp()
+      + least(interval '15 minutes', (s.ends_at - s.created_at) / 10);
 
 comment on view agentdb.silence_ending is
   'Rule: silences that end soon; resolved when they have ended.';

@@ -159,3 +159,27 @@ end;
 
 comment on function agentdb._span (interval) is
   'A length of time as people say it, such as 1 h 30 min.';
+
+
+-- Of things that happened: their own length, which does not grow while people look.
+create or replace function agentdb._within (first_at timestamptz, last_at timestamptz)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return case when last_at - first_at < '1 second' then 'less than 1 s'
+    else agentdb._span(last_at - first_at) end;
+
+comment on function agentdb._within (timestamptz, timestamptz) is
+  'How long it was from the first event to the last, as people say it.';
+
+
+create or replace function agentdb._utc (at timestamptz)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
+
+comment on function agentdb._utc (timestamptz) is
+  'A moment as people read it, whatever the time zone of the session.';

@@ -80,6 +80,29 @@ comment on function agentdb._deed (bigint, timestamptz) is
   'and asks.';
 
 
+-- A diagnosis is told once, not beside each of many calls that failed alike.
+create or replace function agentdb._call_told (run bigint, since timestamptz)
+  returns table (at timestamptz, place bigint, what text, ok boolean, details jsonb)
+  language sql
+  stable
+begin atomic
+  select c.recorded_at, c.tool_call_log_id,
+    concat(c.tool, ': ' || c.error, case
+      when d.diagnosis is distinct from
+          lag(d.diagnosis) over (order by c.recorded_at, c.tool_call_log_id)
+        then E'\n' || agentdb._diagnosis_text(d.diagnosis) end),
+    c.ok, c.args
+  from agentdb.tool_call_log as c
+  left join agentdb.tool_diagnosis as d
+    on d.run_id = c.run_id and d.tool_call_log_id = c.tool_call_log_id
+  where c.run_id = run
+    and c.recorded_at >= since;
+end;
+
+comment on function agentdb._call_told (bigint, timestamptz) is
+  'The tool calls of a run with their errors, and what was found out about them.';
+
+
 -- Events of the same instant keep the order in which they were logged.
 create or replace function agentdb.timeline (run bigint)
   returns table (
@@ -105,11 +128,9 @@ as $$
     join agentdb.progress_log as p
       on p.run_id = s.run_id and p.recorded_at >= s.started_at
     union all
-    select c.recorded_at, c.tool_call_log_id, 'tool call',
-      c.tool || coalesce(': ' || c.error, ''), c.ok, null, c.args
+    select c.at, c.place, 'tool call', c.what, c.ok, null, c.details
     from span as s
-    join agentdb.tool_call_log as c
-      on c.run_id = s.run_id and c.recorded_at >= s.started_at
+    cross join lateral agentdb._call_told(s.run_id, s.started_at) as c
     union all
     select c.began_at, 0, 'in flight', c.tool, null, null, c.args
     from span as s
@@ -129,7 +150,8 @@ as $$
     cross join lateral agentdb._deed(s.run_id, s.started_at) as d
     union all
     select l.recorded_at, l.alert_log_id, 'alert',
-      format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state), null, null, a.labels
+      concat(format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state),
+        ': ' || l.comment), null, null, a.labels
     from span as s
     join agentdb.alert as a on a.labels ->> 'run' = s.run_id::text
     join agentdb.alert_log as l

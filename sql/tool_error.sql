@@ -111,10 +111,40 @@ comment on function agentdb._relation_in (text) is
   'The table that an error of PostgreSQL names.';
 
 
+create or replace function agentdb._schema_in (error text)
+  returns text
+  language sql
+  immutable
+  return (regexp_match(left(error, 4000),
+    'schema "?([[:alnum:]_.$"]{1,130}?)"?(?:[[:space:]]|$)'))[1];
+
+comment on function agentdb._schema_in (text) is
+  'The schema that an error of PostgreSQL names.';
+
+
+-- Which of them are SQL, a parser in the runner finds out.
+create or replace function agentdb._texts_in (args jsonb)
+  returns text[]
+  language sql
+  immutable
+  return array(
+    select v.value #>> '{}'
+    from jsonb_path_query(args, 'lax $.**') with ordinality as v (value, place)
+    where jsonb_typeof(v.value) = 'string'
+      and length(v.value #>> '{}') between 6 and 20000
+      and v.value #>> '{}' ~ '[[:space:]]'
+    order by v.place
+    limit 5
+  );
+
+comment on function agentdb._texts_in (jsonb) is
+  'Up to five texts of several words in the arguments of a call.';
+
+
 create or replace function agentdb.take_failed_calls (max_calls integer default 20)
   returns table (
     run_id bigint, tool_call_log_id bigint, role_name name, os_user text,
-    paths text[], relation text
+    paths text[], relation text, schema_name text, texts text[]
   )
   language plpgsql
   security definer
@@ -124,7 +154,8 @@ as $$
 begin
   return query
     select l.run_id, l.tool_call_log_id, a.role_name, a.os_user,
-      agentdb._paths_in(l.args, l.error), agentdb._relation_in(l.error)
+      agentdb._paths_in(l.args, l.error), agentdb._relation_in(l.error),
+      agentdb._schema_in(l.error), agentdb._texts_in(l.args)
     from agentdb.tool_call_log as l
     join agentdb.agent as a on a.agent_id = l.agent_id
     where l.recorded_at > clock_timestamp() - interval '10 minutes'

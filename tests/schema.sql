@@ -164,25 +164,26 @@ CREATE FUNCTION agentdb._access_faults(relation oid, privilege text, role_name n
  SELECT f.verdict,
      f.detail,
      f.mend
-    FROM (((pg_class c
+    FROM ((((pg_class c
       JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
       JOIN pg_roles r ON ((r.rolname = _access_faults.role_name)))
-      CROSS JOIN LATERAL ( VALUES ((NOT has_schema_privilege(r.oid, n.oid, 'usage'::text)),1,'no_schema_usage'::text,format('%s has no USAGE on schema %s'::text, r.rolname, n.nspname),format('grant usage on schema %I to %I;'::text, n.nspname, r.rolname)), (((NOT has_table_privilege(r.oid, c.oid, _access_faults.privilege)) AND (NOT has_any_column_privilege(r.oid, c.oid,
+      CROSS JOIN ( SELECT
                  CASE _access_faults.privilege
                      WHEN 'delete'::text THEN 'select'::text
                      ELSE _access_faults.privilege
-                 END))),2,'no_grant'::text,format('%s has no %s on %I.%I'::text, r.rolname, upper(_access_faults.privilege), n.nspname, c.relname),format('grant %s on %I.%I to %I;'::text, _access_faults.privilege, n.nspname, c.relname, r.rolname)), (((_access_faults.privilege <> 'delete'::text) AND (NOT has_table_privilege(r.oid, c.oid, _access_faults.privilege)) AND has_any_column_privilege(r.oid, c.oid, _access_faults.privilege)),2,'some_columns'::text,format('%s may %s only these columns of %I.%I: %s'::text, r.rolname, _access_faults.privilege, n.nspname, c.relname, ( SELECT string_agg(quote_ident((a.attname)::text), ', '::text ORDER BY a.attnum) AS string_agg
+                 END AS of_column) p)
+      CROSS JOIN LATERAL ( VALUES ((NOT has_schema_privilege(r.oid, n.oid, 'usage'::text)),1,'no_schema_usage'::text,format('%s has no USAGE on schema %s'::text, r.rolname, n.nspname),format('grant usage on schema %I to %I;'::text, n.nspname, r.rolname)), (((NOT has_table_privilege(r.oid, c.oid, _access_faults.privilege)) AND ((_access_faults.privilege = 'delete'::text) OR (NOT has_any_column_privilege(r.oid, c.oid, p.of_column)))),2,'no_grant'::text,format('%s has no %s on %I.%I'::text, r.rolname, upper(_access_faults.privilege), n.nspname, c.relname),format('grant %s on %I.%I to %I;'::text, _access_faults.privilege, n.nspname, c.relname, r.rolname)), (((_access_faults.privilege <> 'delete'::text) AND (NOT has_table_privilege(r.oid, c.oid, _access_faults.privilege)) AND has_any_column_privilege(r.oid, c.oid, p.of_column)),2,'some_columns'::text,format('%s may %s only these columns of %I.%I: %s'::text, r.rolname, _access_faults.privilege, n.nspname, c.relname, ( SELECT string_agg(quote_ident((a.attname)::text), ', '::text ORDER BY a.attnum) AS string_agg
                     FROM pg_attribute a
-                   WHERE ((a.attrelid = c.oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND has_column_privilege(r.oid, c.oid, a.attnum, _access_faults.privilege)))),format('grant %s on %I.%I to %I;'::text, _access_faults.privilege, n.nspname, c.relname, r.rolname)), ((c.relrowsecurity AND (NOT r.rolbypassrls) AND (NOT r.rolsuper) AND (c.relforcerowsecurity OR (NOT pg_has_role(r.oid, c.relowner, 'usage'::text)))),3,'row_security'::text,format('row security of %I.%I shows %s only rows of: %s'::text, n.nspname, c.relname, r.rolname, COALESCE(( SELECT string_agg(quote_ident((p.polname)::text), ', '::text ORDER BY p.polname) AS string_agg
-                    FROM pg_policy p
-                   WHERE ((p.polrelid = c.oid) AND ((p.polcmd = '*'::"char") OR ((p.polcmd)::text =
+                   WHERE ((a.attrelid = c.oid) AND (a.attnum > 0) AND (NOT a.attisdropped) AND has_column_privilege(r.oid, c.oid, a.attnum, p.of_column)))),format('grant %s on %I.%I to %I;'::text, _access_faults.privilege, n.nspname, c.relname, r.rolname)), ((c.relrowsecurity AND (NOT r.rolbypassrls) AND (NOT r.rolsuper) AND (c.relforcerowsecurity OR (NOT pg_has_role(r.oid, c.relowner, 'usage'::text)))),3,'row_security'::text,format('row security of %I.%I shows %s only rows of: %s'::text, n.nspname, c.relname, r.rolname, COALESCE(( SELECT string_agg(quote_ident((p_1.polname)::text), ', '::text ORDER BY p_1.polname) AS string_agg
+                    FROM pg_policy p_1
+                   WHERE ((p_1.polrelid = c.oid) AND ((p_1.polcmd = '*'::"char") OR ((p_1.polcmd)::text =
                          CASE _access_faults.privilege
                              WHEN 'select'::text THEN 'r'::text
                              WHEN 'insert'::text THEN 'a'::text
                              WHEN 'update'::text THEN 'w'::text
                              ELSE 'd'::text
                          END)) AND (EXISTS ( SELECT
-                            FROM unnest(p.polroles) o(oid)
+                            FROM unnest(p_1.polroles) o(oid)
                            WHERE ((o.oid = (0)::oid) OR pg_has_role(r.oid, o.oid, 'usage'::text)))))), 'no policy, so none'::text)),format('create policy %I on %I.%I for %s to %I using (true);  -- or narrower'::text, ((r.rolname)::text || '_rows'::text), n.nspname, c.relname, _access_faults.privilege, r.rolname))) f(present, place, verdict, detail, mend))
    WHERE ((c.oid = _access_faults.relation) AND f.present)
    ORDER BY f.place;
@@ -201,7 +202,7 @@ CREATE FUNCTION agentdb._acknowledge(alerts bigint[], comment text, lasts interv
 declare
   v_alerts bigint[];
 begin
-  perform agentdb._check_comment(comment);
+  perform agentdb._check_comment(comment, 'a comment');
   if lasts is not null then
     perform agentdb._check_lasting(lasts, '30 days', 'an acknowledgement');
   end if;
@@ -631,13 +632,15 @@ CREATE FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time z
       and a.seen_at = _advance_alerts.at
       and a.active_at + r.fire_after <= _advance_alerts.at
     returning
-      a.alert_id, 'pending' as from_state, 'firing' as to_state, a.episode, a.value
+      a.alert_id, 'pending' as from_state, 'firing' as to_state, a.episode, a.value,
+      null as comment
   ),
   -- A truncated answer proves nothing about the alerts it does not name.
   gone as (
     update agentdb.alert as a
     set state = 'resolved',
         resolved_at = _advance_alerts.at,
+        end_reason = agentdb._end_reason(former),
         -- The end of an episode before this one may still have to be told.
         flush = a.flush or a.state = 'firing',
         acknowledged_at = null,
@@ -651,12 +654,15 @@ CREATE FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time z
       and former.alert_id = a.alert_id
       and a.seen_at < _advance_alerts.at
       and (a.state = 'pending'
-        or (a.state = 'firing' and a.seen_at + r.keep_firing < _advance_alerts.at))
+        or (a.state = 'firing' and (a.seen_at + r.keep_firing < _advance_alerts.at
+          or agentdb._is_over(former))))
     returning
-      a.alert_id, former.state as from_state, 'resolved' as to_state, a.episode, a.value
+      a.alert_id, former.state as from_state, 'resolved' as to_state, a.episode,
+      a.value, a.end_reason as comment
   ),
   waiting as (
-    select a.alert_id, null as from_state, 'pending' as to_state, a.episode, a.value
+    select a.alert_id, null as from_state, 'pending' as to_state, a.episode, a.value,
+      null as comment
     from agentdb.alert as a
     join agentdb.alert_rule as r on r.rule_name = a.rule_name
     where a.rule_name = _advance_alerts.rule_name
@@ -665,10 +671,11 @@ CREATE FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time z
       and r.fire_after > '0'
   )
   insert into agentdb.alert_log as l (
-    alert_id, rule_name, from_state, to_state, episode, value
+    alert_id, rule_name, from_state, to_state, episode, value, comment
   )
   select
-    c.alert_id, _advance_alerts.rule_name, c.from_state, c.to_state, c.episode, c.value
+    c.alert_id, _advance_alerts.rule_name, c.from_state, c.to_state, c.episode,
+    c.value, c.comment
   from (
     select * from fired union all select * from gone union all select * from waiting
   ) as c
@@ -677,7 +684,58 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time zone, truncated boolean) IS 'Fires what has been pending for fire_after, resolves what is gone for keep_firing, and logs both.';
+COMMENT ON FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with time zone, truncated boolean) IS 'Fires what has been pending for fire_after, resolves what is gone for keep_firing or whose run has ended, and logs both with what ended it.';
+
+
+SET default_tablespace = '';
+
+SET default_table_access_method = heap;
+
+
+CREATE TABLE agentdb.agent (
+    agent_id bigint NOT NULL,
+    agent_name text NOT NULL,
+    role_name name NOT NULL,
+    pooled boolean NOT NULL,
+    policy_name text NOT NULL,
+    os_user text,
+    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    registered_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
+);
+
+
+
+COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
+
+
+
+COMMENT ON COLUMN agentdb.agent.os_user IS 'The operating system user that it runs as, where an operator has said so.';
+
+
+
+CREATE TABLE agentdb.agent_stop (
+    agent_id bigint NOT NULL,
+    kind text NOT NULL,
+    reason text NOT NULL,
+    stopped_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    stopped_by name DEFAULT SESSION_USER NOT NULL,
+    CONSTRAINT agent_stop_kind_check CHECK ((kind = ANY (ARRAY['paused'::text, 'killed'::text])))
+);
+
+
+
+COMMENT ON TABLE agentdb.agent_stop IS 'Agents that may start nothing until somebody resumes them.';
+
+
+
+CREATE FUNCTION agentdb._agent_end(agent text, since timestamp with time zone) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format('agent %s was %s by %s: %s'::text, a.agent_name, s.kind, s.stopped_by, s.reason) AS format FROM (agentdb.agent a JOIN agentdb.agent_stop s ON ((s.agent_id = a.agent_id))) WHERE ((a.agent_name = _agent_end.agent) AND (s.stopped_at >= _agent_end.since)));
+
+
+
+COMMENT ON FUNCTION agentdb._agent_end(agent text, since timestamp with time zone) IS 'Who has stopped an agent since a moment.';
 
 
 
@@ -2048,28 +2106,6 @@ COMMENT ON FUNCTION agentdb._broken_seal() IS 'Seals that their rows, or the cha
 
 
 
-CREATE TABLE agentdb.agent (
-    agent_id bigint NOT NULL,
-    agent_name text NOT NULL,
-    role_name name NOT NULL,
-    pooled boolean NOT NULL,
-    policy_name text NOT NULL,
-    os_user text,
-    registered_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    registered_by name DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT agent_agent_name_check CHECK ((agent_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
-);
-
-
-
-COMMENT ON TABLE agentdb.agent IS 'Configured actors, each speaking through a login role.';
-
-
-
-COMMENT ON COLUMN agentdb.agent.os_user IS 'The operating system user that it runs as, where an operator has said so.';
-
-
-
 CREATE TABLE agentdb.budget_override (
     agent_id bigint NOT NULL,
     scope text NOT NULL,
@@ -2921,6 +2957,74 @@ COMMENT ON FUNCTION agentdb._call_since(as_of timestamp with time zone) IS 'The 
 
 
 
+CREATE FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) RETURNS TABLE(line text, place bigint)
+    LANGUAGE sql IMMUTABLE
+    BEGIN ATOMIC
+ SELECT l.line,
+     ((f.place * 2) + l.place)
+    FROM (jsonb_array_elements(
+         CASE jsonb_typeof(_diagnosis_lines.diagnosis)
+             WHEN 'array'::text THEN _diagnosis_lines.diagnosis
+             ELSE '[]'::jsonb
+         END) WITH ORDINALITY f(item, place)
+      CROSS JOIN LATERAL ( VALUES (agentdb._clean_text(concat_ws(': '::text, (f.item ->> 'path'::text), COALESCE((f.item ->> 'detail'::text), (f.item ->> 'problem'::text), (f.item ->> 'verdict'::text))), 300),0), (('fix: '::text || agentdb._clean_text((f.item ->> 'mend'::text), 300)),1)) l(line, place))
+   WHERE ((l.line <> ''::text) AND (((f.item ->> 'verdict'::text) IS DISTINCT FROM 'ok'::text) OR (NOT jsonb_path_exists(_diagnosis_lines.diagnosis, '$[*]?(@."verdict" != "ok" || exists (@."problem"))'::jsonpath))));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) IS 'A diagnosis in words: what is missing, and the command or statement that gives it.';
+
+
+
+CREATE FUNCTION agentdb._diagnosis_text(diagnosis jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (SELECT string_agg(l.line, '
+'::text ORDER BY l.place) AS string_agg FROM agentdb._diagnosis_lines(_diagnosis_text.diagnosis) l(line, place));
+
+
+
+COMMENT ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) IS 'A diagnosis in words, NULL where nothing was found.';
+
+
+
+CREATE TABLE agentdb.tool_diagnosis (
+    run_id bigint NOT NULL,
+    tool_call_log_id bigint NOT NULL,
+    diagnosis jsonb NOT NULL,
+    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.tool_diagnosis IS 'What was found when somebody looked into a failed tool call.';
+
+
+
+CREATE FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) RETURNS TABLE(at timestamp with time zone, place bigint, what text, ok boolean, details jsonb)
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ SELECT c.recorded_at,
+     c.tool_call_log_id,
+     concat(c.tool, (': '::text || c.error),
+         CASE
+             WHEN (d.diagnosis IS DISTINCT FROM lag(d.diagnosis) OVER (ORDER BY c.recorded_at, c.tool_call_log_id)) THEN ('
+'::text || agentdb._diagnosis_text(d.diagnosis))
+             ELSE NULL::text
+         END) AS concat,
+     c.ok,
+     c.args
+    FROM (agentdb.tool_call_log c
+      LEFT JOIN agentdb.tool_diagnosis d ON (((d.run_id = c.run_id) AND (d.tool_call_log_id = c.tool_call_log_id))))
+   WHERE ((c.run_id = _call_told.run) AND (c.recorded_at >= _call_told.since));
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) IS 'The tool calls of a run with their errors, and what was found out about them.';
+
+
+
 CREATE FUNCTION agentdb._calls_of(annotations jsonb) RETURNS bigint[]
     LANGUAGE sql IMMUTABLE
     RETURN ARRAY(SELECT ((c.id)::text)::bigint AS id FROM jsonb_path_query(_calls_of.annotations, '$."calls"[*]'::jsonpath) c(id) WHERE ((c.id)::text ~ '^[0-9]{1,18}$'::text));
@@ -3280,9 +3384,23 @@ COMMENT ON FUNCTION agentdb._change_fault(change bigint) IS 'What has become of 
 
 
 
+CREATE TABLE agentdb.change_table (
+    change_id bigint NOT NULL,
+    audit_target_id integer NOT NULL,
+    table_oid oid NOT NULL,
+    table_name text NOT NULL,
+    layout text NOT NULL
+);
+
+
+
+COMMENT ON TABLE agentdb.change_table IS 'The tables of each submitted change, as they were when it was tried.';
+
+
+
 CREATE FUNCTION agentdb._change_labels(change bigint) RETURNS jsonb
     LANGUAGE sql STABLE
-    RETURN (SELECT jsonb_strip_nulls(jsonb_build_object('change', (c.change_id)::text, 'agent', a.agent_name, 'run', (c.run_id)::text)) AS jsonb_strip_nulls FROM (agentdb.change c LEFT JOIN agentdb.agent a ON ((a.agent_id = c.agent_id))) WHERE (c.change_id = _change_labels.change));
+    RETURN (SELECT jsonb_strip_nulls(jsonb_build_object('change', (c.change_id)::text, 'agent', a.agent_name, 'run', (c.run_id)::text, 'table', (SELECT CASE WHEN (count(*) = 1) THEN min(t.table_name) ELSE NULL::text END AS "case" FROM agentdb.change_table t WHERE (t.change_id = c.change_id)))) AS jsonb_strip_nulls FROM (agentdb.change c LEFT JOIN agentdb.agent a ON ((a.agent_id = c.agent_id))) WHERE (c.change_id = _change_labels.change));
 
 
 
@@ -3456,15 +3574,16 @@ COMMENT ON FUNCTION agentdb._check_claims(run bigint, agent bigint) IS 'Raises Z
 
 
 
-CREATE FUNCTION agentdb._check_comment(comment text) RETURNS text
+CREATE FUNCTION agentdb._check_comment(comment text, what text) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   if not agentdb._is_clean_name(comment, 500) then
     perform agentdb._refuse(
-      'a comment is required, at most 500 visible characters on one line',
-      'Say what is known and who sees to it: others read it when this happens again.');
+      what || ' is required, at most 500 visible characters on one line',
+      'Say what is known and what is being done: others read it when this happens '
+        'again.');
   end if;
   return comment;
 end;
@@ -3472,7 +3591,7 @@ $$;
 
 
 
-COMMENT ON FUNCTION agentdb._check_comment(comment text) IS 'Returns what a person on call says, or raises ZA004.';
+COMMENT ON FUNCTION agentdb._check_comment(comment text, what text) IS 'Returns what a person on call says, or raises ZA004.';
 
 
 
@@ -4436,12 +4555,15 @@ CREATE TABLE agentdb.alert (
     firing_at timestamp with time zone,
     seen_at timestamp with time zone NOT NULL,
     resolved_at timestamp with time zone,
+    end_reason text,
+    dismissed_severity text,
     flush boolean DEFAULT false NOT NULL,
     acknowledged_at timestamp with time zone,
     acknowledged_until timestamp with time zone,
     acknowledged_by name,
     acknowledge_comment text,
     CONSTRAINT alert_acknowledged_at_check CHECK ((((acknowledged_at IS NULL) = (acknowledged_by IS NULL)) AND ((acknowledged_at IS NULL) = (acknowledged_until IS NULL)))),
+    CONSTRAINT alert_dismissed_severity_check CHECK (((dismissed_severity IS NULL) OR ((state = 'resolved'::text) AND (dismissed_severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))))),
     CONSTRAINT alert_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
     CONSTRAINT alert_state_check CHECK ((state = ANY (ARRAY['pending'::text, 'firing'::text, 'resolved'::text])))
 )
@@ -4454,6 +4576,14 @@ COMMENT ON TABLE agentdb.alert IS 'One labelled instance of a rule and its life:
 
 
 COMMENT ON COLUMN agentdb.alert.episode IS 'Counts how often the alert has come back.';
+
+
+
+COMMENT ON COLUMN agentdb.alert.end_reason IS 'What ended the last episode.';
+
+
+
+COMMENT ON COLUMN agentdb.alert.dismissed_severity IS 'How severe it was when a person ended it: what is no worse does not fire again until it has been gone.';
 
 
 
@@ -5312,6 +5442,16 @@ COMMENT ON FUNCTION agentdb._current_sql(change bigint, target integer) IS 'SQL 
 
 
 
+CREATE FUNCTION agentdb._decision(labels jsonb) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN COALESCE((SELECT format('Q-%s was answered by %s'::text, q.question_id, q.answered_by) AS format FROM agentdb.question q WHERE ((q.answer IS NOT NULL) AND (q.question_id = CASE WHEN ((_decision.labels ->> 'question'::text) ~ '^Q-[0-9]{1,18}$'::text) THEN (substr((_decision.labels ->> 'question'::text), 3))::bigint ELSE NULL::bigint END))), (SELECT format('change %s is %s'::text, c.change_id, c.state) AS format FROM agentdb.change c WHERE ((c.closed_at IS NOT NULL) AND (c.state <> 'conflict'::text) AND (c.change_id = CASE WHEN ((_decision.labels ->> 'change'::text) ~ '^[0-9]{1,18}$'::text) THEN ((_decision.labels ->> 'change'::text))::bigint ELSE NULL::bigint END))), (('silence '::text || (labels ->> 'silence'::text)) || ' is over'::text));
+
+
+
+COMMENT ON FUNCTION agentdb._decision(labels jsonb) IS 'What people decided of the question, change or silence that an alert is about.';
+
+
+
 CREATE TABLE agentdb.stop_log (
     stop_log_id bigint NOT NULL,
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
@@ -5561,6 +5701,97 @@ COMMENT ON COLUMN agentdb.alert_group.look_at IS 'When flush() looks at the grou
 
 
 
+CREATE TABLE agentdb.alert_rule (
+    rule_name text NOT NULL,
+    description text NOT NULL,
+    view_name text NOT NULL,
+    evidence_query text,
+    remedy text,
+    ends_when text,
+    ends_with_run boolean DEFAULT false NOT NULL,
+    group_by text[] DEFAULT '{alert}'::text[] NOT NULL,
+    severity text DEFAULT 'warning'::text NOT NULL,
+    health text DEFAULT 'alerting'::text NOT NULL,
+    action text DEFAULT 'notify'::text NOT NULL,
+    enabled boolean DEFAULT true NOT NULL,
+    evaluate_every interval DEFAULT '00:00:15'::interval NOT NULL,
+    fire_after interval DEFAULT '00:00:00'::interval NOT NULL,
+    keep_firing interval DEFAULT '00:00:00'::interval NOT NULL,
+    max_alerts integer DEFAULT 1000 NOT NULL,
+    timeout interval DEFAULT '00:00:02'::interval NOT NULL,
+    evaluation bigint DEFAULT 0 NOT NULL,
+    next_evaluation_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    evaluated_at timestamp with time zone,
+    evaluation_ms double precision,
+    alerts integer,
+    truncated boolean DEFAULT false NOT NULL,
+    failures integer DEFAULT 0 NOT NULL,
+    failed_at timestamp with time zone,
+    error text,
+    CONSTRAINT alert_rule_action_check CHECK ((action = ANY (ARRAY['notify'::text, 'block'::text, 'kill'::text]))),
+    CONSTRAINT alert_rule_health_check CHECK ((health ~ '^[a-z]{1,20}$'::text)),
+    CONSTRAINT alert_rule_max_alerts_check CHECK (((max_alerts >= 1) AND (max_alerts <= 100000))),
+    CONSTRAINT alert_rule_rule_name_check CHECK ((rule_name ~ '^[a-z0-9][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT alert_rule_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
+    CONSTRAINT alert_rule_times_check CHECK ((((evaluate_every >= '00:00:00.1'::interval) AND (evaluate_every <= '1 day'::interval)) AND ((fire_after >= '00:00:00'::interval) AND (fire_after <= '7 days'::interval)) AND ((keep_firing >= '00:00:00'::interval) AND (keep_firing <= '7 days'::interval)) AND ((timeout >= '00:00:00.01'::interval) AND (timeout <= '00:05:00'::interval)))),
+    CONSTRAINT alert_rule_view_name_check CHECK ((cardinality(parse_ident(view_name)) = 2))
+)
+WITH (fillfactor='50');
+
+
+
+COMMENT ON TABLE agentdb.alert_rule IS 'Rules: a view that has a row for each trouble, how often to ask it and how to alert.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.view_name IS 'schema.view with columns labels jsonb, value double precision, annotations jsonb.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.evidence_query IS 'Statement that shows the rows behind an alert; :labels, :at and :calls stand for its labels, moment and the tool calls that it names.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.remedy IS 'What to do about an alert, a line a step: a command, a statement that ends in a semicolon, or a sentence; {run} stands for the label run.  NULL is general advice.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.ends_when IS 'What ends an alert, in words; {run} stands for the label run.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.ends_with_run IS 'Whether an alert is over as soon as the run that it names ends or is stopped or, where it names none, its agent is stopped.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.group_by IS 'Which labels make one incident of several alerts at receivers without a route; {alert} is each by itself.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.health IS 'The word agent_health has for an agent with such an alert.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.action IS 'What happens when it fires besides telling people: notify (nothing), block (the agent is paused) or kill (the run, or the agent where no run is named).';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.fire_after IS 'How long a row must stay before its alert fires.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.keep_firing IS 'How long an alert fires on after its row is gone.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.max_alerts IS 'How many rows are looked at; past that nothing is resolved.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_rule.evaluation IS 'Counts evaluations; an answer to an older one is dropped.';
+
+
+
 CREATE TABLE agentdb.group_alert (
     alert_group_id bigint NOT NULL,
     alert_id bigint NOT NULL,
@@ -5676,7 +5907,9 @@ CREATE FUNCTION agentdb._destination(alert agentdb.alert) RETURNS TABLE(receiver
     BEGIN ATOMIC
  SELECT r.receiver_name,
      t.route_name,
-     COALESCE(t.group_by, '{alert}'::text[]) AS "coalesce",
+     COALESCE(t.group_by, ( SELECT l.group_by
+            FROM agentdb.alert_rule l
+           WHERE (l.rule_name = (_destination.alert).rule_name)), '{alert}'::text[]) AS "coalesce",
      e.reason
     FROM ((agentdb.receiver r
       LEFT JOIN LATERAL ( SELECT m.route_name,
@@ -5711,6 +5944,16 @@ COMMENT ON FUNCTION agentdb._destination(alert agentdb.alert) IS 'The receivers 
 
 
 
+CREATE FUNCTION agentdb._diagnosis(alert agentdb.alert) RETURNS text[]
+    LANGUAGE sql STABLE
+    RETURN ARRAY(SELECT l.line FROM ((jsonb_array_elements(CASE jsonb_typeof(((_diagnosis.alert).annotations -> 'calls'::text)) WHEN 'array'::text THEN ((_diagnosis.alert).annotations -> 'calls'::text) ELSE '[]'::jsonb END) WITH ORDINALITY c(call, place) JOIN agentdb.tool_diagnosis d ON ((d.tool_call_log_id = CASE WHEN ((c.call)::text ~ '^[0-9]{1,18}$'::text) THEN ((c.call)::text)::bigint ELSE NULL::bigint END))) CROSS JOIN LATERAL agentdb._diagnosis_lines(d.diagnosis) l(line, place)) GROUP BY l.line ORDER BY (min(((c.place * 1000) + l.place))) LIMIT 6);
+
+
+
+COMMENT ON FUNCTION agentdb._diagnosis(alert agentdb.alert) IS 'What was found out about the failed calls that an alert names.';
+
+
+
 CREATE FUNCTION agentdb._did(deed text, operations text[], claimed text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     RETURN ((deed = claimed) OR ((claimed = 'update'::text) AND (deed = 'insert'::text) AND ('update'::text = ANY (operations))));
@@ -5742,7 +5985,8 @@ CREATE FUNCTION agentdb._digest(group_id bigint, kind text) RETURNS jsonb
     'rule', case when min(a.rule_name) = max(a.rule_name) then min(a.rule_name) end,
     'severity', (array['info', 'warning', 'critical'])[
       max(agentdb._severity_rank(a.severity))],
-    'summary', format('%s alerts: %s', count(*), (
+    'summary', format('%s alerts%s: %s', count(*), case kind when 'resolved'
+      then ' are over' else '' end, (
       select string_agg(concat_ws(' ', c.item ->> 'alerts', c.item ->> 'rule',
         'of ' || (c.item ->> 'agent')), ', ' order by c.place)
       from jsonb_array_elements(agentdb._counts(group_id, kind))
@@ -5761,6 +6005,49 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._digest(group_id bigint, kind text) IS 'Many alerts as one message of bounded size.';
+
+
+
+CREATE FUNCTION agentdb._dismiss(alerts bigint[], reason text) RETURNS bigint[]
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+  v_alerts bigint[];
+begin
+  perform from agentdb.alert as a
+  where a.alert_id = any (alerts) order by a.alert_id for no key update;
+  with resolved as (
+    update agentdb.alert as a
+    set state = 'resolved',
+        resolved_at = clock_timestamp(),
+        end_reason = format('resolved by %s: %s', session_user, _dismiss.reason),
+        dismissed_severity = a.severity,
+        acknowledged_at = null,
+        acknowledged_by = null,
+        acknowledged_until = null,
+        acknowledge_comment = null
+    where a.alert_id = any (alerts)
+      and a.state = 'firing'
+    returning a.*
+  ),
+  logged as (
+    insert into agentdb.alert_log (
+      alert_id, rule_name, from_state, to_state, episode, value, comment
+    )
+    select a.alert_id, a.rule_name, 'firing', 'resolved', a.episode, a.value,
+      _dismiss.reason
+    from resolved as a
+  )
+  select coalesce(array_agg(a.alert_id), '{}') into v_alerts from resolved as a;
+  perform agentdb._tell_groups(agentdb._wake_groups(v_alerts, clock_timestamp()));
+  return v_alerts;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._dismiss(alerts bigint[], reason text) IS 'Ends those of the alerts that fire, and returns them.';
 
 
 
@@ -6031,6 +6318,109 @@ COMMENT ON FUNCTION agentdb._end_pause(agent bigint) IS 'Makes the open runs of 
 
 
 
+CREATE FUNCTION agentdb._lasted(alert agentdb.alert) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    RETURN ((alert).resolved_at - COALESCE((alert).firing_at, (alert).active_at));
+
+
+
+COMMENT ON FUNCTION agentdb._lasted(alert agentdb.alert) IS 'How long an alert fired that is over.';
+
+
+
+CREATE FUNCTION agentdb._end_payload(alert agentdb.alert) RETURNS jsonb
+    LANGUAGE sql STABLE
+    RETURN jsonb_strip_nulls(jsonb_build_object('was', COALESCE(((alert).annotations ->> 'summary'::text), (alert).rule_name), 'ended_by', (alert).end_reason, 'lasted_seconds', round(EXTRACT(epoch FROM agentdb._lasted(alert))), 'until', to_char(((alert).resolved_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'::text)));
+
+
+
+COMMENT ON FUNCTION agentdb._end_payload(alert agentdb.alert) IS 'What a receiver is told of the end of an alert.';
+
+
+
+CREATE FUNCTION agentdb._labelled_run(labels jsonb) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN ((labels ->> 'run'::text) ~ '^[0-9]{1,18}$'::text) THEN ((labels ->> 'run'::text))::bigint ELSE NULL::bigint END;
+
+
+
+COMMENT ON FUNCTION agentdb._labelled_run(labels jsonb) IS 'The run that labels name.';
+
+
+
+CREATE TABLE agentdb.lock_log (
+    lock_name text NOT NULL,
+    slot integer NOT NULL,
+    fence bigint NOT NULL,
+    agent_id bigint,
+    run_id bigint NOT NULL,
+    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
+    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
+    acquired_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    renewals integer NOT NULL,
+    outcome text NOT NULL,
+    ended_by name NOT NULL,
+    reason text
+)
+PARTITION BY RANGE (recorded_at);
+
+
+
+COMMENT ON TABLE agentdb.lock_log IS 'Tenures of locks that have ended, and how; append-only, a partition a UTC day.';
+
+
+
+CREATE FUNCTION agentdb._lock_end(alert agentdb.alert) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT concat(format('lock %s of run %s: %s'::text, h.lock_name, h.run_id, CASE h.outcome WHEN 'forced'::text THEN 'taken away'::text ELSE h.outcome END), (' by '::text || (h.ended_by)::text), (': '::text || h.reason)) AS concat FROM agentdb.lock_log h WHERE ((h.lock_name = ((_lock_end.alert).labels ->> 'lock'::text)) AND (h.fence = CASE WHEN (((_lock_end.alert).annotations ->> 'fence'::text) ~ '^[0-9]{1,18}$'::text) THEN (((_lock_end.alert).annotations ->> 'fence'::text))::bigint ELSE NULL::bigint END)) LIMIT 1);
+
+
+
+COMMENT ON FUNCTION agentdb._lock_end(alert agentdb.alert) IS 'How the tenure of a lock that an alert is about came to its end.';
+
+
+
+CREATE FUNCTION agentdb._next_start(alert agentdb.alert) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format('run %s of %s started'::text, max(r.run_id), a.agent_name) AS format FROM (agentdb.agent a JOIN agentdb.run r ON ((r.agent_id = a.agent_id))) WHERE (((_next_start.alert).rule_name = 'missed_tick'::text) AND (a.agent_name = ((_next_start.alert).labels ->> 'agent'::text)) AND (r.started_at >= (_next_start.alert).active_at)) GROUP BY a.agent_name);
+
+
+
+COMMENT ON FUNCTION agentdb._next_start(alert agentdb.alert) IS 'The start that a late agent was waited for.';
+
+
+
+CREATE FUNCTION agentdb._run_state(run bigint, outcome text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN CASE WHEN (outcome IS NULL) THEN 'running'::text WHEN ((outcome = 'succeeded'::text) AND (EXISTS (SELECT FROM agentdb.claim c WHERE ((c.run_id = _run_state.run) AND (c.state <> 'verified'::text))))) THEN 'unverified'::text ELSE outcome END;
+
+
+
+COMMENT ON FUNCTION agentdb._run_state(run bigint, outcome text) IS 'running, the outcome, or unverified for a run that says it succeeded and has a claim that is not verified.';
+
+
+
+CREATE FUNCTION agentdb._run_end(run bigint) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT CASE WHEN (s.run_id IS NULL) THEN format('run %s ended: %s'::text, r.run_id, agentdb._run_state(r.run_id, r.outcome)) ELSE format('run %s was %s by %s: %s'::text, r.run_id, s.kind, s.stopped_by, s.reason) END AS format FROM (agentdb.run r LEFT JOIN agentdb.run_stop s ON ((s.run_id = r.run_id))) WHERE ((r.run_id = _run_end.run) AND ((r.ended_at IS NOT NULL) OR (s.run_id IS NOT NULL))));
+
+
+
+COMMENT ON FUNCTION agentdb._run_end(run bigint) IS 'How a run ended or who stopped it, NULL while it goes on.';
+
+
+
+CREATE FUNCTION agentdb._end_reason(alert agentdb.alert) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN "left"(COALESCE(agentdb._lock_end(alert), agentdb._decision((alert).labels), (SELECT agentdb._run_end(agentdb._labelled_run((_end_reason.alert).labels)) AS _run_end FROM agentdb.alert_rule r WHERE ((r.rule_name = (_end_reason.alert).rule_name) AND r.ends_with_run)), agentdb._agent_end(((alert).labels ->> 'agent'::text), (alert).active_at), agentdb._next_start(alert), format('rule %s does not report it any more'::text, (alert).rule_name)), 500);
+
+
+
+COMMENT ON FUNCTION agentdb._end_reason(alert agentdb.alert) IS 'What ended an alert whose rule does not report it any more.';
+
+
+
 CREATE FUNCTION agentdb._end_submit(change bigint, row_count bigint, effects jsonb, basis bigint[]) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6079,6 +6469,47 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._end_submit(change bigint, row_count bigint, effects jsonb, basis bigint[]) IS 'Writes down what a change was tried to do and what it needs.';
+
+
+
+CREATE FUNCTION agentdb._shell_word(value text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN CASE WHEN ((value <> agentdb._clean_text(value, 300)) OR (value ~ '^-|[\t\n]|^$'::text)) THEN NULL::text WHEN ((value COLLATE "C") ~ '^[A-Za-z0-9_./:=@%+,-]+$'::text) THEN value ELSE ((''''::text || replace(value, ''''::text, '''\'''''::text)) || ''''::text) END;
+
+
+
+COMMENT ON FUNCTION agentdb._shell_word(value text) IS 'A value as one word of a command, quoted where a shell needs it; NULL where it cannot be typed safely.';
+
+
+
+CREATE FUNCTION agentdb._fill(line text, given jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (SELECT CASE WHEN bool_and((p.part IS NOT NULL)) THEN string_agg(p.part, ''::text ORDER BY p.place) ELSE NULL::text END AS "case" FROM (SELECT m.place, CASE WHEN (m.found[2] IS NULL) THEN m.found[1] WHEN (_fill.line ~ '^agentdb '::text) THEN agentdb._shell_word((_fill.given ->> m.found[2])) WHEN (_fill.line ~ ';$'::text) THEN quote_literal((_fill.given ->> m.found[2])) ELSE translate(agentdb._clean_text((_fill.given ->> m.found[2]), 100), '	
+'::text, '  '::text) END AS part FROM regexp_matches(_fill.line, '([{]([a-z_]+)[}]|[^{]+|[{])'::text, 'g'::text) WITH ORDINALITY m(found, place)) p);
+
+
+
+COMMENT ON FUNCTION agentdb._fill(line text, given jsonb) IS 'A line of a remedy with its {placeholders} filled in, as a command, a statement or a sentence needs them; NULL where one of them is not given.';
+
+
+
+CREATE FUNCTION agentdb._given(alert agentdb.alert) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN (jsonb_build_object('alert', ('A-'::text || (alert).alert_id), 'rule', (alert).rule_name) || (alert).labels);
+
+
+
+COMMENT ON FUNCTION agentdb._given(alert agentdb.alert) IS 'What the placeholders of a remedy stand for: the labels, alert and rule.';
+
+
+
+CREATE FUNCTION agentdb._ends_when(alert agentdb.alert) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT concat(COALESCE(agentdb._fill(r.ends_when, agentdb._given(_ends_when.alert)), (('rule '::text || r.rule_name) || ' does not report it any more'::text)), CASE WHEN (r.keep_firing > '00:00:00'::interval) THEN (', and that for '::text || agentdb._span(r.keep_firing)) ELSE NULL::text END) AS concat FROM agentdb.alert_rule r WHERE (r.rule_name = (_ends_when.alert).rule_name));
+
+
+
+COMMENT ON FUNCTION agentdb._ends_when(alert agentdb.alert) IS 'What ends an alert, in words.';
 
 
 
@@ -6387,6 +6818,26 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._forget_changes(keep interval) IS 'Removes changes that ended before the retention; returns how many.';
+
+
+
+CREATE FUNCTION agentdb._forget_dismissals(rule_name text, at timestamp with time zone) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  update agentdb.alert as a
+  set dismissed_severity = null
+  from agentdb.alert_rule as r
+  where r.rule_name = _forget_dismissals.rule_name
+    and a.rule_name = r.rule_name
+    and a.dismissed_severity is not null
+    and a.seen_at < _forget_dismissals.at
+    and a.seen_at + r.keep_firing < _forget_dismissals.at;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._forget_dismissals(rule_name text, at timestamp with time zone) IS 'Lets alerts that a person ended fire again, where they have been gone.';
 
 
 
@@ -6987,77 +7438,6 @@ CREATE TABLE agentdb.alembic_version (
 
 
 
-CREATE TABLE agentdb.alert_rule (
-    rule_name text NOT NULL,
-    description text NOT NULL,
-    view_name text NOT NULL,
-    evidence_query text,
-    severity text DEFAULT 'warning'::text NOT NULL,
-    health text DEFAULT 'alerting'::text NOT NULL,
-    action text DEFAULT 'notify'::text NOT NULL,
-    enabled boolean DEFAULT true NOT NULL,
-    evaluate_every interval DEFAULT '00:00:15'::interval NOT NULL,
-    fire_after interval DEFAULT '00:00:00'::interval NOT NULL,
-    keep_firing interval DEFAULT '00:00:00'::interval NOT NULL,
-    max_alerts integer DEFAULT 1000 NOT NULL,
-    timeout interval DEFAULT '00:00:02'::interval NOT NULL,
-    evaluation bigint DEFAULT 0 NOT NULL,
-    next_evaluation_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    evaluated_at timestamp with time zone,
-    evaluation_ms double precision,
-    alerts integer,
-    truncated boolean DEFAULT false NOT NULL,
-    failures integer DEFAULT 0 NOT NULL,
-    failed_at timestamp with time zone,
-    error text,
-    CONSTRAINT alert_rule_action_check CHECK ((action = ANY (ARRAY['notify'::text, 'block'::text, 'kill'::text]))),
-    CONSTRAINT alert_rule_health_check CHECK ((health ~ '^[a-z]{1,20}$'::text)),
-    CONSTRAINT alert_rule_max_alerts_check CHECK (((max_alerts >= 1) AND (max_alerts <= 100000))),
-    CONSTRAINT alert_rule_rule_name_check CHECK ((rule_name ~ '^[a-z0-9][a-z0-9_]{0,62}$'::text)),
-    CONSTRAINT alert_rule_severity_check CHECK ((severity = ANY (ARRAY['info'::text, 'warning'::text, 'critical'::text]))),
-    CONSTRAINT alert_rule_times_check CHECK ((((evaluate_every >= '00:00:00.1'::interval) AND (evaluate_every <= '1 day'::interval)) AND ((fire_after >= '00:00:00'::interval) AND (fire_after <= '7 days'::interval)) AND ((keep_firing >= '00:00:00'::interval) AND (keep_firing <= '7 days'::interval)) AND ((timeout >= '00:00:00.01'::interval) AND (timeout <= '00:05:00'::interval)))),
-    CONSTRAINT alert_rule_view_name_check CHECK ((cardinality(parse_ident(view_name)) = 2))
-)
-WITH (fillfactor='50');
-
-
-
-COMMENT ON TABLE agentdb.alert_rule IS 'Rules: a view that has a row for each trouble, how often to ask it and how to alert.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.view_name IS 'schema.view with columns labels jsonb, value double precision, annotations jsonb.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.evidence_query IS 'Statement that shows the rows behind an alert; :labels, :at and :calls stand for its labels, moment and the tool calls that it names.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.health IS 'The word agent_health has for an agent with such an alert.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.action IS 'What happens when it fires besides telling people: notify (nothing), block (the agent is paused) or kill (the run, or the agent where no run is named).';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.fire_after IS 'How long a row must stay before its alert fires.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.keep_firing IS 'How long an alert fires on after its row is gone.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.max_alerts IS 'How many rows are looked at; past that nothing is resolved.';
-
-
-
-COMMENT ON COLUMN agentdb.alert_rule.evaluation IS 'Counts evaluations; an answer to an older one is dropped.';
-
-
-
 CREATE TABLE agentdb.runner (
     runner_name text NOT NULL,
     host text NOT NULL,
@@ -7333,7 +7713,17 @@ COMMENT ON FUNCTION agentdb._hour_of_week(at timestamp with time zone) IS 'The h
 
 
 
-CREATE FUNCTION agentdb._idle_thought(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, count bigint, since timestamp with time zone)
+CREATE FUNCTION agentdb._how_ended(alert bigint) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN (SELECT format('It was over at %s UTC: %s.'::text, to_char((a.resolved_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI:SS'::text), a.end_reason) AS format FROM agentdb.alert a WHERE ((a.alert_id = _how_ended.alert) AND (a.state = 'resolved'::text) AND (a.end_reason IS NOT NULL)));
+
+
+
+COMMENT ON FUNCTION agentdb._how_ended(alert bigint) IS 'When and by what an alert ended, NULL while it has not.';
+
+
+
+CREATE FUNCTION agentdb._idle_thought(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, count bigint, since timestamp with time zone, until timestamp with time zone)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  WITH tail AS (
@@ -7345,14 +7735,16 @@ CREATE FUNCTION agentdb._idle_thought(as_of timestamp with time zone) RETURNS TA
          )
   SELECT w.run_id,
      t.count,
-     t.since
+     t.since,
+     t.until
     FROM (((((agentdb._working_run(_idle_thought.as_of) w(run_id, agent_id, since)
       JOIN agentdb.agent a ON ((a.agent_id = w.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
       LEFT JOIN agentdb.run_activity v ON ((v.run_id = w.run_id)))
       LEFT JOIN tail n ON ((n.run_id = w.run_id)))
       CROSS JOIN LATERAL ( SELECT count(*) AS count,
-             min(l.recorded_at) AS since
+             min(l.recorded_at) AS since,
+             max(l.recorded_at) AS until
             FROM ( SELECT k.recorded_at
                     FROM agentdb.token_log k
                    WHERE ((k.run_id = w.run_id) AND (k.recorded_at > (_idle_thought.as_of - p.silent_loop_window)) AND (k.recorded_at <= _idle_thought.as_of))
@@ -7372,6 +7764,16 @@ COMMENT ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) IS 'Wo
 
 
 
+CREATE FUNCTION agentdb._named_rule(matchers jsonb) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (SELECT (m.item ->> 'value'::text) FROM jsonb_array_elements(_named_rule.matchers) m(item) WHERE (((m.item ->> 'label'::text) = 'rule'::text) AND ((m.item ->> 'is'::text) = '='::text)) LIMIT 1);
+
+
+
+COMMENT ON FUNCTION agentdb._named_rule(matchers jsonb) IS 'The one rule that matchers allow, NULL where they allow several.';
+
+
+
 CREATE FUNCTION agentdb._shared_labels(labels jsonb, equal_labels text[]) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
     RETURN (SELECT COALESCE(jsonb_object_agg(l.label, (_shared_labels.labels ->> l.label)) FILTER (WHERE (_shared_labels.labels ? l.label)), '{}'::jsonb) AS "coalesce" FROM unnest(_shared_labels.equal_labels) l(label));
@@ -7387,28 +7789,82 @@ CREATE TABLE agentdb.inhibition (
     source jsonb NOT NULL,
     target jsonb NOT NULL,
     equal_labels text[] NOT NULL,
-    CONSTRAINT inhibition_inhibition_name_check CHECK ((inhibition_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text))
+    linger interval DEFAULT '00:00:00'::interval NOT NULL,
+    CONSTRAINT inhibition_inhibition_name_check CHECK ((inhibition_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'::text)),
+    CONSTRAINT inhibition_linger_check CHECK (((linger >= '00:00:00'::interval) AND (linger <= '1 day'::interval)))
 );
 
 
 
-COMMENT ON TABLE agentdb.inhibition IS 'While an alert that matches source fires, those that match target and have the same equal_labels are not told.';
+COMMENT ON TABLE agentdb.inhibition IS 'While an alert that matches source fires, nobody is notified of those that match target, are no more severe and have the same equal_labels.';
 
 
 
-CREATE FUNCTION agentdb._inhibiting() RETURNS TABLE(inhibition_name text, shared jsonb)
+COMMENT ON COLUMN agentdb.inhibition.linger IS 'How much longer it holds once the source has ended.';
+
+
+
+CREATE FUNCTION agentdb._inhibiting() RETURNS TABLE(inhibition_name text, shared jsonb, rank integer)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT DISTINCT i.inhibition_name,
-     agentdb._shared_labels(a.labels, i.equal_labels) AS _shared_labels
-    FROM (agentdb.inhibition i
-      JOIN agentdb.alert a ON (((a.state = 'firing'::text) AND agentdb._matches(i.source, agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels)))))
-   WHERE (a.labels ?& i.equal_labels);
+     s.shared,
+     k.rank
+    FROM ((((( SELECT f.alert_id,
+             f.rule_name,
+             f.fingerprint,
+             f.labels,
+             f.annotations,
+             f.value,
+             f.severity,
+             f.state,
+             f.episode,
+             f.active_at,
+             f.firing_at,
+             f.seen_at,
+             f.resolved_at,
+             f.end_reason,
+             f.dismissed_severity,
+             f.flush,
+             f.acknowledged_at,
+             f.acknowledged_until,
+             f.acknowledged_by,
+             f.acknowledge_comment
+            FROM agentdb.alert f
+           WHERE (f.state = 'firing'::text)
+         UNION ALL
+          SELECT e.alert_id,
+             e.rule_name,
+             e.fingerprint,
+             e.labels,
+             e.annotations,
+             e.value,
+             e.severity,
+             e.state,
+             e.episode,
+             e.active_at,
+             e.firing_at,
+             e.seen_at,
+             e.resolved_at,
+             e.end_reason,
+             e.dismissed_severity,
+             e.flush,
+             e.acknowledged_at,
+             e.acknowledged_until,
+             e.acknowledged_by,
+             e.acknowledge_comment
+            FROM agentdb.alert e
+           WHERE (e.resolved_at > (clock_timestamp() - ( SELECT max(w.linger) AS max
+                    FROM agentdb.inhibition w)))) a
+      CROSS JOIN LATERAL agentdb._comparable(a.labels, a.annotations) c(labels))
+      JOIN agentdb.inhibition i ON (((COALESCE(agentdb._named_rule(i.source), a.rule_name) = a.rule_name) AND agentdb._matches(i.source, agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels)) AND ((a.state = 'firing'::text) OR ((a.firing_at IS NOT NULL) AND (a.resolved_at > (clock_timestamp() - i.linger)))) AND (c.labels ?& i.equal_labels))))
+      CROSS JOIN LATERAL agentdb._shared_labels(c.labels, i.equal_labels) s(shared))
+      CROSS JOIN LATERAL generate_series(1, agentdb._severity_rank(a.severity)) k(rank));
 END;
 
 
 
-COMMENT ON FUNCTION agentdb._inhibiting() IS 'The inhibitions whose source fires, with the labels that a target must share.';
+COMMENT ON FUNCTION agentdb._inhibiting() IS 'The inhibitions whose source fires or ended just now, with the labels that a target must share and each severity that it may have.';
 
 
 
@@ -7536,6 +7992,16 @@ COMMENT ON FUNCTION agentdb._is_counted(fence bigint) IS 'Tells of one fence in 
 
 
 
+CREATE FUNCTION agentdb._is_dismissed(state text, dismissed_severity text, severity text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((state = 'resolved'::text) AND (dismissed_severity IS NOT NULL) AND (agentdb._severity_rank(severity) <= agentdb._severity_rank(dismissed_severity)));
+
+
+
+COMMENT ON FUNCTION agentdb._is_dismissed(state text, dismissed_severity text, severity text) IS 'Tells whether a person ended an alert that its rule still reports, no worse than it was.';
+
+
+
 CREATE FUNCTION agentdb._is_harmless(change bigint) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -7593,6 +8059,16 @@ CREATE FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at
 
 
 COMMENT ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at timestamp with time zone, at timestamp with time zone) IS 'Tells whether a lock, or its cooling, still lasts at a moment; also after the clock was set back.';
+
+
+
+CREATE FUNCTION agentdb._is_over(alert agentdb.alert) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM agentdb.alert_rule r WHERE ((r.rule_name = (_is_over.alert).rule_name) AND r.ends_with_run AND CASE WHEN ((_is_over.alert).labels ? 'run'::text) THEN (agentdb._run_end(agentdb._labelled_run((_is_over.alert).labels)) IS NOT NULL) ELSE (agentdb._agent_end(((_is_over.alert).labels ->> 'agent'::text), (_is_over.alert).active_at) IS NOT NULL) END)));
+
+
+
+COMMENT ON FUNCTION agentdb._is_over(alert agentdb.alert) IS 'Tells whether the run or agent that an alert is about has ended or was stopped.';
 
 
 
@@ -7814,7 +8290,7 @@ CREATE FUNCTION agentdb._joining(alerts bigint[]) RETURNS TABLE(alert_id bigint,
              ELSE NULL::bigint
          END AS "case",
          CASE
-             WHEN (d.place > p.places) THEN jsonb_build_object('rule', d.rule_name)
+             WHEN (d.alone AND (d.place > p.places)) THEN jsonb_build_object('rule', d.rule_name)
              ELSE d.labels
          END AS labels
     FROM (destined d
@@ -7849,6 +8325,7 @@ begin
       reason = case s.kind when 'killed' then s.reason else excluded.reason end,
       drained_at = null;
   perform agentdb._end_killed(run);
+  perform agentdb._end_alerts(run, agent);
   locks_freed := agentdb._release_locks(run, agent, 'killed');
   reservations_cancelled := agentdb._cancel_reservations(run);
   changes_withdrawn := agentdb._withdraw_changes(agent, run);
@@ -8312,13 +8789,16 @@ CREATE FUNCTION agentdb._look(groups bigint[], at timestamp with time zone) RETU
       select 'inhibited', _look.at + interval '15 seconds', null
       from agentdb.inhibition as i
       where case
-        when agentdb._matches(i.target,
+        when coalesce(agentdb._named_rule(i.target), a.rule_name) = a.rule_name
+          and agentdb._matches(i.target,
             agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
           and not agentdb._matches(i.source,
             agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
         -- Hashed: in a storm there are as many sources as targets.
-        then (i.inhibition_name, agentdb._shared_labels(a.labels, i.equal_labels))
-          in (select s.inhibition_name, s.shared from inhibiting as s)
+        then (i.inhibition_name, agentdb._severity_rank(a.severity),
+            agentdb._shared_labels(
+              agentdb._comparable(a.labels, a.annotations), i.equal_labels))
+          in (select s.inhibition_name, s.rank, s.shared from inhibiting as s)
       end
       order by 1 desc, 2 desc
       limit 1
@@ -8783,7 +9263,7 @@ COMMENT ON FUNCTION agentdb._new_secret() IS 'Returns 64 hexadecimal digits with
 
 CREATE FUNCTION agentdb._next_commands(alert agentdb.alert, kind text) RETURNS jsonb
     LANGUAGE sql IMMUTABLE
-    RETURN (SELECT (CASE jsonb_typeof(((alert).annotations -> 'next'::text)) WHEN 'array'::text THEN ((alert).annotations -> 'next'::text) ELSE '[]'::jsonb END || to_jsonb(array_remove(ARRAY[format('agentdb why A-%s'::text, (alert).alert_id), ('agentdb timeline '::text || ((alert).labels ->> 'run'::text)), CASE kind WHEN 'firing'::text THEN format('agentdb ack A-%s -m …'::text, (alert).alert_id) WHEN 'acknowledged'::text THEN format('agentdb unack A-%s'::text, (alert).alert_id) WHEN 'silenced'::text THEN 'agentdb silences'::text ELSE NULL::text END], NULL::text))));
+    RETURN (SELECT (CASE jsonb_typeof(((alert).annotations -> 'next'::text)) WHEN 'array'::text THEN ((alert).annotations -> 'next'::text) ELSE '[]'::jsonb END || to_jsonb(array_remove(ARRAY[format('agentdb why A-%s'::text, (alert).alert_id), ('agentdb timeline '::text || agentdb._labelled_run((alert).labels)), CASE kind WHEN 'firing'::text THEN format('agentdb ack A-%s -m …'::text, (alert).alert_id) WHEN 'acknowledged'::text THEN format('agentdb unack A-%s'::text, (alert).alert_id) WHEN 'silenced'::text THEN 'agentdb silences'::text ELSE NULL::text END], NULL::text))));
 
 
 
@@ -9391,14 +9871,20 @@ CREATE FUNCTION agentdb._payload(alert agentdb.alert, kind text) RETURNS jsonb
     'rule', alert.rule_name,
     'severity', alert.severity,
     'labels', alert.labels,
-    'summary', coalesce(alert.annotations ->> 'summary', alert.rule_name),
+    'summary', agentdb._told_summary(alert, kind),
     'value', case
       when alert.value < 'infinity' and alert.value > '-infinity' then alert.value end,
     'since', to_char(
       coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
     'annotations', alert.annotations - 'summary' - 'next',
     'next', agentdb._next_commands(alert, kind)
-  );
+  ) || case kind
+    when 'resolved' then agentdb._end_payload(alert)
+    else jsonb_build_object(
+      'diagnosis', to_jsonb(agentdb._diagnosis(alert)),
+      'remedy', to_jsonb(agentdb._remedy(alert)),
+      'ends_when', agentdb._ends_when(alert))
+  end;
 $$;
 
 
@@ -10011,20 +10497,21 @@ COMMENT ON FUNCTION agentdb._refuse(problem text, hint text) IS 'Raises ZA004 (i
 
 
 
-CREATE FUNCTION agentdb._refuse_alert(what text) RETURNS void
+CREATE FUNCTION agentdb._refuse_alert(what text, detail text) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
   raise exception '% does not fire', what
     using errcode = 'ZA075',
-          hint = 'There is nothing to acknowledge; agentdb alerts lists what fires.';
+          detail = coalesce(detail, 'It has not fired, or its end is long ago.'),
+          hint = 'agentdb alerts lists what fires.';
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._refuse_alert(what text) IS 'Raises ZA075 for an alert that is over or never was.';
+COMMENT ON FUNCTION agentdb._refuse_alert(what text, detail text) IS 'Raises ZA075 for an alert that is over or never was, with what ended it.';
 
 
 
@@ -10639,6 +11126,44 @@ COMMENT ON FUNCTION agentdb._relation_in(error text) IS 'The table that an error
 
 
 
+CREATE FUNCTION agentdb._search_path(role_name name) RETURNS text[]
+    LANGUAGE sql STABLE
+    RETURN ARRAY(SELECT replace(btrim(p.part, ' "'::text), '$user'::text, (_search_path.role_name)::text) AS replace FROM regexp_split_to_table(COALESCE((SELECT substr(c.setting, (length('search_path='::text) + 1)) AS substr FROM (pg_db_role_setting s CROSS JOIN LATERAL unnest(s.setconfig) c(setting)) WHERE ((s.setdatabase = ANY (ARRAY[(0)::oid, (SELECT d.oid FROM pg_database d WHERE (d.datname = current_database()))])) AND (s.setrole = ANY (ARRAY[(0)::oid, (SELECT r.oid FROM pg_roles r WHERE (r.rolname = _search_path.role_name))])) AND (c.setting ~ '^search_path='::text)) ORDER BY (s.setrole <> (0)::oid) DESC, (s.setdatabase <> (0)::oid) DESC LIMIT 1), '"$user", public'::text), ','::text) WITH ORDINALITY p(part, place) ORDER BY p.place);
+
+
+
+COMMENT ON FUNCTION agentdb._search_path(role_name name) IS 'The schemas in which a role looks for a table whose schema it does not name.';
+
+
+
+CREATE FUNCTION agentdb._relation_of(parts text[], role_name name) RETURNS oid
+    LANGUAGE sql STABLE
+    BEGIN ATOMIC
+ WITH found AS (
+          SELECT c.oid,
+             array_position(agentdb._search_path(_relation_of.role_name), (n.nspname)::text) AS place
+            FROM (pg_class c
+              JOIN pg_namespace n ON ((n.oid = c.relnamespace)))
+           WHERE ((c.relkind = ANY (ARRAY['r'::"char", 'p'::"char", 'v'::"char", 'm'::"char", 'f'::"char"])) AND (c.relname = (_relation_of.parts)[cardinality(_relation_of.parts)]) AND (n.nspname = COALESCE(
+                 CASE
+                     WHEN (cardinality(_relation_of.parts) = 2) THEN (_relation_of.parts)[1]
+                     ELSE NULL::text
+                 END, (n.nspname)::text)) AND (n.nspname !~ '^pg_(toast|temp)'::text))
+         )
+  SELECT f.oid
+    FROM found f
+   WHERE ((f.place IS NOT NULL) OR (( SELECT count(*) AS count
+            FROM found) = 1))
+   ORDER BY f.place
+  LIMIT 1;
+END;
+
+
+
+COMMENT ON FUNCTION agentdb._relation_of(parts text[], role_name name) IS 'The table that a role means by a name: by its search path, or the only one of that name.';
+
+
+
 CREATE FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, outcome text) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -10706,6 +11231,17 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._release_otherwise(name text, fence bigint, at_least interval, run bigint) IS 'Gives a lock of any caller''s run back, at once or after it has cooled.';
+
+
+
+CREATE FUNCTION agentdb._remedy(alert agentdb.alert) RETURNS text[]
+    LANGUAGE sql STABLE
+    RETURN ARRAY(SELECT f.line FROM ((agentdb.alert_rule r CROSS JOIN LATERAL regexp_split_to_table(COALESCE(r.remedy, 'Look at the rows behind it and at what the rule is for:
+agentdb rules explain {rule}'::text), '\n'::text) WITH ORDINALITY l(line, place)) CROSS JOIN LATERAL (SELECT agentdb._fill(btrim(l.line), agentdb._given(_remedy.alert)) AS line) f) WHERE ((r.rule_name = (_remedy.alert).rule_name) AND (f.line <> ''::text)) ORDER BY l.place);
+
+
+
+COMMENT ON FUNCTION agentdb._remedy(alert agentdb.alert) IS 'What to do about an alert, a line a step.';
 
 
 
@@ -11257,6 +11793,16 @@ CREATE FUNCTION agentdb._run_label(run_id bigint, agent_name text) RETURNS text
 
 
 COMMENT ON FUNCTION agentdb._run_label(run_id bigint, agent_name text) IS 'What people are told of a run that holds a lock.';
+
+
+
+CREATE FUNCTION agentdb._schema_in(error text) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN (regexp_match("left"(error, 4000), 'schema "?([[:alnum:]_.$"]{1,130}?)"?(?:[[:space:]]|$)'::text))[1];
+
+
+
+COMMENT ON FUNCTION agentdb._schema_in(error text) IS 'The schema that an error of PostgreSQL names.';
 
 
 
@@ -11820,29 +12366,6 @@ COMMENT ON FUNCTION agentdb._tellable(group_id bigint, kind text) IS 'The alerts
 
 
 
-CREATE TABLE agentdb.lock_log (
-    lock_name text NOT NULL,
-    slot integer NOT NULL,
-    fence bigint NOT NULL,
-    agent_id bigint,
-    run_id bigint NOT NULL,
-    recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    xid xid8 DEFAULT pg_current_xact_id() NOT NULL,
-    acquired_at timestamp with time zone NOT NULL,
-    expires_at timestamp with time zone NOT NULL,
-    renewals integer NOT NULL,
-    outcome text NOT NULL,
-    ended_by name NOT NULL,
-    reason text
-)
-PARTITION BY RANGE (recorded_at);
-
-
-
-COMMENT ON TABLE agentdb.lock_log IS 'Tenures of locks that have ended, and how; append-only, a partition a UTC day.';
-
-
-
 CREATE FUNCTION agentdb._tenure(as_of timestamp with time zone) RETURNS TABLE(lock_name text, slot integer, fence bigint, agent_id bigint, run_id bigint, acquired_at timestamp with time zone, expires_at timestamp with time zone, renewals integer)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
@@ -11872,6 +12395,16 @@ END;
 
 
 COMMENT ON FUNCTION agentdb._tenure(as_of timestamp with time zone) IS 'The locks that were held, or expired and not released, at a moment.';
+
+
+
+CREATE FUNCTION agentdb._texts_in(args jsonb) RETURNS text[]
+    LANGUAGE sql IMMUTABLE
+    RETURN ARRAY(SELECT (v.value #>> '{}'::text[]) FROM jsonb_path_query(_texts_in.args, '$.**'::jsonpath) WITH ORDINALITY v(value, place) WHERE ((jsonb_typeof(v.value) = 'string'::text) AND ((length((v.value #>> '{}'::text[])) >= 6) AND (length((v.value #>> '{}'::text[])) <= 20000)) AND ((v.value #>> '{}'::text[]) ~ '[[:space:]]'::text)) ORDER BY v.place LIMIT 5);
+
+
+
+COMMENT ON FUNCTION agentdb._texts_in(args jsonb) IS 'Up to five texts of several words in the arguments of a call.';
 
 
 
@@ -11919,6 +12452,16 @@ COMMENT ON FUNCTION agentdb._token_use(as_of timestamp with time zone, literal b
 
 
 
+CREATE FUNCTION agentdb._told_summary(alert agentdb.alert, kind text) RETURNS text
+    LANGUAGE sql STABLE
+    RETURN CASE kind WHEN 'resolved'::text THEN concat((alert).rule_name, ' is over', (' after '::text || agentdb._span(agentdb._lasted(alert))), (': '::text || (alert).end_reason)) ELSE COALESCE(((alert).annotations ->> 'summary'::text), (alert).rule_name) END;
+
+
+
+COMMENT ON FUNCTION agentdb._told_summary(alert agentdb.alert, kind text) IS 'One sentence about an alert: what is wrong or, once it is over, what ended it.';
+
+
+
 CREATE FUNCTION agentdb._touch_alerts(rule_name text, instances jsonb, at timestamp with time zone) RETURNS void
     LANGUAGE sql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -11936,12 +12479,19 @@ CREATE FUNCTION agentdb._touch_alerts(rule_name text, instances jsonb, at timest
         -- One that got worse is told to those who hear of nothing milder.
         flush = a.flush or a.state = 'firing' and agentdb._severity_rank(i.severity)
           > agentdb._severity_rank(a.severity),
-        state = case a.state when 'resolved' then 'pending' else a.state end,
-        episode = a.episode + (a.state = 'resolved')::integer,
-        active_at = case a.state
-          when 'resolved' then _touch_alerts.at else a.active_at end,
-        firing_at = case a.state when 'resolved' then null else a.firing_at end,
-        resolved_at = null
+        state = case when a.state = 'resolved' and not agentdb._is_dismissed(
+          a.state, a.dismissed_severity, i.severity) then 'pending' else a.state end,
+        episode = a.episode + (a.state = 'resolved' and not agentdb._is_dismissed(
+          a.state, a.dismissed_severity, i.severity))::integer,
+        active_at = case when a.state = 'resolved' and not agentdb._is_dismissed(
+          a.state, a.dismissed_severity, i.severity)
+          then _touch_alerts.at else a.active_at end,
+        firing_at = case when a.state <> 'resolved' or agentdb._is_dismissed(
+          a.state, a.dismissed_severity, i.severity) then a.firing_at end,
+        resolved_at = case when agentdb._is_dismissed(
+          a.state, a.dismissed_severity, i.severity) then a.resolved_at end,
+        dismissed_severity = case when agentdb._is_dismissed(
+          a.state, a.dismissed_severity, i.severity) then a.dismissed_severity end
     from instance as i
     where a.rule_name = _touch_alerts.rule_name
       and a.fingerprint = i.fingerprint
@@ -12231,6 +12781,16 @@ COMMENT ON FUNCTION agentdb._undone(scope text, id text) IS 'The rows of the aud
 
 
 
+CREATE FUNCTION agentdb._utc(at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN (to_char((at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI:SS'::text) || ' UTC'::text);
+
+
+
+COMMENT ON FUNCTION agentdb._utc(at timestamp with time zone) IS 'A moment as people read it, whatever the time zone of the session.';
+
+
+
 CREATE FUNCTION agentdb._verify_rows(run bigint) RETURNS bigint
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12400,6 +12960,16 @@ COMMENT ON FUNCTION agentdb._withdraw_messages(groups bigint[], at timestamp wit
 
 
 
+CREATE FUNCTION agentdb._within(first_at timestamp with time zone, last_at timestamp with time zone) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN CASE WHEN ((last_at - first_at) < '00:00:01'::interval) THEN 'less than 1 s'::text ELSE agentdb._span((last_at - first_at)) END;
+
+
+
+COMMENT ON FUNCTION agentdb._within(first_at timestamp with time zone, last_at timestamp with time zone) IS 'How long it was from the first event to the last, as people say it.';
+
+
+
 CREATE FUNCTION agentdb._worst(group_id bigint, kind text) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -12410,19 +12980,20 @@ CREATE FUNCTION agentdb._worst(group_id bigint, kind text) RETURNS jsonb
     'rule', w.rule_name,
     'severity', w.severity,
     'labels', agentdb._bounded_json(w.labels, 500),
-    'summary', left(coalesce(w.annotations ->> 'summary', w.rule_name), 200),
+    'summary', left(agentdb._told_summary(p.alert, kind), 200),
     'since', to_char(
       coalesce(w.firing_at, w.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-  ) order by w.place)
+  ) order by p.place)
   from (
-    select a.*, row_number() over (
+    select a as alert, row_number() over (
       order by agentdb._severity_rank(a.severity) desc, a.value desc nulls last,
         a.alert_id) as place
     from agentdb._tellable(group_id, kind) as t
     join agentdb.alert as a on a.alert_id = t.alert_id
     order by place
     limit 5
-  ) as w;
+  ) as p
+  cross join lateral (select (p.alert).*) as w;
 $$;
 
 
@@ -12571,7 +13142,8 @@ CREATE FUNCTION agentdb.acknowledge_alert(alert bigint, comment text, lasts inte
     AS $$
 begin
   if agentdb._acknowledge(array[alert], comment, lasts) = '{}' then
-    perform agentdb._refuse_alert('alert A-' || coalesce(alert::text, 'NULL'));
+    perform agentdb._refuse_alert('alert A-' || coalesce(alert::text, 'NULL'),
+      agentdb._how_ended(alert));
   end if;
   return query
     select a.alert_id, a.acknowledged_until
@@ -12595,7 +13167,8 @@ declare
     agentdb._members(alert_group), comment, lasts);
 begin
   if v_alerts = '{}' then
-    perform agentdb._refuse_alert('group G-' || coalesce(alert_group::text, 'NULL'));
+    perform agentdb._refuse_alert(
+      'group G-' || coalesce(alert_group::text, 'NULL'), null);
   end if;
   return cardinality(v_alerts);
 end;
@@ -13825,15 +14398,7 @@ begin
       format('%L is no name of a table', agentdb._clean_text(relation, 200)),
       'Give it as schema.table.');
   end if;
-  select min(c.oid) into v_oid
-  from pg_class as c
-  join pg_namespace as n on n.oid = c.relnamespace
-  where c.relkind in ('r', 'p', 'v', 'm', 'f')
-    and c.relname = v_parts[cardinality(v_parts)]
-    and n.nspname = coalesce(
-      case when cardinality(v_parts) = 2 then v_parts[1] end, n.nspname)
-    and n.nspname !~ '^pg_(toast|temp)'
-  having count(*) = 1;
+  v_oid := agentdb._relation_of(v_parts, v_role);
   if v_oid is null then
     return query select f.verdict, f.detail, f.mend
       from agentdb._missing_relation(v_parts) as f;
@@ -14155,6 +14720,9 @@ begin
     return;
   end if;
   perform agentdb._touch_alerts(ingest.rule_name, instances, v_now);
+  if not ingest.truncated then
+    perform agentdb._forget_dismissals(ingest.rule_name, v_now);
+  end if;
   return query
     select
       count(*) filter (where a.to_state = 'pending')::integer,
@@ -14182,6 +14750,7 @@ begin
   perform agentdb._check_reason(reason);
   perform agentdb._note_stop();
   perform agentdb._stop_agent(v_agent_id, 'killed', kill_agent.reason);
+  perform agentdb._end_alerts(null, v_agent_id);
   perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
   return query
     select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled,
@@ -15309,6 +15878,56 @@ COMMENT ON FUNCTION agentdb.reserve_tokens(estimate bigint, max_output bigint, r
 
 
 
+CREATE FUNCTION agentdb.resolve_alert(alert bigint, reason text) RETURNS TABLE(alert_id bigint, rule_name text, lasted interval)
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+begin
+  perform agentdb._check_comment(reason, 'a reason');
+  if agentdb._dismiss(array[alert], reason) = '{}' then
+    if not exists (select from agentdb.alert as a where a.alert_id = alert) then
+      raise exception 'there is no alert A-%', coalesce(alert::text, 'NULL')
+        using errcode = 'ZA006', hint = 'agentdb alerts lists what fires.';
+    end if;
+    perform agentdb._refuse_alert('alert A-' || alert, agentdb._how_ended(alert));
+  end if;
+  return query
+    select a.alert_id, a.rule_name, a.resolved_at - a.firing_at
+    from agentdb.alert as a where a.alert_id = alert;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.resolve_alert(alert bigint, reason text) IS 'Ends an alert by a person''s decision, until its rule has seen it gone or it gets more severe; raises ZA004, ZA006 or ZA075.';
+
+
+
+CREATE FUNCTION agentdb.resolve_group(alert_group bigint, reason text) RETURNS bigint
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '5s'
+    AS $$
+declare
+  v_alerts bigint[];
+begin
+  perform agentdb._check_comment(reason, 'a reason');
+  v_alerts := agentdb._dismiss(agentdb._members(alert_group), reason);
+  if v_alerts = '{}' then
+    perform agentdb._refuse_alert(
+      'group G-' || coalesce(alert_group::text, 'NULL'), null);
+  end if;
+  return cardinality(v_alerts);
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.resolve_group(alert_group bigint, reason text) IS 'Ends all alerts of a group that fire now, by a person''s decision, and returns how many; raises ZA004 or ZA075.';
+
+
+
 CREATE FUNCTION agentdb.resume_agent(agent text, reason text) RETURNS TABLE(agent_name text, runs_resumed bigint)
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -15830,7 +16449,7 @@ CREATE FUNCTION agentdb.rule_lock_contention(as_of timestamp with time zone) RET
     BEGIN ATOMIC
  SELECT jsonb_build_object('lock', d.lock_name) AS jsonb_build_object,
      (sum(d.denials))::double precision AS sum,
-     jsonb_build_object('summary', format('%s attempts of %s runs were denied lock %s in %s'::text, sum(d.denials), count(DISTINCT d.run_id), d.lock_name, max(p.lock_contention_window)), 'policy', min(p.policy_name), 'setting', 'lock_contention_count', 'threshold', min(p.lock_contention_count)) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s attempts of %s runs were denied lock %s in %s'::text, sum(d.denials), count(DISTINCT d.run_id), d.lock_name, agentdb._within(min(d.first_at), max(d.last_at))), 'policy', min(p.policy_name), 'setting', 'lock_contention_count', 'threshold', min(p.lock_contention_count)) AS jsonb_build_object
     FROM ((agentdb.lock_denial d
       JOIN agentdb.agent a ON ((a.agent_id = d.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -15851,7 +16470,7 @@ CREATE FUNCTION agentdb.rule_lock_held_too_long(as_of timestamp with time zone) 
     BEGIN ATOMIC
  SELECT jsonb_build_object('lock', t.lock_name, 'slot', t.slot, 'agent', a.agent_name, 'run', (t.run_id)::text) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_lock_held_too_long.as_of - t.acquired_at)))::double precision AS "extract",
-     jsonb_build_object('summary', format('run %s of %s has held lock %s since %s and renewed it %s times; the limit is %s'::text, t.run_id, a.agent_name, t.lock_name, date_trunc('second'::text, t.acquired_at), t.renewals, p.lock_held_too_long_after), 'policy', p.policy_name, 'setting', 'lock_held_too_long_after', 'threshold', EXTRACT(epoch FROM p.lock_held_too_long_after), 'fence', t.fence) AS jsonb_build_object
+     jsonb_build_object('summary', format('run %s of %s has held lock %s since %s and renewed it %s times; the limit is %s'::text, t.run_id, a.agent_name, t.lock_name, agentdb._utc(t.acquired_at), t.renewals, agentdb._span(p.lock_held_too_long_after)), 'policy', p.policy_name, 'setting', 'lock_held_too_long_after', 'threshold', EXTRACT(epoch FROM p.lock_held_too_long_after), 'fence', t.fence) AS jsonb_build_object
     FROM ((agentdb._tenure(rule_lock_held_too_long.as_of) t(lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals)
       JOIN agentdb.agent a ON ((a.agent_id = t.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -15890,7 +16509,7 @@ CREATE FUNCTION agentdb.rule_missed_tick(as_of timestamp with time zone) RETURNS
      jsonb_build_object('summary',
          CASE
              WHEN (e.error IS NOT NULL) THEN format('the schedule of %s cannot be read, so nobody waits for it: %s'::text, a.agent_name, e.error)
-             ELSE format('the tick of %s is %s late; %s'::text, a.agent_name, agentdb._span((rule_missed_tick.as_of - e.due_at)), e.rhythm)
+             ELSE format('the tick of %s is %s late, %s of grace included; %s'::text, a.agent_name, agentdb._span((rule_missed_tick.as_of - e.due_at)), agentdb._span(COALESCE(s.grace, p.missed_tick_grace)), e.rhythm)
          END, 'policy', p.policy_name, 'setting', 'missed_tick_grace', 'threshold', EXTRACT(epoch FROM COALESCE(s.grace, p.missed_tick_grace)), 'since', e.due_at, 'run', e.run_id) AS jsonb_build_object
     FROM (((agentdb._expected_start(rule_missed_tick.as_of) e(agent_id, due_at, rhythm, run_id, error)
       JOIN agentdb.agent a ON ((a.agent_id = e.agent_id)))
@@ -16016,7 +16635,7 @@ CREATE FUNCTION agentdb.rule_schedule_blocked(as_of timestamp with time zone) RE
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'lock', d.lock_name) AS jsonb_build_object,
      (count(DISTINCT d.run_id))::double precision AS count,
-     jsonb_build_object('summary', format('%s runs of %s in a row did not get lock %s, the first at %s'::text, count(DISTINCT d.run_id), a.agent_name, d.lock_name, date_trunc('second'::text, min(d.first_at))), 'policy', p.policy_name, 'setting', 'schedule_blocked_count', 'threshold', p.schedule_blocked_count) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s runs of %s in a row did not get lock %s, the first at %s'::text, count(DISTINCT d.run_id), a.agent_name, d.lock_name, agentdb._utc(min(d.first_at))), 'policy', p.policy_name, 'setting', 'schedule_blocked_count', 'threshold', p.schedule_blocked_count) AS jsonb_build_object
     FROM ((agentdb.lock_denial d
       JOIN agentdb.agent a ON ((a.agent_id = d.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -16040,7 +16659,7 @@ CREATE FUNCTION agentdb.rule_stale_lock(as_of timestamp with time zone) RETURNS 
     BEGIN ATOMIC
  SELECT jsonb_build_object('lock', t.lock_name, 'slot', t.slot, 'agent', a.agent_name, 'run', (t.run_id)::text) AS jsonb_build_object,
      (EXTRACT(epoch FROM (rule_stale_lock.as_of - t.expires_at)))::double precision AS "extract",
-     jsonb_build_object('summary', format('lock %s expired at %s and run %s of %s has not released it'::text, t.lock_name, date_trunc('second'::text, t.expires_at), t.run_id, a.agent_name), 'policy', p.policy_name, 'threshold', 0, 'fence', t.fence) AS jsonb_build_object
+     jsonb_build_object('summary', format('lock %s expired at %s and run %s of %s has not released it'::text, t.lock_name, agentdb._utc(t.expires_at), t.run_id, a.agent_name), 'policy', p.policy_name, 'threshold', 0, 'fence', t.fence) AS jsonb_build_object
     FROM ((agentdb._tenure(rule_stale_lock.as_of) t(lock_name, slot, fence, agent_id, run_id, acquired_at, expires_at, renewals)
       JOIN agentdb.agent a ON ((a.agent_id = t.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -16097,7 +16716,7 @@ CREATE FUNCTION agentdb.rule_unattributed_write(as_of timestamp with time zone) 
     BEGIN ATOMIC
  SELECT jsonb_build_object('role', l.session_role, 'table', t.table_name) AS jsonb_build_object,
      (count(*))::double precision AS count,
-     jsonb_build_object('summary', format('role %s changed %s rows of %s outside any run within %s'::text, l.session_role, count(*), t.table_name, agentdb._span(p.unattributed_write_window)), 'policy', p.policy_name, 'threshold', 0) AS jsonb_build_object
+     jsonb_build_object('summary', format('role %s changed %s rows of %s outside any run within %s'::text, l.session_role, count(*), t.table_name, agentdb._within(min(l.recorded_at), max(l.recorded_at))), 'policy', p.policy_name, 'threshold', 0) AS jsonb_build_object
     FROM ((( SELECT DISTINCT ON (a.role_name) a.role_name,
              p_1.policy_name,
              p_1.unattributed_write_window
@@ -16294,7 +16913,7 @@ COMMENT ON FUNCTION agentdb.set_due(agent_id bigint, cron text, time_zone text, 
 
 
 
-CREATE FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[]) RETURNS void
+CREATE FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[], linger interval DEFAULT '00:00:00'::interval) RETURNS void
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -16308,21 +16927,24 @@ begin
         'while it fires: set_inhibition(''looping'', ''rule=silent_loop'', '
         '''rule=repeated_tool_call'', ''{agent,run}'').');
   end if;
-  insert into agentdb.inhibition as i (inhibition_name, source, target, equal_labels)
+  insert into agentdb.inhibition as i (
+    inhibition_name, source, target, equal_labels, linger
+  )
   values (
     name, agentdb._parse_matchers(source), agentdb._parse_matchers(target),
-    set_inhibition.equal_labels
+    set_inhibition.equal_labels, set_inhibition.linger
   )
   on conflict on constraint inhibition_pkey do update
   set source = excluded.source,
       target = excluded.target,
-      equal_labels = excluded.equal_labels;
+      equal_labels = excluded.equal_labels,
+      linger = excluded.linger;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[]) IS 'While an alert that matches source fires, those that match target and have the same values in all equal_labels are not told; raises ZA004.';
+COMMENT ON FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[], linger interval) IS 'While an alert that matches source fires, and for linger after, nobody is notified of those that match target, are no more severe and have the same values in all equal_labels; raises ZA004.';
 
 
 
@@ -16615,7 +17237,7 @@ CREATE FUNCTION agentdb.silence_alerts(matchers text, lasts interval, comment te
 declare
   v_matchers jsonb := agentdb._parse_matchers(matchers);
 begin
-  perform agentdb._check_comment(comment);
+  perform agentdb._check_comment(comment, 'a comment');
   perform agentdb._check_lasting(lasts, '30 days', 'a silence');
   -- As with Alertmanager: one that matches what has no label at all names nothing.
   if agentdb._matches(v_matchers, '{}') then
@@ -16951,7 +17573,7 @@ COMMENT ON FUNCTION agentdb.take_claim(kinds text[], lease interval, run bigint)
 
 
 
-CREATE FUNCTION agentdb.take_failed_calls(max_calls integer DEFAULT 20) RETURNS TABLE(run_id bigint, tool_call_log_id bigint, role_name name, os_user text, paths text[], relation text)
+CREATE FUNCTION agentdb.take_failed_calls(max_calls integer DEFAULT 20) RETURNS TABLE(run_id bigint, tool_call_log_id bigint, role_name name, os_user text, paths text[], relation text, schema_name text, texts text[])
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
     SET lock_timeout TO '2s'
@@ -16959,7 +17581,8 @@ CREATE FUNCTION agentdb.take_failed_calls(max_calls integer DEFAULT 20) RETURNS 
 begin
   return query
     select l.run_id, l.tool_call_log_id, a.role_name, a.os_user,
-      agentdb._paths_in(l.args, l.error), agentdb._relation_in(l.error)
+      agentdb._paths_in(l.args, l.error), agentdb._relation_in(l.error),
+      agentdb._schema_in(l.error), agentdb._texts_in(l.args)
     from agentdb.tool_call_log as l
     join agentdb.agent as a on a.agent_id = l.agent_id
     where l.recorded_at > clock_timestamp() - interval '10 minutes'
@@ -17080,11 +17703,9 @@ CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with tim
     join agentdb.progress_log as p
       on p.run_id = s.run_id and p.recorded_at >= s.started_at
     union all
-    select c.recorded_at, c.tool_call_log_id, 'tool call',
-      c.tool || coalesce(': ' || c.error, ''), c.ok, null, c.args
+    select c.at, c.place, 'tool call', c.what, c.ok, null, c.details
     from span as s
-    join agentdb.tool_call_log as c
-      on c.run_id = s.run_id and c.recorded_at >= s.started_at
+    cross join lateral agentdb._call_told(s.run_id, s.started_at) as c
     union all
     select c.began_at, 0, 'in flight', c.tool, null, null, c.args
     from span as s
@@ -17104,7 +17725,8 @@ CREATE FUNCTION agentdb.timeline(run bigint) RETURNS TABLE(at timestamp with tim
     cross join lateral agentdb._deed(s.run_id, s.started_at) as d
     union all
     select l.recorded_at, l.alert_log_id, 'alert',
-      format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state), null, null, a.labels
+      concat(format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state),
+        ': ' || l.comment), null, null, a.labels
     from span as s
     join agentdb.alert as a on a.labels ->> 'run' = s.run_id::text
     join agentdb.alert_log as l
@@ -19965,9 +20587,9 @@ COMMENT ON COLUMN agentdb.schedule_blocked.annotations IS 'What a person reads: 
 CREATE VIEW agentdb.silence_ending AS
  SELECT jsonb_build_object('silence', ('S-'::text || silence_id)) AS labels,
     (alerts)::double precision AS value,
-    jsonb_build_object('summary', format('silence S-%s of %s (%s: %s) ends at %s UTC; %s alerts fire under it and are told again then'::text, silence_id, created_by, matchers, comment, to_char((ends_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI'::text), alerts), 'next', jsonb_build_array(format('agentdb silence ''%s'' --for 2h -m …'::text, replace(matchers, ''''::text, '''\'''''::text)))) AS annotations
+    jsonb_build_object('summary', format('silence S-%s of %s (%s: %s) ends at %s UTC; %s alerts fire under it and are reported again then'::text, silence_id, created_by, matchers, comment, to_char((ends_at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI'::text), alerts), 'next', jsonb_build_array(format('agentdb silence ''%s'' --for 2h -m …'::text, replace(matchers, ''''::text, '''\'''''::text)))) AS annotations
    FROM agentdb.active_silence s
-  WHERE (ends_at < (clock_timestamp() + LEAST('00:15:00'::interval, ((ends_at - created_at) / (10)::double precision))));
+  WHERE ((alerts > 0) AND ((ends_at - created_at) > '00:15:00'::interval) AND (ends_at < (clock_timestamp() + LEAST('00:15:00'::interval, ((ends_at - created_at) / (10)::double precision)))));
 
 
 
@@ -20244,19 +20866,6 @@ COMMENT ON TABLE agentdb.tool_day IS 'Calls and failures of each agent''s tools 
 
 
 
-CREATE TABLE agentdb.tool_diagnosis (
-    run_id bigint NOT NULL,
-    tool_call_log_id bigint NOT NULL,
-    diagnosis jsonb NOT NULL,
-    found_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL
-);
-
-
-
-COMMENT ON TABLE agentdb.tool_diagnosis IS 'What was found when somebody looked into a failed tool call.';
-
-
-
 CREATE VIEW agentdb.tool_error AS
  SELECT l.recorded_at,
     a.agent_name,
@@ -20526,7 +21135,7 @@ ALTER TABLE ONLY agentdb.policy
 
 
 
-CREATE FUNCTION agentdb._failing_tool(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, policy_name text, tool text, calls bigint, errors bigint, last_error text)
+CREATE FUNCTION agentdb._failing_tool(as_of timestamp with time zone) RETURNS TABLE(agent_id bigint, policy_name text, tool text, calls bigint, errors bigint, last_error text, first_at timestamp with time zone, last_at timestamp with time zone, failed bigint[], only_run bigint)
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  SELECT l.agent_id,
@@ -20534,7 +21143,14 @@ CREATE FUNCTION agentdb._failing_tool(as_of timestamp with time zone) RETURNS TA
      l.tool,
      count(*) AS count,
      count(*) FILTER (WHERE (NOT l.ok)) AS count,
-     "left"((array_agg(l.error ORDER BY l.recorded_at DESC) FILTER (WHERE (NOT l.ok)))[1], 200) AS "left"
+     "left"((array_agg(l.error ORDER BY l.recorded_at DESC) FILTER (WHERE (NOT l.ok)))[1], 200) AS "left",
+     min(l.recorded_at) AS min,
+     max(l.recorded_at) AS max,
+     (array_agg(l.tool_call_log_id ORDER BY l.recorded_at DESC) FILTER (WHERE (NOT l.ok)))[1:10] AS array_agg,
+         CASE
+             WHEN (min(l.run_id) FILTER (WHERE (NOT l.ok)) = max(l.run_id) FILTER (WHERE (NOT l.ok))) THEN min(l.run_id) FILTER (WHERE (NOT l.ok))
+             ELSE NULL::bigint
+         END AS "case"
     FROM ((agentdb.tool_call_log l
       JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -20550,7 +21166,7 @@ COMMENT ON FUNCTION agentdb._failing_tool(as_of timestamp with time zone) IS 'To
 
 
 
-CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, pattern text, count bigint, tool text, critical boolean, threshold bigint, setting text, since timestamp with time zone, calls bigint[])
+CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TABLE(run_id bigint, pattern text, count bigint, tool text, critical boolean, threshold bigint, setting text, since timestamp with time zone, until timestamp with time zone, calls bigint[])
     LANGUAGE sql STABLE
     BEGIN ATOMIC
  WITH call AS MATERIALIZED (
@@ -20585,6 +21201,7 @@ CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TA
              bool_or(c.poll) AS poll,
              bool_or(c.effect) AS effect,
              min(c.recorded_at) AS since,
+             max(c.recorded_at) AS until,
              (array_agg(c.tool_call_log_id))[1:10] AS calls,
              count(*) OVER (PARTITION BY c.run_id) AS kinds
             FROM call c
@@ -20608,6 +21225,7 @@ CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TA
              ELSE 'silent_loop_same'::text
          END AS "case",
      k.since,
+     k.until,
      k.calls
     FROM (kind k
       JOIN agentdb.policy p ON ((p.policy_name = k.policy_name)))
@@ -20625,6 +21243,7 @@ CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TA
      p.silent_loop_failures,
      'silent_loop_failures'::text,
      min(c.recorded_at) AS min,
+     max(c.recorded_at) AS max,
      (array_agg(c.tool_call_log_id ORDER BY c.place))[1:10] AS array_agg
     FROM (call c
       JOIN agentdb.policy p ON ((p.policy_name = c.policy_name)))
@@ -20640,6 +21259,7 @@ CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TA
      p.silent_loop_failures,
      'silent_loop_failures'::text,
      min(c.recorded_at) AS min,
+     max(c.recorded_at) AS max,
      (array_agg(c.tool_call_log_id ORDER BY c.place))[1:10] AS array_agg
     FROM (call c
       JOIN agentdb.policy p ON ((p.policy_name = c.policy_name)))
@@ -20655,6 +21275,7 @@ CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TA
      p.silent_loop_results,
      'silent_loop_results'::text,
      min(k.since) AS min,
+     max(k.until) AS max,
      array_agg(k.calls[1]) AS array_agg
     FROM (kind k
       JOIN agentdb.policy p ON ((p.policy_name = k.policy_name)))
@@ -20670,6 +21291,7 @@ CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TA
      p.silent_loop_cosmetic,
      'silent_loop_cosmetic'::text,
      min(k.since) AS min,
+     max(k.until) AS max,
      array_agg(k.calls[1]) AS array_agg
     FROM (kind k
       JOIN agentdb.policy p ON ((p.policy_name = k.policy_name)))
@@ -20685,6 +21307,7 @@ CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TA
      p.silent_loop_diversity_calls,
      'silent_loop_diversity_calls'::text,
      min(k.since) AS min,
+     max(k.until) AS max,
      array_agg(k.calls[1]) AS array_agg
     FROM (kind k
       JOIN agentdb.policy p ON ((p.policy_name = k.policy_name)))
@@ -20700,6 +21323,7 @@ CREATE FUNCTION agentdb._loop_pattern(as_of timestamp with time zone) RETURNS TA
      c.laps,
      'silent_loop_laps'::text,
      min(d.recorded_at) AS min,
+     max(c.recorded_at) AS max,
      array_agg(c.tool_call_log_id ORDER BY c.place) AS array_agg
     FROM (( SELECT c_1.run_id,
              c_1.policy_name,
@@ -20895,7 +21519,7 @@ CREATE FUNCTION agentdb.rule_repeated_tool_call(as_of timestamp with time zone) 
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'run', (l.run_id)::text, 'tool', l.tool) AS jsonb_build_object,
      (count(*))::double precision AS count,
-     jsonb_build_object('summary', format('%s called %s %s times in %s with %s different arguments; %s calls failed'::text, a.agent_name, l.tool, count(*), agentdb._span(p.repeated_tool_call_window), count(DISTINCT l.args), count(*) FILTER (WHERE (NOT l.ok))), 'policy', p.policy_name, 'setting', 'repeated_tool_call_count', 'threshold', p.repeated_tool_call_count) AS jsonb_build_object
+     jsonb_build_object('summary', format('%s called %s %s times in %s with %s different arguments; %s calls failed'::text, a.agent_name, l.tool, count(*), agentdb._within(min(l.recorded_at), max(l.recorded_at)), count(DISTINCT l.args), count(*) FILTER (WHERE (NOT l.ok))), 'policy', p.policy_name, 'setting', 'repeated_tool_call_count', 'threshold', p.repeated_tool_call_count) AS jsonb_build_object
     FROM ((agentdb.tool_call_log l
       JOIN agentdb.agent a ON ((a.agent_id = l.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
@@ -20918,7 +21542,7 @@ CREATE FUNCTION agentdb.rule_silent_loop(as_of timestamp with time zone) RETURNS
     BEGIN ATOMIC
  SELECT DISTINCT ON (f.run_id) jsonb_build_object('agent', a.agent_name, 'run', (r.run_id)::text) AS jsonb_build_object,
      (f.count)::double precision AS count,
-     jsonb_build_object('summary', format('run %s of %s goes round: %s, %s times in %s%s'::text, r.run_id, a.agent_name, f.pattern, f.count, agentdb._span((rule_silent_loop.as_of - f.since)), ((' ('::text || "left"(f.tool, 200)) || ')'::text)), 'severity',
+     jsonb_build_object('summary', format('run %s of %s is stuck in a loop: %s, %s times in %s%s'::text, r.run_id, a.agent_name, f.pattern, f.count, agentdb._within(f.since, f.until), ((' ('::text || "left"(f.tool, 200)) || ')'::text)), 'severity',
          CASE
              WHEN bool_or(f.critical) OVER (PARTITION BY f.run_id) THEN 'critical'::text
              ELSE 'warning'::text
@@ -20931,8 +21555,9 @@ CREATE FUNCTION agentdb.rule_silent_loop(as_of timestamp with time zone) RETURNS
              _loop_pattern.threshold,
              _loop_pattern.setting,
              _loop_pattern.since,
+             _loop_pattern.until,
              _loop_pattern.calls
-            FROM agentdb._loop_pattern(rule_silent_loop.as_of) _loop_pattern(run_id, pattern, count, tool, critical, threshold, setting, since, calls)
+            FROM agentdb._loop_pattern(rule_silent_loop.as_of) _loop_pattern(run_id, pattern, count, tool, critical, threshold, setting, since, until, calls)
          UNION ALL
           SELECT t.run_id,
              'model calls without a tool call'::text,
@@ -20942,8 +21567,9 @@ CREATE FUNCTION agentdb.rule_silent_loop(as_of timestamp with time zone) RETURNS
              p.silent_loop_model_calls,
              'silent_loop_model_calls'::text,
              t.since,
+             t.until,
              NULL::bigint[]
-            FROM (((agentdb._idle_thought(rule_silent_loop.as_of) t(run_id, count, since)
+            FROM (((agentdb._idle_thought(rule_silent_loop.as_of) t(run_id, count, since, until)
               JOIN agentdb.run r_1 ON ((r_1.run_id = t.run_id)))
               JOIN agentdb.agent a_1 ON ((a_1.agent_id = r_1.agent_id)))
               JOIN agentdb.policy p ON ((p.policy_name = a_1.policy_name)))) f
@@ -20980,8 +21606,8 @@ CREATE FUNCTION agentdb.rule_tool_errors(as_of timestamp with time zone) RETURNS
     BEGIN ATOMIC
  SELECT jsonb_build_object('agent', a.agent_name, 'tool', f.tool) AS jsonb_build_object,
      (f.errors)::double precision AS errors,
-     jsonb_build_object('summary', format('%s of %s calls of %s by %s failed in %s; last: %s'::text, f.errors, f.calls, f.tool, a.agent_name, agentdb._span(p.tool_errors_window), f.last_error), 'policy', p.policy_name, 'setting', 'tool_errors_count', 'threshold', p.tool_errors_count, 'normal_share', round((n.share)::numeric, 3)) AS jsonb_build_object
-    FROM (((agentdb._failing_tool(rule_tool_errors.as_of) f(agent_id, policy_name, tool, calls, errors, last_error)
+     jsonb_build_object('summary', format('%s of %s calls of %s by %s failed in %s; last: %s'::text, f.errors, f.calls, f.tool, a.agent_name, agentdb._within(f.first_at, f.last_at), f.last_error), 'policy', p.policy_name, 'setting', 'tool_errors_count', 'threshold', p.tool_errors_count, 'normal_share', round((n.share)::numeric, 3), 'calls', f.failed, 'run', (f.only_run)::text) AS jsonb_build_object
+    FROM (((agentdb._failing_tool(rule_tool_errors.as_of) f(agent_id, policy_name, tool, calls, errors, last_error, first_at, last_at, failed, only_run)
       JOIN agentdb.agent a ON ((a.agent_id = f.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = f.policy_name)))
       CROSS JOIN LATERAL ( SELECT (((COALESCE(sum(d.errors), (0)::numeric) + (1)::numeric))::double precision / ((COALESCE(sum(d.calls), (0)::numeric) + (20)::numeric))::double precision) AS share
@@ -21377,6 +22003,10 @@ CREATE INDEX alert_agent_idx ON agentdb.alert USING btree (((labels ->> 'agent':
 
 
 
+CREATE INDEX alert_dismissed_idx ON agentdb.alert USING btree (rule_name) WHERE (dismissed_severity IS NOT NULL);
+
+
+
 CREATE INDEX alert_flush_idx ON agentdb.alert USING btree (alert_id) WHERE flush;
 
 
@@ -21642,6 +22272,10 @@ CREATE INDEX tool_call_run_id_began_at_idx ON agentdb.tool_call USING btree (run
 
 
 CREATE INDEX tool_day_day_at_idx ON agentdb.tool_day USING btree (day_at);
+
+
+
+CREATE INDEX tool_diagnosis_tool_call_log_id_idx ON agentdb.tool_diagnosis USING btree (tool_call_log_id);
 
 
 
@@ -22189,6 +22823,20 @@ REVOKE ALL ON FUNCTION agentdb._advance_alerts(rule_name text, at timestamp with
 
 
 
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._agent_end(agent text, since timestamp with time zone) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._agent_of(agent text) FROM PUBLIC;
 
 
@@ -22348,11 +22996,6 @@ GRANT SELECT ON TABLE agentdb.seal TO agentdb_operator;
 
 
 REVOKE ALL ON FUNCTION agentdb._broken_seal() FROM PUBLIC;
-
-
-
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
 
 
 
@@ -22552,6 +23195,29 @@ GRANT ALL ON FUNCTION agentdb._call_since(as_of timestamp with time zone) TO age
 
 
 
+REVOKE ALL ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._diagnosis_text(diagnosis jsonb) TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._calls_of(annotations jsonb) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._calls_of(annotations jsonb) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._calls_of(annotations jsonb) TO agentdb_operator;
@@ -22636,7 +23302,7 @@ REVOKE ALL ON FUNCTION agentdb._check_claims(run bigint, agent bigint) FROM PUBL
 
 
 
-REVOKE ALL ON FUNCTION agentdb._check_comment(comment text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._check_comment(comment text, what text) FROM PUBLIC;
 
 
 
@@ -22927,6 +23593,10 @@ GRANT ALL ON FUNCTION agentdb._current_sql(change bigint, target integer) TO age
 
 
 
+REVOKE ALL ON FUNCTION agentdb._decision(labels jsonb) FROM PUBLIC;
+
+
+
 GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.stop_log TO agentdb_operator;
 
@@ -22978,6 +23648,75 @@ GRANT SELECT ON TABLE agentdb.alert_group TO agentdb_operator;
 
 
 
+GRANT SELECT ON TABLE agentdb.alert_rule TO agentdb_auditor;
+GRANT SELECT,INSERT,DELETE ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(description) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(view_name) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(evidence_query) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(remedy) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(ends_when) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(ends_with_run) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(group_by) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(severity) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(health) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(action) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(enabled) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(evaluate_every) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(fire_after) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(keep_firing) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(max_alerts) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
+GRANT UPDATE(timeout) ON TABLE agentdb.alert_rule TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.group_alert TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.group_alert TO agentdb_operator;
 
@@ -22997,6 +23736,12 @@ REVOKE ALL ON FUNCTION agentdb._destination(alert agentdb.alert) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._diagnosis(alert agentdb.alert) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._diagnosis(alert agentdb.alert) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._diagnosis(alert agentdb.alert) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._did(deed text, operations text[], claimed text) TO agentdb_operator;
@@ -23008,6 +23753,10 @@ REVOKE ALL ON FUNCTION agentdb._difference_sql(target integer, row_name text) FR
 
 
 REVOKE ALL ON FUNCTION agentdb._digest(group_id bigint, kind text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._dismiss(alerts bigint[], reason text) FROM PUBLIC;
 
 
 
@@ -23069,7 +23818,72 @@ REVOKE ALL ON FUNCTION agentdb._end_pause(agent bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._lasted(alert agentdb.alert) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._lasted(alert agentdb.alert) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._lasted(alert agentdb.alert) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._end_payload(alert agentdb.alert) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._labelled_run(labels jsonb) FROM PUBLIC;
+
+
+
+GRANT SELECT ON TABLE agentdb.lock_log TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.lock_log TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._lock_end(alert agentdb.alert) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._next_start(alert agentdb.alert) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._run_end(run bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._end_reason(alert agentdb.alert) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._end_submit(change bigint, row_count bigint, effects jsonb, basis bigint[]) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._shell_word(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._shell_word(value text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._shell_word(value text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._fill(line text, given jsonb) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._fill(line text, given jsonb) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._fill(line text, given jsonb) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._given(alert agentdb.alert) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._given(alert agentdb.alert) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._given(alert agentdb.alert) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._ends_when(alert agentdb.alert) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._ends_when(alert agentdb.alert) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._ends_when(alert agentdb.alert) TO agentdb_operator;
 
 
 
@@ -23151,6 +23965,10 @@ REVOKE ALL ON FUNCTION agentdb._forget_alerts(keep interval) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._forget_changes(keep interval) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._forget_dismissals(rule_name text, at timestamp with time zone) FROM PUBLIC;
 
 
 
@@ -23248,72 +24066,8 @@ GRANT ALL ON FUNCTION agentdb._is_watching(evaluated_at timestamp with time zone
 
 
 
-REVOKE ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._run_state(run bigint, outcome text) TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_operator;
-
-
-
 GRANT SELECT ON TABLE agentdb.alembic_version TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.alembic_version TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.alert_rule TO agentdb_auditor;
-GRANT SELECT,INSERT,DELETE ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(description) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(view_name) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(evidence_query) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(severity) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(health) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(action) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(enabled) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(evaluate_every) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(fire_after) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(keep_firing) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(max_alerts) ON TABLE agentdb.alert_rule TO agentdb_operator;
-
-
-
-GRANT UPDATE(timeout) ON TABLE agentdb.alert_rule TO agentdb_operator;
 
 
 
@@ -23351,9 +24105,17 @@ GRANT ALL ON FUNCTION agentdb._hour_of_week(at timestamp with time zone) TO agen
 
 
 
+REVOKE ALL ON FUNCTION agentdb._how_ended(alert bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._idle_thought(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._named_rule(matchers jsonb) FROM PUBLIC;
 
 
 
@@ -23391,6 +24153,10 @@ REVOKE ALL ON FUNCTION agentdb._is_counted(fence bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._is_dismissed(state text, dismissed_severity text, severity text) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._is_harmless(change bigint) FROM PUBLIC;
 
 
@@ -23398,6 +24164,10 @@ REVOKE ALL ON FUNCTION agentdb._is_harmless(change bigint) FROM PUBLIC;
 REVOKE ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at timestamp with time zone, at timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at timestamp with time zone, at timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._is_live(expires_at timestamp with time zone, renewed_at timestamp with time zone, at timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_over(alert agentdb.alert) FROM PUBLIC;
 
 
 
@@ -23846,7 +24616,7 @@ GRANT ALL ON FUNCTION agentdb._refuse(problem text, hint text) TO agentdb_audito
 
 
 
-REVOKE ALL ON FUNCTION agentdb._refuse_alert(what text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._refuse_alert(what text, detail text) FROM PUBLIC;
 
 
 
@@ -23959,11 +24729,25 @@ REVOKE ALL ON FUNCTION agentdb._relation_in(error text) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._search_path(role_name name) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._relation_of(parts text[], role_name name) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._release_locks(run_id bigint, agent_id bigint, outcome text) FROM PUBLIC;
 
 
 
 REVOKE ALL ON FUNCTION agentdb._release_otherwise(name text, fence bigint, at_least interval, run bigint) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._remedy(alert agentdb.alert) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._remedy(alert agentdb.alert) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._remedy(alert agentdb.alert) TO agentdb_operator;
 
 
 
@@ -24038,6 +24822,10 @@ REVOKE ALL ON FUNCTION agentdb._rule_query(view_name text, max_alerts integer) F
 
 
 REVOKE ALL ON FUNCTION agentdb._run_label(run_id bigint, agent_name text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._schema_in(error text) FROM PUBLIC;
 
 
 
@@ -24122,14 +24910,13 @@ REVOKE ALL ON FUNCTION agentdb._tellable(group_id bigint, kind text) FROM PUBLIC
 
 
 
-GRANT SELECT ON TABLE agentdb.lock_log TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.lock_log TO agentdb_operator;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._tenure(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._tenure(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._tenure(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._texts_in(args jsonb) FROM PUBLIC;
 
 
 
@@ -24142,6 +24929,10 @@ GRANT ALL ON FUNCTION agentdb._weight(input_tokens bigint, cached_input_tokens b
 REVOKE ALL ON FUNCTION agentdb._token_use(as_of timestamp with time zone, literal boolean) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._token_use(as_of timestamp with time zone, literal boolean) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._token_use(as_of timestamp with time zone, literal boolean) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._told_summary(alert agentdb.alert, kind text) FROM PUBLIC;
 
 
 
@@ -24198,6 +24989,12 @@ REVOKE ALL ON FUNCTION agentdb._undone(scope text, id text) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._utc(at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._utc(at timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._utc(at timestamp with time zone) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._verify_rows(run bigint) FROM PUBLIC;
 
 
@@ -24219,6 +25016,12 @@ REVOKE ALL ON FUNCTION agentdb._withdraw_changes(agent bigint, run bigint) FROM 
 
 
 REVOKE ALL ON FUNCTION agentdb._withdraw_messages(groups bigint[], at timestamp with time zone) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._within(first_at timestamp with time zone, last_at timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._within(first_at timestamp with time zone, last_at timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._within(first_at timestamp with time zone, last_at timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -24646,6 +25449,16 @@ GRANT ALL ON FUNCTION agentdb.reserve_tokens(estimate bigint, max_output bigint,
 
 
 
+REVOKE ALL ON FUNCTION agentdb.resolve_alert(alert bigint, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.resolve_alert(alert bigint, reason text) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.resolve_group(alert_group bigint, reason text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.resolve_group(alert_group bigint, reason text) TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb.resume_agent(agent text, reason text) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.resume_agent(agent text, reason text) TO agentdb_operator;
 
@@ -24871,8 +25684,8 @@ GRANT ALL ON FUNCTION agentdb.set_due(agent_id bigint, cron text, time_zone text
 
 
 
-REVOKE ALL ON FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[]) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[]) TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[], linger interval) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb.set_inhibition(name text, source text, target text, equal_labels text[], linger interval) TO agentdb_operator;
 
 
 
@@ -25457,11 +26270,6 @@ GRANT SELECT ON TABLE agentdb.tool_check_state TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.tool_day TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.tool_day TO agentdb_operator;
-
-
-
-GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.tool_diagnosis TO agentdb_operator;
 
 
 

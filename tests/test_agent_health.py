@@ -44,7 +44,7 @@ def test_worst_alert_gives_the_word(db: Connection, agent: Connection) -> None:
     evaluate(db)
     state, why = health(db)
     assert state == "looping"
-    assert "goes round: the same call with the same result, 6 times" in why
+    assert "is stuck in a loop: the same call with the same result, 6 times" in why
     agent.execute("select agentdb.log_tokens(600000, 1)")
     evaluate(db)
     state, why = health(db)

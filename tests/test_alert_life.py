@@ -382,6 +382,51 @@ def test_cause_keeps_its_consequences_from_being_told(db: Connection) -> None:
     assert value(db, "select agentdb.unset_inhibition('c')")
 
 
+def test_cause_lingers_as_long_as_its_windows_are_full(db: Connection) -> None:
+    make_rule(db, "cause")
+    db.execute(
+        "select agentdb.set_inhibition('c', 'rule=cause', 'rule=late', '{agent}',"
+        " '20 min')"
+    )
+    fire(db, "root", rule="cause", agent="x")
+    fire(db, "a", agent="x")
+    assert kinds(db) == ["firing"]
+    fire(db, rule="cause")
+    later(db, "15 seconds")
+    assert kinds(db) == ["resolved"]
+    db.execute("update agentdb.alert set resolved_at = resolved_at - interval '21 min'")
+    later(db, "15 seconds")
+    (message,) = deliver(db)
+    assert message["payload"]["rule"] == "late"
+    odd = "select agentdb.set_inhibition('c', 'a=b', 'c=d', '{x}', '2 days')"
+    assert refusal(db, odd).sqlstate == "23514"
+
+
+def test_mild_cause_hides_nothing_that_is_worse(db: Connection) -> None:
+    make_rule(db, "cause")
+    make_rule(db, "effect", severity="critical")
+    db.execute(
+        "select agentdb.set_inhibition('c', 'rule=cause', 'rule=effect', '{agent}')"
+    )
+    fire(db, "root", rule="cause", agent="x")
+    fire(db, "a", rule="effect", agent="x")
+    assert kinds(db) == ["firing", "firing"]
+
+
+def test_what_is_an_annotation_of_one_is_a_label_of_the_other(db: Connection) -> None:
+    make_rule(db, "cause")
+    db.execute(
+        "select agentdb.set_inhibition('c', 'rule=cause', 'rule=late', '{agent,run}')"
+    )
+    fire(db, "root", rule="cause", agent="x", run="7")
+    labels = {"agent": "x", "who": "b"}
+    ingest(db, [{"labels": labels, "annotations": {"run": "7"}}])
+    assert kinds(db) == ["firing"]
+    ingest(db, [{"labels": labels, "annotations": {"run": "8"}}])
+    later(db, "15 seconds")
+    assert kinds(db) == ["firing"]
+
+
 def test_both_sides_of_an_inhibition_do_not_silence_each_other(db: Connection) -> None:
     db.execute(
         "select agentdb.set_inhibition('c', 'rule=late', 'rule=late', '{agent}')"

@@ -425,10 +425,19 @@ def test_table_that_does_not_exist_is_told_from_one_that_is_hidden(
     assert "app.customers" in found["detail"]
     found = row(agent, "select * from agentdb.explain_access('ap.customers')")
     assert found["verdict"] == "missing_schema"
-    db.execute("create table public.customers (id int)")
+    db.execute("create schema ap; create table ap.customers (id int)")
     found = row(agent, "select * from agentdb.explain_access('customers')")
     assert found["verdict"] == "ambiguous"
-    assert "public.customers" in found["detail"]
+    assert "app.customers" in found["detail"]
+    # As PostgreSQL reads it: the schemas of the role's search path come first.
+    db.execute("create table public.customers (id int)")
+    found = row(agent, "select * from agentdb.explain_access('customers')")
+    assert found["detail"] == "agent_a has no SELECT on public.customers"
+    found = row(agent, "select * from agentdb.explain_access('customers', 'delete')")
+    assert found["mend"] == "grant delete on public.customers to agent_a;"
+    db.execute("grant select on public.customers to agent_a")
+    found = row(agent, "select * from agentdb.explain_access('customers', 'delete')")
+    assert found["verdict"] == "no_grant"
 
 
 @pytest.mark.parametrize(

@@ -32,7 +32,7 @@ def test_tool_that_mostly_fails_fires(db: Connection, agent: Connection) -> None
     calls(agent, 1, 2)
     assert labels(db, "tool_errors") == [{"agent": "a", "tool": "t"}]
     summary = value(db, "select annotations ->> 'summary' from agentdb.tool_errors")
-    assert summary == "5 of 7 calls of t by a failed in 10 min; last: E1"
+    assert summary == "5 of 7 calls of t by a failed in less than 1 s; last: E1"
     calls(agent, 0, 4)
     assert labels(db, "tool_errors") == []
 

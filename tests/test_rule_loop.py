@@ -365,7 +365,10 @@ def test_alert_names_its_rows_threshold_and_policy(
         told["calls"],
     )
     assert [each["tool"] for each in tools] == ["check"] * 6
-    assert "goes round: the same call with the same result, 6 times" in told["summary"]
+    assert (
+        "is stuck in a loop: the same call with the same result, 6 times"
+        in told["summary"]
+    )
 
 
 def recorded() -> Iterator[tuple[str, list[dict[str, Any]]]]:

@@ -503,10 +503,10 @@ def test_diagnosis_that_lost_its_connection_is_made_by_the_next(
         agent.execute(log, ["permission denied for table orders"])
     access, lost = loop._access, iter(range(loop.LOOKS))
 
-    async def failing(session: Session, call: Any) -> Any:
+    async def failing(session: Session, call: Any, table: Any) -> Any:
         if next(lost, None) is not None:
             raise Lost("no answer")
-        return await access(session, call)
+        return await access(session, call, table)
 
     monkeypatch.setattr(loop, "_access", failing)
 

@@ -66,6 +66,9 @@ def alert(notification: Notification) -> dict[str, Any]:
         given["severity"] = str(payload.get("severity", "warning"))
     annotations = {
         "summary": plain(payload.get("summary", ""), 2 * LONGEST),
+        "diagnosis": "\n".join(plain(x) for x in payload.get("diagnosis") or []),
+        "remedy": "\n".join(plain(line) for line in payload.get("remedy") or []),
+        "ends_when": plain(payload.get("ends_when") or ""),
         "next": "\n".join(plain(command) for command in payload.get("next", [])),
     }
     found = {

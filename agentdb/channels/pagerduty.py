@@ -57,6 +57,9 @@ def event(notification: Notification, routing_key: str) -> dict[str, Any]:
             "custom_details": {
                 "text": "\n".join(lines(payload)),
                 "subject": subject(payload),
+                "diagnosis": payload.get("diagnosis") or [],
+                "remedy": payload.get("remedy") or [],
+                "ends_when": payload.get("ends_when"),
                 "labels": payload.get("labels", {}),
             },
         }

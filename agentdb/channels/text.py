@@ -51,19 +51,32 @@ def subject(payload: dict[str, Any]) -> str:
 
 
 def lines(payload: dict[str, Any]) -> list[str]:
-    """Return subject, evidence in a line, since when, and the commands to type."""
+    """Return what is wrong, since when, what to do about it, and what ends it."""
     found = [subject(payload), plain(payload.get("summary", ""), 2 * LONGEST)]
+    if was := payload.get("was"):
+        found.append(f"it was: {plain(was, 2 * LONGEST)}")
+    found += _diagnosed(payload)
     found += _answers(payload)
     found += _members(payload)
     if since := payload.get("since"):
         found.append(f"since {since}")
     if reason := payload.get("reason"):
         found.append(f"reason: {plain(reason)}")
+    found += [f"do: {plain(line)}" for line in payload.get("remedy") or []]
+    if ends := payload.get("ends_when"):
+        found.append(f"ends when {plain(ends)}")
     # The commands are ours, but labels are in them.
     found += [f"next: {plain(command)}" for command in payload.get("next", [])]
     if link := payload.get("link"):
         found.append(str(link))
     return [line for line in found if line]
+
+
+def _diagnosed(payload: dict[str, Any]) -> Iterator[str]:
+    """Yield what was found out about failed calls, each with what fixes it."""
+    for line in payload.get("diagnosis") or []:
+        fix = str(line).startswith("fix: ")
+        yield plain(line) if fix else f"diagnosis: {plain(line)}"
 
 
 def _answers(payload: dict[str, Any]) -> Iterator[str]:

@@ -41,6 +41,7 @@ COMMANDS = {
     "prompt": "agent",
     "questions": "question",
     "reject": "change",
+    "resolve": "alert",
     "resume": "stop",
     "rules": "rules",
     "run": "serve",

@@ -1,4 +1,4 @@
-"""Commands of people on call about alerts: ack, unack."""
+"""Commands of people on call about alerts: ack, unack, resolve."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ target = click.argument("target", metavar="A-ID|G-ID", callback=alert_or_group)
 def ack(dsn: str, target: tuple[str, int], lasts: str | None, comment: str) -> None:
     """Say that you see to alert A-41, or to all of group G-7.
 
-    Nobody is told again or escalated to until it is resolved.
+    Nobody is notified again or escalated to until it is resolved.
     """
     from agentdb import oncall
 
@@ -53,7 +53,7 @@ def ack(dsn: str, target: tuple[str, int], lasts: str | None, comment: str) -> N
 @target
 @reports_errors
 def unack(dsn: str, target: tuple[str, int]) -> None:
-    """Take an acknowledgement back: the alert is told again."""
+    """Take an acknowledgement back: people are notified again."""
     from agentdb import oncall
 
     kind, number = target
@@ -63,6 +63,23 @@ def unack(dsn: str, target: tuple[str, int]) -> None:
             f"{_shown(kind, number, 1)} not acknowledged", hint="agentdb alerts"
         )
     click.echo(f"{_shown(kind, number, count)} not acknowledged any more")
+
+
+@click.command()
+@dsn
+@target
+@click.option("--reason", required=True, help="Why it is over; it is kept.")
+@reports_errors
+def resolve(dsn: str, target: tuple[str, int], reason: str) -> None:
+    """End alert A-41, or all of group G-7, because you decide that it is over.
+
+    It fires again when its rule has seen it gone and come back, or more severe.
+    """
+    from agentdb import oncall
+
+    kind, number = target
+    count = oncall.resolve(dsn, kind, number, reason=reason)
+    click.echo(f"{_shown(kind, number, count)} resolved")
 
 
 def _shown(kind: str, number: int, count: int) -> str:

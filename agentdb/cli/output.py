@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 import psycopg
@@ -15,14 +14,26 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
-from . import terminal
+from .layout import Row, Section, print_table
+from .value import shown, span
 
 if TYPE_CHECKING:
-    from rich.console import Console, RenderableType
-    from rich.text import Text
     from typing_extensions import LiteralString
 
-Row: TypeAlias = dict[str, Any]
+__all__ = [
+    "Row",
+    "Section",
+    "connect",
+    "how",
+    "print_json",
+    "print_table",
+    "query",
+    "rows",
+    "show",
+    "shown",
+    "span",
+]
+
 F = TypeVar("F", bound=Callable[..., Any])
 LIMITS = """
 set transaction read only;
@@ -30,36 +41,6 @@ set local statement_timeout = '30s';
 set local lock_timeout = '5s';
 set local timezone = 'UTC';
 """
-# Columns up to this width are never broken.
-SHORT = 26
-COLOURS = {
-    "critical": "red",
-    "firing": "red",
-    "failed": "red",
-    "warning": "yellow",
-    "pending": "yellow",
-    "ok": "green",
-    "succeeded": "green",
-    "resolved": "green",
-}
-
-
-@dataclass(frozen=True)
-class Section:
-    """One statement and how to print its rows.
-
-    `below` names a column of long text that goes under its row, `hidden` one that
-    only JSON shows; `card` prints a single row as one line a column.  Where a
-    `spare` one cannot be had, the others are shown all the same.
-    """
-
-    title: str
-    statement: str
-    empty: str = "nothing"
-    below: str = ""
-    hidden: str = ""
-    card: bool = False
-    spare: bool = False
 
 
 def query(template: LiteralString, **values: object) -> str:
@@ -132,7 +113,21 @@ def show(
     else:
         for section, its in zip(sections, found, strict=True):
             print_table(section, its)
+        print_zone(sections, found)
     return found
+
+
+def print_zone(sections: Sequence[Section], found: Sequence[list[Row]]) -> None:
+    """Say in full in which time zone the times above are, if there are any."""
+    times = (
+        isinstance(value, datetime)
+        for section, its in zip(sections, found, strict=True)
+        for row in its
+        for name, value in row.items()
+        if name != section.hidden
+    )
+    if any(times):
+        click.echo("times are in UTC")
 
 
 def print_json(sections: Sequence[Section], found: Sequence[list[Row]]) -> None:
@@ -141,102 +136,6 @@ def print_json(sections: Sequence[Section], found: Sequence[list[Row]]) -> None:
     if len(sections) == 1:
         answer = found[0]
     click.echo(json.dumps(answer, default=_as_json, indent=2, ensure_ascii=False))
-
-
-def print_table(
-    section: Section, its: list[Row], console: Console | None = None
-) -> None:
-    """Print rows for a person, as wide as the terminal."""
-    to = console or terminal.console()
-    if not its:
-        to.print(f"{section.title}: {section.empty}")
-        return
-    to.print(section.title, style="bold")
-    to.print(_card(its[0]) if section.card else _table(section, its))
-
-
-def _card(row: Row) -> RenderableType:
-    """Lay a single row out as a line a column, which fits on a phone."""
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in row.items():
-        if value is not None:
-            table.add_row(name, _cell(value))
-    return table
-
-
-def _table(section: Section, its: list[Row]) -> RenderableType:
-    """Lay rows out in columns, each with its long text on lines of its own."""
-    from rich.console import Group
-    from rich.padding import Padding
-    from rich.table import Table
-
-    names = [name for name in its[0] if name not in (section.below, section.hidden)]
-    widths = {
-        name: max(len(name), *(_width(row[name]) for row in its)) for name in names
-    }
-    parts: list[RenderableType] = []
-    for number, row in enumerate(its):
-        table = Table(
-            box=None, pad_edge=False, show_header=not number, header_style="dim"
-        )
-        for name in names:
-            fixed = widths[name] <= SHORT
-            table.add_column(
-                name,
-                width=widths[name] if fixed else None,
-                no_wrap=fixed,
-                overflow="fold",
-                justify="right" if isinstance(row[name], int | float) else "left",
-            )
-        table.add_row(*(_cell(row[name]) for name in names))
-        parts.append(table)
-        if row.get(section.below) is not None:
-            parts.append(Padding(_cell(row[section.below]), (0, 0, 0, 2)))
-    return Group(*parts)
-
-
-def _width(value: object) -> int:
-    return max(map(len, shown(value).split("\n")))
-
-
-def _cell(value: object) -> Text:
-    from rich.text import Text
-
-    text = shown(value)
-    return Text(text, style=COLOURS.get(text, ""))
-
-
-def shown(value: object) -> str:
-    """Return a value as people read it: times in UTC with their age, no escapes."""
-    if value is None:
-        return "-"
-    if isinstance(value, datetime):
-        return f"{value.astimezone(timezone.utc):%m-%d %H:%M:%S}Z"
-    if isinstance(value, timedelta):
-        return span(value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, int | float):
-        return f"{value:,.12g}"
-    if isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False)
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(value))
-
-
-def span(value: timedelta) -> str:
-    """Return a length of time with its two largest units."""
-    seconds = int(value.total_seconds())
-    units = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
-    parts = []
-    for size, unit in units:
-        if seconds >= size:
-            parts.append(f"{seconds // size} {unit}")
-            seconds %= size
-    return " ".join(parts[:2]) or "0 s"
 
 
 def _as_json(value: object) -> object:

@@ -25,7 +25,8 @@ order by rule_name
 """
 RULE = """
 select r.rule_name as rule, obj_description(to_regclass(r.view_name)) as what,
-  r.description as why, r.severity, r.health, r.action, r.enabled, r.evaluate_every,
+  r.description as why, r.remedy, r.ends_when, r.severity, r.health, r.action,
+  r.enabled, r.evaluate_every,
   r.fire_after as fires_after, r.keep_firing, r.view_name as view, r.evaluated_at,
   r.evaluation_ms as ms, r.alerts, r.error
 from agentdb.alert_rule as r

@@ -14,12 +14,36 @@ ALERT = """
 select 'A-' || a.alert_id as alert, a.severity, a.state, a.rule_name as rule,
   coalesce(a.firing_at, a.active_at) as since, a.seen_at as last_seen,
   coalesce(a.annotations ->> 'summary', a.rule_name) as summary,
-  a.value, a.annotations ->> 'threshold' as threshold,
+  a.value, a.annotations -> 'threshold' as threshold,
   a.annotations ->> 'policy' as policy, a.annotations ->> 'setting' as setting,
-  r.fire_after as fires_after, r.keep_firing, r.description as reason
+  r.fire_after as fires_after, r.keep_firing, r.description as reason,
+  a.resolved_at, case when a.state = 'resolved' then a.end_reason end as ended
 from agentdb.alert as a
 join agentdb.alert_rule as r on r.rule_name = a.rule_name
 where a.alert_id = {alert}
+"""
+REMEDY = """
+select r.diagnosis, r.remedy, 'It ends when ' || r.ends_when || '.' as ends_when,
+  case when a.state = 'firing' then array['Or because you decide that it is over:',
+    'agentdb resolve A-' || a.alert_id || ' --reason …'] end as resolve
+from agentdb.alert_remedy as r
+join agentdb.alert as a on a.alert_id = r.alert_id
+where r.alert_id = {alert}
+"""
+DIAGNOSES = """
+select max(e.recorded_at) as at, e.tool, count(*) as calls, e.diagnosis
+from (
+  select e.recorded_at, e.tool, e.diagnosis
+  from (
+    select e.recorded_at, e.tool, agentdb._diagnosis_text(e.diagnosis) as diagnosis
+    from agentdb.tool_error as e
+    where e.run_id = {run}
+  ) as e
+  where e.diagnosis is not null
+) as e
+group by e.tool, e.diagnosis
+order by at desc
+limit 5
 """
 RUN = "select * from agentdb.run_summary where run_id = {run}"
 RUN_ALERTS = """
@@ -113,6 +137,7 @@ def _sections(
     if kind == "alert":
         return [
             Section("alert", query(ALERT, alert=number), card=True),
+            Section("what to do", query(REMEDY, alert=number), page=True),
             Section(
                 "evidence", _evidence(connection, number), below="args", spare=True
             ),
@@ -121,6 +146,12 @@ def _sections(
         return [
             Section("run", query(RUN, run=number), card=True),
             Section("alerts", query(RUN_ALERTS, run=number), below="summary"),
+            Section(
+                "diagnosis",
+                query(DIAGNOSES, run=number),
+                "no failed call was looked into",
+                below="diagnosis",
+            ),
             Section("last events", query(RUN_EVENTS, run=number), spare=True),
         ]
     return [
@@ -143,5 +174,5 @@ def _next(kind: str, what: str) -> list[str]:
     if kind == "run":
         return [f"agentdb timeline {what}"]
     if kind == "alert":
-        return [f"agentdb why {what} --sql", "agentdb runs --open"]
+        return [f"agentdb why {what} --sql", f"agentdb ack {what} -m …"]
     return [f"agentdb runs --agent {what}", "agentdb alerts"]

@@ -23,10 +23,14 @@ from .replay import Pace, Stopped, replay
 AGENTS = {"airline": "airline_agent", "coding": "coding_agent"}
 # A minute of the recordings takes 7.5 seconds.
 FACTOR = 8.0
-# The rules would be asked every 15 seconds, which is too slow to watch.
-HURRY = "update agentdb.alert_rule set evaluate_every = '1 second'"
+# The rules would be evaluated every 15 seconds, which is too slow to watch.
+HURRY = """
+update agentdb.alert_rule
+set evaluate_every = '1 second', fire_after = fire_after / 15
+"""
 SETTLED = """
 select count(*) = 0
+  and not exists (select from agentdb.alert where state = 'pending')
 from agentdb.alert_rule
 where enabled and (evaluated_at is null or evaluated_at < %s::timestamptz)
 """

@@ -15,6 +15,7 @@ from anyio.abc import TaskGroup
 from ..verify import look
 from ..verify.claim import Limits
 from ..verify.plugin import plugins
+from .failing import Table, failing
 from .logs import log, log_error
 from .loop import Loop
 from .session import Session, brief, session
@@ -51,7 +52,10 @@ select agentdb.give_verdict(
 """
 ACCESS = """
 select verdict, detail, mend
-from agentdb.explain_access(relation => %(relation)s::text, role => %(role_name)s::text)
+from agentdb.explain_access(
+  relation => %(relation)s::text,
+  privilege => %(privilege)s::text,
+  role => %(role_name)s::text)
 """
 NOTE = """
 select agentdb.note_diagnosis(
@@ -104,6 +108,10 @@ class Verify(Loop):
         # Statements that record what was seen, with their values.
         self._seen: list[tuple[LiteralString, dict[str, Any]]] = []
         self._diagnosing: set[int] = set()
+        # Failed calls with what was seen of their files, and the tables of their SQL.
+        self._parsed: list[
+            tuple[dict[str, Any], list[dict[str, Any]], list[Table]]
+        ] = []
         self._comparing = False
         self._horizon: str | None = None
         self._wake = anyio.Event()
@@ -121,6 +129,7 @@ class Verify(Loop):
     async def turn(self, session: Session) -> bool:
         """Do what is due without waiting; tell whether looks are still going on."""
         self._wake = anyio.Event()
+        await self._explain(session)
         await self._record(session)
         [found] = await session.rows(FOUND if self._run is None else ROWS)
         while self._looking < LOOKS and not self.state.stopping.is_set():
@@ -129,7 +138,7 @@ class Verify(Loop):
         if self._run is None:
             await self._diagnose(session, found["failed"])
             await self._compare(session, found["unchecked"])
-        return bool(self._looking or self._seen)
+        return bool(self._looking or self._parsed or self._seen)
 
     async def _record(self, session: Session) -> None:
         """Record what was seen; what the database refuses is looked at once more."""
@@ -192,14 +201,14 @@ class Verify(Loop):
             # Half of the looks at most: who fails all day must not keep claims waiting.
             if self._looking >= LOOKS or len(self._diagnosing) >= LOOKS // 2:
                 continue
-            found = await _access(session, call) if call["relation"] else []
             self._diagnosing.add(call["tool_call_log_id"])
             self._looking += 1
-            self._tasks.start_soon(self._safely, self._probe, call, found)
+            self._tasks.start_soon(self._safely, self._probe, call)
 
-    async def _probe(self, call: dict[str, Any], found: list[dict[str, Any]]) -> None:
-        user = call["os_user"]
+    async def _probe(self, call: dict[str, Any]) -> None:
+        user, found, tables = call["os_user"], [], list[Table]()
         try:
+            tables = failing(call, await look.relations(call["texts"]))
             for path in call["paths"] if user else []:
                 try:
                     found.append(await look.probe(path, want="read", user=user))
@@ -207,8 +216,21 @@ class Verify(Loop):
                     found.append({"path": path, "problem": str(error)})
         finally:
             self._looking -= 1
+            self._parsed.append((call, found, tables))
+
+    async def _explain(self, session: Session) -> None:
+        """Ask what keeps the agents' roles from the tables that were found."""
+        while self._parsed:
+            call, files, tables = self._parsed[0]
+            found: list[dict[str, Any]] = []
+            for table in tables:
+                asked = await _access(session, call, table)
+                found += [each for each in asked if each not in found]
+            found += files
+            # Only now: who lost the connection meanwhile asks again.
+            self._parsed.pop(0)
             self._diagnosing.discard(call["tool_call_log_id"])
-        self._seen.append((NOTE, {**call, "diagnosis": _as_json(found)}))
+            self._seen.append((NOTE, {**call, "diagnosis": _as_json(found)}))
 
     async def _compare(self, session: Session, found: list[dict[str, Any]]) -> None:
         """Begin to compare arguments with schemas, one batch at a time."""
@@ -238,12 +260,17 @@ class Verify(Loop):
         self._seen.append((FAULTS, given))
 
 
-async def _access(session: Session, call: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return what keeps the agent's role from the table that an error names."""
+async def _access(
+    session: Session, call: dict[str, Any], table: Table
+) -> list[dict[str, Any]]:
+    """Return what keeps the agent's role from a table."""
+    relation, privilege = table
+    given = {"role_name": call["role_name"], "privilege": privilege}
     try:
-        return [dict(row) for row in await session.rows(ACCESS, call)]
+        found = await session.rows(ACCESS, given | {"relation": relation})
+        return [dict(row) for row in found]
     except psycopg.Error as error:
-        return [{"relation": call["relation"], "problem": brief(error)}]
+        return [{"relation": relation, "problem": brief(error)}]
 
 
 def _as_json(value: object) -> str:

@@ -51,6 +51,8 @@ def _look(order: dict[str, Any]) -> Callable[[], dict[str, Any]]:
         return lambda: probe(order["target"], order["want"])
     if "calls" in order:
         return lambda: {"violations": _violations(order["calls"])}
+    if "texts" in order:
+        return lambda: {"relations": _relations(order["texts"])}
     verifier = BUILT_IN.get(order["kind"]) or _plugin(order["kind"])
     claim = Claim(
         kind=order["kind"],
@@ -66,6 +68,13 @@ def _violations(calls: list[list[Any]]) -> list[str | None]:
     from .arguments import first_violation
 
     return [first_violation(schema, given) for schema, given in calls]
+
+
+def _relations(texts: list[str]) -> list[tuple[str, str]]:
+    from .relation import bound, relations
+
+    bound()
+    return relations(texts)
 
 
 def _seen(verifier: Verifier, claim: Claim) -> Verdict:

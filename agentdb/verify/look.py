@@ -79,6 +79,17 @@ async def compare(
     return [v for half in halves for v in await compare(half, deadline=deadline)]
 
 
+async def relations(texts: list[str], *, deadline: float = 5.0) -> list[list[str]]:
+    """Return each table that SQL among the texts is about, and the right it takes."""
+    if not texts:
+        return []
+    try:
+        answer = await _ask({"texts": texts, "user": None, "deadline": deadline})
+        return list(answer["relations"])
+    except Failed:
+        return []
+
+
 async def _ask(order: dict[str, Any]) -> dict[str, Any]:
     try:
         with anyio.fail_after(order["deadline"]):

@@ -518,6 +518,9 @@ create table agentdb.tool_diagnosis (
     foreign key (run_id) references agentdb.run on delete cascade
 );
 
+create index tool_diagnosis_tool_call_log_id_idx
+  on agentdb.tool_diagnosis (tool_call_log_id);
+
 create table agentdb.token_log (
   token_log_id bigint generated always as identity,
   run_id bigint not null,
@@ -1006,6 +1009,10 @@ create table agentdb.alert_rule (
   description text not null,
   view_name text not null,
   evidence_query text,
+  remedy text,
+  ends_when text,
+  ends_with_run boolean not null default false,
+  group_by text[] not null default '{alert}',
   severity text not null default 'warning',
   health text not null default 'alerting',
   action text not null default 'notify',
@@ -1055,6 +1062,8 @@ create table agentdb.alert (
   firing_at timestamptz,
   seen_at timestamptz not null,
   resolved_at timestamptz,
+  end_reason text,
+  dismissed_severity text,
   flush boolean not null default false,
   acknowledged_at timestamptz,
   acknowledged_until timestamptz,
@@ -1066,6 +1075,10 @@ create table agentdb.alert (
     references agentdb.alert_rule on update cascade on delete cascade,
   constraint alert_severity_check check (severity in ('info', 'warning', 'critical')),
   constraint alert_state_check check (state in ('pending', 'firing', 'resolved')),
+  constraint alert_dismissed_severity_check check (
+    dismissed_severity is null
+    or state = 'resolved' and dismissed_severity in ('info', 'warning', 'critical')
+  ),
   constraint alert_acknowledged_at_check check (
     (acknowledged_at is null) = (acknowledged_by is null)
     and (acknowledged_at is null) = (acknowledged_until is null)
@@ -1076,6 +1089,10 @@ create index alert_flush_idx on agentdb.alert (alert_id) where flush;
 create index alert_agent_idx on agentdb.alert ((labels ->> 'agent'))
   where state = 'firing';
 create index alert_active_idx on agentdb.alert (rule_name) where state <> 'resolved';
+create index alert_dismissed_idx
+  on agentdb.alert (rule_name) where dismissed_severity is not null;
+create index alert_resolved_at_idx
+  on agentdb.alert (resolved_at) where resolved_at is not null;
 
 create table agentdb.alert_log (
   alert_log_id bigint generated always as identity,
@@ -1164,9 +1181,11 @@ create table agentdb.inhibition (
   source jsonb not null,
   target jsonb not null,
   equal_labels text[] not null,
+  linger interval not null default '0',
   constraint inhibition_pkey primary key (inhibition_name),
   constraint inhibition_inhibition_name_check
-    check (inhibition_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$')
+    check (inhibition_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
+  constraint inhibition_linger_check check (linger between '0' and '1 day')
 );
 
 create table agentdb.silence (
@@ -1807,6 +1826,17 @@ comment on column agentdb.alert_rule.view_name is
 comment on column agentdb.alert_rule.evidence_query is
   'Statement that shows the rows behind an alert; :labels, :at and :calls stand for '
   'its labels, moment and the tool calls that it names.';
+comment on column agentdb.alert_rule.remedy is
+  'What to do about an alert, a line a step: a command, a statement that ends in a '
+  'semicolon, or a sentence; {run} stands for the label run.  NULL is general advice.';
+comment on column agentdb.alert_rule.ends_when is
+  'What ends an alert, in words; {run} stands for the label run.';
+comment on column agentdb.alert_rule.ends_with_run is
+  'Whether an alert is over as soon as the run that it names ends or is stopped or, '
+  'where it names none, its agent is stopped.';
+comment on column agentdb.alert_rule.group_by is
+  'Which labels make one incident of several alerts at receivers without a route; '
+  '{alert} is each by itself.';
 comment on column agentdb.alert_rule.health is
   'The word agent_health has for an agent with such an alert.';
 comment on column agentdb.alert_rule.action is
@@ -1824,6 +1854,11 @@ comment on table agentdb.alert is
   'One labelled instance of a rule and its life: pending, firing, resolved.';
 comment on column agentdb.alert.episode is
   'Counts how often the alert has come back.';
+comment on column agentdb.alert.end_reason is
+  'What ended the last episode.';
+comment on column agentdb.alert.dismissed_severity is
+  'How severe it was when a person ended it: what is no worse does not fire again '
+  'until it has been gone.';
 comment on column agentdb.alert.flush is
   'Whether a change has still to be turned into notifications.';
 comment on column agentdb.alert.acknowledged_until is
@@ -1853,8 +1888,10 @@ comment on column agentdb.route.group_interval is
 comment on column agentdb.route.repeat_interval is
   'How often a group is told again that nobody acknowledges; NULL is never.';
 comment on table agentdb.inhibition is
-  'While an alert that matches source fires, those that match target and have the '
-  'same equal_labels are not told.';
+  'While an alert that matches source fires, nobody is notified of those that match '
+  'target, are no more severe and have the same equal_labels.';
+comment on column agentdb.inhibition.linger is
+  'How much longer it holds once the source has ended.';
 comment on table agentdb.silence is
   'What nobody is told of for a time: by whom, why and until when.';
 comment on table agentdb.alert_group is

@@ -1,0 +1,31 @@
+-- The inhibitions of the pack: one message for one incident.  What a cause brings with
+-- it lasts longer than the cause, as windows are still full of it.  One that a DBA has
+-- changed stays as it is; to be without one, give it a target that matches nothing.
+
+select agentdb.set_inhibition(i.name, i.source, i.target, i.equal_labels, '20 minutes')
+from (
+  values
+    ('loop-and-its-errors', 'rule=silent_loop',
+      'rule~^(tool_errors|repeated_tool_call|unknown_tool)$', '{agent,run}'::text[]),
+    ('loop-and-no-progress', 'rule=silent_loop', 'rule~^(no_progress|long_tick)$',
+      '{agent,run}'),
+    ('hanging-call-and-no-progress', 'rule=hung_tool_call',
+      'rule~^(no_progress|long_tick)$', '{agent,run}'),
+    ('no-progress-and-long-tick', 'rule=no_progress', 'rule=long_tick', '{agent,run}'),
+    ('conversation-and-its-budget', 'rule=conversation_budget', 'rule=budget_low',
+      '{agent,conversation}'),
+    ('tokens-and-their-input', 'rule=token_rate', 'rule=input_spike', '{agent}'),
+    ('large-result-and-its-prompt', 'rule=context_jump', 'rule=large_tool_result',
+      '{agent,run}'),
+    ('blocked-and-contended', 'rule=schedule_blocked', 'rule=lock_contention',
+      '{lock}'),
+    ('held-and-contended', 'rule=lock_held_too_long', 'rule=lock_contention',
+      '{lock}'),
+    ('claim-and-its-call', 'rule=refuted_claim', 'rule=unbacked_tool_call',
+      '{agent,run}'),
+    ('blast-and-its-rows', 'rule=blast_radius', 'rule=unannounced_write',
+      '{agent,run}'),
+    ('gap-and-its-conflicts', 'rule=audit_gap', 'rule=change_conflict', '{table}')
+) as i (name, source, target, equal_labels)
+where not exists (
+  select from agentdb.inhibition as n where n.inhibition_name = i.name);

@@ -1,0 +1,174 @@
+-- Remedies: what to do about an alert, what was found out about it, and what ends it.
+-- Every rule has the text in its row; psql, `agentdb why` and all messages show this.
+
+-- Agents choose some of the labels.  NULL for what nobody could type safely: hidden
+-- characters, or a word that a command would take for an option.
+create or replace function agentdb._shell_word (value text)
+  returns text
+  language sql
+  immutable
+  return case
+    when value <> agentdb._clean_text(value, 300) or value ~ '^-|[\t\n]|^$' then null
+    when value collate "C" ~ '^[A-Za-z0-9_./:=@%+,-]+$' then value
+    else '''' || replace(value, '''', '''\''''') || ''''
+  end;
+
+comment on function agentdb._shell_word (text) is
+  'A value as one word of a command, quoted where a shell needs it; NULL where it '
+  'cannot be typed safely.';
+
+
+-- In one pass, so that a value which looks like a placeholder is not filled in again.
+create or replace function agentdb._fill (line text, given jsonb)
+  returns text
+  language sql
+  immutable
+  return (
+    select case when bool_and(p.part is not null)
+      then string_agg(p.part, '' order by p.place) end
+    from (
+      select m.place, case
+        when m.found[2] is null then m.found[1]
+        when line ~ '^agentdb ' then agentdb._shell_word(given ->> m.found[2])
+        when line ~ ';$' then quote_literal(given ->> m.found[2])
+        else translate(
+          agentdb._clean_text(given ->> m.found[2], 100), E'\t\n', '  ')
+      end as part
+      from regexp_matches(line, '([{]([a-z_]+)[}]|[^{]+|[{])', 'g')
+        with ordinality as m (found, place)
+    ) as p
+  );
+
+comment on function agentdb._fill (text, jsonb) is
+  'A line of a remedy with its {placeholders} filled in, as a command, a statement or '
+  'a sentence needs them; NULL where one of them is not given.';
+
+
+create or replace function agentdb._given (alert agentdb.alert)
+  returns jsonb
+  language sql
+  immutable
+  return jsonb_build_object(
+    'alert', 'A-' || (alert).alert_id, 'rule', (alert).rule_name) || (alert).labels;
+
+comment on function agentdb._given (agentdb.alert) is
+  'What the placeholders of a remedy stand for: the labels, alert and rule.';
+
+
+create or replace function agentdb._remedy (alert agentdb.alert)
+  returns text[]
+  language sql
+  stable
+  return array(
+    select f.line
+    from agentdb.alert_rule as r
+    cross join lateral regexp_split_to_table(
+      coalesce(r.remedy, E'Look at the rows behind it and at what the rule is for:\n'
+        'agentdb rules explain {rule}'), '\n') with ordinality as l (line, place)
+    cross join lateral (
+      select agentdb._fill(btrim(l.line), agentdb._given(alert)) as line
+    ) as f
+    where r.rule_name = (alert).rule_name
+      and f.line <> ''
+    order by l.place
+  );
+
+comment on function agentdb._remedy (agentdb.alert) is
+  'What to do about an alert, a line a step.';
+
+
+create or replace function agentdb._ends_when (alert agentdb.alert)
+  returns text
+  language sql
+  stable
+  return (
+    select concat(
+      coalesce(agentdb._fill(r.ends_when, agentdb._given(alert)),
+        'rule ' || r.rule_name || ' does not report it any more'),
+      case when r.keep_firing > '0'
+        then ', and that for ' || agentdb._span(r.keep_firing) end)
+    from agentdb.alert_rule as r
+    where r.rule_name = (alert).rule_name
+  );
+
+comment on function agentdb._ends_when (agentdb.alert) is
+  'What ends an alert, in words.';
+
+
+-- Where nothing is missing any more, that is what there is to know.
+create or replace function agentdb._diagnosis_lines (diagnosis jsonb)
+  returns table (line text, place bigint)
+  language sql
+  immutable
+begin atomic
+  select l.line, f.place * 2 + l.place
+  from jsonb_array_elements(case jsonb_typeof(diagnosis)
+    when 'array' then diagnosis else '[]' end) with ordinality as f (item, place)
+  cross join lateral (
+    values
+      (
+        agentdb._clean_text(concat_ws(': ', f.item ->> 'path',
+          coalesce(f.item ->> 'detail', f.item ->> 'problem', f.item ->> 'verdict')),
+          300), 0
+      ),
+      ('fix: ' || agentdb._clean_text(f.item ->> 'mend', 300), 1)
+  ) as l (line, place)
+  where l.line <> ''
+    and (f.item ->> 'verdict' is distinct from 'ok' or not jsonb_path_exists(
+      diagnosis, 'lax $[*] ? (@.verdict != "ok" || exists(@.problem))'));
+end;
+
+comment on function agentdb._diagnosis_lines (jsonb) is
+  'A diagnosis in words: what is missing, and the command or statement that gives it.';
+
+
+create or replace function agentdb._diagnosis_text (diagnosis jsonb)
+  returns text
+  language sql
+  immutable
+  return (
+    select string_agg(l.line, E'\n' order by l.place)
+    from agentdb._diagnosis_lines(diagnosis) as l
+  );
+
+comment on function agentdb._diagnosis_text (jsonb) is
+  'A diagnosis in words, NULL where nothing was found.';
+
+
+-- Of the calls that the alert names by its annotation calls.
+create or replace function agentdb._diagnosis (alert agentdb.alert)
+  returns text[]
+  language sql
+  stable
+  return array(
+    select l.line
+    from jsonb_array_elements(case jsonb_typeof((alert).annotations -> 'calls')
+      when 'array' then (alert).annotations -> 'calls' else '[]' end)
+      with ordinality as c (call, place)
+    join agentdb.tool_diagnosis as d on d.tool_call_log_id = case
+      when c.call::text ~ '^[0-9]{1,18}$' then c.call::text::bigint end
+    cross join lateral agentdb._diagnosis_lines(d.diagnosis) as l
+    group by l.line
+    order by min(c.place * 1000 + l.place)
+    limit 6
+  );
+
+comment on function agentdb._diagnosis (agentdb.alert) is
+  'What was found out about the failed calls that an alert names.';
+
+
+create or replace view agentdb.alert_remedy as
+  select a.alert_id, agentdb._diagnosis(a) as diagnosis, agentdb._remedy(a) as remedy,
+    agentdb._ends_when(a) as ends_when
+  from agentdb.alert as a;
+
+comment on view agentdb.alert_remedy is
+  'What was found out about each alert, what to do about it, and what ends it.';
+comment on column agentdb.alert_remedy.alert_id is
+  'The alert.';
+comment on column agentdb.alert_remedy.diagnosis is
+  'What was found when somebody looked into its failed calls, with the fixes.';
+comment on column agentdb.alert_remedy.remedy is
+  'What to do, a line a step, with the names filled in.';
+comment on column agentdb.alert_remedy.ends_when is
+  'What ends it.';
