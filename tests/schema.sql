@@ -962,10 +962,6 @@ $$;
 COMMENT ON FUNCTION agentdb._apply_silence(silence bigint, fresh boolean) IS 'Looks again at the groups that a silence is about; a new one takes back what has not been sent; returns how many alerts fire under it.';
 
 
-SET default_tablespace = '';
-
-SET default_table_access_method = heap;
-
 
 CREATE TABLE agentdb.change_decision (
     change_id bigint NOT NULL,
@@ -3389,7 +3385,8 @@ CREATE TABLE agentdb.change_table (
     audit_target_id integer NOT NULL,
     table_oid oid NOT NULL,
     table_name text NOT NULL,
-    layout text NOT NULL
+    layout text NOT NULL,
+    columns jsonb NOT NULL
 );
 
 
@@ -3503,13 +3500,28 @@ begin
   if v_owner is null then
     perform agentdb._refuse('there is no such table',
       'Give its name: audit_table(''public.orders'').');
-  elsif not pg_has_role(session_user, v_owner, 'MEMBER')
-    or session_user::regrole::oid = any (agentdb._agents_roles()) and not (
-      select r.rolsuper from pg_roles as r where r.rolname = session_user) then
+  elsif exists (
+    select from pg_roles as r
+    where r.rolname = session_user
+      and r.oid = any (agentdb._agents_roles())
+      and not r.rolsuper
+  ) then
+    perform agentdb._refuse_audit(_check_audit.table_oid,
+      format('%s is an agent, or a member of an agent''s role', session_user),
+      'Log in as the owner of the table.  If this is the owner, it must not be a '
+        'member of what agents are: revoke ' || coalesce((
+          select string_agg(quote_ident(r.rolname), ', ' order by r.rolname)
+          from pg_roles as r
+          where r.rolname in (select a.role_name from agentdb.agent as a)
+            and r.rolname <> session_user
+            and pg_has_role(session_user, r.oid, 'MEMBER')), 'agentdb_agent')
+        || ' from ' || quote_ident(session_user) || ';');
+  elsif not pg_has_role(session_user, v_owner, 'MEMBER') then
     perform agentdb._refuse_audit(_check_audit.table_oid,
       format('%s does not own it', session_user),
-      format('Log in as a member of %s and of agentdb_operator, or as a superuser.',
-        v_owner::regrole));
+      format('Log in as a superuser, or as a member of %s and agentdb_operator: '
+        'grant %s, agentdb_operator to %I;', v_owner::regrole, v_owner::regrole,
+        session_user));
   end if;
   v_fault := agentdb._table_fault(_check_audit.table_oid);
   if v_fault is not null then
@@ -4680,6 +4692,16 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._columns_now(target integer) IS 'The columns of an audited table, each with what a value of it means.';
+
+
+
+CREATE FUNCTION agentdb._comparable(labels jsonb, annotations jsonb) RETURNS jsonb
+    LANGUAGE sql IMMUTABLE
+    RETURN (jsonb_strip_nulls(jsonb_build_object('agent', (annotations ->> 'agent'::text), 'run', (annotations ->> 'run'::text), 'table', (annotations ->> 'table'::text), 'tool', (annotations ->> 'tool'::text))) || labels);
+
+
+
+COMMENT ON FUNCTION agentdb._comparable(labels jsonb, annotations jsonb) IS 'What an alert may have in common with others: its labels, and agent, run, table and tool of its annotations.';
 
 
 
@@ -6166,6 +6188,50 @@ COMMENT ON FUNCTION agentdb._earlier_changes(change bigint) IS 'All undecided ch
 
 
 
+CREATE FUNCTION agentdb._end_alerts(run bigint, agent bigint) RETURNS void
+    LANGUAGE sql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  with mine as (
+    select a.alert_id
+    from agentdb.alert as a
+    join agentdb.alert_rule as r on r.rule_name = a.rule_name and r.ends_with_run
+    where a.state = 'firing'
+      and a.labels ->> 'agent' = (
+        select g.agent_name from agentdb.agent as g
+        where g.agent_id = _end_alerts.agent)
+      and a.labels ->> 'run' is not distinct from run::text
+    for no key update of a skip locked
+  ),
+  ended as (
+    update agentdb.alert as a
+    set state = 'resolved',
+        resolved_at = clock_timestamp(),
+        end_reason = coalesce(agentdb._run_end(run),
+          agentdb._agent_end(a.labels ->> 'agent', '-infinity')),
+        dismissed_severity = 'critical',
+        flush = true,
+        acknowledged_at = null,
+        acknowledged_until = null,
+        acknowledged_by = null,
+        acknowledge_comment = null
+    from mine as m
+    where a.alert_id = m.alert_id
+    returning a.*
+  )
+  insert into agentdb.alert_log (
+    alert_id, rule_name, from_state, to_state, episode, value, comment
+  )
+  select e.alert_id, e.rule_name, 'firing', 'resolved', e.episode, e.value, e.end_reason
+  from ended as e;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._end_alerts(run bigint, agent bigint) IS 'Ends the alerts that end with a run which was killed or, where it is NULL, with its agent.';
+
+
+
 CREATE FUNCTION agentdb._end_apply(change bigint, effects jsonb, problem jsonb) RETURNS void
     LANGUAGE plpgsql
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -6338,6 +6404,16 @@ COMMENT ON FUNCTION agentdb._end_payload(alert agentdb.alert) IS 'What a receive
 
 
 
+CREATE FUNCTION agentdb._has_unapplied(run bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    RETURN (EXISTS (SELECT FROM agentdb.change c WHERE ((c.run_id = _has_unapplied.run) AND (c.kind = 'stage'::text) AND (c.state <> ALL (ARRAY['applied'::text, 'withdrawn'::text])) AND ((c.closed_at IS NULL) OR (NOT (EXISTS (SELECT FROM agentdb.change l WHERE ((l.run_id = _has_unapplied.run) AND (l.change_id > c.change_id) AND (l.state = 'applied'::text)))))))));
+
+
+
+COMMENT ON FUNCTION agentdb._has_unapplied(run bigint) IS 'Whether something that a run proposed waits, or came to nothing.';
+
+
+
 CREATE FUNCTION agentdb._labelled_run(labels jsonb) RETURNS bigint
     LANGUAGE sql IMMUTABLE
     RETURN CASE WHEN ((labels ->> 'run'::text) ~ '^[0-9]{1,18}$'::text) THEN ((labels ->> 'run'::text))::bigint ELSE NULL::bigint END;
@@ -6393,11 +6469,11 @@ COMMENT ON FUNCTION agentdb._next_start(alert agentdb.alert) IS 'The start that 
 
 CREATE FUNCTION agentdb._run_state(run bigint, outcome text) RETURNS text
     LANGUAGE sql STABLE
-    RETURN CASE WHEN (outcome IS NULL) THEN 'running'::text WHEN ((outcome = 'succeeded'::text) AND (EXISTS (SELECT FROM agentdb.claim c WHERE ((c.run_id = _run_state.run) AND (c.state <> 'verified'::text))))) THEN 'unverified'::text ELSE outcome END;
+    RETURN CASE WHEN (outcome IS NULL) THEN 'running'::text WHEN ((outcome = 'succeeded'::text) AND ((EXISTS (SELECT FROM agentdb.claim c WHERE ((c.run_id = _run_state.run) AND (c.state <> 'verified'::text)))) OR agentdb._has_unapplied(run))) THEN 'unverified'::text ELSE outcome END;
 
 
 
-COMMENT ON FUNCTION agentdb._run_state(run bigint, outcome text) IS 'running, the outcome, or unverified for a run that says it succeeded and has a claim that is not verified.';
+COMMENT ON FUNCTION agentdb._run_state(run bigint, outcome text) IS 'running, the outcome, or unverified for a run that says it succeeded and has a claim that is not verified or a change that was not applied.';
 
 
 
@@ -7377,16 +7453,6 @@ COMMENT ON FUNCTION agentdb._has_new_step(run bigint, since timestamp with time 
 
 
 
-CREATE FUNCTION agentdb._has_unapplied(run bigint) RETURNS boolean
-    LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM agentdb.change c WHERE ((c.run_id = _has_unapplied.run) AND (c.kind = 'stage'::text) AND (c.state <> ALL (ARRAY['applied'::text, 'withdrawn'::text])) AND ((c.closed_at IS NULL) OR (NOT (EXISTS (SELECT FROM agentdb.change l WHERE ((l.run_id = _has_unapplied.run) AND (l.change_id > c.change_id) AND (l.state = 'applied'::text)))))))));
-
-
-
-COMMENT ON FUNCTION agentdb._has_unapplied(run bigint) IS 'Whether something that a run proposed waits, or came to nothing.';
-
-
-
 CREATE FUNCTION agentdb._hash_secret(secret text) RETURNS bytea
     LANGUAGE sql IMMUTABLE
     RETURN sha256(convert_to(secret, 'UTF8'::name));
@@ -7404,31 +7470,6 @@ CREATE FUNCTION agentdb._is_watching(evaluated_at timestamp with time zone, flus
 
 
 COMMENT ON FUNCTION agentdb._is_watching(evaluated_at timestamp with time zone, flushed_at timestamp with time zone, sent_at timestamp with time zone, verified_at timestamp with time zone) IS 'Tells whether all loops of a runner succeeded within 30 seconds.';
-
-
-
-CREATE FUNCTION agentdb._run_state(run bigint, outcome text) RETURNS text
-    LANGUAGE sql STABLE
-    RETURN CASE WHEN (outcome IS NULL) THEN 'running'::text WHEN ((outcome = 'succeeded'::text) AND ((EXISTS (SELECT FROM agentdb.claim c WHERE ((c.run_id = _run_state.run) AND (c.state <> 'verified'::text)))) OR agentdb._has_unapplied(run))) THEN 'unverified'::text ELSE outcome END;
-
-
-
-COMMENT ON FUNCTION agentdb._run_state(run bigint, outcome text) IS 'running, the outcome, or unverified for a run that says it succeeded and has a claim that is not verified or a change that was not applied.';
-
-
-
-CREATE TABLE agentdb.agent_stop (
-    agent_id bigint NOT NULL,
-    kind text NOT NULL,
-    reason text NOT NULL,
-    stopped_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    stopped_by name DEFAULT SESSION_USER NOT NULL,
-    CONSTRAINT agent_stop_kind_check CHECK ((kind = ANY (ARRAY['paused'::text, 'killed'::text])))
-);
-
-
-
-COMMENT ON TABLE agentdb.agent_stop IS 'Agents that may start nothing until somebody resumes them.';
 
 
 
@@ -9464,7 +9505,10 @@ begin
     raise exception 'role % has % open runs: %', session_user, cardinality(v_runs),
         array_to_string(v_runs, ', ')
       using errcode = 'ZA001',
-            hint = format('Say which: add run => %s to the call, or end the others: '
+            hint = format('Say which: add run => %s to a call of agentdb; before an '
+              'INSERT, UPDATE or DELETE bind the token that start_run() returned, in '
+              'the same transaction: select agentdb.bind_run(token); or end the '
+              'others: '
               'select * from agentdb.end_run(outcome => ''cancelled'', run => %s);',
               v_runs[cardinality(v_runs)], v_runs[1]);
   end if;
@@ -11757,7 +11801,8 @@ CREATE FUNCTION agentdb._row_write_sql(target integer) RETURNS text
     RETURN format('
   if not v_same then
     execute agentdb._capture_sql(%1$s, tg_op,
-        ''$1, $2, session_user, $3, $4, $5, $6, $7'', ''(select ($8).*)'', ''(select ($9).*)'')
+        ''$1, $2, session_user, $3, $4, $5, $6, $7'', ''(select ($8).*)'',
+        ''(select ($9).*)'')
       using v_now, v_statement, v_agent_id, v_run_id, v_change_id, v_application,
         v_address, old, new;
   elsif tg_op = ''INSERT'' then
@@ -12637,21 +12682,6 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb._unacknowledge(alerts bigint[]) IS 'Takes acknowledgements back and returns the alerts that had one.';
-
-
-
-CREATE TABLE agentdb.change_table (
-    change_id bigint NOT NULL,
-    audit_target_id integer NOT NULL,
-    table_oid oid NOT NULL,
-    table_name text NOT NULL,
-    layout text NOT NULL,
-    columns jsonb NOT NULL
-);
-
-
-
-COMMENT ON TABLE agentdb.change_table IS 'The tables of each submitted change, as they were when it was tried.';
 
 
 
@@ -14534,6 +14564,31 @@ $$;
 
 
 COMMENT ON FUNCTION agentdb.flush(max_alerts integer) IS 'Routes alerts that began to fire or were resolved, writes what their groups have to be told and wakes the runners; returns how many it took on, to be called again where that is max_alerts.';
+
+
+
+CREATE FUNCTION agentdb.follow_alter_table() RETURNS event_trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET lock_timeout TO '2s'
+    AS $$
+begin
+  if exists (
+    select from pg_event_trigger_ddl_commands() as d
+    join agentdb.audit_target as t on t.table_oid = d.objid and t.unaudited_at is null
+    where d.classid = 'pg_class'::regclass
+  ) then
+    perform agentdb._maintain_audit();
+    perform agentdb._maintain_guards();
+  end if;
+exception when lock_not_available then
+  raise notice 'another session adapts altered tables; the runner sees to this one';
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb.follow_alter_table() IS 'For an event trigger on ddl_command_end: adapts the audit and the staging view to ALTER TABLE in its own transaction.';
 
 
 
@@ -18472,6 +18527,35 @@ CREATE TABLE agentdb.alert_log_default (
 
 
 
+CREATE VIEW agentdb.alert_remedy AS
+ SELECT alert_id,
+    agentdb._diagnosis(a.*) AS diagnosis,
+    agentdb._remedy(a.*) AS remedy,
+    agentdb._ends_when(a.*) AS ends_when
+   FROM agentdb.alert a;
+
+
+
+COMMENT ON VIEW agentdb.alert_remedy IS 'What was found out about each alert, what to do about it, and what ends it.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_remedy.alert_id IS 'The alert.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_remedy.diagnosis IS 'What was found when somebody looked into its failed calls, with the fixes.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_remedy.remedy IS 'What to do, a line a step, with the names filled in.';
+
+
+
+COMMENT ON COLUMN agentdb.alert_remedy.ends_when IS 'What ends it.';
+
+
+
 CREATE VIEW agentdb.altered_table AS
  SELECT t.audit_target_id,
     t.table_name,
@@ -19450,7 +19534,7 @@ UNION ALL
  SELECT 'owners'::text AS check_name,
     'critical'::text AS state,
     format('%s is a member of %s and can undo every protection'::text, m.rolname, g.rolname) AS detail,
-    format('revoke %I from %I;'::text, g.rolname, (x.member)::regrole) AS mend
+    format('revoke %I from %s;'::text, g.rolname, (x.member)::regrole) AS mend
    FROM ((pg_auth_members x
      JOIN pg_roles g ON ((g.oid = x.roleid)))
      JOIN pg_roles m ON (pg_has_role(m.oid, x.member, 'member'::text)))
@@ -22027,6 +22111,10 @@ CREATE INDEX alert_log_default_recorded_at_idx ON agentdb.alert_log_default USIN
 
 
 
+CREATE INDEX alert_resolved_at_idx ON agentdb.alert USING btree (resolved_at) WHERE (resolved_at IS NOT NULL);
+
+
+
 CREATE INDEX audit_log_change_id_idx ON ONLY agentdb.audit_log USING btree (change_id) WHERE (change_id IS NOT NULL);
 
 
@@ -22828,6 +22916,10 @@ GRANT SELECT ON TABLE agentdb.agent TO agentdb_operator;
 
 
 
+GRANT UPDATE(policy_name) ON TABLE agentdb.agent TO agentdb_operator;
+
+
+
 GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.agent_stop TO agentdb_operator;
 
@@ -23267,6 +23359,12 @@ REVOKE ALL ON FUNCTION agentdb._change_fault(change bigint) FROM PUBLIC;
 
 
 
+GRANT SELECT ON TABLE agentdb.change_table TO agentdb_reviewer;
+GRANT SELECT ON TABLE agentdb.change_table TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.change_table TO agentdb_operator;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._change_labels(change bigint) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._change_labels(change bigint) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._change_labels(change bigint) TO agentdb_operator;
@@ -23456,6 +23554,10 @@ REVOKE ALL ON FUNCTION agentdb._column_uses(change bigint, target integer, opera
 
 
 REVOKE ALL ON FUNCTION agentdb._columns_now(target integer) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._comparable(labels jsonb, annotations jsonb) FROM PUBLIC;
 
 
 
@@ -23784,6 +23886,10 @@ REVOKE ALL ON FUNCTION agentdb._earlier_changes(change bigint) FROM PUBLIC;
 
 
 
+REVOKE ALL ON FUNCTION agentdb._end_alerts(run bigint, agent bigint) FROM PUBLIC;
+
+
+
 REVOKE ALL ON FUNCTION agentdb._end_apply(change bigint, effects jsonb, problem jsonb) FROM PUBLIC;
 
 
@@ -23825,6 +23931,12 @@ GRANT ALL ON FUNCTION agentdb._lasted(alert agentdb.alert) TO agentdb_operator;
 
 
 REVOKE ALL ON FUNCTION agentdb._end_payload(alert agentdb.alert) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._has_unapplied(run bigint) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._has_unapplied(run bigint) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._has_unapplied(run bigint) TO agentdb_operator;
 
 
 
@@ -24047,12 +24159,6 @@ GRANT ALL ON FUNCTION agentdb._guard_arguments(relation regclass, columns text[]
 
 
 REVOKE ALL ON FUNCTION agentdb._has_new_step(run bigint, since timestamp with time zone) FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._has_unapplied(run bigint) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._has_unapplied(run bigint) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._has_unapplied(run bigint) TO agentdb_operator;
 
 
 
@@ -24965,12 +25071,6 @@ REVOKE ALL ON FUNCTION agentdb._unacknowledge(alerts bigint[]) FROM PUBLIC;
 
 
 
-GRANT SELECT ON TABLE agentdb.change_table TO agentdb_reviewer;
-GRANT SELECT ON TABLE agentdb.change_table TO agentdb_auditor;
-GRANT SELECT ON TABLE agentdb.change_table TO agentdb_operator;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._unapplied(run bigint, relation text) FROM PUBLIC;
 
 
@@ -25255,6 +25355,10 @@ GRANT ALL ON FUNCTION agentdb.fence_table(table_name text, lock_name text) TO ag
 
 REVOKE ALL ON FUNCTION agentdb.flush(max_alerts integer) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb.flush(max_alerts integer) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb.follow_alter_table() FROM PUBLIC;
 
 
 
@@ -25945,6 +26049,11 @@ GRANT SELECT ON TABLE agentdb.alert_log TO agentdb_operator;
 
 GRANT SELECT ON TABLE agentdb.alert_log_default TO agentdb_auditor;
 GRANT SELECT ON TABLE agentdb.alert_log_default TO agentdb_operator;
+
+
+
+GRANT SELECT ON TABLE agentdb.alert_remedy TO agentdb_auditor;
+GRANT SELECT ON TABLE agentdb.alert_remedy TO agentdb_operator;
 
 
 
