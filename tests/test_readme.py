@@ -8,7 +8,9 @@ import re
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -21,6 +23,8 @@ from .servers import client, tell
 
 ROOT = Path(__file__).parent.parent
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?=(?:```text\n(.*?)^```$)?)", re.M | re.S)
+# How long a runner may take to notice.
+PATIENCE = 60.0
 # What differs from one run to the next.
 VARIES = (
     (r"\bA-\d+", "A-N"),
@@ -75,6 +79,8 @@ class Reader:
         self.place = place
         self.user = "owner"
         self.printed = ""
+        self.background = ExitStack()
+        self.waits = False
         tell(server.dsn(), *OWNER.split(";"))
         self.psql = client(server, "psql")
 
@@ -118,27 +124,68 @@ class Reader:
             return ""
         if line.startswith(("make ", "pip ")):
             return ""
-        command, *arguments = shlex.split(line)
+        command, *arguments = shlex.split(self.filled_in(line))
         assert command in ("agentdb", "alembic"), line
-        if arguments[-1] == "…":
-            # What is too long to print is what was printed last.
-            arguments[-1] = re.findall(r"--digest (\w+)", self.printed)[-1]
-        self.printed = self._type(
-            [sys.executable, "-m", command, *arguments], self.user
-        )
+        program = [sys.executable, "-m", command, *arguments]
+        if arguments[-1] == "&":
+            self.background.enter_context(started(program[:-1], self._own(self.user)))
+            self.waits = True
+            return ""
+        self.printed = self._type(program, self.user)
         return self.printed
 
+    def filled_in(self, line: str) -> str:
+        """Return a command with the digest, or the worst alert, that was printed last."""
+        for pattern, ours in (
+            (r"--digest (\w+)", r"(?<=--digest )…"),
+            (r"\b(A-\d+)", r"\bA-\d+"),
+        ):
+            if found := re.findall(pattern, self.printed):
+                line = re.sub(ours, found[0], line)
+        return line
+
+    def type_until(self, line: str, expected: str) -> None:
+        """Run a command; a look again while a runner may not have got so far."""
+        looks = self.waits and line.split()[1] in ("status", "alerts", "why")
+        end = time.monotonic() + (PATIENCE if looks else 0)
+        while True:
+            found = self.type_command(line)
+            try:
+                return agrees(expected, found)
+            except AssertionError:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.5)
+
     def _type(self, arguments: list[str], user: str) -> str:
-        own = {"AGENTDB_DSN": self.dsn(user), "COLUMNS": "100"}
         done = subprocess.run(
             arguments,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
             cwd=self.place,
-            env={**os.environ, **own},
+            env=self._own(user),
         )
         return done.stdout
+
+    def _own(self, user: str) -> dict[str, str]:
+        return {**os.environ, "AGENTDB_DSN": self.dsn(user), "COLUMNS": "100"}
+
+
+@contextmanager
+def started(program: list[str], environment: dict[str, str]) -> Iterator[None]:
+    """Run a program in the background of a page."""
+    child = subprocess.Popen(
+        program,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    )
+    try:
+        yield
+    finally:
+        child.terminate()
+        assert child.wait(30) == 0
 
 
 def commands(text: str) -> list[tuple[str, str]]:
@@ -154,6 +201,12 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_page_is_true(page: Path, server: LocalServer, tmp_path: Path) -> None:
     reader = Reader(server, tmp_path)
+    with reader.background:
+        read(page, reader)
+
+
+def read(page: Path, reader: Reader) -> None:
+    """Type in all of a page, in order."""
     if page.name != "README.md" and not page.name.startswith("quickstart"):
         prepare(reader)
     for kind, text, expected in blocks(page):
@@ -167,7 +220,7 @@ def test_page_is_true(page: Path, server: LocalServer, tmp_path: Path) -> None:
         elif kind == "console":
             for command, output in commands(text):
                 if not command.startswith("make "):
-                    agrees(output, reader.type_command(command))
+                    reader.type_until(command, output)
         elif kind == "toml":
             reader.write(text)
         else:
