@@ -130,6 +130,9 @@ def test_missing_right_is_named_wherever_a_person_looks(
         ),
         ("select 1; select * from invoice", ["grant select on vault.invoice to agent_a;"]),
         ("select * from nowhere.invoice", []),
+        # No agent talks a person into opening these.
+        ("select * from agentdb.agent_secret", []),
+        ("select * from pg_authid", []),
     ],
 )  # fmt: skip
 def test_the_relation_is_found_in_the_sql_of_an_argument(
