@@ -133,7 +133,7 @@ def _sections(
     if kind == "alert":
         return [
             Section("alert", query(ALERT, alert=number), card=True),
-            Section("what to do", query(REMEDY, alert=number), page=True),
+            Section("remedy", query(REMEDY, alert=number), page=True),
             Section(
                 "evidence", _evidence(connection, number), below="args", spare=True
             ),
