@@ -14434,9 +14434,18 @@ begin
       from agentdb._missing_relation(v_parts) as f;
     return;
   end if;
+  -- Nobody is to be talked into a right on these, least of all by what an agent tried.
   return query
-    select f.verdict, f.detail, f.mend
-    from agentdb._access_faults(v_oid, lower(privilege), v_role) as f;
+    select f.verdict,
+      concat(f.detail, case when s.internal then '; it is not for agents to have' end),
+      case when not s.internal then f.mend end
+    from agentdb._access_faults(v_oid, lower(privilege), v_role) as f
+    cross join (
+      select n.nspname in ('agentdb', 'pg_catalog', 'information_schema') as internal
+      from pg_class as c
+      join pg_namespace as n on n.oid = c.relnamespace
+      where c.oid = v_oid
+    ) as s;
   if not found then
     return query select 'ok',
       format('%s may %s %s', v_role, privilege, v_oid::regclass), null::text;

@@ -130,6 +130,9 @@ def test_missing_right_is_named_wherever_a_person_looks(
         ),
         ("select 1; select * from invoice", ["grant select on vault.invoice to agent_a;"]),
         ("select * from nowhere.invoice", []),
+        # No agent talks a person into opening these.
+        ("select * from agentdb.agent_secret", []),
+        ("select * from pg_authid", []),
     ],
 )  # fmt: skip
 def test_the_relation_is_found_in_the_sql_of_an_argument(
@@ -493,6 +496,8 @@ def test_end_of_a_kill_is_sent_while_the_rule_would_still_wait(
         " keep_firing = '1 day' where rule_name = 'silent_loop'"
     )
     scene.receiver()
+    # A partition that the runner makes meanwhile could be in a log's way.
+    scene.db.execute("select agentdb.maintain()")
     register(scene.db)
     agent = connect(scene.db.info.dbname, "agent_a")
     start(agent)

@@ -24,7 +24,7 @@ order by ends_at
 def silence(
     dsn: str, what: tuple[str, ...], lasts: str | None, comment: str | None
 ) -> None:
-    """Have nobody told of alerts that match, as 'agent=x,rule~loop', for a time.
+    """Notify nobody of alerts that match, as 'agent=x,rule~loop', for a time.
 
     Labels are the alert's own, and rule, severity, alert; = != ~ !~ compare, ~ with
     a regular expression.  `agentdb silence expire S-3` ends one early.
@@ -34,7 +34,7 @@ def silence(
     if what[0] == "expire":
         number = _number(what[1:])
         alerts = oncall.end_silence(dsn, number)
-        click.echo(f"S-{number} is over; {alerts} alerts fire and are told again")
+        click.echo(f"S-{number} is over; {alerts} alerts fire and are reported again")
         return
     if len(what) > 1:
         raise click.UsageError("put the matchers into quotes: 'agent=x,rule~loop'")

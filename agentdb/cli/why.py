@@ -107,8 +107,6 @@ def why(dsn: str, as_json: bool, as_sql: bool, what: str) -> None:
         sections = _sections(connection, kind, number, what)
     show(dsn, sections, as_json=as_json, as_sql=as_sql)
     if not (as_json or as_sql):
-        if kind == "alert":
-            click.echo(f"\nthe SQL that shows it:\n{sections[-1].statement};")
         click.echo("\n".join(["", *(f"next: {hint}" for hint in _next(kind, what))]))
 
 
@@ -137,7 +135,7 @@ def _sections(
     if kind == "alert":
         return [
             Section("alert", query(ALERT, alert=number), card=True),
-            Section("what to do", query(REMEDY, alert=number), page=True),
+            Section("remedy", query(REMEDY, alert=number), page=True),
             Section(
                 "evidence", _evidence(connection, number), below="args", spare=True
             ),
