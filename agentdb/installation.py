@@ -25,7 +25,20 @@ ATTEMPTS = 10
 def install(dsn: str) -> str:
     """Install or upgrade the pack and say in one line what was done."""
     _transact(dsn, schema.install)
+    _transact(dsn, _prepare)
     return f"agentdb is installed in {shown(dsn)}"
+
+
+BARE = "select from agentdb.log_partition as p where not p.is_default limit 1"
+
+
+def _prepare(connection: Connection) -> None:
+    """Make the first partitions before anybody writes: later ones are made ahead.
+
+    A row on its way into the default partition is refused while its day's is attached.
+    """
+    if schema.run(connection, BARE).first() is None:
+        schema.run(connection, "select agentdb.maintain()")
 
 
 OWNERS = """

@@ -81,6 +81,8 @@ class Reader:
         self.printed = ""
         self.background = ExitStack()
         self.waits = False
+        # The numbers of a page's alerts, and what they are here.
+        self.alerts: dict[str, str] = {}
         tell(server.dsn(), *OWNER.split(";"))
         self.psql = client(server, "psql")
 
@@ -135,13 +137,14 @@ class Reader:
         return self.printed
 
     def filled_in(self, line: str) -> str:
-        """Return a command with the digest, or the worst alert, that was printed last."""
-        for pattern, ours in (
-            (r"--digest (\w+)", r"(?<=--digest )…"),
-            (r"\b(A-\d+)", r"\bA-\d+"),
-        ):
-            if found := re.findall(pattern, self.printed):
-                line = re.sub(ours, found[0], line)
+        """Return a command with the digest and the alerts as they were printed."""
+        if digests := re.findall(r"--digest (\w+)", self.printed):
+            line = line.replace("--digest …", f"--digest {digests[-1]}")
+        for name in re.findall(r"\bA-\d+", line):
+            printed = re.findall(r"\bA-\d+", self.printed)
+            fresh = [each for each in printed if each not in self.alerts.values()]
+            self.alerts.setdefault(name, [*fresh, name][0])
+            line = line.replace(name, self.alerts[name])
         return line
 
     def type_until(self, line: str, expected: str) -> None:
