@@ -76,6 +76,24 @@ begin
             hint = 'Revoke these memberships: a member could rewrite the protections.';
   end if;
 
+  -- Before version 16 the right to create roles is enough.
+  if current_setting('server_version_num')::integer >= 160000
+    and exists (
+      select from pg_roles as r
+      where not pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')
+        and r.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier',
+          'agentdb_agent', 'agentdb_reviewer', 'agentdb_auditor', 'agentdb_operator')
+    ) then
+    raise exception 'the roles of agentdb on this server are another role''s'
+      using errcode = 'ZA012',
+            detail = 'Another database has agentdb, and whoever installed it may grant '
+              'its roles; this role may not.',
+            hint = format('As that role or as a superuser: grant agentdb_owner, '
+              'agentdb_capture, agentdb_applier, agentdb_agent, agentdb_reviewer, '
+              'agentdb_auditor, agentdb_operator to %I with admin true, set false, '
+              'inherit false;', current_user);
+  end if;
+
   if not (select r.rolsuper from pg_roles as r where r.rolname = current_user) then
     foreach v_role in array array[
       'agentdb_owner', 'agentdb_capture', 'agentdb_applier'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -107,3 +108,35 @@ def test_installation_names_the_grant_that_another_owner_needs() -> None:
                 "table_name": "shop.a"
             }
         assert not [s for s in installation.next_steps(dsn) if s.startswith("grant")]
+
+
+def test_second_owner_on_a_server_is_given_the_roles() -> None:
+    """Roles belong to the server: whoever installed first may grant them."""
+    with LocalServer(fast=True) as server:
+        for name in ("one", "two"):
+            tell(
+                server.dsn(),
+                f"create role {name}_owner login createrole",
+                f"create database {name} owner {name}_owner template template0 encoding 'UTF8'",
+            )
+        one = server.dsn(database="one", user="one_owner")
+        two = server.dsn(database="two", user="two_owner")
+        assert agentdb(one, "install").returncode == 0
+        refused = agentdb(two, "install")
+        with psycopg.connect(server.dsn()) as admin:
+            if admin.info.server_version < 160000:
+                assert refused.returncode == 0
+                return
+        assert refused.returncode == 1
+        hint = re.search(r"hint: .*?(grant .*;)", refused.stderr)
+        assert hint, refused.stderr
+        tell(one, hint[1])
+        done = agentdb(two, "install")
+        assert done.returncode == 0, done.stderr
+        add = ("agent", "add", "billing", "--role", "billing_agent", "--create-role")
+        assert agentdb(two, *add).returncode == 0
+        assert agentdb(one, "install").returncode == 0
+        for dsn in (one, two):
+            assert agentdb(dsn, "install", "--check").returncode == 0
+            removed = agentdb(dsn, "uninstall", "--yes")
+            assert removed.returncode == 0, removed.stderr
