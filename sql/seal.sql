@@ -162,6 +162,28 @@ comment on function agentdb._is_expired (date) is
   'Whether the rows of a UTC day are past policy.audit_retention.';
 
 
+-- Whoever verifies for minutes is told how far it is: see agentdb seals.
+create or replace function agentdb._hash_again (
+  seal bigint,
+  after pg_snapshot,
+  upto pg_snapshot
+)
+  returns table (day date, rows bigint, digest bytea)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return query select d.day, d.rows, d.digest
+    from agentdb._sealed_rows(after, upto) as d;
+  raise debug 'agentdb: seal % is hashed', seal;
+end;
+$$;
+
+comment on function agentdb._hash_again (bigint, pg_snapshot, pg_snapshot) is
+  'Hashes what a seal has sealed, and says so at level DEBUG.';
+
+
 create or replace function agentdb._broken_seal ()
   returns table (seal_id bigint, day date, sealed_at timestamptz, problem text)
   language sql
@@ -185,7 +207,7 @@ begin atomic
   found as (
     select p.seal_id, p.sealed_at as batch_sealed_at, d.*
     from span as p
-    cross join lateral agentdb._sealed_rows(p.after, p.snapshot) as d
+    cross join lateral agentdb._hash_again(p.seal_id, p.after, p.snapshot) as d
   )
   select coalesce(c.seal_id, f.seal_id), coalesce(c.day, f.day),
     coalesce(c.sealed_at, f.batch_sealed_at),

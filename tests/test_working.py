@@ -212,6 +212,25 @@ def test_terminal_shows_what_is_done_left_and_expected(
     assert re.search(r"left .*\d:\d\d:\d\d", shown)
 
 
+def test_terminal_counts_the_seals_as_the_server_hashes_them(
+    busy: Connection, server: Server
+) -> None:
+    for number in range(4):
+        busy.execute("update t set v = %s where id = 2", [number])
+        busy.execute("select from agentdb.seal_audit()")
+    body = value(busy, "select prosrc from pg_proc where proname = '_hash_again'")
+    slow = body.replace("return query", "perform pg_sleep(0.2); return query")
+    busy.execute(
+        "create or replace function agentdb._hash_again("
+        "seal bigint, after pg_snapshot, upto pg_snapshot)"
+        " returns table (day date, rows bigint, digest bytea) language plpgsql stable"
+        f" set search_path = pg_catalog, pg_temp as $${slow}$$".encode()
+    )
+    shown = on_terminal(["seals"], server, busy.info.dbname)
+    assert {f"{done}/4" for done in (1, 2, 3, 4)} <= set(re.findall(r"\d/4", shown))
+    assert "agentdb: seal" not in shown
+
+
 def test_terminal_shows_the_size_of_what_is_one_statement(
     busy: Connection, server: Server
 ) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
+
 import click
+from psycopg.errors import Diagnostic
 
 from .failure import Failure
 from .options import dsn, reports_errors
@@ -16,13 +20,25 @@ from .output import (
     rows,
     show,
 )
-from .working import counted, working
+from .working import Step, counted, working
 
 SIZE = """
 select coalesce(sum(s.rows), 0)::bigint as rows, count(distinct s.seal_id) as seals
 from agentdb.seal as s
 """
+# What the server says of each seal, at debug1.
+HASHED = re.compile(r"agentdb: seal \d+ is hashed")
 VERIFY = "select * from agentdb.verify_audit({root})"
+
+
+def _counting(step: Step) -> Callable[[Diagnostic], None]:
+    """Return what hears of each seal that the server has hashed."""
+
+    def hear(said: Diagnostic) -> None:
+        if HASHED.fullmatch(said.message_primary or ""):
+            step()
+
+    return hear
 
 
 @click.command()
@@ -44,7 +60,9 @@ def seals(dsn: str, as_json: bool, as_sql: bool, root: str | None) -> None:
         # It reads the whole record: as long as it takes.
         connection.execute("set local statement_timeout = 0")
         much = f"{counted(size['rows'], 'row')} under {counted(size['seals'], 'seal')}"
-        with working(f"hashing {much}"):
+        with working(f"hashing {much}", steps=size["seals"]) as step:
+            connection.execute("set local client_min_messages = debug1")
+            connection.add_notice_handler(_counting(step))
             found = rows(connection, section)
     if as_json:
         print_json([section], [found])
