@@ -94,7 +94,10 @@ def code(revision: str | None = None) -> str:
 
 
 def _read(folder: Path) -> dict[str, str]:
-    return {path.name: path.read_text("utf-8") for path in folder.glob("*.sql")}
+    return {
+        path.relative_to(folder).as_posix(): path.read_text("utf-8")
+        for path in folder.rglob("*.sql")
+    }
 
 
 def drop_code(revision: str | None = None) -> str:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 from agentdb import schema
 
+RUNNER = "run/runner.sql"
+
 
 def second_revision(place: Path) -> Path:
     """Return the directory of a pack that has one revision more."""
@@ -15,11 +17,11 @@ def second_revision(place: Path) -> Path:
         shutil.copytree(schema.bundled(name), copy / name)
     (copy / "alembic" / "versions" / "0002_shout.py").write_text(SECOND)
     former = copy / "alembic" / "versions" / "0002_shout"
-    former.mkdir()
-    runner = (copy / "sql" / "runner.sql").read_text()
-    (former / "runner.sql").write_text(runner)
+    (former / RUNNER).parent.mkdir(parents=True)
+    runner = (copy / "sql" / RUNNER).read_text()
+    (former / RUNNER).write_text(runner)
     newer = runner.replace("'Each runner and how long", "'EACH runner and how long")
-    (copy / "sql" / "runner.sql").write_text(newer)
+    (copy / "sql" / RUNNER).write_text(newer)
     return copy
 
 

@@ -202,7 +202,7 @@ CREATE FUNCTION agentdb._acknowledge(alerts bigint[], comment text, lasts interv
 declare
   v_alerts bigint[];
 begin
-  perform agentdb._check_comment(comment, 'a comment');
+  perform agentdb._check_said(comment, 'comment', 500, true);
   if lasts is not null then
     perform agentdb._check_lasting(lasts, '30 days', 'an acknowledgement');
   end if;
@@ -376,7 +376,8 @@ begin
     kind, automatic, agent_id, run_id, reason, max_rows, expires_at
   )
   values (
-    'stage', automatic, agent, run, agentdb._check_said(reason, 'reason'), v_max_rows,
+    'stage', automatic, agent, run, agentdb._check_said(reason, 'reason', 2000),
+    v_max_rows,
     clock_timestamp() + interval '24 hours'
   )
   returning c.change_id into v_change_id;
@@ -1377,7 +1378,7 @@ begin
   )
   values (
     change, v_reviewer.agent_id, v_reviewer.run_id, decision, v_change.digest,
-    case when comment is not null then agentdb._check_said(comment, 'comment') end
+    case when comment is not null then agentdb._check_said(comment, 'comment', 2000) end
   )
   -- Who has approved may still think better of it.
   on conflict on constraint change_decision_pkey do update
@@ -1502,6 +1503,23 @@ CREATE FUNCTION agentdb._bounded_json(value jsonb, max_bytes integer) RETURNS js
 
 
 COMMENT ON FUNCTION agentdb._bounded_json(value jsonb, max_bytes integer) IS 'Returns a JSON value, or a stand-in with its size, hash and head where it is too large or deep.';
+
+
+
+CREATE FUNCTION agentdb._hash_again(seal bigint, after pg_snapshot, upto pg_snapshot) RETURNS TABLE(day date, rows bigint, digest bytea)
+    LANGUAGE plpgsql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+begin
+  return query select d.day, d.rows, d.digest
+    from agentdb._sealed_rows(after, upto) as d;
+  raise debug 'agentdb: seal % is hashed', seal;
+end;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._hash_again(seal bigint, after pg_snapshot, upto pg_snapshot) IS 'Hashes what a seal has sealed, and says so at level DEBUG.';
 
 
 
@@ -1997,36 +2015,6 @@ COMMENT ON FUNCTION agentdb._root(former bytea, day date, snapshot pg_snapshot, 
 
 
 
-CREATE FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) RETURNS TABLE(day date, rows bigint, digest bytea)
-    LANGUAGE sql STABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    SET extra_float_digits TO '1'
-    SET "TimeZone" TO 'UTC'
-    SET "DateStyle" TO 'ISO, YMD'
-    SET "IntervalStyle" TO 'postgres'
-    SET bytea_output TO 'hex'
-    AS $$
-  select l.recorded_at::date, count(*), sha256(string_agg(
-    sha256(convert_to(row(
-      l.audit_log_id, l.recorded_at, l.transaction_at, l.xid, l.statement,
-      l.audit_target_id, l.operation, l.row_key, l.old_values, l.new_values,
-      l.session_role, l.agent_id, l.run_id, l.change_id, l.application_name,
-      l.client_addr
-    )::text, 'UTF8')), '' order by l.audit_log_id))
-  from agentdb.audit_log as l
-  where l.xid >= coalesce(pg_snapshot_xmin(after), '0')
-    and l.xid < pg_snapshot_xmax(upto)
-    and pg_visible_in_snapshot(l.xid, upto)
-    and not coalesce(pg_visible_in_snapshot(l.xid, after), false)
-  group by l.recorded_at::date;
-$$;
-
-
-
-COMMENT ON FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) IS 'Hashes of what became visible in audit_log from one snapshot to another, a UTC day each.';
-
-
-
 CREATE TABLE agentdb.seal (
     seal_id bigint NOT NULL,
     day date NOT NULL,
@@ -2076,7 +2064,7 @@ CREATE FUNCTION agentdb._broken_seal() RETURNS TABLE(seal_id bigint, day date, s
              d.rows,
              d.digest
             FROM (span p_1
-              CROSS JOIN LATERAL agentdb._sealed_rows(p_1.after, p_1.snapshot) d(day, rows, digest))
+              CROSS JOIN LATERAL agentdb._hash_again(p_1.seal_id, p_1.after, p_1.snapshot) d(day, rows, digest))
          )
   SELECT COALESCE(c.seal_id, f.seal_id) AS "coalesce",
      COALESCE(c.day, f.day) AS "coalesce",
@@ -3586,27 +3574,6 @@ COMMENT ON FUNCTION agentdb._check_claims(run bigint, agent bigint) IS 'Raises Z
 
 
 
-CREATE FUNCTION agentdb._check_comment(comment text, what text) RETURNS text
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  if not agentdb._is_clean_name(comment, 500) then
-    perform agentdb._refuse(
-      what || ' is required, at most 500 visible characters on one line',
-      'Say what is known and what is being done: others read it when this happens '
-        'again.');
-  end if;
-  return comment;
-end;
-$$;
-
-
-
-COMMENT ON FUNCTION agentdb._check_comment(comment text, what text) IS 'Returns what a person on call says, or raises ZA004.';
-
-
-
 CREATE FUNCTION agentdb._check_fence() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4094,26 +4061,6 @@ COMMENT ON FUNCTION agentdb._check_questions(agent bigint) IS 'Raises ZA005 wher
 
 
 
-CREATE FUNCTION agentdb._check_reason(reason text) RETURNS void
-    LANGUAGE plpgsql IMMUTABLE
-    SET search_path TO 'pg_catalog', 'pg_temp'
-    AS $$
-begin
-  if reason is null or reason !~ '[^[:space:]]' then
-    perform agentdb._refuse(
-      'a reason is required',
-      'Say why in a few words: the agent is told, and it stays in stop_log.'
-    );
-  end if;
-end;
-$$;
-
-
-
-COMMENT ON FUNCTION agentdb._check_reason(reason text) IS 'Raises ZA004 for an empty reason.';
-
-
-
 CREATE FUNCTION agentdb._check_reservation(estimate bigint, max_output bigint) RETURNS void
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -4178,24 +4125,28 @@ COMMENT ON FUNCTION agentdb._check_rows(items jsonb, required_key text) IS 'Rais
 
 
 
-CREATE FUNCTION agentdb._check_said(text text, what text) RETURNS text
+CREATE FUNCTION agentdb._check_said(said text, what text, most integer DEFAULT NULL::integer, one_line boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql IMMUTABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
 begin
-  if text is null or text !~ '[^[:space:]]' or length(text) > 2000
-    or text <> agentdb._clean_text(text, 2000) then
+  if said is null or said !~ '[^[:space:]]' then
+    perform agentdb._refuse(format('a %s is required', what),
+      'Say why, in visible characters: people read it later.');
+  elsif length(said) > most or most is not null and said
+    <> agentdb._clean_text(said, most) or one_line and said ~ '[\t\n]' then
     perform agentdb._refuse(
-      format('the %s is empty, longer than 2000 characters, or hides some', what),
-      'Say why in visible characters: a person reads it and decides.');
+      format('the %s is longer than %s characters%s, or hides some', what, most,
+        case when one_line then ' or one line' else '' end),
+      'Say it in fewer, visible characters: people read it and decide.');
   end if;
-  return text;
+  return said;
 end;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._check_said(text text, what text) IS 'Returns a text that people will read, or raises ZA004 for an empty or deceptive one.';
+COMMENT ON FUNCTION agentdb._check_said(said text, what text, most integer, one_line boolean) IS 'Returns a text that people will read, or raises ZA004 for an empty, too long or deceptive one.';
 
 
 
@@ -10104,7 +10055,8 @@ begin
   )
   values (
     'undo', 'open', false,
-    agentdb._check_said(coalesce(reason, format('undo of %s %s', scope, id)), 'reason'),
+    agentdb._check_said(coalesce(reason, format('undo of %s %s', scope, id)), 'reason',
+      2000),
     jsonb_build_object(scope, id), clock_timestamp() + interval '24 hours'
   )
   returning c.change_id into v_change_id;
@@ -11851,6 +11803,36 @@ COMMENT ON FUNCTION agentdb._schema_in(error text) IS 'The schema that an error 
 
 
 
+CREATE FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) RETURNS TABLE(day date, rows bigint, digest bytea)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET extra_float_digits TO '1'
+    SET "TimeZone" TO 'UTC'
+    SET "DateStyle" TO 'ISO, YMD'
+    SET "IntervalStyle" TO 'postgres'
+    SET bytea_output TO 'hex'
+    AS $$
+  select l.recorded_at::date, count(*), sha256(string_agg(
+    sha256(convert_to(row(
+      l.audit_log_id, l.recorded_at, l.transaction_at, l.xid, l.statement,
+      l.audit_target_id, l.operation, l.row_key, l.old_values, l.new_values,
+      l.session_role, l.agent_id, l.run_id, l.change_id, l.application_name,
+      l.client_addr
+    )::text, 'UTF8')), '' order by l.audit_log_id))
+  from agentdb.audit_log as l
+  where l.xid >= coalesce(pg_snapshot_xmin(after), '0')
+    and l.xid < pg_snapshot_xmax(upto)
+    and pg_visible_in_snapshot(l.xid, upto)
+    and not coalesce(pg_visible_in_snapshot(l.xid, after), false)
+  group by l.recorded_at::date;
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) IS 'Hashes of what became visible in audit_log from one snapshot to another, a UTC day each.';
+
+
+
 CREATE FUNCTION agentdb._session_agent(agent text, secret text, OUT agent_id bigint, OUT pooled boolean, OUT policy_name text) RETURNS record
     LANGUAGE plpgsql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
@@ -13392,9 +13374,9 @@ begin
       using errcode = 'ZA055', hint = 'A person answers, as agentdb_operator or '
         'agentdb_reviewer.';
   end if;
-  perform agentdb._check_said(answer, 'answer');
+  perform agentdb._check_said(answer, 'answer', 2000);
   if comment is not null then
-    perform agentdb._check_said(comment, 'comment');
+    perform agentdb._check_said(comment, 'comment', 2000);
   end if;
   select q.* into v_question
   from agentdb.question as q
@@ -13502,7 +13484,7 @@ declare
 begin
   select c.run_id, c.agent_id into ask_human.run_id, v_agent
   from agentdb._current_run(run) as c;
-  perform agentdb._check_said(question, 'question');
+  perform agentdb._check_said(question, 'question', 2000);
   v_options := agentdb._check_options(options);
   if urgency is null or urgency not in ('low', 'normal', 'high') then
     perform agentdb._refuse(
@@ -14609,10 +14591,7 @@ CREATE FUNCTION agentdb.force_release_lock(name text, reason text, slot integer 
 declare
   v_now timestamptz := clock_timestamp();
 begin
-  if reason is null or reason !~ '[^[:space:]]' then
-    perform agentdb._refuse('a reason is required',
-      'Say why the holder must lose the lock: it is kept in the log.');
-  end if;
+  perform agentdb._check_said(reason, 'reason');
   return query
     update agentdb.lock as l
     set run_id = null,
@@ -14729,7 +14708,7 @@ CREATE FUNCTION agentdb.hold_run(until timestamp with time zone, reason text, ru
 declare
   v_max interval;
 begin
-  perform agentdb._check_reason(reason);
+  perform agentdb._check_said(reason, 'reason');
   select c.run_id, p.max_hold into hold_run.run_id, v_max
   from agentdb._current_run(hold_run.run) as c
   join agentdb.agent as a on a.agent_id = c.agent_id
@@ -14811,7 +14790,7 @@ CREATE FUNCTION agentdb.kill_agent(agent text, reason text) RETURNS TABLE(run_id
 declare
   v_agent_id bigint := agentdb._agent_of(agent);
 begin
-  perform agentdb._check_reason(reason);
+  perform agentdb._check_said(reason, 'reason');
   perform agentdb._note_stop();
   perform agentdb._stop_agent(v_agent_id, 'killed', kill_agent.reason);
   perform agentdb._end_alerts(null, v_agent_id);
@@ -14860,7 +14839,7 @@ declare
   v_agent_id bigint;
   v_outcome text;
 begin
-  perform agentdb._check_reason(reason);
+  perform agentdb._check_said(reason, 'reason');
   select r.run_id, r.agent_id, a.agent_name, r.outcome
     into kill_run.run_id, v_agent_id, kill_run.agent_name, v_outcome
   from agentdb.run as r
@@ -15460,7 +15439,7 @@ CREATE FUNCTION agentdb.pause_agent(agent text, reason text) RETURNS TABLE(agent
 declare
   v_agent_id bigint := agentdb._agent_of(agent);
 begin
-  perform agentdb._check_reason(reason);
+  perform agentdb._check_said(reason, 'reason');
   perform agentdb._note_stop();
   perform agentdb._stop_agent(v_agent_id, 'paused', pause_agent.reason);
   perform agentdb._log_stop(v_agent_id, null, 'pause', pause_agent.reason, null);
@@ -15740,7 +15719,7 @@ CREATE FUNCTION agentdb.reject_change(change bigint, comment text) RETURNS TABLE
     SET lock_timeout TO '2s'
     AS $$
 begin
-  perform agentdb._check_said(comment, 'comment');
+  perform agentdb._check_said(comment, 'comment', 2000);
   if agentdb._begin_decision(change, 'reject', null, comment) then
     perform agentdb._close_change(change, 'rejected',
       jsonb_build_object('message', comment));
@@ -15948,7 +15927,7 @@ CREATE FUNCTION agentdb.resolve_alert(alert bigint, reason text) RETURNS TABLE(a
     SET lock_timeout TO '5s'
     AS $$
 begin
-  perform agentdb._check_comment(reason, 'a reason');
+  perform agentdb._check_said(reason, 'reason', 500, true);
   if agentdb._dismiss(array[alert], reason) = '{}' then
     if not exists (select from agentdb.alert as a where a.alert_id = alert) then
       raise exception 'there is no alert A-%', coalesce(alert::text, 'NULL')
@@ -15976,7 +15955,7 @@ CREATE FUNCTION agentdb.resolve_group(alert_group bigint, reason text) RETURNS b
 declare
   v_alerts bigint[];
 begin
-  perform agentdb._check_comment(reason, 'a reason');
+  perform agentdb._check_said(reason, 'reason', 500, true);
   v_alerts := agentdb._dismiss(agentdb._members(alert_group), reason);
   if v_alerts = '{}' then
     perform agentdb._refuse_alert(
@@ -16000,7 +15979,7 @@ CREATE FUNCTION agentdb.resume_agent(agent text, reason text) RETURNS TABLE(agen
 declare
   v_agent_id bigint := agentdb._agent_of(agent);
 begin
-  perform agentdb._check_reason(reason);
+  perform agentdb._check_said(reason, 'reason');
   perform agentdb._log_stop(v_agent_id, null, 'resume', resume_agent.reason, null);
   delete from agentdb.agent_stop as s where s.agent_id = v_agent_id;
   if found then
@@ -17301,7 +17280,7 @@ CREATE FUNCTION agentdb.silence_alerts(matchers text, lasts interval, comment te
 declare
   v_matchers jsonb := agentdb._parse_matchers(matchers);
 begin
-  perform agentdb._check_comment(comment, 'a comment');
+  perform agentdb._check_said(comment, 'comment', 500, true);
   perform agentdb._check_lasting(lasts, '30 days', 'a silence');
   -- As with Alertmanager: one that matches what has no label at all names nothing.
   if agentdb._matches(v_matchers, '{}') then
@@ -23074,6 +23053,10 @@ REVOKE ALL ON FUNCTION agentdb._bounded_json(value jsonb, max_bytes integer) FRO
 
 
 
+REVOKE ALL ON FUNCTION agentdb._hash_again(seal bigint, after pg_snapshot, upto pg_snapshot) FROM PUBLIC;
+
+
+
 GRANT SELECT ON TABLE agentdb.policy TO agentdb_auditor;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE agentdb.policy TO agentdb_operator;
 
@@ -23084,10 +23067,6 @@ REVOKE ALL ON FUNCTION agentdb._is_expired(day date) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._root(former bytea, day date, snapshot pg_snapshot, rows bigint, digest bytea) FROM PUBLIC;
-
-
-
-REVOKE ALL ON FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) FROM PUBLIC;
 
 
 
@@ -23409,10 +23388,6 @@ REVOKE ALL ON FUNCTION agentdb._check_claims(run bigint, agent bigint) FROM PUBL
 
 
 
-REVOKE ALL ON FUNCTION agentdb._check_comment(comment text, what text) FROM PUBLIC;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._check_fence() FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._check_fence() TO agentdb_operator;
 
@@ -23476,10 +23451,6 @@ REVOKE ALL ON FUNCTION agentdb._check_questions(agent bigint) FROM PUBLIC;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._check_reason(reason text) FROM PUBLIC;
-
-
-
 REVOKE ALL ON FUNCTION agentdb._check_reservation(estimate bigint, max_output bigint) FROM PUBLIC;
 
 
@@ -23488,7 +23459,7 @@ REVOKE ALL ON FUNCTION agentdb._check_rows(items jsonb, required_key text) FROM 
 
 
 
-REVOKE ALL ON FUNCTION agentdb._check_said(text text, what text) FROM PUBLIC;
+REVOKE ALL ON FUNCTION agentdb._check_said(said text, what text, most integer, one_line boolean) FROM PUBLIC;
 
 
 
@@ -24941,6 +24912,10 @@ REVOKE ALL ON FUNCTION agentdb._run_label(run_id bigint, agent_name text) FROM P
 
 
 REVOKE ALL ON FUNCTION agentdb._schema_in(error text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._sealed_rows(after pg_snapshot, upto pg_snapshot) FROM PUBLIC;
 
 
 

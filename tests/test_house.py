@@ -147,10 +147,15 @@ def test_house_rule_holds_and_sees_an_offender(db: Connection, rule: str) -> Non
 
 
 def sql_files() -> list[Path]:
-    return sorted((ROOT / "sql").glob("*.sql"))
+    return sorted((ROOT / "sql").rglob("*.sql"))
 
 
-@pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.name)
+def place(path: Path) -> str:
+    """Return the name of a file within its layer."""
+    return path.relative_to(ROOT / "sql").as_posix()
+
+
+@pytest.mark.parametrize("path", sql_files(), ids=place)
 def test_sql_file_is_in_shape(path: Path) -> None:
     text = path.read_text()
     lines = text.splitlines()
@@ -166,10 +171,12 @@ def test_sql_file_is_in_shape(path: Path) -> None:
 def test_every_sql_file_is_installed() -> None:
     manifest = (ROOT / "sql" / "install.sql").read_text()
     listed = re.findall(r"^\\ir (\S+)$", manifest, re.MULTILINE)
-    assert sorted(listed) == [p.name for p in sql_files() if p.name != "install.sql"]
+    assert sorted(listed) == [
+        each for each in map(place, sql_files()) if each != "install.sql"
+    ]
 
 
-@pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sql_files(), ids=place)
 def test_sql_file_holds_one_concept(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 330
 
@@ -184,7 +191,7 @@ def longer(text: str, limit: int) -> list[str]:
     return [m[1] for m in found if m[2].count("\n") >= limit]
 
 
-@pytest.mark.parametrize("path", sql_files(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", sql_files(), ids=place)
 def test_function_body_is_short_enough_to_read(path: Path) -> None:
     assert longer(path.read_text(), 60) == []
     offence = "create or replace function f () as $$\n" + "x\n" * 61 + "$$;"

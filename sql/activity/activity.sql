@@ -1,0 +1,90 @@
+-- Activity: one row a run of what the logs add up to, advanced by the runner and never
+-- by the agents' writes (that would double the cost of an event).  It is advanced up to
+-- a transaction horizon, below which nothing is in flight any more, so that a late
+-- commit is never missed; rules add the tail above the horizon themselves.
+
+create or replace function agentdb._horizon ()
+  returns xid8
+  language sql
+  stable
+  return (select s.horizon from agentdb.roll_up_state as s);
+
+comment on function agentdb._horizon () is
+  'The transaction below which every event is counted in the roll-ups.';
+
+
+-- In two halves, so that each finds its few rows by an index.
+create or replace function agentdb._open_run (as_of timestamptz)
+  returns table (
+    run_id bigint, agent_id bigint, conversation text, tick_interval interval,
+    started_at timestamptz, held_until_at timestamptz, hold_reason text
+  )
+  language sql
+  stable
+begin atomic
+  select r.run_id, r.agent_id, r.conversation, r.tick_interval, r.started_at,
+    r.held_until_at, r.hold_reason
+  from agentdb.run as r
+  where r.ended_at is null
+    and r.started_at <= as_of
+  union all
+  select r.run_id, r.agent_id, r.conversation, r.tick_interval, r.started_at,
+    r.held_until_at, r.hold_reason
+  from agentdb.run as r
+  where r.ended_at > as_of
+    and r.started_at <= as_of;
+end;
+
+comment on function agentdb._open_run (timestamptz) is
+  'The runs that were open at a moment.';
+
+
+-- Runs that can still make trouble: open, or ended within the last hour of the moment.
+create or replace function agentdb._recent_run (as_of timestamptz)
+  returns table (run_id bigint, agent_id bigint, conversation text)
+  language sql
+  stable
+begin atomic
+  select r.run_id, r.agent_id, r.conversation
+  from agentdb.run as r
+  where r.started_at <= as_of
+    and r.ended_at is null
+  union all
+  select r.run_id, r.agent_id, r.conversation
+  from agentdb.run as r
+  where r.started_at <= as_of
+    and r.ended_at > as_of - interval '1 hour';
+end;
+
+comment on function agentdb._recent_run (timestamptz) is
+  'The runs that were open at a moment or ended within the hour before it.';
+
+
+-- The totals of run_activity hold for a moment after its last event; for an earlier
+-- moment (a backtest) the log itself is added up.
+create or replace function agentdb._tokens_of_run (as_of timestamptz)
+  returns table (
+    run_id bigint, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint
+  )
+  language sql
+  stable
+begin atomic
+  select a.run_id, a.input_tokens, a.cached_input_tokens, a.output_tokens
+  from agentdb.run_activity as a
+  where a.last_tokens_at <= as_of
+  union all
+  select t.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
+  from agentdb.token_log as t
+  where t.xid >= agentdb._horizon()
+    and t.recorded_at <= as_of
+  union all
+  select t.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
+  from agentdb.run_activity as a
+  join agentdb.token_log as t on t.run_id = a.run_id
+  where a.last_tokens_at > as_of
+    and t.xid < agentdb._horizon()
+    and t.recorded_at <= as_of;
+end;
+
+comment on function agentdb._tokens_of_run (timestamptz) is
+  'Partial sums of tokens a run up to a moment, to be added up by the caller.';

@@ -1,0 +1,194 @@
+-- The roll-up: what the runner adds to the row of a run, up to a transaction horizon.
+
+create or replace function agentdb._roll_up_progress (low xid8, high xid8)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.run_activity as a (run_id, last_progress_at, last_step, steps)
+  select
+    l.run_id, max(l.recorded_at),
+    (array_agg(l.step order by l.recorded_at desc))[1], count(*)
+  from agentdb.progress_log as l
+  where l.xid >= low and l.xid < high
+  group by l.run_id
+  on conflict (run_id) do update
+  set last_progress_at = greatest(a.last_progress_at, excluded.last_progress_at),
+      last_step = case
+        when excluded.last_progress_at < a.last_progress_at then a.last_step
+        else excluded.last_step
+      end,
+      steps = a.steps + excluded.steps;
+$$;
+
+comment on function agentdb._roll_up_progress (xid8, xid8) is
+  'Adds the progress of a range of transactions to run_activity.';
+
+
+create or replace function agentdb._roll_up_tool_calls (low xid8, high xid8)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.run_activity as a (
+    run_id, last_tool_call_at, tool_calls, tool_errors, calls_since
+  )
+  select
+    l.run_id, max(l.recorded_at), count(*), count(*) filter (where not l.ok),
+    count(*) filter (where v.evidence_at is null or l.recorded_at > v.evidence_at)
+  from agentdb.tool_call_log as l
+  left join agentdb.run_activity as v on v.run_id = l.run_id
+  where l.xid >= low and l.xid < high
+  group by l.run_id
+  on conflict (run_id) do update
+  set last_tool_call_at = greatest(a.last_tool_call_at, excluded.last_tool_call_at),
+      tool_calls = a.tool_calls + excluded.tool_calls,
+      tool_errors = a.tool_errors + excluded.tool_errors,
+      calls_since = a.calls_since + excluded.calls_since,
+      model_calls_since = 0;
+
+  insert into agentdb.tool_day as d (agent_id, tool, day_at, calls, errors)
+  select
+    l.agent_id, l.tool, date_bin('1 day', l.recorded_at, 'epoch'), count(*),
+    count(*) filter (where not l.ok)
+  from agentdb.tool_call_log as l
+  where l.xid >= low and l.xid < high
+  group by 1, 2, 3
+  on conflict (agent_id, tool, day_at) do update
+  set calls = d.calls + excluded.calls,
+      errors = d.errors + excluded.errors;
+$$;
+
+comment on function agentdb._roll_up_tool_calls (xid8, xid8) is
+  'Adds the tool calls of a range of transactions to run_activity and tool_day.';
+
+
+create or replace function agentdb._roll_up_tokens (low xid8, high xid8)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.run_activity as a (
+    run_id, last_tokens_at, model_calls, input_tokens, cached_input_tokens,
+    output_tokens, cost, model_calls_since
+  )
+  select
+    l.run_id, max(l.recorded_at), count(*), sum(l.input_tokens),
+    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost),
+    count(*) filter (where l.recorded_at > coalesce(
+      greatest(v.evidence_at, v.last_tool_call_at), '-infinity'))
+  from agentdb.token_log as l
+  left join agentdb.run_activity as v on v.run_id = l.run_id
+  where l.xid >= low and l.xid < high
+  group by l.run_id
+  on conflict (run_id) do update
+  set last_tokens_at = greatest(a.last_tokens_at, excluded.last_tokens_at),
+      model_calls = a.model_calls + excluded.model_calls,
+      input_tokens = a.input_tokens + excluded.input_tokens,
+      cached_input_tokens = a.cached_input_tokens + excluded.cached_input_tokens,
+      output_tokens = a.output_tokens + excluded.output_tokens,
+      cost = a.cost + excluded.cost,
+      model_calls_since = a.model_calls_since + excluded.model_calls_since;
+
+  insert into agentdb.token_half_hour as h (
+    agent_id, half_hour_at, input_tokens, cached_input_tokens, output_tokens, cost
+  )
+  select
+    l.agent_id, date_bin('30 minutes', l.recorded_at, 'epoch'), sum(l.input_tokens),
+    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost)
+  from agentdb.token_log as l
+  where l.xid >= low and l.xid < high
+  group by 1, 2
+  on conflict (agent_id, half_hour_at) do update
+  set input_tokens = h.input_tokens + excluded.input_tokens,
+      cached_input_tokens = h.cached_input_tokens + excluded.cached_input_tokens,
+      output_tokens = h.output_tokens + excluded.output_tokens,
+      cost = h.cost + excluded.cost;
+$$;
+
+comment on function agentdb._roll_up_tokens (xid8, xid8) is
+  'Adds the tokens of a range of transactions to run_activity and token_half_hour.';
+
+
+create or replace function agentdb._roll_up_evidence (low xid8, high xid8)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with step as materialized (
+    select n.run_id, n.step_signature, n.at
+    from agentdb._new_step(low, high, 'infinity') as n
+  ),
+  added as (
+    insert into agentdb.run_step (run_id, step_signature)
+    select n.run_id, n.step_signature from step as n
+  ),
+  evidence as (
+    select n.run_id, n.at from step as n
+    union all
+    select l.run_id, l.recorded_at
+    from agentdb.audit_log as l
+    join agentdb.run as r on r.run_id = l.run_id
+    where l.xid >= low and l.xid < high
+  )
+  insert into agentdb.run_activity as a (run_id, evidence_at)
+  select e.run_id, max(e.at)
+  from evidence as e
+  group by e.run_id
+  on conflict (run_id) do update
+  set evidence_at = excluded.evidence_at,
+      calls_since = 0,
+      model_calls_since = 0
+  where a.evidence_at is null or a.evidence_at < excluded.evidence_at;
+$$;
+
+comment on function agentdb._roll_up_evidence (xid8, xid8) is
+  'Moves run_activity.evidence_at to the last evidence of a range of transactions.';
+
+
+create or replace function agentdb.roll_up ()
+  returns interval
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_low xid8;
+  v_high xid8;
+begin
+  select s.horizon into v_low from agentdb.roll_up_state as s for update skip locked;
+  if found then
+    -- Bounded, so that a long pause is caught up with in steps that all succeed.
+    v_high := least(
+      pg_snapshot_xmin(pg_current_snapshot()),
+      (v_low::text::bigint + 500000)::text::xid8
+    );
+    -- Where a transaction that stays open holds it up, its age shows.
+    if v_high > v_low then
+      perform agentdb._roll_up_progress(v_low, v_high);
+      perform agentdb._roll_up_evidence(v_low, v_high);
+      perform agentdb._roll_up_tool_calls(v_low, v_high);
+      perform agentdb._roll_up_tokens(v_low, v_high);
+      update agentdb.roll_up_state as s
+      set horizon = v_high,
+          rolled_at = clock_timestamp();
+    end if;
+    -- Last, because whoever ends a run waits for it.
+    perform agentdb._pass_limits(null);
+    perform agentdb._pass_stop();
+  end if;
+  return (
+    select clock_timestamp() - nullif(s.rolled_at, '-infinity')
+    from agentdb.roll_up_state as s
+  );
+end;
+$$;
+
+comment on function agentdb.roll_up () is
+  'Advances the roll-ups to the newest settled transaction and returns their age; a '
+  'second caller leaves at once.';

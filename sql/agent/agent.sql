@@ -1,0 +1,167 @@
+-- Agents: who may speak.  Identity is the login role of the session, never an argument.
+
+-- A role that can act as the owner, skip row security or make roles is beyond every
+-- protection of this pack; better said at registration than found out at night.
+create or replace function agentdb._role_fault (role_name name)
+  returns text
+  language sql
+  stable
+  return (
+    select concat_ws(', ',
+      case when r.rolsuper then 'it is a superuser' end,
+      case when r.rolbypassrls then 'it bypasses row security' end,
+      case when r.rolcreaterole then 'it may create roles' end,
+      case when r.rolreplication then 'it may replicate' end,
+      case when not r.rolcanlogin then 'it cannot log in' end,
+      (
+        select 'it is a member of ' || string_agg(g.rolname, ', ' order by g.rolname)
+        from pg_roles as g
+        where g.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier',
+          'agentdb_operator', 'agentdb_reviewer')
+          and pg_has_role(r.oid, g.oid, 'MEMBER')
+      )
+    )
+    from pg_roles as r
+    where r.rolname = _role_fault.role_name
+  );
+
+comment on function agentdb._role_fault (name) is
+  'Says why a role must not be an agent''s; empty where nothing speaks against it, '
+  'NULL where there is no such role.';
+
+
+create or replace function agentdb._check_agent_role (role_name name)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fault text := agentdb._role_fault(role_name);
+begin
+  if v_fault is null then
+    raise exception 'there is no role %', role_name
+      using errcode = 'ZA006',
+            hint = format('create role %I login in role agentdb_agent;', role_name);
+  elsif v_fault <> '' then
+    raise exception 'role % cannot be an agent''s: %', role_name, v_fault
+      using errcode = 'ZA009',
+            hint = format('Use a role of its own: create role %I login in role '
+              'agentdb_agent;', role_name || '_agent');
+  elsif not pg_has_role(role_name, 'agentdb_agent', 'MEMBER') then
+    raise exception 'role % is not a member of agentdb_agent', role_name
+      using errcode = 'ZA009',
+            hint = format('grant agentdb_agent to %I;', role_name);
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_agent_role (name) is
+  'Raises ZA006 or ZA009 where a role does not exist or must not be an agent''s.';
+
+
+create or replace function agentdb.register_agent (
+  name text,
+  role_name text,
+  policy text default 'default',
+  pooled boolean default false
+)
+  returns table (agent_id bigint, secret text)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  -- Who types 12, r-12 or a-12 on the command line means a run or an alert.
+  if not agentdb._is_clean_name(name, 63) or name !~ '^[a-z0-9][a-z0-9_.-]*$'
+    or name ~ '^([ar]-)?[0-9]+$' then
+    perform agentdb._refuse(
+      format('%L is no name for an agent', agentdb._clean_text(name, 100)),
+      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore, a letter or digit first, '
+        'and not a number only, as runs and alerts have: 12, r-12, a-12.'
+    );
+  elsif role_name is null or pooled is null or policy is null then
+    perform agentdb._refuse(
+      'role_name, policy and pooled must not be NULL',
+      'select * from agentdb.register_agent('
+        'name => ''billing'', role_name => ''billing_agent'');'
+    );
+  elsif not exists (
+    select from agentdb.policy as p where p.policy_name = register_agent.policy
+  ) then
+    raise exception 'there is no policy %', policy
+      using errcode = 'ZA006', hint = 'select policy_name from agentdb.policy;';
+  end if;
+  perform agentdb._check_agent_role(register_agent.role_name::name);
+  -- Without a secret a shared role could speak for the agent that needs none.
+  if exists (
+    select from agentdb.agent as a
+    where a.role_name = register_agent.role_name and a.pooled <> register_agent.pooled
+  ) then
+    raise unique_violation;
+  end if;
+  insert into agentdb.agent as a (agent_name, role_name, pooled, policy_name)
+  values (register_agent.name, register_agent.role_name, pooled, policy)
+  returning a.agent_id into register_agent.agent_id;
+  insert into agentdb.agent_gate (agent_id) values (register_agent.agent_id);
+  if pooled then
+    secret := agentdb._new_secret();
+    insert into agentdb.agent_secret (agent_id, secret_hash)
+    values (register_agent.agent_id, agentdb._hash_secret(secret));
+  end if;
+  return next;
+exception when unique_violation then
+  raise exception 'agent % or a registration of role % exists already',
+      register_agent.name, register_agent.role_name
+    using errcode = 'ZA007',
+          hint = 'Several agents can share a role only when each is registered with '
+            'pooled => true; otherwise give each a role of its own.';
+end;
+$$;
+
+comment on function agentdb.register_agent (text, text, text, boolean) is
+  'Registers an agent under a login role; with pooled => true several agents share '
+  'the role and each gets a secret, shown only once.';
+
+
+create or replace function agentdb._new_secret ()
+  returns text
+  language sql
+  volatile
+  return replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '');
+
+comment on function agentdb._new_secret () is
+  'Returns 64 hexadecimal digits with 244 random bits.';
+
+
+create or replace function agentdb._hash_secret (secret text)
+  returns bytea
+  language sql
+  immutable
+  return sha256(convert_to(secret, 'UTF8'));
+
+comment on function agentdb._hash_secret (text) is
+  'SHA-256 of a secret; enough for one with 244 random bits, which nobody can guess.';
+
+
+create or replace function agentdb._agent_of (agent text)
+  returns bigint
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent_id bigint;
+begin
+  select a.agent_id into v_agent_id from agentdb.agent as a where a.agent_name = agent;
+  if v_agent_id is null then
+    raise exception 'there is no agent %',
+        coalesce(agentdb._clean_text(agent, 100), 'NULL')
+      using errcode = 'ZA006', hint = 'select agent_name from agentdb.agent;';
+  end if;
+  return v_agent_id;
+end;
+$$;
+
+comment on function agentdb._agent_of (text) is
+  'The number of an agent, or ZA006.';

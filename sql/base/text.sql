@@ -1,0 +1,218 @@
+-- Text: what agents write is data that people will read on a terminal or a phone.
+-- Log entries are made harmless and cut to size, never refused: a fact must not be
+-- lost for being ugly.  Names are refused instead, since they are typed again.
+
+-- Control characters but tab and line feed, soft hyphens, zero-width and bidirectional
+-- marks (Unicode categories Cc and Cf): they hide or reorder what people see.
+create or replace function agentdb._clean_text (value text, max_length integer)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return left(
+    regexp_replace(
+      value collate "C",
+      U&'[\0001-\0008\000B-\001F\007F-\009F\00AD\061C\180E\200B-\200F'
+        '\2028-\202E\2060-\206F\FEFF\FFF9-\FFFB]',
+      U&'\FFFD', 'g'
+    ),
+    max_length
+  );
+
+comment on function agentdb._clean_text (text, integer) is
+  'Replaces what could deceive a reader by U+FFFD and cuts the text to a length in '
+  'characters.';
+
+
+create or replace function agentdb._is_clean_name (value text, max_length integer)
+  returns boolean
+  language sql
+  immutable
+  parallel safe
+  return coalesce(
+    length(value) between 1 and max_length
+      and value = agentdb._clean_text(value, max_length)
+      and value !~ '[[:space:]]{2}|^[[:space:]]|[[:space:]]$|[\t\n]',
+    false
+  );
+
+comment on function agentdb._is_clean_name (text, integer) is
+  'Tells whether a text may serve as a name: one line, no hidden characters, not '
+  'empty.';
+
+
+-- JSON deeper than 32 levels breaks the parsers of readers; JSON of megabytes breaks
+-- the readers.  Both are kept as their beginning, their size and their hash.
+create or replace function agentdb._bounded_json (value jsonb, max_bytes integer)
+  returns jsonb
+  language sql
+  immutable
+  parallel safe
+  return case
+    when value is null then null
+    when octet_length(value::text) <= max_bytes
+      and not jsonb_path_exists(value, 'strict $.**{33}')
+      then value
+    else jsonb_build_object(
+      'truncated', true,
+      'bytes', octet_length(value::text),
+      'md5', md5(value::text),
+      'head', agentdb._clean_text(value::text, 1000)
+    )
+  end;
+
+comment on function agentdb._bounded_json (jsonb, integer) is
+  'Returns a JSON value, or a stand-in with its size, hash and head where it is too '
+  'large or deep.';
+
+
+-- A call with an ill-formed argument is told what was wrong and what would be right.
+create or replace function agentdb._refuse (problem text, hint text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using errcode = 'ZA004', message = problem, hint = hint;
+end;
+$$;
+
+comment on function agentdb._refuse (text, text) is
+  'Raises ZA004 (invalid argument) with a message and what to do instead.';
+
+
+-- Used for members of agents' JSON arrays: a wrong type is NULL here, not an error.
+create or replace function agentdb._json_text (object jsonb, key text)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return case
+    when jsonb_typeof(object -> key) in ('string', 'number', 'boolean')
+      then object ->> key
+  end;
+
+comment on function agentdb._json_text (jsonb, text) is
+  'Returns a scalar member of a JSON object as text, else NULL.';
+
+
+-- An array is checked as a whole before any row of it is written.
+create or replace function agentdb._check_rows (items jsonb, required_key text)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_place bigint;
+begin
+  if jsonb_typeof(items) is distinct from 'array' then
+    perform agentdb._refuse(
+      format('expected a JSON array, got %s', coalesce(jsonb_typeof(items), 'NULL')),
+      format('Send [{"%s": …}, …].', required_key)
+    );
+  elsif jsonb_array_length(items) > 10000 then
+    perform agentdb._refuse(
+      format('%s rows are too many for one call', jsonb_array_length(items)),
+      'Send at most 10000 at a time.'
+    );
+  end if;
+  select i.place into v_place
+  from jsonb_array_elements(items) with ordinality as i (item, place)
+  where agentdb._json_text(i.item, required_key) is null
+    or agentdb._json_text(i.item, required_key) !~ '[^[:space:]]'
+  order by i.place
+  limit 1;
+  if v_place is not null then
+    perform agentdb._refuse(
+      format('row %s of %s has no %s',
+        v_place, jsonb_array_length(items), required_key),
+      format('Every row is an object with a non-empty "%s"; nothing of this call was '
+        'recorded.', required_key)
+    );
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_rows (jsonb, text) is
+  'Raises ZA004 unless a value is an array of at most 10000 objects that all have a '
+  'key.';
+
+
+create or replace function agentdb._span (value interval)
+  returns text
+  language sql
+  immutable
+  parallel safe
+begin atomic
+  select coalesce(
+    nullif(concat_ws(' ',
+      nullif(s.seconds / 86400, 0) || ' d',
+      nullif(s.seconds % 86400 / 3600, 0) || ' h',
+      nullif(s.seconds % 3600 / 60, 0) || ' min',
+      nullif(s.seconds % 60, 0) || ' s'
+    ), ''),
+    '0 s'
+  )
+  from (select floor(extract(epoch from value))::bigint as seconds) as s;
+end;
+
+comment on function agentdb._span (interval) is
+  'A length of time as people say it, such as 1 h 30 min.';
+
+
+-- Of things that happened: their own length, which does not grow while people look.
+create or replace function agentdb._within (first_at timestamptz, last_at timestamptz)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return case when last_at - first_at < '1 second' then 'less than 1 s'
+    else agentdb._span(last_at - first_at) end;
+
+comment on function agentdb._within (timestamptz, timestamptz) is
+  'How long it was from the first event to the last, as people say it.';
+
+
+create or replace function agentdb._utc (at timestamptz)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return to_char(at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS') || ' UTC';
+
+comment on function agentdb._utc (timestamptz) is
+  'A moment as people read it, whatever the time zone of the session.';
+
+
+-- What people say about what they do, and agents about what they want: others read it.
+-- Without `most` it is cut where it is kept, for a stop must not fail by its length.
+create or replace function agentdb._check_said (
+  said text,
+  what text,
+  most integer default null,
+  one_line boolean default false
+)
+  returns text
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if said is null or said !~ '[^[:space:]]' then
+    perform agentdb._refuse(format('a %s is required', what),
+      'Say why, in visible characters: people read it later.');
+  elsif length(said) > most or most is not null and said
+    <> agentdb._clean_text(said, most) or one_line and said ~ '[\t\n]' then
+    perform agentdb._refuse(
+      format('the %s is longer than %s characters%s, or hides some', what, most,
+        case when one_line then ' or one line' else '' end),
+      'Say it in fewer, visible characters: people read it and decide.');
+  end if;
+  return said;
+end;
+$$;
+
+comment on function agentdb._check_said (text, text, integer, boolean) is
+  'Returns a text that people will read, or raises ZA004 for an empty, too long or '
+  'deceptive one.';

@@ -1,0 +1,217 @@
+-- Applying: all rows of a change or none, as they were approved, or a conflict that
+-- says why not.
+
+-- True where it can be applied now; else its state says what became of it.  The run is
+-- locked first, so that a kill that comes now waits for the end of this transaction.
+create or replace function agentdb._begin_apply (change bigint)
+  returns boolean
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_change agentdb.change;
+  v_former text[];
+  v_fault text;
+begin
+  select c.* into v_change
+  from agentdb.change as c where c.change_id = change for no key update;
+  if v_change.state is distinct from 'approved' then
+    perform agentdb._refuse_state(change, v_change.state, 'approved');
+  elsif v_change.run_id is not null then
+    perform agentdb._check_write(v_change.run_id, null);
+  end if;
+  if v_change.expires_at <= clock_timestamp() then
+    perform agentdb._close_change(change, 'expired');
+    return false;
+  elsif agentdb._change_digest(change) is distinct from v_change.digest then
+    perform agentdb._refuse_altered(change);
+  end if;
+  select array_agg(distinct c.state) into v_former
+  from agentdb.change as c
+  where c.change_id = any (v_change.builds_on) and c.state <> 'applied';
+  if v_former && '{open,pending,approved}' then
+    return false;
+  elsif v_former is not null then
+    v_fault := format('it builds on change %s, which was not applied',
+      array_to_string(v_change.builds_on, ', '));
+  end if;
+  v_fault := coalesce(v_fault, agentdb._change_fault(change));
+  if v_fault is not null then
+    perform agentdb._close_change(change, 'conflict',
+      jsonb_build_object('sqlstate', 'ZA051', 'message', v_fault));
+  elsif v_change.kind = 'undo' and not agentdb._all_guarded(change) then
+    -- It is applied with the rights of the caller, and recorded as the undo.
+    insert into agentdb.change_pass (change_id, opens_guard) values (change, false);
+  end if;
+  return v_fault is null;
+end;
+$$;
+
+comment on function agentdb._begin_apply (bigint) is
+  'Locks an approved change and looks whether it can be applied now; raises ZA040, '
+  'ZA041, ZA053 or ZA054.';
+
+
+create or replace function agentdb._refuse_altered (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'change % is not what was reviewed', change
+    using errcode = 'ZA054',
+          detail = 'Its digest is another one.',
+          hint = 'Look at it again and decide about what it is now: select * from '
+            'agentdb.show_change_rows(change => ' || change || ');';
+end;
+$$;
+
+comment on function agentdb._refuse_altered (bigint) is
+  'Raises ZA054 for a change whose content differs from what was reviewed.';
+
+
+create or replace function agentdb._end_apply (
+  change bigint,
+  effects jsonb,
+  problem jsonb
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update agentdb.change as c
+  set state = case when _end_apply.problem is null then 'applied' else 'conflict' end,
+      problem = _end_apply.problem,
+      effects = coalesce(_end_apply.effects, c.effects),
+      closed_at = clock_timestamp(),
+      applied_by = case when _end_apply.problem is null then session_user end,
+      applied_xid = case when _end_apply.problem is null then pg_current_xact_id() end
+  where c.change_id = change and c.state = 'approved';
+end;
+$$;
+
+comment on function agentdb._end_apply (bigint, jsonb, jsonb) is
+  'Writes down how the application of a change ended.';
+
+
+-- What guarded tables are said to have become is not for a caller to say.
+create or replace function agentdb._end_apply_as_caller (
+  change bigint,
+  effects jsonb,
+  problem jsonb
+)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if agentdb._all_guarded(change) then
+    perform agentdb._refuse_state(change, 'on guarded tables', 'on others');
+  end if;
+  delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
+  perform agentdb._end_apply(change, effects, problem);
+end;
+$$;
+
+comment on function agentdb._end_apply_as_caller (bigint, jsonb, jsonb) is
+  'The same for a change that the caller has applied with its own rights.';
+
+
+create or replace function agentdb._apply (change bigint)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_end record;
+begin
+  if not agentdb._begin_apply(change) then
+    return;
+  end if;
+  select a.effects, a.problem into v_end
+  from agentdb._attempt(change, '{}', true, true,
+    (select c.effects from agentdb.change as c where c.change_id = change)) as a;
+  if v_end.problem is not null then
+    v_end.problem := v_end.problem
+      || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, true));
+  end if;
+  perform agentdb._end_apply(change, v_end.effects, v_end.problem);
+end;
+$$;
+
+comment on function agentdb._apply (bigint) is
+  'Applies an approved change on guarded tables as agentdb_applier.';
+
+
+create or replace function agentdb._apply_as_caller (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_end record;
+begin
+  if not agentdb._begin_apply(change) then
+    return;
+  end if;
+  select a.effects, a.problem into v_end
+  from agentdb._attempt(change, '{}', false, true,
+    (select c.effects from agentdb.change as c where c.change_id = change)) as a;
+  if v_end.problem is not null then
+    v_end.problem := v_end.problem
+      || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, false));
+  end if;
+  perform agentdb._end_apply_as_caller(change, v_end.effects, v_end.problem);
+end;
+$$;
+
+comment on function agentdb._apply_as_caller (bigint) is
+  'Applies an undo with the rights of the caller, where tables are not guarded.';
+
+
+create or replace function agentdb._all_guarded (change bigint)
+  returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select not exists (
+    select from agentdb.change_row as r
+    where r.change_id = change
+      and not exists (
+        select from agentdb.guarded_table as g
+        where g.audit_target_id = r.audit_target_id)
+  );
+$$;
+
+comment on function agentdb._all_guarded (bigint) is
+  'Whether agentdb_applier may write all tables of a change.';
+
+
+create or replace function agentdb.apply_change (change bigint)
+  returns table (change_id bigint, state text, effects jsonb, problem jsonb)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '10s'
+as $$
+begin
+  if agentdb._all_guarded(change) then
+    perform agentdb._apply(change);
+  else
+    perform agentdb._apply_as_caller(change);
+  end if;
+  return query
+    select s.change_id, s.state, s.effects, s.problem
+    from agentdb.show_change(change) as s;
+end;
+$$;
+
+comment on function agentdb.apply_change (bigint) is
+  'Applies an approved change: state applied, conflict with what is in the way, or '
+  'approved where it waits for another; raises ZA006, ZA040, ZA041, ZA053 or ZA054.';

@@ -1,0 +1,149 @@
+-- The guard: a guarded table is written by agents only through an approved change.  It
+-- judges by the login role, so it holds whatever the way: MERGE, upsert, COPY, a
+-- cascade, functions of the application, TRUNCATE, a partition by its own name.
+
+-- Only a transaction that is applying a change of guarded tables has such a row in
+-- change_pass, and no agent can write one.
+create or replace function agentdb._guard ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent boolean := agentdb._is_agent();
+begin
+  if v_agent then
+    perform agentdb._writer();
+  end if;
+  if (v_agent or tg_argv[0] = 'everybody') and not exists (
+    select from agentdb.change_pass as p
+    where p.xid = pg_current_xact_id_if_assigned() and p.opens_guard
+  ) then
+    perform agentdb._refuse_direct(tg_op,
+      format('%I.%I', tg_table_schema, tg_table_name), tg_relid);
+  end if;
+  if tg_op = 'DELETE' then
+    return old;
+  end if;
+  return new;
+end;
+$$;
+
+comment on function agentdb._guard () is
+  'Trigger function on users'' tables: refuses writes of agents outside an approved '
+  'change.';
+
+
+create or replace function agentdb._refuse_direct (
+  operation text,
+  table_name text,
+  table_oid oid
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_view text := (
+    select format('agentdb_stage.%I', g.view_name)
+    from agentdb.guarded_table as g
+    where g.table_oid in (
+      select a.relid from pg_partition_ancestors(_refuse_direct.table_oid) as a
+      union all select _refuse_direct.table_oid)
+    limit 1
+  );
+begin
+  raise exception '% may not % % directly: it is guarded', session_user,
+      lower(operation), table_name
+    using errcode = 'ZA050',
+          detail = 'Somebody else must approve what changes in this table; nothing was '
+            'changed.',
+          hint = case when operation = 'TRUNCATE' then format(
+              'Stage the rows to delete: delete from %s where …;', v_view)
+            else format('Write the same INSERT, UPDATE or DELETE on %s instead: it '
+              'becomes a change that a reviewer approves when the transaction commits.',
+              v_view) end;
+end;
+$$;
+
+comment on function agentdb._refuse_direct (text, text, oid) is
+  'Raises ZA050 for a write that has to be staged.';
+
+
+create or replace view agentdb.change_column as
+  select
+    c.audit_target_id, c.place, c.column_name, format_type(a.atttypid, -1) as type_name,
+    c.base_type, c.form, c.exact, c.key_place,
+    c.redacted or c.excluded as hidden,
+    a.attgenerated <> '' as generated,
+    case
+      when a.attidentity <> '' then
+        format('nextval(%L)', pg_get_serial_sequence(t.table_name, a.attname))
+      when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid)
+    end as default_expression
+  from agentdb.audit_column as c
+  join agentdb.audit_target as t on t.audit_target_id = c.audit_target_id
+  join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
+  left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum;
+
+comment on view agentdb.change_column is
+  'The columns of audited tables as changes see them.';
+comment on column agentdb.change_column.audit_target_id is
+  'The attachment of the audit.';
+comment on column agentdb.change_column.place is
+  'Number of the column in its table.';
+comment on column agentdb.change_column.column_name is
+  'The column.';
+comment on column agentdb.change_column.type_name is
+  'Its type, without a length.';
+comment on column agentdb.change_column.base_type is
+  'Its type, below all domains.';
+comment on column agentdb.change_column.form is
+  'How its values become JSON.';
+comment on column agentdb.change_column.exact is
+  'Whether = finds every change.';
+comment on column agentdb.change_column.key_place is
+  'Its place in the primary key; NULL outside it.';
+comment on column agentdb.change_column.hidden is
+  'Whether the audit does not record its values, so that no change can have them.';
+comment on column agentdb.change_column.generated is
+  'Whether the database computes it.';
+comment on column agentdb.change_column.default_expression is
+  'What an INSERT without it gets.';
+
+
+-- It runs while an agent stages: only with the rights of its own owner.
+create or replace function agentdb._condition_of (relation regclass, name text)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_function text := (
+    select format('%I.%I', n.nspname, p.proname)
+    from pg_proc as p
+    join pg_namespace as n on n.oid = p.pronamespace
+    join pg_class as c on c.oid = relation
+    where p.oid = to_regprocedure(name || '(jsonb,jsonb)')
+      and p.prosecdef
+      and p.prorettype = 'boolean'::regtype
+      and p.proowner <> all (agentdb._agents_roles())
+      and (p.proowner = c.relowner
+        or (select r.rolsuper from pg_roles as r where r.oid = p.proowner))
+  );
+begin
+  if name is not null and v_function is null then
+    perform agentdb._refuse(format('%L is no condition for %s', name, relation),
+      'A condition is a security definer function of the owner of the table that takes '
+        'the old and the new values (jsonb, jsonb) of a row and returns boolean; name '
+        'it with its schema.');
+  end if;
+  return v_function;
+end;
+$$;
+
+comment on function agentdb._condition_of (regclass, text) is
+  'The quoted name of a function that may decide about changes; raises ZA004.';

@@ -1,0 +1,227 @@
+-- Putting the guard on tables and taking it off.  The triggers and grants are made with
+-- the rights of whoever calls, the owner of the table.
+
+create or replace view agentdb.guard_fault as
+  select g.table_name, f.fault
+  from agentdb.guarded_table as g
+  left join pg_class as c on c.oid = g.table_oid
+  cross join lateral (
+    select 'the table is gone' as fault where c.oid is null
+    union all
+    select 'it is not audited any more'
+    where not exists (
+      select from agentdb.audit_target as t
+      where t.audit_target_id = g.audit_target_id and t.unaudited_at is null)
+    union all
+    select format('trigger %s on %s is %s', w.tgname, w.table_oid::regclass,
+      case when t.oid is null then 'missing' else 'disabled or replaced' end)
+    from (
+      select c.oid as table_oid, n.tgname
+      from unnest(array['00_agentdb_guard', '00_agentdb_guard_truncate']) as n (tgname)
+      where c.oid is not null
+      union all
+      select p.relid, n.tgname
+      from pg_partition_tree(c.oid) as p
+      cross join unnest(array['00_agentdb_guard', '00_agentdb_guard_truncate'])
+        as n (tgname)
+      where p.relid <> c.oid
+    ) as w
+    left join pg_trigger as t on t.tgrelid = w.table_oid and t.tgname = w.tgname
+    where t.tgenabled is distinct from 'A'
+      or t.tgqual is not null
+      or t.tgfoid <> 'agentdb._guard'::regproc
+  ) as f;
+
+comment on view agentdb.guard_fault is
+  'What keeps a guard from holding or its changes from being applied; empty where all '
+  'is well.';
+comment on column agentdb.guard_fault.table_name is
+  'The table.';
+comment on column agentdb.guard_fault.fault is
+  'What is wrong.';
+
+
+create or replace function agentdb._refuse_guard (
+  relation regclass,
+  problem text,
+  hint text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception '% cannot be guarded: %', relation, problem
+    using errcode = 'ZA051', hint = hint;
+end;
+$$;
+
+comment on function agentdb._refuse_guard (regclass, text, text) is
+  'Raises ZA051 for a table that cannot be guarded.';
+
+
+create or replace function agentdb._check_guard (
+  relation regclass,
+  target integer,
+  named text[],
+  auto_approve jsonb
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_unknown text;
+begin
+  if not exists (
+    select from agentdb.change_column as c
+    where c.audit_target_id = target and c.key_place is not null
+  ) then
+    perform agentdb._refuse_guard(relation, 'it has no primary key',
+      'Give it one: rows of a change are found by their key.');
+  elsif current_setting('server_version_num')::integer < 150000 and (
+    select c.relrowsecurity from pg_class as c where c.oid = relation
+  ) then
+    perform agentdb._refuse_guard(relation, 'it has row security',
+      'Before PostgreSQL 15 a view cannot read with the rights of the agent.');
+  end if;
+  select string_agg(n.name, ', ') into v_unknown
+  from unnest(named || array(
+    select jsonb_array_elements_text(auto_approve -> 'columns'))) as n (name)
+  where not exists (
+    select from agentdb.change_column as c
+    where c.audit_target_id = target and c.column_name = n.name
+      and not c.generated and not c.hidden);
+  if v_unknown is not null then
+    perform agentdb._refuse(
+      format('%s has no column %s to review', relation, v_unknown),
+      'columns, context and auto_approve name columns that the audit records.');
+  elsif jsonb_typeof(auto_approve) <> 'object' or exists (
+    select from jsonb_object_keys(auto_approve) as k (name)
+    where k.name not in ('operations', 'columns', 'rows', 'condition')
+  ) or jsonb_typeof(auto_approve -> 'rows') <> 'number'
+    or jsonb_typeof(auto_approve -> 'condition') <> 'string'
+    or not auto_approve -> 'operations' <@ '["insert", "update", "delete"]' then
+    perform agentdb._refuse('auto_approve has members it cannot have',
+      '{"operations": ["update"], "columns": ["note"], "rows": 3, '
+        '"condition": "public.is_small"}');
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_guard (regclass, integer, text[], jsonb) is
+  'Raises ZA004 or ZA051 where a table cannot be guarded, or not so.';
+
+
+create or replace function agentdb._register_guard (
+  relation regclass,
+  columns text[],
+  context text[],
+  approvals integer,
+  expires interval,
+  apply text,
+  validators text[],
+  everybody boolean,
+  auto_approve jsonb
+)
+  returns text
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_target integer := agentdb._target_of(relation);
+  v_condition text;
+  v_former record;
+  v_view text;
+begin
+  perform agentdb._check_audit(relation, '{}', '{}');
+  perform agentdb._check_guard(relation, v_target, columns || context, auto_approve);
+  v_condition := agentdb._condition_of(relation, auto_approve ->> 'condition');
+  select string_agg(n.name, ', ') into v_view
+  from unnest(validators) as n (name)
+  where not exists (select from agentdb.agent as a where a.agent_name = n.name);
+  if v_view is not null then
+    perform agentdb._refuse('there is no agent ' || v_view,
+      'validators names agents: select agent_name from agentdb.agent;');
+  end if;
+  lock table agentdb.guarded_table in share row exclusive mode;
+  delete from agentdb.guarded_table as g where g.table_oid = relation::oid
+  returning g.view_name, g.audit_target_id into v_former;
+  select case when exists (
+      select from agentdb.guarded_table as g where g.view_name = c.relname)
+    then n.nspname || '_' || c.relname else c.relname end into v_view
+  from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+  where c.oid = relation;
+  if v_former.view_name <> v_view then
+    execute format('drop view if exists agentdb_stage.%I', v_former.view_name);
+  end if;
+  insert into agentdb.guarded_table (
+    table_oid, table_name, audit_target_id, view_name, columns, context, approvals,
+    expires, apply, validators, everybody, auto_approve
+  )
+  values (
+    relation, agentdb._table_name(relation), v_target, v_view, columns, context,
+    approvals, expires, apply, validators, everybody,
+    case when v_condition is null then auto_approve
+      else auto_approve || jsonb_build_object('condition', v_condition) end
+  );
+  update agentdb.audit_target as t
+  set guard = (select to_jsonb(g) from agentdb.guarded_table as g
+    where g.audit_target_id = v_target)
+  where t.audit_target_id = v_target;
+  perform agentdb._generate_stage(v_target);
+  if v_former.audit_target_id <> v_target then
+    execute format('drop function if exists agentdb.%I',
+      '_propose_' || v_former.audit_target_id);
+  end if;
+  return v_view;
+end;
+$$;
+
+comment on function agentdb._register_guard (
+  regclass, text[], text[], integer, interval, text, text[], boolean, jsonb
+) is
+  'Writes down that a table is guarded and makes its staging view; raises ZA004, '
+  'ZA006, ZA030 or ZA051.';
+
+
+create or replace function agentdb._refuse_unguarded (relation regclass)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception '% is not guarded', relation
+    using errcode = 'ZA006', hint = 'select table_name from agentdb.guarded_table;';
+end;
+$$;
+
+comment on function agentdb._refuse_unguarded (regclass) is
+  'Raises ZA006 for a table that is not guarded.';
+
+
+create or replace function agentdb._end_guard (relation regclass)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_guard record;
+begin
+  perform agentdb._check_audit(relation, '{}', '{}');
+  delete from agentdb.guarded_table as g where g.table_oid = relation::oid
+  returning g.view_name, g.audit_target_id into v_guard;
+  if not found then
+    perform agentdb._refuse_unguarded(relation);
+  end if;
+  execute format('drop view if exists agentdb_stage.%I', v_guard.view_name);
+  execute format('drop function agentdb.%I', '_propose_' || v_guard.audit_target_id);
+end;
+$$;
+
+comment on function agentdb._end_guard (regclass) is
+  'Forgets that a table is guarded and drops its staging view; raises ZA006 or ZA030.';

@@ -1,0 +1,71 @@
+-- What a proposer calls: reading its own staged rows, staging by a call, and changes
+-- that are built over several transactions.
+
+create or replace function agentdb.staged_rows (target integer)
+  returns table (operation text, row_key jsonb, new_values jsonb)
+  language plpgsql
+  stable
+  rows 10
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_agent_id bigint;
+begin
+  if not exists (
+    select from agentdb.change as c
+    where c.proposed_by = session_user and c.state in ('open', 'pending', 'approved')
+  ) then
+    return;
+  end if;
+  if agentdb._is_agent() then
+    select w.agent_id into v_agent_id from agentdb._known_writer() as w;
+  end if;
+  return query
+    select distinct on (r.row_key, k.nameless)
+      coalesce(r.net_operation, r.operation), r.row_key,
+      coalesce(r.net_values, r.new_values)
+    from agentdb.change as c
+    join agentdb.change_row as r on r.change_id = c.change_id
+    cross join lateral (
+      select case when jsonb_strip_nulls(r.row_key) <> r.row_key
+        then concat_ws(' ', r.change_id, r.place) end as nameless
+    ) as k
+    where c.proposed_by = session_user
+      and c.state in ('open', 'pending', 'approved')
+      and c.agent_id is not distinct from v_agent_id
+      and r.audit_target_id = target
+    order by r.row_key, k.nameless, r.change_id desc;
+end;
+$$;
+
+comment on function agentdb.staged_rows (integer) is
+  'What the session itself has staged of a table and is not applied yet; staging views '
+  'lay it over the table.';
+
+
+create or replace function agentdb.staging_view (relation regclass)
+  returns text
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_view text := (
+    select format('agentdb_stage.%I', g.view_name)
+    from agentdb.guarded_table as g where g.table_oid = relation::oid
+  );
+begin
+  if v_view is null then
+    raise exception '% is not guarded', coalesce(relation::text, 'NULL')
+      using errcode = 'ZA006', hint = 'Write to it directly.';
+  end if;
+  return v_view;
+end;
+$$;
+
+comment on function agentdb.staging_view (regclass) is
+  'The view that takes ordinary SQL for a guarded table; raises ZA006.';

@@ -1,0 +1,270 @@
+-- Submitting: a change is tried for real in a subtransaction and rolled back, so that
+-- constraints, triggers and cascades speak up before a person is asked.
+
+create or replace function agentdb._raise_again (
+  state text,
+  message text,
+  detail text,
+  hint text,
+  constraint_name text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception using
+    errcode = state,
+    message = message,
+    detail = detail,
+    hint = hint,
+    constraint = constraint_name;
+end;
+$$;
+
+comment on function agentdb._raise_again (text, text, text, text, text) is
+  'Raises an error that was caught.';
+
+
+-- What a row continues, and what that continues, the oldest first.
+create or replace function agentdb._basis (change bigint)
+  returns bigint[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with recursive basis (change_id) as (
+    select r.builds_on
+    from agentdb.change_row as r
+    where r.change_id = _basis.change and r.builds_on is not null
+    union
+    select unnest(c.builds_on)
+    from basis as b
+    join agentdb.change as c on c.change_id = b.change_id
+  )
+  select coalesce(array_agg(b.change_id order by b.change_id), '{}')
+  from basis as b
+  join agentdb.change as c on c.change_id = b.change_id
+  where c.state in ('pending', 'approved');
+$$;
+
+comment on function agentdb._basis (bigint) is
+  'The undecided changes that a change builds on, the oldest first.';
+
+
+create or replace function agentdb._refuse_change (change bigint, problem jsonb)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_conflicts jsonb;
+begin
+  if problem ->> 'sqlstate' <> 'ZA052' then
+    perform agentdb._raise_again(problem ->> 'sqlstate',
+      'the change would fail: ' || (problem ->> 'message'), problem ->> 'detail',
+      'Nothing was staged by this transaction; put it right and stage it again.',
+      problem ->> 'constraint');
+  end if;
+  v_conflicts := agentdb._conflicts(change, 5, true);
+  raise exception 'the change does not fit the rows as they are now'
+    using errcode = 'ZA052',
+          detail = coalesce(agentdb._conflict_text(v_conflicts),
+            problem ->> 'message' || '; or row security or a trigger keeps the '
+              'database from writing some.'),
+          hint = 'Somebody else changed them meanwhile: read them again, decide anew, '
+            'and stage what is still right.';
+end;
+$$;
+
+comment on function agentdb._refuse_change (bigint, jsonb) is
+  'Raises why a change cannot be staged.';
+
+
+create or replace function agentdb._earlier_changes (change bigint)
+  returns bigint[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(array_agg(o.change_id order by o.change_id), '{}')
+  from agentdb.change as c
+  join agentdb.change as o
+    on o.proposed_by = c.proposed_by
+    and o.agent_id is not distinct from c.agent_id
+    and o.change_id < c.change_id
+    and o.state in ('pending', 'approved')
+  where c.change_id = _earlier_changes.change;
+$$;
+
+comment on function agentdb._earlier_changes (bigint) is
+  'All undecided changes of the same proposer before a change.';
+
+
+create or replace function agentdb._end_submit (
+  change bigint,
+  row_count bigint,
+  effects jsonb,
+  basis bigint[]
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_apply text;
+begin
+  update agentdb.change as c
+  set state = case when g.approvals is null then 'approved' else 'pending' end,
+      row_count = _end_submit.row_count,
+      effects = _end_submit.effects,
+      builds_on = basis,
+      approvals = coalesce(g.approvals, 0),
+      apply = coalesce(g.apply, 'hand'),
+      expires_at = clock_timestamp() + coalesce(g.expires, interval '24 hours'),
+      submitted_at = clock_timestamp(),
+      digest = agentdb._change_digest(change)
+  from (
+    -- The strictest of its tables decides.
+    select max(g.approvals) as approvals, min(g.expires) as expires,
+      -- What agentdb_applier may not write, somebody applies who may.
+      case when bool_or(g.apply = 'hand') or not agentdb._all_guarded(change)
+          then 'hand'
+        when bool_or(g.apply = 'runner') then 'runner' else 'approval' end as apply
+    from agentdb.guarded_table as g
+    where g.audit_target_id in (
+        select t.audit_target_id from agentdb.change_table as t
+        where t.change_id = change)
+      -- Those that only a cascade or a trigger writes as well.
+      or _end_submit.effects ?| array[g.table_name || ' inserted',
+        g.table_name || ' updated', g.table_name || ' deleted']
+  ) as g
+  where c.change_id = change
+  returning c.apply into v_apply;
+  if agentdb._is_harmless(change) then
+    update agentdb.change as c
+    set state = 'approved', approvals = 0
+    where c.change_id = change;
+    if v_apply = 'approval' then
+      perform agentdb._apply(change);
+    end if;
+  end if;
+end;
+$$;
+
+comment on function agentdb._end_submit (bigint, bigint, jsonb, bigint[]) is
+  'Writes down what a change was tried to do and what it needs.';
+
+
+create or replace function agentdb._submit (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_state text;
+  v_count bigint;
+  v_basis bigint[];
+  v_end record;
+  v_again record;
+begin
+  select c.state into v_state
+  from agentdb.change as c where c.change_id = change for no key update;
+  select count(*) into v_count
+  from agentdb.change_row as r where r.change_id = change;
+  if v_state <> 'open' then
+    return;
+  elsif v_count = 0 then
+    perform agentdb._close_change(change, 'withdrawn');
+    return;
+  end if;
+  perform agentdb._note_tables(change);
+  v_basis := agentdb._basis(change);
+  select a.* into v_end
+  from agentdb._attempt(change, v_basis, true, false, null) as a;
+  if v_end.problem ->> 'sqlstate' = '23503' then
+    -- The row that is referred to may be staged by an earlier change.
+    v_basis := agentdb._earlier_changes(change);
+    select a.* into v_again
+    from agentdb._attempt(change, v_basis, true, false, null) as a;
+    if v_again.problem is null then
+      v_end := v_again;
+    end if;
+  end if;
+  if v_end.problem is not null then
+    perform agentdb._refuse_change(change, v_end.problem);
+  end if;
+  perform agentdb._end_submit(change, v_count, v_end.effects, v_basis);
+end;
+$$;
+
+comment on function agentdb._submit (bigint) is
+  'Tries an open change and makes it pending, or applies it where nobody needs to '
+  'approve it.';
+
+
+-- All that it calls is planned once a session.
+create or replace function agentdb._submit_at_commit ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+  set plan_cache_mode = force_generic_plan
+as $$
+begin
+  perform agentdb._submit(new.change_id);
+  return null;
+end;
+$$;
+
+comment on function agentdb._submit_at_commit () is
+  'Trigger function: a change that was staged without open_change() ends with its '
+  'transaction.';
+
+
+drop trigger if exists agentdb_submit on agentdb.change;
+
+create constraint trigger agentdb_submit
+  after insert
+  on agentdb.change
+  deferrable initially deferred
+  for each row
+  when (new.automatic)
+  execute function agentdb._submit_at_commit();
+
+alter table agentdb.change enable always trigger agentdb_submit;
+
+
+create or replace function agentdb.submit_change ()
+  returns table (change_id bigint, state text, row_count integer, effects jsonb)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_proposer record;
+begin
+  select p.* into v_proposer from agentdb._proposer() as p;
+  select c.change_id into submit_change.change_id
+  from agentdb.change as c
+  where c.proposed_by = session_user
+    and c.state = 'open'
+    and c.run_id is not distinct from v_proposer.run_id
+    and c.expires_at > clock_timestamp();
+  if not found then
+    perform agentdb._refuse('no change is open',
+      'Open one: select * from agentdb.open_change(reason => ''…''); what is staged '
+      'without one is submitted when its transaction commits.');
+  end if;
+  perform agentdb._submit(submit_change.change_id);
+  return query
+    select c.change_id, c.state, c.row_count, c.effects
+    from agentdb.change as c where c.change_id = submit_change.change_id;
+end;
+$$;
+
+comment on function agentdb.submit_change () is
+  'Tries the open change and hands it to the reviewers; raises what the change itself '
+  'would raise, ZA001, ZA004 or ZA052.';

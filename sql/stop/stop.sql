@@ -1,0 +1,124 @@
+-- Stop: what killing and pausing have in common: a reason, a trace for older snapshots,
+-- a log, and giving back what a run holds.
+
+-- Called by every stop, before it commits: see _check_snapshot() and agent/stop_seen.sql.
+-- First the transaction, then the number: who has read a number and then finds the
+-- transaction in its snapshot has seen all stops up to that number.
+create or replace function agentdb._note_stop ()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_last bigint;
+begin
+  lock table agentdb.agent_stop in share row exclusive mode;
+  select s.last_value into v_last from agentdb.stop_last_seq as s;
+  if v_last > 2 and pg_xact_status(v_last::text::xid8) = 'committed' then
+    perform setval('agentdb.stop_former_seq', v_last);
+  end if;
+  perform setval('agentdb.stop_last_seq', pg_current_xact_id()::text::bigint);
+  perform nextval('agentdb.stop_number_seq');
+end;
+$$;
+
+comment on function agentdb._note_stop () is
+  'Leaves the transaction and the number of a stop where older snapshots find them; '
+  'stops go one at a time.';
+
+
+-- Also of a stop by hand.  The functions do it before they write, so that two of them
+-- cannot deadlock.
+create or replace function agentdb._note_any_stop ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._note_stop();
+  return null;
+end;
+$$;
+
+comment on function agentdb._note_any_stop () is
+  'Trigger function: no stop goes unnoticed, whoever writes it.';
+
+
+create or replace trigger agentdb_note
+  before insert or update of run_id
+  on agentdb.run_stop
+  for each statement execute function agentdb._note_any_stop();
+
+create or replace trigger agentdb_note
+  before insert or update of agent_id
+  on agentdb.agent_stop
+  for each statement execute function agentdb._note_any_stop();
+
+
+create or replace function agentdb._log_stop (
+  agent bigint,
+  run bigint,
+  action text,
+  reason text,
+  details jsonb
+)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.stop_log (agent_id, run_id, action, reason, details)
+  values (agent, run, action, agentdb._clean_text(reason, 500), details);
+$$;
+
+comment on function agentdb._log_stop (bigint, bigint, text, text, jsonb) is
+  'Writes down who stopped what, and why.';
+
+
+create or replace function agentdb._cancel_reservations (run bigint)
+  returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count bigint;
+begin
+  update agentdb.token_reservation as v
+  set expires_at = clock_timestamp()
+  where v.token_reservation_id in (
+    select o.token_reservation_id
+    from agentdb.token_reservation as o
+    where o.run_id = run
+      and o.settled_at is null
+      and o.expires_at > clock_timestamp()
+    for no key update skip locked
+  );
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+comment on function agentdb._cancel_reservations (bigint) is
+  'Gives back what a run has set aside and returns how many reservations that were.';
+
+
+-- What the run itself has locked is left to drain_run(): a stop waits for nobody.
+create or replace function agentdb._end_killed (run bigint)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  update agentdb.run as r
+  set ended_at = clock_timestamp(),
+      outcome = 'killed'
+  where r.run_id in (
+    select o.run_id from agentdb.run as o
+    where o.run_id = run and o.ended_at is null
+    for no key update skip locked
+  );
+$$;
+
+comment on function agentdb._end_killed (bigint) is
+  'Ends a killed run, unless the run itself is just being changed.';

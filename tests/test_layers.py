@@ -1,0 +1,104 @@
+"""Folders are layers: a file of sql/ calls its own folder and those before it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+SQL = Path(__file__).parent.parent / "sql"
+LAYERS = (
+    "base", "agent", "activity", "lock", "run", "tool", "token", "audit", "claim",
+    "change", "stop", "alert", "rule", "maintain", "report",
+)  # fmt: skip
+MADE = re.compile(r"^create (?:or replace )?(?:function|view) agentdb\.(\w+)", re.M)
+# What a hint or a comment names is not called.
+SAID = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
+
+
+def installed() -> dict[str, str]:
+    """Return the files of the manifest with their texts, in order."""
+    manifest = (SQL / "install.sql").read_text()
+    names = re.findall(r"^\\ir (\S+)$", manifest, re.M)
+    return {name: (SQL / name).read_text() for name in names}
+
+
+def calls(files: dict[str, str]) -> Iterator[tuple[str, str, str]]:
+    """Yield who calls what in which other file."""
+    home = {made: name for name, text in files.items() for made in MADE.findall(text)}
+    for name, text in files.items():
+        for called in set(re.findall(r"agentdb\.(\w+)", SAID.sub("''", text))):
+            if (where := home.get(called, name)) != name:
+                yield name, called, where
+
+
+def upward(files: dict[str, str]) -> list[str]:
+    """Return the calls of a layer that comes later."""
+    return sorted(
+        f"{name} calls {called} in {where}"
+        for name, called, where in calls(files)
+        if name != "grant.sql" and layer(where) > layer(name)
+    )
+
+
+def circles(files: dict[str, str]) -> list[str]:
+    """Return the first circle of files within a layer, if there is one."""
+    graph: dict[str, set[str]] = {}
+    for name, _, where in calls(files):
+        if name != "grant.sql" and layer(name) == layer(where):
+            graph.setdefault(name, set()).add(where)
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def layer(name: str) -> int:
+    return LAYERS.index(name.split("/")[0])
+
+
+def test_manifest_lists_the_layers_in_their_order() -> None:
+    names = [name for name in installed() if name != "grant.sql"]
+    assert list(dict.fromkeys(name.split("/")[0] for name in names)) == list(LAYERS)
+    assert list(installed())[-1] == "grant.sql"
+    assert {path.name for path in SQL.iterdir()} == {
+        *LAYERS, "install.sql", "grant.sql",
+    }  # fmt: skip
+
+
+def test_no_file_calls_a_later_layer() -> None:
+    assert upward(installed()) == []
+
+
+def test_no_layer_goes_in_a_circle() -> None:
+    assert circles(installed()) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "seen"),
+    [
+        ("select agentdb.kill_run(1);", True),
+        ("select from agentdb.silent_loop;", True),
+        ("perform agentdb._refuse('select agentdb.kill_run(1)', null);", False),
+        ("-- see agentdb.kill_run()", False),
+    ],
+)
+def test_a_call_upward_is_seen(text: str, seen: bool) -> None:
+    files = installed()
+    files["audit/column.sql"] = text
+    assert bool(upward(files)) == seen
+
+
+def test_a_circle_is_seen() -> None:
+    files = installed()
+    files["lock/one.sql"] = (
+        "create function agentdb.one() as 'x'; select agentdb.two();"
+    )
+    files["lock/two.sql"] = (
+        "create function agentdb.two() as 'x'; select agentdb.one();"
+    )
+    assert set(circles(files)) == {"lock/one.sql", "lock/two.sql"}
