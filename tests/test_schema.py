@@ -21,8 +21,10 @@ from .agents import refusal
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
 from .revision import second_revision
 from .servers import Server, answer, client, tell
+from .shapes import rights, shapes
 
 HERE = Path(__file__).parent
+GOLDEN = {"schema.txt": shapes, "rights.txt": rights}
 REVISIONS = [
     script.revision
     for script in ScriptDirectory.from_config(schema.config()).walk_revisions()
@@ -122,17 +124,13 @@ def test_psql_runs_the_printed_script(
     assert dump(database) == dump(db.info.dbname)
 
 
-def test_shape_of_the_schema_is_the_reviewed_one(db: Connection, dump: Dump) -> None:
+@pytest.mark.parametrize("golden", GOLDEN)
+def test_shape_of_the_schema_is_the_reviewed_one(db: Connection, golden: str) -> None:
     """Set AGENTDB_WRITE_SCHEMA=1 to take a wanted change over, then read the diff."""
-    golden = HERE / "schema.sql"
-    found = dump(db.info.dbname) + "\n"
+    found = GOLDEN[golden](db)
     if os.environ.get("AGENTDB_WRITE_SCHEMA"):
-        golden.write_text(found)
-    if db.info.server_version // 10000 != 18:
-        pytest.skip(
-            "schema.sql is written by pg_dump 18, whose words others do not use"
-        )
-    assert found == golden.read_text()
+        (HERE / golden).write_text(found)
+    assert found == (HERE / golden).read_text()
 
 
 def test_expected_tables_are_those_of_the_baseline(empty: Engine) -> None:
