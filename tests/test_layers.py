@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from graphlib import CycleError, TopologicalSorter
@@ -57,6 +58,29 @@ def circles(files: dict[str, str]) -> list[str]:
     return []
 
 
+def drawing(files: dict[str, str]) -> str:
+    """Return the layers and their calls as a Mermaid flowchart.
+
+    A call that a chain of others implies is left out (transitive reduction).
+    """
+    graph: dict[str, set[str]] = {name: set() for name in LAYERS}
+    for name, _, where in calls(files):
+        if name != "grant.sql" and layer(name) != layer(where):
+            graph[name.split("/")[0]].add(where.split("/")[0])
+
+    def reaches(start: str) -> set[str]:
+        return graph[start].union(*map(reaches, graph[start]))
+
+    arrows = [
+        f"  {start} --> {end}"
+        for start in LAYERS
+        for end in LAYERS
+        if end in graph[start]
+        and not any(end in reaches(other) for other in graph[start] - {end})
+    ]
+    return "\n".join(["flowchart BT", *arrows]) + "\n"
+
+
 def layer(name: str) -> int:
     return LAYERS.index(name.split("/")[0])
 
@@ -91,6 +115,22 @@ def test_a_call_upward_is_seen(text: str, seen: bool) -> None:
     files = installed()
     files["audit/column.sql"] = text
     assert bool(upward(files)) == seen
+
+
+def test_architecture_shows_the_real_calls() -> None:
+    """Set AGENTDB_WRITE_SCHEMA=1 to draw them anew."""
+    page = SQL.parent / "docs" / "architecture.md"
+    text = page.read_text()
+    drawn = re.sub(
+        r"(?<=```mermaid\n).*?(?=```)", drawing(installed()), text, flags=re.S
+    )
+    if os.environ.get("AGENTDB_WRITE_SCHEMA"):
+        page.write_text(drawn)
+    assert text == drawn
+    for name in LAYERS:
+        assert f"| `{name}` |" in text
+    for named in re.findall(r"`([a-z_]+/[a-z_]+\.sql)`", text):
+        assert (SQL / named).exists(), named
 
 
 def test_a_circle_is_seen() -> None:

@@ -227,7 +227,7 @@ def read(page: Path, reader: Reader) -> None:
         elif kind == "toml":
             reader.write(text)
         else:
-            assert kind in ("text", "json"), kind
+            assert kind in ("text", "json", "mermaid"), kind
 
 
 def prepare(reader: Reader) -> None:
