@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test check soak bench clean
+.PHONY: demo test test-all check soak bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -20,6 +20,9 @@ ifdef PG
 else
 	$(BIN)/python -m pytest -n 2 $(ARGS)
 endif
+
+test-all: .venv/installed
+	set -e; for major in 14 15 16 17 18; do $(MAKE) test PG=$$major; done
 
 # What must hold before a commit.  Left out are findings on scripts of extensions,
 # which adopt what is there (PS002, PS015); advice for a table of Alembic's and for
