@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from .redact import keep
+from .secret.redact import keep
 
 PREFIXES = ("postgresql+psycopg://", "postgresql+pg8000://", "postgres://")
 
@@ -30,7 +30,7 @@ def parse(text: str) -> dict[str, Any]:
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
-    from .channels.reference import resolve_target
+    from .secret.reference import resolve_target
 
     try:
         parts = conninfo_to_dict(_for_libpq(resolve_target(text) if text else ""))

@@ -36,7 +36,7 @@ from alembic.operations import MigrateOperation, Operations
 from alembic.operations.ops import UpgradeOps
 from psycopg import sql
 
-from .schema import emit
+from .schema.code import emit
 
 OURS: set[str | None] = {"agentdb", "agentdb_stage"}
 AUDIT = """

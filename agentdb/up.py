@@ -11,7 +11,8 @@ import psycopg
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-from agentdb import installation, operation
+from agentdb.admin import operation
+from agentdb.schema import install as installation
 
 # A login for each of those who will connect, and the group it belongs to.
 LOGINS = {"agent_1": "agentdb_agent", "reviewer_1": "agentdb_reviewer"}

@@ -9,7 +9,7 @@ from alembic import context
 from alembic.runtime.migration import MigrationContext, MigrationInfo
 from sqlalchemy import Connection, create_engine
 
-from agentdb.schema import SCHEMA, code, emit, frame, url
+from agentdb.schema.code import SCHEMA, code, emit, frame, url
 
 
 def place_code(

@@ -20,8 +20,8 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from agentdb import installation
 from agentdb.local import LocalServer
+from agentdb.schema import install as installation
 
 TABLE = """
 create table public.account (

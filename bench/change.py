@@ -14,8 +14,8 @@ from typing import Any
 
 import psycopg
 
-from agentdb import installation
 from agentdb.local import LocalServer
+from agentdb.schema import install as installation
 
 TABLE = """
 create table public.account (

@@ -17,8 +17,8 @@ from datetime import datetime, timedelta, timezone
 
 import psycopg
 
-from agentdb import installation
 from agentdb.local import LocalServer
+from agentdb.schema import install as installation
 from bench.fleet import (
     FAULTS,
     JUDGE,

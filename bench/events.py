@@ -18,8 +18,9 @@ from pathlib import Path
 
 import psycopg
 
-from agentdb import installation, operation
+from agentdb.admin import operation
 from agentdb.local import LocalServer
+from agentdb.schema import install as installation
 
 ROUNDS = 5
 BARE = {

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from agentdb import installation
 from agentdb.local import LocalServer
+from agentdb.schema import install as installation
 
 DAYS = 14
 SETTINGS = {

@@ -15,8 +15,9 @@ import time
 
 import psycopg
 
-from agentdb import installation, operation
+from agentdb.admin import operation
 from agentdb.local import LocalServer
+from agentdb.schema import install as installation
 
 WRITERS = 8
 WRITE = "update public.counter set n = n + 1 where id = %s"

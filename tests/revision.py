@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from agentdb import schema
+from agentdb.schema import code as schema
 
 RUNNER = "run/runner.sql"
 

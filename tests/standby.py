@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from agentdb import installation
 from agentdb.local import LocalServer, binaries
 from agentdb.local.account import server_account
+from agentdb.schema import install as installation
 
 from .servers import tell
 

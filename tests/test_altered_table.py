@@ -12,7 +12,7 @@ from alembic.operations import Operations
 from sqlalchemy import Column, Engine, Integer, MetaData, NullPool, Table, create_engine
 
 import agentdb.migrations  # noqa: F401  registers the operations
-from agentdb import installation
+from agentdb.schema import install as installation
 
 from .agents import labels, refusal, row, rows, start, value
 from .changes import approve, latest

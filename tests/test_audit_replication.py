@@ -7,8 +7,8 @@ import time
 import psycopg
 import pytest
 
-from agentdb import installation
 from agentdb.local import LocalServer
+from agentdb.schema import install as installation
 
 SETTINGS = {"wal_level": "logical", "max_wal_senders": "4"}
 TABLE = "create table t (id int primary key, v text)"

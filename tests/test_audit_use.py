@@ -13,7 +13,7 @@ from alembic.operations import Operations
 from sqlalchemy import NullPool, create_engine
 
 import agentdb.migrations  # registers the operations
-from agentdb import installation
+from agentdb.schema import install as installation
 
 from .agents import register, start, value
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase

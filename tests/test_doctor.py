@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from agentdb import doctor
+from agentdb.admin import doctor
+from agentdb.admin.prompt import LINES, functions
 from agentdb.cli import main
-from agentdb.prompt import LINES, functions
 
 from .agents import register, row, rows, start, value
 from .conftest import Connect, Connection
@@ -193,7 +193,7 @@ def test_runner_tells_that_it_runs_as_somebody_else(scene: Scene) -> None:
 
 def test_clocks_that_differ_are_told(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
     real = time.time
-    monkeypatch.setattr("agentdb.doctor.time.time", lambda: real() - 60)
+    monkeypatch.setattr("agentdb.admin.doctor.time.time", lambda: real() - 60)
     finding = checks(dsn)["clock"]
     assert finding.state == "warning"
     assert "+60." in finding.detail or "+59." in finding.detail
@@ -262,7 +262,7 @@ def test_receivers_are_looked_for_where_their_channels_go(
         asked.append(place)
         return socket.socket()
 
-    monkeypatch.setattr("agentdb.doctor.socket.create_connection", connection)
+    monkeypatch.setattr("agentdb.admin.doctor.socket.create_connection", connection)
     for number, target in enumerate(places):
         db.execute(
             "insert into agentdb.receiver (receiver_name, channel, target) "

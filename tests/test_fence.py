@@ -5,7 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
-from agentdb import installation
+from agentdb.schema import install as installation
 
 from .agents import refusal, register, row, rows, start, value
 from .conftest import INSTALLER, Connect, Connection

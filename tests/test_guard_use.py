@@ -11,7 +11,7 @@ from alembic.operations import Operations
 from sqlalchemy import NullPool, create_engine
 
 import agentdb.migrations  # registers the operations
-from agentdb import installation
+from agentdb.schema import install as installation
 
 from .agents import refusal, register, row, rows, start, value
 from .changes import approve, latest

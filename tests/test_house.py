@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from agentdb import errors, schema
+from agentdb import errors
+from agentdb.schema import code as schema
 
 from .agents import rows
 from .conftest import Connection

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from agentdb.channels.text import lines
 from agentdb.cli import main
-from agentdb.runner.verify import verify
+from agentdb.runner.loops.verify import verify
 from agentdb.verify.claim import Limits
 
 from .agents import age, evaluate, register, rows, start, value

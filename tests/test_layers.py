@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import os
 import re
 from collections.abc import Iterator
@@ -142,3 +143,54 @@ def test_a_circle_is_seen() -> None:
         "create function agentdb.two() as 'x'; select agentdb.one();"
     )
     assert set(circles(files)) == {"lock/one.sql", "lock/two.sql"}
+
+
+PYTHON = SQL.parent / "agentdb"
+
+
+def packages() -> dict[str, set[str]]:
+    """Return which packages and modules of agentdb import which others."""
+    names = {path.stem if path.is_file() else path.name for path in PYTHON.iterdir()}
+    graph: dict[str, set[str]] = {name: set() for name in names}
+    for path in PYTHON.rglob("*.py"):
+        here = path.relative_to(PYTHON).with_suffix("").parts
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.ImportFrom):
+                continue
+            base = ("agentdb", *here)[: -node.level] if node.level else ()
+            full = (*base, *(node.module or "").split("."))
+            for alias in node.names:
+                target = (*filter(None, full), alias.name)
+                if target[0] == "agentdb" and target[1] in names - {here[0]}:
+                    graph[here[0]].add(target[1])
+    return graph
+
+
+def test_python_packages_import_in_one_direction() -> None:
+    graph = packages()
+    TopologicalSorter(graph).prepare()
+    graph["secret"].add("cli")
+    with pytest.raises(CycleError):
+        TopologicalSorter(graph).prepare()
+
+
+@pytest.mark.parametrize(
+    ("package", "forbidden"),
+    [
+        # What an agent's program imports brings no runner, no command, no installer.
+        ("client", {"admin", "cli", "runner", "schema", "terminal", "channels"}),
+        ("runner", {"cli", "terminal", "demo", "local", "schema"}),
+        ("verify", {"runner", "config", "channels"}),
+        ("terminal", {"cli", "runner", "admin"}),
+    ],
+)
+def test_python_package_stays_below_what_uses_it(
+    package: str, forbidden: set[str]
+) -> None:
+    graph = packages()
+    seen, todo = set[str](), [package]
+    while todo:
+        for name in graph[todo.pop()] - seen:
+            seen.add(name)
+            todo.append(name)
+    assert not seen & forbidden

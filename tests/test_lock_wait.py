@@ -16,7 +16,7 @@ from click.testing import CliRunner
 from psycopg.conninfo import conninfo_to_dict
 
 from agentdb.cli import main
-from agentdb.lock import release_lock, wait_for_lock
+from agentdb.client.lock import release_lock, wait_for_lock
 
 from .agents import age, refusal, register, row, rows, start, value
 from .conftest import Connect, Connection
@@ -62,7 +62,9 @@ def test_waiter_gets_the_lock_when_it_is_released(
     pooled: bool,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("agentdb.lock._can_listen", lambda connection: not pooled)
+    monkeypatch.setattr(
+        "agentdb.client.lock._can_listen", lambda connection: not pooled
+    )
     mine = wait_for_lock(a, "l")
     assert mine.fence is not None
     got = []

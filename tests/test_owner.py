@@ -10,8 +10,8 @@ import sys
 import psycopg
 import pytest
 
-from agentdb import installation
 from agentdb.local import LocalServer
+from agentdb.schema import install as installation
 
 from .agents import refusal, row, rows, value
 from .servers import tell

@@ -8,7 +8,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from agentdb.program import LARGEST, call
+from agentdb.process.program import LARGEST, call
 
 from .scene import until
 

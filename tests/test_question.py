@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from agentdb.question import ask_human
+from agentdb.client.question import ask_human
 
 from .agents import (
     age,

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import pytest
 
-from agentdb.redact import INSTEAD, clean, keep
+from agentdb.secret.redact import INSTEAD, clean, keep
 
 from .ports import free_port
 from .scene import Scene, until

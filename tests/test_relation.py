@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import pytest
 
-from agentdb.runner.failing import failing
+from agentdb.runner.loops.failing import failing
 from agentdb.verify import look
 from agentdb.verify.relation import relations
 

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 import pytest
 
-from agentdb.runner.schedule import next_start, set_schedules
+from agentdb.runner.loops.schedule import next_start, set_schedules
 from agentdb.runner.session import session as open_session
 
 from .agents import (

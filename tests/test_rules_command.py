@@ -9,7 +9,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from agentdb.lint import lint
+from agentdb.rules.lint import lint
 
 from .agents import register, rows, start, value
 from .conftest import Connect, Connection

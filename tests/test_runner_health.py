@@ -22,8 +22,8 @@ from click.testing import CliRunner
 from agentdb.channels import Notification, Outcome
 from agentdb.cli import main
 from agentdb.config import Config, Fallback, Rate
-from agentdb.runner.alarm import Alarm
-from agentdb.runner.bucket import Buckets
+from agentdb.runner.attendants.alarm import Alarm
+from agentdb.runner.loops.bucket import Buckets
 from agentdb.runner.signs import NEEDED, Signs
 
 from .agents import register, row, start, value

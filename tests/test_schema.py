@@ -14,8 +14,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
-from agentdb import REVISION, catalog, installation, schema
+from agentdb import REVISION
 from agentdb.local import LocalServer
+from agentdb.schema import check as catalog
+from agentdb.schema import code as schema
+from agentdb.schema import install as installation
 
 from .agents import refusal
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase

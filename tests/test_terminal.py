@@ -14,8 +14,8 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from agentdb.cli.layout import Section, print_table
-from agentdb.cli.value import number, shown, span, text_of
+from agentdb.terminal.layout import Section, print_table
+from agentdb.terminal.value import number, shown, span, text_of
 
 from .agents import age, evaluate
 from .conftest import Connection

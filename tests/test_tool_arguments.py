@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from agentdb.tool import log_tool_call
+from agentdb.client.tool import log_tool_call
 
 from .agents import refusal, register, row, rows, start, value
 from .conftest import Connect, Connection

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 
 from agentdb.cli import main
 from agentdb.config import Misconfigured, read_limits
-from agentdb.runner import verify as loop
+from agentdb.runner.loops import verify as loop
 from agentdb.runner.session import Lost, Session, session
 from agentdb.runner.state import State
 from agentdb.verify import look

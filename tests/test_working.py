@@ -146,7 +146,7 @@ def test_interrupted_command_has_changed_nothing(
 COMMIT = """
 import sys, psycopg
 from agentdb.cli.failure import interrupted
-from agentdb.interrupt import committing
+from agentdb.process.interrupt import committing
 connection = psycopg.connect(sys.argv[1])
 connection.execute("update t set v = 0 where id = 2")
 try:

@@ -7,9 +7,9 @@ import re
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ..secret.reference import resolve, resolve_target
 from .channel import Channel, Notification, Outcome
 from .post import Poster
-from .reference import resolve, resolve_target
 from .text import LONGEST, MARKS, plain
 
 # An alert that nobody renews ends there; ours is told once.

@@ -13,9 +13,9 @@ import sys
 
 from agentdb import extra
 
-from ..program import call
+from ..process.program import call
+from ..secret.reference import resolve
 from .channel import Channel, Notification, Outcome, Refused
-from .reference import resolve
 from .text import lines, subject
 
 CHILD = """

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from ..secret.refused import Refused
+
+__all__ = ["Channel", "Notification", "Outcome", "Refused"]
+
 
 @dataclass(frozen=True)
 class Notification:
@@ -32,13 +36,6 @@ class Outcome:
     error: str | None = None
     permanent: bool = False
     retry_after: float | None = None
-
-
-class Refused(Exception):
-    """The notification cannot be sent as it is configured; trying again is no use.
-
-    The text ends up in the database and in logs: it names references, never values.
-    """
 
 
 class Channel(ABC):

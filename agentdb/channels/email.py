@@ -12,8 +12,8 @@ from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 import aiosmtplib
 import anyio
 
+from ..secret.reference import resolve, resolve_target
 from .channel import Channel, Notification, Outcome, Refused
-from .reference import resolve, resolve_target
 from .text import lines, subject
 
 PORTS = {"smtps": 465, "smtp": 587}

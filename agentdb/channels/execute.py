@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 
-from ..program import ENVIRONMENT, call
+from ..process.program import ENVIRONMENT, call
+from ..secret.reference import resolve
 from .channel import Channel, Notification, Outcome, Refused
-from .reference import resolve
 
 # What sysexits.h calls a failure that may pass.
 TEMPORARY = 75

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from ..secret.reference import resolve, resolve_target
 from .channel import Channel, Notification, Outcome, Refused
 from .post import Poster
-from .reference import resolve, resolve_target
 from .text import lines, subject
 
 EVENTS = "https://events.pagerduty.com/v2/enqueue"

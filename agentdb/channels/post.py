@@ -12,7 +12,7 @@ from contextlib import suppress
 import anyio
 
 from .. import __version__
-from ..lean import httpx
+from ..process.lean import httpx
 from .answer import judge
 from .channel import Outcome, Refused
 

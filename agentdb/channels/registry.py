@@ -10,7 +10,7 @@ from typing import TextIO
 
 import anyio
 
-from ..redact import clean
+from ..secret.redact import clean
 from .channel import Channel, Notification, Outcome, Refused
 
 # Those that are imported when they are first needed.

@@ -7,8 +7,8 @@ import os
 from collections.abc import Callable
 from typing import TextIO
 
-from ..redact import clean
-from ..writer import Writer
+from ..process.writer import Writer
+from ..secret.redact import clean
 from .channel import Channel, Notification, Outcome
 
 

@@ -7,9 +7,9 @@ import hmac
 import json
 import time
 
+from ..secret.reference import resolve, resolve_target
 from .channel import Channel, Notification, Outcome
 from .post import Poster
-from .reference import resolve, resolve_target
 
 
 class Webhook(Channel):

@@ -11,8 +11,8 @@ import click
 
 from agentdb import __version__
 
+from ..terminal.console import plain
 from .failure import ended
-from .terminal import plain
 
 # Loaded when asked for: `agentdb status` must not wait for what it does not use.
 COMMANDS = {

@@ -24,7 +24,7 @@ def add(
     dsn: str, name: str, role: str | None, policy: str, pooled: bool, create_role: bool
 ) -> None:
     """Register agent NAME under a login role, and print its secret if it has one."""
-    from agentdb import operation
+    from agentdb.admin import operation
 
     secret = operation.register_agent(
         dsn,
@@ -45,6 +45,6 @@ def add(
 @reports_errors
 def prompt(dsn: str, agent: str | None) -> None:
     """Print the paragraph for the system prompt of AGENT."""
-    from agentdb.prompt import prompt
+    from agentdb.admin.prompt import prompt
 
     click.echo(prompt(dsn, agent))

@@ -40,7 +40,7 @@ def ack(dsn: str, target: tuple[str, int], lasts: str | None, comment: str) -> N
 
     Nobody is notified again or escalated to until it is resolved.
     """
-    from agentdb import oncall
+    from agentdb.admin import oncall
 
     kind, number = target
     count = oncall.acknowledge(dsn, kind, number, comment=comment, lasts=lasts)
@@ -54,7 +54,7 @@ def ack(dsn: str, target: tuple[str, int], lasts: str | None, comment: str) -> N
 @reports_errors
 def unack(dsn: str, target: tuple[str, int]) -> None:
     """Take an acknowledgement back: people are notified again."""
-    from agentdb import oncall
+    from agentdb.admin import oncall
 
     kind, number = target
     count = oncall.unacknowledge(dsn, kind, number)
@@ -75,7 +75,7 @@ def resolve(dsn: str, target: tuple[str, int], reason: str) -> None:
 
     It fires again when its rule has seen it gone and come back, or more severe.
     """
-    from agentdb import oncall
+    from agentdb.admin import oncall
 
     kind, number = target
     count = oncall.resolve(dsn, kind, number, reason=reason)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .diff import line, pair, text
+from ..terminal.diff import line, pair, text
+from ..terminal.output import Row, Section, connect, how, query, rows, show, shown
 from .failure import Failure
 from .options import dsn, reports_errors
-from .output import Row, Section, connect, how, query, rows, show, shown
 from .read import limit, run_number
 
 if TYPE_CHECKING:

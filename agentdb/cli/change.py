@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import click
 import psycopg
 
-from agentdb import operation
+from agentdb.admin import operation
 
+from ..terminal.diff import line, pair, text
+from ..terminal.output import Row, Section, connect, how, query, rows, show, shown
 from .confirm import confirm
-from .diff import line, pair, text
 from .failure import Failure
 from .options import dsn, number_of_run, reports_errors
-from .output import Row, Section, connect, how, query, rows, show, shown
 from .read import limit
 from .working import counted, working
 

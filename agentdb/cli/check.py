@@ -45,9 +45,9 @@ def _look(text: str) -> tuple[int, str]:
     from psycopg.conninfo import make_conninfo
 
     from agentdb.connection import parse
-    from agentdb.redact import clean
+    from agentdb.secret.redact import clean
 
-    from .output import Section, connect, rows
+    from ..terminal.output import Section, connect, rows
 
     try:
         with connect(make_conninfo(**parse(text))) as connection:

@@ -6,8 +6,8 @@ import signal
 
 import click
 
+from ..terminal.console import plain
 from .options import end_in_order, reports_errors
-from .terminal import plain
 
 
 @click.command()

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 import psycopg
 
+from ..terminal.output import Section, connect, print_json, print_table, query, rows
 from .options import config, dsn, reports_errors
-from .output import Section, connect, print_json, print_table, query, rows
 from .read import EXIT_CODES, unknown
 
 DOCTOR = "select check_name as check, state, detail, mend from agentdb.doctor"
@@ -26,8 +26,8 @@ def doctor(dsn: str, config: Path | None, as_json: bool) -> None:
 
     Exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, 3 unknown.
     """
+    from agentdb.admin.doctor import findings
     from agentdb.config import read_settings
-    from agentdb.doctor import findings
 
     user = read_settings(config).user
     section = Section("doctor", query(DOCTOR), below="mend")

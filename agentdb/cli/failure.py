@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from agentdb.errors import AgentdbError, from_database
-from agentdb.interrupt import InDoubt
+from agentdb.process.interrupt import InDoubt
 
 # Beside 0, and 1 for a failure or a finding: docs/errors.md lists them all.
 MISUSE = 2
@@ -114,7 +114,7 @@ def _first_line(said: str) -> str:
 
 def _unexpected(error: BaseException) -> Failure:
     """Say what no command foresees, without a traceback unless it is wanted."""
-    from agentdb.redact import clean
+    from agentdb.secret.redact import clean
 
     if os.environ.get(TRACEBACK):
         raise error

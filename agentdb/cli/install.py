@@ -24,8 +24,9 @@ def install(dsn: str, check: bool, as_sql: bool) -> None:
     Connect as a role that owns the database and may create roles; it need not
     be a superuser.  Everything happens in one transaction.
     """
-    from agentdb import installation, schema
     from agentdb.connection import shown
+    from agentdb.schema import code as schema
+    from agentdb.schema import install as installation
 
     if as_sql:
         click.echo(schema.script(), nl=False)
@@ -53,8 +54,8 @@ def _check(found: list[str]) -> None:
 @reports_errors
 def uninstall(dsn: str, yes: bool) -> None:
     """Remove the pack and everything it recorded; your tables stay untouched."""
-    from agentdb import installation
     from agentdb.connection import shown
+    from agentdb.schema import install as installation
 
     if not yes:
         confirm(f"Remove schema agentdb and all its logs from {shown(dsn)}?")
@@ -84,7 +85,7 @@ def maintain(dsn: str, days_ahead: int) -> None:
     import psycopg
 
     from agentdb.connection import shown
-    from agentdb.interrupt import committing
+    from agentdb.process.interrupt import committing
 
     with (
         working(f"maintaining agentdb in {shown(dsn)}"),

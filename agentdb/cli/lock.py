@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import click
 
+from ..terminal.output import Section, connect, how, query, rows, show
 from .confirm import confirm
 from .failure import Failure
 from .options import dsn, reports_errors
-from .output import Section, connect, how, query, rows, show
 
 LOCKS = """
 select lock_name || coalesce(' slot ' || nullif(slot, 0), '') as lock, state, holder,
@@ -49,7 +49,7 @@ def lock() -> None:
 @reports_errors
 def release(dsn: str, name: str, reason: str, slot: int | None, yes: bool) -> None:
     """Take lock NAME from its holder, whose further writes to fenced tables fail."""
-    from agentdb import operation
+    from agentdb.admin import operation
 
     if not yes:
         confirm(f"Take lock {name} from its holder?")

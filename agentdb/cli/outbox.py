@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..terminal.output import Section, how, query, show, shown
 from .options import dsn, reports_errors
-from .output import Section, how, query, show, shown
 from .read import limit
 
 OUTBOX = """
@@ -45,7 +45,7 @@ def outbox(
 @reports_errors
 def retry(dsn: str, number: int) -> None:
     """Send message ID, which was given up, again."""
-    from agentdb import oncall
+    from agentdb.admin import oncall
 
     oncall.retry(dsn, number)
     click.echo(f"message {number} is queued again")
@@ -57,7 +57,7 @@ def retry(dsn: str, number: int) -> None:
 @reports_errors
 def drop(dsn: str, number: int) -> None:
     """Drop message ID, which waits or was given up."""
-    from agentdb import oncall
+    from agentdb.admin import oncall
 
     oncall.drop(dsn, number)
     click.echo(f"message {number} is dropped")
@@ -78,7 +78,7 @@ def test_command(dsn: str, receiver: str, wait: float) -> None:
 
     Exits 1 where it was not delivered.
     """
-    from agentdb import oncall
+    from agentdb.admin import oncall
 
     number, state, error = oncall.try_receiver(dsn, receiver, wait=wait)
     if state == "sent":

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..terminal.output import Section, how, query, show
 from .options import dsn, number_of, reports_errors
-from .output import Section, how, query, show
 
 OPEN = """
 select 'Q-' || question_id as question, urgency, agent_name as agent, run_id as run,
@@ -33,7 +33,7 @@ def questions(dsn: str, as_json: bool, as_sql: bool) -> None:
 @reports_errors
 def answer(dsn: str, number: str, answer: str, comment: str | None) -> None:
     """Answer question Q-5; where it has options, with one of these."""
-    from agentdb import oncall
+    from agentdb.admin import oncall
 
     asked = number_of(number, "Q")
     if asked is None:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 import click
 import psycopg
 
+from ..terminal.output import Section, connect, how, query, rows, show
 from .failure import Failure, failure
 from .options import F, about, dsn, number_of_run, reports_errors
-from .output import Section, connect, how, query, rows, show
 
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2}
 UNKNOWN = 3

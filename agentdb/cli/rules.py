@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..terminal.output import Section, connect, how, print_table, query, rows, show
 from .failure import Failure
 from .options import dsn, reports_errors
-from .output import Section, connect, how, print_table, query, rows, show
 from .working import working
 
 if TYPE_CHECKING:
-    from agentdb import backtest as past
+    from agentdb.rules import backtest as past
 
 LIST = """
 select rule_name as rule, case when enabled then severity else 'off' end as severity,
@@ -115,7 +115,7 @@ def explain(dsn: str, as_json: bool, as_sql: bool, rule: str) -> None:
 @reports_errors
 def lint(dsn: str, rule: str | None) -> None:
     """Check a rule, a view that shall become one, or all; exit 1 on findings."""
-    from agentdb.lint import lint as look
+    from agentdb.rules.lint import lint as look
 
     with connect(dsn) as connection:
         findings = look(connection, rule)
@@ -137,7 +137,7 @@ def backtest(
     dsn: str, rule: str, since: timedelta, every: timedelta, setting: str | None
 ) -> None:
     """Say when RULE would have paged, beside half and twice its threshold."""
-    from agentdb import backtest as past
+    from agentdb.rules import backtest as past
 
     found, results = _compare(dsn, rule, since, every, setting, past.FACTORS)
     (now,) = (result for result in results if result.threshold == "1x")
@@ -181,7 +181,7 @@ def tune(
 
     Every page counts as false: look at a time in which nothing was wrong.
     """
-    from agentdb import backtest as past
+    from agentdb.rules import backtest as past
 
     found, results = _compare(dsn, rule, since, every, setting, past.GRID)
     if found.setting is None:
@@ -210,7 +210,7 @@ def _compare(
     import psycopg
     from psycopg.rows import dict_row
 
-    from agentdb import backtest as past
+    from agentdb.rules import backtest as past
 
     with psycopg.connect(
         dsn,
@@ -235,7 +235,7 @@ def _compare(
 def _print_alternatives(
     rule: past.Rule, results: list[past.Result], since: timedelta
 ) -> None:
-    from agentdb import backtest as past
+    from agentdb.rules import backtest as past
 
     rows = [
         {

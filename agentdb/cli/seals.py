@@ -8,9 +8,7 @@ from collections.abc import Callable
 import click
 from psycopg.errors import Diagnostic
 
-from .failure import Failure
-from .options import dsn, reports_errors
-from .output import (
+from ..terminal.output import (
     Section,
     connect,
     how,
@@ -20,6 +18,8 @@ from .output import (
     rows,
     show,
 )
+from .failure import Failure
+from .options import dsn, reports_errors
 from .working import Step, counted, working
 
 SIZE = """

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..terminal.output import Section, how, query, show, shown
 from .options import dsn, number_of, reports_errors
-from .output import Section, how, query, show, shown
 
 SILENCES = """
 select 'S-' || silence_id as silence, matchers, alerts, created_by as by, ends_at,
@@ -29,7 +29,7 @@ def silence(
     Labels are the alert's own, and rule, severity, alert; = != ~ !~ compare, ~ with
     a regular expression.  `agentdb silence expire S-3` ends one early.
     """
-    from agentdb import oncall
+    from agentdb.admin import oncall
 
     if what[0] == "expire":
         number = _number(what[1:])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import click
 
+from ..terminal.output import Section, connect, query, rows
 from .confirm import confirm
 from .options import dsn, number_of_run, reports_errors
-from .output import Section, connect, query, rows
 
 reason = click.option(
     "--reason", required=True, help="Why; the agent is told, and it is logged."
@@ -46,7 +46,7 @@ def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> N
     Frees their locks, cancels their reservations and ends their sessions where
     that is allowed.  A killed agent starts nothing until it is resumed.
     """
-    from agentdb import operation
+    from agentdb.admin import operation
 
     if every == bool(target):
         raise click.UsageError("name a run or an agent, or say --all")
@@ -87,7 +87,7 @@ def resume(dsn: str, agent: str, reason: str, yes: bool) -> None:
 
 
 def _turn(verb: str, runs: str, dsn: str, agent: str, reason: str, yes: bool) -> None:
-    from agentdb import operation
+    from agentdb.admin import operation
 
     if not yes:
         confirm(f"{verb.capitalize()} agent {agent}?")

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
+from ..terminal.output import Section, how, query, show
 from .options import config, dsn, number_of_run, reports_errors
-from .output import Section, how, query, show
 from .read import limit, require_run
 
 CLAIMS = """
@@ -75,7 +75,7 @@ def verify(
     import anyio
 
     from agentdb.config import read_limits
-    from agentdb.runner.verify import verify
+    from agentdb.runner.loops.verify import verify
 
     limits = read_limits(config)
     if run is not None and not as_sql:
@@ -124,7 +124,7 @@ def probe(path: str, user: str | None, want: str, as_json: bool) -> None:
 
 def _told(theirs: dict[str, str], ours: dict[str, str]) -> list[str]:
     """Return what a person needs to know of a probe, the headline first."""
-    from .output import shown
+    from ..terminal.output import shown
 
     fine = theirs["verdict"] == "ok"
     lines = [f"{theirs['verdict']}: {theirs.get('detail', theirs['path'])}"]

@@ -6,9 +6,9 @@ import click
 import psycopg
 from psycopg import sql
 
+from ..terminal.output import Row, Section, connect, how, query, show
 from .failure import Failure
 from .options import dsn, reports_errors
-from .output import Row, Section, connect, how, query, show
 
 ALERT = """
 select 'A-' || a.alert_id as alert, a.severity, a.state, a.rule_name as rule,

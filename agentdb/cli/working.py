@@ -8,8 +8,8 @@ from contextlib import contextmanager
 
 import click
 
+from ..terminal.console import console, plain
 from .failure import interrupted
-from .terminal import console, plain
 
 Step = Callable[[], None]
 

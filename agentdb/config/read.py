@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from .. import connection
-from ..channels.channel import Refused
-from ..channels.reference import resolve, resolve_target
+from ..secret.reference import resolve, resolve_target
+from ..secret.refused import Refused
 from ..verify.claim import Limits
 from .config import Config, Fallback, Health, Log, Ping, Rate, Seal, Settings
 from .problem import Misconfigured, Wrong, line_of

@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 import psycopg
 from rich.console import Console
 
-from agentdb import installation, operation
-from agentdb.background import BackgroundRunner
+from agentdb.admin import operation
 from agentdb.local import LocalServer
+from agentdb.runner.background import BackgroundRunner
+from agentdb.schema import install as installation
 
 from . import airline, summary
 from .alerts import alert_printer

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from agentdb.cli.output import Row, Section, connect, print_table, rows
+from agentdb.terminal.output import Row, Section, connect, print_table, rows
 
 TOTALS = """
 select count(*) as runs, count(distinct agent_name) as agents,

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..config import Log
-from ..redact import clean
+from ..secret.redact import clean
 
 if TYPE_CHECKING:
     _Stream = logging.StreamHandler[TextIO]

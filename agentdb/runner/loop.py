@@ -13,7 +13,7 @@ import anyio
 import psycopg
 
 from .. import REVISION, __version__
-from ..redact import clean
+from ..secret.redact import clean
 from .logs import log, log_error
 from .session import Lost, Session, brief, session
 from .state import State

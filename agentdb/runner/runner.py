@@ -14,11 +14,12 @@ import anyio
 from anyio.abc import TaskGroup
 
 from .. import __version__
+from ..admin.doctor import who
 from ..channels import Channels
 from ..config import Config, Misconfigured
-from ..doctor import who
-from ..redact import keep
-from . import alarm, logs, pages, ping, systemd
+from ..secret.redact import keep
+from . import logs
+from .attendants import alarm, pages, ping, systemd
 from .logs import log, log_error
 from .watch import Watch
 

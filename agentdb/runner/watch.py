@@ -10,18 +10,18 @@ import anyio
 from ..channels import Channels
 from ..config import Config
 from . import logs
-from .bucket import Buckets
-from .evaluate import Evaluate
-from .flush import Flush
-from .listen import Listen
 from .logs import log
 from .loop import Backoff, Loop, keep
-from .marks import Marks
-from .seal import Export
-from .send import Send
+from .loops.bucket import Buckets
+from .loops.evaluate import Evaluate
+from .loops.flush import Flush
+from .loops.listen import Listen
+from .loops.marks import Marks
+from .loops.seal import Export
+from .loops.send import Send
+from .loops.verify import Verify
 from .session import Session, brief, session
 from .state import State
-from .verify import Verify
 
 RETIRE = "select * from agentdb.retire_runner(runner_name => %(name)s::text)"
 

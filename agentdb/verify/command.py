@@ -6,7 +6,7 @@ import re
 import subprocess
 from typing import Any
 
-from ..program import ENVIRONMENT
+from ..process.program import ENVIRONMENT
 from .claim import Claim, Verdict
 
 

@@ -7,7 +7,7 @@ import socket
 from typing import Any
 
 from .. import __version__
-from ..lean import httpx
+from ..process.lean import httpx
 from .claim import Claim, Verdict
 
 LARGEST = 65536

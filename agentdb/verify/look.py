@@ -12,7 +12,7 @@ from typing import Any
 
 import anyio
 
-from ..program import call
+from ..process.program import call
 from .claim import Limits
 
 # With -m, Python would import what lies in the directory we happen to be in.

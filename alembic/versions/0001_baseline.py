@@ -2,7 +2,7 @@
 
 from alembic import op
 
-from agentdb import schema
+from agentdb.schema import code as schema
 
 revision = "0001"
 down_revision = None

@@ -1,7 +1,8 @@
 -- Stop: what killing and pausing have in common: a reason, a trace for older snapshots,
 -- a log, and giving back what a run holds.
 
--- Called by every stop, before it commits: see _check_snapshot() and agent/stop_seen.sql.
+-- Called by every stop, before it commits: see _check_snapshot() and
+-- agent/stop_seen.sql.
 -- First the transaction, then the number: who has read a number and then finds the
 -- transaction in its snapshot has seen all stops up to that number.
 create or replace function agentdb._note_stop ()

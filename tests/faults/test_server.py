@@ -14,8 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from agentdb import installation, schema
 from agentdb.local import LocalServer
+from agentdb.schema import code as schema
+from agentdb.schema import install as installation
 
 from ..conftest import INSTALLER, Connection, install_on
 from ..ports import free_port

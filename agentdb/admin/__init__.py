@@ -1,0 +1,1 @@
+"""What operators and people on call do to the database."""

@@ -1,0 +1,251 @@
+"""What operators do to the database, one function an act."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
+
+from ..process.interrupt import committing
+
+if TYPE_CHECKING:
+    from typing_extensions import LiteralString
+
+REGISTER = """
+select r.secret from agentdb.register_agent(
+  name => %(name)s::text, role_name => %(role)s::text,
+  policy => %(policy)s::text, pooled => %(pooled)s::boolean
+) as r
+"""
+
+RELEASE = """
+select coalesce(f.holder, 'nobody'), f.was from agentdb.force_release_lock(
+  name => %(name)s::text, reason => %(reason)s::text, slot => %(slot)s::integer
+) as f
+"""
+
+
+def register_agent(
+    dsn: str,
+    name: str,
+    *,
+    role: str,
+    policy: str = "default",
+    pooled: bool = False,
+    create_role: bool = False,
+) -> str | None:
+    """Register an agent under a login role and return its secret, if it has one."""
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        if create_role:
+            create_login(connection, role, "agentdb_agent")
+        values = {"name": name, "role": role, "policy": policy, "pooled": pooled}
+        row = connection.execute(REGISTER, values).fetchone()
+    assert row is not None
+    return None if row[0] is None else str(row[0])
+
+
+# Who creates an agent's role must not become a member of it: it would be an agent too.
+NO_SELF_GRANT = """
+select set_config(s.name, '', true) from pg_settings as s
+where s.name = 'createrole_self_grant'
+"""
+
+
+def create_login(
+    connection: psycopg.Connection[tuple[object, ...]], role: str, group: str
+) -> None:
+    """Create a login role unless it exists, and put it into one of our groups."""
+    known = "select from pg_roles where rolname = %s::text"
+    if connection.execute(known, [role]).fetchone() is None:
+        connection.execute(NO_SELF_GRANT)
+        create = sql.SQL("create role {} login").format(sql.Identifier(role))
+        connection.execute(create)
+    grant = sql.SQL("grant {} to {}").format(
+        sql.Identifier(group), sql.Identifier(role)
+    )
+    connection.execute(grant)
+
+
+def release_lock(
+    dsn: str, name: str, *, reason: str, slot: int | None = None
+) -> list[str]:
+    """Take a lock from its holders, with a logged reason; return who had it."""
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        values = {"name": name, "reason": reason, "slot": slot}
+        return [str(row[0]) for row in connection.execute(RELEASE, values)]
+
+
+KILL_RUN = "select * from agentdb.kill_run(%(target)s::bigint, %(reason)s::text)"
+KILL_AGENT = "select * from agentdb.kill_agent(%(target)s::text, %(reason)s::text)"
+KILL_ALL = "select * from agentdb.kill_all(%(reason)s::text)"
+DRAIN = "select drained from agentdb.drain_run(%s::bigint)"
+DRAIN_AGENT = """
+select agent_name from agentdb.drain_agent(%s::text) where not drained
+"""
+END_SESSIONS = "select pid, ended, problem from agentdb.end_sessions(%s::bigint)"
+PAUSE = "select runs_paused from agentdb.pause_agent(%s::text, %s::text)"
+RESUME = "select runs_resumed from agentdb.resume_agent(%s::text, %s::text)"
+
+
+def kill(dsn: str, statement: str, *, target: object, reason: str) -> list[str]:
+    """Kill runs; return a line for each thing done, when nothing of them commits.
+
+    The mark is committed first; then writers in flight are ended where we may
+    signal them, and waited for.
+    """
+    with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
+        values = {"target": target, "reason": reason}
+        killed = connection.execute(statement.encode(), values).fetchall()
+        lines = [
+            f"run {run} of {agent} is killed: {locks} locks freed, "
+            f"{reservations} reservations cancelled, {changes} changes withdrawn"
+            for run, agent, locks, reservations, changes in killed
+        ]
+        for run, *_ in killed:
+            lines += _finish(connection, run)
+        lines = lines or ["no run was open"]
+        if statement != KILL_RUN:
+            lines += _finish_agent(connection, target)
+    return lines
+
+
+def _finish_agent(
+    connection: psycopg.Connection[tuple[object, ...]], agent: object
+) -> list[str]:
+    """Wait for the last writers of an agent, or of all, outside any run."""
+    return [
+        f"agent {name} still has a transaction open outside its runs: it can commit "
+        "what it wrote before; end its sessions"
+        for (name,) in connection.execute(DRAIN_AGENT, [agent]).fetchall()
+    ]
+
+
+def _finish(
+    connection: psycopg.Connection[tuple[object, ...]], run: object
+) -> list[str]:
+    """End the sessions of a killed run and wait for its last writers."""
+    lines = [
+        f"session {pid} is ended" if ended else f"session {pid} goes on: {problem}"
+        for pid, ended, problem in connection.execute(END_SESSIONS, [run]).fetchall()
+    ]
+    row = connection.execute(DRAIN, [run]).fetchone()
+    if row and row[0]:
+        return [*lines, f"nothing of run {run} can commit any more"]
+    return [
+        *lines,
+        f"run {run} still has a transaction open: it can commit what it "
+        "wrote before; end its sessions",
+    ]
+
+
+def pause(dsn: str, statement: str, *, agent: str, reason: str) -> int:
+    """Pause or resume an agent; return how many open runs that concerned."""
+    with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
+        row = connection.execute(statement.encode(), [agent, reason]).fetchone()
+    assert row is not None
+    return int(str(row[0]))
+
+
+APPROVE = """
+select state, approvals_missing, problem from agentdb.approve_change(
+  %(change)s::bigint, %(digest)s::text, %(comment)s::text)
+"""
+REJECT = "select state from agentdb.reject_change(%(change)s::bigint, %(reason)s::text)"
+UNDO = """
+select change_id, state, row_count, conflicts from agentdb.undo_{kind}(
+  {key}, %(reason)s::text, %(on_conflict)s::text)
+"""
+# Values as their own text: a float would round them.
+CHANGE_ROWS: LiteralString = """
+select r.table_name, r.operation, k.texts as row_key, c.texts as context,
+  o.texts as old_values, n.texts as new_values
+from agentdb.show_change_rows({change}, {limit}) as r
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(r.row_key) as v) as k
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(r.context) as v) as c
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(r.old_values) as v) as o
+cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
+  from jsonb_each(r.new_values) as v) as n
+order by r.place
+"""
+APPLY = "select state, problem from agentdb.apply_change(%s::bigint)"
+
+
+def approve_change(
+    dsn: str, change: int, *, digest: str, comment: str | None = None
+) -> dict[str, Any]:
+    """Approve a change as it was seen; return what became of it."""
+    values = {"change": change, "digest": digest, "comment": comment}
+    return _decide(dsn, APPROVE, values)
+
+
+def reject_change(dsn: str, change: int, *, reason: str) -> dict[str, Any]:
+    """Reject a change; return what became of it."""
+    return _decide(dsn, REJECT, {"change": change, "reason": reason})
+
+
+def _decide(dsn: str, statement: str, values: dict[str, object]) -> dict[str, Any]:
+    with _connect(dsn) as connection:
+        row = connection.execute(statement.encode(), values).fetchone()
+        with committing():
+            connection.commit()
+    assert row is not None
+    return row
+
+
+def _connect(dsn: str) -> psycopg.Connection[dict[str, Any]]:
+    """Open a session that reads numbers within JSON as they are written."""
+    connection = psycopg.connect(dsn, connect_timeout=10, row_factory=dict_row)
+    set_json_loads(partial(json.loads, parse_float=Decimal), connection)
+    return connection
+
+
+@dataclass(frozen=True)
+class Undone:
+    """What came of an undo: its change, its first rows, and what is in the way."""
+
+    change: int | None
+    state: str
+    row_count: int | None
+    rows: list[dict[str, Any]]
+    conflicts: list[dict[str, Any]]
+
+
+def undo(
+    dsn: str,
+    kind: str,
+    key: int,
+    *,
+    on_conflict: str = "refuse",
+    reason: str | None = None,
+    keep: bool = True,
+    apply: bool = False,
+) -> Undone:
+    """Take back a row, transaction, run or change; not kept, it only tells the diff."""
+    values = {"key": key, "reason": reason, "on_conflict": on_conflict}
+    bound = "%(key)s::text::xid8" if kind == "transaction" else "%(key)s::bigint"
+    statement = UNDO.format(kind=kind, key=bound)
+    with _connect(dsn) as connection:
+        made = connection.execute(statement.encode(), values).fetchone()
+        assert made is not None
+        change, state, conflicts = made["change_id"], made["state"], made["conflicts"]
+        shown = sql.SQL(CHANGE_ROWS).format(change=sql.Literal(change), limit=1000)
+        found = connection.execute(shown).fetchall()
+        if apply and state == "approved":
+            ended = connection.execute(APPLY, [change]).fetchone() or {}
+            state = str(ended["state"])
+            conflicts = (ended["problem"] or {}).get("conflicts")
+        if not keep:
+            connection.rollback()
+        with committing():
+            connection.commit()
+    return Undone(change, state, made["row_count"], found, conflicts or [])

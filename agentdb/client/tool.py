@@ -1,0 +1,81 @@
+"""Records tool calls, and says at once where arguments break the tool's schema."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+SCHEMA = "select agentdb.tool_schema(tool => %s::text, run => %s::bigint)"
+LOG = """
+select run_id, repeated, recorded_at, fault, hint
+from agentdb.log_tool_call(
+  tool => %s::text, args => %s::jsonb, ok => %s::boolean, error => %s::text,
+  result_size => %s::bigint, duration => %s::interval, call_id => %s::text,
+  result => %s::text, violation => %s::text, run => %s::bigint
+)
+"""
+
+
+@dataclass(frozen=True)
+class ToolCall:
+    """A call as it was recorded: `fault` is unknown, invalid_args or None."""
+
+    run_id: int
+    repeated: bool
+    recorded_at: datetime | None
+    fault: str | None
+    hint: str | None
+
+
+def log_tool_call(
+    connection: psycopg.Connection,
+    tool: str,
+    args: Any = None,
+    *,
+    ok: bool = True,
+    error: str | None = None,
+    result_size: int | None = None,
+    duration: timedelta | None = None,
+    call_id: str | None = None,
+    result: str | None = None,
+    run: int | None = None,
+) -> ToolCall:
+    """Record a finished call with the first thing that is wrong with its arguments.
+
+    The runner compares them as well, whatever is said here.
+    """
+    found = connection.execute(SCHEMA, [_text(tool), run]).fetchone()
+    schema = found[0] if found else None
+    violation = None
+    if schema is not None:
+        # A tenth of a second to import, for those who have schemas.
+        from ..verify.arguments import first_violation
+
+        violation = first_violation(schema, args)
+    given: list[object] = [_text(tool), None if args is None else _as_json(args), ok]
+    given += [_text(error), result_size, duration, call_id, _text(result)]
+    row = connection.execute(LOG, [*given, _text(violation), run]).fetchone()
+    assert row is not None
+    return ToolCall(*row)
+
+
+def _as_json(args: object) -> str:
+    """Return arguments as PostgreSQL takes them; what is no JSON is kept as text."""
+    try:
+        text = json.dumps(args, ensure_ascii=False, allow_nan=False)
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps(repr(args), ensure_ascii=False)
+    return _characters(text.replace("\\u0000", "\\ufffd"))
+
+
+def _text(value: str | None) -> str | None:
+    return None if value is None else _characters(value.replace("\0", "\ufffd"))
+
+
+def _characters(text: str) -> str:
+    """Return a text without halves of characters: the fact counts, not its beauty."""
+    return text.encode(errors="replace").decode()

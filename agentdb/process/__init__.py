@@ -1,0 +1,1 @@
+"""Children, threads and signals."""

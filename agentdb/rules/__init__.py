@@ -1,0 +1,1 @@
+"""Rules asked about the past, and looked at before they are used."""

@@ -1,0 +1,1 @@
+"""What surrounds a runner: pages, pings, the service manager, the fallback."""

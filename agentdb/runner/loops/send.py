@@ -1,0 +1,94 @@
+"""Claims notifications, delivers them, and records what became of them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import timedelta
+
+import anyio
+from anyio.abc import TaskGroup
+
+from ...channels import Channels, Notification
+from ..loop import Loop
+from ..session import Session
+from ..state import State
+from .bucket import Buckets
+from .marks import Marks
+
+# Columns by name: a runner may meet a newer release that returns more.
+CLAIM = """
+select
+  notification_id, attempt, receiver_name, channel, target, secret_ref,
+  idempotency_key, kind, dedup_key, payload
+from agentdb.claim_notification(
+  runner_name => %(name)s::text,
+  max_notifications => %(batch)s::integer,
+  lease => %(lease)s::interval,
+  skip => %(skip)s::text[])
+"""
+
+
+class Send(Loop):
+    """Delivers side by side; each receiver has slots and a bucket of its own."""
+
+    name = "send"
+
+    def __init__(
+        self,
+        state: State,
+        channels: Channels,
+        marks: Marks,
+        buckets: Buckets,
+        tasks: TaskGroup,
+    ) -> None:
+        super().__init__(state)
+        self._marks = marks
+        self._buckets = buckets
+        self._channels = channels
+        self._tasks = tasks
+        self._busy: Counter[str] = Counter()
+
+    async def lap(self, session: Session) -> None:
+        """Record what is done, claim what there are slots for, and wait."""
+        self.state.wake.clear()
+        await self._marks.write(session)
+        while not self.state.stopping.is_set():
+            claimed = await self._claim(session)
+            for notification in claimed:
+                self._busy[notification.receiver_name] += 1
+                self._buckets.take(notification.receiver_name, notification.channel)
+                self._tasks.start_soon(self._deliver, notification)
+            # In a storm too an outcome is on record long before its lease ends.
+            await self._marks.write(session)
+            if len(claimed) < self.state.settings.batch:
+                break
+        waits = self._buckets.waits().values()
+        with anyio.move_on_after(min((self.state.until_poll(), *waits))):
+            await self.state.wake.wait()
+
+    async def _claim(self, session: Session) -> list[Notification]:
+        settings = self.state.settings
+        full = settings.slots - settings.batch
+        busy = {name for name, count in self._busy.items() if count > full}
+        rows = await session.rows(
+            CLAIM,
+            {
+                "name": self.state.name,
+                "batch": settings.batch,
+                "lease": timedelta(seconds=settings.lease),
+                "skip": sorted(busy | self._buckets.waits().keys()),
+            },
+        )
+        return [Notification(**row) for row in rows]
+
+    async def _deliver(self, notification: Notification) -> None:
+        try:
+            outcome = await self._channels.deliver(
+                notification, deadline=self.state.settings.deadline
+            )
+            self._marks.add(notification, outcome)
+            became = "failed" if outcome.error else "sent"
+            self.state.counts[notification.receiver_name, became] += 1
+        finally:
+            self._busy[notification.receiver_name] -= 1
+            self.state.wake.set()

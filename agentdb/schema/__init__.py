@@ -1,0 +1,1 @@
+"""The installation: code, comparison with the release, the transaction around both."""

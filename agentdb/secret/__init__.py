@@ -1,0 +1,1 @@
+"""References to secrets, and what keeps them out of logs."""
