@@ -1,4 +1,4 @@
-"""The doctor finds what is wrong, says what mends it, and is right about that."""
+"""The doctor finds what is wrong, says what fixes it, and is right about that."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def dsn(server: Server, db: Connection) -> str:
 
 def found(db: Connection, check: str) -> list[tuple[str, str, str | None]]:
     """Return what the database finds under a name."""
-    query = "select state, detail, mend from agentdb.doctor where check_name = %s"
+    query = "select state, detail, fix from agentdb.doctor where check_name = %s"
     return [tuple(each.values()) for each in rows(db, query, check)]
 
 
@@ -47,11 +47,11 @@ def test_fresh_installation_is_in_order(db: Connection) -> None:
 
 def test_server_that_loses_commits_is_critical(db: Connection) -> None:
     # The servers of this suite give durability up.
-    ((state, detail, mend),) = found(db, "durability")
+    ((state, detail, fix),) = found(db, "durability")
     expected = "ok" if value(db, "show fsync") == "on" else "critical"
     assert state == expected
     assert "fsync is" in detail
-    assert (mend is None) == (state == "ok")
+    assert (fix is None) == (state == "ok")
 
 
 def test_function_that_was_tampered_with_is_found(db: Connection) -> None:
@@ -82,10 +82,10 @@ def test_agent_that_owns_what_is_audited_is_found_and_the_command_mends(
     db.execute("create table public.t (id int primary key)")
     db.execute("select agentdb.audit_table('public.t'::regclass)")
     db.execute("alter table public.t owner to agent_a")
-    ((state, detail, mend),) = found(db, "tables of a")
+    ((state, detail, fix),) = found(db, "tables of a")
     assert (state, "agent_a" in detail) == ("critical", True)
-    assert mend == "alter table public.t owner to somebody_else;"
-    db.execute(mend.replace("somebody_else", "app_user").encode())
+    assert fix == "alter table public.t owner to somebody_else;"
+    db.execute(fix.replace("somebody_else", "app_user").encode())
     assert found(db, "tables of a") == []
 
 
@@ -102,10 +102,10 @@ def test_login_that_can_become_an_owner_by_any_way_is_found(db: Connection) -> N
     db.execute("create role zz_team in role agentdb_capture")
     db.execute("create role zz_member login noinherit in role zz_team")
     try:
-        ((state, detail, mend),) = found(db, "owners")
+        ((state, detail, fix),) = found(db, "owners")
         assert state == "critical"
         assert detail.startswith("zz_member is a member of agentdb_capture")
-        assert mend == "revoke agentdb_capture from zz_team;"
+        assert fix == "revoke agentdb_capture from zz_team;"
     finally:
         db.execute("drop role zz_member, zz_team")
 
@@ -156,7 +156,7 @@ def test_user_of_the_configuration_is_who_we_should_be(
     monkeypatch.setattr("os.geteuid", lambda: uid)
     finding = doctor.who(user)
     assert finding.state == state
-    assert says in f"{finding.detail} {finding.mend}"
+    assert says in f"{finding.detail} {finding.fix}"
 
 
 def test_user_is_named_by_file_or_environment(
@@ -211,7 +211,7 @@ def test_declared_paths_are_looked_at_as_the_agent(
     db.execute("select agentdb.set_os_user('a', 'nobody')")
     finding = checks(dsn)["path of a"]
     assert finding.state == "critical"
-    assert finding.mend == f"setfacl -m u:nobody:r {place}/in"
+    assert finding.fix == f"setfacl -m u:nobody:r {place}/in"
     (place / "in").chmod(0o644)
     assert checks(dsn)["path of a"].state == "ok"
 
@@ -288,7 +288,7 @@ def test_one_page_with_the_worst_first(dsn: str) -> None:
     assert done.output.index("critical") < done.output.index(" ok ")
     assert "start agentdb run" in done.output
     told = CliRunner().invoke(main, ["doctor", "--dsn", dsn, "--json"])
-    assert {"check", "state", "detail", "mend"} == set(json.loads(told.output)[0])
+    assert {"check", "state", "detail", "fix"} == set(json.loads(told.output)[0])
 
 
 def test_doctor_that_finds_no_database_says_unknown() -> None:
@@ -370,17 +370,17 @@ def test_runner_looks_into_what_failed(
     assert read["diagnosis"][0]["as"] == "nobody"
     sql = row(db, "select diagnosis from agentdb.tool_error where tool = 'sql'")
     (found,) = [d for d in sql["diagnosis"] if d["verdict"] == "no_grant"]
-    assert found["mend"] == "grant select on public.orders to agent_a;"
+    assert found["fix"] == "grant select on public.orders to agent_a;"
 
 
 def explained(connection: Connection, *arguments: str) -> list[tuple[str, str | None]]:
-    """Return verdicts and what mends them."""
+    """Return verdicts and what fixes them."""
     found = rows(
         connection,
-        f"select verdict, mend from agentdb.explain_access({', '.join(['%s'] * len(arguments))})",
+        f"select verdict, fix from agentdb.explain_access({', '.join(['%s'] * len(arguments))})",
         *arguments,
     )
-    return [(each["verdict"], each["mend"]) for each in found]
+    return [(each["verdict"], each["fix"]) for each in found]
 
 
 def test_every_obstacle_has_its_own_name_and_mends(
@@ -393,25 +393,25 @@ def test_every_obstacle_has_its_own_name_and_mends(
         "no_schema_usage",
         "no_grant",
     ]
-    for _, mend in explained(agent, "app.orders"):
-        assert mend
-        db.execute(mend.encode())
+    for _, fix in explained(agent, "app.orders"):
+        assert fix
+        db.execute(fix.encode())
     assert explained(agent, "app.orders") == [("ok", None)]
     assert value(agent, "select id from app.orders") == 1
     db.execute("revoke select on app.orders from agent_a")
     db.execute("grant select (id) on app.orders to agent_a")
-    ((verdict, mend),) = explained(agent, "app.orders")
-    assert (verdict, mend) == (
+    ((verdict, fix),) = explained(agent, "app.orders")
+    assert (verdict, fix) == (
         "some_columns",
         "grant select on app.orders to agent_a;",
     )
     db.execute("grant select on app.orders to agent_a")
     db.execute("alter table app.orders enable row level security")
     assert rows(agent, "select id from app.orders") == []
-    ((verdict, mend),) = explained(agent, "orders")
+    ((verdict, fix),) = explained(agent, "orders")
     assert verdict == "row_security"
-    assert mend
-    db.execute(mend.encode())
+    assert fix
+    db.execute(fix.encode())
     assert value(agent, "select id from app.orders") == 1
 
 
@@ -434,7 +434,7 @@ def test_table_that_does_not_exist_is_told_from_one_that_is_hidden(
     found = row(agent, "select * from agentdb.explain_access('customers')")
     assert found["detail"] == "agent_a has no SELECT on public.customers"
     found = row(agent, "select * from agentdb.explain_access('customers', 'delete')")
-    assert found["mend"] == "grant delete on public.customers to agent_a;"
+    assert found["fix"] == "grant delete on public.customers to agent_a;"
     db.execute("grant select on public.customers to agent_a")
     found = row(agent, "select * from agentdb.explain_access('customers', 'delete')")
     assert found["verdict"] == "no_grant"

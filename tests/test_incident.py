@@ -156,8 +156,8 @@ def test_the_relation_is_found_in_the_sql_of_an_argument(
     finally:
         db.execute("alter role agent_a reset search_path")
     (found,) = rows(db, "select diagnosis from agentdb.tool_error")
-    mends = [each["mend"] for each in found["diagnosis"] if each.get("mend")]
-    assert mends == grants, found
+    fixes = [each["fix"] for each in found["diagnosis"] if each.get("fix")]
+    assert fixes == grants, found
     assert found["diagnosis"]
 
 

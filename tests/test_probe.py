@@ -119,7 +119,7 @@ def test_directory_that_may_not_be_searched(place: Path) -> None:
     assert answer["verdict"] == "no_search"
     assert answer["component"] == f"{place}/private"
     assert answer["owner"].endswith("drwx------")
-    assert answer["mend"] == f"setfacl -m u:nobody:x {place}/private"
+    assert answer["fix"] == f"setfacl -m u:nobody:x {place}/private"
 
 
 @ROOT
@@ -131,7 +131,7 @@ def test_file_that_may_not_be_opened(place: Path, want: str, verdict: str) -> No
     (place / "a b").chmod(0o600)
     answer = as_nobody(place / "a b", want)
     assert answer["verdict"] == verdict
-    assert answer["mend"] == f"setfacl -m u:nobody:{want[0]} '{place}/a b'"
+    assert answer["fix"] == f"setfacl -m u:nobody:{want[0]} '{place}/a b'"
 
 
 @ROOT
@@ -141,15 +141,15 @@ def test_command_that_mends_does(place: Path) -> None:
     file.write_text("x")
     os.chown(file, 0, entry.pw_gid)
     file.chmod(0o600)
-    mend = as_nobody(file)["mend"]
-    assert mend == f"chmod g+r {file}"
-    subprocess.run(mend, shell=True, check=True)
+    fix = as_nobody(file)["fix"]
+    assert fix == f"chmod g+r {file}"
+    subprocess.run(fix, shell=True, check=True)
     assert as_nobody(file)["verdict"] == "ok"
     os.chown(file, entry.pw_uid, 0)
     file.chmod(0o0)
-    mend = as_nobody(file)["mend"]
-    assert mend == f"chmod u+r {file}"
-    subprocess.run(mend, shell=True, check=True)
+    fix = as_nobody(file)["fix"]
+    assert fix == f"chmod u+r {file}"
+    subprocess.run(fix, shell=True, check=True)
     assert as_nobody(file)["verdict"] == "ok"
 
 
@@ -185,7 +185,7 @@ def test_headline_says_who_can_and_who_cannot(place: Path) -> None:
     done = CliRunner().invoke(main, ["probe", f"{place}/a", "--as", NOBODY])
     assert done.exit_code == 1
     assert "root can read it; nobody cannot" in done.output
-    assert f"mend: setfacl -m u:nobody:r {place}/a" in done.output
+    assert f"fix: setfacl -m u:nobody:r {place}/a" in done.output
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root can look as anybody")

@@ -181,7 +181,7 @@ def test_killed_agent_starts_nothing_until_resumed(
     assert refusal(agent, WRITES[1]).sqlstate == "ZA040"
     operator.execute("select agentdb.pause_agent('a', 'softer')")
     assert refusal(agent, "select agentdb.start_run()").sqlstate == "ZA040"
-    operator.execute("select agentdb.resume_agent('a', 'mended')")
+    operator.execute("select agentdb.resume_agent('a', 'fixed')")
     start(agent)
     agent.execute(WRITES[1])
     actions = [

@@ -38,12 +38,12 @@ NO_USER = "select agentdb.set_os_user('{agent_name}', 'the user it runs as');"
 
 @dataclass(frozen=True)
 class Finding:
-    """What was looked at, how it is, and what mends it."""
+    """What was looked at, how it is, and what fixes it."""
 
     check_name: str
     state: str
     detail: str
-    mend: str | None = None
+    fix: str | None = None
 
 
 def findings(dsn: str, *, user: str | None = None) -> list[Finding]:
@@ -63,12 +63,12 @@ def who(user: str | None) -> Finding:
     name = user_name(os.geteuid())
     if user not in (None, name):
         detail = f"we run as {name}, and the configuration says {user}"
-        mend = f"Start it as {user}: User={user} in the unit, or sudo -u {user}."
-        return Finding("user", "warning", detail, mend)
+        fix = f"Start it as {user}: User={user} in the unit, or sudo -u {user}."
+        return Finding("user", "warning", detail, fix)
     if user is None and os.geteuid() == 0:
         detail = "we run as root: so would what a verifier starts"
-        mend = "Run the runner as a user of its own, and name it: [runner] user."
-        return Finding("user", "warning", detail, mend)
+        fix = "Run the runner as a user of its own, and name it: [runner] user."
+        return Finding("user", "warning", detail, fix)
     return Finding("user", "ok", f"we run as {name}")
 
 
@@ -89,8 +89,8 @@ def _skew(connection: psycopg.Connection[dict[str, float]]) -> Finding:
 def _path(agent_name: str, os_user: str | None, path: str, want: str) -> Finding:
     check = f"path of {agent_name}"
     if os_user is None:
-        mend = NO_USER.format(agent_name=agent_name)
-        return Finding(check, "warning", f"{path}: as whom?", mend)
+        fix = NO_USER.format(agent_name=agent_name)
+        return Finding(check, "warning", f"{path}: as whom?", fix)
     try:
         found = anyio.run(lambda: look.probe(path, want=want, user=os_user))
     except look.Failed as error:
@@ -98,8 +98,8 @@ def _path(agent_name: str, os_user: str | None, path: str, want: str) -> Finding
         return Finding(check, "warning", detail, "Run agentdb doctor as root.")
     if found["verdict"] == "ok":
         return Finding(check, "ok", f"{os_user} can {want} {path}")
-    mend = found.get("mend") or "Correct the path, or make what is missing."
-    return Finding(check, "critical", str(found["detail"]), mend)
+    fix = found.get("fix") or "Correct the path, or make what is missing."
+    return Finding(check, "critical", str(found["detail"]), fix)
 
 
 def _receivers(rows: list[dict[str, str]]) -> Iterator[Finding]:

@@ -42,7 +42,7 @@ class Apprise(Channel):
     """`secret_ref` stands for Apprise's URL, which holds the service's secrets."""
 
     async def send(self, notification: Notification) -> Outcome:
-        """Have one message sent; whether a failure is for good cannot be told."""
+        """Have one message sent; whether a failure is for good is not known."""
         if importlib.util.find_spec("apprise") is None:
             raise Refused(f"Apprise is not installed: {extra.command('apprise')}")
         if not notification.secret_ref:

@@ -1,4 +1,4 @@
-"""The command that says on one page what is wrong and what mends it."""
+"""The command that says on one page what is wrong and what fixes it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ..terminal.output import Section, connect, print_json, print_table, query, 
 from .options import config, dsn, reports_errors
 from .read import EXIT_CODES, unknown
 
-DOCTOR = "select check_name as check, state, detail, mend from agentdb.doctor"
+DOCTOR = "select check_name as check, state, detail, fix from agentdb.doctor"
 ORDER = ("critical", "warning", "ok")
 
 
@@ -22,7 +22,7 @@ ORDER = ("critical", "warning", "ok")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @reports_errors
 def doctor(dsn: str, config: Path | None, as_json: bool) -> None:
-    """Look at database, roles, clocks, paths and receivers; say what mends what.
+    """Look at database, roles, clocks, paths and receivers; say what fixes what.
 
     Exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, 3 unknown.
     """
@@ -30,7 +30,7 @@ def doctor(dsn: str, config: Path | None, as_json: bool) -> None:
     from agentdb.config import read_settings
 
     user = read_settings(config).user
-    section = Section("doctor", query(DOCTOR), below="mend")
+    section = Section("doctor", query(DOCTOR), below="fix")
     try:
         with connect(dsn) as connection:
             found = rows(connection, section)

@@ -123,7 +123,7 @@ def lint(dsn: str, rule: str | None) -> None:
         click.echo(f"{finding.rule}: {finding.problem}\n  hint: {finding.hint}")
     if findings:
         raise click.exceptions.Exit(1)
-    click.echo("nothing to complain of")
+    click.echo("no problems found")
 
 
 @rules.command()

@@ -98,7 +98,7 @@ def verify(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def probe(path: str, user: str | None, want: str, as_json: bool) -> None:
-    """Say which component of PATH keeps USER out, and the command that mends it.
+    """Say which component of PATH keeps USER out, and the command that fixes it.
 
     Exits 1 where something does, 2 where we may not become USER.
     """
@@ -131,6 +131,6 @@ def _told(theirs: dict[str, str], ours: dict[str, str]) -> list[str]:
     if not fine and ours["verdict"] == "ok" and ours["as"] != theirs["as"]:
         lines.append(f"{ours['as']} can {theirs['want']} it; {theirs['as']} cannot")
     lines += [f"link: {link}" for link in theirs.get("links", [])]
-    names = ("component", "owner", "access_list", "size", "mend")
+    names = ("component", "owner", "access_list", "size", "fix")
     lines += [f"{name}: {theirs[name]}" for name in names if name in theirs]
     return [shown(line) for line in lines]

@@ -1,4 +1,4 @@
-"""Holds what a runner may be told; all times are in seconds."""
+"""Holds the configuration of a runner; all times are in seconds."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Settings:
 
     # Under which the database knows this runner; by default host and process.
     name: str = field(default_factory=lambda: f"{socket.gethostname()}-{os.getpid()}")
-    # How late anything may be noticed that no event tells of.
+    # How late anything may be noticed that no event announces.
     poll: float = 1.0
     # The whole of one attempt to deliver, from name lookup to answer.
     deadline: float = 10.0

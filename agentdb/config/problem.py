@@ -8,7 +8,7 @@ HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]")
 
 
 class Wrong(ValueError):
-    """A key that cannot be meant as it stands; never quotes a value that is secret."""
+    """An invalid key; never quotes a value that is secret."""
 
     def __init__(self, key: str, why: str) -> None:
         super().__init__(f"{key}: {why}" if key else why)
@@ -16,7 +16,7 @@ class Wrong(ValueError):
 
 
 class Misconfigured(ValueError):
-    """The configuration says what cannot be meant; the text says where and why."""
+    """An invalid configuration; the text says where and why."""
 
 
 def line_of(text: str, table: str, key: str) -> int:

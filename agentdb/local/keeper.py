@@ -31,7 +31,7 @@ ENVIRONMENT = {"PATH": os.environ.get("PATH", os.defpath), "LC_ALL": "C", "TZ": 
 
 
 class Failure(Exception):
-    """Something the owner must be told."""
+    """Something the owner must know."""
 
 
 def main() -> None:

@@ -134,7 +134,7 @@ def compare(
 def questions(
     rule: Rule, since: timedelta, every: timedelta, factors: Sequence[float]
 ) -> int:
-    """Return how often a comparison asks the rule."""
+    """Return how often a comparison evaluates the rule."""
     alternatives = 1 if rule.setting is None else len(factors)
     return alternatives * (since // every + 1)
 

@@ -67,7 +67,7 @@ def _look(connection: Connection, row: dict[str, Any]) -> list[Finding]:
     except psycopg.Error as error:
         problem = f"{error.sqlstate}: {str(error).splitlines()[0]}"
         return [
-            Finding(row["name"], problem, "mend the view; psql shows where it fails")
+            Finding(row["name"], problem, "fix the view; psql shows where it fails")
         ]
     return findings
 

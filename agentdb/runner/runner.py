@@ -135,8 +135,8 @@ def run(
     """
     logs.configure(config.log)
     keep(os.environ.get("PGPASSWORD", ""))
-    if (told := who(config.runner.user)).mend:
-        log(logging.WARNING, told.detail, hint=told.mend)
+    if (told := who(config.runner.user)).fix:
+        log(logging.WARNING, told.detail, hint=told.fix)
     try:
         return asyncio.run(_run_until_signalled(Runner(config, stream=stream), read))
     except Exception as error:

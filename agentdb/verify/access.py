@@ -1,4 +1,4 @@
-"""Who may do what with a file: owner, mode, access list, and the command that mends."""
+"""Who may do what with a file: owner, mode, access list, and the command that fixes."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _entry(tag: int, permissions: int, number: int) -> str:
     return f"{TAGS.get(tag, '?')}{name}:{letters}"
 
 
-def mend(path: str, status: os.stat_result, person: Person, need: str) -> str:
+def fix(path: str, status: os.stat_result, person: Person, need: str) -> str:
     """Return the one command that gives a person a permission and others little.
 
     ``need`` is r, w or x.  Where the person is neither owner nor in the group, an

@@ -12,7 +12,7 @@ import stat
 from collections import deque
 from typing import Any
 
-from .access import Person, access_list, described, mend
+from .access import Person, access_list, described, fix
 
 # As Linux resolves paths (MAXSYMLINKS).
 MAX_LINKS = 40
@@ -144,7 +144,7 @@ class Walk:
             detail,
             owner=self._owner,
             access_list=access_list(self._handle),
-            mend=mend(self.here, self.status, self.person, need),
+            fix=fix(self.here, self.status, self.person, need),
         )
 
     @property

@@ -11,7 +11,7 @@ create or replace function agentdb._run_label (run_id bigint, agent_name text)
   return 'run ' || run_id || ' of ' || agent_name;
 
 comment on function agentdb._run_label (bigint, text) is
-  'What people are told of a run that holds a lock.';
+  'What people see of a run that holds a lock.';
 
 
 create or replace function agentdb._lock_limit (agent bigint)

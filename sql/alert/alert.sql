@@ -33,7 +33,7 @@ as $$
     set state = 'resolved',
         resolved_at = _advance_alerts.at,
         end_reason = agentdb._end_reason(former),
-        -- The end of an episode before this one may still have to be told.
+        -- The end of an episode before this one may still have to be sent.
         flush = a.flush or a.state = 'firing',
         acknowledged_at = null,
         acknowledged_until = null,

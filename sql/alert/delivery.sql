@@ -124,7 +124,7 @@ begin atomic
 end;
 
 comment on function agentdb._group_change (bigint[], timestamptz) is
-  'What has to be told of each group now, and when to look again.';
+  'What has to be sent of each group now, and when to look again.';
 
 
 create or replace function agentdb._write_messages (groups bigint[], at timestamptz)
@@ -176,7 +176,7 @@ as $$
 $$;
 
 comment on function agentdb._write_messages (bigint[], timestamptz) is
-  'Puts what has to be told of groups into the outbox, or into the message that waits '
+  'Puts what has to be sent of groups into the outbox, or into the message that waits '
   'there; returns how many.';
 
 

@@ -90,7 +90,7 @@ end;
 $$;
 
 comment on function agentdb.retry_notification (bigint) is
-  'Sends a message that was given up again, unless a later one tells of the same; '
+  'Sends a message that was given up again, unless a later one says the same; '
   'raises ZA076.';
 
 

@@ -60,7 +60,7 @@ create or replace function agentdb._end_payload (alert agentdb.alert)
       'YYYY-MM-DD"T"HH24:MI:SS"Z"')));
 
 comment on function agentdb._end_payload (agentdb.alert) is
-  'What a receiver is told of the end of an alert.';
+  'What a message says of the end of an alert.';
 
 
 create or replace function agentdb._payload (alert agentdb.alert, kind text)

@@ -111,7 +111,7 @@ begin atomic
           coalesce(f.item ->> 'detail', f.item ->> 'problem', f.item ->> 'verdict')),
           300), 0
       ),
-      ('fix: ' || agentdb._clean_text(f.item ->> 'mend', 300), 1)
+      ('fix: ' || agentdb._clean_text(f.item ->> 'fix', 300), 1)
   ) as l (line, place)
   where l.line <> ''
     and (f.item ->> 'verdict' is distinct from 'ok' or not jsonb_path_exists(

@@ -1,4 +1,4 @@
--- Silences: what nobody is told of for a time, because somebody knows of it and says
+-- Silences: what nobody is notified of for a time, because somebody knows it and says
 -- so with name and reason.
 
 create or replace function agentdb._check_lasting (

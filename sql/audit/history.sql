@@ -82,7 +82,7 @@ create or replace function agentdb._refuse_history (
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'the past of % cannot be told: %',
+  raise exception 'the past of % is not known: %',
       agentdb._table_name(relation), problem
     using errcode = 'ZA033', hint = hint;
 end;

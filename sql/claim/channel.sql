@@ -97,5 +97,5 @@ end;
 $$;
 
 comment on function agentdb.look_for_message (bigint) is
-  'Looks for the message that a claim tells of, with the rights of the caller; '
+  'Looks for the message that a claim names, with the rights of the caller; '
   'unreachable where it may not look.';

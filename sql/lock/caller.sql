@@ -84,7 +84,7 @@ create or replace function agentdb._is_counted (fence bigint)
   return fence % 1000 = 0;
 
 comment on function agentdb._is_counted (bigint) is
-  'Tells of one fence in a thousand that who has got it is checked against its cap.';
+  'Whether whoever got a fence is checked against its cap: one in a thousand.';
 
 
 create or replace function agentdb._refuse_ttl (ttl interval, max_ttl interval)

@@ -1,5 +1,5 @@
 -- Doctor: what is wrong with the installation itself, a row a finding, each with what
--- mends it.
+-- fixes it.
 
 -- The last day of each major version, from PostgreSQL's versioning policy.
 create or replace function agentdb._end_of_life (major integer)
@@ -15,11 +15,11 @@ create or replace function agentdb._end_of_life (major integer)
   end;
 
 comment on function agentdb._end_of_life (integer) is
-  'When a major version of PostgreSQL is no longer mended; NULL where it is unknown.';
+  'When the support of a major version of PostgreSQL ends; NULL where it is unknown.';
 
 
 create or replace view agentdb.server_finding as
-  select f.check_name, f.state, f.detail, f.mend
+  select f.check_name, f.state, f.detail, f.fix
   from (
     select current_setting('server_version_num')::integer as version,
       current_setting('server_version') as version_text
@@ -34,9 +34,9 @@ create or replace view agentdb.server_finding as
           when agentdb._end_of_life(s.version / 10000) < current_date then 'warning'
           else 'ok'
         end,
-        'PostgreSQL ' || s.version_text || coalesce(' is mended until '
+        'PostgreSQL ' || s.version_text || coalesce(' is supported until '
           || agentdb._end_of_life(s.version / 10000), ''),
-        'Upgrade to a version that is still mended, and to its newest minor.'
+        'Upgrade to a version that is still supported, and to its newest minor.'
       ),
       (
         'durability',
@@ -57,7 +57,7 @@ create or replace view agentdb.server_finding as
         'Set it to 0 unless a coordinator needs it: a prepared transaction holds '
           'locks, and a drain, until somebody ends it.'
       )
-  ) as f (check_name, state, detail, mend);
+  ) as f (check_name, state, detail, fix);
 
 comment on view agentdb.server_finding is
   'What the server''s version and settings mean for what agentdb promises.';
@@ -67,12 +67,12 @@ comment on column agentdb.server_finding.state is
   'ok, warning or critical.';
 comment on column agentdb.server_finding.detail is
   'What was seen.';
-comment on column agentdb.server_finding.mend is
+comment on column agentdb.server_finding.fix is
   'What to do where it is not ok.';
 
 
 create or replace view agentdb.role_finding as
-  select f.check_name, f.state, f.detail, f.mend
+  select f.check_name, f.state, f.detail, f.fix
   from agentdb.agent as a
   left join pg_roles as r on r.rolname = a.role_name
   cross join lateral (
@@ -81,7 +81,7 @@ create or replace view agentdb.role_finding as
         coalesce(nullif(agentdb._role_fault(a.role_name), ''), 'there is no such role'))
         as detail,
       format('create role %I login in role agentdb_agent; and register the agent '
-        'under it', a.role_name || '_agent') as mend
+        'under it', a.role_name || '_agent') as fix
     where agentdb._role_fault(a.role_name) is distinct from ''
     union all
     select 'tables of ' || a.agent_name, 'critical',
@@ -123,14 +123,14 @@ comment on column agentdb.role_finding.state is
   'warning or critical.';
 comment on column agentdb.role_finding.detail is
   'What was seen.';
-comment on column agentdb.role_finding.mend is
+comment on column agentdb.role_finding.fix is
   'What to do.';
 
 
 create or replace view agentdb.code_finding as
   select 'functions' as check_name, 'critical' as state,
     format('function agentdb.%s %s', p.proname, f.fault) as detail,
-    'agentdb install --check tells what differs; agentdb install puts it back.' as mend
+    'agentdb install --check tells what differs; agentdb install puts it back.' as fix
   from pg_proc as p
   cross join lateral (
     select 'does not pin its search_path' as fault
@@ -155,22 +155,22 @@ comment on column agentdb.code_finding.state is
   'critical.';
 comment on column agentdb.code_finding.detail is
   'What was seen.';
-comment on column agentdb.code_finding.mend is
+comment on column agentdb.code_finding.fix is
   'What to do.';
 
 
 create or replace view agentdb.doctor as
   select f.check_name, f.state, f.detail,
-    case when f.state <> 'ok' then f.mend end as mend
+    case when f.state <> 'ok' then f.fix end as fix
   from (
-    select s.check_name, s.state, s.detail, s.mend from agentdb.server_finding as s
+    select s.check_name, s.state, s.detail, s.fix from agentdb.server_finding as s
     union all
-    select r.check_name, r.state, r.detail, r.mend from agentdb.role_finding as r
+    select r.check_name, r.state, r.detail, r.fix from agentdb.role_finding as r
     union all
     select 'roles', 'ok', 'no agent''s role can do more than it must', null
     where not exists (select from agentdb.role_finding)
     union all
-    select c.check_name, c.state, c.detail, c.mend from agentdb.code_finding as c
+    select c.check_name, c.state, c.detail, c.fix from agentdb.code_finding as c
     union all
     select 'code', 'ok', 'functions are pinned and triggers are in place', null
     where not exists (select from agentdb.code_finding)
@@ -188,7 +188,7 @@ create or replace view agentdb.doctor as
   ) as f;
 
 comment on view agentdb.doctor is
-  'All that can be told from inside the database of whether agentdb can keep its '
+  'All that can be seen from inside the database of whether agentdb can keep its '
   'promises; agentdb doctor adds what only the machine knows.';
 comment on column agentdb.doctor.check_name is
   'What was looked at.';
@@ -196,5 +196,5 @@ comment on column agentdb.doctor.state is
   'ok, warning or critical.';
 comment on column agentdb.doctor.detail is
   'What was seen.';
-comment on column agentdb.doctor.mend is
+comment on column agentdb.doctor.fix is
   'What to do where it is not ok.';

@@ -155,7 +155,7 @@ comment on view agentdb.budget_low is
   'Rule: budgets that run low, of a conversation, a run, or an agent''s day.';
 
 
--- A reservation is seen before its prompt is sent: the bomb is told of before it costs.
+-- A reservation is seen before its prompt is sent, and a bomb before it costs.
 create or replace function agentdb._prompt (since timestamptz, as_of timestamptz)
   returns table (
     agent_id bigint, run_id bigint, at timestamptz, tokens bigint, sent boolean

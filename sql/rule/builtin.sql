@@ -63,7 +63,7 @@ values
   ),
   (
     'unannounced_write', 'warning', 'unproven', '0', '0', 'agentdb.unannounced_write',
-    'A row that no call tells of was written behind the back of whoever reads the log.',
+    'A row that no call accounts for was written behind the back of whoever reads it.',
     'select d.recorded_at, d.finding, d.tool, d.table_name, d.operation, d.row_key
      from agentdb.tool_diff((:labels ->> ''run'')::bigint) as d
      where d.finding <> ''nothing written''
@@ -264,7 +264,7 @@ values
   ),
   (
     'stale_lock', 'warning', 'blocking', '0', '0', 'agentdb.stale_lock',
-    'A lock that expired unreleased tells of a holder that crashed or hangs.',
+    'A lock that expired unreleased had a holder that crashed or hangs.',
     'select h.lock_name, h.fence, h.agent_name, h.run_id, h.acquired_at, h.expires_at,
        h.renewals, h.ended_at, h.outcome
      from agentdb.lock_history as h

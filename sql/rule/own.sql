@@ -23,7 +23,7 @@ values
   ),
   (
     'silence_ending', 'info', 'alerting', '15 seconds', 'agentdb.silence_ending',
-    'What was silenced and still fires will be told again.',
+    'What was silenced and still fires will be reported again.',
     'select s.silence_id, s.matchers, s.created_by, s.ends_at, s.alerts, s.comment
      from agentdb.active_silence as s
      where ''S-'' || s.silence_id = :labels ->> ''silence'''

@@ -1,6 +1,6 @@
 -- Access: why a relation cannot be used.  Missing table, missing schema privilege,
 -- missing grant, hidden rows and single columns look alike to an agent and need
--- different mending.
+-- different fixes.
 
 -- Trigrams as PostgreSQL's own pg_trgm counts them, without the extension.
 create or replace function agentdb._trigrams (word text)
@@ -99,7 +99,7 @@ create or replace function agentdb.explain_access (
   privilege text default 'select',
   role text default null
 )
-  returns table (verdict text, detail text, mend text)
+  returns table (verdict text, detail text, fix text)
   language plpgsql
   stable
   security definer
@@ -132,7 +132,7 @@ begin
   end if;
   v_oid := agentdb._relation_of(v_parts, v_role);
   if v_oid is null then
-    return query select f.verdict, f.detail, f.mend
+    return query select f.verdict, f.detail, f.fix
       from agentdb._missing_relation(v_parts) as f;
     return;
   end if;
@@ -140,7 +140,7 @@ begin
   return query
     select f.verdict,
       concat(f.detail, case when s.internal then '; it is not for agents to have' end),
-      case when not s.internal then f.mend end
+      case when not s.internal then f.fix end
     from agentdb._access_faults(v_oid, lower(privilege), v_role) as f
     cross join (
       select n.nspname in ('agentdb', 'pg_catalog', 'information_schema') as internal
@@ -161,7 +161,7 @@ comment on function agentdb.explain_access (text, text, text) is
 
 
 create or replace function agentdb._missing_relation (parts text[])
-  returns table (verdict text, detail text, mend text)
+  returns table (verdict text, detail text, fix text)
   language sql
   stable
 begin atomic
@@ -202,11 +202,11 @@ create or replace function agentdb._access_faults (
   privilege text,
   role_name name
 )
-  returns table (verdict text, detail text, mend text)
+  returns table (verdict text, detail text, fix text)
   language sql
   stable
 begin atomic
-  select f.verdict, f.detail, f.mend
+  select f.verdict, f.detail, f.fix
   from pg_class as c
   join pg_namespace as n on n.oid = c.relnamespace
   join pg_roles as r on r.rolname = role_name
@@ -260,10 +260,10 @@ begin atomic
         format('create policy %I on %I.%I for %s to %I using (true);  -- or narrower',
           r.rolname || '_rows', n.nspname, c.relname, privilege, r.rolname)
       )
-  ) as f (present, place, verdict, detail, mend)
+  ) as f (present, place, verdict, detail, fix)
   where c.oid = relation and f.present
   order by f.place;
 end;
 
 comment on function agentdb._access_faults (oid, text, name) is
-  'What keeps a role from using a relation, and the statements that mend it.';
+  'What keeps a role from using a relation, and the statements that fix it.';

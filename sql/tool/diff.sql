@@ -131,7 +131,7 @@ begin atomic
   cross join lateral agentdb.tool_diff(r.run_id) as d
   where d.recorded_at <= as_of - interval '5 seconds'
     and d.recorded_at > as_of - p.tool_diff_window
-    -- Only an agent whose writing tools are registered can be told otherwise.
+    -- Only where an agent's writing tools are registered can this be known.
     and exists (select from agentdb.tool as t where jsonb_array_length(t.writes) > 0)
   group by 1, 2, 3, 4, 5;
 end;
@@ -200,7 +200,7 @@ create or replace view agentdb.unannounced_write as
   from agentdb.rule_unannounced_write(statement_timestamp()) as r;
 
 comment on view agentdb.unannounced_write is
-  'Rule: rows that an agent wrote and no tool call tells of.';
+  'Rule: rows that an agent wrote and no tool call accounts for.';
 
 
 create or replace function agentdb.rule_unknown_tool (as_of timestamptz)

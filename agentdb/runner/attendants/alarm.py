@@ -1,4 +1,4 @@
-"""Tells of a database that is out of reach: from memory, since it cannot be asked."""
+"""Reports a database that is out of reach: from memory, since it cannot be asked."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ async def attend(runner: Runner) -> None:
 
 
 class Alarm:
-    """What is told of one database; what could not be told is tried again."""
+    """What is reported of one database; what could not be sent is tried again."""
 
     def __init__(self, database: str) -> None:
         self._database = database
@@ -48,7 +48,7 @@ class Alarm:
         self._try_at = -inf
 
     async def look(self, runner: Runner, watch: Watch) -> None:
-        """Tell what is to be told now."""
+        """Report what is due now."""
         fallback = runner.config.fallback
         self._decide(watch, fallback.after if fallback else PATIENCE)
         now = time.monotonic()

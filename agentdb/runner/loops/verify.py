@@ -51,7 +51,7 @@ select agentdb.give_verdict(
   evidence => %(evidence)s::jsonb)
 """
 ACCESS = """
-select verdict, detail, mend
+select verdict, detail, fix
 from agentdb.explain_access(
   relation => %(relation)s::text,
   privilege => %(privilege)s::text,
