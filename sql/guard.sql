@@ -97,8 +97,13 @@ create or replace view agentdb.change_column as
     c.redacted or c.excluded as hidden,
     a.attgenerated <> '' as generated,
     case
-      when a.attidentity <> '' then
-        format('nextval(%L)', pg_get_serial_sequence(t.table_name, a.attname))
+      -- Not by the name of the table: whoever asks may not look into its schema.
+      when a.attidentity <> '' then (
+        select format('nextval(%L)', agentdb._table_name(s.objid))
+        from pg_depend as s
+        where s.classid = 'pg_class'::regclass
+          and s.refclassid = 'pg_class'::regclass
+          and (s.refobjid, s.refobjsubid, s.deptype) = (a.attrelid, a.attnum, 'i'))
       when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid)
     end as default_expression
   from agentdb.audit_column as c
