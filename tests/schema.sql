@@ -1200,6 +1200,7 @@ CREATE TABLE agentdb.change_row (
     builds_on bigint,
     net_operation text,
     net_values jsonb,
+    staged_at timestamp with time zone[] DEFAULT ARRAY[clock_timestamp()] NOT NULL,
     CONSTRAINT change_row_operation_check CHECK ((operation = ANY (ARRAY['insert'::text, 'update'::text, 'delete'::text])))
 );
 
@@ -1217,13 +1218,13 @@ COMMENT ON COLUMN agentdb.change_row.net_operation IS 'What its proposer sees, w
 
 
 
-CREATE FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) RETURNS boolean
+CREATE FUNCTION agentdb._awaits_decision(run bigint, relation text, claimed_at timestamp with time zone, as_of timestamp with time zone) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM agentdb.change c WHERE ((c.run_id = _awaits_decision.run) AND (c.kind = 'stage'::text) AND (c.opened_at <= _awaits_decision.as_of) AND ((c.state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text])) OR (c.closed_at > _awaits_decision.as_of)) AND (EXISTS (SELECT FROM (agentdb.change_row r JOIN agentdb.audit_target t ON ((t.audit_target_id = r.audit_target_id))) WHERE ((r.change_id = c.change_id) AND (t.table_name = _awaits_decision.relation)))))));
+    RETURN (EXISTS (SELECT FROM agentdb.change c WHERE ((c.run_id = _awaits_decision.run) AND (c.kind = 'stage'::text) AND (c.opened_at <= LEAST(_awaits_decision.as_of, (_awaits_decision.claimed_at + '1 day'::interval))) AND ((c.state = ANY (ARRAY['open'::text, 'pending'::text, 'approved'::text])) OR (c.closed_at > _awaits_decision.as_of)) AND ((c.effects ?| ARRAY[(_awaits_decision.relation || ' inserted'::text), (_awaits_decision.relation || ' updated'::text), (_awaits_decision.relation || ' deleted'::text)]) OR (EXISTS (SELECT FROM (agentdb.change_row r JOIN agentdb.audit_target t ON ((t.audit_target_id = r.audit_target_id))) WHERE ((r.change_id = c.change_id) AND (t.table_name = _awaits_decision.relation))))))));
 
 
 
-COMMENT ON FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) IS 'Whether a change of a run to a table was not decided yet at a moment.';
+COMMENT ON FUNCTION agentdb._awaits_decision(run bigint, relation text, claimed_at timestamp with time zone, as_of timestamp with time zone) IS 'Whether a change to a table that a run opened until a day after a claim was not decided yet at a moment.';
 
 
 
@@ -3363,7 +3364,7 @@ CREATE FUNCTION agentdb._change_fault(change bigint) RETURNS text
         format('what was %s is called %s now', t.table_name,
           agentdb._table_name(t.table_oid))
       when a.unaudited_at is not null then format('%s is not audited', t.table_name)
-      when agentdb._layout_now(t.table_oid) <> t.layout
+      when agentdb._columns_now(t.audit_target_id) <> t.columns
         and agentdb._shape_fault(change, t.audit_target_id) is not null then
         format('%s was altered since: %s', t.table_name,
           agentdb._shape_fault(change, t.audit_target_id))
@@ -4677,21 +4678,24 @@ CREATE FUNCTION agentdb._columns_now(target integer) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  select jsonb_object_agg(c.column_name, concat_ws(', ',
-    format_type(a.atttypid, a.atttypmod),
-    (select format('collation %s', a.attcollation::regcollation)
-      where a.attcollation not in (0, 100)),
-    case when c.generated then 'generated' end,
-    'part ' || c.key_place || ' of the key'))
+  select jsonb_object_agg(c.column_name, jsonb_build_object(
+    'place', c.place,
+    'is', concat_ws(', ', format_type(a.atttypid, a.atttypmod),
+      (select format('collation %s', a.attcollation::regcollation)
+        where a.attcollation not in (0, 100)),
+      case when c.generated
+        then 'generated as ' || pg_get_expr(d.adbin, d.adrelid) end,
+      'part ' || c.key_place || ' of the key')))
   from agentdb.change_column as c
   join agentdb.audit_target as t on t.audit_target_id = c.audit_target_id
   join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
+  left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where c.audit_target_id = target;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._columns_now(target integer) IS 'The columns of an audited table, each with what a value of it means.';
+COMMENT ON FUNCTION agentdb._columns_now(target integer) IS 'The columns of an audited table, each with its place and what a value of it means.';
 
 
 
@@ -5380,7 +5384,9 @@ CREATE VIEW agentdb.change_column AS
     (c.redacted OR c.excluded) AS hidden,
     (a.attgenerated <> ''::"char") AS generated,
         CASE
-            WHEN (a.attidentity <> ''::"char") THEN format('nextval(%L)'::text, pg_get_serial_sequence(t.table_name, (a.attname)::text))
+            WHEN (a.attidentity <> ''::"char") THEN ( SELECT format('nextval(%L)'::text, agentdb._table_name(s.objid)) AS format
+               FROM pg_depend s
+              WHERE ((s.classid = ('pg_class'::regclass)::oid) AND (s.refclassid = ('pg_class'::regclass)::oid) AND ((s.refobjid = a.attrelid) AND (s.refobjsubid = a.attnum) AND (s.deptype = 'i'::"char"))))
             WHEN (a.attgenerated = ''::"char") THEN pg_get_expr(d.adbin, d.adrelid)
             ELSE NULL::text
         END AS default_expression
@@ -6406,7 +6412,7 @@ COMMENT ON FUNCTION agentdb._end_payload(alert agentdb.alert) IS 'What a receive
 
 CREATE FUNCTION agentdb._has_unapplied(run bigint) RETURNS boolean
     LANGUAGE sql STABLE
-    RETURN (EXISTS (SELECT FROM agentdb.change c WHERE ((c.run_id = _has_unapplied.run) AND (c.kind = 'stage'::text) AND (c.state <> ALL (ARRAY['applied'::text, 'withdrawn'::text])) AND ((c.closed_at IS NULL) OR (NOT (EXISTS (SELECT FROM agentdb.change l WHERE ((l.run_id = _has_unapplied.run) AND (l.change_id > c.change_id) AND (l.state = 'applied'::text)))))))));
+    RETURN (EXISTS (SELECT FROM agentdb.change c WHERE ((c.run_id = _has_unapplied.run) AND (c.kind = 'stage'::text) AND (c.state <> ALL (ARRAY['applied'::text, 'withdrawn'::text])) AND ((c.closed_at IS NULL) OR (EXISTS (SELECT FROM agentdb.change_row r WHERE ((r.change_id = c.change_id) AND (NOT (r.audit_target_id IN (SELECT t.audit_target_id FROM (agentdb.change l JOIN agentdb.change_table t ON ((t.change_id = l.change_id))) WHERE ((l.run_id = _has_unapplied.run) AND (l.change_id > c.change_id) AND (l.state = 'applied'::text))))))))))));
 
 
 
@@ -8497,7 +8503,8 @@ begin
   return (
     select md5(concat(
       string_agg(
-        concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation),
+        concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation,
+          nullif(a.attgenerated, '')),
         ',' order by a.attnum
       ),
       (select i.indkey::text from pg_index as i
@@ -11421,7 +11428,9 @@ begin
         then case when _restage_row.operation = 'update'
           then coalesce(r.net_operation, v_operation)
           else _restage_row.operation end end,
-      net_values = case when r.builds_on is not null then v_net end
+      net_values = case when r.builds_on is not null then v_net end,
+      staged_at = case when cardinality(r.staged_at) < 100
+        then r.staged_at || clock_timestamp() else r.staged_at end
   where r.change_id = former.change_id and r.place = former.place;
 end;
 $$;
@@ -11497,7 +11506,8 @@ begin
       and exists (
         select from agentdb.change_table as t
         where t.change_id = c.change_id
-          and t.layout is distinct from agentdb._layout_now(t.table_oid))
+          and (t.layout, t.table_name) is distinct from
+            (agentdb._layout_now(t.table_oid), agentdb._table_name(t.table_oid)))
     order by c.change_id
     limit 100
     for no key update skip locked
@@ -11729,13 +11739,14 @@ CREATE FUNCTION agentdb._row_event(run bigint) RETURNS TABLE(recorded_at timesta
     FROM agentdb.audit_log a
    WHERE ((a.run_id = _row_event.run) AND (a.change_id IS NULL))
  UNION ALL
-  SELECT c.submitted_at,
+  SELECT s.staged_at,
      r.audit_target_id,
      r.operation,
      r.row_key
-    FROM (agentdb.change c
+    FROM ((agentdb.change c
       JOIN agentdb.change_row r ON ((r.change_id = c.change_id)))
-   WHERE ((c.run_id = _row_event.run) AND (c.submitted_at IS NOT NULL));
+      CROSS JOIN LATERAL unnest(r.staged_at) s(staged_at))
+   WHERE ((c.run_id = _row_event.run) AND ((c.submitted_at IS NOT NULL) OR (c.state = 'open'::text)));
 END;
 
 
@@ -11956,36 +11967,28 @@ CREATE FUNCTION agentdb._shape_fault(change bigint, target integer) RETURNS text
     LANGUAGE sql STABLE
     SET search_path TO 'pg_catalog', 'pg_temp'
     AS $$
-  with used (name) as (
-    select distinct k.name
-    from agentdb.change_row as r
-    cross join lateral jsonb_object_keys(
-      r.row_key || coalesce(r.new_values, '{}') || coalesce(r.expected, '{}'))
-      as k (name)
-    where r.change_id = change and r.audit_target_id = target
-    union
-    -- A key that has grown is another one.
-    select c.column_name from agentdb.change_column as c
-    where c.audit_target_id = target and c.key_place is not null
-  )
-  select string_agg(case
-      when n.columns ->> u.name is null then format('column %I is gone', u.name)
-      when t.columns ->> u.name is null then format('column %I is new in the key',
-        u.name)
-      else format('column %I was %s and is %s', u.name, t.columns ->> u.name,
-        n.columns ->> u.name)
-    end, ', ' order by u.name)
-  from agentdb.change_table as t
-  cross join lateral (select agentdb._columns_now(target) as columns) as n
-  cross join used as u
-  where t.change_id = change
-    and t.audit_target_id = target
-    and (t.columns ->> u.name) is distinct from (n.columns ->> u.name);
+  select string_agg(format(case
+      when f.now is null then 'column %I is gone'
+      when f.former is null and f.now ->> 'is' like '% key'
+        then 'column %I is new in the key'
+      when f.former is null then 'column %I is new and has a default'
+      when f.now -> 'is' = f.former -> 'is' then 'column %I is another one of that name'
+      else 'column %I was %s and is %s' end,
+    f.column_name, f.former ->> 'is', f.now ->> 'is'), ', ' order by f.column_name)
+  from (
+    select u.column_name, t.columns -> u.column_name as former,
+      n.columns -> u.column_name as now
+    from agentdb.change_table as t
+    cross join lateral (select agentdb._columns_now(target) as columns) as n
+    cross join agentdb._used_columns(change, target) as u
+    where t.change_id = change and t.audit_target_id = target
+  ) as f
+  where f.former is distinct from f.now;
 $$;
 
 
 
-COMMENT ON FUNCTION agentdb._shape_fault(change bigint, target integer) IS 'Which columns that a change names are not what they were; NULL where all are.';
+COMMENT ON FUNCTION agentdb._shape_fault(change bigint, target integer) IS 'Which columns that a change writes are not what they were; NULL where all are.';
 
 
 
@@ -12811,6 +12814,44 @@ COMMENT ON FUNCTION agentdb._undone(scope text, id text) IS 'The rows of the aud
 
 
 
+CREATE FUNCTION agentdb._used_columns(change bigint, target integer) RETURNS TABLE(column_name text)
+    LANGUAGE sql STABLE
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+  select k.name
+  from agentdb.change_row as r
+  cross join lateral jsonb_object_keys(
+    r.row_key || coalesce(r.new_values, '{}') || coalesce(r.expected, '{}'))
+    as k (name)
+  where r.change_id = change and r.audit_target_id = target
+  union
+  -- A key that has grown is another one.
+  select c.column_name from agentdb.change_column as c
+  where c.audit_target_id = target and c.key_place is not null
+  union
+  select k.name
+  from agentdb.change_table as t
+  cross join lateral (
+    select jsonb_object_keys(t.columns)
+    union all
+    select c.column_name from agentdb.change_column as c
+    where c.audit_target_id = target and c.default_expression is not null
+  ) as k (name)
+  where t.change_id = change
+    and t.audit_target_id = target
+    and exists (
+      select from agentdb.change_row as r
+      where r.change_id = change
+        and r.audit_target_id = target
+        and r.operation = 'insert');
+$$;
+
+
+
+COMMENT ON FUNCTION agentdb._used_columns(change bigint, target integer) IS 'The columns of a table that have a part in what a change does to it.';
+
+
+
 CREATE FUNCTION agentdb._utc(at timestamp with time zone) RETURNS text
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     RETURN (to_char((at AT TIME ZONE 'UTC'::text), 'YYYY-MM-DD HH24:MI:SS'::text) || ' UTC'::text);
@@ -12831,7 +12872,8 @@ begin
     select o.claim_id from agentdb.claim as o
     where o.state = 'pending' and o.kind = 'rows'
       and o.run_id = _verify_rows.run
-      and not agentdb._awaits_decision(o.run_id, o.target, clock_timestamp())
+      and not agentdb._awaits_decision(
+        o.run_id, o.target, o.claimed_at, clock_timestamp())
     order by o.claim_id
     limit 1000
     for no key update skip locked
@@ -16864,7 +16906,7 @@ CREATE FUNCTION agentdb.rule_unverified_claim(as_of timestamp with time zone) RE
     FROM ((agentdb.claim c
       JOIN agentdb.agent a ON ((a.agent_id = c.agent_id)))
       JOIN agentdb.policy p ON ((p.policy_name = a.policy_name)))
-   WHERE ((c.state = ANY (ARRAY['pending'::text, 'unreachable'::text])) AND (c.due_at <= (rule_unverified_claim.as_of - p.verify_within)) AND (c.due_at > ((rule_unverified_claim.as_of - p.verify_within) - p.claim_window)) AND (NOT ((c.kind = 'rows'::text) AND agentdb._awaits_decision(c.run_id, c.target, rule_unverified_claim.as_of))) AND (c.claimed_at > ((rule_unverified_claim.as_of - '25:00:00'::interval) - ( SELECT max((w.verify_within + w.claim_window)) AS max
+   WHERE ((c.state = ANY (ARRAY['pending'::text, 'unreachable'::text])) AND (c.due_at <= (rule_unverified_claim.as_of - p.verify_within)) AND (c.due_at > ((rule_unverified_claim.as_of - p.verify_within) - p.claim_window)) AND (NOT ((c.kind = 'rows'::text) AND agentdb._awaits_decision(c.run_id, c.target, c.claimed_at, rule_unverified_claim.as_of))) AND (c.claimed_at > ((rule_unverified_claim.as_of - '25:00:00'::interval) - ( SELECT max((w.verify_within + w.claim_window)) AS max
             FROM agentdb.policy w))))
    GROUP BY a.agent_name, c.kind, p.policy_name, p.verify_within;
 END;
@@ -18125,7 +18167,8 @@ begin
     where c.state = 'pending' and c.kind = 'rows'
       and (r.ended_at is not null
         or c.claimed_at < clock_timestamp() - interval '1 minute')
-      and not agentdb._awaits_decision(c.run_id, c.target, clock_timestamp())
+      and not agentdb._awaits_decision(
+        c.run_id, c.target, c.claimed_at, clock_timestamp())
   loop
     perform agentdb._verify_rows(v_run_id);
     v_count := v_count + 1;
@@ -23023,9 +23066,9 @@ GRANT SELECT ON TABLE agentdb.change_row TO agentdb_operator;
 
 
 
-REVOKE ALL ON FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) FROM PUBLIC;
-GRANT ALL ON FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) TO agentdb_auditor;
-GRANT ALL ON FUNCTION agentdb._awaits_decision(run bigint, relation text, as_of timestamp with time zone) TO agentdb_operator;
+REVOKE ALL ON FUNCTION agentdb._awaits_decision(run bigint, relation text, claimed_at timestamp with time zone, as_of timestamp with time zone) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._awaits_decision(run bigint, relation text, claimed_at timestamp with time zone, as_of timestamp with time zone) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._awaits_decision(run bigint, relation text, claimed_at timestamp with time zone, as_of timestamp with time zone) TO agentdb_operator;
 
 
 
@@ -25095,6 +25138,10 @@ REVOKE ALL ON FUNCTION agentdb._undo_fault(change bigint) FROM PUBLIC;
 
 
 REVOKE ALL ON FUNCTION agentdb._undone(scope text, id text) FROM PUBLIC;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._used_columns(change bigint, target integer) FROM PUBLIC;
 
 
 
