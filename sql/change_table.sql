@@ -111,6 +111,11 @@ as $$
         format('what was %s is called %s now', t.table_name,
           agentdb._table_name(t.table_oid))
       when a.unaudited_at is not null then format('%s is not audited', t.table_name)
+      when not exists (
+        select from agentdb.audit_column as k
+        where k.audit_target_id = t.audit_target_id and k.key_place is not null
+      ) then format('%s has no primary key any more, by which rows are found',
+        t.table_name)
       when agentdb._columns_now(t.audit_target_id) <> t.columns
         and agentdb._shape_fault(change, t.audit_target_id) is not null then
         format('%s was altered since: %s', t.table_name,

@@ -78,6 +78,7 @@
 \ir change_show.sql
 \ir change_advance.sql
 \ir change_decide.sql
+\ir guard_fault.sql
 \ir guarded_table.sql
 \ir guard_place.sql
 \ir guard_table.sql

@@ -15,7 +15,7 @@ comment on function agentdb._writes (jsonb, text, text) is
   'Tells whether a tool is registered as doing this to a table.';
 
 
--- What a run wrote, and what it staged, when it did: submitted and decided later, and by
+-- What a run wrote, and what it staged, when it did: submitted and decided later, by
 -- somebody else, it is still what the call has done.
 create or replace function agentdb._row_event (run bigint)
   returns table (

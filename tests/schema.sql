@@ -3364,6 +3364,11 @@ CREATE FUNCTION agentdb._change_fault(change bigint) RETURNS text
         format('what was %s is called %s now', t.table_name,
           agentdb._table_name(t.table_oid))
       when a.unaudited_at is not null then format('%s is not audited', t.table_name)
+      when not exists (
+        select from agentdb.audit_column as k
+        where k.audit_target_id = t.audit_target_id and k.key_place is not null
+      ) then format('%s has no primary key any more, by which rows are found',
+        t.table_name)
       when agentdb._columns_now(t.audit_target_id) <> t.columns
         and agentdb._shape_fault(change, t.audit_target_id) is not null then
         format('%s was altered since: %s', t.table_name,
@@ -3705,7 +3710,7 @@ begin
     perform agentdb._refuse_guard(relation, 'it has row security',
       'Before PostgreSQL 15 a view cannot read with the rights of the agent.');
   end if;
-  select string_agg(n.name, ', ') into v_unknown
+  select string_agg(distinct n.name, ', ') into v_unknown
   from unnest(named || array(
     select jsonb_array_elements_text(auto_approve -> 'columns'))) as n (name)
   where not exists (
@@ -3715,7 +3720,8 @@ begin
   if v_unknown is not null then
     perform agentdb._refuse(
       format('%s has no column %s to review', relation, v_unknown),
-      'columns, context and auto_approve name columns that the audit records.');
+      'columns, context and auto_approve name columns that the audit records; what is '
+        'not given is as it was guarded last, and ''{}'' is given.');
   elsif jsonb_typeof(auto_approve) <> 'object' or exists (
     select from jsonb_object_keys(auto_approve) as k (name)
     where k.name not in ('operations', 'columns', 'rows', 'condition')
@@ -7053,6 +7059,11 @@ declare
   v_name text := '_propose_' || target;
   v_view text;
 begin
+  if agentdb._key_sql(target, 'n') = 'null::jsonb' then
+    perform agentdb._refuse_guard((select t.table_oid::regclass
+        from agentdb.audit_target as t where t.audit_target_id = target),
+      'it has no primary key', 'Give it one: rows of a change are found by their key.');
+  end if;
   update agentdb.guarded_table as g
   set layout = agentdb._stage_layout(target)
   where g.audit_target_id = target
@@ -19850,6 +19861,20 @@ CREATE VIEW agentdb.guard_fault AS
           WHERE (NOT (EXISTS ( SELECT
                    FROM agentdb.audit_target t
                   WHERE ((t.audit_target_id = g.audit_target_id) AND (t.unaudited_at IS NULL)))))
+        UNION ALL
+         SELECT 'it has no primary key any more, by which rows of a change are found'::text
+           FROM agentdb.audit_column k
+          WHERE (k.audit_target_id = g.audit_target_id)
+         HAVING ((count(*) > 0) AND (count(k.key_place) = 0))
+        UNION ALL
+         SELECT format('it was guarded with column %I, which is not there any more'::text, n.name) AS format
+           FROM (( SELECT unnest((g.columns || g.context)) AS unnest
+                UNION
+                 SELECT jsonb_array_elements_text((g.auto_approve -> 'columns'::text)) AS jsonb_array_elements_text) n(name)
+             CROSS JOIN agentdb.audit_column k)
+          WHERE (k.audit_target_id = g.audit_target_id)
+          GROUP BY n.name
+         HAVING bool_and((k.column_name <> n.name))
         UNION ALL
          SELECT format('trigger %s on %s is %s'::text, w.tgname, (w.table_oid)::regclass,
                 CASE

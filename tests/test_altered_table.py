@@ -238,6 +238,55 @@ def test_new_row_stays_pending_where_all_of_it_was_seen(
     assert row(guarded, last) == {"customer": 1, "amount": 5, "note": "n"}
 
 
+@pytest.mark.parametrize("staged", ["before", "after"])
+def test_change_finds_no_row_without_the_key(
+    guarded: Connection, agent: Connection, reviewer: Connection, staged: str
+) -> None:
+    """What it expects of a row does not say which row it is."""
+    rename = "update agentdb_stage.customer set name = 'x' where id = 1"
+    if staged == "before":
+        agent.execute(rename)
+    guarded.execute("alter table customer drop constraint customer_pkey cascade")
+    said = "has no primary key"
+    if staged == "before":
+        guarded.execute(
+            "update customer set name = case id when 1 then 'b' else 'acme' end"
+        )
+        found = approve(reviewer, latest(guarded)["change_id"])
+        assert (found["state"], said in found["problem"]["message"]) == (
+            "conflict",
+            True,
+        )
+    adapt(guarded)
+    error = refusal(agent, rename)
+    assert (error.sqlstate, said in str(error.message_primary)) == ("ZA051", True)
+    assert value(guarded, "select count(*) from customer where name = 'x'") == 0
+    (fault,) = rows(guarded, "select fault from agentdb.guard_fault")
+    assert said in fault["fault"]
+    tried = rows(guarded, "select action from agentdb.maintain_tables()")
+    assert [said in each["action"] for each in tried] == [True]
+
+
+def test_guard_says_which_of_its_columns_is_gone(
+    guarded: Connection, server: Server
+) -> None:
+    guarded.execute(
+        "select agentdb.guard_table('customer', columns => '{name}', context => '{name}')"
+    )
+    guarded.execute("alter table customer rename name to title")
+    adapt(guarded)
+    dsn = server.dsn(database=guarded.info.dbname, user=INSTALLER)
+    (said,) = installation.differences(dsn)
+    assert "guarded with column name, which is not there any more" in said
+    error = refusal(guarded, "select agentdb.guard_table('customer')")
+    assert error.message_primary == "public.customer has no column name to review"
+    assert "as it was guarded last" in str(error.message_hint)
+    guarded.execute(
+        "select agentdb.guard_table('customer', columns => '{title}', context => '{}')"
+    )
+    assert installation.differences(dsn) == []
+
+
 def test_trigger_that_came_with_the_migration_makes_it_another_outcome(
     guarded: Connection, agent: Connection
 ) -> None:
