@@ -76,6 +76,7 @@
 \ir change/decide.sql
 \ir change/withdraw.sql
 \ir change/advance.sql
+\ir change/guard_fault.sql
 \ir change/guard_status.sql
 \ir change/guard_place.sql
 \ir change/guard_table.sql

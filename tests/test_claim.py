@@ -468,6 +468,86 @@ def test_run_whose_change_was_not_applied_has_not_succeeded(
     assert value(audited, RUN, run) == state
 
 
+def test_change_of_another_table_makes_no_refused_one_good(
+    audited: Connection, staging: Connection, connect: Connect
+) -> None:
+    reviewer = connect(audited.info.dbname, "reviewer_r")
+    audited.execute(
+        "create table small (id int primary key, v int); insert into small values (1, 1);"
+        "grant select on small to agent_a;"
+        "select agentdb.guard_table('small', auto_approve => '{\"rows\": 1}')"
+    )
+    staging.execute(STAGE)
+    first = latest(audited)["change_id"]
+    reviewer.execute("select agentdb.reject_change(%s, 'not now')", [first])
+    staging.execute("update agentdb_stage.small set v = 2 where id = 1")
+    assert latest(audited)["state"] == "applied"
+    assert value(audited, RUN, complete(staging)["run_id"]) == "unverified"
+
+
+def test_claim_about_what_a_change_cascades_to_waits_for_it_too(
+    audited: Connection, staging: Connection, connect: Connect
+) -> None:
+    audited.execute(
+        "create table part (id int primary key, o int references orders on delete cascade);"
+        "insert into part select i, 1 from generate_series(1, 3) as i;"
+        "grant select, delete on part to agentdb_applier;"
+        "select agentdb.audit_table('part')"
+    )
+    staging.execute("delete from agentdb_stage.orders where id = 1")
+    number = claim(staging, "claim_rows('public.part', 'delete', count => 3)")
+    done = complete(staging)
+    assert (done["refuted"], done["pending"]) == (0, 1)
+    assert judged(audited, number) == "pending"
+    approve(connect(audited.info.dbname, "reviewer_r"), latest(audited)["change_id"])
+    assert judged(audited, number) == "verified"
+
+
+def test_who_stages_again_and_again_does_not_put_off_what_it_claimed(
+    audited: Connection, staging: Connection
+) -> None:
+    number = claim(staging, CLAIM)
+    staging.execute(STAGE)
+    for moved in ("1 hour", "1 day"):
+        assert judged(audited, number) == "pending"
+        age(audited, "claim", "claimed_at", moved)
+        age(audited, "claim", "due_at", moved)
+        staging.execute(
+            "select * from agentdb.withdraw_change(%s)", [latest(audited)["change_id"]]
+        )
+        staging.execute(STAGE)
+    assert judged(audited, number) == "refuted"
+
+
+LIES = "select finding from agentdb.tool_diff(1)"
+
+
+def test_calls_that_are_logged_before_the_change_is_submitted_are_no_lies(
+    audited: Connection, staging: Connection
+) -> None:
+    """Within the transaction that stages, and in a change that is still open."""
+    audited.execute(
+        "select agentdb.register_tool('pay', '{}', writes => '[{\"table\": \"orders\"}]')"
+    )
+    call = "select agentdb.log_tool_call('pay', '{}')"
+    with staging.transaction():
+        staging.execute(STAGE)
+        staging.execute(call)
+    assert rows(audited, LIES) == []
+    staging.execute("select agentdb.open_change(reason => 'several')")
+    for key in (2, 3, 3):
+        # The same row twice is one row of the change, and two calls that did it.
+        staging.execute(
+            f"update agentdb_stage.orders set state = state || '!' where id = {key}"
+        )
+        staging.execute(call)
+    assert rows(audited, LIES) == []
+    staging.execute("select agentdb.submit_change()")
+    assert rows(audited, LIES) == []
+    staging.execute(call)
+    assert rows(audited, LIES) == [{"finding": "nothing written"}]
+
+
 def test_call_that_staged_what_its_tool_writes_is_no_empty_call(
     audited: Connection, staging: Connection
 ) -> None:

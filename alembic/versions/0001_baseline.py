@@ -751,6 +751,7 @@ create table agentdb.change_row (
   builds_on bigint,
   net_operation text,
   net_values jsonb,
+  staged_at timestamptz[] not null default array[clock_timestamp()],
   constraint change_row_pkey primary key (change_id, place),
   constraint change_row_operation_check
     check (operation in ('insert', 'update', 'delete'))

@@ -13,7 +13,8 @@ begin
   return (
     select md5(concat(
       string_agg(
-        concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation),
+        concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation,
+          nullif(a.attgenerated, '')),
         ',' order by a.attnum
       ),
       (select i.indkey::text from pg_index as i

@@ -79,8 +79,13 @@ create or replace view agentdb.change_column as
     c.redacted or c.excluded as hidden,
     a.attgenerated <> '' as generated,
     case
-      when a.attidentity <> '' then
-        format('nextval(%L)', pg_get_serial_sequence(t.table_name, a.attname))
+      -- Not by the name of the table: whoever asks may not look into its schema.
+      when a.attidentity <> '' then (
+        select format('nextval(%L)', agentdb._table_name(s.objid))
+        from pg_depend as s
+        where s.classid = 'pg_class'::regclass
+          and s.refclassid = 'pg_class'::regclass
+          and (s.refobjid, s.refobjsubid, s.deptype) = (a.attrelid, a.attnum, 'i'))
       when a.attgenerated = '' then pg_get_expr(d.adbin, d.adrelid)
     end as default_expression
   from agentdb.audit_column as c
@@ -147,3 +152,22 @@ $$;
 
 comment on function agentdb._condition_of (regclass, text) is
   'The quoted name of a function that may decide about changes; raises ZA004.';
+
+
+create or replace function agentdb._refuse_guard (
+  relation regclass,
+  problem text,
+  hint text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception '% cannot be guarded: %', relation, problem
+    using errcode = 'ZA051', hint = hint;
+end;
+$$;
+
+comment on function agentdb._refuse_guard (regclass, text, text) is
+  'Raises ZA051 for a table that cannot be guarded.';

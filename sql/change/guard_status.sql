@@ -1,65 +1,6 @@
 -- Putting the guard on tables and taking it off.  The triggers and grants are made with
 -- the rights of whoever calls, the owner of the table.
 
-create or replace view agentdb.guard_fault as
-  select g.table_name, f.fault
-  from agentdb.guarded_table as g
-  left join pg_class as c on c.oid = g.table_oid
-  cross join lateral (
-    select 'the table is gone' as fault where c.oid is null
-    union all
-    select 'it is not audited any more'
-    where not exists (
-      select from agentdb.audit_target as t
-      where t.audit_target_id = g.audit_target_id and t.unaudited_at is null)
-    union all
-    select format('trigger %s on %s is %s', w.tgname, w.table_oid::regclass,
-      case when t.oid is null then 'missing' else 'disabled or replaced' end)
-    from (
-      select c.oid as table_oid, n.tgname
-      from unnest(array['00_agentdb_guard', '00_agentdb_guard_truncate']) as n (tgname)
-      where c.oid is not null
-      union all
-      select p.relid, n.tgname
-      from pg_partition_tree(c.oid) as p
-      cross join unnest(array['00_agentdb_guard', '00_agentdb_guard_truncate'])
-        as n (tgname)
-      where p.relid <> c.oid
-    ) as w
-    left join pg_trigger as t on t.tgrelid = w.table_oid and t.tgname = w.tgname
-    where t.tgenabled is distinct from 'A'
-      or t.tgqual is not null
-      or t.tgfoid <> 'agentdb._guard'::regproc
-  ) as f;
-
-comment on view agentdb.guard_fault is
-  'What keeps a guard from holding or its changes from being applied; empty where all '
-  'is well.';
-comment on column agentdb.guard_fault.table_name is
-  'The table.';
-comment on column agentdb.guard_fault.fault is
-  'What is wrong.';
-
-
-create or replace function agentdb._refuse_guard (
-  relation regclass,
-  problem text,
-  hint text
-)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  raise exception '% cannot be guarded: %', relation, problem
-    using errcode = 'ZA051', hint = hint;
-end;
-$$;
-
-comment on function agentdb._refuse_guard (regclass, text, text) is
-  'Raises ZA051 for a table that cannot be guarded.';
-
-
 create or replace function agentdb._check_guard (
   relation regclass,
   target integer,
@@ -85,7 +26,7 @@ begin
     perform agentdb._refuse_guard(relation, 'it has row security',
       'Before PostgreSQL 15 a view cannot read with the rights of the agent.');
   end if;
-  select string_agg(n.name, ', ') into v_unknown
+  select string_agg(distinct n.name, ', ') into v_unknown
   from unnest(named || array(
     select jsonb_array_elements_text(auto_approve -> 'columns'))) as n (name)
   where not exists (
@@ -95,7 +36,8 @@ begin
   if v_unknown is not null then
     perform agentdb._refuse(
       format('%s has no column %s to review', relation, v_unknown),
-      'columns, context and auto_approve name columns that the audit records.');
+      'columns, context and auto_approve name columns that the audit records; what is '
+        'not given is as it was guarded last, and ''{}'' is given.');
   elsif jsonb_typeof(auto_approve) <> 'object' or exists (
     select from jsonb_object_keys(auto_approve) as k (name)
     where k.name not in ('operations', 'columns', 'rows', 'condition')

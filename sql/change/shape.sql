@@ -6,58 +6,92 @@ create or replace function agentdb._columns_now (target integer)
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_object_agg(c.column_name, concat_ws(', ',
-    format_type(a.atttypid, a.atttypmod),
-    (select format('collation %s', a.attcollation::regcollation)
-      where a.attcollation not in (0, 100)),
-    case when c.generated then 'generated' end,
-    'part ' || c.key_place || ' of the key'))
+  select jsonb_object_agg(c.column_name, jsonb_build_object(
+    'place', c.place,
+    'is', concat_ws(', ', format_type(a.atttypid, a.atttypmod),
+      (select format('collation %s', a.attcollation::regcollation)
+        where a.attcollation not in (0, 100)),
+      case when c.generated
+        then 'generated as ' || pg_get_expr(d.adbin, d.adrelid) end,
+      'part ' || c.key_place || ' of the key')))
   from agentdb.change_column as c
   join agentdb.audit_target as t on t.audit_target_id = c.audit_target_id
   join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
+  left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
   where c.audit_target_id = target;
 $$;
 
 comment on function agentdb._columns_now (integer) is
-  'The columns of an audited table, each with what a value of it means.';
+  'The columns of an audited table, each with its place and what a value of it means.';
 
 
--- Columns that a change does not name may come, go and change: it is tried again.
+-- Columns that a change does not name may come, go and change: it is tried again.  A
+-- new row has a value in each, and none that comes by itself has been reviewed.
+create or replace function agentdb._used_columns (change bigint, target integer)
+  returns table (column_name text)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select k.name
+  from agentdb.change_row as r
+  cross join lateral jsonb_object_keys(
+    r.row_key || coalesce(r.new_values, '{}') || coalesce(r.expected, '{}'))
+    as k (name)
+  where r.change_id = change and r.audit_target_id = target
+  union
+  -- A key that has grown is another one.
+  select c.column_name from agentdb.change_column as c
+  where c.audit_target_id = target and c.key_place is not null
+  union
+  select k.name
+  from agentdb.change_table as t
+  cross join lateral (
+    select jsonb_object_keys(t.columns)
+    union all
+    select c.column_name from agentdb.change_column as c
+    where c.audit_target_id = target and c.default_expression is not null
+  ) as k (name)
+  where t.change_id = change
+    and t.audit_target_id = target
+    and exists (
+      select from agentdb.change_row as r
+      where r.change_id = change
+        and r.audit_target_id = target
+        and r.operation = 'insert');
+$$;
+
+comment on function agentdb._used_columns (bigint, integer) is
+  'The columns of a table that have a part in what a change does to it.';
+
+
 create or replace function agentdb._shape_fault (change bigint, target integer)
   returns text
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  with used (name) as (
-    select distinct k.name
-    from agentdb.change_row as r
-    cross join lateral jsonb_object_keys(
-      r.row_key || coalesce(r.new_values, '{}') || coalesce(r.expected, '{}'))
-      as k (name)
-    where r.change_id = change and r.audit_target_id = target
-    union
-    -- A key that has grown is another one.
-    select c.column_name from agentdb.change_column as c
-    where c.audit_target_id = target and c.key_place is not null
-  )
-  select string_agg(case
-      when n.columns ->> u.name is null then format('column %I is gone', u.name)
-      when t.columns ->> u.name is null then format('column %I is new in the key',
-        u.name)
-      else format('column %I was %s and is %s', u.name, t.columns ->> u.name,
-        n.columns ->> u.name)
-    end, ', ' order by u.name)
-  from agentdb.change_table as t
-  cross join lateral (select agentdb._columns_now(target) as columns) as n
-  cross join used as u
-  where t.change_id = change
-    and t.audit_target_id = target
-    and (t.columns ->> u.name) is distinct from (n.columns ->> u.name);
+  select string_agg(format(case
+      when f.now is null then 'column %I is gone'
+      when f.former is null and f.now ->> 'is' like '% key'
+        then 'column %I is new in the key'
+      when f.former is null then 'column %I is new and has a default'
+      when f.now -> 'is' = f.former -> 'is' then 'column %I is another one of that name'
+      else 'column %I was %s and is %s' end,
+    f.column_name, f.former ->> 'is', f.now ->> 'is'), ', ' order by f.column_name)
+  from (
+    select u.column_name, t.columns -> u.column_name as former,
+      n.columns -> u.column_name as now
+    from agentdb.change_table as t
+    cross join lateral (select agentdb._columns_now(target) as columns) as n
+    cross join agentdb._used_columns(change, target) as u
+    where t.change_id = change and t.audit_target_id = target
+  ) as f
+  where f.former is distinct from f.now;
 $$;
 
 comment on function agentdb._shape_fault (bigint, integer) is
-  'Which columns that a change names are not what they were; NULL where all are.';
+  'Which columns that a change writes are not what they were; NULL where all are.';
 
 
 create or replace function agentdb._change_fault (change bigint)
@@ -77,7 +111,12 @@ as $$
         format('what was %s is called %s now', t.table_name,
           agentdb._table_name(t.table_oid))
       when a.unaudited_at is not null then format('%s is not audited', t.table_name)
-      when agentdb._layout_now(t.table_oid) <> t.layout
+      when not exists (
+        select from agentdb.audit_column as k
+        where k.audit_target_id = t.audit_target_id and k.key_place is not null
+      ) then format('%s has no primary key any more, by which rows are found',
+        t.table_name)
+      when agentdb._columns_now(t.audit_target_id) <> t.columns
         and agentdb._shape_fault(change, t.audit_target_id) is not null then
         format('%s was altered since: %s', t.table_name,
           agentdb._shape_fault(change, t.audit_target_id))

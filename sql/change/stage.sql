@@ -165,7 +165,9 @@ begin
         then case when _restage_row.operation = 'update'
           then coalesce(r.net_operation, v_operation)
           else _restage_row.operation end end,
-      net_values = case when r.builds_on is not null then v_net end
+      net_values = case when r.builds_on is not null then v_net end,
+      staged_at = case when cardinality(r.staged_at) < 100
+        then r.staged_at || clock_timestamp() else r.staged_at end
   where r.change_id = former.change_id and r.place = former.place;
 end;
 $$;

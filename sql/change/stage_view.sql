@@ -225,6 +225,11 @@ declare
   v_name text := '_propose_' || target;
   v_view text;
 begin
+  if agentdb._key_sql(target, 'n') = 'null::jsonb' then
+    perform agentdb._refuse_guard((select t.table_oid::regclass
+        from agentdb.audit_target as t where t.audit_target_id = target),
+      'it has no primary key', 'Give it one: rows of a change are found by their key.');
+  end if;
   update agentdb.guarded_table as g
   set layout = agentdb._stage_layout(target)
   where g.audit_target_id = target

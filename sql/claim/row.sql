@@ -140,10 +140,12 @@ comment on function agentdb._did (text, text[], text) is
   'Tells whether what became of a row bears out what was claimed of it.';
 
 
--- What is staged is not done yet: a claim about it is judged by what was applied.
+-- What is staged is not done yet: a claim about it is judged by what was applied, and
+-- one about what that cascades to.  Who stages again and again does not put it off.
 create or replace function agentdb._awaits_decision (
   run bigint,
   relation text,
+  claimed_at timestamptz,
   as_of timestamptz
 )
   returns boolean
@@ -153,16 +155,21 @@ create or replace function agentdb._awaits_decision (
     select from agentdb.change as c
     where c.run_id = run
       and c.kind = 'stage'
-      and c.opened_at <= as_of
+      and c.opened_at <= least(as_of, claimed_at + interval '1 day')
       and (c.state in ('open', 'pending', 'approved') or c.closed_at > as_of)
-      and exists (
-        select from agentdb.change_row as r
-        join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
-        where r.change_id = c.change_id and t.table_name = relation)
+      and (
+        c.effects ?| array[relation || ' inserted', relation || ' updated',
+          relation || ' deleted']
+        or exists (
+          select from agentdb.change_row as r
+          join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
+          where r.change_id = c.change_id and t.table_name = relation)
+      )
   );
 
-comment on function agentdb._awaits_decision (bigint, text, timestamptz) is
-  'Whether a change of a run to a table was not decided yet at a moment.';
+comment on function agentdb._awaits_decision (bigint, text, timestamptz, timestamptz) is
+  'Whether a change to a table that a run opened until a day after a claim was not '
+  'decided yet at a moment.';
 
 
 create or replace function agentdb._unapplied (run bigint, relation text)

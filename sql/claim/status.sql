@@ -1,7 +1,7 @@
 -- What is known of claims, for people.
 
 -- What was withdrawn was not wanted any more; what was refused may have been done
--- better by a later change.
+-- better by a later change of the same tables.
 create or replace function agentdb._has_unapplied (run bigint)
   returns boolean
   language sql
@@ -11,9 +11,16 @@ create or replace function agentdb._has_unapplied (run bigint)
     where c.run_id = run
       and c.kind = 'stage'
       and c.state not in ('applied', 'withdrawn')
-      and (c.closed_at is null or not exists (
-        select from agentdb.change as l
-        where l.run_id = run and l.change_id > c.change_id and l.state = 'applied'))
+      and (c.closed_at is null or exists (
+        select from agentdb.change_row as r
+        where r.change_id = c.change_id
+          and r.audit_target_id not in (
+            select t.audit_target_id
+            from agentdb.change as l
+            join agentdb.change_table as t on t.change_id = l.change_id
+            where l.run_id = run
+              and l.change_id > c.change_id
+              and l.state = 'applied')))
   );
 
 comment on function agentdb._has_unapplied (bigint) is

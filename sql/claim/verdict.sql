@@ -54,7 +54,8 @@ begin
     select o.claim_id from agentdb.claim as o
     where o.state = 'pending' and o.kind = 'rows'
       and o.run_id = _verify_rows.run
-      and not agentdb._awaits_decision(o.run_id, o.target, clock_timestamp())
+      and not agentdb._awaits_decision(
+        o.run_id, o.target, o.claimed_at, clock_timestamp())
     order by o.claim_id
     limit 1000
     for no key update skip locked
@@ -94,7 +95,8 @@ begin
     where c.state = 'pending' and c.kind = 'rows'
       and (r.ended_at is not null
         or c.claimed_at < clock_timestamp() - interval '1 minute')
-      and not agentdb._awaits_decision(c.run_id, c.target, clock_timestamp())
+      and not agentdb._awaits_decision(
+        c.run_id, c.target, c.claimed_at, clock_timestamp())
   loop
     perform agentdb._verify_rows(v_run_id);
     v_count := v_count + 1;

@@ -84,7 +84,8 @@ begin
       and exists (
         select from agentdb.change_table as t
         where t.change_id = c.change_id
-          and t.layout is distinct from agentdb._layout_now(t.table_oid))
+          and (t.layout, t.table_name) is distinct from
+            (agentdb._layout_now(t.table_oid), agentdb._table_name(t.table_oid)))
     order by c.change_id
     limit 100
     for no key update skip locked

@@ -67,7 +67,7 @@ begin atomic
     and c.due_at > as_of - p.verify_within - p.claim_window
     -- Rule change_waiting watches over what waits for a reviewer.
     and not (c.kind = 'rows'
-      and agentdb._awaits_decision(c.run_id, c.target, as_of))
+      and agentdb._awaits_decision(c.run_id, c.target, c.claimed_at, as_of))
     -- At most a day before it is due: so far back the index is read.
     and c.claimed_at > as_of - interval '25 hours' - (
       select max(w.verify_within + w.claim_window) from agentdb.policy as w

@@ -15,8 +15,8 @@ comment on function agentdb._writes (jsonb, text, text) is
   'Tells whether a tool is registered as doing this to a table.';
 
 
--- What a run wrote, and what it staged, at the moment when it did: decided later, and
--- by somebody else, it is still what the call has done.
+-- What a run wrote, and what it staged, when it did: submitted and decided later, by
+-- somebody else, it is still what the call has done.
 create or replace function agentdb._row_event (run bigint)
   returns table (
     recorded_at timestamptz, audit_target_id integer, operation text, row_key jsonb
@@ -28,10 +28,11 @@ begin atomic
   from agentdb.audit_log as a
   where a.run_id = run and a.change_id is null
   union all
-  select c.submitted_at, r.audit_target_id, r.operation, r.row_key
+  select s.staged_at, r.audit_target_id, r.operation, r.row_key
   from agentdb.change as c
   join agentdb.change_row as r on r.change_id = c.change_id
-  where c.run_id = run and c.submitted_at is not null;
+  cross join unnest(r.staged_at) as s (staged_at)
+  where c.run_id = run and (c.submitted_at is not null or c.state = 'open');
 end;
 
 comment on function agentdb._row_event (bigint) is
