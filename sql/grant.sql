@@ -80,63 +80,64 @@ grant select on all tables in schema agentdb to agentdb_auditor, agentdb_operato
 revoke all on agentdb.agent_secret, agentdb.run_token
   from agentdb_auditor, agentdb_operator;
 
--- A view calls functions with the rights of whoever reads it.
+-- What people read by calling it; a rule is one by its name.
 grant execute on function
-  agentdb._stage_layout, agentdb._span, agentdb._within, agentdb._utc,
-  agentdb._shell_word, agentdb._fill, agentdb._given, agentdb._remedy,
-  agentdb._ends_when, agentdb._diagnosis_lines, agentdb._diagnosis_text,
-  agentdb._diagnosis, agentdb._lasted, agentdb._horizon, agentdb._open_run,
-  agentdb._recent_run, agentdb._tokens_of_run,
-  agentdb._signature, agentdb._volatile, agentdb._step_signature,
-  agentdb._new_step, agentdb._evidence_tail, agentdb._evidence_in_logs,
-  agentdb._working_run,
-  agentdb._call_since, agentdb._loop_pattern, agentdb._idle_thought,
-  agentdb.rule_silent_loop,
-  agentdb._weight, agentdb._hour_of_week, agentdb._token_normal, agentdb._normal_at,
-  agentdb._is_usual_hour, agentdb._clear_share, agentdb._token_excess,
-  agentdb._failing_tool, agentdb._call_in_flight, agentdb._long_call_until,
-  agentdb._meeting_start, agentdb._expected_start, agentdb._health_sign,
-  agentdb._calls_of,
-  agentdb._token_baseline, agentdb._token_use, agentdb._conversation_use,
-  agentdb._budget_limit, agentdb._spent, agentdb._reserved, agentdb._budget,
-  agentdb._budget_in_use,
-  agentdb._prompt, agentdb._is_paused, agentdb._last_event_at,
-  agentdb.rule_overdue_hold, agentdb.rule_budget_low, agentdb.rule_context_jump,
-  agentdb.rule_large_tool_result, agentdb.rule_input_spike,
-  agentdb.rule_token_rate, agentdb.rule_conversation_budget,
-  agentdb.rule_repeated_tool_call, agentdb.rule_tool_errors,
-  agentdb.rule_hung_tool_call,
-  agentdb.rule_no_progress, agentdb.rule_missed_tick, agentdb.rule_long_tick,
-  agentdb._is_live, agentdb._tenure, agentdb._is_watching,
-  agentdb.rule_stale_lock, agentdb.rule_lock_held_too_long,
-  agentdb.rule_lock_contention,
-  agentdb.rule_schedule_blocked,
-  agentdb._change_policy, agentdb._change_labels, agentdb._conflict_text,
-  agentdb.rule_change_waiting, agentdb.rule_change_expiring,
-  agentdb.rule_change_conflict,
-  agentdb._change_event, agentdb._deed, agentdb._call_told, agentdb.timeline,
-  agentdb._approved_by, agentdb.evidence_query,
-  agentdb._run_state, agentdb._has_unapplied, agentdb._awaits_decision, agentdb._did,
-  agentdb._deeds, agentdb._claimed_keys,
-  agentdb.row_diff,
-  agentdb.rule_refuted_claim, agentdb.rule_unverified_claim,
-  agentdb._writes, agentdb._row_event, agentdb.tool_diff, agentdb._recent_diff,
-  agentdb.rule_unbacked_tool_call, agentdb.rule_unannounced_write,
-  agentdb.rule_unknown_tool,
-  agentdb.explain_access, agentdb._error_class, agentdb._role_fault,
-  agentdb._end_of_life
+  agentdb.timeline, agentdb.evidence_query, agentdb.row_diff, agentdb.tool_diff,
+  agentdb.explain_access, agentdb.row_history, agentdb.row_as_of, agentdb.table_as_of,
+  agentdb.run_changes, agentdb.seal_audit, agentdb.verify_audit
+  to agentdb_auditor, agentdb_operator;
+
+-- A view, a rule and a SQL-standard body call functions with the rights of whoever
+-- reads them.  PostgreSQL knows which, so that nobody has to list them; a trigger
+-- function is only named there.
+do $$
+declare
+  v_function regprocedure;
+begin
+  for v_function in
+    with recursive used (classid, objid) as (
+      select 'pg_rewrite'::regclass::oid, r.oid
+      from pg_rewrite as r
+      join pg_class as c on c.oid = r.ev_class and c.relkind = 'v'
+      where c.relnamespace = 'agentdb'::regnamespace
+      union
+      select 'pg_proc'::regclass::oid, p.oid
+      from pg_proc as p
+      where p.pronamespace = 'agentdb'::regnamespace
+        and (p.proname like 'rule\_%'
+          or has_function_privilege('agentdb_auditor', p.oid, 'execute'))
+      union
+      select d.refclassid, d.refobjid
+      from used as u
+      join pg_depend as d on d.classid = u.classid and d.objid = u.objid
+      where d.refclassid = 'pg_proc'::regclass
+    )
+    select p.oid
+    from used as u
+    join pg_proc as p on p.oid = u.objid and u.classid = 'pg_proc'::regclass
+    where p.pronamespace = 'agentdb'::regnamespace
+      and p.prorettype <> 'trigger'::regtype
+  loop
+    execute format(
+      'grant execute on function %s to agentdb_auditor, agentdb_operator', v_function);
+  end loop;
+end;
+$$;
+
+-- What bodies that PostgreSQL keeps as text call for those who read.
+grant execute on function
+  agentdb._deed, agentdb._change_event, agentdb._call_told, agentdb._deeds,
+  agentdb._did, agentdb._claimed_keys, agentdb._row_event, agentdb._writes,
+  agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,
+  agentdb._past_sql, agentdb._check_past, agentdb._key_sql, agentdb._row_sql,
+  agentdb._value_sql, agentdb._object_sql, agentdb._layout, agentdb._calls_of,
+  agentdb._lasted, agentdb._diagnosis_text
   to agentdb_auditor, agentdb_operator;
 
 -- What an agent asks, a person answers.
 grant execute on function agentdb.answer_question
   to agentdb_operator, agentdb_reviewer;
 grant select on agentdb.open_question to agentdb_reviewer;
-grant execute on function
-  agentdb.rule_question_asked, agentdb.rule_unanswered_question,
-  agentdb._question_labels, agentdb._open_at,
-  agentdb._matches, agentdb._matchable, agentdb._matchers_text
-  to agentdb_auditor, agentdb_operator;
-
 -- Operators: the runner and people on call.
 grant execute on function
   agentdb.register_agent, agentdb.maintain, agentdb.maintain_tables, agentdb.roll_up,
@@ -177,16 +178,6 @@ grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
   agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql
   to agentdb_capture;
-
-grant execute on function
-  agentdb._base_type, agentdb._is_exact, agentdb._layout, agentdb._layout_now,
-  agentdb._needs_rows, agentdb._table_name, agentdb._value_sql, agentdb._object_sql,
-  agentdb._key_sql, agentdb._row_sql, agentdb._canonical_key, agentdb._target_of,
-  agentdb._refuse, agentdb._refuse_history, agentdb._past_sql, agentdb._check_past,
-  agentdb.row_history, agentdb.row_as_of, agentdb.table_as_of, agentdb.run_changes,
-  agentdb.seal_audit, agentdb.verify_audit,
-  agentdb.rule_unattributed_write, agentdb.rule_blast_radius, agentdb.rule_audit_gap
-  to agentdb_auditor, agentdb_operator;
 
 -- A table's owner has it audited, with its own rights.
 grant execute on function
