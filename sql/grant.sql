@@ -83,6 +83,7 @@ revoke all on agentdb.agent_secret, agentdb.run_token
 -- A view calls functions with the rights of whoever reads it.
 grant execute on function
   agentdb._stage_layout, agentdb._span, agentdb._within, agentdb._utc,
+  agentdb._one_line, agentdb._is_typeable,
   agentdb._shell_word, agentdb._fill, agentdb._given, agentdb._remedy,
   agentdb._ends_when, agentdb._diagnosis_lines, agentdb._diagnosis_text,
   agentdb._diagnosis, agentdb._lasted, agentdb._horizon, agentdb._open_run,

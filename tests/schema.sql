@@ -2954,6 +2954,27 @@ COMMENT ON FUNCTION agentdb._call_since(as_of timestamp with time zone) IS 'The 
 
 
 
+CREATE FUNCTION agentdb._one_line(value text, max_length integer) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    RETURN translate(agentdb._clean_text(value, max_length), '	
+'::text, '  '::text);
+
+
+
+COMMENT ON FUNCTION agentdb._one_line(value text, max_length integer) IS 'A text without what could deceive a reader or begin another line.';
+
+
+
+CREATE FUNCTION agentdb._is_typeable(value text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN (value = agentdb._one_line(value, 300));
+
+
+
+COMMENT ON FUNCTION agentdb._is_typeable(value text) IS 'Whether a text is whole, on one line, and all of it is seen.';
+
+
+
 CREATE FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) RETURNS TABLE(line text, place bigint)
     LANGUAGE sql IMMUTABLE
     BEGIN ATOMIC
@@ -2964,7 +2985,11 @@ CREATE FUNCTION agentdb._diagnosis_lines(diagnosis jsonb) RETURNS TABLE(line tex
              WHEN 'array'::text THEN _diagnosis_lines.diagnosis
              ELSE '[]'::jsonb
          END) WITH ORDINALITY f(item, place)
-      CROSS JOIN LATERAL ( VALUES (agentdb._clean_text(concat_ws(': '::text, (f.item ->> 'path'::text), COALESCE((f.item ->> 'detail'::text), (f.item ->> 'problem'::text), (f.item ->> 'verdict'::text))), 300),0), (('fix: '::text || agentdb._clean_text((f.item ->> 'mend'::text), 300)),1)) l(line, place))
+      CROSS JOIN LATERAL ( VALUES (agentdb._one_line(concat_ws(': '::text, (f.item ->> 'path'::text), COALESCE((f.item ->> 'detail'::text), (f.item ->> 'problem'::text), (f.item ->> 'verdict'::text))), 300),0), (
+                 CASE
+                     WHEN agentdb._is_typeable((f.item ->> 'mend'::text)) THEN ('fix: '::text || (f.item ->> 'mend'::text))
+                     ELSE NULL::text
+                 END,1)) l(line, place))
    WHERE ((l.line <> ''::text) AND (((f.item ->> 'verdict'::text) IS DISTINCT FROM 'ok'::text) OR (NOT jsonb_path_exists(_diagnosis_lines.diagnosis, '$[*]?(@."verdict" != "ok" || exists (@."problem"))'::jsonpath))));
 END;
 
@@ -3003,7 +3028,7 @@ CREATE FUNCTION agentdb._call_told(run bigint, since timestamp with time zone) R
     BEGIN ATOMIC
  SELECT c.recorded_at,
      c.tool_call_log_id,
-     concat(c.tool, (': '::text || c.error),
+     concat(c.tool, (': '::text || agentdb._one_line(c.error, 10000)),
          CASE
              WHEN (d.diagnosis IS DISTINCT FROM lag(d.diagnosis) OVER (ORDER BY c.recorded_at, c.tool_call_log_id)) THEN ('
 '::text || agentdb._diagnosis_text(d.diagnosis))
@@ -6562,7 +6587,7 @@ COMMENT ON FUNCTION agentdb._end_submit(change bigint, row_count bigint, effects
 
 CREATE FUNCTION agentdb._shell_word(value text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    RETURN CASE WHEN ((value <> agentdb._clean_text(value, 300)) OR (value ~ '^-|[\t\n]|^$'::text)) THEN NULL::text WHEN ((value COLLATE "C") ~ '^[A-Za-z0-9_./:=@%+,-]+$'::text) THEN value ELSE ((''''::text || replace(value, ''''::text, '''\'''''::text)) || ''''::text) END;
+    RETURN CASE WHEN ((NOT agentdb._is_typeable(value)) OR (value ~ '^-|^$'::text)) THEN NULL::text WHEN ((value COLLATE "C") ~ '^[A-Za-z0-9_./:=@%+,-]+$'::text) THEN value ELSE ((''''::text || replace(value, ''''::text, '''\'''''::text)) || ''''::text) END;
 
 
 
@@ -6572,8 +6597,7 @@ COMMENT ON FUNCTION agentdb._shell_word(value text) IS 'A value as one word of a
 
 CREATE FUNCTION agentdb._fill(line text, given jsonb) RETURNS text
     LANGUAGE sql IMMUTABLE
-    RETURN (SELECT CASE WHEN bool_and((p.part IS NOT NULL)) THEN string_agg(p.part, ''::text ORDER BY p.place) ELSE NULL::text END AS "case" FROM (SELECT m.place, CASE WHEN (m.found[2] IS NULL) THEN m.found[1] WHEN (_fill.line ~ '^agentdb '::text) THEN agentdb._shell_word((_fill.given ->> m.found[2])) WHEN (_fill.line ~ ';$'::text) THEN quote_literal((_fill.given ->> m.found[2])) ELSE translate(agentdb._clean_text((_fill.given ->> m.found[2]), 100), '	
-'::text, '  '::text) END AS part FROM regexp_matches(_fill.line, '([{]([a-z_]+)[}]|[^{]+|[{])'::text, 'g'::text) WITH ORDINALITY m(found, place)) p);
+    RETURN (SELECT CASE WHEN bool_and((p.part IS NOT NULL)) THEN string_agg(p.part, ''::text ORDER BY p.place) ELSE NULL::text END AS "case" FROM (SELECT m.place, CASE WHEN (m.found[2] IS NULL) THEN m.found[1] WHEN (_fill.line ~ '^agentdb '::text) THEN agentdb._shell_word((_fill.given ->> m.found[2])) WHEN (_fill.line ~ ';$'::text) THEN CASE WHEN agentdb._is_typeable((_fill.given ->> m.found[2])) THEN quote_literal((_fill.given ->> m.found[2])) ELSE NULL::text END ELSE agentdb._one_line((_fill.given ->> m.found[2]), 100) END AS part FROM regexp_matches(_fill.line, '([{]([a-z_]+)[}]|[^{]+|[{])'::text, 'g'::text) WITH ORDINALITY m(found, place)) p);
 
 
 
@@ -9193,7 +9217,8 @@ CREATE FUNCTION agentdb._missing_relation(parts text[]) RETURNS TABLE(verdict te
          CASE
              WHEN (count(c.oid) FILTER (WHERE (c.relname = (_missing_relation.parts)[cardinality(_missing_relation.parts)])) > 1) THEN 'more than one'::text
              ELSE 'no'::text
-         END, array_to_string(_missing_relation.parts, '.'::text)) || COALESCE(('; nearest: '::text || string_agg(format('%I.%I'::text, c.nspname, c.relname), ', '::text ORDER BY c.likeness DESC)), ''::text)),
+         END, ( SELECT string_agg(quote_ident(p.part), '.'::text ORDER BY p.place) AS string_agg
+            FROM unnest(_missing_relation.parts) WITH ORDINALITY p(part, place))) || COALESCE(('; nearest: '::text || string_agg(format('%I.%I'::text, c.nspname, c.relname), ', '::text ORDER BY c.likeness DESC)), ''::text)),
      NULL::text AS text
     FROM ( SELECT r.oid,
              n.nspname,
@@ -23361,6 +23386,18 @@ GRANT SELECT ON TABLE agentdb.tool_call_log TO agentdb_operator;
 REVOKE ALL ON FUNCTION agentdb._call_since(as_of timestamp with time zone) FROM PUBLIC;
 GRANT ALL ON FUNCTION agentdb._call_since(as_of timestamp with time zone) TO agentdb_auditor;
 GRANT ALL ON FUNCTION agentdb._call_since(as_of timestamp with time zone) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._one_line(value text, max_length integer) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._one_line(value text, max_length integer) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._one_line(value text, max_length integer) TO agentdb_operator;
+
+
+
+REVOKE ALL ON FUNCTION agentdb._is_typeable(value text) FROM PUBLIC;
+GRANT ALL ON FUNCTION agentdb._is_typeable(value text) TO agentdb_auditor;
+GRANT ALL ON FUNCTION agentdb._is_typeable(value text) TO agentdb_operator;
 
 
 
