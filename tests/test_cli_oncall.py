@@ -7,6 +7,7 @@ import threading
 
 import pytest
 from click.testing import CliRunner
+from psycopg.sql import SQL, Identifier
 
 from agentdb.channels.text import lines
 from agentdb.cli import main
@@ -158,3 +159,15 @@ def test_receiver_is_tried_out(db: Connection, dsn: str) -> None:
     assert (
         value(db, "select count(*) from agentdb.notification where state = 'dead'") == 1
     )
+
+
+@pytest.mark.parametrize("name", ["it's", 'od"d', "plain"])
+def test_hint_for_a_table_is_the_statement_for_it(
+    db: Connection, server: Server, name: str
+) -> None:
+    db.execute(SQL("create table {} (id int primary key)").format(Identifier(name)))
+    quoted = value(db, "select format('public.%%I', %s::text)", name)
+    superuser = server.dsn(database=db.info.dbname)
+    said = agentdb(superuser, "audit", quoted, code=1)
+    db.execute(said.partition("hint: ")[2].encode())
+    assert agentdb(superuser, "audit", quoted) == f"{quoted}: no change is recorded\n"

@@ -155,7 +155,8 @@ READING = [
 ]
 
 
-@pytest.mark.parametrize("width", WIDTHS)
+# Where COLUMNS is 0, the width is not known.
+@pytest.mark.parametrize("width", [0, *WIDTHS])
 def test_reading_commands_show_all_that_their_json_has(
     db: Connection, dsn: str, trouble: None, width: int
 ) -> None:

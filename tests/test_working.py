@@ -200,6 +200,16 @@ def test_in_a_pipe_one_line_says_what_is_at_work(
     assert len(re.findall(" …$", err, re.M)) == 1 and "\x1b" not in err
 
 
+@pytest.mark.parametrize("words", [["undo", "1", "--reason", "x"], ["maintain"]])
+def test_work_goes_on_where_nobody_can_read_about_it(
+    words: list[str], busy: Connection, server: Server
+) -> None:
+    with open("/dev/full", "w") as full:
+        process = begin(words, server.dsn(database=busy.info.dbname), full.fileno())
+        out, _ = process.communicate(timeout=60)
+    assert (process.returncode, out != "") == (0, True)
+
+
 def test_terminal_shows_what_is_done_left_and_expected(
     busy: Connection, server: Server
 ) -> None:

@@ -62,14 +62,21 @@ def lines(payload: dict[str, Any]) -> list[str]:
         found.append(f"since {since}")
     if reason := payload.get("reason"):
         found.append(f"reason: {plain(reason)}")
-    found += [f"do: {plain(line)}" for line in payload.get("remedy") or []]
+    found += [f"do: {line}" for line in _whole(payload.get("remedy") or [])]
     if ends := payload.get("ends_when"):
         found.append(f"ends when {plain(ends)}")
     # The commands are ours, but labels are in them.
-    found += [f"next: {plain(command)}" for command in payload.get("next", [])]
+    found += [f"next: {line}" for line in _whole(payload.get("next", []))]
     if link := payload.get("link"):
         found.append(str(link))
     return [line for line in found if line]
+
+
+def _whole(commands: list[Any]) -> Iterator[str]:
+    """Yield what may be typed; what would be cut off, within quotes, may not."""
+    for command in commands:
+        if len(plain(command, LONGEST + 1)) <= LONGEST:
+            yield plain(command)
 
 
 def _diagnosed(payload: dict[str, Any]) -> Iterator[str]:

@@ -26,7 +26,7 @@ select exists (
     select from agentdb.audit as a
     where a.table_name in ({table}, 'public.' || {table})
   ) as audited,
-  to_regclass({table})::text as there
+  quote_literal(to_regclass({table})::text) as there
 """
 CHANGES = """
 select recorded_at as at, operation, row_key as key, old_values as old,
@@ -134,7 +134,7 @@ def _require(dsn: str, table: str) -> None:
         if not found["there"]:
             hint = "name it as schema.table; select * from agentdb.audited_table"
             raise Failure(f"there is no table {table}", hint=hint)
-        hint = f"select agentdb.audit_table('{found['there']}')"
+        hint = f"select agentdb.audit_table({found['there']})"
         raise Failure(f"table {table} is not audited", hint=hint)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import click
 
@@ -32,7 +32,9 @@ def working(what: str, *, steps: int | None = None) -> Iterator[Step]:
             with _bar(what, steps) as step:
                 yield step
         else:
-            click.echo(f"{what} …", err=True)
+            # Nobody who reads along any more is no reason to stop the work.
+            with suppress(OSError):
+                click.echo(f"{what} …", err=True)
             yield lambda: None
     except KeyboardInterrupt as error:
         raise interrupted(error, undone=True) from None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
+UNKNOWN = 80
+
 
 def plain() -> bool:
     """Whether NO_COLOR is set (https://no-color.org) or the terminal knows nothing."""
@@ -18,10 +20,13 @@ def console(*, stderr: bool = False) -> Console:
     """Return a console that shows text as it is, where wanted without any escape."""
     from rich.console import Console
 
-    return Console(
+    found = Console(
         stderr=stderr,
         highlight=False,
         emoji=False,
         markup=False,
         force_terminal=False if plain() else None,
     )
+    # Where COLUMNS is 0, nobody knows the width, and nothing would be shown.
+    found.width = found.width or UNKNOWN
+    return found

@@ -1,6 +1,26 @@
 -- Remedies: what to do about an alert, what was found out about it, and what ends it.
 -- Every rule has the text in its row; psql, `agentdb why` and all messages show this.
 
+create or replace function agentdb._one_line (value text, max_length integer)
+  returns text
+  language sql
+  immutable
+  return translate(agentdb._clean_text(value, max_length), E'\t\n', '  ');
+
+comment on function agentdb._one_line (text, integer) is
+  'A text without what could deceive a reader or begin another line.';
+
+
+create or replace function agentdb._is_typeable (value text)
+  returns boolean
+  language sql
+  immutable
+  return value = agentdb._one_line(value, 300);
+
+comment on function agentdb._is_typeable (text) is
+  'Whether a text is whole, on one line, and all of it is seen.';
+
+
 -- Agents choose some of the labels.  NULL for what nobody could type safely: hidden
 -- characters, or a word that a command would take for an option.
 create or replace function agentdb._shell_word (value text)
@@ -8,7 +28,7 @@ create or replace function agentdb._shell_word (value text)
   language sql
   immutable
   return case
-    when value <> agentdb._clean_text(value, 300) or value ~ '^-|[\t\n]|^$' then null
+    when not agentdb._is_typeable(value) or value ~ '^-|^$' then null
     when value collate "C" ~ '^[A-Za-z0-9_./:=@%+,-]+$' then value
     else '''' || replace(value, '''', '''\''''') || ''''
   end;
@@ -30,9 +50,10 @@ create or replace function agentdb._fill (line text, given jsonb)
       select m.place, case
         when m.found[2] is null then m.found[1]
         when line ~ '^agentdb ' then agentdb._shell_word(given ->> m.found[2])
-        when line ~ ';$' then quote_literal(given ->> m.found[2])
-        else translate(
-          agentdb._clean_text(given ->> m.found[2], 100), E'\t\n', '  ')
+        when line ~ ';$' then case
+          when agentdb._is_typeable(given ->> m.found[2])
+            then quote_literal(given ->> m.found[2]) end
+        else agentdb._one_line(given ->> m.found[2], 100)
       end as part
       from regexp_matches(line, '([{]([a-z_]+)[}]|[^{]+|[{])', 'g')
         with ordinality as m (found, place)
@@ -95,7 +116,9 @@ comment on function agentdb._ends_when (agentdb.alert) is
   'What ends an alert, in words.';
 
 
--- Where nothing is missing any more, that is what there is to know.
+-- Where nothing is missing any more, that is what there is to know.  Names of tables
+-- and files may be an agent's words: they make no line of their own, and a fix that
+-- would be cut off is none.
 create or replace function agentdb._diagnosis_lines (diagnosis jsonb)
   returns table (line text, place bigint)
   language sql
@@ -107,11 +130,14 @@ begin atomic
   cross join lateral (
     values
       (
-        agentdb._clean_text(concat_ws(': ', f.item ->> 'path',
+        agentdb._one_line(concat_ws(': ', f.item ->> 'path',
           coalesce(f.item ->> 'detail', f.item ->> 'problem', f.item ->> 'verdict')),
           300), 0
       ),
-      ('fix: ' || agentdb._clean_text(f.item ->> 'fix', 300), 1)
+      (
+        case when agentdb._is_typeable(f.item ->> 'fix')
+          then 'fix: ' || (f.item ->> 'fix') end, 1
+      )
   ) as l (line, place)
   where l.line <> ''
     and (f.item ->> 'verdict' is distinct from 'ok' or not jsonb_path_exists(

@@ -80,14 +80,15 @@ comment on function agentdb._deed (bigint, timestamptz) is
   'and asks.';
 
 
--- A diagnosis is told once, not beside each of many calls that failed alike.
+-- A diagnosis is told once, not beside each of many calls that failed alike; the line
+-- of the error is the agent's, and those below it are ours.
 create or replace function agentdb._call_told (run bigint, since timestamptz)
   returns table (at timestamptz, place bigint, what text, ok boolean, details jsonb)
   language sql
   stable
 begin atomic
   select c.recorded_at, c.tool_call_log_id,
-    concat(c.tool, ': ' || c.error, case
+    concat(c.tool, ': ' || agentdb._one_line(c.error, 10000), case
       when d.diagnosis is distinct from
           lag(d.diagnosis) over (order by c.recorded_at, c.tool_call_log_id)
         then E'\n' || agentdb._diagnosis_text(d.diagnosis) end),

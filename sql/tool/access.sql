@@ -176,7 +176,9 @@ begin atomic
     format('there is %s table %s',
       case when count(c.oid) filter (where c.relname = parts[cardinality(parts)]) > 1
         then 'more than one' else 'no' end,
-      array_to_string(parts, '.'))
+      -- Quoted, so that a name cannot read like words of ours.
+      (select string_agg(quote_ident(p.part), '.' order by p.place)
+        from unnest(parts) with ordinality as p (part, place)))
       || coalesce('; nearest: ' || string_agg(
         format('%I.%I', c.nspname, c.relname), ', ' order by c.likeness desc), ''),
     null::text
