@@ -26,15 +26,19 @@ superuser.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import psycopg
 from alembic.autogenerate import comparators
 from alembic.autogenerate.api import AutogenContext
 from alembic.operations import MigrateOperation, Operations
 from alembic.operations.ops import UpgradeOps
 from psycopg import sql
+from sqlalchemy import Connection
 
 from .schema.code import emit
 
@@ -269,7 +273,28 @@ def _unaudit_table(operations: Operations, operation: UnauditTable) -> None:
 
 def _run(operations: Operations, statement: sql.Composed) -> None:
     """Execute as it stands, or print it in offline mode."""
-    emit(operations.get_context(), statement.as_string(None).strip() + ";")
+    context = operations.get_context()
+    with _noticed(context.connection):
+        emit(context, statement.as_string(None).strip() + ";")
+
+
+@contextmanager
+def _noticed(connection: Connection | None) -> Iterator[None]:
+    """Pass on what the database notes: a driver keeps it to itself."""
+    driver = connection.connection.driver_connection if connection else None
+    if not isinstance(driver, psycopg.Connection):
+        yield
+        return
+    driver.add_notice_handler(_note)
+    try:
+        yield
+    finally:
+        driver.remove_notice_handler(_note)
+
+
+def _note(notice: psycopg.errors.Diagnostic) -> None:
+    said = filter(None, (notice.message_primary, notice.message_hint))
+    logging.getLogger(__name__).warning("%s", "\n".join(said))
 
 
 def _relation(

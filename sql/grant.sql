@@ -1,6 +1,10 @@
 -- Grants: what each group may do, in one place.  PUBLIC may do nothing.
 
+-- Some functions have owners of their own and are revoked where they are made: of those
+-- PostgreSQL warns here.
+set local client_min_messages = 'error';
 revoke all on all functions in schema agentdb from public;
+set local client_min_messages = 'warning';
 revoke all on all tables in schema agentdb from public;
 revoke all on schema agentdb from public;
 

@@ -49,7 +49,7 @@ def test_worst_alert_gives_the_word(db: Connection, agent: Connection) -> None:
     evaluate(db)
     state, why = health(db)
     assert state == "overspending"
-    assert why.endswith("and 2 alerts more")
+    assert why.endswith("and 2 more alerts")
     agent.execute("select agentdb.end_run()")
     db.execute("update agentdb.alert_rule set keep_firing = '0'")
     age(db, "run", "ended_at", "2 hours")

@@ -166,7 +166,9 @@ def test_operator_registers_an_agent(db: Connection, dsn: str) -> None:
     assert "agent billing is registered" in agentdb(
         "agent", "add", "billing", "--role", "agent_a", dsn=dsn
     )
-    said = agentdb("agent", "add", "billing", "--role", "agent_a", dsn=dsn, code=1)
+    said = agentdb("agent", "add", "billing", "--role", "agent_a", dsn=dsn)
+    assert said == "agent billing is registered already under role agent_a\n"
+    said = agentdb("agent", "add", "billing", "--role", "agent_b", dsn=dsn, code=1)
     assert "exists already" in said
     assert "hint: " in said
     pooled = agentdb(

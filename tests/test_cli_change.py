@@ -122,7 +122,8 @@ def test_undo_shows_the_diff_and_leaves_no_trace(
     agent.execute("update public.customer set name = 'new' where id = 2")
     said = agentdb("undo", "R-1", "--dry-run", dsn=operator)
     assert said == (
-        "update public.customer id 2\n  name  new  →  bolt\nthe undo: approved\n"
+        "update public.customer id 2\n  name  new  →  bolt\n"
+        "dry run: nothing was changed; --apply instead takes it back\n"
         "undoing run 1: 1 row of 1 table …\n"
     )
     assert value(db, "select count(*) from agentdb.change") == 1
@@ -141,9 +142,9 @@ def test_undo_shows_the_diff_and_leaves_no_trace(
     assert "exclude each other" in said
     xid = value(db, "select min(xid::text::bigint) from agentdb.audit")
     write = value(db, "select max(audit_log_id) from agentdb.audit")
-    assert "the undo" in agentdb("undo", str(write), "--row", "--dry-run", dsn=operator)
+    assert "dry run" in agentdb("undo", str(write), "--row", "--dry-run", dsn=operator)
     said = agentdb("undo", str(xid), "--xid", "--dry-run", dsn=operator)
-    assert "the undo: withdrawn" in said
+    assert "dry run: nothing is left to take back" in said
 
 
 def test_reader_sees_what_is_there(
@@ -168,11 +169,14 @@ def test_reader_sees_what_is_there(
     agent.execute("select agentdb.submit_change()")
     said = agentdb("change", "show", "2", dsn=reviewer)
     assert "why      fine⏎  effects  nothing⏎⏎next: agentdb approve 9\n" in said
-    assert f"…{'a' * 20}x  →  …{'a' * 20}{'y' * 79}… (121 characters more)\n" in said
+    assert (
+        f"…{'a' * 20}x  →  …{'a' * 20}{'y' * 79}… (121 more characters: --json)\n"
+        in said
+    )
     assert "note  NULL  →  'NULL'\n" in said
     assert "note  'a\\u200bb'  →  'a\\u200db'\n" in said
     assert "note  NULL  →  ' x  →  y'\n" in said
-    assert f"note      {'q' * 100}… (400 characters more)\n" in said
+    assert f"note      {'q' * 100}… (400 more characters: --json)\n" in said
     said = agentdb("change", "show", "2", "--limit", "1", dsn=reviewer)
     assert "… and 4 rows more; see --limit\n" in said
     agentdb("change", "show", "9" * 30, dsn=reviewer, code=2)

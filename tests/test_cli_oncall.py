@@ -76,11 +76,14 @@ def test_silence_is_made_listed_and_ended(db: Connection, dsn: str) -> None:
     make_rule(db)
     fire(db, "a")
     said = agentdb(dsn, "silence", "rule~lat", "--for", "2h", "-m", "planned")
-    assert said.startswith("S-1 until ") and "1 alerts fire under it" in said
+    assert said.startswith("S-1 until ") and "1 alert fires under it" in said
     found = json.loads(agentdb(dsn, "silences", "--json"))
     assert found[0]["matchers"] == "rule~lat" and found[0]["comment"] == "planned"
     assert "silenced S-1" in agentdb(dsn, "alerts")
-    assert "is over" in agentdb(dsn, "silence", "expire", "S-1")
+    said = agentdb(dsn, "silence", "expire", "S-1")
+    assert said == "S-1 is over; reported again: 1 alert\n"
+    said = agentdb(dsn, "silence", "a=b", "--for", "soon", "-m", "x", code=1)
+    assert "hint: Write a length of time as '2h'" in said
     assert "no silence S-1" in agentdb(dsn, "silence", "expire", "S-1", code=1)
     agentdb(dsn, "silence", "expire", "all", code=2)
     agentdb(dsn, "silence", "a=b", "-m", "x", code=2)

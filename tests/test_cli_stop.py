@@ -37,7 +37,7 @@ def test_kill_off_a_terminal_wants_yes_and_says_what_it_would_do(
     db: Connection, agent: Connection, dsn: str
 ) -> None:
     said = agentdb("kill", "1", "--reason", "loops", dsn=dsn, code=2)
-    assert "kill run 1 of billing: 1 locks freed, 1 reservations cancelled" in said
+    assert "kill run 1 of billing: 1 lock freed, 1 reservation cancelled" in said
     assert "--yes" in said
     agent.execute("select agentdb.log_progress('still there')")
 
@@ -46,7 +46,7 @@ def test_kill_ends_the_run_for_good(
     db: Connection, agent: Connection, dsn: str
 ) -> None:
     said = agentdb("kill", "R-1", "--reason", "loops", "--yes", dsn=dsn)
-    assert "run 1 of billing is killed: 1 locks freed, 1 reservations cancelled" in said
+    assert "run 1 of billing is killed: 1 lock freed, 1 reservation cancelled" in said
     assert "pg_signal_backend" in said
     assert "nothing of run 1 can commit any more" in said
     assert refusal(agent, "select agentdb.log_progress('s')").sqlstate == "ZA040"
@@ -86,7 +86,7 @@ def test_kill_all_and_resume(db: Connection, agent: Connection, dsn: str) -> Non
 
 def test_pause_and_resume(db: Connection, agent: Connection, dsn: str) -> None:
     said = agentdb("pause", "billing", "--reason", "deploy", "--yes", dsn=dsn)
-    assert said == "agent billing is paused, with 1 open runs\n"
+    assert said == "agent billing is paused, with 1 open run\n"
     assert refusal(agent, "select agentdb.log_progress('s')").sqlstate == "ZA041"
     agentdb("resume", "billing", "--reason", "deployed", "--yes", dsn=dsn)
     agent.execute("select agentdb.log_progress('s')")

@@ -252,4 +252,4 @@ def test_rule_of_a_dba_gets_general_advice_or_its_own(db: Connection) -> None:
     )
     found = page(db, "late", {"who": "ana maria"})
     assert found["remedy"] == ["Ask ana maria.", "agentdb why 'ana maria'"]
-    assert found["ends_when"] == "ana maria is back, and that for 1 min 30 s"
+    assert found["ends_when"] == "ana maria is back, and stays that way for 1 min 30 s"

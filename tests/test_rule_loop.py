@@ -227,6 +227,15 @@ def test_what_came_before_evidence_does_not_count(
     assert pattern(db) is None
 
 
+def test_failing_call_that_succeeds_is_no_loop_any_more(
+    db: Connection, agent: Connection
+) -> None:
+    log(agent, [failed("query", {"q": "orders"}, "permission denied")] * 9)
+    assert pattern(db) == "the same call failing: critical"
+    log(agent, [call("query", {"q": "orders"}, "3 rows")])
+    assert pattern(db) is None
+
+
 def test_label_that_is_repeated_is_no_evidence(
     db: Connection, agent: Connection
 ) -> None:

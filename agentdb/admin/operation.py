@@ -14,6 +14,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from ..process.interrupt import committing
+from ..words import counted
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -25,11 +26,24 @@ select r.secret from agentdb.register_agent(
 ) as r
 """
 
+REGISTERED = """
+select from agentdb.agent as a
+where a.agent_name = %(name)s::text and a.role_name = %(role)s::text
+  and a.policy_name = %(policy)s::text and not a.pooled and not %(pooled)s::boolean
+"""
+
 RELEASE = """
 select coalesce(f.holder, 'nobody'), f.was from agentdb.force_release_lock(
   name => %(name)s::text, reason => %(reason)s::text, slot => %(slot)s::integer
 ) as f
 """
+
+
+def is_registered(dsn: str, name: str, *, role: str, policy: str, pooled: bool) -> bool:
+    """Tell whether an agent is registered already, just as it is wanted."""
+    values = {"name": name, "role": role, "policy": policy, "pooled": pooled}
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        return connection.execute(REGISTERED, values).fetchone() is not None
 
 
 def register_agent(
@@ -104,8 +118,7 @@ def kill(dsn: str, statement: str, *, target: object, reason: str) -> list[str]:
         values = {"target": target, "reason": reason}
         killed = connection.execute(statement.encode(), values).fetchall()
         lines = [
-            f"run {run} of {agent} is killed: {locks} locks freed, "
-            f"{reservations} reservations cancelled, {changes} changes withdrawn"
+            f"run {run} of {agent} is killed: {freed(locks, reservations, changes)}"
             for run, agent, locks, reservations, changes in killed
         ]
         for run, *_ in killed:
@@ -114,6 +127,15 @@ def kill(dsn: str, statement: str, *, target: object, reason: str) -> list[str]:
         if statement != KILL_RUN:
             lines += _finish_agent(connection, target)
     return lines
+
+
+def freed(locks: int, reservations: int, changes: int) -> str:
+    """Return what the end of a run frees, in words."""
+    return (
+        f"{counted(locks, 'lock')} freed, "
+        f"{counted(reservations, 'reservation')} cancelled, "
+        f"{counted(changes, 'change')} withdrawn"
+    )
 
 
 def _finish_agent(

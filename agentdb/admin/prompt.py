@@ -38,12 +38,16 @@ LINES = (
     "=> '...', recipient => '...'). Each is looked up; a false one makes the run "
     "unverified.",
     "- A table you cannot use: select * from agentdb.explain_access(relation => "
-    "'...') says why.",
+    "'...', privilege => 'select') says why; the privilege may also be insert, update "
+    "or delete.",
     "- If you need a decision or a right: agentdb.ask_human(question => '...'). "
     "Do not try again and again.",
     "- Errors that begin with ZA say in their HINT what to do: do that, and never"
     " repeat the same call unchanged. ZA040: you were stopped; do nothing more. "
     "ZA041: you are paused; wait.",
+)
+NO_AGENT = (
+    "select agent_name from agentdb.agent; lists them, agentdb agent add {} makes one."
 )
 GRANTED = """
 select distinct p.proname
@@ -67,7 +71,9 @@ def prompt(dsn: str, agent: str | None = None) -> str:
         if agent is not None:
             found = connection.execute(AGENT, [agent]).fetchone()
             if found is None:
-                raise NotFound(f"there is no agent {agent}", hint="agentdb runs")
+                raise NotFound(
+                    f"there is no agent {agent}", hint=NO_AGENT.format(agent)
+                )
             lines.append(
                 f"- You are agent {found[0]}: {found[1]} tokens a conversation, locks "
                 f"for {found[2]} at most."

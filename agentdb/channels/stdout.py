@@ -1,4 +1,4 @@
-"""Writes notifications to standard output, one JSON object a line."""
+"""Writes notifications to standard output: JSON lines, on a terminal as people read."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import TextIO
 from ..process.writer import Writer
 from ..secret.redact import clean
 from .channel import Channel, Notification, Outcome
+from .text import lines
 
 
 class Stdout(Channel):
@@ -21,11 +22,12 @@ class Stdout(Channel):
 
     def __init__(self, stream: TextIO | None = None) -> None:
         self._writer = Writer(_writer(stream) if stream else _write_stdout)
+        self._said = _page if stream is None and os.isatty(1) else _line
 
     async def send(self, notification: Notification) -> Outcome:
-        """Write one line."""
+        """Write one message."""
         try:
-            await self._writer.write(_line(notification))
+            await self._writer.write(self._said(notification))
         except BrokenPipeError:
             return Outcome(error="nobody reads standard output any more")
         except OSError as error:
@@ -45,6 +47,11 @@ def _line(notification: Notification) -> str:
         "attempt": notification.attempt,
     }
     return clean(json.dumps(envelope | notification.payload)) + "\n"
+
+
+def _page(notification: Notification) -> str:
+    """Return the message as every other channel for people has it."""
+    return clean("\n".join(lines(notification.payload))) + "\n\n"
 
 
 def _write_stdout(line: str) -> None:

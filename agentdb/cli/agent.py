@@ -16,8 +16,15 @@ def agent() -> None:
 @dsn
 @click.argument("name")
 @click.option("--role", help="Login role of the agent; by default NAME.")
-@click.option("--policy", default="default", show_default=True)
-@click.option("--pooled", is_flag=True, help="Several agents share the role.")
+@click.option(
+    "--policy",
+    default="default",
+    show_default=True,
+    help="Its thresholds and budgets: a row of agentdb.policy.",
+)
+@click.option(
+    "--pooled", is_flag=True, help="Several agents share the role, each with a secret."
+)
 @click.option("--create-role", is_flag=True, help="Create the role if it is missing.")
 @reports_errors
 def add(
@@ -26,15 +33,14 @@ def add(
     """Register agent NAME under a login role, and print its secret if it has one."""
     from agentdb.admin import operation
 
+    role = role or name
+    if operation.is_registered(dsn, name, role=role, policy=policy, pooled=pooled):
+        click.echo(f"agent {name} is registered already under role {role}")
+        return
     secret = operation.register_agent(
-        dsn,
-        name,
-        role=role or name,
-        policy=policy,
-        pooled=pooled,
-        create_role=create_role,
+        dsn, name, role=role, policy=policy, pooled=pooled, create_role=create_role
     )
-    click.echo(f"agent {name} is registered under role {role or name}")
+    click.echo(f"agent {name} is registered under role {role}")
     if secret:
         click.echo(f"its secret, shown only now: {secret}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,7 +27,17 @@ select exists (
     select from agentdb.audit as a
     where a.table_name in ({table}, 'public.' || {table})
   ) as audited,
-  quote_literal(to_regclass({table})::text) as there
+  quote_literal(to_regclass({table})::text) as there, (
+    select format('%I.%I', n.nspname, c.relname)
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p')
+      and n.nspname !~ '^(pg_|information_schema$|agentdb)'
+      and lower(c.relname) = lower(replace(
+        regexp_replace({table}, '^.*[.]', ''), '"', ''))
+    order by n.nspname, c.relname
+    limit 1
+  ) as nearest
 """
 CHANGES = """
 select recorded_at as at, operation, row_key as key, old_values as old,
@@ -38,7 +49,8 @@ where table_name in ({table}, 'public.' || {table})
 limit {limit}
 """
 HISTORY = """
-select h.recorded_at as at, h.operation, {key}::jsonb as key, h.old_values as old,
+select h.recorded_at as at, h.operation,
+  agentdb._canonical_key({table}::regclass, {key}::jsonb) as key, h.old_values as old,
   h.new_values as new, coalesce(h.agent_name, h.session_role) as who, h.run_id as run,
   h.change_id as change, h.approved_by
 from agentdb.row_history({table}::regclass, {key}::jsonb) as h
@@ -132,7 +144,12 @@ def _require(dsn: str, table: str) -> None:
         (found,) = rows(connection, Section("", query(KNOWN, table=table)))
     if not found["audited"]:
         if not found["there"]:
-            hint = "name it as schema.table; select * from agentdb.audited_table"
+            near = found["nearest"]
+            hint = (
+                f"is it this one?  agentdb audit {shlex.quote(near)}"
+                if near
+                else "select table_name from agentdb.audited_table"
+            )
             raise Failure(f"there is no table {table}", hint=hint)
         hint = f"select agentdb.audit_table({found['there']})"
         raise Failure(f"table {table} is not audited", hint=hint)

@@ -11,11 +11,12 @@ from agentdb.admin import operation
 
 from ..terminal.diff import line, pair, text
 from ..terminal.output import Row, Section, connect, how, query, rows, show, shown
+from ..words import counted
 from .confirm import confirm
 from .failure import Failure
 from .options import dsn, number_of_run, reports_errors
 from .read import limit
-from .working import counted, working
+from .working import working
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -29,7 +30,15 @@ where {every} or state in ('open', 'pending', 'approved')
 order by change_id desc
 limit {limit}
 """
-CHANGE = "select * from agentdb.show_change({change})"
+CHANGE = """
+select c.*, (
+    select string_agg(format('change %s (%s)', b.change_id, b.state), ', '
+      order by b.change_id)
+    from agentdb.change_summary as b
+    where b.change_id = any (c.builds_on)
+  ) as applied_after
+from agentdb.show_change({change}) as c
+"""
 ROWS = "select * from agentdb.show_change_rows({change}, {limit})"
 SIZE_OF_CHANGE: LiteralString = """
 select row_count as rows, array_length(string_to_array(tables, $$, $$), 1) as tables
@@ -41,6 +50,16 @@ from agentdb.audit where run_id = {number}
 """
 SIZES: dict[str, LiteralString] = {"change": SIZE_OF_CHANGE, "run": SIZE_OF_RUN}
 COLOURS = {"insert": "green", "delete": "red", "update": "yellow"}
+APPLY = "select * from agentdb.apply_change(change => {});"
+FAILED = ("conflict", "expired")
+# What a dry run has found out.
+DRY = {
+    "approved": "nothing was changed; --apply instead takes it back",
+    "pending": "nothing was changed; without --dry-run this becomes a change that "
+    "somebody else must approve",
+    "withdrawn": "nothing is left to take back",
+    "conflict": "nothing was changed; the conflicts are in the way, see --on-conflict",
+}
 # Of more conflicts the first are enough to decide by.
 MOST = 50
 
@@ -85,6 +104,7 @@ def show_command(
         print_head(found)
         body = Section("rows", query(operation.CHANGE_ROWS, change=number, limit=limit))
         print_rows(rows(connection, body), found["row_count"], "; see --limit")
+    print_conflicts((found["problem"] or {}).get("conflicts") or [])
     print_tail(found)
 
 
@@ -161,7 +181,13 @@ def undo(
         )  # fmt: skip
     print_rows(done.rows, done.row_count)
     print_conflicts(done.conflicts)
-    _tell(done.change, {"state": done.state}, made=not dry_run)
+    if dry_run:
+        click.echo(f"dry run: {DRY.get(done.state, done.state)}")
+    else:
+        _tell(done.change, {"state": done.state})
+        _print_way_on(done.change, done.state)
+    if done.state in FAILED:
+        raise SystemExit(1)
 
 
 def _size(dsn: str, statement: LiteralString | None, number: int) -> str:
@@ -189,14 +215,17 @@ def print_head(found: Row) -> None:
     if found["effects"]:
         effects = ", ".join(f"{key} {n}" for key, n in sorted(found["effects"].items()))
         click.echo(f"  effects  {shown(effects)}")
-    if found["builds_on"]:
-        click.echo(f"  after    changes {', '.join(map(str, found['builds_on']))}")
+    if found["applied_after"]:
+        click.echo(f"  after    {shown(found['applied_after'])}")
     if found["decisions"]:
         click.echo(f"  decided  {shown(found['decisions'])}")
+    if found["state"] == "pending":
+        click.echo(f"  needs    {counted(found['approvals_missing'], 'approval')}")
     if found["state"] in ("pending", "approved"):
         click.echo(f"  until    {shown(found['expires_at'])}")
     if found["problem"]:
         click.secho(f"  problem  {line(found['problem'].get('message'))}", fg="red")
+    click.echo()
 
 
 def print_rows(found: list[Row], total: int | None, more: str = "") -> None:
@@ -248,8 +277,8 @@ def print_tail(found: Row) -> None:
         click.echo(f"\nnext: agentdb approve {number} --digest {digest}")
         click.echo(f"next: agentdb reject {number} --reason …")
     elif found["state"] == "approved" and found["apply"] == "hand":
-        call = f"agentdb.apply_change(change => {found['change_id']})"
-        click.echo(f"\nnext, in SQL, who may write its tables: select * from {call};")
+        call = APPLY.format(found["change_id"])
+        click.echo(f"\nnext, in SQL, who may write its tables: {call}")
 
 
 def _found(connection: psycopg.Connection[Row], number: int) -> Row:
@@ -275,17 +304,30 @@ def _seen(dsn: str, number: int) -> str:
     return str(found["digest"])
 
 
-def _tell(number: int | None, ended: dict[str, Any], *, made: bool = True) -> None:
+def _print_way_on(number: int | None, state: str) -> None:
+    """Say how an undo comes into force that is not."""
+    if state == "pending":
+        click.echo("a table of it is guarded: somebody else must approve it")
+        click.echo(f"next: agentdb change show {number}")
+    elif state == "approved":
+        click.echo(f"next, in SQL: {APPLY.format(number)}")
+    elif state == "withdrawn":
+        click.echo("nothing is left to take back")
+
+
+def _tell(number: int | None, ended: dict[str, Any]) -> None:
     """Say what became of a change; fail where it is a conflict."""
     state = ended["state"]
-    name = f"change {number}" if made and number else "the undo"
-    missing = ended.get("approvals_missing")
-    more = f", {missing} approvals missing" if state == "pending" and missing else ""
-    click.echo(f"{name}: {state}{more}")
+    name = f"change {number}" if number else "the undo"
+    missing = ended.get("approvals_missing") or 0
+    short = f", {counted(missing, 'approval')} missing" if missing else ""
+    click.echo(f"{name}: {state}{short if state == 'pending' else ''}")
     if problem := ended.get("problem"):
         click.secho(line(problem.get("message")), fg="red")
         print_conflicts(problem.get("conflicts") or [])
-    if state in ("conflict", "expired"):
+    if state == "conflict":
+        click.echo("it is over: the agent must stage it again")
+    if state in FAILED:
         raise SystemExit(1)
 
 

@@ -23,7 +23,7 @@ def demo(keep: bool) -> None:
     from agentdb import demo
 
     signal.signal(signal.SIGTERM, end_in_order)
-    console = Console(force_terminal=False if plain() else None)
+    console = Console(highlight=False, force_terminal=False if plain() else None)
     try:
         caught = demo.demo(console, keep=keep)
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..terminal.output import Section, connect, how, query, rows, show
+from ..terminal.output import Section, connect, how, query, rows, show, shown
 from .confirm import confirm
 from .failure import Failure
 from .options import dsn, reports_errors
@@ -19,7 +19,11 @@ order by array_position(array['stale', 'held', 'cooling', 'free'], state),
 limit {limit}
 """
 
-KNOWN = "select 1 as known from agentdb.lock_status where lock_name = {name} limit 1"
+HOLDERS = """
+select holder from agentdb.lock_status
+where lock_name = {name} and ({slot}::integer is null or slot = {slot})
+order by slot
+"""
 
 
 @click.command()
@@ -52,17 +56,20 @@ def release(dsn: str, name: str, reason: str, slot: int | None, yes: bool) -> No
     from agentdb.admin import operation
 
     if not yes:
-        confirm(f"Take lock {name} from its holder?")
+        confirm(f"Take lock {name} from {_holders(dsn, name, slot)}?")
     released = operation.release_lock(dsn, name, reason=reason, slot=slot)
     for holder in released:
         click.echo(f"lock {name} is free; {holder} had it")
     if not released:
-        _require(dsn, name)
+        _holders(dsn, name, slot)
         click.echo(f"lock {name} was free already")
 
 
-def _require(dsn: str, name: str) -> None:
-    """Fail where no lock of that name was ever held."""
+def _holders(dsn: str, name: str, slot: int | None) -> str:
+    """Return who holds a lock; fail where it was never held."""
     with connect(dsn) as connection:
-        if not rows(connection, Section("", query(KNOWN, name=name))):
-            raise Failure(f"there is no lock {name}", hint="agentdb locks --all")
+        found = rows(connection, Section("", query(HOLDERS, name=name, slot=slot)))
+    if not found:
+        raise Failure(f"there is no lock {name}", hint="agentdb locks --all")
+    holders = [row["holder"] for row in found if row["holder"]]
+    return ", ".join(map(shown, holders)) or "nobody: it is free"

@@ -45,6 +45,9 @@ where ({agent}::text is null or agent_name = {agent})
 order by run_id desc
 limit {limit}
 """
+COUNTED = """
+select detail from agentdb.health_check where check_name = 'roll-up' and state <> 'ok'
+"""
 KNOWN_RUN = "select 1 as known from agentdb.run where run_id = {run}"
 TIMELINE = """
 select at, kind, ok, tokens, what, details
@@ -76,6 +79,16 @@ def require_run(dsn: str, run: int) -> None:
     with connect(dsn) as connection:
         if not rows(connection, Section("", query(KNOWN_RUN, run=run))):
             raise Failure(f"there is no run {run}", hint="agentdb runs")
+
+
+def say_if_uncounted(dsn: str) -> None:
+    """Say where no runner counts calls and tokens."""
+    with connect(dsn) as connection:
+        for row in rows(connection, Section("", query(COUNTED))):
+            said = (
+                f"calls and tokens may be missing: {row['detail']}; start agentdb run"
+            )
+            click.echo(said, err=True)
 
 
 def _limit(default: int) -> Callable[[F], F]:
@@ -139,6 +152,8 @@ def runs(
     statement = query(RUNS, agent=agent, open=only_open, limit=limit)
     section = Section("runs", statement, below="last_step")
     show(dsn, [section], as_json=as_json, as_sql=as_sql)
+    if not (as_json or as_sql):
+        say_if_uncounted(dsn)
 
 
 @click.command()

@@ -32,6 +32,8 @@ HINTS = {
     "40P01": "Others were at work on the same rows: try again.",
     "53300": "End sessions that nobody needs, or raise max_connections.",
     "55P03": "Somebody holds a lock on it: try again, or see pg_locks for who.",
+    "22007": "Write a length of time as '2h', '30 min' or '1 day', a moment as "
+    "'2026-11-29 05:00Z'.",
     "57014": "It took too long: ask for less with --limit, or run in psql what --sql "
     "prints.",
 }
@@ -104,7 +106,7 @@ def remedy(error: psycopg.Error, about: Mapping[str, Any]) -> str | None:
         return UNREACHABLE if found is None else _broken(error)
     if found is None:
         return None
-    if not found["installed"]:
+    if not found["installed"] and about.get("command") not in OWNERS:
         return NOT_INSTALLED
     if state in MISSING:
         return DIFFERENT

@@ -18,9 +18,10 @@ from ..terminal.output import (
     rows,
     show,
 )
+from ..words import counted
 from .failure import Failure
 from .options import dsn, reports_errors
-from .working import Step, counted, working
+from .working import Step, working
 
 SIZE = """
 select coalesce(sum(s.rows), 0)::bigint as rows, count(distinct s.seal_id) as seals

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..terminal.output import Section, how, query, show, shown
+from ..words import counted
 from .options import dsn, number_of, reports_errors
 
 SILENCES = """
@@ -34,7 +35,7 @@ def silence(
     if what[0] == "expire":
         number = _number(what[1:])
         alerts = oncall.end_silence(dsn, number)
-        click.echo(f"S-{number} is over; {alerts} alerts fire and are reported again")
+        click.echo(f"S-{number} is over; reported again: {counted(alerts, 'alert')}")
         return
     if len(what) > 1:
         raise click.UsageError("put the matchers into quotes: 'agent=x,rule~loop'")
@@ -42,7 +43,8 @@ def silence(
         raise click.UsageError("say --for how long, and why with -m")
     found = oncall.silence(dsn, what[0], lasts=lasts, comment=comment)
     number, ends, alerts = found
-    click.echo(f"S-{number} until {shown(ends)}; {alerts} alerts fire under it")
+    fire = f"{counted(alerts, 'alert')} fire{'s' if alerts == 1 else ''}"
+    click.echo(f"S-{number} until {shown(ends)}; {fire} under it")
     click.echo(f"next: agentdb silence expire S-{number}")
 
 

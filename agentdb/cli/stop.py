@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..terminal.output import Section, connect, query, rows
+from ..words import counted
 from .confirm import confirm
 from .options import dsn, number_of_run, reports_errors
 
@@ -93,18 +94,19 @@ def _turn(verb: str, runs: str, dsn: str, agent: str, reason: str, yes: bool) ->
         confirm(f"{verb.capitalize()} agent {agent}?")
     statement = operation.PAUSE if verb == "pause" else operation.RESUME
     count = operation.pause(dsn, statement, agent=agent, reason=reason)
-    click.echo(f"agent {agent} is {verb}d, with {count} {runs} runs")
+    click.echo(f"agent {agent} is {verb}d, with {counted(count, f'{runs} run')}")
 
 
 def _held(dsn: str, run: int | None, agent: str | None) -> list[str]:
     """Return what a kill would end and free, a line a run."""
+    from agentdb.admin import operation
+
     section = Section("", query(HELD, run=run, agent=agent))
     with connect(dsn) as connection:
         found = rows(connection, section)
     lines = [
-        f"kill run {row['run_id']} of {row['agent_name']}: {row['locks']} locks freed, "
-        f"{row['reservations']} reservations cancelled, "
-        f"{row['changes']} changes withdrawn"
+        f"kill run {row['run_id']} of {row['agent_name']}: "
+        + operation.freed(row["locks"], row["reservations"], row["changes"])
         for row in found[:SHOWN]
     ]
     if len(found) > SHOWN:

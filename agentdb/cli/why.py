@@ -9,10 +9,14 @@ from psycopg import sql
 from ..terminal.output import Row, Section, connect, how, query, show
 from .failure import Failure
 from .options import dsn, reports_errors
+from .read import say_if_uncounted
 
 ALERT = """
-select 'A-' || a.alert_id as alert, a.severity, a.state, a.rule_name as rule,
-  coalesce(a.firing_at, a.active_at) as since, a.seen_at as last_seen,
+select 'A-' || a.alert_id as alert, a.severity, a.state,
+  case when a.acknowledged_until > clock_timestamp()
+    then a.acknowledged_by || ': ' || a.acknowledge_comment end as acknowledged,
+  a.rule_name as rule, coalesce(a.firing_at, a.active_at) as since,
+  a.seen_at as last_seen,
   coalesce(a.annotations ->> 'summary', a.rule_name) as summary,
   a.value, a.annotations -> 'threshold' as threshold,
   a.annotations ->> 'policy' as policy, a.annotations ->> 'setting' as setting,
@@ -29,6 +33,7 @@ select r.diagnosis, r.remedy, 'It ends when ' || r.ends_when || '.' as ends_when
 from agentdb.alert_remedy as r
 join agentdb.alert as a on a.alert_id = r.alert_id
 where r.alert_id = {alert}
+  and a.state <> 'resolved'
 """
 DIAGNOSES = """
 select max(e.recorded_at) as at, e.tool, count(*) as calls, e.diagnosis
@@ -105,9 +110,12 @@ def why(dsn: str, as_json: bool, as_sql: bool, what: str) -> None:
                 hint="agentdb alerts and agentdb runs list what there is",
             )
         sections = _sections(connection, kind, number, what)
-    show(dsn, sections, as_json=as_json, as_sql=as_sql)
+    found = show(dsn, sections, as_json=as_json, as_sql=as_sql)
     if not (as_json or as_sql):
-        click.echo("\n".join(["", *(f"next: {hint}" for hint in _next(kind, what))]))
+        if kind == "run":
+            say_if_uncounted(dsn)
+        hints = _next(kind, what, found[0][0] if found[0] else {})
+        click.echo("\n".join(["", *(f"next: {hint}" for hint in hints)]))
 
 
 def _recognise(what: str) -> tuple[str, int]:
@@ -135,7 +143,7 @@ def _sections(
     if kind == "alert":
         return [
             Section("alert", query(ALERT, alert=number), card=True),
-            Section("remedy", query(REMEDY, alert=number), page=True),
+            Section("remedy", query(REMEDY, alert=number), "it is over", page=True),
             Section(
                 "evidence", _evidence(connection, number), below="args", spare=True
             ),
@@ -167,10 +175,15 @@ def _evidence(connection: psycopg.Connection[Row], alert: int) -> str:
     return str(row["text"])
 
 
-def _next(kind: str, what: str) -> list[str]:
+def _next(kind: str, what: str, found: Row) -> list[str]:
     """Return the commands to type after this answer."""
     if kind == "run":
         return [f"agentdb timeline {what}"]
     if kind == "alert":
-        return [f"agentdb why {what} --sql", f"agentdb ack {what} -m …"]
+        hints = [f"agentdb why {what} --sql"]
+        if found.get("acknowledged"):
+            hints.append(f"agentdb unack {what}")
+        elif found.get("state") == "firing":
+            hints.append(f"agentdb ack {what} -m …")
+        return hints
     return [f"agentdb runs --agent {what}", "agentdb alerts"]

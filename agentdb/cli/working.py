@@ -14,11 +14,6 @@ from .failure import interrupted
 Step = Callable[[], None]
 
 
-def counted(number: int, what: str) -> str:
-    """Return a number of things."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
 @contextmanager
 def working(what: str, *, steps: int | None = None) -> Iterator[Step]:
     """Say what is at work, on a terminal with what is done, left and expected.

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import json
-
-from .output import shown
+from .value import json_of, shown
 
 # Longer values are cut: what matters of them is where they differ.
 WIDTH = 100
+SLACK = 25
 
 
 def line(value: object) -> str:
     """Return a text on one line, so that it cannot look like several."""
     if isinstance(value, dict | list | bool):
-        value = json.dumps(value, ensure_ascii=False, default=str)
+        value = json_of(value)
     return shown(str(value)).replace("\n", "⏎")
 
 
@@ -49,4 +48,7 @@ def _cut(said: str, start: int = 0) -> str:
     if start:
         said = "…" + said[start:]
     more = len(said) - WIDTH
-    return said if more <= 0 else f"{said[:WIDTH]}… ({more:,} characters more)"
+    # What would hide less than it says is not worth the riddle.
+    if more <= SLACK:
+        return said
+    return f"{said[:WIDTH]}… ({more:,} more characters: --json)"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from .layout import Row, Section, print_table
-from .value import shown, span
+from .value import Number, json_of, shown, span
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -80,7 +80,7 @@ def connect(dsn: str) -> Iterator[psycopg.Connection[Row]]:
 def _loads(text: str | bytes) -> object:
     """Return JSON that people or agents wrote, as text where Python cannot read it."""
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=Number)
     except (RecursionError, ValueError):
         return text if isinstance(text, str) else text.decode()
 
@@ -111,7 +111,9 @@ def show(
     if as_json:
         print_json(sections, found)
     else:
-        for section, its in zip(sections, found, strict=True):
+        for place, (section, its) in enumerate(zip(sections, found, strict=True)):
+            if place:
+                click.echo()
             print_table(section, its)
         print_zone(sections, found)
     return found
@@ -135,12 +137,4 @@ def print_json(sections: Sequence[Section], found: Sequence[list[Row]]) -> None:
     answer: object = {s.title: r for s, r in zip(sections, found, strict=True)}
     if len(sections) == 1:
         answer = found[0]
-    click.echo(json.dumps(answer, default=_as_json, indent=2, ensure_ascii=False))
-
-
-def _as_json(value: object) -> object:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, timedelta):
-        return value.total_seconds()
-    return str(value)
+    click.echo(json_of(answer, indent=2))

@@ -4,11 +4,35 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import secrets
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
 # Columns of numbers that name something.
 NUMBERS = {"change", "claim", "fence", "id", "message", "pid", "run", "xid"}
+
+
+# Between quotes it is a number; nobody who writes data can know it.
+MARK = secrets.token_hex(8)
+
+
+class Number(Decimal):
+    """A number within JSON as it is written: a float would round it."""
+
+
+def json_of(value: object, *, indent: int | None = None) -> str:
+    """Return JSON, with the numbers that PostgreSQL wrote digit for digit."""
+    text = json.dumps(value, default=_plain, indent=indent, ensure_ascii=False)
+    return re.sub(f'"{MARK}([^"]*)"', r"\1", text)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    return f"{MARK}{value:f}" if isinstance(value, Number) else str(value)
 
 
 def text_of(value: object, name: str, *, full: bool = False) -> str:
@@ -33,7 +57,7 @@ def shown(value: object) -> str:
     if isinstance(value, int | float | Decimal):
         return number(value)
     if isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False)
+        value = json_of(value)
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(value))
 
 

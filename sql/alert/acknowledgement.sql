@@ -18,21 +18,25 @@ comment on function agentdb._refuse_alert (text, text) is
   'Raises ZA075 for an alert that is over or never was, with what ended it.';
 
 
-create or replace function agentdb._how_ended (alert bigint)
+create or replace function agentdb._why_not_firing (alert bigint)
   returns text
   language sql
   stable
   return (
-    select format('It was over at %s UTC: %s.',
-      to_char(a.resolved_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'), a.end_reason)
+    select case a.state
+      when 'pending' then format('It is pending: nobody is notified before its rule '
+        'has reported it for %s.', agentdb._span(r.fire_after))
+      when 'resolved' then format('It was over at %s UTC: %s.',
+        to_char(a.resolved_at at time zone 'UTC', 'YYYY-MM-DD HH24:MI:SS'),
+        a.end_reason)
+    end
     from agentdb.alert as a
+    join agentdb.alert_rule as r on r.rule_name = a.rule_name
     where a.alert_id = alert
-      and a.state = 'resolved'
-      and a.end_reason is not null
   );
 
-comment on function agentdb._how_ended (bigint) is
-  'When and by what an alert ended, NULL while it has not.';
+comment on function agentdb._why_not_firing (bigint) is
+  'When and by what an alert ended, or what it waits for; NULL where neither is known.';
 
 
 -- First the alerts are locked, then their groups: a flush that has them is waited for,
@@ -147,7 +151,7 @@ as $$
 begin
   if agentdb._acknowledge(array[alert], comment, lasts) = '{}' then
     perform agentdb._refuse_alert('alert A-' || coalesce(alert::text, 'NULL'),
-      agentdb._how_ended(alert));
+      agentdb._why_not_firing(alert));
   end if;
   return query
     select a.alert_id, a.acknowledged_until

@@ -257,7 +257,8 @@ begin
     v_payload := v_payload || jsonb_build_object('labels', member.labels, 'next',
       agentdb._group_next(member, (v_payload #>> '{worst,0,alert}')::bigint, kind));
   end if;
-  if v_reason is not null then
+  -- At its end that is known: `ended_by`.
+  if v_reason is not null and kind <> 'resolved' then
     v_payload := v_payload || jsonb_build_object('reason', left(v_reason, 300));
   end if;
   if member.alert_id is null then

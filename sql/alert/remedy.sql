@@ -107,7 +107,7 @@ create or replace function agentdb._ends_when (alert agentdb.alert)
       coalesce(agentdb._fill(r.ends_when, agentdb._given(alert)),
         'rule ' || r.rule_name || ' does not report it any more'),
       case when r.keep_firing > '0'
-        then ', and that for ' || agentdb._span(r.keep_firing) end)
+        then ', and stays that way for ' || agentdb._span(r.keep_firing) end)
     from agentdb.alert_rule as r
     where r.rule_name = (alert).rule_name
   );

@@ -58,7 +58,8 @@ begin
       raise exception 'there is no alert A-%', coalesce(alert::text, 'NULL')
         using errcode = 'ZA006', hint = 'agentdb alerts lists what fires.';
     end if;
-    perform agentdb._refuse_alert('alert A-' || alert, agentdb._how_ended(alert));
+    perform agentdb._refuse_alert('alert A-' || alert,
+      agentdb._why_not_firing(alert));
   end if;
   return query
     select a.alert_id, a.rule_name, a.resolved_at - a.firing_at

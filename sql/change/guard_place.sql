@@ -126,8 +126,9 @@ begin
   if v_children is not null then
     raise notice '% refers to % and is not guarded', v_children, relation
       using hint = format('A row that an agent stages in %s is not there until it is '
-        'applied: what it writes to %s directly meanwhile fails with 23503.  Guard '
-        'these too, and both are staged as one change.', relation, v_children);
+        'applied: what it writes to %s directly meanwhile fails on the foreign key '
+        '(23503).  Guard these too, and both are staged as one change.',
+        relation, v_children);
   end if;
 end;
 $$;

@@ -68,7 +68,8 @@ create or replace view agentdb.agent_health as
   select
     a.agent_name, s.state, s.since,
     s.why || case
-      when n.more > 0 then format('; and %s alerts more', n.more) else ''
+      when n.more = 1 then '; and 1 more alert'
+      when n.more > 1 then format('; and %s more alerts', n.more) else ''
     end as why
   from agentdb.agent as a
   cross join lateral (

@@ -10,9 +10,13 @@ create or replace view agentdb.health_check as
     case
       when count(*) = 0
         then 'no runner has ever reported: nobody is alerted; start agentdb run'
-      when count(*) filter (where h.healthy) = 0 then format(
-        'no runner works: the last was heard %s ago; start agentdb run',
-        agentdb._span(min(h.silent_for)))
+      when count(*) filter (where h.healthy) = 0 then coalesce(
+        'no runner works: ' || string_agg(
+          format('%s does not get its %s done', h.runner_name,
+            array_to_string(h.late, ', ')), '; ' order by h.runner_name)
+          filter (where cardinality(h.late) < 4) || '; see its log',
+        format('no runner works: the last was heard %s ago; start agentdb run',
+          agentdb._span(min(h.silent_for))))
       else concat(
         format('%s of %s runners work', count(*) filter (where h.healthy), count(*)),
         '; upgrade ' || string_agg(h.runner_name, ', ' order by h.runner_name)
@@ -33,9 +37,11 @@ create or replace view agentdb.health_check as
     coalesce(
       'failing: ' || string_agg(r.rule_name, ', ' order by r.rule_name)
         filter (where r.failures > 0),
-      format('%s rules; the oldest answer is %s old', count(*),
-        coalesce(
-          agentdb._span(clock_timestamp() - min(r.evaluated_at)), 'unknown'))
+      case when bool_and(r.evaluated_at is not null)
+        then format('%s rules; the oldest answer is %s old', count(*),
+          agentdb._span(clock_timestamp() - min(r.evaluated_at)))
+        else format('%s of %s rules were never evaluated',
+          count(*) filter (where r.evaluated_at is null), count(*)) end
     )
   from agentdb.alert_rule as r
   where r.enabled

@@ -82,6 +82,8 @@ begin atomic
       (array_agg(c.tool_call_log_id))[1:10] as calls,
       count(*) over (partition by c.run_id) as kinds
     from call as c
+    -- That a call failed is over once it has succeeded.
+    where c.ok or coalesce(c.place < c.call_ok, true)
     group by c.run_id, c.policy_name, c.call, c.result, c.ok
   )
   select

@@ -176,8 +176,8 @@ from (
        agentdb lock release {lock} --reason …'
     ),
     (
-      'silent_loop', 'run {run} does something new (a step, an audited write, a call '
-        'with another result) or ends',
+      'silent_loop', 'run {run} logs a new step or makes an audited write, its '
+        'failing call succeeds, or it ends',
       'See what it repeats; if nothing new will come of it, stop the run.
        agentdb timeline {run}
        agentdb kill {run} --reason …'

@@ -88,7 +88,13 @@ create or replace view agentdb.runner_health as
     r.runner_name, r.host, r.pid, r.version, r.started_at, s.silent_for,
     agentdb._is_watching(r.evaluated_at, r.flushed_at, r.sent_at, r.verified_at)
       as healthy,
-    coalesce(r.revision < a.version_num, false) as outdated
+    coalesce(r.revision < a.version_num, false) as outdated,
+    array(
+      select l.name
+      from (values ('evaluate', r.evaluated_at), ('flush', r.flushed_at),
+        ('send', r.sent_at), ('verify', r.verified_at)) as l (name, at)
+      where not coalesce(l.at > clock_timestamp() - interval '30 seconds', false)
+    ) as late
   from agentdb.runner as r
   left join agentdb.alembic_version as a on true
   cross join lateral (
@@ -116,6 +122,8 @@ comment on column agentdb.runner_health.healthy is
   'Whether all its loops succeeded within 30 seconds.';
 comment on column agentdb.runner_health.outdated is
   'Whether the database is at a later revision than it knows.';
+comment on column agentdb.runner_health.late is
+  'Which of its loops have not succeeded within 30 seconds.';
 
 
 create or replace function agentdb._alerting_silent_for ()
