@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -312,6 +313,32 @@ def test_locked_table_is_tried_the_next_time(
         (done,) = adapt(guarded)
         assert done.startswith("not tried again: ")
     assert adapt(guarded) == {"tried again: the same on the altered table"}
+
+
+FULL = """
+create function full_disk() returns trigger language plpgsql as
+  $$ begin raise exception 'no space left' using errcode = '{}'; end $$;
+create trigger full_disk before update on invoice for each statement
+  execute function full_disk();
+"""
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "53200", "57P01", "58030", "08006"])
+def test_what_is_no_fault_of_the_change_does_not_end_it(
+    guarded: Connection, agent: Connection, reviewer: Connection, sqlstate: str
+) -> None:
+    agent.execute(STAGED)
+    change = latest(guarded)["change_id"]
+    guarded.execute("alter table invoice add column due date")
+    guarded.execute(FULL.format(sqlstate).encode())
+    assert adapt(guarded) == {"not tried again: no space left"}
+    with pytest.raises(psycopg.Error) as raised:
+        approve(reviewer, change)
+    assert raised.value.sqlstate == sqlstate
+    assert value(guarded, WAITING, change) == "pending"
+    guarded.execute("drop trigger full_disk on invoice")
+    assert adapt(guarded) == {"tried again: the same on the altered table"}
+    assert approve(reviewer, change)["state"] == "applied"
 
 
 def test_type_is_altered_around_the_staging_view(
