@@ -12047,10 +12047,12 @@ CREATE FUNCTION agentdb._stage_layout(target integer) RETURNS text
 begin
   return (
     select md5(concat(agentdb._layout_now(t.table_oid), string_agg(
-      concat_ws(' ', c.place, c.hidden, c.generated, c.default_expression), ','
+      concat_ws(' ', c.place, c.hidden, c.generated, a.attidentity, d.adbin), ','
       order by c.place)))
     from agentdb.audit_target as t
     join agentdb.change_column as c on c.audit_target_id = t.audit_target_id
+    join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
+    left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where t.audit_target_id = target
     group by t.table_oid
   );

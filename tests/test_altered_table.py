@@ -315,6 +315,47 @@ def test_locked_table_is_tried_the_next_time(
     assert adapt(guarded) == {"tried again: the same on the altered table"}
 
 
+def test_whoever_locks_a_table_holds_up_no_other(
+    guarded: Connection, agent: Connection, connect: Connect
+) -> None:
+    """An agent that may write a table may lock it, and so does a migration at work."""
+    guarded.execute("alter table customer add column vat text")
+    operator = connect(guarded.info.dbname, "operator_o")
+    operator.execute("set statement_timeout = '20s'")
+    migration = connect(guarded.info.dbname)
+    for session, work, later in (
+        (agent, "lock table invoice in access exclusive mode", "city"),
+        (migration, "alter table invoice add column due date default now()", "land"),
+    ):
+        with session.transaction(force_rollback=True):
+            session.execute(work)
+            found = rows(operator, "select table_name from agentdb.altered_table")
+            assert {each["table_name"] for each in found} <= {"public.customer"}
+            done = rows(
+                operator, "select action, object from agentdb.maintain_tables()"
+            )
+            assert not [each for each in done if "not " in each["action"]]
+            assert rows(operator, "select * from agentdb.altered_table") == []
+        guarded.execute(f"alter table customer add column {later} text".encode())
+
+
+def test_new_default_reaches_the_staging_view(
+    guarded: Connection, agent: Connection
+) -> None:
+    for default, seen in (("'new'", "new"), ("'newer'", "newer"), ("null", None)):
+        guarded.execute(
+            f"alter table invoice alter note set default {default}".encode()
+        )
+        adapt(guarded)
+        agent.execute(
+            "insert into agentdb_stage.invoice (customer, amount) values (1, 1)"
+        )
+        staged = (
+            "select new_values ->> 'note' from agentdb.change_row order by change_id"
+        )
+        assert rows(guarded, staged)[-1] == {"?column?": seen}
+
+
 FULL = """
 create function full_disk() returns trigger language plpgsql as
   $$ begin raise exception 'no space left' using errcode = '{}'; end $$;
