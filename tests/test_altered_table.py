@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import Any
 
+import psycopg
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -312,6 +313,73 @@ def test_locked_table_is_tried_the_next_time(
         (done,) = adapt(guarded)
         assert done.startswith("not tried again: ")
     assert adapt(guarded) == {"tried again: the same on the altered table"}
+
+
+def test_whoever_locks_a_table_holds_up_no_other(
+    guarded: Connection, agent: Connection, connect: Connect
+) -> None:
+    """An agent that may write a table may lock it, and so does a migration at work."""
+    guarded.execute("alter table customer add column vat text")
+    operator = connect(guarded.info.dbname, "operator_o")
+    operator.execute("set statement_timeout = '20s'")
+    migration = connect(guarded.info.dbname)
+    for session, work, later in (
+        (agent, "lock table invoice in access exclusive mode", "city"),
+        (migration, "alter table invoice add column due date default now()", "land"),
+    ):
+        with session.transaction(force_rollback=True):
+            session.execute(work)
+            found = rows(operator, "select table_name from agentdb.altered_table")
+            assert {each["table_name"] for each in found} <= {"public.customer"}
+            done = rows(
+                operator, "select action, object from agentdb.maintain_tables()"
+            )
+            assert not [each for each in done if "not " in each["action"]]
+            assert rows(operator, "select * from agentdb.altered_table") == []
+        guarded.execute(f"alter table customer add column {later} text".encode())
+
+
+def test_new_default_reaches_the_staging_view(
+    guarded: Connection, agent: Connection
+) -> None:
+    for default, seen in (("'new'", "new"), ("'newer'", "newer"), ("null", None)):
+        guarded.execute(
+            f"alter table invoice alter note set default {default}".encode()
+        )
+        adapt(guarded)
+        agent.execute(
+            "insert into agentdb_stage.invoice (customer, amount) values (1, 1)"
+        )
+        staged = (
+            "select new_values ->> 'note' from agentdb.change_row order by change_id"
+        )
+        assert rows(guarded, staged)[-1] == {"?column?": seen}
+
+
+FULL = """
+create function full_disk() returns trigger language plpgsql as
+  $$ begin raise exception 'no space left' using errcode = '{}'; end $$;
+create trigger full_disk before update on invoice for each statement
+  execute function full_disk();
+"""
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "53200", "57P01", "58030", "08006"])
+def test_what_is_no_fault_of_the_change_does_not_end_it(
+    guarded: Connection, agent: Connection, reviewer: Connection, sqlstate: str
+) -> None:
+    agent.execute(STAGED)
+    change = latest(guarded)["change_id"]
+    guarded.execute("alter table invoice add column due date")
+    guarded.execute(FULL.format(sqlstate).encode())
+    assert adapt(guarded) == {"not tried again: no space left"}
+    with pytest.raises(psycopg.Error) as raised:
+        approve(reviewer, change)
+    assert raised.value.sqlstate == sqlstate
+    assert value(guarded, WAITING, change) == "pending"
+    guarded.execute("drop trigger full_disk on invoice")
+    assert adapt(guarded) == {"tried again: the same on the altered table"}
+    assert approve(reviewer, change)["state"] == "applied"
 
 
 def test_type_is_altered_around_the_staging_view(

@@ -158,6 +158,8 @@ comment on function agentdb._stage_view_sql (integer, text) is
   'SQL text: a staging view.';
 
 
+-- Of a default what is stored: to spell it out, PostgreSQL locks the table, and whoever
+-- holds that in a long transaction would hold up the maintenance of all others.
 create or replace function agentdb._stage_layout (target integer)
   returns text
   language plpgsql
@@ -167,10 +169,12 @@ as $$
 begin
   return (
     select md5(concat(agentdb._layout_now(t.table_oid), string_agg(
-      concat_ws(' ', c.place, c.hidden, c.generated, c.default_expression), ','
+      concat_ws(' ', c.place, c.hidden, c.generated, a.attidentity, d.adbin), ','
       order by c.place)))
     from agentdb.audit_target as t
     join agentdb.change_column as c on c.audit_target_id = t.audit_target_id
+    join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
+    left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
     where t.audit_target_id = target
     group by t.table_oid
   );

@@ -49,8 +49,10 @@ begin
   exception
     when sqlstate 'ZZ999' then
       null;
+    -- A full disk, or a server that goes down, says nothing of the change.
     when lock_not_available or deadlock_detected or serialization_failure
-      or sqlstate 'ZA040' or sqlstate 'ZA041' then
+      or insufficient_resources or operator_intervention or system_error
+      or connection_exception or sqlstate 'ZA040' or sqlstate 'ZA041' then
       raise;
     when others or assert_failure then
       get stacked diagnostics
