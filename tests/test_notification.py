@@ -67,6 +67,13 @@ def test_firing_alert_becomes_one_message_a_receiver(
         "value": None,
         "since": "2026-01-02T03:04:05Z",
         "annotations": {"policy": "default"},
+        "diagnosis": [],
+        "remedy": [
+            "See what it does instead; stop it if nothing will come of it.",
+            "agentdb timeline 12",
+            "agentdb kill 12 --reason …",
+        ],
+        "ends_when": "run 12 shows a new step or an audited write, or ends",
         "next": [
             f"agentdb why A-{number}",
             "agentdb timeline 12",

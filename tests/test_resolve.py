@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -170,7 +171,9 @@ def test_reason_is_required(
     for call in ("resolve_alert", "resolve_group"):
         refused = refusal(operator, f"select agentdb.{call}(1, %s)", reason)
         assert refused.sqlstate == "ZA004"
-        assert str(refused.message_primary).startswith("a reason is required")
+        assert re.match(
+            r"a reason is required|the reason is ", refused.message_primary or ""
+        )
     assert value(db, STATE, 1) == "firing"
 
 

@@ -146,7 +146,10 @@ begin
       on t.audit_target_id = g.audit_target_id and t.unaudited_at is null
     join pg_class as c on c.oid = g.table_oid
     where g.layout <> agentdb._stage_layout(g.audit_target_id)
-      or to_regclass(format('agentdb_stage.%I', g.view_name)) is null
+      or not exists (
+        select from pg_class as v
+        where v.relnamespace = 'agentdb_stage'::regnamespace
+          and v.relname = g.view_name)
     order by g.audit_target_id
   loop
     -- Whoever reads the view in a long transaction, or has built another on it, must
