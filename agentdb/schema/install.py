@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from sqlalchemy.exc import DBAPIError
 
 from ..connection import shown
-from ..errors import AgentdbError
+from ..errors import AgentdbError, NotFound
 from ..process.interrupt import committing
 from . import check as catalog
 from . import code as schema
@@ -80,7 +80,13 @@ def next_steps(dsn: str) -> list[str]:
 
 def uninstall(dsn: str) -> None:
     """Remove the pack, or raise what stands in the way."""
-    _transact(dsn, schema.downgrade)
+    _transact(dsn, _remove)
+
+
+def _remove(connection: Connection) -> None:
+    if schema.run(connection, "select to_regnamespace('agentdb')").scalar() is None:
+        raise NotFound("agentdb is not installed", hint="agentdb install")
+    schema.downgrade(connection)
 
 
 def differences(dsn: str) -> list[str]:
