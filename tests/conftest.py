@@ -7,6 +7,7 @@ throw-away one that trusts its clients, with a DSN that makes us superuser.
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
@@ -39,6 +40,16 @@ LOGINS = {
     "operator_o": "agentdb_operator",
     "app_user": None,
 }
+# A database is copied for each test: nine times as fast where files are memory.
+MEMORY, ENOUGH = Path("/dev/shm"), 4 << 30
+if (
+    "TMPDIR" not in os.environ
+    and os.access(MEMORY, os.W_OK)
+    and shutil.disk_usage(MEMORY).free > ENOUGH
+):
+    os.environ["TMPDIR"] = str(MEMORY)
+    tempfile.tempdir = None
+
 # Roles belong to the whole server, where other test processes may be at work.
 ROLES_LOCK = 7_263_001
 
