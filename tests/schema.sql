@@ -17760,8 +17760,10 @@ declare
 begin
   return query
     select l.run_id, l.tool_call_log_id, l.args, t.input_schema,
-      -- All calls of the last transaction are taken, however many they are.
-      (max(l.xid) over ())::text
+      -- All calls of the last transaction are taken, however many they are; PostgreSQL
+      -- 14 has no max(xid8).
+      (last_value(l.xid) over (order by l.xid
+        range between unbounded preceding and unbounded following))::text
     from (
       select c.* from agentdb.tool_call_log as c
       where c.xid > v_low and c.xid < v_high
@@ -17776,11 +17778,13 @@ begin
   if not found then
     return query select null::bigint, null::bigint, null::jsonb, null::jsonb,
       coalesce(
-        (select max(c.xid) from (
+        (select c.xid from (
           select o.xid from agentdb.tool_call_log as o
           where o.xid > v_low and o.xid < v_high
           order by o.xid
-          fetch first (max_calls) rows with ties) as c), v_low)::text;
+          fetch first (max_calls) rows with ties) as c
+        order by c.xid desc
+        limit 1), v_low)::text;
   end if;
 end;
 $$;
