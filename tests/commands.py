@@ -49,6 +49,7 @@ ARGUMENTS = {
     "prompt": "{agent}",
     "questions": "",
     "reject": "{change} --reason x",
+    "resolve": "{alert} --reason x",
     "resume": "{agent} --reason x --yes",
     "rules backtest": "{rule} --since 30m",
     "rules explain": "{rule}",

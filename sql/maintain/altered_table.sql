@@ -14,7 +14,11 @@ create or replace view agentdb.altered_table as
   from agentdb.guarded_table as g
   join pg_class as c on c.oid = g.table_oid
   where g.layout <> agentdb._stage_layout(g.audit_target_id)
-    or to_regclass(format('agentdb_stage.%I', g.view_name)) is null;
+    -- to_regclass() would want a right on the schema of whoever reads this.
+    or not exists (
+      select from pg_class as v
+      join pg_namespace as n on n.oid = v.relnamespace
+      where n.nspname = 'agentdb_stage' and v.relname = g.view_name);
 
 comment on view agentdb.altered_table is
   'Audited and guarded tables that were altered, until maintain_tables() or the runner '
