@@ -113,6 +113,34 @@ def test_why_alert_shows_rows_threshold_and_next_steps(
     assert answer["alert"][0]["policy"] == "default"
 
 
+def test_why_says_who_sees_to_an_alert_and_no_remedy_once_it_is_over(
+    db: Connection, dsn: str, trouble: int
+) -> None:
+    number = value(
+        db, "select alert_id from agentdb.alert where rule_name = 'silent_loop'"
+    )
+    assert f"next: agentdb ack A-{number}" in agentdb("why", f"A-{number}", dsn=dsn)
+    agentdb("ack", f"A-{number}", "-m", "on it", dsn=dsn)
+    said = agentdb("why", f"A-{number}", dsn=dsn)
+    assert "operator_o: on it" in said
+    assert f"next: agentdb unack A-{number}\n" in said and "agentdb ack" not in said
+    agentdb("resolve", f"A-{number}", "--reason", "known", dsn=dsn)
+    said = agentdb("why", f"A-{number}", dsn=dsn)
+    assert "resolved by operator_o: known" in said
+    for over in ("agentdb kill", "It ends when", "agentdb ack", "agentdb unack"):
+        assert over not in said
+
+
+def test_totals_that_no_runner_counts_are_said_to_be_missing(
+    db: Connection, dsn: str, trouble: int
+) -> None:
+    for command in (["runs"], ["why", str(trouble)]):
+        db.execute("update agentdb.roll_up_state set rolled_at = '-infinity'")
+        assert "calls and tokens may be missing" in agentdb(*command, dsn=dsn)
+        db.execute("update agentdb.roll_up_state set rolled_at = clock_timestamp()")
+        assert "may be missing" not in agentdb(*command, dsn=dsn)
+
+
 def test_why_run_and_agent(dsn: str, trouble: int) -> None:
     for word in (str(trouble), f"R-{trouble}", "billing"):
         said = agentdb("why", word, dsn=dsn)
