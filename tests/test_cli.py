@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
+
+from agentdb.cli import main
 
 from .agents import evaluate, register, start, value
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
@@ -256,6 +260,15 @@ def test_every_command_helps() -> None:
     for command in ("demo", "install", "run", "status", "why", "timeline", "up"):
         assert command in said
         assert "--help" in agentdb(command, "--help")
+
+
+@pytest.mark.parametrize("group", ["", *sorted(
+    name for name, each in main.commands.items() if isinstance(each, click.Group)
+)])  # fmt: skip
+def test_list_of_commands_cuts_no_sentence(group: str) -> None:
+    said = CliRunner(env={"COLUMNS": "80"}).invoke(main, [*group.split(), "--help"])
+    assert said.exit_code == 0
+    assert not [line for line in said.output.splitlines() if line.endswith("...")]
 
 
 def test_help_does_not_need_a_database() -> None:
