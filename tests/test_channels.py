@@ -14,6 +14,7 @@ import pytest
 
 from agentdb.channels import Outcome
 from agentdb.channels.alertmanager import alert
+from agentdb.channels.text import lines
 
 from .delivery import CANARY, LONG, NOTIFICATION, SHORT, deliver, send
 from .sink import Sink
@@ -63,8 +64,8 @@ def test_stdout_is_one_json_object_a_line() -> None:
     stream = io.StringIO()
     notification = replace(NOTIFICATION, channel="stdout")
     assert send(notification, notification, stream=stream) == Outcome()
-    lines = stream.getvalue().splitlines()
-    assert [json.loads(line) for line in lines] == 2 * [
+    said = stream.getvalue().splitlines()
+    assert [json.loads(line) for line in said] == 2 * [
         {
             "receiver": "team",
             "idempotency_key": str(NOTIFICATION.idempotency_key),
@@ -73,6 +74,27 @@ def test_stdout_is_one_json_object_a_line() -> None:
         }
     ]
     assert stream.getvalue().isascii()
+
+
+def test_stdout_on_a_terminal_is_the_message_that_people_read() -> None:
+    terminal, end = os.openpty()
+    program = (
+        "import asyncio; from dataclasses import replace;"
+        "from agentdb.channels import Channels;"
+        "from tests.delivery import NOTIFICATION;"
+        "asyncio.run(Channels().deliver(replace(NOTIFICATION, channel='stdout'),"
+        f" deadline={LONG}))"
+    )
+    subprocess.run(
+        [sys.executable, "-c", program],
+        stdout=end,
+        check=True,
+        cwd=Path(__file__).parent.parent,
+    )
+    os.close(end)
+    said = os.read(terminal, 10_000).decode().replace("\r", "")
+    os.close(terminal)
+    assert said == "\n".join(lines(NOTIFICATION.payload)) + "\n\n"
 
 
 STDOUT = """

@@ -8,7 +8,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
+from click.testing import CliRunner
+
+from agentdb.cli import main
 
 from .agents import evaluate, register, start, value
 from .conftest import INSTALLER, Connect, Connection, Dump, MakeDatabase
@@ -111,6 +115,34 @@ def test_why_alert_shows_rows_threshold_and_next_steps(
     answer = json.loads(agentdb("why", f"A-{number}", "--json", dsn=dsn))
     assert len(answer["evidence"]) == 6
     assert answer["alert"][0]["policy"] == "default"
+
+
+def test_why_says_who_sees_to_an_alert_and_no_remedy_once_it_is_over(
+    db: Connection, dsn: str, trouble: int
+) -> None:
+    number = value(
+        db, "select alert_id from agentdb.alert where rule_name = 'silent_loop'"
+    )
+    assert f"next: agentdb ack A-{number}" in agentdb("why", f"A-{number}", dsn=dsn)
+    agentdb("ack", f"A-{number}", "-m", "on it", dsn=dsn)
+    said = agentdb("why", f"A-{number}", dsn=dsn)
+    assert "operator_o: on it" in said
+    assert f"next: agentdb unack A-{number}\n" in said and "agentdb ack" not in said
+    agentdb("resolve", f"A-{number}", "--reason", "known", dsn=dsn)
+    said = agentdb("why", f"A-{number}", dsn=dsn)
+    assert "resolved by operator_o: known" in said
+    for over in ("agentdb kill", "It ends when", "agentdb ack", "agentdb unack"):
+        assert over not in said
+
+
+def test_totals_that_no_runner_counts_are_said_to_be_missing(
+    db: Connection, dsn: str, trouble: int
+) -> None:
+    for command in (["runs"], ["why", str(trouble)]):
+        db.execute("update agentdb.roll_up_state set rolled_at = '-infinity'")
+        assert "calls and tokens may be missing" in agentdb(*command, dsn=dsn)
+        db.execute("update agentdb.roll_up_state set rolled_at = clock_timestamp()")
+        assert "may be missing" not in agentdb(*command, dsn=dsn)
 
 
 def test_why_run_and_agent(dsn: str, trouble: int) -> None:
@@ -228,6 +260,16 @@ def test_every_command_helps() -> None:
     for command in ("demo", "install", "run", "status", "why", "timeline", "up"):
         assert command in said
         assert "--help" in agentdb(command, "--help")
+
+
+@pytest.mark.parametrize("group", ["", *sorted(
+    name for name, each in main.commands.items() if isinstance(each, click.Group)
+)])  # fmt: skip
+def test_list_of_commands_cuts_no_sentence(group: str) -> None:
+    said = CliRunner(env={"COLUMNS": "80"}).invoke(main, [*group.split(), "--help"])
+    assert said.exit_code == 0
+    _, *lines = said.output.splitlines()
+    assert not [line for line in lines if line.endswith("...")]
 
 
 def test_help_does_not_need_a_database() -> None:

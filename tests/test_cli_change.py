@@ -77,6 +77,7 @@ delete public.invoice id 6
 """
         in said
     )
+    assert "  needs    1 approval\n" in said
     digest = latest(db)["digest"]
     assert f"next: agentdb approve 1 --digest {digest}" in said
     shown = json.loads(agentdb("change", "show", "1", "--json", dsn=reviewer))
@@ -112,8 +113,33 @@ def test_deciding(
         "conflict: public.invoice id 2 was changed by postgres;"
         " note was expected to be NULL and is mine" in said
     )
+    # Whoever looks later reads what was in the way, too.
+    assert (
+        "was changed by postgres; note was expected to be NULL and is mine"
+        in agentdb("change", "show", "3", dsn=reviewer)
+    )
     assert "none is waiting" in agentdb("changes", dsn=reviewer)
     assert "rejected" in agentdb("changes", "--all", dsn=reviewer)
+
+
+def test_change_that_builds_on_another_says_what_became_of_that(
+    agent: Connection, reviewer: str
+) -> None:
+    agent.execute("update invoice set note = 'x' where id = 1")
+    agentdb("reject", "1", "--reason", "no", dsn=reviewer)
+    said = agentdb("change", "show", "2", dsn=reviewer)
+    assert "  after    change 1 (rejected)\n" in said
+
+
+def test_undo_of_a_guarded_table_says_that_it_waits(
+    db: Connection, agent: Connection, reviewer: str, operator: str
+) -> None:
+    agentdb("approve", "1", "--digest", latest(db)["digest"], dsn=reviewer)
+    said = agentdb("undo", "1", "--dry-run", dsn=operator)
+    assert "dry run: nothing was changed; without --dry-run" in said
+    said = agentdb("undo", "1", "--apply", dsn=operator)
+    assert "change 3: pending\n" in said
+    assert "somebody else must approve it\nnext: agentdb change show 3\n" in said
 
 
 def test_undo_shows_the_diff_and_leaves_no_trace(
@@ -196,6 +222,26 @@ def test_audit_shows_numbers_as_they_are_and_any_json(
     assert "  - n: 1234567890123.10\n  + n: 1234567890123.1\n" in said
     assert "  + j: [[[" in said
     assert "[[[" in agentdb("audit", "figure", "--json", dsn=operator)
+    assert '"n": 1234567890123.10\n' in agentdb(
+        "audit", "figure", "--json", dsn=operator
+    )
+    then = value(db, "select min(recorded_at)::text from agentdb.audit")
+    said = agentdb("audit", "figure", "--at", then, dsn=operator, code=1)
+    assert "hint: Ask the owner of figure for the right.\n" in said
+    db.execute("grant select on figure to operator_o")
+    said = agentdb("audit", "figure", "--at", then, dsn=operator)
+    assert '"n": 1234567890123.10' in said
+    assert 'update {"id": 1}' in agentdb("audit", "figure", "1", dsn=operator)
+
+
+def test_table_with_capitals_is_named_as_a_shell_wants_it(
+    db: Connection, operator: str
+) -> None:
+    db.execute('create table public."Ticket" (id int primary key)')
+    db.execute("select agentdb.audit_table('\"Ticket\"')")
+    said = agentdb("audit", "public.Ticket", dsn=operator, code=1)
+    assert "hint: is it this one?  agentdb audit 'public.\"Ticket\"'\n" in said
+    assert "no change is recorded" in agentdb("audit", 'public."Ticket"', dsn=operator)
 
 
 def test_many_conflicts_are_cut(

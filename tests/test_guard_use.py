@@ -63,6 +63,24 @@ def test_owner_guards_a_table_in_a_migration(db: Connection, server: Server) -> 
     assert rows(db, "select * from agentdb.guarded_table") == []
 
 
+def test_migration_names_the_tables_that_want_guarding_too(
+    db: Connection, server: Server, caplog: pytest.LogCaptureFixture
+) -> None:
+    db.execute(TABLE)
+    db.execute("create table app.child (id int primary key references app.t)")
+    dsn = server.dsn(database=db.info.dbname)
+    engine = create_engine(url("psycopg", dsn), poolclass=NullPool)
+    with engine.begin() as connection:
+        op: Any = Operations(MigrationContext.configure(connection))
+        op.guard_table("t", schema="app")
+        assert "app.child refers to app.t and is not guarded" in caplog.text
+        caplog.clear()
+        connection.exec_driver_sql(
+            "do $$ begin raise notice 'of the application'; end $$"
+        )
+    assert caplog.text == ""
+
+
 def test_check_names_what_is_wrong_with_a_guard(db: Connection, installed: str) -> None:
     assert installation.differences(installed) == []
     db.execute('drop trigger "00_agentdb_guard" on app.t')

@@ -59,7 +59,7 @@ def test_root_runs_programs_that_the_user_cannot_reach(
     installed = binaries.find(home).parent.parent
     libraries = installed.with_name(f"{installed.name}.libs")
     for folder in (installed, libraries):
-        shutil.copytree(folder, home / folder.name, copy_function=os.link)
+        shutil.copytree(folder, home / folder.name, symlinks=True)
     monkeypatch.syspath_prepend(str(home))
     before = permissions(home / "bin")
     with LocalServer(fast=True) as server:

@@ -197,7 +197,11 @@ def test_command_line_lists_and_releases(
     command = ["lock", "release", "l", "--reason", "hangs", "--dsn", dsn]
     refused = CliRunner().invoke(main, command)
     assert refused.exit_code == 2
+    assert "Take lock l from run 1 of a?" in refused.output
     assert "--yes" in refused.output
+    missing = CliRunner().invoke(main, [*command[:2], "no", *command[3:]])
+    assert missing.exit_code == 1
+    assert "there is no lock no" in missing.output
     done = CliRunner().invoke(main, [*command, "--yes"])
     assert done.exit_code == 0, done.output
     assert "lock l is free" in done.output

@@ -41,6 +41,18 @@ def agentdb(dsn: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def test_who_may_not_install_is_told_the_right_it_lacks() -> None:
+    with LocalServer(fast=True) as server:
+        with psycopg.connect(server.dsn(), autocommit=True) as admin:
+            admin.execute("create role poor login")
+            admin.execute(
+                "create database app owner poor template template0 encoding 'UTF8'"
+            )
+        done = agentdb(server.dsn(database="app", user="poor"), "install")
+    assert done.returncode == 1
+    assert done.stderr.endswith("hint: As a superuser: alter role poor createrole\n")
+
+
 @pytest.mark.parametrize("kind", GIVEN)
 def test_installer_is_an_operator_and_guards_its_tables(kind: str) -> None:
     create, owner = GIVEN[kind]

@@ -90,6 +90,31 @@ def test_sign_of_life_is_a_success_and_no_failure() -> None:
     assert list(signs.stuck()) == ["verify 1"]
 
 
+def test_health_names_the_loop_of_a_runner_that_is_late(db: Connection) -> None:
+    asked = "select state, detail from agentdb.health_check where check_name = 'runner'"
+    beat(db, "evaluate", "flush", "send")
+    assert row(db, asked) == {
+        "state": "critical",
+        "detail": "no runner works: loop verify of r is late; see its log",
+    }
+    beat(db, "verify")
+    assert row(db, asked) == {"state": "ok", "detail": "1 of 1 runners work"}
+    db.execute(
+        "update agentdb.runner set started_at = '-infinity',"
+        " evaluated_at = '2020-01-01', flushed_at = '2020-01-01',"
+        " sent_at = '2020-01-01', verified_at = '2020-01-01'"
+    )
+    assert "start agentdb run" in value(db, asked.replace("state, ", ""))
+
+
+def test_rules_that_were_never_evaluated_have_no_age(db: Connection) -> None:
+    asked = "select detail from agentdb.health_check where check_name = 'rules'"
+    count = value(db, "select count(*) from agentdb.alert_rule where enabled")
+    assert value(db, asked) == f"{count} of {count} rules were never evaluated"
+    db.execute("update agentdb.alert_rule set evaluated_at = clock_timestamp()")
+    assert value(db, asked).startswith(f"{count} rules; the oldest answer is ")
+
+
 def test_database_that_is_down_is_told_once_and_delays_no_other(scene: Scene) -> None:
     scene.receiver()
     with Relay(scene.db.info.host, scene.db.info.port).relaying() as relay:

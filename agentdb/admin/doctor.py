@@ -66,7 +66,7 @@ def who(user: str | None) -> Finding:
         fix = f"Start it as {user}: User={user} in the unit, or sudo -u {user}."
         return Finding("user", "warning", detail, fix)
     if user is None and os.geteuid() == 0:
-        detail = "we run as root: so would what a verifier starts"
+        detail = "we run as root, and so does whatever a verifier starts"
         fix = "Run the runner as a user of its own, and name it: [runner] user."
         return Finding("user", "warning", detail, fix)
     return Finding("user", "ok", f"we run as {name}")

@@ -30,7 +30,7 @@ def agent() -> None:
 def add(
     dsn: str, name: str, role: str | None, policy: str, pooled: bool, create_role: bool
 ) -> None:
-    """Register agent NAME under a login role, and print its secret if it has one."""
+    """Register agent NAME under a login role.  Prints its secret if it has one."""
     from agentdb.admin import operation
 
     role = role or name

@@ -71,7 +71,7 @@ def unack(dsn: str, target: tuple[str, int]) -> None:
 @click.option("--reason", required=True, help="Why it is over; it is kept.")
 @reports_errors
 def resolve(dsn: str, target: tuple[str, int], reason: str) -> None:
-    """End alert A-41, or all of group G-7, because you decide that it is over.
+    """End alert A-41, or all of group G-7, by your own decision.
 
     It fires again when its rule has seen it gone and come back, or more severe.
     """

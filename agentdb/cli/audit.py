@@ -107,7 +107,7 @@ def audit(
     at: str | None,
     limit: int,
 ) -> None:
-    """Show what changed in TABLE, or in the row with KEY, the newest first.
+    """Show what changed in TABLE, or in its row KEY, newest first.
 
     KEY is the primary key: a bare value, or JSON where it has several columns.
     """

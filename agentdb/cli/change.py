@@ -93,7 +93,7 @@ def change() -> None:
 def show_command(
     dsn: str, as_json: bool, as_sql: bool, number: int, limit: int
 ) -> None:
-    """Show change ID as a diff: what differs, under the key and its context."""
+    """Show change ID as a diff.  Each row has its key and its context."""
     head = Section("change", query(CHANGE, change=number), card=True)
     body = Section("rows", query(ROWS, change=number, limit=limit))
     if as_json or as_sql:
@@ -115,7 +115,7 @@ def show_command(
 @click.option("--digest", help="Of what you saw; without it you are shown and asked.")
 @reports_errors
 def approve(dsn: str, number: int, comment: str | None, digest: str | None) -> None:
-    """Approve change ID, and apply it where that was the last approval.
+    """Approve change ID.  The last approval applies it.
 
     Exits 1 where it could not be applied.
     """
@@ -164,7 +164,7 @@ def undo(
     dry_run: bool,
     apply: bool,
 ) -> None:
-    """Take back what RUN wrote: makes a change that is approved like any other.
+    """Take back what RUN wrote.  Makes a change that is approved like any other.
 
     Exits 1 on conflicts, which are named.
     """

@@ -20,7 +20,7 @@ NAMES = {code: state.upper() for state, code in EXIT_CODES.items()} | {
 @config
 @reports_errors
 def check(dsn: str | None, config: Path | None) -> None:
-    """Say in a line for each database whether alerting works, as plugins do.
+    """Say in a line for each database whether alerting works.
 
     Exits 0 if all is well, 1 on a warning, 2 if it is critical, 3 if unknown.
     """

@@ -14,7 +14,7 @@ from .options import end_in_order, reports_errors
 @click.option("--keep", is_flag=True, help="Keep the database until Ctrl-C.")
 @reports_errors
 def demo(keep: bool) -> None:
-    """Replay recorded runs of real agents and show what agentdb catches.
+    """Replay runs of real agents and show what agentdb catches.
 
     Starts a PostgreSQL of its own, gone at the end; needs the extra `local`.
     """

@@ -22,7 +22,9 @@ ORDER = ("critical", "warning", "ok")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @reports_errors
 def doctor(dsn: str, config: Path | None, as_json: bool) -> None:
-    """Look at database, roles, clocks, paths and receivers; say what fixes what.
+    """Find what is wrong around agentdb, and what fixes it.
+
+    Looks at database, roles, clocks, paths and receivers.
 
     Exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, 3 unknown.
     """

@@ -53,7 +53,7 @@ def _check(found: list[str]) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @reports_errors
 def uninstall(dsn: str, yes: bool) -> None:
-    """Remove the pack and everything it recorded; your tables stay untouched."""
+    """Remove the pack and all it recorded.  Your tables stay untouched."""
     from agentdb.connection import shown
     from agentdb.schema import install as installation
 
@@ -78,7 +78,9 @@ MAINTAIN = "select action, object from agentdb.maintain(%s)"
 )
 @reports_errors
 def maintain(dsn: str, days_ahead: int) -> None:
-    """Do what the runner does every hour: partitions, retention, altered tables.
+    """Do what the runner does every hour.
+
+    That is: partitions, retention, altered tables.
 
     Run it after a migration where no runner works.  Prints what it did.
     """

@@ -52,7 +52,7 @@ def lock() -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @reports_errors
 def release(dsn: str, name: str, reason: str, slot: int | None, yes: bool) -> None:
-    """Take lock NAME from its holder, whose further writes to fenced tables fail."""
+    """Take lock NAME away.  Its holder's writes to fenced tables fail from then on."""
     from agentdb.admin import operation
 
     if not yes:

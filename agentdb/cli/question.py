@@ -20,7 +20,7 @@ order by array_position(array['high', 'normal', 'low'], urgency), asked_at
 @how
 @reports_errors
 def questions(dsn: str, as_json: bool, as_sql: bool) -> None:
-    """List what agents ask and nobody has answered, the most urgent first."""
+    """List open questions of agents, the most urgent first."""
     section = Section("questions", query(OPEN), "none", below="text")
     show(dsn, [section], as_json=as_json, as_sql=as_sql)
 

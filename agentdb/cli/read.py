@@ -163,7 +163,7 @@ def runs(
 @click.argument("run", callback=run_number)
 @reports_errors
 def timeline(dsn: str, as_json: bool, as_sql: bool, run: int, limit: int) -> None:
-    """Show everything that RUN did, in order, or the last --limit of it."""
+    """Show what RUN did, in order.  Of a long one, the last --limit events."""
     statement = query(TIMELINE, run=run, limit=limit)
     if not as_sql:
         require_run(dsn, run)

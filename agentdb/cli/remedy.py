@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -59,9 +60,13 @@ READ_ONLY = (
     "Sessions here start read-only: alter role {role} in database {database} set "
     "default_transaction_read_only = off"
 )
+# What a role may not touch, as PostgreSQL names it.
+NAMED = re.compile(r"^permission denied for (?:table|view|sequence|function) (.+)$")
 MISSING = ("3F000", "42P01", "42883", "42703")
 LOOK: LiteralString = """
 select to_regnamespace('agentdb') is not null as installed,
+  %(named)s::text is null or to_regclass(format('agentdb.%%I', %(named)s::text))
+    is not null as ours,
   pg_is_in_recovery() as standby, quote_ident(session_user) as role,
   quote_ident(current_database()) as database,
   exists (
@@ -101,17 +106,20 @@ def remedy(error: psycopg.Error, about: Mapping[str, Any]) -> str | None:
         return HINTS[state]
     if state is None and not isinstance(error, psycopg.OperationalError):
         return None
-    found = _look(about)
+    named = NAMED.search(error.diag.message_primary or "")
+    found = _look(about, named and named[1])
     if state is None:
         return UNREACHABLE if found is None else _broken(error)
     if found is None:
         return None
-    if not found["installed"] and about.get("command") not in OWNERS:
+    if not found["installed"] and about.get("command") not in ("install", "up"):
         return NOT_INSTALLED
     if state in MISSING:
         return DIFFERENT
     if state == "25006":
         return STANDBY if found["standby"] else READ_ONLY.format(**found)
+    if state == "42501" and named and not found["ours"]:
+        return f"Ask the owner of {named[1]} for the right."
     return _rights(found, about) if state == "42501" else None
 
 
@@ -134,7 +142,7 @@ def _rights(found: Mapping[str, Any], about: Mapping[str, Any]) -> str:
     return "Ask the owner of what is named for the right."
 
 
-def _look(about: Mapping[str, Any]) -> Mapping[str, Any] | None:
+def _look(about: Mapping[str, Any], named: str | None) -> Mapping[str, Any] | None:
     """Return what the server says of itself and of us; None if it does not answer."""
     command = str(about.get("command", ""))
     first = command.partition(" ")[0]
@@ -146,6 +154,7 @@ def _look(about: Mapping[str, Any]) -> Mapping[str, Any] | None:
             autocommit=True,
             row_factory=dict_row,
         ) as connection:
-            return connection.execute(LOOK, {"wanted": wanted}).fetchone()
+            values = {"wanted": wanted, "named": named}
+            return connection.execute(LOOK, values).fetchone()
     except psycopg.Error:
         return None

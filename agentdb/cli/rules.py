@@ -97,7 +97,7 @@ def list_rules(dsn: str, as_json: bool, as_sql: bool) -> None:
 @click.argument("rule")
 @reports_errors
 def explain(dsn: str, as_json: bool, as_sql: bool, rule: str) -> None:
-    """Say what RULE looks for, and each of its thresholds with its reason."""
+    """Say what RULE looks for.  Each threshold has its reason."""
     sections = [
         Section("rule", query(RULE, rule=rule), card=True),
         Section("settings", query(SETTINGS, rule=rule), "none", below="reason"),
@@ -114,7 +114,7 @@ def explain(dsn: str, as_json: bool, as_sql: bool, rule: str) -> None:
 @click.argument("rule", metavar="[RULE|SCHEMA.VIEW]", required=False)
 @reports_errors
 def lint(dsn: str, rule: str | None) -> None:
-    """Check a rule, a view that shall become one, or all; exit 1 on findings."""
+    """Check a rule, a view to become one, or all.  Exits 1 on findings."""
     from agentdb.rules.lint import lint as look
 
     with connect(dsn) as connection:
@@ -136,7 +136,7 @@ def lint(dsn: str, rule: str | None) -> None:
 def backtest(
     dsn: str, rule: str, since: timedelta, every: timedelta, setting: str | None
 ) -> None:
-    """Say when RULE would have paged, beside half and twice its threshold."""
+    """Say when RULE would have paged, also at other thresholds."""
     from agentdb.rules import backtest as past
 
     found, results = _compare(dsn, rule, since, every, setting, past.FACTORS)
@@ -177,7 +177,7 @@ def tune(
     setting: str | None,
     pages: float,
 ) -> None:
-    """Suggest a threshold for RULE that would have paged no more than --pages.
+    """Suggest a threshold for RULE.  It pages no more than --pages.
 
     Every page counts as false: look at a time in which nothing was wrong.
     """

@@ -49,7 +49,7 @@ def run(dsn: str | None, name: str | None, config: Path | None) -> None:
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @reports_errors
 def up(dsn: str, directory: Path, yes: bool) -> None:
-    """Start a database if none is given, install the pack, and run the runner.
+    """Start a database, install the pack, and run the runner.
 
     Prints the connection strings for an agent, a reviewer and a DBA.  On a server that
     is given it asks before it creates their login roles, agent_1 and reviewer_1.

@@ -25,7 +25,7 @@ order by ends_at
 def silence(
     dsn: str, what: tuple[str, ...], lasts: str | None, comment: str | None
 ) -> None:
-    """Notify nobody of alerts that match, as 'agent=x,rule~loop', for a time.
+    """Notify nobody of alerts like 'agent=x,rule~loop' for a time.
 
     Labels are the alert's own, and rule, severity, alert; = != ~ !~ compare, ~ with
     a regular expression.  `agentdb silence expire S-3` ends one early.

@@ -42,7 +42,7 @@ order by r.run_id
 @yes
 @reports_errors
 def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> None:
-    """Kill RUN, all runs of AGENT, or --all; wait until nothing of them commits.
+    """Kill RUN, all runs of AGENT, or --all.  Waits until nothing of them commits.
 
     Frees their locks, cancels their reservations and ends their sessions where
     that is allowed.  A killed agent starts nothing until it is resumed.
@@ -72,7 +72,7 @@ def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> N
 @yes
 @reports_errors
 def pause(dsn: str, agent: str, reason: str, yes: bool) -> None:
-    """Refuse every call and audited write of AGENT until it is resumed."""
+    """Refuse all that AGENT does until it is resumed."""
     _turn("pause", "open", dsn, agent, reason, yes)
 
 

@@ -68,7 +68,7 @@ def verify(
     as_json: bool,
     as_sql: bool,
 ) -> None:
-    """Look now at what is claimed, of one RUN or of all, and show the verdicts.
+    """Look up what RUN, or every run, claims.  Shows the verdicts.
 
     Exits 1 where a claim is refuted or may not be looked at.
     """
@@ -98,7 +98,7 @@ def verify(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def probe(path: str, user: str | None, want: str, as_json: bool) -> None:
-    """Say which component of PATH keeps USER out, and the command that fixes it.
+    """Say what keeps USER out of PATH, and the command that fixes it.
 
     Exits 1 where something does, 2 where we may not become USER.
     """

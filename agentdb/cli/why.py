@@ -101,7 +101,7 @@ limit 5
 @click.argument("what", metavar="ALERT|RUN|AGENT")
 @reports_errors
 def why(dsn: str, as_json: bool, as_sql: bool, what: str) -> None:
-    """Explain an alert (A-41), a run (12 or R-12) or an agent (its name)."""
+    """Explain an alert (A-41), a run (12) or an agent (its name)."""
     kind, number = _recognise(what)
     with connect(dsn) as connection:
         if not _exists(connection, kind, number or what):

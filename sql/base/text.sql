@@ -205,9 +205,9 @@ begin
   elsif length(said) > most or most is not null and said
     <> agentdb._clean_text(said, most) or one_line and said ~ '[\t\n]' then
     perform agentdb._refuse(
-      format('the %s is longer than %s characters%s, or hides some', what, most,
-        case when one_line then ' or one line' else '' end),
-      'Say it in fewer, visible characters: people read it and decide.');
+      format('a %s is at most %s visible characters%s', what, most,
+        case when one_line then ' on one line' else '' end),
+      'Say it shorter, without control characters: people read it and decide.');
   end if;
   return said;
 end;

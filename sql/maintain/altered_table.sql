@@ -14,10 +14,11 @@ create or replace view agentdb.altered_table as
   from agentdb.guarded_table as g
   join pg_class as c on c.oid = g.table_oid
   where g.layout <> agentdb._stage_layout(g.audit_target_id)
+    -- to_regclass() would want a right on the schema of whoever reads this.
     or not exists (
       select from pg_class as v
-      where v.relnamespace = 'agentdb_stage'::regnamespace
-        and v.relname = g.view_name);
+      join pg_namespace as n on n.oid = v.relnamespace
+      where n.nspname = 'agentdb_stage' and v.relname = g.view_name);
 
 comment on view agentdb.altered_table is
   'Audited and guarded tables that were altered, until maintain_tables() or the runner '

@@ -12,8 +12,8 @@ create or replace view agentdb.health_check as
         then 'no runner has ever reported: nobody is alerted; start agentdb run'
       when count(*) filter (where h.healthy) = 0 then coalesce(
         'no runner works: ' || string_agg(
-          format('%s does not get its %s done', h.runner_name,
-            array_to_string(h.late, ', ')), '; ' order by h.runner_name)
+          format('loop %s of %s is late', array_to_string(h.late, ', '),
+            h.runner_name), '; ' order by h.runner_name)
           filter (where cardinality(h.late) < 4) || '; see its log',
         format('no runner works: the last was heard %s ago; start agentdb run',
           agentdb._span(min(h.silent_for))))
