@@ -65,8 +65,9 @@ NAMED = re.compile(r"^permission denied for (?:table|view|sequence|function) (.+
 MISSING = ("3F000", "42P01", "42883", "42703")
 LOOK: LiteralString = """
 select to_regnamespace('agentdb') is not null as installed,
-  %(named)s::text is null or to_regclass(format('agentdb.%%I', %(named)s::text))
-    is not null as ours,
+  %(named)s::text is null
+    or to_regclass(format('agentdb.%%I', %(named)s::text)) is not null
+    or to_regproc(format('agentdb.%%I', %(named)s::text)) is not null as ours,
   pg_is_in_recovery() as standby, quote_ident(session_user) as role,
   quote_ident(current_database()) as database,
   exists (
