@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from .options import dsn, reports_errors
+from .options import dsn
 
 
 @click.group()
@@ -26,7 +26,6 @@ def agent() -> None:
     "--pooled", is_flag=True, help="Several agents share the role, each with a secret."
 )
 @click.option("--create-role", is_flag=True, help="Create the role if it is missing.")
-@reports_errors
 def add(
     dsn: str, name: str, role: str | None, policy: str, pooled: bool, create_role: bool
 ) -> None:
@@ -48,7 +47,6 @@ def add(
 @click.command()
 @dsn
 @click.argument("agent", required=False)
-@reports_errors
 def prompt(dsn: str, agent: str | None) -> None:
     """Print the paragraph for the system prompt of AGENT."""
     from agentdb.admin.prompt import prompt

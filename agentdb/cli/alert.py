@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .failure import Failure
-from .options import dsn, number_of, reports_errors
+from .options import dsn, number_of
 
 message = click.option(
     "-m",
@@ -34,7 +34,6 @@ target = click.argument("target", metavar="A-ID|G-ID", callback=alert_or_group)
 @target
 @click.option("--for", "lasts", metavar="2h", help="For a time; else until resolved.")
 @message
-@reports_errors
 def ack(dsn: str, target: tuple[str, int], lasts: str | None, comment: str) -> None:
     """Say that you see to alert A-41, or to all of group G-7.
 
@@ -51,7 +50,6 @@ def ack(dsn: str, target: tuple[str, int], lasts: str | None, comment: str) -> N
 @click.command()
 @dsn
 @target
-@reports_errors
 def unack(dsn: str, target: tuple[str, int]) -> None:
     """Take an acknowledgement back: people are notified again."""
     from agentdb.admin import oncall
@@ -69,7 +67,6 @@ def unack(dsn: str, target: tuple[str, int]) -> None:
 @dsn
 @target
 @click.option("--reason", required=True, help="Why it is over; it is kept.")
-@reports_errors
 def resolve(dsn: str, target: tuple[str, int], reason: str) -> None:
     """End alert A-41, or all of group G-7, by your own decision.
 

@@ -12,7 +12,7 @@ import click
 from ..terminal.diff import line, pair, text
 from ..terminal.output import Row, Section, connect, how, query, rows, show, shown
 from .failure import Failure
-from .options import dsn, reports_errors
+from .options import dsn
 from .read import limit, run_number
 
 if TYPE_CHECKING:
@@ -96,7 +96,6 @@ MARKS = {"insert": "green", "delete": "red", "truncate": "red", "update": "yello
 @click.option("--by", "run", callback=_run, help="Only what this run changed.")
 @click.option("--at", metavar="TIME", help="What it was at this moment instead.")
 @limit
-@reports_errors
 def audit(
     dsn: str,
     as_json: bool,

@@ -14,7 +14,7 @@ from ..terminal.output import Row, Section, connect, how, query, rows, show, sho
 from ..words import counted
 from .confirm import confirm
 from .failure import Failure
-from .options import dsn, number_of_run, reports_errors
+from .options import dsn, number_of_run
 from .read import limit
 from .working import working
 
@@ -71,7 +71,6 @@ number = click.argument("number", metavar="ID", type=click.IntRange(1, 2**63 - 1
 @how
 @click.option("--all", "every", is_flag=True, help="Also those that are decided.")
 @limit
-@reports_errors
 def changes(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> None:
     """List the changes that wait for somebody, the newest first."""
     statement = query(CHANGES, every=every, limit=limit)
@@ -89,7 +88,6 @@ def change() -> None:
 @how
 @number
 @limit
-@reports_errors
 def show_command(
     dsn: str, as_json: bool, as_sql: bool, number: int, limit: int
 ) -> None:
@@ -113,7 +111,6 @@ def show_command(
 @number
 @click.option("--comment", help="Kept with the approval.")
 @click.option("--digest", help="Of what you saw; without it you are shown and asked.")
-@reports_errors
 def approve(dsn: str, number: int, comment: str | None, digest: str | None) -> None:
     """Approve change ID.  The last approval applies it.
 
@@ -130,7 +127,6 @@ def approve(dsn: str, number: int, comment: str | None, digest: str | None) -> N
 @dsn
 @number
 @click.option("--reason", required=True, help="Why; the agent is told.")
-@reports_errors
 def reject(dsn: str, number: int, reason: str) -> None:
     """Reject change ID."""
     _tell(number, operation.reject_change(dsn, number, reason=reason))
@@ -152,7 +148,6 @@ def reject(dsn: str, number: int, reason: str) -> None:
 @click.option("--reason", help="Kept with the change.")
 @click.option("--dry-run", is_flag=True, help="Show the diff and leave no trace.")
 @click.option("--apply", is_flag=True, help="Apply it, where no table is guarded.")
-@reports_errors
 def undo(
     dsn: str,
     what: str,

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .failure import failure
-from .options import config, only_dsn, reports_errors
+from .options import config, only_dsn
 from .read import EXIT_CODES, STATUS, UNKNOWN
 
 NAMES = {code: state.upper() for state, code in EXIT_CODES.items()} | {
@@ -18,7 +18,6 @@ NAMES = {code: state.upper() for state, code in EXIT_CODES.items()} | {
 @click.command()
 @only_dsn
 @config
-@reports_errors
 def check(dsn: str | None, config: Path | None) -> None:
     """Say in a line for each database whether alerting works.
 

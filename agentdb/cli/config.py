@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from .options import config as config_option
-from .options import only_dsn, reports_errors
+from .options import only_dsn
 
 
 @click.group()
@@ -18,7 +18,6 @@ def config() -> None:
 @config.command("check")
 @only_dsn
 @config_option
-@reports_errors
 def check(dsn: str | None, config: Path | None) -> None:
     """Say what is wrong with the configuration, with line and reason.
 

@@ -7,12 +7,11 @@ import signal
 import click
 
 from ..terminal.console import plain
-from .options import end_in_order, reports_errors
+from .options import end_in_order
 
 
 @click.command()
 @click.option("--keep", is_flag=True, help="Keep the database until Ctrl-C.")
-@reports_errors
 def demo(keep: bool) -> None:
     """Replay runs of real agents and show what agentdb catches.
 

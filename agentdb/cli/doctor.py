@@ -9,7 +9,7 @@ import click
 import psycopg
 
 from ..terminal.output import Section, connect, print_json, print_table, query, rows
-from .options import config, dsn, reports_errors
+from .options import config, dsn
 from .read import EXIT_CODES, unknown
 
 DOCTOR = "select check_name as check, state, detail, fix from agentdb.doctor"
@@ -20,7 +20,6 @@ ORDER = ("critical", "warning", "ok")
 @dsn
 @config
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-@reports_errors
 def doctor(dsn: str, config: Path | None, as_json: bool) -> None:
     """Find what is wrong around agentdb, and what fixes it.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from .confirm import confirm
-from .options import dsn, reports_errors
+from .options import dsn
 from .working import working
 
 
@@ -17,7 +17,6 @@ from .working import working
 @click.option(
     "--sql", "as_sql", is_flag=True, help="Print the script instead of running it."
 )
-@reports_errors
 def install(dsn: str, check: bool, as_sql: bool) -> None:
     """Install the pack into a database, or upgrade it.
 
@@ -51,7 +50,6 @@ def _check(found: list[str]) -> None:
 @click.command()
 @dsn
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@reports_errors
 def uninstall(dsn: str, yes: bool) -> None:
     """Remove the pack and all it recorded.  Your tables stay untouched."""
     from agentdb.connection import shown
@@ -76,7 +74,6 @@ MAINTAIN = "select action, object from agentdb.maintain(%s)"
     show_default=True,
     help="For how many days logs get their partitions.",
 )
-@reports_errors
 def maintain(dsn: str, days_ahead: int) -> None:
     """Do what the runner does every hour.
 

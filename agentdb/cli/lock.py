@@ -7,7 +7,7 @@ import click
 from ..terminal.output import Section, connect, how, query, rows, show, shown
 from .confirm import confirm
 from .failure import Failure
-from .options import dsn, reports_errors
+from .options import dsn
 
 LOCKS = """
 select lock_name || coalesce(' slot ' || nullif(slot, 0), '') as lock, state, holder,
@@ -31,7 +31,6 @@ order by slot
 @how
 @click.option("--all", "every", is_flag=True, help="Free ones too.")
 @click.option("--limit", type=click.IntRange(1, 100_000), default=50, show_default=True)
-@reports_errors
 def locks(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> None:
     """List the locks that are held, and those that went stale first."""
     statement = query(LOCKS, every=every, limit=limit)
@@ -50,7 +49,6 @@ def lock() -> None:
 @click.option("--reason", required=True, help="Why; it is kept in the log.")
 @click.option("--slot", type=click.IntRange(min=1), help="Only this slot.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@reports_errors
 def release(dsn: str, name: str, reason: str, slot: int | None, yes: bool) -> None:
     """Take lock NAME away.  Its holder's writes to fenced tables fail from then on."""
     from agentdb.admin import operation

@@ -30,6 +30,7 @@ def _resolved(ctx: click.Context, param: click.Parameter, value: str | None) -> 
             "not a connection string: give a postgresql:// URL or key=value pairs"
         ) from None
     ctx.meta["dsn"] = text
+    ctx.meta["command"] = _path(ctx)
     return text
 
 
@@ -80,16 +81,16 @@ def reports_errors(function: F) -> F:
 def about() -> dict[str, Any]:
     """Return which command is at work, as in 'lock release', and its connection."""
     context = click.get_current_context(silent=True)
-    if context is None:
-        return {}
-    found: dict[str, Any] = dict(context.meta)
+    return dict(context.meta) if context else {}
+
+
+def _path(context: click.Context) -> str:
+    """Return the words of a command, without the program's."""
     names: list[str] = []
     while context.parent is not None:
         names.insert(0, context.info_name or "")
         context = context.parent
-    if names:
-        found["command"] = " ".join(names)
-    return found
+    return " ".join(names)
 
 
 def number_of(text: str, letter: str) -> int | None:

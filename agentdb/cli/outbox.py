@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..terminal.output import Section, how, query, show, shown
-from .options import dsn, reports_errors
+from .options import dsn
 from .read import limit
 
 OUTBOX = """
@@ -27,7 +27,6 @@ number = click.argument("number", metavar="ID", type=click.IntRange(1))
 @click.option("--dead", is_flag=True, help="What was given up instead.")
 @limit
 @click.pass_context
-@reports_errors
 def outbox(
     ctx: click.Context, dsn: str, as_json: bool, as_sql: bool, dead: bool, limit: int
 ) -> None:
@@ -42,7 +41,6 @@ def outbox(
 @outbox.command()
 @dsn
 @number
-@reports_errors
 def retry(dsn: str, number: int) -> None:
     """Send message ID, which was given up, again."""
     from agentdb.admin import oncall
@@ -54,7 +52,6 @@ def retry(dsn: str, number: int) -> None:
 @outbox.command()
 @dsn
 @number
-@reports_errors
 def drop(dsn: str, number: int) -> None:
     """Drop message ID, which waits or was given up."""
     from agentdb.admin import oncall
@@ -72,7 +69,6 @@ def notify() -> None:
 @dsn
 @click.argument("receiver")
 @click.option("--wait", default=30.0, show_default=True, help="Seconds, at most.")
-@reports_errors
 def test_command(dsn: str, receiver: str, wait: float) -> None:
     """Send RECEIVER a message that says it is a test, through the runner.
 

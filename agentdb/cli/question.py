@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from ..terminal.output import Section, how, query, show
-from .options import dsn, number_of, reports_errors
+from .options import dsn, number_of
 
 OPEN = """
 select 'Q-' || question_id as question, urgency, agent_name as agent, run_id as run,
@@ -18,7 +18,6 @@ order by array_position(array['high', 'normal', 'low'], urgency), asked_at
 @click.command()
 @dsn
 @how
-@reports_errors
 def questions(dsn: str, as_json: bool, as_sql: bool) -> None:
     """List open questions of agents, the most urgent first."""
     section = Section("questions", query(OPEN), "none", below="text")
@@ -30,7 +29,6 @@ def questions(dsn: str, as_json: bool, as_sql: bool) -> None:
 @click.argument("number", metavar="Q-ID")
 @click.argument("answer")
 @click.option("-m", "--message", "comment", help="More, for the agent to read.")
-@reports_errors
 def answer(dsn: str, number: str, answer: str, comment: str | None) -> None:
     """Answer question Q-5; where it has options, with one of these."""
     from agentdb.admin import oncall

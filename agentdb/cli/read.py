@@ -9,7 +9,7 @@ import psycopg
 
 from ..terminal.output import Section, connect, how, query, rows, show
 from .failure import Failure, failure
-from .options import F, about, dsn, number_of_run, reports_errors
+from .options import F, about, dsn, number_of_run
 
 EXIT_CODES = {"ok": 0, "warning": 1, "critical": 2}
 UNKNOWN = 3
@@ -103,7 +103,6 @@ limit = _limit(50)
 @click.command()
 @dsn
 @how
-@reports_errors
 def status(dsn: str, as_json: bool, as_sql: bool) -> None:
     """Say in one screen whether all is well.
 
@@ -123,7 +122,6 @@ def status(dsn: str, as_json: bool, as_sql: bool) -> None:
 @how
 @click.option("--all", "every", is_flag=True, help="Resolved ones too, newest first.")
 @limit
-@reports_errors
 def alerts(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> None:
     """List what fires now, the worst first."""
     statement = query(RESOLVED, limit=limit) if every else query(ALERTS)
@@ -139,7 +137,6 @@ def alerts(dsn: str, as_json: bool, as_sql: bool, every: bool, limit: int) -> No
     "--open", "only_open", is_flag=True, help="Only runs that have not ended."
 )
 @limit
-@reports_errors
 def runs(
     dsn: str,
     as_json: bool,
@@ -161,7 +158,6 @@ def runs(
 @how
 @_limit(1000)
 @click.argument("run", callback=run_number)
-@reports_errors
 def timeline(dsn: str, as_json: bool, as_sql: bool, run: int, limit: int) -> None:
     """Show what RUN did, in order.  Of a long one, the last --limit events."""
     statement = query(TIMELINE, run=run, limit=limit)

@@ -10,7 +10,7 @@ import click
 
 from ..terminal.output import Section, connect, how, print_table, query, rows, show
 from .failure import Failure
-from .options import dsn, reports_errors
+from .options import dsn
 from .working import working
 
 if TYPE_CHECKING:
@@ -80,7 +80,6 @@ def rules() -> None:
 @rules.command(name="list")
 @dsn
 @how
-@reports_errors
 def list_rules(dsn: str, as_json: bool, as_sql: bool) -> None:
     """List the rules, when each was last evaluated and what it cost."""
     show(
@@ -95,7 +94,6 @@ def list_rules(dsn: str, as_json: bool, as_sql: bool) -> None:
 @dsn
 @how
 @click.argument("rule")
-@reports_errors
 def explain(dsn: str, as_json: bool, as_sql: bool, rule: str) -> None:
     """Say what RULE looks for.  Each threshold has its reason."""
     sections = [
@@ -112,7 +110,6 @@ def explain(dsn: str, as_json: bool, as_sql: bool, rule: str) -> None:
 @rules.command()
 @dsn
 @click.argument("rule", metavar="[RULE|SCHEMA.VIEW]", required=False)
-@reports_errors
 def lint(dsn: str, rule: str | None) -> None:
     """Check a rule, a view to become one, or all.  Exits 1 on findings."""
     from agentdb.rules.lint import lint as look
@@ -132,7 +129,6 @@ def lint(dsn: str, rule: str | None) -> None:
 @since
 @every
 @setting
-@reports_errors
 def backtest(
     dsn: str, rule: str, since: timedelta, every: timedelta, setting: str | None
 ) -> None:
@@ -168,7 +164,6 @@ def backtest(
     show_default=True,
     help="How many pages an agent and week are bearable.",
 )
-@reports_errors
 def tune(
     dsn: str,
     rule: str,

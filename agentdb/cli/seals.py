@@ -20,7 +20,7 @@ from ..terminal.output import (
 )
 from ..words import counted
 from .failure import Failure
-from .options import dsn, reports_errors
+from .options import dsn
 from .working import Step, working
 
 SIZE = """
@@ -46,7 +46,6 @@ def _counting(step: Step) -> Callable[[Diagnostic], None]:
 @dsn
 @how
 @click.option("--root", help="A root kept outside: it must be that of a seal.")
-@reports_errors
 def seals(dsn: str, as_json: bool, as_sql: bool, root: str | None) -> None:
     """Hash every recorded change again and compare it with the seals.
 

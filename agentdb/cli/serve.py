@@ -11,14 +11,13 @@ import click
 from agentdb.connection import shown
 
 from .confirm import confirm
-from .options import config, dsn, end_in_order, only_dsn, reports_errors
+from .options import config, dsn, end_in_order, only_dsn
 
 
 @click.command()
 @only_dsn
 @click.option("--name", help="The runner's name.")
 @config
-@reports_errors
 def run(dsn: str | None, name: str | None, config: Path | None) -> None:
     """Evaluate rules and deliver notifications until told to stop.
 
@@ -47,7 +46,6 @@ def run(dsn: str | None, name: str | None, config: Path | None) -> None:
     help="Where a server of our own keeps its data.",
 )
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@reports_errors
 def up(dsn: str, directory: Path, yes: bool) -> None:
     """Start a database, install the pack, and run the runner.
 

@@ -6,7 +6,7 @@ import click
 
 from ..terminal.output import Section, how, query, show, shown
 from ..words import counted
-from .options import dsn, number_of, reports_errors
+from .options import dsn, number_of
 
 SILENCES = """
 select 'S-' || silence_id as silence, matchers, alerts, created_by as by, ends_at,
@@ -21,7 +21,6 @@ order by ends_at
 @click.argument("what", metavar="MATCHERS | expire ID", nargs=-1, required=True)
 @click.option("--for", "lasts", metavar="2h", help="How long, at most 30 days.")
 @click.option("-m", "--message", "comment", help="Why; others read it.")
-@reports_errors
 def silence(
     dsn: str, what: tuple[str, ...], lasts: str | None, comment: str | None
 ) -> None:
@@ -51,7 +50,6 @@ def silence(
 @click.command()
 @dsn
 @how
-@reports_errors
 def silences(dsn: str, as_json: bool, as_sql: bool) -> None:
     """List the silences in force, the next to end first."""
     section = Section("silences", query(SILENCES), "none", below="comment")

@@ -7,7 +7,7 @@ import click
 from ..terminal.output import Section, connect, query, rows
 from ..words import counted
 from .confirm import confirm
-from .options import dsn, number_of_run, reports_errors
+from .options import dsn, number_of_run
 
 reason = click.option(
     "--reason", required=True, help="Why; the agent is told, and it is logged."
@@ -40,7 +40,6 @@ order by r.run_id
 @click.option("--all", "every", is_flag=True, help="Every agent.")
 @reason
 @yes
-@reports_errors
 def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> None:
     """Kill RUN, all runs of AGENT, or --all.  Waits until nothing of them commits.
 
@@ -70,7 +69,6 @@ def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> N
 @click.argument("agent")
 @reason
 @yes
-@reports_errors
 def pause(dsn: str, agent: str, reason: str, yes: bool) -> None:
     """Refuse all that AGENT does until it is resumed."""
     _turn("pause", "open", dsn, agent, reason, yes)
@@ -81,7 +79,6 @@ def pause(dsn: str, agent: str, reason: str, yes: bool) -> None:
 @click.argument("agent")
 @reason
 @yes
-@reports_errors
 def resume(dsn: str, agent: str, reason: str, yes: bool) -> None:
     """Let AGENT go on, or start again after a kill."""
     _turn("resume", "paused", dsn, agent, reason, yes)

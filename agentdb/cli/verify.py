@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from ..terminal.output import Section, how, query, show
-from .options import config, dsn, number_of_run, reports_errors
+from .options import config, dsn, number_of_run
 from .read import limit, require_run
 
 CLAIMS = """
@@ -35,7 +35,6 @@ def _run(ctx: click.Context, param: click.Parameter, value: str | None) -> int |
 @click.argument("run", required=False, callback=_run)
 @limit
 @how
-@reports_errors
 def claims(dsn: str, run: int | None, limit: int, as_json: bool, as_sql: bool) -> None:
     """Show what agents claim to have done, and what was seen of it.
 
@@ -59,7 +58,6 @@ def claims(dsn: str, run: int | None, limit: int, as_json: bool, as_sql: bool) -
 @config
 @limit
 @how
-@reports_errors
 def verify(
     dsn: str,
     run: int | None,

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from ..terminal.output import Row, Section, connect, how, query, show
 from .failure import Failure
-from .options import dsn, reports_errors
+from .options import dsn
 from .read import say_if_uncounted
 
 ALERT = """
@@ -99,7 +99,6 @@ limit 5
 @dsn
 @how
 @click.argument("what", metavar="ALERT|RUN|AGENT")
-@reports_errors
 def why(dsn: str, as_json: bool, as_sql: bool, what: str) -> None:
     """Explain an alert (A-41), a run (12) or an agent (its name)."""
     kind, number = _recognise(what)
