@@ -14,7 +14,7 @@ grant usage on schema agentdb
 
 -- Agents: functions only, no table and no view.
 grant execute on function
-  agentdb.start_run, agentdb.bind_run, agentdb.end_run,
+  agentdb.start_run, agentdb.spawn_token, agentdb.bind_run, agentdb.end_run,
   agentdb.log_progress, agentdb.log_progress_many,
   agentdb.log_tool_call, agentdb.log_tool_call_many,
   agentdb.begin_tool_call, agentdb.end_tool_call, agentdb.tool_schema,
@@ -39,8 +39,10 @@ grant execute on function
   agentdb.approve_change, agentdb.reject_change
   to agentdb_agent, agentdb_operator, agentdb_reviewer;
 grant execute on function
-  agentdb.show_change, agentdb.show_change_rows, agentdb.waiting_changes
+  agentdb.show_change, agentdb.show_change_rows, agentdb.waiting_changes,
+  agentdb.run_tree
   to agentdb_auditor;
+grant execute on function agentdb.run_tree to agentdb_operator;
 
 -- What is not guarded is taken back with the rights of whoever does it.
 grant execute on function
@@ -144,7 +146,9 @@ grant execute on function agentdb.answer_question
 grant select on agentdb.open_question to agentdb_reviewer;
 -- Operators: the runner and people on call.
 grant execute on function
-  agentdb.register_agent, agentdb.maintain, agentdb.maintain_tables, agentdb.roll_up,
+  agentdb.register_agent, agentdb._register_agent, agentdb._watch_connection,
+  agentdb._role_setting, agentdb.maintain, agentdb.maintain_tables, agentdb.roll_up,
+  agentdb.close_gone_runs,
   agentdb.refresh_normal, agentdb.unset_schedule, agentdb.set_due,
   agentdb.claim_rule, agentdb.next_evaluation_ms, agentdb.ingest, agentdb.fail_rule,
   agentdb.flush, agentdb.claim_notification, agentdb.mark_sent, agentdb.mark_failed,
@@ -158,8 +162,8 @@ grant execute on function
   agentdb.beat, agentdb.retire_runner,
   agentdb.kill_run, agentdb.kill_agent, agentdb.kill_all,
   agentdb.pause_agent, agentdb.resume_agent, agentdb.drain_run, agentdb.drain_agent,
-  agentdb.drain_stopped,
-  agentdb.end_sessions, agentdb.reap_transactions, agentdb._note_reaped,
+  agentdb.drain_stopped, agentdb.left_after_kill,
+  agentdb.end_sessions, agentdb._sessions_of, agentdb.reap_transactions, agentdb._note_reaped,
   agentdb.force_release_lock,
   agentdb.verify_rows, agentdb.take_claim, agentdb.give_verdict,
   agentdb.look_for_message, agentdb.register_message_channel,

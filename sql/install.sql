@@ -7,7 +7,12 @@
 \ir agent/agent.sql
 \ir agent/run_limit.sql
 \ir agent/stop_check.sql
+\ir agent/session.sql
 \ir agent/stop_seen.sql
+\ir agent/alive.sql
+\ir agent/refusal.sql
+\ir agent/own_run.sql
+\ir agent/end.sql
 \ir agent/identity.sql
 \ir activity/activity.sql
 \ir activity/evidence.sql
@@ -23,7 +28,10 @@
 \ir lock/holder.sql
 \ir lock/fence.sql
 \ir lock/fence_table.sql
+\ir run/spawn.sql
+\ir run/start.sql
 \ir run/run.sql
+\ir run/gone.sql
 \ir run/question.sql
 \ir run/runner.sql
 \ir run/progress.sql
@@ -86,6 +94,7 @@
 \ir stop/ended.sql
 \ir stop/stop.sql
 \ir stop/kill.sql
+\ir stop/left.sql
 \ir stop/pause.sql
 \ir stop/drain.sql
 \ir stop/os_user.sql

@@ -247,6 +247,8 @@ def create_roles(connection: Connection) -> None:
 
 def grant_groups(connection: Connection) -> None:
     """Put the login roles into the groups that an installation made."""
+    # What an installation asks for that a plain owner cannot grant.
+    connection.execute("grant pg_read_all_stats to agentdb_owner")
     for login, group in LOGINS.items():
         if group:
             connection.execute(

@@ -28,13 +28,16 @@ def test_no_open_run_is_told_with_the_call_to_make(agent: Connection) -> None:
     assert "select * from agentdb.start_run()" in (refused.message_hint or "")
 
 
-def test_two_open_runs_must_be_told_apart(agent: Connection) -> None:
-    first, second = start(agent), start(agent)
-    refused = refusal(agent, LOG)
+def test_two_open_runs_must_be_told_apart(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    sibling, third = (connect(db.info.dbname, "agent_a") for _ in range(2))
+    first, second = start(agent), start(sibling)
+    refused = refusal(third, LOG)
     assert refused.sqlstate == "ZA001"
     assert f"{first}, {second}" in (refused.message_primary or "")
     named = value(
-        agent, "select run_id from agentdb.log_progress('s', run => %s)", first
+        third, "select run_id from agentdb.log_progress('s', run => %s)", first
     )
     assert named == first
 

@@ -96,33 +96,44 @@ def release_lock(
         return [str(row[0]) for row in connection.execute(RELEASE, values)]
 
 
-KILL_RUN = "select * from agentdb.kill_run(%(target)s::bigint, %(reason)s::text)"
+KILL_RUN = """
+select * from agentdb.kill_run(
+  %(target)s::bigint, %(reason)s::text, tree => %(tree)s::boolean)
+"""
 KILL_AGENT = "select * from agentdb.kill_agent(%(target)s::text, %(reason)s::text)"
 KILL_ALL = "select * from agentdb.kill_all(%(reason)s::text)"
-DRAIN = "select drained from agentdb.drain_run(%s::bigint)"
+DRAIN = "select run_id, drained from agentdb.drain_run(%s::bigint)"
 DRAIN_AGENT = """
 select agent_name from agentdb.drain_agent(%s::text) where not drained
 """
 END_SESSIONS = "select pid, ended, problem from agentdb.end_sessions(%s::bigint)"
+LEFT = "select said from agentdb.left_after_kill(%s::bigint)"
 PAUSE = "select runs_paused from agentdb.pause_agent(%s::text, %s::text)"
 RESUME = "select runs_resumed from agentdb.resume_agent(%s::text, %s::text)"
 
 
-def kill(dsn: str, statement: str, *, target: object, reason: str) -> list[str]:
+def kill(
+    dsn: str, statement: str, *, target: object, reason: str, tree: bool = True
+) -> list[str]:
     """Kill runs; return a line for each thing done, when nothing of them commits.
 
     The mark is committed first; then writers in flight are ended where we may
     signal them, and waited for.
     """
     with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
-        values = {"target": target, "reason": reason}
+        values = {"target": target, "reason": reason, "tree": tree}
         killed = connection.execute(statement.encode(), values).fetchall()
         lines = [
             f"run {run} of {agent} is killed: {freed(locks, reservations, changes)}"
             for run, agent, locks, reservations, changes in killed
         ]
+        drained: dict[int, bool] = {}
         for run, *_ in killed:
-            lines += _finish(connection, run)
+            lines += _end_sessions(connection, run)
+            if run not in drained:
+                drained |= dict(connection.execute(DRAIN, [run]).fetchall())
+        lines += [line for each in drained.items() for line in _drained(*each)]
+        lines += [line for run in drained for line in _left(connection, run)]
         lines = lines or ["no run was open"]
         if statement != KILL_RUN:
             lines += _finish_agent(connection, target)
@@ -149,22 +160,30 @@ def _finish_agent(
     ]
 
 
-def _finish(
+def _end_sessions(
     connection: psycopg.Connection[tuple[object, ...]], run: object
 ) -> list[str]:
-    """End the sessions of a killed run and wait for its last writers."""
-    lines = [
+    """End the sessions of a killed run, where we may."""
+    return [
         f"session {pid} is ended" if ended else f"session {pid} goes on: {problem}"
         for pid, ended, problem in connection.execute(END_SESSIONS, [run]).fetchall()
     ]
-    row = connection.execute(DRAIN, [run]).fetchone()
-    if row and row[0]:
-        return [*lines, f"nothing of run {run} can commit any more"]
+
+
+def _drained(run: int, drained: bool) -> list[str]:
+    if drained:
+        return [f"nothing of run {run} can commit any more"]
     return [
-        *lines,
         f"run {run} still has a transaction open: it can commit what it "
-        "wrote before; end its sessions",
+        "wrote before; end its sessions"
     ]
+
+
+def _left(
+    connection: psycopg.Connection[tuple[object, ...]], run: object
+) -> list[str]:
+    """Say what a kill of a run could not reach."""
+    return [str(said) for (said,) in connection.execute(LEFT, [run]).fetchall()]
 
 
 def pause(dsn: str, statement: str, *, agent: str, reason: str) -> int:

@@ -28,7 +28,9 @@ select r.run_id, a.agent_name,
 from agentdb.run as r
 join agentdb.agent as a on a.agent_id = r.agent_id
 where r.ended_at is null
-  and ({run}::bigint is null or r.run_id = {run})
+  and ({run}::bigint is null or r.run_id = {run}
+    or {tree}::boolean and r.run_id in (
+      select t.run_id from agentdb.run_tree({run}) as t))
   and ({agent}::text is null or a.agent_name = {agent})
 order by r.run_id
 """
@@ -38,13 +40,22 @@ order by r.run_id
 @dsn
 @click.argument("target", metavar="RUN|AGENT", required=False)
 @click.option("--all", "every", is_flag=True, help="Every agent.")
+@click.option(
+    "--tree/--no-tree",
+    default=True,
+    show_default=True,
+    help="With RUN: all that it started with a spawn token, too.",
+)
 @reason
 @yes
-def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> None:
+def kill(
+    dsn: str, target: str | None, every: bool, tree: bool, reason: str, yes: bool
+) -> None:
     """Kill RUN, all runs of AGENT, or --all.  Waits until nothing of them commits.
 
     Frees their locks, cancels their reservations and ends their sessions where
-    that is allowed.  A killed agent starts nothing until it is resumed.
+    that is allowed; says what goes on.  The process of a killed RUN may start
+    another run; a killed agent starts nothing until it is resumed.
     """
     from agentdb.admin import operation
 
@@ -52,7 +63,7 @@ def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> N
         raise click.UsageError("name a run or an agent, or say --all")
     number = number_of_run(target or "")
     if not yes:
-        confirm("Kill?", about=_held(dsn, number, target if number is None else None))
+        confirm("Kill?", about=_held(dsn, number, target if number is None else None, tree))
     statement, value = (
         (operation.KILL_ALL, None)
         if every
@@ -60,7 +71,9 @@ def kill(dsn: str, target: str | None, every: bool, reason: str, yes: bool) -> N
         if number is not None
         else (operation.KILL_AGENT, target)
     )
-    for line in operation.kill(dsn, statement, target=value, reason=reason):
+    for line in operation.kill(
+        dsn, statement, target=value, reason=reason, tree=tree
+    ):
         click.echo(line)
 
 
@@ -94,11 +107,11 @@ def _turn(verb: str, runs: str, dsn: str, agent: str, reason: str, yes: bool) ->
     click.echo(f"agent {agent} is {verb}d, with {counted(count, f'{runs} run')}")
 
 
-def _held(dsn: str, run: int | None, agent: str | None) -> list[str]:
+def _held(dsn: str, run: int | None, agent: str | None, tree: bool) -> list[str]:
     """Return what a kill would end and free, a line a run."""
     from agentdb.admin import operation
 
-    section = Section("", query(HELD, run=run, agent=agent))
+    section = Section("", query(HELD, run=run, agent=agent, tree=tree))
     with connect(dsn) as connection:
         found = rows(connection, section)
     lines = [

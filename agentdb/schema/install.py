@@ -57,6 +57,13 @@ group by 1
 order by 1
 """
 AGENTS = "select count(*) from agentdb.agent"
+STARTS = "select pg_has_role('agentdb_owner', 'pg_read_all_stats', 'usage')"
+
+
+SEE_STARTS = (
+    "grant pg_read_all_stats to agentdb_owner;  -- by a superuser, to tell a session "
+    "from a later one with its process id"
+)
 
 
 def next_steps(dsn: str) -> list[str]:
@@ -65,7 +72,9 @@ def next_steps(dsn: str) -> list[str]:
     with engine.connect() as connection:
         owners = [tuple(row) for row in schema.run(connection, OWNERS)]
         agents = schema.run(connection, AGENTS).scalar()
+        starts = schema.run(connection, STARTS).scalar()
     return [
+        *([] if starts else [SEE_STARTS]),
         *(
             f"grant agentdb_operator to {owner};  -- to audit and guard its "
             f"{number} table{'s' if number != 1 else ''}"

@@ -13,6 +13,9 @@ create table agentdb.policy (
   description text not null,
   max_open_runs integer not null default 20,
   abandon_after interval not null default '1 day',
+  run_silence interval not null default '10 minutes',
+  kill_forbids_restart boolean not null default false,
+  unbound_writes text not null default 'refuse',
   cached_input_weight double precision not null default 0.1,
   output_weight double precision not null default 4,
   token_rate_margin double precision not null default 1.3,
@@ -182,6 +185,7 @@ create table agentdb.policy (
   -- A moment minus ten thousand years is none, and would break the rule for everybody.
   constraint policy_delays_check check (
     abandon_after between '1 minute' and '100 years'
+    and run_silence between '1 second' and '1 day'
     and token_rate_min_history between '0' and '100 years'
     and no_progress_after > '0'
     and no_progress_after <= '100 years'
@@ -201,6 +205,7 @@ create table agentdb.policy (
     and log_retention between '2 days' and '100 years'
     and audit_retention between '2 days' and '100 years'
   ),
+  constraint policy_unbound_writes_check check (unbound_writes in ('refuse', 'record')),
   constraint policy_change_check check (
     max_pending_changes between 1 and 10000
     and max_change_rows between 1 and 1000000
@@ -290,8 +295,14 @@ create table agentdb.run (
   ended_at timestamptz,
   outcome text,
   summary text,
+  end_reason text,
   held_until_at timestamptz,
   hold_reason text,
+  instance text,
+  parent_run_id bigint,
+  token_hash bytea,
+  pid integer,
+  alone boolean not null default false,
   stop_seen bigint,
   label text not null,
   lock_max_ttl interval not null,
@@ -299,9 +310,12 @@ create table agentdb.run (
   constraint run_pkey primary key (run_id),
   constraint run_agent_id_fkey foreign key (agent_id) references agentdb.agent,
   constraint run_outcome_check
-    check (outcome in ('succeeded', 'failed', 'cancelled', 'abandoned', 'killed')),
+    check (outcome in ('succeeded', 'failed', 'cancelled', 'abandoned', 'killed',
+      'crashed', 'replaced')),
   constraint run_ended_at_check check ((ended_at is null) = (outcome is null)),
-  constraint run_tick_interval_check check (tick_interval > '0')
+  constraint run_tick_interval_check check (tick_interval > '0'),
+  constraint run_parent_run_id_fkey
+    foreign key (parent_run_id) references agentdb.run on delete set null
 );
 
 create table agentdb.schedule (
@@ -333,6 +347,11 @@ create table agentdb.schedule (
 
 create index run_role_name_idx
   on agentdb.run (role_name, pooled, run_id) where ended_at is null;
+create index run_newest_idx on agentdb.run (role_name, run_id) where not pooled;
+create unique index run_instance_key
+  on agentdb.run (agent_id, instance) where ended_at is null;
+create index run_parent_run_id_idx
+  on agentdb.run (parent_run_id) where parent_run_id is not null;
 create index run_agent_id_idx on agentdb.run (agent_id, started_at desc);
 create index run_conversation_idx on agentdb.run (agent_id, conversation);
 create index run_ended_at_idx on agentdb.run (ended_at);
@@ -346,6 +365,34 @@ create table agentdb.run_token (
 );
 
 create index run_token_run_id_idx on agentdb.run_token (run_id);
+
+create table agentdb.run_session (
+  run_id bigint not null,
+  pid integer not null,
+  backend_started_at timestamptz not null,
+  server_started_at timestamptz not null,
+  how text not null,
+  joined_at timestamptz not null default clock_timestamp(),
+  constraint run_session_pkey
+    primary key (run_id, pid, backend_started_at, server_started_at),
+  constraint run_session_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade,
+  constraint run_session_how_check check (how in ('started', 'bound'))
+);
+
+create index run_session_pid_idx on agentdb.run_session (pid);
+
+create table agentdb.spawn_token (
+  token_hash bytea not null,
+  run_id bigint not null,
+  drawn_at timestamptz not null default clock_timestamp(),
+  used_at timestamptz,
+  constraint spawn_token_pkey primary key (token_hash),
+  constraint spawn_token_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+);
+
+create index spawn_token_run_id_idx on agentdb.spawn_token (run_id) where used_at is null;
 
 create table agentdb.run_gate (
   run_id bigint not null,
@@ -365,6 +412,8 @@ create table agentdb.run_stop (
   run_id bigint not null,
   kind text not null,
   reason text not null,
+  role_name name,
+  tree boolean not null default false,
   stopped_at timestamptz not null default clock_timestamp(),
   stopped_by name not null default session_user,
   drained_at timestamptz,
@@ -376,6 +425,9 @@ create table agentdb.run_stop (
 
 create index run_stop_drained_at_idx
   on agentdb.run_stop (run_id) where kind = 'killed' and drained_at is null;
+
+create index run_stop_role_name_idx
+  on agentdb.run_stop (role_name, stopped_at) where kind = 'killed';
 
 create table agentdb.agent_stop (
   agent_id bigint not null,
@@ -1355,6 +1407,16 @@ comment on column agentdb.policy.max_open_runs is
   'How many runs an agent may have open at once; more are refused.';
 comment on column agentdb.policy.abandon_after is
   'A run that logs nothing for this long is ended as abandoned.';
+comment on column agentdb.policy.run_silence is
+  'A run behind a shared role counts as gone after this long without a word; a run of a '
+  'role of its own is known by its sessions, but for this long after the server has '
+  'started.  For as long after a kill, or after two runs of a role were open at once, a '
+  'session that has started or bound none is refused.';
+comment on column agentdb.policy.kill_forbids_restart is
+  'Whether a session whose run was killed may start no other.';
+comment on column agentdb.policy.unbound_writes is
+  'What becomes of a write to an audited table by a session of a shared role that has '
+  'bound no token: refuse, or record it as nobody''s.';
 comment on column agentdb.policy.cached_input_weight is
   'What a cached input token counts against an uncached one: providers'' price lists '
   'take a tenth.';

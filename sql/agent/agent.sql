@@ -59,11 +59,11 @@ comment on function agentdb._check_agent_role (name) is
   'Raises ZA006 or ZA009 where a role does not exist or must not be an agent''s.';
 
 
-create or replace function agentdb.register_agent (
+create or replace function agentdb._register_agent (
   name text,
   role_name text,
-  policy text default 'default',
-  pooled boolean default false
+  policy text,
+  pooled boolean
 )
   returns table (agent_id bigint, secret text)
   language plpgsql
@@ -87,35 +87,112 @@ begin
         'name => ''billing'', role_name => ''billing_agent'');'
     );
   elsif not exists (
-    select from agentdb.policy as p where p.policy_name = register_agent.policy
+    select from agentdb.policy as p where p.policy_name = _register_agent.policy
   ) then
     raise exception 'there is no policy %', policy
       using errcode = 'ZA006', hint = 'select policy_name from agentdb.policy;';
   end if;
-  perform agentdb._check_agent_role(register_agent.role_name::name);
+  perform agentdb._check_agent_role(_register_agent.role_name::name);
   -- Without a secret a shared role could speak for the agent that needs none.
   if exists (
     select from agentdb.agent as a
-    where a.role_name = register_agent.role_name and a.pooled <> register_agent.pooled
+    where a.role_name = _register_agent.role_name and a.pooled <> _register_agent.pooled
   ) then
     raise unique_violation;
   end if;
   insert into agentdb.agent as a (agent_name, role_name, pooled, policy_name)
-  values (register_agent.name, register_agent.role_name, pooled, policy)
-  returning a.agent_id into register_agent.agent_id;
-  insert into agentdb.agent_gate (agent_id) values (register_agent.agent_id);
+  values (_register_agent.name, _register_agent.role_name, pooled, policy)
+  returning a.agent_id into _register_agent.agent_id;
+  insert into agentdb.agent_gate (agent_id) values (_register_agent.agent_id);
   if pooled then
     secret := agentdb._new_secret();
     insert into agentdb.agent_secret (agent_id, secret_hash)
-    values (register_agent.agent_id, agentdb._hash_secret(secret));
+    values (_register_agent.agent_id, agentdb._hash_secret(secret));
   end if;
   return next;
 exception when unique_violation then
   raise exception 'agent % or a registration of role % exists already',
-      register_agent.name, register_agent.role_name
+      _register_agent.name, _register_agent.role_name
     using errcode = 'ZA007',
           hint = 'Several agents can share a role only when each is registered with '
             'pooled => true; otherwise give each a role of its own.';
+end;
+$$;
+
+comment on function agentdb._register_agent (text, text, text, boolean) is
+  'Writes down an agent; raises ZA004, ZA006, ZA007 or ZA009.';
+
+
+-- A machine that is lost without a word stays connected for hours, and its run alive:
+-- the server is to ask.  With the rights of the caller, where they are enough; the
+-- doctor says where not.  What somebody has set is left as it is.
+create or replace function agentdb._watch_connection (role_name name)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_name text;
+  v_value text;
+begin
+  for v_name, v_value in
+    select s.name, s.value
+    from (values ('client_connection_check_interval', '10s'),
+      ('tcp_keepalives_idle', '30'), ('tcp_keepalives_interval', '10'),
+      ('tcp_keepalives_count', '3')) as s (name, value)
+    where agentdb._role_setting(role_name, s.name) is null
+  loop
+    execute format('alter role %I in database %I set %s = %L', role_name,
+      current_database(), v_name, v_value);
+  end loop;
+exception when insufficient_privilege or invalid_parameter_value then
+  null;
+end;
+$$;
+
+comment on function agentdb._watch_connection (name) is
+  'Has the server notice when a client of a login role is gone, as far as the caller '
+  'may set that.';
+
+
+create or replace function agentdb._role_setting (role_name name, setting text)
+  returns text
+  language sql
+  stable
+  return (
+    select substring(c.entry from position('=' in c.entry) + 1)
+    from pg_db_role_setting as s
+    join pg_roles as r on r.oid = s.setrole and r.rolname = role_name
+    cross join lateral unnest(s.setconfig) as c (entry)
+    where s.setdatabase in (0, (
+        select d.oid from pg_database as d where d.datname = current_database()))
+      and split_part(c.entry, '=', 1) = setting
+    order by s.setdatabase desc
+    limit 1
+  );
+
+comment on function agentdb._role_setting (name, text) is
+  'What is set for a login role in this database, NULL where nothing is.';
+
+
+create or replace function agentdb.register_agent (
+  name text,
+  role_name text,
+  policy text default 'default',
+  pooled boolean default false
+)
+  returns table (agent_id bigint, secret text)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  return query
+    select r.agent_id, r.secret
+    from agentdb._register_agent(name, role_name, policy, pooled) as r;
+  if not pooled then
+    perform agentdb._watch_connection(register_agent.role_name::name);
+  end if;
 end;
 $$;
 

@@ -1,6 +1,7 @@
--- Identity: whose call is this?  The agent is found from the login role of the session,
--- the run by an argument, by a token bound to the transaction, or because the role has
--- only one open.
+-- Identity: whose call is this?  The agent is found from the login role of the session.
+-- The run is decided in this order: an argument, a token bound to the transaction, the
+-- run that this session started, the role's only run that is alive; else the call is
+-- refused.  Common cases are answered here, all others in own_run.sql.
 
 create or replace function agentdb._bound_run ()
   returns bigint
@@ -27,23 +28,10 @@ comment on function agentdb._bound_run () is
   'The run whose token bind_run() put into this transaction, else NULL.';
 
 
--- An older snapshot sees no stop, but the sequence is no part of it.  One CASE, because
--- a condition of its own would be a step of the plan.
-create or replace function agentdb._is_unstopped (stop_seen bigint)
-  returns boolean
-  language sql
-  volatile
-  return stop_seen = case
-    when coalesce(current_setting('agentdb.run_token', true), '') = ''
-    then coalesce(pg_sequence_last_value('agentdb.stop_number_seq'), 0)
-  end;
-
-comment on function agentdb._is_unstopped (bigint) is
-  'Tells whether nobody was stopped since that number (stop_seen.sql), and no token is '
-  'bound; inlined into what asks.';
-
-
--- Who asks for all of it, in this order, saves a step of the plan.
+-- Newest of all, ended ones included: then no other was begun since.  Its stop_seen is
+-- NULL where it is not this session's for certain: not the one that this session
+-- started, nor alone while the session started none.  Who asks for all of it, in this
+-- order, saves a step of the plan.
 create or replace function agentdb._newest_run ()
   returns table (
     run_id bigint, agent_id bigint, stop_seen bigint, label text, lock_max_ttl interval,
@@ -52,35 +40,41 @@ create or replace function agentdb._newest_run ()
   language sql
   stable
 begin atomic
-  select r.run_id, r.agent_id, r.stop_seen, r.label, r.lock_max_ttl,
-    r.renew_needs_progress
+  select r.run_id, r.agent_id,
+    case
+      when r.ended_at is null and case
+        when coalesce(current_setting('agentdb.session_token', true), '') = ''
+          then r.alone
+        else r.pid = pg_backend_pid() and r.token_hash = sha256(
+          convert_to(current_setting('agentdb.session_token', true), 'UTF8'))
+      end then r.stop_seen
+    end,
+    r.label, r.lock_max_ttl, r.renew_needs_progress
   from agentdb.run as r
   where r.role_name = session_user
     and not r.pooled
-    and r.ended_at is null
   order by r.run_id desc
   limit 1;
 end;
 
 comment on function agentdb._newest_run () is
-  'The newest open run of the login role, its only one if it is _is_unstopped(); '
-  'inlined into what asks.';
+  'The newest run of the login role, which is this session''s if it is '
+  '_is_unstopped(); inlined into what asks.';
 
 
--- The common case, in one look at one table.  Every other case is _current_run's, which
--- also says what is wrong.
+-- The common case, in one look at one table.
 create or replace function agentdb._lone_run ()
-  returns table (run_id bigint, agent_id bigint)
+  returns table (run_id bigint, agent_id bigint, stop_seen bigint)
   language sql
   stable
 begin atomic
-  select n.run_id, n.agent_id
+  select n.run_id, n.agent_id, n.stop_seen
   from agentdb._newest_run() as n
   where agentdb._is_unstopped(n.stop_seen);
 end;
 
 comment on function agentdb._lone_run () is
-  'The one open run of the login role where nothing else is to be asked, else no row.';
+  'The run of this session where nothing else is to be asked, else no row.';
 
 
 -- Every call of an agent passes here.  With no run to look for it must not ask for one:
@@ -92,7 +86,7 @@ create or replace function agentdb._current_run (
   out agent_id bigint
 )
   language plpgsql
-  stable
+  volatile
   set search_path = pg_catalog, pg_temp
 as $$
 declare
@@ -111,8 +105,10 @@ begin
   v_run := coalesce(run, v_bound);
   if v_run is null then
     select o.run_id, o.agent_id into _current_run.run_id, _current_run.agent_id
-    from agentdb._only_open_run() as o;
-    perform agentdb._check_stop(_current_run.run_id, _current_run.agent_id);
+    from agentdb._own_run() as o;
+    if run_id is null then
+      perform agentdb._refuse_without_run();
+    end if;
     return;
   end if;
   select r.run_id, r.agent_id, r.ended_at
@@ -126,6 +122,7 @@ begin
     perform agentdb._refuse_foreign_run(v_run);
   end if;
   perform agentdb._check_stop(v_run, _current_run.agent_id);
+  perform agentdb._check_session();
   if v_ended_at is not null then
     perform agentdb._refuse_closed_run(v_run);
   end if;
@@ -133,96 +130,8 @@ end;
 $$;
 
 comment on function agentdb._current_run (bigint) is
-  'Resolves the run of a call: the argument, the bound token, else the role''s only '
-  'open '
-  'run; raises ZA001 or ZA003.';
-
-
-create or replace function agentdb._only_open_run (
-  out run_id bigint,
-  out agent_id bigint
-)
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_runs bigint[];
-begin
-  select array_agg(r.run_id order by r.run_id), min(r.agent_id)
-    into v_runs, _only_open_run.agent_id
-  from agentdb.run as r
-  where r.role_name = session_user
-    and r.ended_at is null
-    and not r.pooled;
-  if cardinality(v_runs) = 1 then
-    run_id := v_runs[1];
-  elsif v_runs is null then
-    perform agentdb._check_last_run(session_user);
-    raise exception 'role % has no open run', session_user
-      using errcode = 'ZA001',
-            hint = 'Open one first: select * from agentdb.start_run(); behind a shared '
-              'role then bind its token in every transaction: '
-              'select agentdb.bind_run(token);';
-  else
-    raise exception 'role % has % open runs: %', session_user, cardinality(v_runs),
-        array_to_string(v_runs, ', ')
-      using errcode = 'ZA001',
-            hint = format('Say which: add run => %s to a call of agentdb; before an '
-              'INSERT, UPDATE or DELETE bind the token that start_run() returned, in '
-              'the same transaction: select agentdb.bind_run(token); or end the '
-              'others: '
-              'select * from agentdb.end_run(outcome => ''cancelled'', run => %s);',
-              v_runs[cardinality(v_runs)], v_runs[1]);
-  end if;
-end;
-$$;
-
-comment on function agentdb._only_open_run () is
-  'The one open run of the login role; raises ZA001 where there is none or several.';
-
-
-create or replace function agentdb._refuse_closed_run (run bigint)
-  returns void
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_outcome text;
-  v_ended_at timestamptz;
-begin
-  select r.outcome, r.ended_at into v_outcome, v_ended_at
-  from agentdb.run as r where r.run_id = _refuse_closed_run.run;
-  raise exception 'run % has ended', run
-    using errcode = 'ZA003',
-          detail = format('It %s at %s.', v_outcome, v_ended_at),
-          hint = 'Stop working for this run.  If there is more to do, open another: '
-            'select * from agentdb.start_run();';
-end;
-$$;
-
-comment on function agentdb._refuse_closed_run (bigint) is
-  'Raises ZA003 for a run that has ended.';
-
-
-create or replace function agentdb._refuse_foreign_run (run bigint)
-  returns void
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  raise exception 'run % is not open to role %', run, session_user
-    using errcode = 'ZA001',
-          hint = 'Use the run_id that agentdb.start_run() returned to you; behind a '
-            'shared role bind its token first: select agentdb.bind_run(token);';
-end;
-$$;
-
-comment on function agentdb._refuse_foreign_run (bigint) is
-  'Raises ZA001 for a run that the session may not speak for, whether or not it '
-  'exists.';
+  'Resolves the run of a call: the argument, the bound token, the session''s own run, '
+  'else the role''s only one alive; raises ZA001, ZA003, ZA040 or ZA041.';
 
 
 create or replace function agentdb._session_agent (
@@ -260,6 +169,29 @@ comment on function agentdb._session_agent (text, text) is
   'a shared role; raises ZA002.';
 
 
+-- A session that came back after its connection was lost belongs to its run again.
+create or replace function agentdb._keep_token (token text, run bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kept text := current_setting('agentdb.session_token', true);
+begin
+  if v_kept = token then
+    return;
+  end if;
+  perform agentdb._join_run(run, 'bound');
+  if agentdb._session_run() is null then
+    perform set_config('agentdb.session_token', token, false);
+  end if;
+end;
+$$;
+
+comment on function agentdb._keep_token (text, bigint) is
+  'Makes a run the one of this session, unless it has one that is open.';
+
+
 -- For the transaction only: behind a pooler the next transaction is somebody else's.
 create or replace function agentdb.bind_run (token text)
   returns bigint
@@ -270,8 +202,9 @@ create or replace function agentdb.bind_run (token text)
 as $$
 declare
   v_run_id bigint;
+  v_pooled boolean;
 begin
-  select t.run_id into v_run_id
+  select t.run_id, r.pooled into v_run_id, v_pooled
   from agentdb.run_token as t
   join agentdb.run as r on r.run_id = t.run_id
   where t.token_hash = agentdb._hash_secret(bind_run.token)
@@ -283,12 +216,16 @@ begin
               'transaction as the calls that follow.';
   end if;
   perform set_config('agentdb.run_token', bind_run.token, true);
+  if not v_pooled then
+    perform agentdb._keep_token(bind_run.token, v_run_id);
+  end if;
   return v_run_id;
 end;
 $$;
 
 comment on function agentdb.bind_run (text) is
-  'Binds a run''s token to the current transaction and returns the run; raises ZA001.';
+  'Binds a run''s token to the current transaction and returns the run; a session that '
+  'has no run of its own, of a role that is not shared, keeps it; raises ZA001.';
 
 
 create or replace function agentdb._is_agent ()

@@ -71,7 +71,8 @@ comment on function agentdb._applied_change () is
   'The change that the transaction is applying, with its agent and run.';
 
 
--- One query where no token is bound: it is asked at every statement of an agent.
+-- The common case first, it is asked at every statement of an agent: the number of the
+-- last stop is read again behind the gate, which a stop that is later waits for.
 create or replace function agentdb._writer (
   out agent_id bigint,
   out run_id bigint,
@@ -82,7 +83,7 @@ create or replace function agentdb._writer (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_bound bigint;
+  v_stop_seen bigint;
 begin
   if current_setting('agentdb.applying', true) <> '' then
     select c.agent_id, c.run_id, c.change_id
@@ -92,33 +93,133 @@ begin
       return;
     end if;
   end if;
-  if current_setting('agentdb.run_token', true) <> '' then
-    v_bound := agentdb._bound_run();
-    select case when r.ended_at is null then r.run_id end, r.agent_id
-      into _writer.run_id, _writer.agent_id
-    from agentdb.run as r
-    where r.run_id = v_bound and r.role_name = session_user;
-    if found then
-      perform agentdb._check_write(v_bound, _writer.agent_id);
+  select o.run_id, o.agent_id, o.stop_seen
+    into _writer.run_id, _writer.agent_id, v_stop_seen
+  from agentdb._lone_run() as o;
+  if found then
+    perform from agentdb.run_gate as g where g.run_id = _writer.run_id for share;
+    if agentdb._is_unstopped(v_stop_seen) then
       return;
     end if;
   end if;
-  select min(a.agent_id), case when count(r.run_id) = 1 then min(r.run_id) end
-    into _writer.agent_id, _writer.run_id
-  from agentdb.agent as a
-  left join agentdb.run as r
-    on r.role_name = session_user
-    and r.agent_id = a.agent_id
-    and r.ended_at is null
-  where a.role_name = session_user and not a.pooled;
-  perform agentdb._check_write(_writer.run_id, _writer.agent_id);
+  select w.agent_id, w.run_id into _writer.agent_id, _writer.run_id
+  from agentdb._any_writer() as w;
 end;
 $$;
 
 comment on function agentdb._writer () is
   'Who writes: the proposer of the change that is being applied, else the session''s '
-  'agent, and its run by the bound token or because it is the only open one; refuses a '
-  'stopped run, see _check_write().';
+  'agent and its run; refuses a stopped run, and a session that could be any run''s; '
+  'raises ZA001, ZA003, ZA040, ZA041 or 40001.';
+
+
+create or replace function agentdb._any_writer (out agent_id bigint, out run_id bigint)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_bound bigint := agentdb._bound_run();
+  v_pooled boolean;
+begin
+  select r.run_id, r.agent_id into _any_writer.run_id, _any_writer.agent_id
+  from agentdb.run as r
+  where r.run_id = v_bound and r.role_name = session_user;
+  if not found then
+    select a.agent_id, a.pooled into _any_writer.agent_id, v_pooled
+    from agentdb.agent as a
+    where a.role_name = session_user
+    order by a.agent_id
+    limit 1;
+    if v_pooled is null then
+      return;
+    elsif v_pooled then
+      agent_id := null;
+      perform agentdb._check_unbound();
+      return;
+    end if;
+    run_id := (select o.run_id from agentdb._own_run() as o);
+  end if;
+  perform agentdb._check_write(_any_writer.run_id, _any_writer.agent_id);
+  perform agentdb._check_session();
+  -- What it writes after its end is no run's.
+  select case when r.ended_at is null then r.run_id end into _any_writer.run_id
+  from agentdb.run as r where r.run_id = _any_writer.run_id;
+end;
+$$;
+
+comment on function agentdb._any_writer () is
+  'The agent of a session and its run, in every case but the common one.';
+
+
+-- Behind a shared role only a token says who writes: without one it is nobody, and
+-- whoever was killed would go on by leaving it out.
+create or replace function agentdb._check_unbound ()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kind text;
+  v_reason text;
+  v_what text;
+begin
+  if exists (
+    select
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where a.role_name = session_user and p.unbound_writes = 'refuse'
+  ) then
+    perform agentdb._refuse_unbound();
+  end if;
+  -- Stops of the role's agents wait for what is written here, as for their own.
+  perform from agentdb.agent_gate as g
+  join agentdb.agent as a on a.agent_id = g.agent_id
+  where a.role_name = session_user
+  for share of g;
+  if current_setting('transaction_isolation') <> 'read committed' then
+    perform agentdb._check_snapshot();
+  end if;
+  select s.kind, s.reason, 'agent ' || a.agent_name into v_kind, v_reason, v_what
+  from agentdb.agent_stop as s
+  join agentdb.agent as a on a.agent_id = s.agent_id
+  where a.role_name = session_user
+  union all
+  select s.kind, s.reason, 'run ' || s.run_id
+  from agentdb.run_stop as s
+  where s.role_name = session_user
+    and s.kind = 'killed'
+    and s.stopped_at > clock_timestamp() - agentdb._run_silence(session_user)
+  limit 1;
+  if v_kind is not null then
+    perform agentdb._refuse_stopped(v_kind, v_reason, v_what);
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_unbound () is
+  'Refuses a write that binds no token behind a shared role, unless '
+  'policy.unbound_writes says record and none of its agents was stopped; raises ZA001, '
+  'ZA040, ZA041 or 40001.';
+
+
+create or replace function agentdb._refuse_unbound ()
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'role % is shared, and this transaction has bound no run', session_user
+    using errcode = 'ZA001',
+          detail = 'Nobody could say whose write this is.',
+          hint = 'Bind the token that start_run() returned, in the same transaction: '
+            'select agentdb.bind_run(token);  policy.unbound_writes = ''record'' lets '
+            'such writes through, as nobody''s.';
+end;
+$$;
+
+comment on function agentdb._refuse_unbound () is
+  'Raises ZA001 for a write behind a shared role that has bound no token.';
 
 
 create or replace function agentdb._max_rows ()

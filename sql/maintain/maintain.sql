@@ -39,6 +39,9 @@ begin
     select 'abandoned', format('run %s', r.run_id)
     from agentdb._abandon_runs(null) as r;
   return query
+    select 'crashed', format('run %s: %s', r.run_id, r.reason)
+    from agentdb.close_gone_runs() as r;
+  return query
     select 'forgot', format('%s %s', f.count, f.what)
     from (
       values

@@ -18,6 +18,12 @@ begin
   using agentdb.run as r
   where r.run_id = t.run_id
     and r.ended_at < clock_timestamp() - interval '1 day';
+  -- A session that is connected still may have to be known as a killed one's.
+  delete from agentdb.run_session as s
+  using agentdb.run as r
+  where r.run_id = s.run_id
+    and r.ended_at < clock_timestamp() - interval '1 day'
+    and not agentdb._is_connected(s.pid, s.backend_started_at, s.server_started_at);
   delete from agentdb.token_reservation as v
   using agentdb.run as r
   where r.run_id = v.run_id

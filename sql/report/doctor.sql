@@ -159,6 +159,48 @@ comment on column agentdb.code_finding.fix is
   'What to do.';
 
 
+create or replace view agentdb.session_finding as
+  select 'sessions' as check_name, 'warning' as state,
+    'agentdb may not see when a session began: after a kill a session that could be '
+      'the killed one is refused, and before a restart it counts as alive' as detail,
+    'grant pg_read_all_stats to agentdb_owner;' as fix
+  where not pg_has_role('agentdb_owner', 'pg_read_all_stats', 'usage')
+  union all
+  select 'connection of ' || a.agent_name, 'warning',
+    format('role %s of agent %s: a machine that is lost without a word stays connected '
+      'for hours, and its run alive', a.role_name, a.agent_name),
+    format('alter role %I in database %I set client_connection_check_interval = %L;',
+      a.role_name, current_database(), '10s')
+  from agentdb.agent as a
+  where not a.pooled
+    and coalesce(
+      agentdb._role_setting(a.role_name, 'client_connection_check_interval'),
+      current_setting('client_connection_check_interval')) ~ '^0'
+  union all
+  select 'writes of ' || a.role_name, 'warning',
+    format('what role %s writes without a token is recorded as nobody''s: '
+      'policy.unbound_writes of %s is record', a.role_name,
+      string_agg(a.agent_name, ', ' order by a.agent_name)),
+    format('update agentdb.policy set unbound_writes = %L where policy_name = %L;',
+      'refuse', min(a.policy_name))
+  from agentdb.agent as a
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where a.pooled
+  group by a.role_name
+  having bool_and(p.unbound_writes = 'record');
+
+comment on view agentdb.session_finding is
+  'What keeps a run from being told from outside.';
+comment on column agentdb.session_finding.check_name is
+  'What was looked at.';
+comment on column agentdb.session_finding.state is
+  'warning.';
+comment on column agentdb.session_finding.detail is
+  'What was seen.';
+comment on column agentdb.session_finding.fix is
+  'What to do.';
+
+
 create or replace view agentdb.doctor as
   select f.check_name, f.state, f.detail,
     case when f.state <> 'ok' then f.fix end as fix
@@ -169,6 +211,8 @@ create or replace view agentdb.doctor as
     union all
     select 'roles', 'ok', 'no agent''s role can do more than it must', null
     where not exists (select from agentdb.role_finding)
+    union all
+    select s.check_name, s.state, s.detail, s.fix from agentdb.session_finding as s
     union all
     select c.check_name, c.state, c.detail, c.fix from agentdb.code_finding as c
     union all

@@ -5,67 +5,56 @@ create or replace function agentdb.start_run (
   conversation text default null,
   tick_interval interval default null,
   purpose text default null,
-  secret text default null
+  secret text default null,
+  instance text default null,
+  spawn_token text default null
 )
-  returns table (run_id bigint, token text, conversation_name text)
+  returns table (
+    run_id bigint, token text, conversation_name text, closed_runs bigint[]
+  )
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
 declare
-  v_agent_id bigint;
-  v_pooled boolean;
-  v_policy_name text;
-  v_last_stop bigint;
+  v_agent record;
+  v_parent bigint;
 begin
-  if conversation is not null and not agentdb._is_clean_name(conversation, 200) then
-    perform agentdb._refuse(
-      format('%L is no name for a conversation',
-        agentdb._clean_text(conversation, 100)),
-      'Use 1 to 200 visible characters on one line, or leave it out.'
-    );
-  elsif tick_interval <= '0' or tick_interval > '1 year' then
-    perform agentdb._refuse(
-      format('tick_interval must be between 0 and 1 year, got %s', tick_interval),
-      'Give the time from one start to the next, such as tick_interval => ''15 min''.'
-    );
-  end if;
-  select s.agent_id, s.pooled, s.policy_name into v_agent_id, v_pooled, v_policy_name
-  from agentdb._session_agent(start_run.agent, start_run.secret) as s;
-  perform agentdb._check_open_runs(v_agent_id, v_policy_name);
+  perform agentdb._check_start(conversation, tick_interval, instance);
+  v_agent := agentdb._session_agent(start_run.agent, start_run.secret);
+  -- Two sessions of the agent start one after the other.
+  perform from agentdb.agent as a
+  where a.agent_id = v_agent.agent_id
+  for no key update;
+  closed_runs := agentdb._close_former(v_agent.agent_id, instance);
+  perform agentdb._check_open_runs(v_agent.agent_id, v_agent.policy_name);
+  v_parent := agentdb._use_spawn_token(start_run.spawn_token);
   -- Whoever stops the agent now waits for what this transaction goes on to write.
-  perform from agentdb.agent_gate as g where g.agent_id = v_agent_id for share;
-  v_last_stop := agentdb._last_stop();
-  perform agentdb._check_stop(null, v_agent_id);
-  start_run.run_id := nextval('agentdb.run_run_id_seq');
-  -- A run without a conversation is one of its own.
-  conversation_name := coalesce(conversation, format('run-%s', start_run.run_id));
-  insert into agentdb.run (
-    run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
-    stop_seen, label, lock_max_ttl, renew_needs_progress
-  )
-  overriding system value
-  select
-    start_run.run_id, v_agent_id, session_user, v_pooled, conversation_name,
-    agentdb._clean_text(start_run.purpose, 500), start_run.tick_interval,
-    agentdb._stop_seen(v_last_stop, v_pooled),
-    agentdb._run_label(start_run.run_id, p.agent_name), p.max_ttl, p.needs_progress
-  from agentdb._lock_limit(v_agent_id) as p;
+  perform from agentdb.agent_gate as g where g.agent_id = v_agent.agent_id for share;
+  perform agentdb._check_restart(v_agent.agent_id, v_agent.pooled);
   token := agentdb._new_secret();
-  insert into agentdb.run_token (token_hash, run_id)
-  values (agentdb._hash_secret(start_run.token), start_run.run_id);
-  insert into agentdb.run_gate (run_id) values (start_run.run_id);
+  select n.run_id, n.conversation_name
+    into start_run.run_id, start_run.conversation_name
+  from agentdb._add_run(v_agent.agent_id, v_agent.pooled, conversation,
+    tick_interval, purpose, instance, v_parent, start_run.token) as n;
+  -- Behind a shared role the session is somebody else's next.
+  if not v_agent.pooled then
+    perform agentdb._join_run(start_run.run_id, 'started');
+    perform set_config('agentdb.session_token', start_run.token, false);
+  end if;
   return next;
 end;
 $$;
 
-comment on function agentdb.start_run (text, text, interval, text, text) is
-  'Opens a run for the session''s agent and returns its number and its token; '
-  'raises ZA002, ZA004 or ZA005.';
+comment on function agentdb.start_run (
+  text, text, interval, text, text, text, text) is
+  'Opens a run for the session''s agent and returns its number, its token and the runs '
+  'that it closed: those whose process is gone, and the one of the same instance; the '
+  'session keeps the token, but behind a shared role; raises ZA001, ZA002, ZA004, '
+  'ZA005, ZA040 or ZA041.';
 
 
--- The row of the agent is locked so that two sessions cannot pass the cap together.
 create or replace function agentdb._check_open_runs (agent_id bigint, policy_name text)
   returns void
   language plpgsql
@@ -77,9 +66,6 @@ declare
 begin
   select p.max_open_runs into v_max
   from agentdb.policy as p where p.policy_name = _check_open_runs.policy_name;
-  perform from agentdb.agent as a
-  where a.agent_id = _check_open_runs.agent_id
-  for no key update;
   perform agentdb._abandon_runs(_check_open_runs.agent_id);
   select array_agg(r.run_id order by r.run_id) into v_open
   from agentdb.run as r
@@ -97,30 +83,6 @@ $$;
 
 comment on function agentdb._check_open_runs (bigint, text) is
   'Raises ZA005 where an agent has as many open runs as its policy allows.';
-
-
-create or replace function agentdb._last_event_at (run bigint, since timestamptz)
-  returns timestamptz
-  language sql
-  stable
-  -- By number, which the index has: the latest of a million costs as much as of ten.
-  return greatest(
-    since,
-    (select l.recorded_at from agentdb.progress_log as l
-      where l.run_id = run and l.recorded_at >= since
-      order by l.progress_log_id desc limit 1),
-    (select l.recorded_at from agentdb.tool_call_log as l
-      where l.run_id = run and l.recorded_at >= since
-      order by l.tool_call_log_id desc limit 1),
-    (select l.recorded_at from agentdb.token_log as l
-      where l.run_id = run and l.recorded_at >= since
-      order by l.token_log_id desc limit 1),
-    (select max(c.began_at) from agentdb.tool_call as c
-      where c.run_id = run and c.ended_at is null)
-  );
-
-comment on function agentdb._last_event_at (bigint, timestamptz) is
-  'When a run logged anything last, from the logs themselves.';
 
 
 -- A run whose process died never ends itself.  Silence for policy.abandon_after ends

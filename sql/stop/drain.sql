@@ -23,7 +23,101 @@ comment on function agentdb._be_patient (interval) is
 
 
 -- FOR UPDATE waits for every writer that passed the gate before the stop was committed;
--- none passes after.
+-- none passes after.  The gates of other runs that its sessions had opened, too: a
+-- write may have passed there just before.
+create or replace function agentdb._wait_for_gates (run bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform from agentdb.run_gate as g where g.run_id = run for update;
+  -- Writes of no run went by the gate of their agent.
+  perform from agentdb.agent_gate as g
+  where g.agent_id = (select r.agent_id from agentdb.run as r where r.run_id = run)
+  for update;
+  perform from agentdb.run_gate as g
+  where g.run_id in (
+    select o.run_id
+    from agentdb.run_session as s
+    join agentdb.run_session as o
+      on (o.pid, o.backend_started_at, o.server_started_at)
+        = (s.pid, s.backend_started_at, s.server_started_at)
+    where s.run_id = run and o.run_id <> run)
+  order by g.run_id
+  for update;
+  -- The kill left a row alone that the run itself was changing.
+  perform from agentdb.run as r where r.run_id = run for no key update;
+end;
+$$;
+
+comment on function agentdb._wait_for_gates (bigint) is
+  'Waits for the transactions of a run that may have written before its stop.';
+
+
+create or replace function agentdb._drain_one (run bigint)
+  returns boolean
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._wait_for_gates(run);
+  -- Where it was killed; a run that has ended by itself stays as it is.
+  perform agentdb._end_run(run, 'killed', s.reason)
+  from agentdb.run_stop as s where s.run_id = run and s.kind = 'killed';
+  -- What a transaction held that has ended now.
+  perform agentdb._withdraw_changes(r.agent_id, r.run_id)
+  from agentdb.run as r where r.run_id = run;
+  update agentdb.run_stop as s
+  set drained_at = clock_timestamp()
+  where s.run_id = run;
+  return true;
+exception when lock_not_available or deadlock_detected then
+  return false;
+end;
+$$;
+
+comment on function agentdb._drain_one (bigint) is
+  'Waits until no writer of a stopped run is in flight; false where that takes too '
+  'long.';
+
+
+-- Whoever starts a child holds the gate of its parent: behind it all children are
+-- there.
+create or replace function agentdb._kill_late_children (run bigint)
+  returns setof bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select from agentdb.run as r
+    where r.parent_run_id = run
+      and r.ended_at is null
+      and not exists (
+        select from agentdb.run_stop as s
+        where s.run_id = r.run_id and s.kind = 'killed')
+  ) then
+    perform agentdb._note_stop();
+    perform agentdb._kill_run(r.run_id, r.agent_id, k.reason, true)
+    from agentdb.run as r
+    join agentdb.run_stop as k on k.run_id = run
+    where r.parent_run_id = run and r.ended_at is null;
+  end if;
+  return query
+    select r.run_id
+    from agentdb.run as r
+    join agentdb.run_stop as s on s.run_id = r.run_id
+    where r.parent_run_id = run and s.kind = 'killed'
+    order by r.run_id;
+end;
+$$;
+
+comment on function agentdb._kill_late_children (bigint) is
+  'Kills what a killed run started while it was being killed, and returns all of its '
+  'killed children.';
+
+
 create or replace function agentdb.drain_run (
   run bigint,
   patience interval default '10 seconds'
@@ -34,38 +128,30 @@ create or replace function agentdb.drain_run (
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '10s'
 as $$
+declare
+  v_left bigint[] := array[run];
+  v_children bigint[];
 begin
-  run_id := run;
   perform agentdb._be_patient(patience);
-  begin
-    perform from agentdb.run_gate as g where g.run_id = run for update;
-    -- Writes of no run went by the gate of their agent.
-    perform from agentdb.agent_gate as g
-    where g.agent_id = (select r.agent_id from agentdb.run as r where r.run_id = run)
-    for update;
-    -- The kill left a row alone that the run itself was changing.
-    perform from agentdb.run as r where r.run_id = run for no key update;
-    drained := true;
-    perform agentdb._end_killed(run);
-    -- What a transaction held that has ended now.
-    perform agentdb._withdraw_changes(r.agent_id, r.run_id)
-    from agentdb.run as r where r.run_id = run;
-    update agentdb.run_stop as s
-    set drained_at = clock_timestamp()
-    where s.run_id = run;
-  exception when lock_not_available or deadlock_detected then
-    drained := false;
-  end;
-  return next;
+  while v_left <> '{}' loop
+    run_id := v_left[1];
+    v_left := v_left[2:];
+    drained := agentdb._drain_one(run_id);
+    return next;
+    if (select s.tree from agentdb.run_stop as s
+        where s.run_id = drain_run.run_id and s.kind = 'killed') then
+      v_children := array(
+        select c from agentdb._kill_late_children(drain_run.run_id) as c);
+      v_left := v_left || v_children;
+    end if;
+  end loop;
 end;
 $$;
 
 comment on function agentdb.drain_run (bigint, interval) is
-  'Waits until no writer of a stopped run is in flight: drained true, and nothing '
-  'of it '
-  'commits to an audited table any more; false when its transactions outlast the '
-  'patience; '
-  'raises ZA004.';
+  'Waits until no writer of a stopped run, or of those that were killed with it, is in '
+  'flight, a row a run: drained true, and nothing of it commits to an audited table any '
+  'more; false when its transactions outlast the patience; raises ZA004.';
 
 
 -- What an agent wrote in no run, or in one that it was about to start, has no run to be
@@ -107,6 +193,48 @@ comment on function agentdb.drain_agent (text, interval) is
   'drained true, and nothing of it commits to an audited table any more; raises ZA004.';
 
 
+-- Those that started or bound the run; those that belong to no run as well, where no
+-- other run of the role goes on.
+create or replace function agentdb._sessions_of (run bigint)
+  returns table (pid integer)
+  language sql
+  volatile
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select s.pid
+  from agentdb.run as r
+  cross join lateral agentdb._role_sessions(r.role_name) as s
+  where r.run_id = _sessions_of.run
+    -- A shared role's sessions are other agents' too.
+    and not r.pooled
+    and s.pid <> pg_backend_pid()
+    and not exists (
+      select from agentdb.run_session as j
+      join agentdb.run as o on o.run_id = j.run_id and o.ended_at is null
+      where j.pid = s.pid
+        and j.server_started_at = pg_postmaster_start_time()
+        and agentdb._is_same_start(j.backend_started_at, s.began_at)
+        and not exists (select from agentdb.run_stop as t where t.run_id = o.run_id))
+    and (
+      exists (
+        select from agentdb.run_session as j
+        where j.run_id = r.run_id
+          and j.pid = s.pid
+          and j.server_started_at = pg_postmaster_start_time()
+          and agentdb._is_same_start(j.backend_started_at, s.began_at))
+      or not exists (
+        select from agentdb.run as o
+        where o.role_name = r.role_name
+          and o.ended_at is null
+          and o.run_id <> r.run_id
+          and not exists (select from agentdb.run_stop as t where t.run_id = o.run_id)));
+$$;
+
+comment on function agentdb._sessions_of (bigint) is
+  'The sessions that can only be a stopped run''s.';
+
+
 -- With the rights of the caller: who may not signal a session is told, and the kill
 -- holds all the same.
 create or replace function agentdb.end_sessions (run bigint)
@@ -116,22 +244,7 @@ create or replace function agentdb.end_sessions (run bigint)
 as $$
 begin
   for pid in
-    select s.pid
-    from agentdb.run as r
-    join pg_stat_activity as s
-      on s.usename = r.role_name
-      and s.datname = current_database()
-      and s.pid <> pg_backend_pid()
-    where r.run_id = end_sessions.run
-      -- A shared role's sessions are other agents' too.
-      and not r.pooled
-      and not exists (
-        select from agentdb.run as o
-        where o.role_name = r.role_name
-          and o.ended_at is null
-          and o.run_id <> r.run_id
-          and not exists (select from agentdb.run_stop as t where t.run_id = o.run_id)
-      )
+    select s.pid from agentdb._sessions_of(end_sessions.run) as s
   loop
     begin
       ended := pg_terminate_backend(pid);
@@ -147,9 +260,9 @@ end;
 $$;
 
 comment on function agentdb.end_sessions (bigint) is
-  'Ends the sessions of a stopped run''s login role, where they are its alone and '
-  'the caller '
-  'may; says what became of each.';
+  'Ends the sessions that started or bound a stopped run and, where its role has no '
+  'other open run, all others of the role, where the caller may; says what became of '
+  'each.';
 
 
 create or replace function agentdb._note_reaped (

@@ -6,6 +6,7 @@ create or replace function agentdb._kill_run (
   run bigint,
   agent bigint,
   reason text,
+  tree boolean,
   out locks_freed bigint,
   out reservations_cancelled bigint,
   out changes_withdrawn bigint
@@ -14,13 +15,19 @@ create or replace function agentdb._kill_run (
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into agentdb.run_stop as s (run_id, kind, reason)
-  values (run, 'killed', agentdb._clean_text(reason, 500))
+  insert into agentdb.run_stop as s (run_id, kind, reason, role_name, tree)
+  select run, 'killed', agentdb._clean_text(reason, 500), r.role_name, _kill_run.tree
+  from agentdb.run as r
+  where r.run_id = run
   on conflict on constraint run_stop_pkey do update
   set kind = 'killed',
       reason = case s.kind when 'killed' then s.reason else excluded.reason end,
+      stopped_at = case s.kind when 'killed' then s.stopped_at
+        else excluded.stopped_at end,
+      role_name = excluded.role_name,
+      tree = s.tree or excluded.tree,
       drained_at = null;
-  perform agentdb._end_killed(run);
+  perform agentdb._end_run(run, 'killed', reason);
   perform agentdb._end_alerts(run, agent);
   locks_freed := agentdb._release_locks(run, agent, 'killed');
   reservations_cancelled := agentdb._cancel_reservations(run);
@@ -31,11 +38,40 @@ begin
 end;
 $$;
 
-comment on function agentdb._kill_run (bigint, bigint, text) is
+comment on function agentdb._kill_run (bigint, bigint, text, boolean) is
   'Marks a run as killed, ends it and frees what it held.';
 
 
-create or replace function agentdb.kill_run (run bigint, reason text)
+-- Those that a kill finds open; drain_run() finds those that began meanwhile.
+create or replace function agentdb._kill_tree (run bigint, reason text)
+  returns table (
+    run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint,
+    changes_withdrawn bigint
+  )
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select r.run_id, a.agent_name, k.locks_freed, k.reservations_cancelled,
+    k.changes_withdrawn
+  from agentdb.run_tree(_kill_tree.run) as t
+  join agentdb.run as r on r.run_id = t.run_id
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  cross join lateral agentdb._kill_run(
+    r.run_id, r.agent_id, _kill_tree.reason, true) as k
+  where r.ended_at is null or r.run_id = _kill_tree.run
+  order by r.run_id;
+$$;
+
+comment on function agentdb._kill_tree (bigint, text) is
+  'Kills a run and every open one that it, or they, started.';
+
+
+create or replace function agentdb.kill_run (
+  run bigint,
+  reason text,
+  tree boolean default true
+)
   returns table (
     run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint,
     changes_withdrawn bigint
@@ -45,41 +81,64 @@ create or replace function agentdb.kill_run (run bigint, reason text)
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
-declare
-  v_agent_id bigint;
-  v_outcome text;
 begin
   perform agentdb._check_said(reason, 'reason');
-  select r.run_id, r.agent_id, a.agent_name, r.outcome
-    into kill_run.run_id, v_agent_id, kill_run.agent_name, v_outcome
+  perform agentdb._check_kill(kill_run.run, kill_run.reason);
+  perform agentdb._note_stop();
+  if tree is not false then
+    return query select * from agentdb._kill_tree(kill_run.run, kill_run.reason);
+  else
+    return query
+      select r.run_id, a.agent_name, k.locks_freed, k.reservations_cancelled,
+        k.changes_withdrawn
+      from agentdb.run as r
+      join agentdb.agent as a on a.agent_id = r.agent_id
+      cross join lateral agentdb._kill_run(
+        r.run_id, r.agent_id, kill_run.reason, false) as k
+      where r.run_id = kill_run.run;
+  end if;
+end;
+$$;
+
+comment on function agentdb.kill_run (bigint, text, boolean) is
+  'Kills an open run and, with tree => true, all that it started with a spawn token: '
+  'commit, then call drain_run to be sure that nothing of it commits any more; killing '
+  'again is harmless; raises ZA003, ZA004 or ZA006.';
+
+
+create or replace function agentdb._check_kill (run bigint, reason text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent text;
+  v_outcome text;
+begin
+  select a.agent_name, r.outcome into v_agent, v_outcome
   from agentdb.run as r
   join agentdb.agent as a on a.agent_id = r.agent_id
-  where r.run_id = kill_run.run;
+  where r.run_id = run;
   if not found then
     raise exception 'there is no run %', coalesce(run::text, 'NULL')
       using errcode = 'ZA006',
             hint = 'select run_id, agent_name from agentdb.run_summary '
               'where state = ''running'';';
-  elsif v_outcome <> 'killed' then
+  elsif v_outcome <> 'killed' and not exists (
+    select from agentdb.run_tree(run) as t
+    join agentdb.run as r on r.run_id = t.run_id and r.ended_at is null
+  ) then
     raise exception 'run % has ended', run
       using errcode = 'ZA003',
-            detail = format('It %s by itself.', v_outcome),
+            detail = format('Its outcome is %s.', v_outcome),
             hint = format('What its agent does outside of any run ends with: '
-              'select * from agentdb.kill_agent(%L, %L);', agent_name, reason);
+              'select * from agentdb.kill_agent(%L, %L);', v_agent, reason);
   end if;
-  perform agentdb._note_stop();
-  select k.locks_freed, k.reservations_cancelled, k.changes_withdrawn
-    into kill_run.locks_freed, kill_run.reservations_cancelled,
-      kill_run.changes_withdrawn
-  from agentdb._kill_run(kill_run.run, v_agent_id, kill_run.reason) as k;
-  return next;
 end;
 $$;
 
-comment on function agentdb.kill_run (bigint, text) is
-  'Kills an open run: commit, then call drain_run to be sure that nothing of it '
-  'commits any '
-  'more; killing again is harmless; raises ZA003, ZA004 or ZA006.';
+comment on function agentdb._check_kill (bigint, text) is
+  'Raises ZA003 or ZA006 where a run, and all that it started, cannot be killed.';
 
 
 create or replace function agentdb._stop_agent (agent bigint, kind text, reason text)
@@ -121,19 +180,27 @@ begin
   perform agentdb._end_alerts(null, v_agent_id);
   perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
   return query
-    select r.run_id, kill_agent.agent, k.locks_freed, k.reservations_cancelled,
+    select r.run_id, a.agent_name, k.locks_freed, k.reservations_cancelled,
       k.changes_withdrawn
-    from agentdb.run as r
-    cross join lateral agentdb._kill_run(r.run_id, v_agent_id, kill_agent.reason) as k
-    where r.agent_id = v_agent_id
-      and r.ended_at is null;
+    from (
+      select distinct t.run_id
+      from agentdb.run as r
+      cross join lateral agentdb.run_tree(r.run_id) as t
+      where r.agent_id = v_agent_id
+        and r.ended_at is null
+    ) as t
+    join agentdb.run as r on r.run_id = t.run_id and r.ended_at is null
+    join agentdb.agent as a on a.agent_id = r.agent_id
+    cross join lateral agentdb._kill_run(
+      r.run_id, r.agent_id, kill_agent.reason, true) as k;
   -- What its earlier runs proposed goes too.
   perform agentdb._withdraw_changes(v_agent_id, null);
 end;
 $$;
 
 comment on function agentdb.kill_agent (text, text) is
-  'Kills all open runs of an agent and lets it start none until resume_agent; '
+  'Kills all open runs of an agent, with those that they started, and lets the agent '
+  'start none until resume_agent; '
   'commit, then drain_run each and drain_agent; raises ZA004 or ZA006.';
 
 

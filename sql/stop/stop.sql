@@ -102,24 +102,3 @@ $$;
 
 comment on function agentdb._cancel_reservations (bigint) is
   'Gives back what a run has set aside and returns how many reservations that were.';
-
-
--- What the run itself has locked is left to drain_run(): a stop waits for nobody.
-create or replace function agentdb._end_killed (run bigint)
-  returns void
-  language sql
-  volatile
-  set search_path = pg_catalog, pg_temp
-as $$
-  update agentdb.run as r
-  set ended_at = clock_timestamp(),
-      outcome = 'killed'
-  where r.run_id in (
-    select o.run_id from agentdb.run as o
-    where o.run_id = run and o.ended_at is null
-    for no key update skip locked
-  );
-$$;
-
-comment on function agentdb._end_killed (bigint) is
-  'Ends a killed run, unless the run itself is just being changed.';

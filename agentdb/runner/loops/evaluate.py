@@ -137,6 +137,7 @@ class Evaluate(Loop):
         self.state.rolled_up_at = now
         try:
             await session.rows("select * from agentdb.roll_up()", deadline=SLOW)
+            await session.rows("select * from agentdb.close_gone_runs()")
         except psycopg.Error as error:
             log(logging.WARNING, "roll-up failed", error=brief(error))
 

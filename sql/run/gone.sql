@@ -1,0 +1,54 @@
+-- Runs whose process is gone and that nobody started again.
+
+create or replace function agentdb._has_promised (run agentdb.run)
+  returns boolean
+  language sql
+  stable
+  return run.tick_interval is not null
+    or exists (select from agentdb.lock as l where l.run_id = run.run_id)
+    or exists (
+      select from agentdb.tool_call as c
+      where c.run_id = run.run_id and c.ended_at is null);
+
+comment on function agentdb._has_promised (agentdb.run) is
+  'Tells whether somebody waits for a run: for its next tick, its lock or its call.';
+
+
+-- A successor closes at once what is gone.  Here a run that somebody waits for is given
+-- a minute, any other policy.run_silence: some programs connect anew for each call.
+create or replace function agentdb.close_gone_runs ()
+  returns table (run_id bigint, reason text)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_run agentdb.run;
+begin
+  for v_run in
+    select r.* from agentdb.run as r
+    where r.ended_at is null
+      and r.started_at < clock_timestamp() - interval '1 minute'
+      and not agentdb._is_paused(r.run_id, clock_timestamp())
+    order by r.run_id
+  loop
+    continue when not agentdb._is_gone(v_run.run_id);
+    continue when greatest(
+        v_run.held_until_at,
+        agentdb._last_event_at(v_run.run_id, v_run.started_at),
+        (select max(s.joined_at) from agentdb.run_session as s
+          where s.run_id = v_run.run_id)
+      ) > clock_timestamp() - case when agentdb._has_promised(v_run)
+        then interval '1 minute' else agentdb._run_silence(v_run.role_name) end;
+    reason := agentdb._gone_because(v_run.run_id);
+    run_id := v_run.run_id;
+    if agentdb._end_run(run_id, 'crashed', reason) then
+      return next;
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function agentdb.close_gone_runs () is
+  'Ends open runs whose process is gone as crashed; the runner calls it.';
