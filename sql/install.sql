@@ -97,6 +97,7 @@
 \ir stop/left.sql
 \ir stop/pause.sql
 \ir stop/drain.sql
+\ir stop/session.sql
 \ir stop/os_user.sql
 \ir stop/hold.sql
 \ir alert/evaluation.sql

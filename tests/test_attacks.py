@@ -14,6 +14,7 @@ GRANTED = {
     "ask_human",
     "begin_tool_call",
     "bind_run",
+    "spawn_token",
     "end_run",
     "end_tool_call",
     "hold_run",

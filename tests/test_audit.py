@@ -165,6 +165,7 @@ def test_bound_token_chooses_among_runs(orders: Connection, connect: Connect) ->
     opened = row(
         pool, "select run_id, token from agentdb.start_run('p', secret => %s)", secret
     )
+    orders.execute("update agentdb.policy set unbound_writes = 'record'")
     pool.execute("update orders set state = 'unbound' where id = 1")
     with pool.transaction():
         pool.execute("select agentdb.bind_run(%s)", [opened["token"]])

@@ -55,8 +55,12 @@ def test_server_that_loses_commits_is_critical(db: Connection) -> None:
 
 
 def test_function_that_was_tampered_with_is_found(db: Connection) -> None:
-    db.execute("alter function agentdb.kill_run(bigint, text) reset search_path")
-    db.execute("grant execute on function agentdb.kill_run(bigint, text) to public")
+    db.execute(
+        "alter function agentdb.kill_run(bigint, text, boolean) reset search_path"
+    )
+    db.execute(
+        "grant execute on function agentdb.kill_run(bigint, text, boolean) to public"
+    )
     details = [detail for _, detail, _ in found(db, "functions")]
     assert details == [
         "function agentdb.kill_run does not pin its search_path",

@@ -198,14 +198,19 @@ def test_savepoint_hides_no_write(db: Connection, a: Connection, b: Connection) 
     assert written(db) == 0
 
 
-def test_second_run_of_an_agent_says_which_it_is(db: Connection, a: Connection) -> None:
+def test_second_run_of_an_agent_says_which_it_is(
+    db: Connection, connect: Connect, a: Connection
+) -> None:
     first = value(db, "select min(run_id) from agentdb.run")
     acquire(a, run=first)
     token = value(a, "select token from agentdb.start_run()")
-    assert refusal(a, WRITE).sqlstate == "ZA001"
-    with pytest.raises(psycopg.Error) as failure, a.transaction():
-        a.execute("select agentdb.bind_run(%s)", [token])
-        a.execute(WRITE)
+    # The session's own is the new one, which does not hold the lock.
+    assert refusal(a, WRITE).sqlstate == "ZA020"
+    stranger = connect(db.info.dbname, "agent_a")
+    assert refusal(stranger, WRITE).sqlstate == "ZA001"
+    with pytest.raises(psycopg.Error) as failure, stranger.transaction():
+        stranger.execute("select agentdb.bind_run(%s)", [token])
+        stranger.execute(WRITE)
     assert failure.value.sqlstate == "ZA020"
 
 

@@ -24,7 +24,7 @@ OUTCOME = "select outcome from agentdb.run where run_id = %s"
 # One of each kind of thing that a run is looked up for.
 CALLS = (
     "select agentdb.log_progress('s')",
-    "select agentdb.log_progress_many('[{\"step\": \"s\"}]')",
+    'select agentdb.log_progress_many(\'[{"step": "s"}]\')',
     "select agentdb.log_tool_call('t')",
     "select agentdb.begin_tool_call('t')",
     "select agentdb.log_tokens(1, 1)",
@@ -350,7 +350,10 @@ def test_session_that_was_there_at_a_kill_could_be_the_killed_one(
     run = start(victim)
     opened = row(sibling, "select * from agentdb.start_run()")
     kill(audited, run)
-    for call in (*CALLS, f"select agentdb.log_progress('s', run => {opened['run_id']})"):
+    for call in (
+        *CALLS,
+        f"select agentdb.log_progress('s', run => {opened['run_id']})",
+    ):
         assert refusal(bystander, call).sqlstate == "ZA040", call
     bystander.execute("select agentdb.bind_run(%s)", [opened["token"]])
     assert value(bystander, LOG) == opened["run_id"]
@@ -521,7 +524,9 @@ def test_policy_can_have_unbound_writes_recorded(
     row(session, OPEN, *agent)
     session.execute(WRITE)
     assert value(audited, WRITER) is None
-    finding = "select detail from agentdb.doctor where check_name = 'writes of agent_pool'"
+    finding = (
+        "select detail from agentdb.doctor where check_name = 'writes of agent_pool'"
+    )
     assert "p, q" in value(audited, finding)
 
 

@@ -187,7 +187,7 @@ def test_killed_agent_starts_nothing_until_resumed(
     actions = [
         each["action"] for each in rows(db, "select action from agentdb.stop_log")
     ]
-    assert actions == ["kill", "kill", "kill", "pause", "resume"]
+    assert actions == ["kill", "kill", "kill", "pause", "resume", "restart"]
 
 
 def test_paused_agent_waits_and_goes_on(

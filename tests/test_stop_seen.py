@@ -36,34 +36,29 @@ def known(db: Connection, run: int) -> bool:
     return bool(value(db, SEEN, run) == value(db, LAST))
 
 
-def test_newest_run_is_not_taken_for_the_only_one(agent: Connection) -> None:
-    first, second = start(agent), start(agent)
-    assert refusal(agent, LOG).sqlstate == "ZA001"
-    agent.execute("select agentdb.end_run(run => %s)", [second])
-    assert value(agent, LOG) == first
-
-
-def test_later_run_goes_on_when_the_first_has_ended(
-    db: Connection, agent: Connection
+def test_newest_run_is_not_taken_for_the_only_one(
+    db: Connection, connect: Connect, agent: Connection
 ) -> None:
-    first, second = start(agent), start(agent)
-    agent.execute("select agentdb.end_run(run => %s)", [first])
-    assert value(agent, LOG) == second
-    assert not known(db, second)
-    agent.execute("select agentdb.end_run()")
-    assert known(db, start(agent))
+    sibling, third = (connect(db.info.dbname, "agent_a") for _ in range(2))
+    first, second = start(agent), start(sibling)
+    assert refusal(third, LOG).sqlstate == "ZA001"
+    sibling.execute("select agentdb.end_run()")
+    assert refusal(third, LOG).sqlstate == "ZA001"
+    assert value(agent, LOG) == first
+    assert known(db, first) and known(db, second)
 
 
 def test_two_runs_that_start_at_once_are_told_apart(
     db: Connection, connect: Connect, agent: Connection
 ) -> None:
-    other = connect(db.info.dbname, "agent_a")
+    other, third = (connect(db.info.dbname, "agent_a") for _ in range(2))
     with agent.transaction():
-        start(agent)
+        first = start(agent)
         # The second waits for the first to commit, and gives up before it does.
         assert refusal(other, "select agentdb.start_run()").sqlstate == "55P03"
-    start(other)
-    assert refusal(other, LOG).sqlstate == "ZA001"
+    second = start(other)
+    assert [value(agent, LOG), value(other, LOG)] == [first, second]
+    assert refusal(third, LOG).sqlstate == "ZA001"
 
 
 def test_stop_in_flight_is_not_taken_for_seen(

@@ -179,9 +179,7 @@ def _drained(run: int, drained: bool) -> list[str]:
     ]
 
 
-def _left(
-    connection: psycopg.Connection[tuple[object, ...]], run: object
-) -> list[str]:
+def _left(connection: psycopg.Connection[tuple[object, ...]], run: object) -> list[str]:
     """Say what a kill of a run could not reach."""
     return [str(said) for (said,) in connection.execute(LEFT, [run]).fetchall()]
 

@@ -63,7 +63,9 @@ def kill(
         raise click.UsageError("name a run or an agent, or say --all")
     number = number_of_run(target or "")
     if not yes:
-        confirm("Kill?", about=_held(dsn, number, target if number is None else None, tree))
+        confirm(
+            "Kill?", about=_held(dsn, number, target if number is None else None, tree)
+        )
     statement, value = (
         (operation.KILL_ALL, None)
         if every
@@ -71,9 +73,7 @@ def kill(
         if number is not None
         else (operation.KILL_AGENT, target)
     )
-    for line in operation.kill(
-        dsn, statement, target=value, reason=reason, tree=tree
-    ):
+    for line in operation.kill(dsn, statement, target=value, reason=reason, tree=tree):
         click.echo(line)
 
 

@@ -61,8 +61,8 @@ STARTS = "select pg_has_role('agentdb_owner', 'pg_read_all_stats', 'usage')"
 
 
 SEE_STARTS = (
-    "grant pg_read_all_stats to agentdb_owner;  -- by a superuser, to tell a session "
-    "from a later one with its process id"
+    "grant pg_read_all_stats to agentdb_owner;  -- by a superuser, to know sessions "
+    "by their start"
 )
 
 

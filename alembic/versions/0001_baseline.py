@@ -1661,7 +1661,18 @@ comment on column agentdb.run.renew_needs_progress is
   'As in the policy of its agent, see run_limit.sql.';
 comment on column agentdb.run.stop_seen is
   'The number of the last stop, which was not this run''s; NULL where that is not '
-  'known, or its role had other open runs.';
+  'known.';
+comment on column agentdb.run.alone is
+  'Whether no other run of the role was alive when it began: a session that started '
+  'none can only be this run''s.';
+comment on column agentdb.run.pid is
+  'The process of the server that started it; NULL behind a shared role.';
+comment on column agentdb.run.instance is
+  'Which process of the agent it is; an instance has one open run.';
+comment on column agentdb.run.parent_run_id is
+  'The run that started it, proven by a spawn token.';
+comment on column agentdb.run.end_reason is
+  'What was seen where it did not end by itself.';
 comment on table agentdb.schedule is
   'When an agent is expected to start, by cron or by interval, and how patient to be; '
   'the runner keeps due_at.';
@@ -1679,6 +1690,11 @@ comment on column agentdb.schedule.error is
   'Why the runner cannot read cron or time_zone.';
 comment on table agentdb.run_token is
   'SHA-256 of the token that binds a transaction to a run.';
+comment on table agentdb.run_session is
+  'Sessions that started a run or bound its token, as the server knows them; '
+  '-infinity stands for a start that it hides.';
+comment on table agentdb.spawn_token is
+  'SHA-256 of the tokens with which a run proves that it started another.';
 comment on table agentdb.run_gate is
   'A row a run that its writers share and a stop waits for; never updated.';
 comment on table agentdb.agent_gate is
@@ -2173,6 +2189,8 @@ drop table agentdb.agent_stop;
 drop table agentdb.run_stop;
 drop table agentdb.agent_gate;
 drop table agentdb.run_gate;
+drop table agentdb.spawn_token;
+drop table agentdb.run_session;
 drop table agentdb.run_token;
 drop table agentdb.schedule;
 drop table agentdb.run;

@@ -79,8 +79,8 @@ create or replace function agentdb._is_silent (run bigint, since timestamptz)
   );
 
 comment on function agentdb._is_silent (bigint, timestamptz) is
-  'Tells whether a run has logged nothing for policy.run_silence, counted from a moment '
-  'at the earliest, and waits for nothing that it has said.';
+  'Tells whether a run has logged nothing for policy.run_silence, counted from a '
+  'moment at the earliest, and waits for nothing that it has said.';
 
 
 -- The session that asks is about to start another run: it is nobody's.

@@ -176,8 +176,8 @@ end;
 $$;
 
 comment on function agentdb._own_run () is
-  'The run that this session started, else the only one of its role that is alive, NULL '
-  'where the role has no open run; raises ZA001, ZA003, ZA040 or ZA041.';
+  'The run that this session started, else the only one of its role that is alive, '
+  'NULL where the role has no open run; raises ZA001, ZA003, ZA040 or ZA041.';
 
 
 create or replace function agentdb._only_alive_run ()

@@ -1,8 +1,8 @@
 -- What a run need not ask anew at each call: whether somebody was stopped since it
--- began.  Its row has the number of the last stop there had been: a call compares it with
--- the sequence from which every stop takes its number before it commits.  Where they
--- differ the stops themselves are read.  It is no transaction: those of a server count
--- anew after a dump is restored.
+-- began.  Its row has the number of the last stop there had been: a call compares it
+-- with the sequence from which every stop takes its number before it commits.  Where
+-- they differ the stops themselves are read.  It is no transaction: those of a server
+-- count anew after a dump is restored.
 
 -- A stop in flight is none that could have been seen.  Stops go one at a time: one that
 -- is over is later than all others.  The number is read first, see _note_stop().

@@ -209,7 +209,8 @@ create or replace function agentdb._refuse_unbound ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'role % is shared, and this transaction has bound no run', session_user
+  raise exception 'role % is shared, and this transaction has bound no run',
+      session_user
     using errcode = 'ZA001',
           detail = 'Nobody could say whose write this is.',
           hint = 'Bind the token that start_run() returned, in the same transaction: '

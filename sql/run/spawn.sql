@@ -33,8 +33,8 @@ comment on function agentdb.spawn_token (bigint) is
   'raises ZA001, ZA003 or ZA005.';
 
 
--- Behind the gate of the parent: a kill of the tree waits for this transaction, and then
--- finds the child.
+-- Behind the gate of the parent: a kill of the tree waits for this transaction, and
+-- then finds the child.
 create or replace function agentdb._use_spawn_token (spawn_token text)
   returns bigint
   language plpgsql
