@@ -9,11 +9,14 @@
 \ir agent/stop_check.sql
 \ir agent/stop_seen.sql
 \ir agent/identity.sql
+\ir agent/alive.sql
+\ir agent/end.sql
 \ir activity/activity.sql
 \ir activity/evidence.sql
 \ir activity/roll_up.sql
 \ir lock/caller.sql
 \ir lock/denial.sql
+\ir lock/disconnect.sql
 \ir lock/take.sql
 \ir lock/slot.sql
 \ir lock/log.sql
@@ -83,6 +86,7 @@
 \ir change/undo.sql
 \ir change/undo_resolve.sql
 \ir change/undo_call.sql
+\ir stop/release.sql
 \ir stop/ended.sql
 \ir stop/stop.sql
 \ir stop/kill.sql

@@ -39,6 +39,9 @@ begin
     select 'abandoned', format('run %s', r.run_id)
     from agentdb._abandon_runs(null) as r;
   return query
+    select 'released', format('what run %s held', r.run_id)
+    from agentdb._release_ended() as r;
+  return query
     select 'forgot', format('%s %s', f.count, f.what)
     from (
       values

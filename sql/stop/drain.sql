@@ -46,10 +46,8 @@ begin
     -- The kill left a row alone that the run itself was changing.
     perform from agentdb.run as r where r.run_id = run for no key update;
     drained := true;
+    -- And what a transaction held that has ended now.
     perform agentdb._end_killed(run);
-    -- What a transaction held that has ended now.
-    perform agentdb._withdraw_changes(r.agent_id, r.run_id)
-    from agentdb.run as r where r.run_id = run;
     update agentdb.run_stop as s
     set drained_at = clock_timestamp()
     where s.run_id = run;

@@ -13,6 +13,8 @@ create or replace function agentdb._kill_run (
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_released jsonb;
 begin
   insert into agentdb.run_stop as s (run_id, kind, reason)
   values (run, 'killed', agentdb._clean_text(reason, 500))
@@ -20,11 +22,13 @@ begin
   set kind = 'killed',
       reason = case s.kind when 'killed' then s.reason else excluded.reason end,
       drained_at = null;
-  perform agentdb._end_killed(run);
+  v_released := agentdb._end_killed(run);
   perform agentdb._end_alerts(run, agent);
-  locks_freed := agentdb._release_locks(run, agent, 'killed');
-  reservations_cancelled := agentdb._cancel_reservations(run);
-  changes_withdrawn := agentdb._withdraw_changes(agent, run);
+  locks_freed := coalesce((v_released #>> '{locks,count}')::bigint, 0)
+    + coalesce((v_released #>> '{slots,count}')::bigint, 0);
+  reservations_cancelled := coalesce(
+    (v_released #>> '{reservations,count}')::bigint, 0);
+  changes_withdrawn := coalesce((v_released #>> '{changes,count}')::bigint, 0);
   perform agentdb._log_stop(agent, run, 'kill', reason, jsonb_build_object(
     'locks_freed', locks_freed, 'reservations_cancelled', reservations_cancelled,
     'changes_withdrawn', changes_withdrawn));
