@@ -26,8 +26,10 @@ declare
   v_locks text[];
   v_slots text[];
 begin
-  select array_agg(l.lock_name) filter (where l.slot = 0),
-    array_agg(l.lock_name || ' slot ' || l.slot) filter (where l.slot > 0)
+  select
+    array_agg(l.lock_name order by l.lock_name) filter (where l.slot = 0),
+    array_agg(l.lock_name || ' slot ' || l.slot order by l.lock_name, l.slot)
+      filter (where l.slot > 0)
     into v_locks, v_slots
   from agentdb._release_locks(run, agent, case
     when outcome in ('succeeded', 'failed', 'cancelled') then 'run_ended'
@@ -53,17 +55,20 @@ create or replace function agentdb._release_at_end ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  new.released := agentdb._release_run(new.run_id, new.agent_id, new.outcome)
-    || jsonb_strip_nulls(jsonb_build_object(
-      'kept_locks', agentdb._named(array(
-        select l.lock_name || coalesce(' slot ' || nullif(l.slot, 0), '')
-        from agentdb.lock as l
-        where l.agent_id = new.agent_id and l.run_id = new.run_id)),
-      -- They are closed by the end itself.
-      'questions', agentdb._named(array(
-        select 'Q-' || q.question_id
-        from agentdb.question as q
-        where q.run_id = new.run_id and q.answer is null))));
+  new.released := agentdb._release_run(new.run_id, new.agent_id, new.outcome);
+  -- A statement of its own, which sees what is left.
+  new.released := new.released || jsonb_strip_nulls(jsonb_build_object(
+    'kept_locks', agentdb._named(array(
+      select l.lock_name || coalesce(' slot ' || nullif(l.slot, 0), '')
+      from agentdb.lock as l
+      where l.agent_id = new.agent_id and l.run_id = new.run_id
+      order by l.lock_name, l.slot)),
+    -- They are closed by the end itself.
+    'questions', agentdb._named(array(
+      select 'Q-' || q.question_id
+      from agentdb.question as q
+      where q.run_id = new.run_id and q.answer is null
+      order by q.question_id))));
   return new;
 end;
 $$;
