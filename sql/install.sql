@@ -19,6 +19,7 @@
 \ir activity/roll_up.sql
 \ir lock/caller.sql
 \ir lock/denial.sql
+\ir lock/disconnect.sql
 \ir lock/take.sql
 \ir lock/slot.sql
 \ir lock/log.sql
@@ -91,6 +92,7 @@
 \ir change/undo.sql
 \ir change/undo_resolve.sql
 \ir change/undo_call.sql
+\ir stop/release.sql
 \ir stop/ended.sql
 \ir stop/stop.sql
 \ir stop/kill.sql

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -419,3 +420,39 @@ def test_settled_reservations_cost_the_rules_nothing(
     )
     db.execute("analyze")
     assert visited(db, "select * from agentdb.context_jump") < 100
+
+
+def test_end_of_a_run_gives_its_reservations_back_at_once(agent: Connection) -> None:
+    row(agent, RESERVE, 400_000, 0)
+    agent.execute("select agentdb.end_run('cancelled')")
+    start(agent, conversation="case 7")
+    said = row(agent, RESERVE, 200_000, 0)
+    assert (said["granted"], said["tokens_left"]) == (True, 300_000)
+    assert budget(agent)["reserved"] == 200_000
+
+
+@pytest.mark.parametrize("limit", ["conversation_budget_tokens", "run_budget_tokens"])
+def test_advice_says_that_reservations_are_in_the_way(
+    db: Connection, agent: Connection, limit: str
+) -> None:
+    db.execute(f"update agentdb.policy set {limit} = 400000".encode())
+    row(agent, RESERVE, 1, 0)
+    largest = row(agent, RESERVE, 300_000, 0)["reservation"]
+    said = row(agent, RESERVE, 200_000, 0)
+    assert said["granted"] is False
+    assert "300001 tokens are only reserved, by 2 prompts" in said["advice"]
+    told = re.search(r"\((select .*);\)", said["advice"])
+    assert told is not None
+    assert f"reservation => {largest}," in told[1]
+    agent.execute(told[1].replace("…", "10").encode())
+    assert row(agent, RESERVE, 200_000, 0)["granted"] is True
+
+
+def test_advice_on_a_budget_that_is_spent_speaks_of_no_reservations(
+    agent: Connection,
+) -> None:
+    row(agent, RESERVE, 1_000, 0)
+    agent.execute("select agentdb.log_tokens(450000, 0)")
+    said = row(agent, RESERVE, 200_000, 0)
+    assert said["granted"] is False
+    assert said["advice"].startswith("Begin a new conversation")

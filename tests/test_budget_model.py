@@ -109,6 +109,7 @@ def test_ledger_agrees_with_its_model(db: Connection, connect: Connect) -> None:
         @rule()
         def next_run(self) -> None:
             agent.execute("select agentdb.end_run(run => %s)", [self.run])
+            self.held.clear()
             self.run = self.start()
 
         @rule(used=TOKENS)

@@ -15,7 +15,8 @@ FIRST, LONGEST = 0.05, 2.0
 ACQUIRE = """
 select acquired, fence, ttl_ms, holder, outcome
 from agentdb.acquire_lock(
-  name => %s::text, ttl => %s::interval, max_hold => %s::interval, run => %s::bigint
+  name => %s::text, ttl => %s::interval, max_hold => %s::interval, run => %s::bigint,
+  release_on_disconnect => %s::boolean
 )
 """
 
@@ -40,16 +41,19 @@ def wait_for_lock(
     ttl: str = "15 minutes",
     max_hold: str | None = None,
     run: int | None = None,
+    release_on_disconnect: bool = False,
 ) -> Lock:
     """Acquire a lock as soon as it is free, or return the last refusal.
 
     The connection must be in autocommit mode: in a transaction others would not
-    see that we hold the lock, nor we that it is free.
+    see that we hold the lock, nor we that it is free.  With release_on_disconnect
+    others may take it as soon as the sessions of our run are gone.
     """
     if not connection.autocommit:
         raise ValueError("wait_for_lock needs a connection in autocommit mode")
+    wanted: list[object] = [name, ttl, max_hold, run, release_on_disconnect]
     end = time.monotonic() + timeout
-    found = _acquire(connection, name, ttl, max_hold, run)
+    found = _acquire(connection, name, wanted)
     if found.acquired or timeout <= 0:
         return found
     listens = _can_listen(connection)
@@ -69,7 +73,7 @@ def wait_for_lock(
             _sleep(
                 connection, name, min(left, random.uniform(pause / 2, pause)), listens
             )
-            found = _acquire(connection, name, ttl, max_hold, run)
+            found = _acquire(connection, name, wanted)
     finally:
         if not connection.closed:
             if listens:
@@ -97,14 +101,8 @@ def release_lock(
     return bool(row[0])
 
 
-def _acquire(
-    connection: psycopg.Connection,
-    name: str,
-    ttl: str,
-    max_hold: str | None,
-    run: int | None,
-) -> Lock:
-    row = connection.execute(ACQUIRE, [name, ttl, max_hold, run]).fetchone()
+def _acquire(connection: psycopg.Connection, name: str, wanted: list[object]) -> Lock:
+    row = connection.execute(ACQUIRE, wanted).fetchone()
     assert row is not None
     return Lock(name, *row)
 

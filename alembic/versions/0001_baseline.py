@@ -205,7 +205,8 @@ create table agentdb.policy (
     and log_retention between '2 days' and '100 years'
     and audit_retention between '2 days' and '100 years'
   ),
-  constraint policy_unbound_writes_check check (unbound_writes in ('refuse', 'record')),
+  constraint policy_unbound_writes_check
+    check (unbound_writes in ('refuse', 'record')),
   constraint policy_change_check check (
     max_pending_changes between 1 and 10000
     and max_change_rows between 1 and 1000000
@@ -296,6 +297,7 @@ create table agentdb.run (
   outcome text,
   summary text,
   end_reason text,
+  released jsonb,
   held_until_at timestamptz,
   hold_reason text,
   instance text,
@@ -309,9 +311,8 @@ create table agentdb.run (
   renew_needs_progress boolean not null,
   constraint run_pkey primary key (run_id),
   constraint run_agent_id_fkey foreign key (agent_id) references agentdb.agent,
-  constraint run_outcome_check
-    check (outcome in ('succeeded', 'failed', 'cancelled', 'abandoned', 'killed',
-      'crashed', 'replaced')),
+  constraint run_outcome_check check (outcome in ('succeeded', 'failed', 'cancelled',
+    'abandoned', 'crashed', 'replaced', 'killed')),
   constraint run_ended_at_check check ((ended_at is null) = (outcome is null)),
   constraint run_tick_interval_check check (tick_interval > '0'),
   constraint run_parent_run_id_fkey
@@ -509,6 +510,7 @@ create table agentdb.tool_call (
   args jsonb,
   began_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz,
+  run_outcome text,
   constraint tool_call_pkey primary key (run_id, call_id),
   constraint tool_call_run_id_fkey
     foreign key (run_id) references agentdb.run on delete cascade
@@ -838,6 +840,7 @@ create table agentdb.change_pass (
 create table agentdb.lock (
   lock_name text not null,
   slot integer not null default 0,
+  release_on_disconnect boolean not null default false,
   role_name name,
   stop_seen bigint,
   fence bigint not null,
@@ -1408,10 +1411,10 @@ comment on column agentdb.policy.max_open_runs is
 comment on column agentdb.policy.abandon_after is
   'A run that logs nothing for this long is ended as abandoned.';
 comment on column agentdb.policy.run_silence is
-  'A run behind a shared role counts as gone after this long without a word; a run of a '
-  'role of its own is known by its sessions, but for this long after the server has '
-  'started.  For as long after a kill, or after two runs of a role were open at once, a '
-  'session that has started or bound none is refused.';
+  'A run behind a shared role counts as gone after this long without a word; a run of '
+  'a role of its own is known by its sessions, but for this long after the server has '
+  'started.  For as long after a kill, or after two runs of a role were open at once, '
+  'a session that has started or bound none is refused.';
 comment on column agentdb.policy.kill_forbids_restart is
   'Whether a session whose run was killed may start no other.';
 comment on column agentdb.policy.unbound_writes is
@@ -1653,6 +1656,12 @@ comment on table agentdb.agent_secret is
   'SHA-256 of the secret of each agent behind a shared role.';
 comment on table agentdb.run is
   'One tick or session of an agent; what it says of its outcome is a claim.';
+comment on column agentdb.run.end_reason is
+  'Why a run ended that did not end itself: what was seen, and by whom.';
+comment on column agentdb.run.released is
+  'What its end released: count and up to 20 names of locks, slots, calls, changes, '
+  'questions and waits, reservations with their tokens; kept_locks stay until they '
+  'expire.';
 comment on column agentdb.run.label is
   'What people are told of it where it holds a lock.';
 comment on column agentdb.run.lock_max_ttl is
@@ -1671,8 +1680,6 @@ comment on column agentdb.run.instance is
   'Which process of the agent it is; an instance has one open run.';
 comment on column agentdb.run.parent_run_id is
   'The run that started it, proven by a spawn token.';
-comment on column agentdb.run.end_reason is
-  'What was seen where it did not end by itself.';
 comment on table agentdb.schedule is
   'When an agent is expected to start, by cron or by interval, and how patient to be; '
   'the runner keeps due_at.';
@@ -1717,6 +1724,8 @@ comment on column agentdb.tool.longest is
   'How long a call may take: until then a run that waits for it is not stuck.';
 comment on table agentdb.tool_call is
   'Tool calls that have an id: in flight until ended_at, and counted once by the id.';
+comment on column agentdb.tool_call.run_outcome is
+  'How the run ended while the call was in flight; NULL for a call that ended itself.';
 comment on table agentdb.tool_call_log is
   'Finished tool calls; append-only, a partition a UTC day.';
 comment on column agentdb.tool_call_log.call_signature is
@@ -1804,6 +1813,8 @@ comment on table agentdb.lock is
   'Locks and slots of semaphores, a row each: who holds it and until when.';
 comment on column agentdb.lock.former_agent_id is
   'The agent that had the row before the present or last holder.';
+comment on column agentdb.lock.release_on_disconnect is
+  'Whether others may take it as soon as its holder''s sessions are gone.';
 comment on column agentdb.lock.role_name is
   'The login role of the holder, if its run was known to be the only one of it.';
 comment on column agentdb.lock.stop_seen is

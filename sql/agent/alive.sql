@@ -83,18 +83,18 @@ comment on function agentdb._is_silent (bigint, timestamptz) is
   'moment at the earliest, and waits for nothing that it has said.';
 
 
--- The session that asks is about to start another run: it is nobody's.
 create or replace function agentdb._may_be_run (
   run bigint,
   role_name name,
-  before timestamptz
+  before timestamptz,
+  but integer
 )
   returns boolean
   language sql
   volatile
   return exists (
     select from agentdb._role_sessions(role_name) as s
-    where s.pid <> pg_backend_pid()
+    where s.pid is distinct from but
       and s.began_at < before
       and not exists (
         select from agentdb.run_session as j
@@ -103,12 +103,13 @@ create or replace function agentdb._may_be_run (
           and j.server_started_at = pg_postmaster_start_time()
           and agentdb._is_same_start(j.backend_started_at, s.began_at)));
 
-comment on function agentdb._may_be_run (bigint, name, timestamptz) is
-  'Tells whether a session of the role that belongs to no open run, and began before a '
-  'moment, could be a run''s.';
+comment on function agentdb._may_be_run (bigint, name, timestamptz, integer) is
+  'Tells whether a session of the role, but one, that belongs to no open run, and '
+  'began before a moment, could be a run''s.';
 
 
-create or replace function agentdb._is_gone (run bigint)
+-- Whoever is about to start another run is not the process of this one.
+create or replace function agentdb._is_gone (run bigint, starting boolean default false)
   returns boolean
   language plpgsql
   volatile
@@ -134,14 +135,15 @@ begin
     where s.run_id = run
       and agentdb._is_connected(s.pid, s.backend_started_at, s.server_started_at)
   ) or agentdb._may_be_run(run, v_run.role_name, case when v_former then 'infinity'
-      else agentdb._last_event_at(run, v_run.started_at) end) then
+      else agentdb._last_event_at(run, v_run.started_at) end,
+    case when starting then pg_backend_pid() end) then
     return false;
   end if;
   return not v_former or agentdb._is_silent(run, agentdb._server_up_at());
 end;
 $$;
 
-comment on function agentdb._is_gone (bigint) is
+comment on function agentdb._is_gone (bigint, boolean) is
   'Tells whether the process of an open run is gone; false in doubt.';
 
 

@@ -113,7 +113,7 @@ comment on function agentdb._killed_here () is
   'The kill of a run of this session, unless the session has started another since.';
 
 
--- What crashed is closed later than it died: its last word counts.
+-- What crashed is closed later than it died, or not yet: its last word counts.
 create or replace function agentdb._is_crowded (run bigint, since timestamptz)
   returns boolean
   language sql
@@ -122,15 +122,17 @@ create or replace function agentdb._is_crowded (run bigint, since timestamptz)
     select
     from agentdb.run as o
     cross join lateral (
-      select case o.outcome
-        when 'crashed' then agentdb._last_event_at(o.run_id, o.started_at)
+      select case
+        when coalesce(o.outcome, 'crashed') = 'crashed'
+          then agentdb._last_event_at(o.run_id, o.started_at)
         else o.ended_at
       end as lived_until
     ) as l
     where o.role_name = session_user
       and not o.pooled
       and o.run_id <> run
-      and o.ended_at > clock_timestamp() - agentdb._run_silence(session_user)
+      and coalesce(o.ended_at, 'infinity')
+        > clock_timestamp() - agentdb._run_silence(session_user)
       and l.lived_until > clock_timestamp() - agentdb._run_silence(session_user)
       and (l.lived_until > since or not o.alone)
   ) or exists (

@@ -30,6 +30,45 @@ comment on function agentdb._withdraw_changes (bigint, bigint) is
   'how many.';
 
 
+-- What is submitted waits for its reviewers also when its run has ended, but for a
+-- killed one.  What is open, nobody can submit any more; an automatic one ends with its
+-- transaction, this very one.
+create or replace function agentdb._withdraw_unfinished (run bigint, outcome text)
+  returns text[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_killed boolean := outcome = 'killed';
+  v_changes text[];
+begin
+  with withdrawn as (
+    update agentdb.change as c
+    set state = 'withdrawn',
+        closed_at = clock_timestamp(),
+        problem = jsonb_build_object('message', case
+          when v_killed then 'its run was killed'
+          else format('its run ended (%s) before it was submitted', outcome) end)
+    where c.change_id = any (array(
+      select o.change_id
+      from agentdb.change as o
+      where o.run_id = _withdraw_unfinished.run
+        and (o.state = 'open' and (v_killed or not o.automatic)
+          or o.state in ('pending', 'approved') and v_killed)
+      for no key update skip locked
+    ))
+    returning c.change_id
+  )
+  select array_agg(w.change_id::text order by w.change_id) into v_changes
+  from withdrawn as w;
+  return v_changes;
+end;
+$$;
+
+comment on function agentdb._withdraw_unfinished (bigint, text) is
+  'Withdraws the changes that the end of their run makes void, and returns which.';
+
+
 create or replace function agentdb.withdraw_change (change bigint)
   returns table (change_id bigint, state text)
   language plpgsql

@@ -127,38 +127,39 @@ create or replace trigger agentdb_no_truncate
   for each statement execute function agentdb._refuse_truncate();
 
 
--- A run that is over holds nothing.  A row that somebody is changing is left to them:
--- it is being taken over or released, or expires.
+-- A run that is over holds nothing, but a crashed one what it did not say to release on
+-- disconnect.  A row that somebody is changing is left to them: it is being taken over
+-- or released, or expires.
 create or replace function agentdb._release_locks (
   run_id bigint,
   agent_id bigint,
   outcome text
 )
-  returns bigint
+  returns table (lock_name text, slot integer)
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_released bigint;
 begin
-  update agentdb.lock as l
-  set run_id = null,
-      outcome = _release_locks.outcome,
-      expires_at = '-infinity'
-  from (
-    select h.lock_name, h.slot
-    from agentdb.lock as h
-    where h.agent_id = _release_locks.agent_id and h.run_id = _release_locks.run_id
-    for no key update skip locked
-  ) as h
-  where l.lock_name = h.lock_name and l.slot = h.slot;
-  get diagnostics v_released = row_count;
-  return v_released;
+  return query
+    update agentdb.lock as l
+    set run_id = null,
+        outcome = _release_locks.outcome,
+        expires_at = '-infinity'
+    from (
+      select h.lock_name, h.slot
+      from agentdb.lock as h
+      where h.agent_id = _release_locks.agent_id
+        and h.run_id = _release_locks.run_id
+        and (_release_locks.outcome <> 'crashed' or h.release_on_disconnect)
+      for no key update skip locked
+    ) as h
+    where l.lock_name = h.lock_name and l.slot = h.slot
+    returning l.lock_name, l.slot;
 end;
 $$;
 
 comment on function agentdb._release_locks (bigint, bigint, text) is
-  'Frees all locks of a run that is over and returns how many.';
+  'Frees the locks of a run that is over and returns which.';
 
 
 -- Names are made up by agents: those that nobody used for a day go.  Their fences go on

@@ -54,6 +54,7 @@ create or replace function agentdb.acquire_slot (
   max_hold interval default null,
   inout fence bigint default null,
   run bigint default null,
+  release_on_disconnect boolean default false,
   out expires_at timestamptz,
   out ttl_ms bigint,
   out holder text,
@@ -73,11 +74,11 @@ begin
       acquire_slot.outcome
   from agentdb._acquire(
     acquire_slot.name, 1, acquire_slot.slots, acquire_slot.ttl, acquire_slot.max_hold,
-    acquire_slot.fence, acquire_slot.run) as a;
+    acquire_slot.fence, acquire_slot.run, acquire_slot.release_on_disconnect) as a;
 end;
 $$;
 
 comment on function agentdb.acquire_slot (
-  text, integer, interval, interval, bigint, bigint) is
+  text, integer, interval, interval, bigint, bigint, boolean) is
   'Takes one of the slots of a semaphore for the run; renew_lock and release_lock '
   'work on it as on a lock; raises ZA001, ZA003, ZA004 or ZA005.';

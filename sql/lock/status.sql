@@ -23,7 +23,8 @@ create or replace view agentdb.lock_status as
     (
       select coalesce(sum(d.denials), 0)::bigint from agentdb.lock_denial as d
       where d.lock_name = l.lock_name and d.last_at >= l.acquired_at
-    ) as denied_since
+    ) as denied_since,
+    l.run_id is not null and l.release_on_disconnect as release_on_disconnect
   from agentdb.lock as l
   left join agentdb.run as r on r.run_id = l.run_id
   cross join lateral (
@@ -65,6 +66,8 @@ comment on column agentdb.lock_status.waiting is
 comment on column agentdb.lock_status.denied_since is
   'Attempts that were denied since it was last acquired, at most one counted a second '
   'and run.';
+comment on column agentdb.lock_status.release_on_disconnect is
+  'Whether others may take it as soon as the holder''s sessions are gone.';
 
 
 create or replace view agentdb.lock_history as
@@ -109,8 +112,8 @@ comment on column agentdb.lock_history.expires_at is
 comment on column agentdb.lock_history.renewals is
   'How often it was renewed.';
 comment on column agentdb.lock_history.outcome is
-  'released, taken_over, expired, run_ended, abandoned, forced; edited or deleted if '
-  'a hand did it; NULL for the present holder.';
+  'released, taken_over, expired, run_ended, abandoned, crashed, replaced, killed, '
+  'forced; edited or deleted if a hand did it; NULL for the present holder.';
 comment on column agentdb.lock_history.ended_by is
   'The login role that ended it.';
 comment on column agentdb.lock_history.reason is

@@ -13,6 +13,7 @@ create or replace function agentdb._take_lock (
   agent_id bigint,
   ttl interval,
   max_hold interval,
+  on_disconnect boolean,
   out fence bigint,
   out expires_at timestamptz,
   out slot integer,
@@ -29,6 +30,7 @@ begin
   set fence = agentdb._next_fence(l.fence, l.slot, v_now),
       agent_id = _take_lock.agent_id,
       former_agent_id = l.agent_id,
+      release_on_disconnect = on_disconnect,
       run_id = _take_lock.run_id,
       acquired_at = clock_timestamp(),
       renewed_at = v_now,
@@ -62,7 +64,7 @@ end;
 $$;
 
 comment on function agentdb._take_lock (
-  text, integer, integer, bigint, bigint, interval, interval) is
+  text, integer, integer, bigint, bigint, interval, interval, boolean) is
   'Takes the first free or expired slot of a name, or returns NULL; raises ZA005.';
 
 
@@ -78,6 +80,7 @@ create or replace function agentdb._take_otherwise (
   agent_id bigint,
   ttl interval,
   max_hold interval,
+  on_disconnect boolean,
   out fence bigint,
   out expires_at timestamptz,
   out slot integer,
@@ -108,11 +111,14 @@ begin
     and agentdb._is_live(l.expires_at, l.renewed_at, v_now)
   order by l.expires_at
   limit 1;
-  if not found and agentdb._make_lock(name, first_slot, last_slot) > 0 then
+  if (case
+    when found then agentdb._end_gone_holders(name, first_slot, last_slot)
+    else agentdb._make_lock(name, first_slot, last_slot) > 0
+  end) then
     select t.* into _take_otherwise.fence, _take_otherwise.expires_at,
       _take_otherwise.slot, _take_otherwise.outcome
-    from agentdb._take_lock(
-      name, first_slot, last_slot, run_id, agent_id, ttl, max_hold) as t;
+    from agentdb._take_lock(name, first_slot, last_slot, run_id, agent_id, ttl,
+      max_hold, on_disconnect) as t;
   end if;
   if _take_otherwise.fence is null then
     _take_otherwise.outcome := coalesce(_take_otherwise.outcome, 'busy');
@@ -122,9 +128,9 @@ end;
 $$;
 
 comment on function agentdb._take_otherwise (
-  text, integer, integer, bigint, bigint, bigint, interval, interval) is
-  'Re-enters a lock, takes one whose name is new, or says what is in the way and '
-  'counts the denial.';
+  text, integer, integer, bigint, bigint, bigint, interval, interval, boolean) is
+  'Re-enters a lock, takes one whose name is new or whose holder is gone, or says what '
+  'is in the way and counts the denial.';
 
 
 -- The common case, a free lock that the agent had last, in two statements with as few
@@ -137,7 +143,8 @@ create or replace function agentdb.acquire_lock (
   ttl interval default '15 minutes',
   max_hold interval default null,
   fence bigint default null,
-  run bigint default null
+  run bigint default null,
+  release_on_disconnect boolean default false
 )
   returns agentdb.acquired_lock
   language plpgsql
@@ -162,6 +169,7 @@ begin
   if run is null and max_hold is null and ttl > '0' and ttl <= v_max_ttl then
     update agentdb.lock as l
     set fence = agentdb._next_fence(l.fence, 0, v_now), run_id = v_run_id,
+        release_on_disconnect = acquire_lock.release_on_disconnect is true,
         role_name = session_user, stop_seen = v_stop_seen,
         acquired_at = clock_timestamp(), renewed_at = v_now,
         expires_at = v_now + agentdb._exact_span(ttl), hold_until = 'infinity',
@@ -183,12 +191,16 @@ begin
       return v_lock;
     end if;
   end if;
-  return agentdb._acquire_otherwise(name, ttl, max_hold, acquire_lock.fence, run);
+  return agentdb._acquire_otherwise(
+    name, ttl, max_hold, acquire_lock.fence, run, release_on_disconnect);
 end;
 $$;
 
-comment on function agentdb.acquire_lock (text, interval, interval, bigint, bigint) is
+comment on function agentdb.acquire_lock (
+  text, interval, interval, bigint, bigint, boolean) is
   'Takes a lock for the run, or says who holds it; fence => re-enters the run''s own; '
+  'with release_on_disconnect => true others may take it as soon as the sessions of '
+  'the run are gone; '
   'raises ZA001, ZA003, ZA004 or ZA005, never for a held lock.';
 
 
@@ -197,7 +209,8 @@ create or replace function agentdb._acquire_otherwise (
   ttl interval,
   max_hold interval,
   given bigint,
-  run bigint
+  run bigint,
+  on_disconnect boolean
 )
   returns agentdb.acquired_lock
   language plpgsql
@@ -207,13 +220,13 @@ declare
   v_lock agentdb.acquired_lock;
 begin
   select a.acquired, a.fence, a.expires_at, a.ttl_ms, a.holder, a.outcome into v_lock
-  from agentdb._acquire(name, 0, 0, ttl, max_hold, given, run) as a;
+  from agentdb._acquire(name, 0, 0, ttl, max_hold, given, run, on_disconnect) as a;
   return v_lock;
 end;
 $$;
 
 comment on function agentdb._acquire_otherwise (
-  text, interval, interval, bigint, bigint) is
+  text, interval, interval, bigint, bigint, boolean) is
   'Takes a lock, or re-enters it, or says what is in the way, for any caller.';
 
 
@@ -225,6 +238,7 @@ create or replace function agentdb._acquire (
   max_hold interval,
   given bigint,
   run bigint,
+  on_disconnect boolean,
   out acquired boolean,
   out fence bigint,
   out expires_at timestamptz,
@@ -246,10 +260,10 @@ begin
     perform agentdb._refuse_span(ttl, v_caller.max_ttl, max_hold);
   end if;
   v_taken := agentdb._take_lock(name, first_slot, last_slot, v_caller.run_id,
-    v_caller.agent_id, ttl, max_hold);
+    v_caller.agent_id, ttl, max_hold, on_disconnect is true);
   if v_taken.fence is null then
     v_taken := agentdb._take_otherwise(name, first_slot, last_slot, given,
-      v_caller.run_id, v_caller.agent_id, ttl, max_hold);
+      v_caller.run_id, v_caller.agent_id, ttl, max_hold, on_disconnect is true);
     holder := v_taken.holder;
   end if;
   fence := v_taken.fence;
@@ -266,5 +280,5 @@ end;
 $$;
 
 comment on function agentdb._acquire (
-  text, integer, integer, interval, interval, bigint, bigint) is
+  text, integer, integer, interval, interval, bigint, bigint, boolean) is
   'Takes a lock, slot 0, or one of the slots of a semaphore for a run.';

@@ -116,6 +116,33 @@ comment on function agentdb.end_wait (text, bigint) is
   'Says that the run waits no longer for a lock; raises ZA001 or ZA003.';
 
 
+create or replace function agentdb._end_waits (run bigint)
+  returns text[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_names text[];
+begin
+  with ended as (
+    delete from agentdb.lock_waiter as w
+    where w.run_id = _end_waits.run
+      and w.lock_name = any (array(
+        select o.lock_name from agentdb.lock_waiter as o
+        where o.run_id = _end_waits.run
+        for update skip locked
+      ))
+    returning w.lock_name
+  )
+  select array_agg(e.lock_name) into v_names from ended as e;
+  return v_names;
+end;
+$$;
+
+comment on function agentdb._end_waits (bigint) is
+  'Ends the waits of a run that is over and returns for which locks they were.';
+
+
 create or replace function agentdb.wake_waiters (name text, run bigint default null)
   returns table (woken bigint)
   language plpgsql

@@ -42,6 +42,9 @@ begin
     select 'crashed', format('run %s: %s', r.run_id, r.reason)
     from agentdb.close_gone_runs() as r;
   return query
+    select 'released', format('what run %s held', r.run_id)
+    from agentdb._release_ended() as r;
+  return query
     select 'forgot', format('%s %s', f.count, f.what)
     from (
       values

@@ -14,7 +14,7 @@ create or replace view agentdb.run_summary as
     coalesce(v.cached_input_tokens, 0) as cached_input_tokens,
     coalesce(v.output_tokens, 0) as output_tokens,
     coalesce(v.cost, 0) as cost,
-    r.summary, r.instance, r.parent_run_id, r.end_reason
+    r.summary, r.instance, r.parent_run_id, r.end_reason, r.released
   from agentdb.run as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   left join agentdb.run_activity as v on v.run_id = r.run_id;
@@ -35,8 +35,8 @@ comment on column agentdb.run_summary.conversation is
 comment on column agentdb.run_summary.purpose is
   'What the agent said the run is for.';
 comment on column agentdb.run_summary.state is
-  'running, or the outcome: succeeded, failed, cancelled, abandoned, killed, crashed, '
-  'replaced; unverified for a success with a claim that is not verified.';
+  'running, or the outcome: succeeded, failed, cancelled, abandoned, crashed, '
+  'replaced, killed; unverified for a success with a claim that is not verified.';
 comment on column agentdb.run_summary.started_at is
   'When it began.';
 comment on column agentdb.run_summary.ended_at is
@@ -68,7 +68,10 @@ comment on column agentdb.run_summary.instance is
 comment on column agentdb.run_summary.parent_run_id is
   'The run that started it, proven by a spawn token.';
 comment on column agentdb.run_summary.end_reason is
-  'What was seen where it did not end by itself.';
+  'What was seen, or by whom, where it did not end itself.';
+comment on column agentdb.run_summary.released is
+  'What its end released: count and names of locks, slots, calls, changes, questions '
+  'and waits, reservations with their tokens; kept_locks stay until they expire.';
 
 
 create or replace view agentdb.active_alert as

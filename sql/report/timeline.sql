@@ -114,7 +114,9 @@ create or replace function agentdb.timeline (run bigint)
   set search_path = pg_catalog, pg_temp
 as $$
   with span as (
-    select r.run_id, r.started_at, r.ended_at, r.summary, r.purpose,
+    select r.run_id, r.started_at, r.ended_at, r.summary, r.purpose, r.released,
+      -- Who killed it is an event of its own.
+      case when r.outcome <> 'killed' then r.end_reason end as end_reason,
       agentdb._run_state(r.run_id, r.outcome) as state
     from agentdb.run as r
     where r.run_id = timeline.run
@@ -133,9 +135,12 @@ as $$
     from span as s
     cross join lateral agentdb._call_told(s.run_id, s.started_at) as c
     union all
-    select c.began_at, 0, 'in flight', c.tool, null, null, c.args
+    select c.began_at, 0,
+      case when c.ended_at is null then 'in flight' else 'unfinished' end,
+      c.tool, null, null, c.args
     from span as s
-    join agentdb.tool_call as c on c.run_id = s.run_id and c.ended_at is null
+    join agentdb.tool_call as c on c.run_id = s.run_id
+      and (c.ended_at is null or c.run_outcome is not null)
     union all
     select t.recorded_at, t.token_log_id, 'tokens',
       coalesce(t.model, 'model call'), null,
@@ -159,7 +164,8 @@ as $$
       on l.alert_id = a.alert_id and l.recorded_at >= s.started_at
     union all
     select s.ended_at, 9223372036854775807, 'end',
-      concat_ws(': ', s.state, s.summary), s.state = 'succeeded', null, null
+      concat_ws(': ', s.state, s.end_reason, s.summary), s.state = 'succeeded', null,
+      nullif(s.released, '{}')
     from span as s
     where s.ended_at is not null
   )
@@ -169,5 +175,6 @@ as $$
 $$;
 
 comment on function agentdb.timeline (bigint) is
-  'Everything a run did, in order: steps, tool calls, calls in flight, tokens, audited '
+  'Everything a run did, in order: steps, tool calls, calls in flight or unfinished, '
+  'tokens, audited '
   'writes, alerts, stops, its end.';

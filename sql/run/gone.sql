@@ -25,6 +25,7 @@ create or replace function agentdb.close_gone_runs ()
 as $$
 declare
   v_run agentdb.run;
+  v_reason text;
 begin
   for v_run in
     select r.* from agentdb.run as r
@@ -41,11 +42,11 @@ begin
           where s.run_id = v_run.run_id)
       ) > clock_timestamp() - case when agentdb._has_promised(v_run)
         then interval '1 minute' else agentdb._run_silence(v_run.role_name) end;
-    reason := agentdb._gone_because(v_run.run_id);
-    run_id := v_run.run_id;
-    if agentdb._end_run(run_id, 'crashed', reason) then
-      return next;
-    end if;
+    v_reason := agentdb._gone_because(v_run.run_id);
+    return query
+      select v_run.run_id, v_reason
+      from agentdb._end_run(v_run.run_id, 'crashed', v_reason) as e
+      where e.ended_at is not null;
   end loop;
 end;
 $$;

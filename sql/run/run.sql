@@ -93,28 +93,26 @@ create or replace function agentdb._abandon_runs (agent bigint)
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  with ended as (
-    update agentdb.run as r
-    set ended_at = clock_timestamp(),
-        outcome = 'abandoned'
-    where r.run_id in (
-      select o.run_id
-      from agentdb.run as o
-      join agentdb.agent as a on a.agent_id = o.agent_id
-      join agentdb.policy as p on p.policy_name = a.policy_name
-      where o.ended_at is null
-        and (_abandon_runs.agent is null or o.agent_id = _abandon_runs.agent)
-        and o.started_at < clock_timestamp() - p.abandon_after
-        and greatest(o.held_until_at, agentdb._last_event_at(o.run_id, o.started_at))
-          < clock_timestamp() - p.abandon_after
-        -- Whoever is paused cannot log anything.
-        and not agentdb._is_paused(o.run_id, clock_timestamp())
-      -- An agent that holds its run in an open transaction keeps nobody else waiting.
-      for no key update of o skip locked
-    )
-    returning r.run_id, agentdb._release_locks(r.run_id, r.agent_id, 'abandoned')
-  )
-  select e.run_id from ended as e;
+  select s.run_id
+  from (
+    select o.run_id, p.abandon_after
+    from agentdb.run as o
+    join agentdb.agent as a on a.agent_id = o.agent_id
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where o.ended_at is null
+      and (_abandon_runs.agent is null or o.agent_id = _abandon_runs.agent)
+      and o.started_at < clock_timestamp() - p.abandon_after
+      and greatest(o.held_until_at, agentdb._last_event_at(o.run_id, o.started_at))
+        < clock_timestamp() - p.abandon_after
+      -- Whoever is paused cannot log anything.
+      and not agentdb._is_paused(o.run_id, clock_timestamp())
+    -- An agent that holds its run in an open transaction keeps nobody else waiting.
+    for no key update of o skip locked
+  ) as s
+  cross join lateral agentdb._end_run(s.run_id, 'abandoned', format(
+    'it logged nothing for %s (policy.abandon_after)', agentdb._span(s.abandon_after)
+  )) as e
+  where e.ended_at is not null;
 $$;
 
 comment on function agentdb._abandon_runs (bigint) is
@@ -133,8 +131,6 @@ create or replace function agentdb.end_run (
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
-declare
-  v_agent_id bigint;
 begin
   if outcome is null or outcome not in ('succeeded', 'failed', 'cancelled') then
     perform agentdb._refuse(
@@ -142,23 +138,14 @@ begin
       'Say succeeded, failed or cancelled.'
     );
   end if;
-  select c.run_id, c.agent_id into end_run.run_id, v_agent_id
-  from agentdb._current_run(end_run.run) as c;
-  update agentdb.run as r
-  set ended_at = clock_timestamp(),
-      outcome = end_run.outcome,
-      summary = agentdb._clean_text(end_run.summary, 4000),
-      -- Whoever has ended waits for nothing any more.
-      held_until_at = case
-        when r.held_until_at > clock_timestamp() then clock_timestamp()
-        else r.held_until_at
-      end
-  where r.run_id = end_run.run_id and r.ended_at is null
-  returning r.ended_at into end_run.ended_at;
-  if not found then
+  select c.run_id into end_run.run_id from agentdb._current_run(end_run.run) as c;
+  perform from agentdb.run as r where r.run_id = end_run.run_id for no key update;
+  select e.ended_at into end_run.ended_at
+  from agentdb._end_run(
+    end_run.run_id, end_run.outcome, summary => end_run.summary) as e;
+  if end_run.ended_at is null then
     perform agentdb._refuse_closed_run(end_run.run_id);
   end if;
-  perform agentdb._release_locks(end_run.run_id, v_agent_id, 'run_ended');
   return next;
 end;
 $$;

@@ -90,16 +90,18 @@ begin
     where r.agent_id = agent and r.ended_at is null
     order by r.run_id
   loop
-    v_gone := agentdb._is_gone(v_run_id);
+    v_gone := agentdb._is_gone(v_run_id, starting => true);
     if v_same then
       -- Not two of one instance: waits for who is just changing the run.
       perform from agentdb.run as r where r.run_id = v_run_id for no key update;
     end if;
-    if (v_gone or v_same) and agentdb._end_run(v_run_id,
-      case when v_gone then 'crashed' else 'replaced' end,
-      case when v_gone then agentdb._gone_because(v_run_id)
-        else format('instance %s was started again', instance) end)
-    then
+    if (v_gone or v_same) and (
+      select e.ended_at
+      from agentdb._end_run(v_run_id,
+        case when v_gone then 'crashed' else 'replaced' end,
+        case when v_gone then agentdb._gone_because(v_run_id)
+          else format('instance %s was started again', instance) end) as e
+    ) is not null then
       v_closed := v_closed || v_run_id;
     end if;
   end loop;

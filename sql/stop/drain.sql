@@ -61,12 +61,9 @@ create or replace function agentdb._drain_one (run bigint)
 as $$
 begin
   perform agentdb._wait_for_gates(run);
-  -- Where it was killed; a run that has ended by itself stays as it is.
-  perform agentdb._end_run(run, 'killed', s.reason)
+  -- Where it was killed; and what a transaction held that has ended now.
+  perform agentdb._end_killed(s.run_id)
   from agentdb.run_stop as s where s.run_id = run and s.kind = 'killed';
-  -- What a transaction held that has ended now.
-  perform agentdb._withdraw_changes(r.agent_id, r.run_id)
-  from agentdb.run as r where r.run_id = run;
   update agentdb.run_stop as s
   set drained_at = clock_timestamp()
   where s.run_id = run;

@@ -6,8 +6,8 @@ create or replace function agentdb._run_end (run bigint)
   stable
   return (
     select case when s.run_id is null
-      then format('run %s ended: %s', r.run_id,
-        agentdb._run_state(r.run_id, r.outcome))
+      then concat_ws(': ', format('run %s ended', r.run_id),
+        agentdb._run_state(r.run_id, r.outcome), r.end_reason)
       else format('run %s was %s by %s: %s', r.run_id, s.kind, s.stopped_by, s.reason)
     end
     from agentdb.run as r

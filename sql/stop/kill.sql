@@ -14,6 +14,8 @@ create or replace function agentdb._kill_run (
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_released jsonb;
 begin
   insert into agentdb.run_stop as s (run_id, kind, reason, role_name, tree)
   select run, 'killed', agentdb._clean_text(reason, 500), r.role_name, _kill_run.tree
@@ -27,11 +29,13 @@ begin
       role_name = excluded.role_name,
       tree = s.tree or excluded.tree,
       drained_at = null;
-  perform agentdb._end_run(run, 'killed', reason);
+  v_released := agentdb._end_killed(run);
   perform agentdb._end_alerts(run, agent);
-  locks_freed := agentdb._release_locks(run, agent, 'killed');
-  reservations_cancelled := agentdb._cancel_reservations(run);
-  changes_withdrawn := agentdb._withdraw_changes(agent, run);
+  locks_freed := coalesce((v_released #>> '{locks,count}')::bigint, 0)
+    + coalesce((v_released #>> '{slots,count}')::bigint, 0);
+  reservations_cancelled := coalesce(
+    (v_released #>> '{reservations,count}')::bigint, 0);
+  changes_withdrawn := coalesce((v_released #>> '{changes,count}')::bigint, 0);
   perform agentdb._log_stop(agent, run, 'kill', reason, jsonb_build_object(
     'locks_freed', locks_freed, 'reservations_cancelled', reservations_cancelled,
     'changes_withdrawn', changes_withdrawn));

@@ -1,5 +1,5 @@
 -- Stop: what killing and pausing have in common: a reason, a trace for older snapshots,
--- a log, and giving back what a run holds.
+-- a log, and the end of a run.
 
 -- Called by every stop, before it commits: see _check_snapshot() and
 -- agent/stop_seen.sql.
@@ -77,28 +77,23 @@ comment on function agentdb._log_stop (bigint, bigint, text, text, jsonb) is
   'Writes down who stopped what, and why.';
 
 
-create or replace function agentdb._cancel_reservations (run bigint)
-  returns bigint
+-- What the run itself has locked is left to drain_run(): a stop waits for nobody.
+create or replace function agentdb._end_killed (run bigint)
+  returns jsonb
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_count bigint;
+  v_released jsonb;
 begin
-  update agentdb.token_reservation as v
-  set expires_at = clock_timestamp()
-  where v.token_reservation_id in (
-    select o.token_reservation_id
-    from agentdb.token_reservation as o
-    where o.run_id = run
-      and o.settled_at is null
-      and o.expires_at > clock_timestamp()
-    for no key update skip locked
-  );
-  get diagnostics v_count = row_count;
-  return v_count;
+  select e.released into v_released
+  from agentdb._end_run(run, 'killed', (
+    select format('%s: %s', s.stopped_by, s.reason)
+    from agentdb.run_stop as s where s.run_id = run)) as e;
+  return coalesce(v_released, agentdb._release_again(run));
 end;
 $$;
 
-comment on function agentdb._cancel_reservations (bigint) is
-  'Gives back what a run has set aside and returns how many reservations that were.';
+comment on function agentdb._end_killed (bigint) is
+  'Ends a killed run, unless the run itself is just being changed, releases what it '
+  'holds and says what that was.';

@@ -63,6 +63,43 @@ comment on function agentdb._budget_advice (text) is
   'What to do when a budget does not suffice.';
 
 
+-- Not spent, only set aside: a shorter prompt or a new conversation would not help as
+-- long as nobody settles.
+create or replace function agentdb._reserved_advice (
+  run bigint,
+  agent bigint,
+  conversation text,
+  scope text
+)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select format('%s tokens are only reserved, by %s prompts that are not settled, the '
+      'largest until %s: settle what was answered or cancelled (select * from '
+      'agentdb.settle_tokens(reservation => %s, input => …, output => …, run => %s);), '
+      'or wait for the others.',
+    sum(v.tokens), count(*),
+    agentdb._utc((array_agg(v.expires_at order by v.tokens desc))[1]),
+    (array_agg(v.token_reservation_id order by v.tokens desc))[1],
+    (array_agg(v.run_id order by v.tokens desc))[1])
+  from agentdb.token_reservation as v
+  where v.agent_id = agent
+    and v.settled_at is null
+    and v.expires_at > clock_timestamp()
+    and case _reserved_advice.scope
+      when 'run' then v.run_id = run
+      when 'conversation' then v.conversation = _reserved_advice.conversation
+      else true
+    end;
+$$;
+
+comment on function agentdb._reserved_advice (bigint, bigint, text, text) is
+  'What to do when only reservations that are not settled keep a budget from being '
+  'enough.';
+
+
 create or replace function agentdb.reserve_tokens (
   estimate bigint,
   max_output bigint default 0,
@@ -82,6 +119,7 @@ declare
   v_agent_id bigint;
   v_conversation text;
   v_ttl interval;
+  v_reserved bigint;
 begin
   perform agentdb._check_reservation(estimate, max_output);
   select c.run_id, c.agent_id, r.conversation, p.reservation_ttl
@@ -92,8 +130,9 @@ begin
   join agentdb.policy as p on p.policy_name = a.policy_name;
   perform agentdb._pass_gate(v_agent_id);
   -- The scope that has the least left; a cost that is used up leaves nothing.
-  select b.scope, case when b.cost >= b.max_cost then 0 else b.tokens_left end
-    into reserve_tokens.scope, reserve_tokens.tokens_left
+  select b.scope, case when b.cost >= b.max_cost then 0 else b.tokens_left end,
+    case when b.cost >= b.max_cost then 0 else b.reserved end
+    into reserve_tokens.scope, reserve_tokens.tokens_left, v_reserved
   from agentdb._budget(v_run_id, v_agent_id, v_conversation) as b
   where b.max_tokens is not null or b.cost >= b.max_cost
   order by 2
@@ -111,7 +150,11 @@ begin
       into reserve_tokens.reservation, reserve_tokens.expires_at;
     tokens_left := tokens_left - estimate - max_output;
   else
-    advice := agentdb._budget_advice(scope);
+    advice := case
+      when estimate + max_output <= tokens_left + v_reserved
+      then agentdb._reserved_advice(v_run_id, v_agent_id, v_conversation, scope)
+      else agentdb._budget_advice(scope)
+    end;
   end if;
   return next;
 end;
@@ -176,6 +219,39 @@ comment on function agentdb.settle_tokens (
   'Records what a reserved prompt really used and frees the rest; a cancelled one '
   'settles '
   'to its input; a second time changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';
+
+
+create or replace function agentdb._cancel_reservations (run bigint)
+  returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_cancelled jsonb;
+begin
+  with cancelled as (
+    update agentdb.token_reservation as v
+    set expires_at = clock_timestamp()
+    where v.token_reservation_id = any (array(
+      select o.token_reservation_id
+      from agentdb.token_reservation as o
+      where o.run_id = _cancel_reservations.run
+        and o.settled_at is null
+        and o.expires_at > clock_timestamp()
+      for no key update skip locked
+    ))
+    returning v.tokens
+  )
+  select jsonb_build_object('count', count(*), 'tokens', sum(c.tokens))
+    into v_cancelled
+  from cancelled as c
+  having count(*) > 0;
+  return v_cancelled;
+end;
+$$;
+
+comment on function agentdb._cancel_reservations (bigint) is
+  'Gives back what a run that is over has set aside and says how much, NULL for none.';
 
 
 create or replace function agentdb.remaining_budget (run bigint default null)

@@ -9,12 +9,12 @@ create or replace view agentdb.faulty_call as
     on l.run_id = f.run_id and l.tool_call_log_id = f.tool_call_log_id
   join agentdb.agent as a on a.agent_id = l.agent_id
   union all
+  -- Whoever was stopped, or died, could not end it.
   select c.began_at, a.agent_name, c.run_id, c.tool, 'not_executed',
     'it was begun and its run ended without it', c.args, null
   from agentdb.tool_call as c
-  join agentdb.run as r on r.run_id = c.run_id and r.ended_at is not null
   join agentdb.agent as a on a.agent_id = c.agent_id
-  where c.ended_at is null;
+  where c.run_outcome in ('succeeded', 'failed', 'cancelled');
 
 comment on view agentdb.faulty_call is
   'Calls of tools that do not exist, with arguments that they do not take, or never '

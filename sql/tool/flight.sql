@@ -124,6 +124,38 @@ comment on function agentdb.end_tool_call (
   'nothing; raises ZA001, ZA003, ZA004 or ZA006.';
 
 
+-- Not logged: nobody knows how they ended, and that is no error of the agent's.
+create or replace function agentdb._close_calls (run bigint, outcome text)
+  returns text[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_calls text[];
+begin
+  with closed as (
+    update agentdb.tool_call as c
+    set ended_at = clock_timestamp(),
+        run_outcome = _close_calls.outcome
+    where c.run_id = _close_calls.run
+      and c.call_id = any (array(
+        select o.call_id
+        from agentdb.tool_call as o
+        where o.run_id = _close_calls.run and o.ended_at is null
+        for no key update skip locked
+      ))
+    returning c.tool, c.call_id, c.began_at
+  )
+  select array_agg(c.tool || ' ' || c.call_id order by c.began_at) into v_calls
+  from closed as c;
+  return v_calls;
+end;
+$$;
+
+comment on function agentdb._close_calls (bigint, text) is
+  'Closes the tool calls that were in flight when their run ended, and returns them.';
+
+
 -- In two halves, so that the first finds its few rows by an index; the second is for
 -- moments of the past only.
 create or replace function agentdb._call_in_flight (as_of timestamptz)
