@@ -184,6 +184,17 @@ def test_session_that_forgot_its_run_is_taken_for_none(
     assert refusal(mine, LOG).sqlstate == "ZA001"
 
 
+def test_session_that_a_pooler_gave_to_the_next_client_is_not_the_former_one(
+    audited: Connection, join: Join
+) -> None:
+    session = join()
+    former = start(session)
+    session.execute("discard all")
+    opened = row(session, "select * from agentdb.start_run()")
+    assert opened["closed_runs"] == [former]
+    assert value(session, LOG) == opened["run_id"]
+
+
 def test_token_set_by_hand_is_not_believed(audited: Connection, join: Join) -> None:
     token = value(join(), "select token from agentdb.start_run()")
     start(join())

@@ -393,7 +393,8 @@ create table agentdb.spawn_token (
     foreign key (run_id) references agentdb.run on delete cascade
 );
 
-create index spawn_token_run_id_idx on agentdb.spawn_token (run_id) where used_at is null;
+create index spawn_token_run_id_idx
+  on agentdb.spawn_token (run_id) where used_at is null;
 
 create table agentdb.run_gate (
   run_id bigint not null,

@@ -108,7 +108,8 @@ comment on function agentdb._may_be_run (bigint, name, timestamptz, integer) is
   'began before a moment, could be a run''s.';
 
 
--- Whoever is about to start another run is not the process of this one.
+-- Whoever is about to start another run is not the process of this one; nor is a session
+-- of it that has lost its token, as a pooler's does when its client has gone.
 create or replace function agentdb._is_gone (run bigint, starting boolean default false)
   returns boolean
   language plpgsql
@@ -134,6 +135,8 @@ begin
     select from agentdb.run_session as s
     where s.run_id = run
       and agentdb._is_connected(s.pid, s.backend_started_at, s.server_started_at)
+      and not (starting and s.pid = pg_backend_pid()
+        and coalesce(current_setting('agentdb.session_token', true), '') = '')
   ) or agentdb._may_be_run(run, v_run.role_name, case when v_former then 'infinity'
       else agentdb._last_event_at(run, v_run.started_at) end,
     case when starting then pg_backend_pid() end) then
