@@ -56,6 +56,9 @@ grant execute on function
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
+  agentdb._try_undo, agentdb._is_crossed, agentdb._leave_to_triggers,
+  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
+  agentdb._is_same,
   agentdb._apply, agentdb._apply_as_caller, agentdb._begin_apply,
   agentdb._end_apply_as_caller,
   agentdb._refuse, agentdb._object_sql, agentdb._value_sql,
@@ -70,7 +73,9 @@ grant select on agentdb.change, agentdb.change_row, agentdb.change_table,
 grant select on agentdb.change_row to agentdb_applier;
 grant execute on function
   agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
-  agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows
+  agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows,
+  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
+  agentdb._is_same
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.

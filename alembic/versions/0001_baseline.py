@@ -807,9 +807,10 @@ create table agentdb.change_row (
   net_operation text,
   net_values jsonb,
   staged_at timestamptz[] not null default array[clock_timestamp()],
+  crossed_by bigint,
   constraint change_row_pkey primary key (change_id, place),
   constraint change_row_operation_check
-    check (operation in ('insert', 'update', 'delete'))
+    check (operation in ('insert', 'update', 'delete', 'check'))
 );
 
 create index change_row_row_key_idx on agentdb.change_row

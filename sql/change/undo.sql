@@ -32,66 +32,169 @@ comment on function agentdb._undone (text, text) is
   'The rows of the audit that an undo takes back.';
 
 
+create or replace function agentdb._undo_record (scope text, id text)
+  returns table (
+    audit_log_id bigint, target integer, row_key jsonb, operation text,
+    old_values jsonb, new_values jsonb
+  )
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select l.audit_log_id, p.target, l.row_key, l.operation, l.old_values, l.new_values
+  from agentdb.audit_log as l
+  join (
+    -- Of a table that was attached anew the present attachment.
+    select t.audit_target_id, max(o.audit_target_id) as target
+    from agentdb.audit_target as t
+    join agentdb.audit_target as o on o.table_oid = t.table_oid
+    group by t.audit_target_id
+  ) as p on p.audit_target_id = l.audit_target_id
+  where (l.audit_log_id, l.recorded_at) in (
+    select distinct u.audit_log_id, u.recorded_at
+    from agentdb._undone(scope, id) as u);
+$$;
+
+comment on function agentdb._undo_record (text, text) is
+  'What is recorded of the rows that an undo takes back.';
+
+
+-- What others did to a row between two records of it.
+create or replace function agentdb._written_between (
+  target integer,
+  row_key jsonb,
+  records bigint[]
+)
+  returns table (audit_log_id bigint, operation text, columns text[])
+  language sql
+  stable
+begin atomic
+  select l.audit_log_id, l.operation,
+    array(select jsonb_object_keys(l.new_values))
+  from agentdb.audit_target as t
+  join agentdb.audit_target as o on o.table_oid = t.table_oid
+  join agentdb.audit_log as l on l.audit_target_id = o.audit_target_id
+  where t.audit_target_id = _written_between.target
+    and jsonb_hash_extended(l.row_key, 0)
+      = jsonb_hash_extended(_written_between.row_key, 0)
+    and l.row_key = _written_between.row_key
+    and l.audit_log_id > records[1]
+    and l.audit_log_id < records[cardinality(records)]
+    and l.audit_log_id <> all (records);
+end;
+
+comment on function agentdb._written_between (integer, jsonb, bigint[]) is
+  'What is recorded of a row between the first and the last of certain records, but '
+  'them.';
+
+
+-- Several records of one row.  What the row was before somebody else deleted it is
+-- over: only what came later is taken back.  Else a column that others wrote between
+-- two writes of it, or a row that they changed after it was inserted, has no net effect
+-- that is the run's alone.
+create or replace function agentdb._merged_effect (
+  target integer,
+  row_key jsonb,
+  records bigint[],
+  out first_id bigint,
+  out crossed_by bigint
+)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with other as materialized (
+    select * from agentdb._written_between(target, row_key, records)
+  ),
+  mine as materialized (
+    select l.audit_log_id, l.operation,
+      array(select jsonb_object_keys(l.new_values)) as columns
+    from agentdb.audit_log as l
+    where l.audit_log_id = any (records)
+      and l.audit_log_id > coalesce((
+        select max(o.audit_log_id) from other as o
+        where o.operation in ('delete', 'truncate')), 0)
+  )
+  select
+    (select min(m.audit_log_id) from mine as m),
+    (
+      select max(o.audit_log_id)
+      from other as o
+      join mine as b on b.audit_log_id < o.audit_log_id
+      join mine as a on a.audit_log_id > o.audit_log_id
+      where b.operation <> 'update'
+        or o.operation <> 'update'
+        or o.columns && b.columns and (
+          a.operation <> 'update'
+          or exists (
+            select unnest(o.columns)
+            intersect select unnest(b.columns)
+            intersect select unnest(a.columns)))
+    );
+$$;
+
+comment on function agentdb._merged_effect (integer, jsonb, bigint[]) is
+  'The first record that still counts, and the last write of somebody else that '
+  'cannot be kept apart; NULL where there is none.';
+
+
 -- One record of a row is taken as it stands; only several are merged.
 create or replace function agentdb._net_effect (scope text, id text)
   returns table (
     target integer, row_key jsonb, first_operation text, last_operation text,
-    old_values jsonb, new_values jsonb, place bigint
+    old_values jsonb, new_values jsonb, place bigint, crossed_by bigint
   )
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
   with record as materialized (
-    select l.audit_log_id, p.target, l.row_key, l.operation, l.old_values, l.new_values
-    from agentdb.audit_log as l
-    join (
-      -- Of a table that was attached anew the present attachment.
-      select t.audit_target_id, max(o.audit_target_id) as target
-      from agentdb.audit_target as t
-      join agentdb.audit_target as o on o.table_oid = t.table_oid
-      group by t.audit_target_id
-    ) as p on p.audit_target_id = l.audit_target_id
-    where (l.audit_log_id, l.recorded_at) in (
-      select distinct u.audit_log_id, u.recorded_at
-      from agentdb._undone(scope, id) as u)
+    select * from agentdb._undo_record(scope, id)
   ),
-  touched as (
-    select r.target, r.row_key, min(r.audit_log_id) as first_id,
-      max(r.audit_log_id) as last_id
+  touched as materialized (
+    select r.target, r.row_key,
+      array_agg(r.audit_log_id order by r.audit_log_id) as records
     from record as r
     group by r.target, r.row_key
+  ),
+  several as materialized (
+    select t.target, t.row_key, m.first_id, m.crossed_by,
+      t.records[cardinality(t.records)] as last_id
+    from touched as t
+    cross join lateral agentdb._merged_effect(t.target, t.row_key, t.records) as m
+    where cardinality(t.records) > 1
   )
-  select t.target, t.row_key, f.operation, f.operation, f.old_values,
-    f.new_values, t.last_id
+  select r.target, r.row_key, r.operation, r.operation, r.old_values, r.new_values,
+    r.audit_log_id, null
   from touched as t
-  join record as f on f.audit_log_id = t.first_id
-  where t.first_id = t.last_id
+  join record as r on r.audit_log_id = t.records[1]
+  where cardinality(t.records) = 1
   union all
   select m.target, m.row_key, f.operation, l.operation, m.old_values,
-    m.new_values, m.last_id
+    m.new_values, m.last_id, m.crossed_by
   from (
-    select t.target, t.row_key, t.first_id, t.last_id,
+    select s.target, s.row_key, s.first_id, s.last_id, s.crossed_by,
       jsonb_object_agg(v.key, v.value order by r.audit_log_id desc)
         filter (where v.old) as old_values,
       jsonb_object_agg(v.key, v.value order by r.audit_log_id)
         filter (where not v.old) as new_values
-    from touched as t
-    join record as r on r.target = t.target and r.row_key = t.row_key
+    from several as s
+    join record as r on r.target = s.target and r.row_key = s.row_key
+      and r.audit_log_id >= s.first_id
     cross join lateral (
       select o.key, o.value, true as old from jsonb_each(r.old_values) as o
       union all
       select n.key, n.value, false from jsonb_each(r.new_values) as n
     ) as v
-    where t.first_id < t.last_id
-    group by t.target, t.row_key, t.first_id, t.last_id
+    group by s.target, s.row_key, s.first_id, s.last_id, s.crossed_by
   ) as m
   join record as f on f.audit_log_id = m.first_id
   join record as l on l.audit_log_id = m.last_id;
 $$;
 
 comment on function agentdb._net_effect (text, text) is
-  'What became of each row, over all that was recorded of it.';
+  'What became of each row, over all that was recorded of it, and who else wrote it in '
+  'between.';
 
 
 -- Rows are taken back in the reverse order.
@@ -106,7 +209,8 @@ create or replace function agentdb._add_undo_rows (
   set search_path = pg_catalog, pg_temp
 as $$
   insert into agentdb.change_row (
-    change_id, place, audit_target_id, operation, row_key, new_values, expected
+    change_id, place, audit_target_id, operation, row_key, new_values, expected,
+    crossed_by
   )
   select change, row_number() over (order by e.place desc), e.target, e.operation,
     e.row_key,
@@ -117,7 +221,8 @@ as $$
     case e.operation
       when 'delete' then e.new_values - g.generated
       when 'update' then d.new_values
-    end
+    end,
+    e.crossed_by
   from (
     select n.*,
       case

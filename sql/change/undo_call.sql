@@ -1,5 +1,36 @@
 -- The calls that take something back.
 
+-- Where triggers make something else of a row, they may be what brings it back: once
+-- more without it.
+create or replace function agentdb._try_undo (
+  change bigint,
+  guarded boolean,
+  out effects jsonb,
+  out problem jsonb
+)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if agentdb._is_crossed(change) then
+    problem := jsonb_build_object('sqlstate', 'ZA052', 'message',
+      'somebody else wrote between two writes of a row');
+    return;
+  end if;
+  select t.effects, t.problem into _try_undo.effects, _try_undo.problem
+  from agentdb._try(change, guarded) as t;
+  if problem ->> 'constraint' = 'agentdb_outcome' then
+    perform agentdb._leave_to_triggers(change, (problem ->> 'detail')::jsonb);
+    select t.effects, t.problem into _try_undo.effects, _try_undo.problem
+    from agentdb._try(change, guarded) as t;
+  end if;
+end;
+$$;
+
+comment on function agentdb._try_undo (bigint, boolean) is
+  'Tries an undo: what it wrote, or why it would fail.';
+
+
 create or replace function agentdb._undo (
   scope text,
   id text,
@@ -23,17 +54,17 @@ begin
   end if;
   change_id := agentdb._plan_undo(scope, id, reason);
   v_guarded := agentdb._all_guarded(change_id);
-  select a.* into v_end from agentdb._try(change_id, v_guarded) as a;
+  v_end := agentdb._try_undo(change_id, v_guarded);
   if v_end.problem ->> 'sqlstate' ~ '^(ZA052|23...)$' then
     conflicts := agentdb._resolve(change_id, on_conflict, v_guarded);
     if conflicts = '[]' then
-      select a.* into v_end from agentdb._try(change_id, v_guarded) as a;
+      v_end := agentdb._try_undo(change_id, v_guarded);
     end if;
   end if;
   if v_end.problem is null and on_conflict <> 'override'
     and agentdb._is_wider(change_id, v_end.effects) then
-    v_end.problem := jsonb_build_object('conflict', 'it would delete rows that others '
-      'have added since', 'effects', v_end.effects);
+    v_end.problem := jsonb_build_object('conflict', 'it would delete or change rows of '
+      'others that refer to what it takes away', 'effects', v_end.effects);
     conflicts := jsonb_build_array(v_end.problem);
   end if;
   conflicts := nullif(conflicts, '[]');
