@@ -90,6 +90,8 @@
 \ir change/guard_status.sql
 \ir change/guard_place.sql
 \ir change/guard_table.sql
+\ir change/undo_record.sql
+\ir change/undo_key.sql
 \ir change/undo.sql
 \ir change/undo_resolve.sql
 \ir change/undo_call.sql

@@ -67,6 +67,9 @@ as $$
           as misplaced
       from (%1$s) as f
       join agentdb.change_row as r on r.change_id = %2$s and r.place = f.place
+      -- Under its former key it is another row.
+      where not (r.operation = 'update'
+        and r.new_values ?| array(select jsonb_object_keys(r.row_key)))
     ) as w
     where w.misplaced or w.differs$missed$,
     agentdb._current_sql(change, target), change,

@@ -213,6 +213,11 @@ as $$
         as table_name
     ) as n
     where c.change_id = change
+      and exists (
+        select from agentdb.change_row as r
+        where r.change_id = change
+          and r.audit_target_id = c.audit_target_id
+          and r.operation = 'delete')
       and (effects ->> (n.table_name || ' updated'))::bigint > (
         select count(*)
         from agentdb.change_row as r
