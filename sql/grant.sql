@@ -56,7 +56,7 @@ grant execute on function
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
-  agentdb._try_undo, agentdb._is_crossed, agentdb._leave_to_triggers,
+  agentdb._try_undo, agentdb._left_undone, agentdb._is_crossed, agentdb._leave_to_triggers,
   agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
   agentdb._is_same,
   agentdb._apply, agentdb._apply_as_caller, agentdb._begin_apply,

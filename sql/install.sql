@@ -92,6 +92,7 @@
 \ir change/guard_table.sql
 \ir change/undo_record.sql
 \ir change/undo_key.sql
+\ir change/undo_choice.sql
 \ir change/undo.sql
 \ir change/undo_resolve.sql
 \ir change/undo_call.sql

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .agents import register, row, rows, start, value
+from .agents import refusal, register, row, rows, start, value
 from .conftest import Connect, Connection
 
 EXAMPLES = int(os.environ.get("AGENTDB_EXAMPLES", "60"))
@@ -37,10 +37,10 @@ class Deed:
         if self.operation == "update":
             given = ", ".join(f"{name} = {to}" for name, to in self.values.items())
             return f"update t set {given} where id = {self.key}"
-        names, given = zip(*self.values.items(), strict=True)
+        names, numbers = zip(*self.values.items(), strict=True)
         return (
             f"insert into t (id, {', '.join(names)}) "
-            f"values ({self.key}, {', '.join(map(str, given))})"
+            f"values ({self.key}, {', '.join(map(str, numbers))})"
         )
 
     def do(self, table: Table, *, over: bool = False) -> None:
@@ -191,7 +191,7 @@ def undone(scene: dict[str, Connection], *statements: str, since: str = "") -> A
 @pytest.mark.parametrize(
     ("type_name", "before", "hers", "since"),
     [
-        ("jsonb", "'{}'", '\'{"a": 1}\'', '\'{"a": 1, "b": 2}\''),
+        ("jsonb", "'{}'", "'{\"a\": 1}'", '\'{"a": 1, "b": 2}\''),
         ("jsonb", "'[1]'", "'[2]'", "'[1, 2, 3]'"),
         ("jsonb", "'{\"a\": {}}'", "'{}'", '\'{"a": {"b": 1}}\''),
         ("int[]", "'{1}'", "'{2}'", "'{1,2}'"),
@@ -202,9 +202,7 @@ def test_value_that_contains_the_former_is_another_value(
     scene: dict[str, Connection], type_name: str, before: str, hers: str, since: str
 ) -> None:
     make(scene["db"], "d", f"(id int primary key, v {type_name})", f"1, {before}")
-    found = undone(
-        scene, f"update d set v = {hers}", since=f"update d set v = {since}"
-    )
+    found = undone(scene, f"update d set v = {hers}", since=f"update d set v = {since}")
     assert found["state"] == "conflict"
     (conflict,) = found["conflicts"]
     assert list(conflict["columns"]) == ["v"]
@@ -287,9 +285,11 @@ def test_row_of_others_that_refers_to_what_is_taken_away_is_a_conflict(
     for statement in REFERRING.format(action=action).split(";"):
         db.execute(statement.encode())
     query = "select * from child order by id"
-    added = rows(db, query) + [{"id": 10, "parent": 4}]
+    added = [*rows(db, query), {"id": 10, "parent": 4}]
     found = undone(
-        scene, "insert into parent values (4, 4)", since="insert into child values (10, 4)"
+        scene,
+        "insert into parent values (4, 4)",
+        since="insert into child values (10, 4)",
     )
     assert found["state"] == "conflict"
     assert "child" in str(found["conflicts"])
@@ -326,7 +326,9 @@ def test_counter_of_a_trigger_is_left_to_the_trigger(
     make(db, "purchase", "(id int primary key)", "1")
     count(db)
     found = undone(
-        scene, "insert into purchase values (2), (3)", "delete from purchase where id = 1"
+        scene,
+        "insert into purchase values (2), (3)",
+        "delete from purchase where id = 1",
     )
     assert found["state"] == "applied", found["conflicts"]
     assert value(db, "select n from stats") == 5
@@ -364,3 +366,92 @@ def test_what_a_trigger_before_the_row_writes_is_said(
     assert found["state"] == "applied"
     assert row(db, "select v, touched from d") == {"v": 1, "touched": 2}
     assert found["effects"]["rows that triggers write otherwise"] == 1
+
+
+def test_what_went_with_a_deleted_row_and_is_not_audited_is_named(
+    scene: dict[str, Connection],
+) -> None:
+    db = scene["db"]
+    make(db, "parent", "(id int primary key)", "1")
+    db.execute(
+        "create table gone (id int primary key, parent int references parent"
+        " on delete cascade); insert into gone values (1, 1);"
+        "create table cut (id int primary key, parent int references parent"
+        " on delete set null); insert into cut values (1, 1)"
+    )
+    found = undone(scene, "delete from parent")
+    assert found["state"] == "applied"
+    assert rows(db, "select id from parent") == [{"id": 1}]
+    gone, cut = sorted(found["left_undone"], reverse=True)
+    assert "public.gone" in gone and "do not come back" in gone
+    assert "public.cut" in cut and "do not refer to them again" in cut
+
+
+@pytest.mark.parametrize("how", ["delete from parent", "truncate parent cascade"])
+def test_audited_rows_that_went_along_come_back(
+    scene: dict[str, Connection], how: str
+) -> None:
+    db = scene["db"]
+    make(db, "parent", "(id int primary key)", "1", "2")
+    make(
+        db,
+        "child",
+        "(id int primary key, parent int references parent on delete cascade)",
+        "1, 1",
+        "2, 2",
+    )
+    db.execute("grant truncate on parent, child to agent_a")
+    found = undone(scene, how)
+    assert found["state"] == "applied", found["conflicts"]
+    assert found["left_undone"] is None
+    assert value(db, "select count(*) from child") == 2
+
+
+CHOICE = """
+select state, row_count from agentdb.undo_run(%s, include => %s::text::jsonb,
+  keep => %s::text::jsonb)
+"""
+
+
+@pytest.mark.parametrize(
+    ("only", "keep", "left"),
+    [
+        ('[{"table": "public.one"}]', None, {"one": [], "two": [1, 2]}),
+        ('[{"table": "one", "key": {"id": 1}}]', None, {"one": [2], "two": [1, 2]}),
+        (None, '[{"table": "two"}]', {"one": [], "two": [1, 2]}),
+        (None, '[{"table": "two", "key": {"id": 2}}]', {"one": [], "two": [2]}),
+        ('[{"table": "two"}]', '[{"table": "two", "key": {"id": 1}}]',
+            {"one": [1, 2], "two": [1]}),
+    ],
+)  # fmt: skip
+def test_tables_and_rows_can_be_chosen(
+    scene: dict[str, Connection],
+    only: str | None,
+    keep: str | None,
+    left: dict[str, list[int]],
+) -> None:
+    db = scene["db"]
+    for name in left:
+        make(db, name, "(id int primary key)")
+    run = start(scene["ada"])
+    scene["ada"].execute("insert into one values (1), (2)")
+    scene["ada"].execute("insert into two values (1), (2)")
+    change = value(db, CHOICE.replace("state, row_count", "change_id"), run, only, keep)
+    db.execute("select agentdb.apply_change(%s)", [change])
+    for name, ids in left.items():
+        query = f"select id from {name} order by id"
+        assert [each["id"] for each in rows(db, query)] == ids
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    ["{}", "[]", "[1]", '["one"]', '[{"table": 1}]', '[{"table": "nowhere"}]',
+     '[{"table": "one", "key": {"id": 7}}]', '[{"table": "one", "kye": {"id": 1}}]',
+     '[{"table": null}]', '[{"table": "one", "key": 1}]'],
+)  # fmt: skip
+def test_what_is_chosen_must_be_there(scene: dict[str, Connection], wrong: str) -> None:
+    make(scene["db"], "one", "(id int primary key)")
+    run = start(scene["ada"])
+    scene["ada"].execute("insert into one values (1)")
+    for arguments in ((wrong, None), (None, wrong)):
+        assert refusal(scene["db"], CHOICE, run, *arguments).sqlstate == "ZA004"

@@ -52,7 +52,7 @@ COMMANDS = {
     "status": "read",
     "timeline": "read",
     "unack": "alert",
-    "undo": "change",
+    "undo": "undo",
     "uninstall": "install",
     "up": "serve",
     "verify": "verify",

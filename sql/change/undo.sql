@@ -236,7 +236,13 @@ comment on function agentdb._undo_fault (bigint) is
   'Why what was recorded does not suffice to take it back; NULL where it does.';
 
 
-create or replace function agentdb._plan_undo (scope text, id text, reason text)
+create or replace function agentdb._plan_undo (
+  scope text,
+  id text,
+  reason text,
+  include jsonb,
+  keep jsonb
+)
   returns bigint
   language plpgsql
   security definer
@@ -268,6 +274,7 @@ begin
   else
     perform agentdb._add_undo_rows(v_change_id, scope, id);
     perform agentdb._undo_key_changes(v_change_id, scope, id);
+    perform agentdb._choose_rows(v_change_id, include, keep);
     v_fault := case when exists (
       select from agentdb.change_row as r where r.change_id = v_change_id)
       then agentdb._undo_fault(v_change_id)
@@ -285,5 +292,5 @@ begin
 end;
 $$;
 
-comment on function agentdb._plan_undo (text, text, text) is
+comment on function agentdb._plan_undo (text, text, text, jsonb, jsonb) is
   'Adds the change that takes something back; raises ZA004, ZA051 or ZA056.';
