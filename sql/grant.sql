@@ -175,12 +175,20 @@ grant execute on function
   agentdb._check_fence, agentdb._is_clean_name, agentdb._clean_text, agentdb._refuse
   to agentdb_operator;
 
+-- And suspends what protects it.
+grant execute on function
+  agentdb.suspend, agentdb.unsuspend, agentdb._suspend, agentdb._unsuspend,
+  agentdb._suspension_target
+  to agentdb_operator;
+
 -- The capture functions: they insert into the log and read how a table is laid out.
 grant insert on agentdb.audit_log to agentdb_capture;
+grant select on agentdb.suspension to agentdb_capture;
 grant usage on sequence agentdb.audit_statement_seq to agentdb_capture;
 grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
-  agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql
+  agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql,
+  agentdb._suspended, agentdb._pass_suspended
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.

@@ -8,6 +8,7 @@
 \ir agent/run_limit.sql
 \ir agent/stop_check.sql
 \ir agent/stop_seen.sql
+\ir agent/suspended.sql
 \ir agent/identity.sql
 \ir activity/activity.sql
 \ir activity/evidence.sql
@@ -41,6 +42,7 @@
 \ir token/budget_status.sql
 \ir audit/columns.sql
 \ir audit/capture.sql
+\ir audit/suspended.sql
 \ir audit/statement.sql
 \ir audit/function.sql
 \ir audit/placement.sql
@@ -90,6 +92,9 @@
 \ir stop/drain.sql
 \ir stop/os_user.sql
 \ir stop/hold.sql
+\ir stop/suspender.sql
+\ir stop/suspend.sql
+\ir stop/suspension.sql
 \ir alert/evaluation.sql
 \ir alert/end.sql
 \ir alert/seen.sql
@@ -117,6 +122,7 @@
 \ir rule/lock.sql
 \ir rule/change.sql
 \ir rule/question.sql
+\ir rule/suspension.sql
 \ir rule/setting.sql
 \ir rule/own.sql
 \ir rule/builtin.sql

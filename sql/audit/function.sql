@@ -28,6 +28,11 @@ declare
   v_old_values jsonb := '{}';
   v_new_values jsonb := '{}';
 begin
+  -- Before all that could be broken.
+  if exists (select from agentdb._suspended('audit', tg_relid)) then
+    perform agentdb._pass_suspended('audit', tg_relid);
+    return null;
+  end if;
 {begin}
   v_statement := nextval('agentdb.audit_statement_seq');
   -- Only agents and changes have runs: tests that cost nothing spare all others the

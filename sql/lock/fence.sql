@@ -22,7 +22,11 @@ declare
   v_run_id bigint;
   v_fence bigint;
 begin
-  if exists (select from agentdb.agent as a where a.role_name = session_user) then
+  -- Before all that could be broken.
+  if exists (select from agentdb._suspended('fence', tg_relid)) then
+    perform agentdb._confirm_suspension('fence', tg_relid);
+    return case when tg_op = 'DELETE' then old else new end;
+  elsif exists (select from agentdb.agent as a where a.role_name = session_user) then
     select c.run_id into v_run_id from agentdb._current_run(null) as c;
     select l.fence into v_fence
     from agentdb.lock as l
