@@ -133,7 +133,8 @@ grant execute on function
   agentdb._deed, agentdb._change_event, agentdb._call_told, agentdb._deeds,
   agentdb._did, agentdb._claimed_keys, agentdb._row_event, agentdb._writes,
   agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,
-  agentdb._past_sql, agentdb._check_past, agentdb._key_sql, agentdb._row_sql,
+  agentdb._gap_text, agentdb._unrecorded, agentdb._past_sql, agentdb._check_past,
+  agentdb._key_sql, agentdb._row_sql,
   agentdb._value_sql, agentdb._object_sql, agentdb._layout, agentdb._calls_of,
   agentdb._lasted, agentdb._diagnosis_text
   to agentdb_auditor, agentdb_operator;

@@ -59,9 +59,10 @@ select h.recorded_at as at, h.operation,
   agentdb._canonical_key({table}::regclass, {key}::jsonb) as key, h.old_values as old,
   h.new_values as new, coalesce(h.agent_name, h.session_role) as who, h.run_id as run,
   h.change_id as change, h.approved_by
-from agentdb.row_history({table}::regclass, {key}::jsonb) as h
-where h.audit_log_id is not null and ({run}::bigint is null or h.run_id = {run})
-order by h.audit_log_id desc
+from agentdb.row_history({table}::regclass, {key}::jsonb) with ordinality as h
+where ({run}::bigint is null or h.run_id = {run})
+  and ({gaps} or h.audit_log_id is not null)
+order by h.ordinality desc
 limit {limit}
 """
 ROW_AT = """
@@ -123,6 +124,7 @@ def audit(
     if not as_sql:
         _require(dsn, table)
     values: dict[str, Any] = {"table": table, "run": run, "limit": limit, "at": at}
+    values["gaps"] = as_json or as_sql
     if key is not None:
         values["key"] = _as_json(key)
     if at:

@@ -91,10 +91,10 @@ begin
   order by g.ended_at desc nulls first, g.began_at
   limit 1;
   if v_gap is not null then
-    perform agentdb._refuse_history(relation, v_gap, coalesce(
-      format('Ask for a moment since %s.', v_ended_at),
-      'It is known again a minute after somebody calls agentdb.unsuspend(), once the '
-        'transactions of that time have ended.'));
+    perform agentdb._refuse_history(relation, v_gap, case when v_ended_at is null
+      then 'It is known again a minute after agentdb.unsuspend(), once the transactions '
+        'of that time have ended.'
+      else format('Ask for a moment since %s.', v_ended_at) end);
   end if;
   if at is null or at < v_since then
     perform agentdb._refuse_history(relation,

@@ -5,7 +5,8 @@
 create or replace function agentdb._end_suspension (
   what text,
   relation regclass,
-  reason text
+  reason text,
+  at timestamptz
 )
   returns timestamptz
   language sql
@@ -13,9 +14,9 @@ create or replace function agentdb._end_suspension (
   set search_path = pg_catalog, pg_temp
 as $$
   update agentdb.suspension as s
-  set ended_at = least(s.ends_at, clock_timestamp()),
-      ended_by = case when clock_timestamp() < s.ends_at then session_user end,
-      end_reason = case when clock_timestamp() < s.ends_at
+  set ended_at = least(s.ends_at, at),
+      ended_by = case when at < s.ends_at then session_user end,
+      end_reason = case when at < s.ends_at
         then _end_suspension.reason end
   where s.what = _end_suspension.what
     and s.table_oid = relation::oid
@@ -23,7 +24,7 @@ as $$
   returning case when s.ended_by is not null then s.since_at end;
 $$;
 
-comment on function agentdb._end_suspension (text, regclass, text) is
+comment on function agentdb._end_suspension (text, regclass, text, timestamptz) is
   'Ends the suspension of a protection and returns since when it was in force; NULL '
   'where none was.';
 
@@ -41,7 +42,7 @@ create or replace function agentdb._suspend (
   set lock_timeout = '2s'
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
+  v_now timestamptz;
   v_since timestamptz;
   v_child regclass;
 begin
@@ -55,8 +56,8 @@ begin
   -- One at a time; no write of the table waits for it, nor it for any.
   lock table agentdb.suspension in share row exclusive mode;
   suspended_table := agentdb._table_name(relation);
-  v_since := agentdb._end_suspension(what, relation, 'extended: ' || reason);
-  v_now := greatest(v_now, clock_timestamp());
+  v_now := clock_timestamp();
+  v_since := agentdb._end_suspension(what, relation, 'extended: ' || reason, v_now);
   ends_at := v_now + make_interval(secs => extract(epoch from duration)::float8);
   insert into agentdb.suspension (
     what, table_oid, table_name, audit_target_id, lock_name, reason, since_at, began_at,
@@ -100,7 +101,7 @@ begin
   perform agentdb._check_suspender(what, relation);
   perform agentdb._check_said(reason, 'reason', 1000, true);
   lock table agentdb.suspension in share row exclusive mode;
-  since_at := agentdb._end_suspension(what, relation, reason);
+  since_at := agentdb._end_suspension(what, relation, reason, clock_timestamp());
   if since_at is not null then
     unsuspended_table := agentdb._table_name(relation);
     return next;
