@@ -723,6 +723,31 @@ def test_two_at_once_become_one_after_the_other(
     assert len(rows(db, "select from agentdb.suspension_status")) == 1
 
 
+SEQUENCE = "select last_value::integer from agentdb.suspension_seq"
+
+
+def test_writes_look_for_suspensions_only_while_there_is_one(
+    db: Connection, owner: Connection, agent: Connection
+) -> None:
+    assert value(db, SEQUENCE) == 0
+    suspend(owner, "guard", "invoice")
+    suspend(owner, "audit", "report")
+    resume(owner, "audit", "report")
+    settle(db)
+    assert value(db, SEQUENCE) == 1
+    agent.execute("update invoice set note = 'x'")
+    resume(owner, "guard", "invoice")
+    assert value(db, SEQUENCE) == 1
+    with owner.transaction():
+        # What is about to begin is not forgotten, nor waited for.
+        suspend(owner, "guard", "part")
+        settle(db)
+    agent.execute("update part set n = 5")
+    resume(owner, "guard", "part")
+    settle(db)
+    assert value(db, SEQUENCE) == 0
+
+
 def test_suspension_that_is_rolled_back_never_was(
     db: Connection, owner: Connection, app: Connection
 ) -> None:

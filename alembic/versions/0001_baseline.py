@@ -688,6 +688,8 @@ create table agentdb.guarded_table (
   constraint guarded_table_apply_check check (apply in ('approval', 'runner', 'hand'))
 );
 
+create sequence agentdb.suspension_seq minvalue 0 start 0;
+
 create table agentdb.suspension (
   suspension_id bigint generated always as identity,
   what text not null,
@@ -2131,6 +2133,7 @@ drop table agentdb.change_row;
 drop table agentdb.change_table;
 drop table agentdb.change;
 drop table agentdb.suspension;
+drop sequence agentdb.suspension_seq;
 drop table agentdb.guarded_table;
 drop table agentdb.seal;
 drop table agentdb.audit_log;

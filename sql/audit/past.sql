@@ -92,8 +92,8 @@ begin
   limit 1;
   if v_gap is not null then
     perform agentdb._refuse_history(relation, v_gap, case when v_ended_at is null
-      then 'It is known again a minute after agentdb.unsuspend(), once the transactions '
-        'of that time have ended.'
+      then 'It is known again a minute after agentdb.unsuspend(), once the '
+        'transactions of that time have ended.'
       else format('Ask for a moment since %s.', v_ended_at) end);
   end if;
   if at is null or at < v_since then

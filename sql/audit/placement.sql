@@ -97,7 +97,8 @@ declare
 begin
   -- Whoever waits for the end of what a suspended audit missed waits for this too.
   perform pg_current_xact_id();
-  if exists (select from agentdb._suspended('audit', tg_relid)) then
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_suspended('audit', tg_relid) then
     perform agentdb._pass_suspended('audit', tg_relid);
     return null;
   end if;
@@ -143,7 +144,7 @@ declare
   v_max_rows integer;
 begin
   if pg_has_role(session_user, 'agentdb_agent', 'member')
-    and not exists (select from agentdb._suspended('audit', tg_relid)) then
+    and not agentdb._is_suspended('audit', tg_relid) then
     v_max_rows := agentdb._max_rows();
     if tg_op = 'INSERT' then
       perform from agentdb_new offset v_max_rows limit 1;

@@ -15,7 +15,8 @@ declare
   v_agent boolean;
 begin
   -- Before all that could be broken.
-  if exists (select from agentdb._suspended('guard', tg_relid)) then
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_suspended('guard', tg_relid) then
     perform agentdb._pass_suspended('guard', tg_relid);
     return case when tg_op = 'DELETE' then old else new end;
   end if;

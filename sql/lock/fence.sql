@@ -23,7 +23,8 @@ declare
   v_fence bigint;
 begin
   -- Before all that could be broken.
-  if exists (select from agentdb._suspended('fence', tg_relid)) then
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_suspended('fence', tg_relid) then
     perform agentdb._confirm_suspension('fence', tg_relid);
     return case when tg_op = 'DELETE' then old else new end;
   elsif exists (select from agentdb.agent as a where a.role_name = session_user) then
@@ -126,7 +127,8 @@ create or replace function agentdb._check_fence_again ()
   set lock_timeout = '2s'
 as $$
 begin
-  if agentdb._is_fence_suspended(new.lock_name) then
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_fence_suspended(new.lock_name) then
     delete from agentdb.fenced_write as w
     where w.xid = new.xid and w.lock_name = new.lock_name and w.fence = new.fence;
     return null;

@@ -55,6 +55,7 @@ begin
   perform agentdb._check_said(reason, 'reason', 1000, true);
   -- One at a time; no write of the table waits for it, nor it for any.
   lock table agentdb.suspension in share row exclusive mode;
+  perform setval('agentdb.suspension_seq', 1);
   suspended_table := agentdb._table_name(relation);
   v_now := clock_timestamp();
   v_since := agentdb._end_suspension(what, relation, 'extended: ' || reason, v_now);

@@ -36,15 +36,12 @@ comment on column agentdb.suspension_status.ends_with is
 
 -- In two steps, with every transaction of the time before the first one over at the
 -- second: who wrote without being recorded had its number by then.
-create or replace function agentdb._settle_suspensions ()
-  returns table (action text, object text)
+create or replace function agentdb._settle_audit ()
+  returns setof text
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  update agentdb.suspension as s
-  set ended_at = s.ends_at
-  where s.ended_at is null and s.ends_at <= clock_timestamp();
   update agentdb.suspension as s
   set settle_xid = pg_snapshot_xmax(pg_current_snapshot())
   where s.what = 'audit'
@@ -61,10 +58,40 @@ begin
     set recorded_again_at = clock_timestamp()
     where s.recorded_again_at is null
       and s.settle_xid <= pg_snapshot_xmin(pg_current_snapshot())
-    returning 'recorded again', s.table_name;
+    returning s.table_name;
+end;
+$$;
+
+comment on function agentdb._settle_audit () is
+  'Notes since when nothing can be committed any more that a suspended audit did not '
+  'record; returns the tables.';
+
+
+-- Who suspends holds the lock until it has committed: then it is left for next time.
+create or replace function agentdb._settle_suspensions ()
+  returns table (action text, object text)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) = 0
+    and not exists (
+      select from agentdb.suspension as s
+      where s.ended_at is null or s.what = 'audit' and s.recorded_again_at is null)
+  then
+    return;
+  end if;
+  lock table agentdb.suspension in share row exclusive mode nowait;
+  update agentdb.suspension as s
+  set ended_at = s.ends_at
+  where s.ended_at is null and s.ends_at <= clock_timestamp();
+  return query select 'recorded again', t.name from agentdb._settle_audit() as t (name);
+  perform setval('agentdb.suspension_seq', 0)
+  where not exists (select from agentdb.suspension as s where s.ended_at is null);
+exception when lock_not_available then
+  null;
 end;
 $$;
 
 comment on function agentdb._settle_suspensions () is
-  'Notes which suspensions have run out, and since when nothing can be committed any '
-  'more that a suspended audit did not record.';
+  'Ends suspensions whose time is over, and sees to what has to follow an end.';
