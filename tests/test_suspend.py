@@ -411,6 +411,19 @@ def test_gap_lasts_until_what_was_not_recorded_is_committed(
     assert told == "2"
 
 
+def test_gap_that_was_extended_has_one_end(
+    db: Connection, app: Connection, owner: Connection
+) -> None:
+    ends = "select distinct ended_at is null as open from agentdb.recording_gap"
+    suspend(owner, "audit", "report")
+    suspend(owner, "audit", "report")
+    settle(db)
+    assert rows(db, ends) == [{"open": True}]
+    resume(owner, "audit", "report")
+    settle(db)
+    assert rows(db, ends) == [{"open": False}]
+
+
 @pytest.mark.parametrize(
     ("table", "write"),
     [
