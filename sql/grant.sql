@@ -184,8 +184,8 @@ grant execute on function
 
 -- The capture functions: they insert into the log and read how a table is laid out.
 grant insert on agentdb.audit_log to agentdb_capture;
-grant usage on sequence agentdb.audit_statement_seq, agentdb.suspension_seq
-  to agentdb_capture;
+grant usage on sequence agentdb.audit_statement_seq to agentdb_capture;
+grant select on sequence agentdb.suspension_seq to agentdb_capture;
 grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
   agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql,
