@@ -189,7 +189,45 @@ comment on function agentdb._undo_fault (bigint) is
   'Why what was recorded does not suffice to take it back; NULL where it does.';
 
 
-create or replace function agentdb._plan_undo (scope text, id text, reason text)
+-- Of a run it is known when it ran, of a transaction what had ended before it.
+create or replace function agentdb._unrecorded_part (scope text, id text)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select agentdb._unrecorded(null, r.started_at,
+    coalesce(r.ended_at, clock_timestamp()))
+  from agentdb.run as r
+  where scope = 'run' and r.run_id::text = id
+  union all
+  select min(format('%s is not all recorded: %s', s.table_name, agentdb._gap_text(
+    s.began_at, s.recorded_again_at, s.suspended_by, s.reason)))
+  from agentdb.suspension as s
+  join (
+    select t.id::xid8 as xid from (select id where scope = 'xid') as t
+    union all
+    select c.applied_xid from agentdb.change as c
+    where scope = 'change' and c.change_id::text = id
+  ) as w
+    on not pg_visible_in_snapshot(w.xid, s.began_snapshot)
+    and coalesce(w.xid < s.settle_xid, true)
+  where s.what = 'audit'
+  having count(*) > 0
+  limit 1;
+$$;
+
+comment on function agentdb._unrecorded_part (text, text) is
+  'Says what of a run, a transaction or a change may not be recorded, because an audit '
+  'was suspended; NULL where all is.';
+
+
+create or replace function agentdb._plan_undo (
+  scope text,
+  id text,
+  reason text,
+  whole boolean
+)
   returns bigint
   language plpgsql
   security definer
@@ -200,18 +238,21 @@ as $$
 declare
   v_change_id bigint;
   v_fault text;
+  v_gap text := agentdb._unrecorded_part(scope, id);
 begin
   insert into agentdb.change as c (
     kind, state, automatic, reason, undoes, expires_at
   )
   values (
     'undo', 'open', false,
-    agentdb._check_said(coalesce(reason, format('undo of %s %s', scope, id)), 'reason',
-      2000),
+    left(agentdb._check_said(coalesce(reason, format('undo of %s %s', scope, id)),
+      'reason', 2000) || coalesce('; ' || v_gap, ''), 2000),
     jsonb_build_object(scope, id), clock_timestamp() + interval '24 hours'
   )
   returning c.change_id into v_change_id;
-  if exists (
+  if whole and v_gap is not null then
+    v_fault := v_gap;
+  elsif exists (
     select from agentdb._undone(scope, id) as u
     join agentdb.audit_log as l
       on l.audit_log_id = u.audit_log_id and l.recorded_at = u.recorded_at
@@ -230,12 +271,14 @@ begin
       using errcode = 'ZA056',
             hint = 'See what is recorded: select * from agentdb.audit; a run of which '
               'only a part can be taken back is undone row by row: '
-              'agentdb.undo_row(audit_log_id).';
+              'agentdb.undo_row(audit_log_id)'
+              || case when v_fault = v_gap then '; or take back what is recorded of it '
+                'and leave the rest: on_conflict => ''skip''.' else '.' end;
   end if;
   perform agentdb._note_tables(v_change_id);
   return v_change_id;
 end;
 $$;
 
-comment on function agentdb._plan_undo (text, text, text) is
+comment on function agentdb._plan_undo (text, text, text, boolean) is
   'Adds the change that takes something back; raises ZA004, ZA051 or ZA056.';

@@ -21,7 +21,7 @@ begin
     perform agentdb._refuse('on_conflict is refuse, skip or override, and what to undo '
       'is named', 'select * from agentdb.undo_run(12, on_conflict => ''skip'');');
   end if;
-  change_id := agentdb._plan_undo(scope, id, reason);
+  change_id := agentdb._plan_undo(scope, id, reason, on_conflict = 'refuse');
   v_guarded := agentdb._all_guarded(change_id);
   select a.* into v_end from agentdb._try(change_id, v_guarded) as a;
   if v_end.problem ->> 'sqlstate' ~ '^(ZA052|23...)$' then
