@@ -13,6 +13,7 @@
 \ir agent/refusal.sql
 \ir agent/own_run.sql
 \ir agent/end.sql
+\ir agent/suspended.sql
 \ir agent/identity.sql
 \ir activity/activity.sql
 \ir activity/evidence.sql
@@ -50,6 +51,7 @@
 \ir token/budget_status.sql
 \ir audit/columns.sql
 \ir audit/capture.sql
+\ir audit/suspended.sql
 \ir audit/statement.sql
 \ir audit/function.sql
 \ir audit/placement.sql
@@ -92,6 +94,7 @@
 \ir change/guard_table.sql
 \ir change/undo_record.sql
 \ir change/undo_key.sql
+\ir change/undo_effect.sql
 \ir change/undo_choice.sql
 \ir change/undo.sql
 \ir change/undo_resolve.sql
@@ -106,6 +109,9 @@
 \ir stop/session.sql
 \ir stop/os_user.sql
 \ir stop/hold.sql
+\ir stop/suspender.sql
+\ir stop/suspend.sql
+\ir stop/suspension.sql
 \ir alert/evaluation.sql
 \ir alert/end.sql
 \ir alert/seen.sql
@@ -133,6 +139,7 @@
 \ir rule/lock.sql
 \ir rule/change.sql
 \ir rule/question.sql
+\ir rule/suspension.sql
 \ir rule/setting.sql
 \ir rule/own.sql
 \ir rule/builtin.sql

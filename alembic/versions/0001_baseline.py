@@ -743,6 +743,35 @@ create table agentdb.guarded_table (
   constraint guarded_table_apply_check check (apply in ('approval', 'runner', 'hand'))
 );
 
+create sequence agentdb.suspension_seq minvalue 0 start 0;
+
+create table agentdb.suspension (
+  suspension_id bigint generated always as identity,
+  what text not null,
+  table_oid oid not null,
+  table_name text not null,
+  audit_target_id integer,
+  lock_name text,
+  reason text not null,
+  suspended_by name not null default session_user,
+  since_at timestamptz not null,
+  began_at timestamptz not null,
+  began_snapshot pg_snapshot not null default pg_current_snapshot(),
+  ends_at timestamptz not null,
+  ended_at timestamptz,
+  ended_by name,
+  end_reason text,
+  settle_xid xid8,
+  recorded_again_at timestamptz,
+  constraint suspension_pkey primary key (suspension_id),
+  constraint suspension_what_check check (what in ('audit', 'guard', 'fence')),
+  constraint suspension_ends_at_check
+    check (ends_at > began_at and ends_at <= began_at + interval '24 hours')
+);
+
+create unique index suspension_table_oid_key
+  on agentdb.suspension (what, table_oid) where ended_at is null;
+
 create table agentdb.change (
   change_id bigint generated always as identity,
   kind text not null,
@@ -1778,6 +1807,24 @@ comment on column agentdb.guarded_table.auto_approve is
   'of the DBA.';
 comment on column agentdb.guarded_table.layout is
   'The columns and the key that its staging view was generated for.';
+comment on table agentdb.suspension is
+  'Who suspended the audit, guard or fence of a table, why and until when; an '
+  'extension is a row of its own; nobody changes or removes what is written.';
+comment on column agentdb.suspension.lock_name is
+  'The lock of a suspended fence.';
+comment on column agentdb.suspension.since_at is
+  'Since when it has been suspended without a break.';
+comment on column agentdb.suspension.began_snapshot is
+  'Which transactions had ended before it began.';
+comment on column agentdb.suspension.ended_at is
+  'When somebody ended it, or it was seen that its time was over.';
+comment on column agentdb.suspension.ended_by is
+  'Who ended it; NULL where its time was over.';
+comment on column agentdb.suspension.settle_xid is
+  'A transaction that began after a suspended audit had ended: where all before it '
+  'are over, nothing that was not recorded can still be committed.';
+comment on column agentdb.suspension.recorded_again_at is
+  'When that was so: the end of the gap in the record of the table.';
 comment on table agentdb.change is
   'Changes that agents propose: staged, tried, decided by others, applied or not.';
 comment on column agentdb.change.automatic is
@@ -2176,6 +2223,8 @@ drop table agentdb.change_decision;
 drop table agentdb.change_row;
 drop table agentdb.change_table;
 drop table agentdb.change;
+drop table agentdb.suspension;
+drop sequence agentdb.suspension_seq;
 drop table agentdb.guarded_table;
 drop table agentdb.seal;
 drop table agentdb.audit_log;

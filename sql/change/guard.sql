@@ -12,8 +12,15 @@ create or replace function agentdb._guard ()
   set lock_timeout = '2s'
 as $$
 declare
-  v_agent boolean := agentdb._is_agent();
+  v_agent boolean;
 begin
+  -- Before all that could be broken.
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_suspended('guard', tg_relid) then
+    perform agentdb._pass_suspended('guard', tg_relid);
+    return case when tg_op = 'DELETE' then old else new end;
+  end if;
+  v_agent := agentdb._is_agent();
   if v_agent then
     perform agentdb._writer();
   end if;

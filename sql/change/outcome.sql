@@ -134,7 +134,8 @@ declare
 begin
   select m.* into v_missed from agentdb._missed(change) as m;
   if v_missed.places <> '{}' then
-    raise exception 'triggers make something else of % rows', cardinality(v_missed.places)
+    raise exception 'triggers make something else of % rows',
+      cardinality(v_missed.places)
       using errcode = 'ZA052',
             constraint = 'agentdb_outcome',
             detail = to_jsonb(v_missed.places)::text;
@@ -147,8 +148,8 @@ comment on function agentdb._check_outcome (bigint) is
   'Raises ZA052 where rows of an undo are not as they are to become.';
 
 
--- A counter that the undone rows had a trigger count up is counted down by that trigger:
--- it is left to it, and looked at afterwards.
+-- A counter that the undone rows had a trigger count up is counted down by that
+-- trigger: it is left to it, and looked at afterwards.
 create or replace function agentdb._leave_to_triggers (change bigint, places jsonb)
   returns void
   language plpgsql

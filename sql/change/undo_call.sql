@@ -55,7 +55,8 @@ begin
     perform agentdb._refuse('on_conflict is refuse, skip or override, and what to undo '
       'is named', 'select * from agentdb.undo_run(12, on_conflict => ''skip'');');
   end if;
-  change_id := agentdb._plan_undo(scope, id, reason, include, keep);
+  change_id := agentdb._plan_undo(scope, id, reason, include, keep,
+    on_conflict = 'refuse');
   v_guarded := agentdb._all_guarded(change_id);
   v_end := agentdb._try_undo(change_id, v_guarded);
   if v_end.problem ->> 'sqlstate' ~ '^(ZA052|23...)$' then
@@ -116,9 +117,9 @@ $$;
 comment on function agentdb.undo_row (bigint, text, text, jsonb, jsonb) is
   'Makes a change that takes one recorded change of a row back: state pending, '
   'approved where nobody needs to be asked, or conflict; on_conflict skip or override '
-  'decides about rows that others changed since; include and keep name tables and rows, '
-  'as [{"table": "public.t", "key": {"id": 1}}]; left_undone says what cannot come '
-  'back; raises ZA004, ZA051 or ZA056.';
+  'decides about rows that others changed since; include and keep name tables and '
+  'rows, as [{"table": "public.t", "key": {"id": 1}}]; left_undone says what cannot '
+  'come back; raises ZA004, ZA051 or ZA056.';
 
 
 create or replace function agentdb.undo_transaction (
@@ -188,7 +189,8 @@ create or replace function agentdb.undo_change (
 as $$
 begin
   return query
-    select * from agentdb._undo('change', change::text, reason, on_conflict, include, keep);
+    select *
+    from agentdb._undo('change', change::text, reason, on_conflict, include, keep);
 end;
 $$;
 

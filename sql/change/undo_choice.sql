@@ -27,8 +27,7 @@ begin
       select from agentdb.change_row as r
       join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
       where r.change_id = change
-        and e ->> 'table' in (t.table_name, regexp_replace(t.table_name, '^public\.', ''))
-        and (not e ? 'key' or r.row_key = e -> 'key'))
+        and agentdb._is_named(jsonb_build_array(e), t.table_name, r.row_key))
   limit 1;
   if v_wrong is not null then
     perform agentdb._refuse(
@@ -46,7 +45,11 @@ comment on function agentdb._check_choice (bigint, jsonb) is
   'Raises ZA004 unless all that is named are tables or rows of an undo.';
 
 
-create or replace function agentdb._choose_rows (change bigint, include jsonb, keep jsonb)
+create or replace function agentdb._choose_rows (
+  change bigint,
+  include jsonb,
+  keep jsonb
+)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -101,7 +104,8 @@ as $$
   from agentdb.change_row as r
   join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
   join pg_constraint as k
-    on k.confrelid = t.table_oid and k.contype = 'f' and k.confdeltype in ('c', 'n', 'd')
+    on k.confrelid = t.table_oid and k.contype = 'f'
+    and k.confdeltype in ('c', 'n', 'd')
   where r.change_id = change
     and r.operation = 'insert'
     and k.conparentid = 0

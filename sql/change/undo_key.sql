@@ -1,7 +1,8 @@
--- A changed key is recorded as a delete and an insert of one statement.  It is taken back
--- by an update, so that what refers to the row follows it, as it did before.
+-- A changed key is recorded as a delete and an insert of one statement.  It is taken
+-- back by an update, so that what refers to the row follows it, as it did before.
 
--- Several changed keys of one statement are told apart by all else that is in their rows.
+-- Several changed keys of one statement are told apart by all else that is in their
+-- rows.
 create or replace function agentdb._key_changes (scope text, id text)
   returns table (target integer, old_key jsonb, new_key jsonb)
   language sql
@@ -46,8 +47,8 @@ as $$
 $$;
 
 comment on function agentdb._key_changes (text, text) is
-  'The rows whose key updates changed, from the first to each later one, as far as that '
-  'is certain.';
+  'The rows whose key updates changed, from the first to each later one, as far as '
+  'that is certain.';
 
 
 create or replace function agentdb._undo_key_changes (

@@ -189,6 +189,11 @@ from (
        agentdb kill {run} --reason …'
     ),
     (
+      'suspended_protection', 'somebody resumes it, or its time is over',
+      'Fix what made it necessary, and put the {protection} of {table} back in force.
+       agentdb unsuspend {protection} {table} --reason …'
+    ),
+    (
       'token_rate', 'its rate is well below the threshold',
       'Find the run that uses the tokens; stop it, or pause the agent.
        agentdb runs --agent {agent}
@@ -242,6 +247,7 @@ set group_by = v.group_by
 from (
   values
     ('audit_gap', '{rule}'::text[]),
+    ('suspended_protection', '{rule,table}'),
     ('change_conflict', '{rule,agent,table}'),
     ('refuted_claim', '{rule,agent,run}'),
     ('unbacked_tool_call', '{rule,agent,run}'),
