@@ -75,11 +75,11 @@
 \ir change/stage_call.sql
 \ir change/stage_view.sql
 \ir change/stage_statement.sql
+\ir change/shape.sql
 \ir change/statement.sql
 \ir change/conflict.sql
 \ir change/outcome.sql
 \ir change/perform.sql
-\ir change/shape.sql
 \ir change/trial.sql
 \ir change/show.sql
 \ir change/apply.sql

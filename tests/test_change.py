@@ -52,7 +52,10 @@ def test_conflict_names_row_column_values_and_writer(
     assert conflict["table"] == "public.invoice"
     assert conflict["key"] == {"id": 2}
     assert conflict["conflict"] == "was changed"
-    assert conflict["columns"] == {"note": {"expected": None, "current": "theirs"}}
+    assert conflict["columns"] == {
+        "note": {"expected": None, "current": "theirs"},
+        "amount": {"expected": 20.0, "current": 7.0},
+    }
     assert conflict["by"]["role"] == "app_user"
     assert value(guarded, "select note from public.invoice where id = 1") is None
     assert labels(guarded, "change_conflict")[0]["change"] == str(change)
@@ -76,9 +79,36 @@ def test_conflict_names_the_run_whose_change_came_first(
     assert (by["agent"], by["run"], by["change"]) == ("b", run, first)
 
 
-def test_other_columns_of_a_row_are_no_conflict(
+def test_any_column_of_a_row_that_somebody_changed_is_a_conflict(
     guarded: Connection, agent: Connection, reviewer: Connection
 ) -> None:
+    change = stage(agent, guarded)
+    guarded.execute("update public.invoice set amount = 7 where id = 1")
+    ended = approve(reviewer, change)
+    assert ended["state"] == "conflict"
+    (conflict,) = ended["problem"]["conflicts"]
+    assert list(conflict["columns"]) == ["amount"]
+    assert value(guarded, "select note from public.invoice where id = 1") is None
+
+
+def test_what_a_reviewer_saw_of_a_row_is_part_of_the_digest(
+    guarded: Connection, agent: Connection, reviewer: Connection
+) -> None:
+    change = stage(agent, guarded)
+    digest = value(reviewer, "select digest from agentdb.show_change(%s)", change)
+    guarded.execute(
+        "update agentdb.change_row set seen = seen || '{\"amount\": 0}'"
+        " where change_id = %s",
+        [change],
+    )
+    seen = "select agentdb.approve_change(%s, %s::text, 'seen'::text)"
+    assert refusal(reviewer, seen, change, digest).sqlstate == "ZA054"
+
+
+def test_policy_can_bind_the_columns_alone_that_a_change_names(
+    guarded: Connection, agent: Connection, reviewer: Connection
+) -> None:
+    guarded.execute("update agentdb.policy set change_binding = 'columns'")
     change = stage(agent, guarded)
     guarded.execute("update public.invoice set amount = 7 where id = 1")
     assert approve(reviewer, change)["state"] == "applied"

@@ -92,6 +92,7 @@ create table agentdb.policy (
   blast_radius_window interval not null default '1 hour',
   max_pending_changes integer not null default 100,
   max_change_rows integer not null default 10000,
+  change_binding text not null default 'strict',
   change_waiting_after interval not null default '1 hour',
   change_expiring_before interval not null default '2 hours',
   change_conflict_window interval not null default '1 day',
@@ -207,6 +208,8 @@ create table agentdb.policy (
   ),
   constraint policy_unbound_writes_check
     check (unbound_writes in ('refuse', 'record')),
+  constraint policy_change_binding_check
+    check (change_binding in ('strict', 'columns')),
   constraint policy_change_check check (
     max_pending_changes between 1 and 10000
     and max_change_rows between 1 and 1000000
@@ -784,6 +787,7 @@ create table agentdb.change (
   undoes jsonb,
   xid xid8 not null default pg_current_xact_id(),
   max_rows integer,
+  strict boolean not null default true,
   row_count integer,
   effects jsonb,
   builds_on bigint[] not null default '{}',
@@ -835,6 +839,8 @@ create table agentdb.change_row (
   builds_on bigint,
   net_operation text,
   net_values jsonb,
+  seen jsonb,
+  after jsonb,
   staged_at timestamptz[] not null default array[clock_timestamp()],
   crossed_by bigint,
   constraint change_row_pkey primary key (change_id, place),
@@ -1637,6 +1643,9 @@ comment on column agentdb.policy.schedule_blocked_count is
   'Rule schedule_blocked: from how many runs in a row on that were denied a lock.';
 comment on column agentdb.policy.max_pending_changes is
   'How many changes an agent may have open, pending or approved at once.';
+comment on column agentdb.policy.change_binding is
+  'What of a staged row must be as its proposer saw it when the change is applied: '
+  'strict for all of it, columns for those that the change names.';
 comment on column agentdb.policy.max_change_rows is
   'How many rows a change of an agent may have.';
 comment on column agentdb.policy.change_waiting_after is

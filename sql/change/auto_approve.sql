@@ -16,7 +16,7 @@ as $$
 declare
   v_met boolean;
 begin
-  execute format('select bool_and(coalesce(%s(r.expected, r.new_values), false)) '
+  execute format('select bool_and(coalesce(%s(r.seen, r.after), false)) '
       'from agentdb.change_row as r '
       'where r.change_id = $1 and r.audit_target_id = $2',
       agentdb._condition_of(table_oid, condition))

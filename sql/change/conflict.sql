@@ -15,6 +15,11 @@ create or replace function agentdb._current_sql (change bigint, target integer)
           select from jsonb_each(i.expected) as e
           where agentdb._is_same(c.present -> e.key, e.value) is not true)
           then 'was changed'
+        when i.operation = 'update' and %6$L::boolean and exists (
+          select from jsonb_each(i.seen) as e
+          where c.present ? e.key
+            and agentdb._is_same(c.present -> e.key, e.value) is not true)
+          then 'was changed'
         when i.crossed_by is not null then 'was changed in between'
       end as conflict
     from agentdb.change_row as i
@@ -40,6 +45,10 @@ create or replace function agentdb._current_sql (change bigint, target integer)
         agentdb._typed_sql('i.row_key', c.column_name, c.type_name)), ' and ')
       from agentdb.change_column as c
       where c.audit_target_id = target and c.key_place is not null
+    ),
+    (
+      select k.kind = 'stage' and k.strict from agentdb.change as k
+      where k.change_id = change
     )
   );
 
@@ -153,8 +162,10 @@ as $$
   left join lateral (
     select jsonb_object_agg(e.key, jsonb_build_object('expected', e.value,
       'current', f.value -> 'present' -> e.key)) as columns
-    from jsonb_each(r.expected) as e
+    from jsonb_each(case when r.operation = 'update' then coalesce(r.seen, '{}')
+      else '{}' end || r.expected) as e
     where f.value -> 'present' <> 'null'
+      and f.value -> 'present' ? e.key
       and (agentdb._is_same(f.value -> 'present' -> e.key, e.value) is not true
         or r.crossed_by is not null)
   ) as d on true;

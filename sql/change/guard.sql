@@ -117,6 +117,14 @@ create or replace view agentdb.change_column as
     c.key_place,
     c.redacted or c.excluded as hidden,
     a.attgenerated <> '' as generated,
+    case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid) end
+      as generation,
+    a.attgenerated <> '' and not exists (
+      select from pg_depend as p
+      where p.classid = 'pg_attrdef'::regclass
+        and p.objid = d.oid
+        and p.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass,
+          'pg_type'::regclass)) as computable,
     case
       -- Not by the name of the table: whoever asks may not look into its schema.
       when a.attidentity <> '' then (
@@ -156,6 +164,11 @@ comment on column agentdb.change_column.hidden is
   'Whether the audit does not record its values, so that no change can have them.';
 comment on column agentdb.change_column.generated is
   'Whether the database computes it.';
+comment on column agentdb.change_column.generation is
+  'The expression of a generated column.';
+comment on column agentdb.change_column.computable is
+  'Whether that needs nothing but what PostgreSQL itself has: whoever computes it runs '
+  'nobody else''s code.';
 comment on column agentdb.change_column.default_expression is
   'What an INSERT without it gets.';
 

@@ -160,10 +160,22 @@ begin
   if not found then
     perform agentdb._refuse_unguarded(relation);
   end if;
+  -- One that is being decided just now ends when its table is looked at.
+  perform agentdb._close_change(c.change_id, 'conflict', jsonb_build_object(
+    'sqlstate', 'ZA051', 'message', relation || ' is not guarded any more'))
+  from agentdb.change as c
+  where c.state in ('open', 'pending', 'approved')
+    and c.kind = 'stage'
+    and exists (
+      select from agentdb.change_row as r
+      where r.change_id = c.change_id
+        and r.audit_target_id = v_guard.audit_target_id)
+  for no key update of c skip locked;
   execute format('drop view if exists agentdb_stage.%I', v_guard.view_name);
   execute format('drop function agentdb.%I', '_propose_' || v_guard.audit_target_id);
 end;
 $$;
 
 comment on function agentdb._end_guard (regclass) is
-  'Forgets that a table is guarded and drops its staging view; raises ZA006 or ZA030.';
+  'Forgets that a table is guarded, ends its undecided changes and drops its staging '
+  'view; raises ZA006 or ZA030.';

@@ -34,9 +34,11 @@ declare
   v_state text;
   v_max_pending integer;
   v_max_rows integer;
+  v_strict boolean := true;
 begin
   if agent is not null then
-    select p.max_pending_changes, p.max_change_rows into v_max_pending, v_max_rows
+    select p.max_pending_changes, p.max_change_rows, p.change_binding = 'strict'
+      into v_max_pending, v_max_rows, v_strict
     from agentdb.agent as a
     join agentdb.policy as p on p.policy_name = a.policy_name
     where a.agent_id = agent
@@ -56,11 +58,11 @@ begin
     end if;
   end if;
   insert into agentdb.change as c (
-    kind, automatic, agent_id, run_id, reason, max_rows, expires_at
+    kind, automatic, agent_id, run_id, reason, max_rows, strict, expires_at
   )
   values (
     'stage', automatic, agent, run, agentdb._check_said(reason, 'reason', 2000),
-    v_max_rows,
+    v_max_rows, v_strict,
     clock_timestamp() + interval '24 hours'
   )
   returning c.change_id into v_change_id;

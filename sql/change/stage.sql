@@ -47,7 +47,9 @@ create or replace function agentdb._stage_row (
   operation text,
   key jsonb,
   new_values jsonb,
-  expected jsonb
+  expected jsonb,
+  seen jsonb,
+  after jsonb
 )
   returns void
   language plpgsql
@@ -76,7 +78,7 @@ begin
   order by r.change_id = v_change.change_id desc, r.change_id desc
   limit 1;
   if v_row.change_id = v_change.change_id then
-    perform agentdb._restage_row(v_row, operation, new_values, expected);
+    perform agentdb._restage_row(v_row, operation, new_values, expected, after);
     return;
   end if;
   v_place := 1 + coalesce((
@@ -90,9 +92,13 @@ begin
               'in several changes, or have a person do it: select * from '
               'agentdb.ask_human(question => ''…'');';
   end if;
-  insert into agentdb.change_row values (
-    v_change.change_id, v_place, target, operation, key, new_values, expected,
-    v_row.change_id,
+  insert into agentdb.change_row (
+    change_id, place, audit_target_id, operation, row_key, new_values, expected, seen,
+    after, builds_on, net_operation, net_values
+  )
+  values (
+    v_change.change_id, v_place, target, operation, key, new_values, expected, seen,
+    after, v_row.change_id,
     case
       when v_row.change_id is null then null
       when operation = 'update' then coalesce(v_row.net_operation, v_row.operation)
@@ -106,7 +112,8 @@ begin
 end;
 $$;
 
-comment on function agentdb._stage_row (integer, text, jsonb, jsonb, jsonb) is
+comment on function agentdb._stage_row (
+  integer, text, jsonb, jsonb, jsonb, jsonb, jsonb) is
   'Adds a row to the session''s open change; what an earlier change of its own did to '
   'the row comes first.';
 
@@ -116,7 +123,8 @@ create or replace function agentdb._restage_row (
   former agentdb.change_row,
   operation text,
   new_values jsonb,
-  expected jsonb
+  expected jsonb,
+  after jsonb
 )
   returns void
   language plpgsql
@@ -161,6 +169,7 @@ begin
   set operation = v_operation,
       new_values = v_values,
       expected = v_expected,
+      after = _restage_row.after,
       net_operation = case when r.builds_on is not null or r.net_operation is not null
         then case when _restage_row.operation = 'update'
           then coalesce(r.net_operation, v_operation)
@@ -172,5 +181,6 @@ begin
 end;
 $$;
 
-comment on function agentdb._restage_row (agentdb.change_row, text, jsonb, jsonb) is
+comment on function agentdb._restage_row (
+  agentdb.change_row, text, jsonb, jsonb, jsonb) is
   'Merges a second write of a row into what the same change has staged for it.';

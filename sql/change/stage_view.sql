@@ -2,11 +2,13 @@
 -- changes laid over it, and takes INSERT, UPDATE and DELETE.  View and trigger function
 -- are generated for each table, so that a row costs no planning.
 
--- Columns that a change can have, as parts of a JSON object.
+-- Columns that a change can have, as parts of a JSON object; all that a row shows where
+-- nothing is to be changed.
 create or replace function agentdb._stage_object_sql (
   target integer,
   row_name text,
-  changed_only boolean
+  changed_only boolean,
+  with_generated boolean default false
 )
   returns text
   language sql
@@ -24,12 +26,39 @@ create or replace function agentdb._stage_object_sql (
     from agentdb.change_column as c
     where c.audit_target_id = target
       and not c.hidden
-      and not c.generated
+      and (with_generated or not c.generated)
       and not (changed_only and c.key_place is not null)
   );
 
-comment on function agentdb._stage_object_sql (integer, text, boolean) is
+comment on function agentdb._stage_object_sql (integer, text, boolean, boolean) is
   'SQL text: a row named o or n as JSON, or only the columns that differ.';
+
+
+-- RETURNING, and whoever judges the row, see what the database would compute.  It runs
+-- with our rights: only what PostgreSQL itself has, and NULL where that is not enough.
+create or replace function agentdb._generation_sql (target integer)
+  returns text
+  language sql
+  stable
+  return (
+    select coalesce(string_agg(
+      case when g.computable
+        then format('n.%I := (select %s from (values (%s)) as r (%s));',
+          g.column_name, g.generation, b.given, b.names)
+        else format('n.%I := null;', g.column_name) end,
+      E'\n  ' order by g.place), '')
+    from agentdb.change_column as g
+    cross join (
+      select string_agg(format('n.%I', c.column_name), ', ' order by c.place) as given,
+        string_agg(format('%I', c.column_name), ', ' order by c.place) as names
+      from agentdb.change_column as c
+      where c.audit_target_id = target and not c.generated
+    ) as b
+    where g.audit_target_id = target and g.generated
+  );
+
+comment on function agentdb._generation_sql (integer) is
+  'PL/pgSQL text: gives the generated columns of a row n their values.';
 
 
 -- A changed key is a delete and an insert, as in the audit.
@@ -39,6 +68,7 @@ create or replace function agentdb._propose_sql (target integer)
   stable
   return (
     select format($propose$
+#variable_conflict use_column
 declare
   o record;
   n record;
@@ -51,24 +81,25 @@ begin
     o := old;
   end if;
   if tg_op = 'DELETE' then
-    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s);
+    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null);
     return old;
   end if;
   n := new;
   %7$s
+  %13$s
   if tg_op = 'INSERT' then
-    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null);
+    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s);
   elsif %6$s then
     %10$s
-    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s);
-    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null);
+    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null);
+    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s);
   else
     v_new := %8$s;
     if v_new <> '{}' then
-      perform agentdb._stage_row(%1$s, 'update', %2$s, v_new, %9$s);
+      perform agentdb._stage_row(%1$s, 'update', %2$s, v_new, %9$s, %11$s, %12$s);
     end if;
   end if;
-  return new;
+  return n;
 end;
 $propose$,
       target, agentdb._key_sql(target, 'o'), agentdb._key_sql(target, 'n'),
@@ -90,7 +121,10 @@ $propose$,
         from agentdb.change_column as c
         where c.audit_target_id = target and c.hidden
         having count(*) > 0
-      )
+      ),
+      agentdb._stage_object_sql(target, 'o', false, true),
+      agentdb._stage_object_sql(target, 'n', false, true),
+      agentdb._generation_sql(target)
     )
   );
 
@@ -111,12 +145,14 @@ with staged as materialized (select * from agentdb.staged_rows(%5$s))
 select %3$s from %4$s as t
 where %9$s not exists (select from staged as i where i.row_key = %6$s)
 union all
-select %7$s from staged as i
-join %4$s as t on %8$s
-where %9$s i.operation = 'update'
+select %11$s from (
+  select %7$s from staged as i
+  join %4$s as t on %8$s
+  where %9$s i.operation = 'update') as s
 union all
-select %10$s from staged as i
-where i.operation = 'insert'$view$,
+select %11$s from (
+  select %10$s from staged as i
+  where i.operation = 'insert') as s$view$,
       view_name,
       case when current_setting('server_version_num')::integer >= 150000
         then 'with (security_invoker = true)' else '' end,
@@ -126,12 +162,12 @@ where i.operation = 'insert'$view$,
       target,
       agentdb._key_sql(target, 't'),
       string_agg(
-        case when c.key_place is not null or c.hidden or c.generated
+        case when c.key_place is not null or c.hidden
           then format('t.%I', c.column_name)
           else format('case when i.new_values ? %1$L '
             'then (i.new_values ->> %1$L)::%2$s else t.%3$I end as %3$I',
             c.column_name::text, c.full_type, c.column_name) end,
-        ', ' order by c.place),
+        ', ' order by c.place) filter (where not c.generated),
       string_agg(format('t.%I = (i.row_key ->> %L)::%s', c.column_name,
         c.column_name::text, c.type_name), ' and ' order by c.key_place)
         filter (where c.key_place is not null),
@@ -142,6 +178,10 @@ where i.operation = 'insert'$view$,
           t.table_oid::regclass) end,
       string_agg(format('(i.new_values ->> %L)::%s as %I', c.column_name::text,
         c.full_type, c.column_name), ', ' order by c.place)
+        filter (where not c.generated),
+      string_agg(case when c.generated
+          then format('(%s)::%s as %I', c.generation, c.full_type, c.column_name)
+        else format('s.%I', c.column_name) end, ', ' order by c.place)
     )
     from agentdb.audit_target as t
     join (

@@ -51,6 +51,62 @@ comment on function agentdb._column_uses (bigint, integer, text, boolean) is
   'The columns that rows of a change set or expect, and whether all of them do.';
 
 
+-- A value as it was recorded is the one that the column has now.
+create or replace function agentdb._equal_sql (
+  source text,
+  name text,
+  column_name name,
+  type_name text,
+  exact boolean,
+  form text
+)
+  returns text
+  language sql
+  immutable
+  return format(
+    case when exact then 't.%1$I is not distinct from %2$s'
+      -- As it is recorded: two forms of one value differ in their images.
+      else 'to_jsonb(%3$s)::text is not distinct from '
+        'nullif((%4$s -> %5$L)::text, ''null'')' end,
+    column_name, agentdb._typed_sql(source, name, type_name),
+    agentdb._value_sql('t', column_name, form, false), source, name);
+
+comment on function agentdb._equal_sql (text, text, name, text, boolean, text) is
+  'SQL text: a column of a row t has the value that a JSON object has under a name.';
+
+
+-- All that the proposer saw of a row and its reviewer decided on, not only what it
+-- sets.  By its place: a column may have got another name since; one that means
+-- something else now is not what anybody saw.
+create or replace function agentdb._seen_sql (change bigint, target integer)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(format(E' and (not i.seen ? %1$L or %2$s)', f.key,
+      agentdb._equal_sql('i.seen', f.key, c.column_name, c.type_name,
+        c.exact or c.comparable, c.form)), '' order by c.place)
+  from agentdb.change as k
+  join agentdb.change_table as t
+    on t.change_id = k.change_id and t.audit_target_id = target
+  cross join lateral jsonb_each(t.columns) as f
+  cross join lateral jsonb_each(agentdb._columns_now(target)) as n
+  join agentdb.change_column as c
+    on c.audit_target_id = target and c.column_name = n.key
+  where k.change_id = change
+    and k.kind = 'stage'
+    and k.strict
+    and n.value = f.value
+    and not c.hidden
+    and not c.generated
+    and c.key_place is null;
+$$;
+
+comment on function agentdb._seen_sql (bigint, integer) is
+  'SQL text: a row is as it was seen, NULL where only what is set is compared.';
+
+
 create or replace function agentdb._match_sql (
   change bigint,
   target integer,
@@ -76,17 +132,11 @@ begin
         case when u.always then ' and %2$s'
           else ' and (not i.expected ? %1$L or %2$s)' end,
         u.column_name::text,
-        format(
-          case when u.exact then 't.%1$I is not distinct from %2$s'
-            -- As it is recorded: two forms of one value differ in their images.
-            else 'to_jsonb(%3$s)::text is not distinct from '
-              'nullif((i.expected -> %4$L)::text, ''null'')' end,
-          u.column_name,
-          agentdb._typed_sql('i.expected', u.column_name, u.type_name),
-          agentdb._value_sql('t', u.column_name, u.form, false),
-          u.column_name::text)), '')
+        agentdb._equal_sql('i.expected', u.column_name, u.column_name, u.type_name,
+          u.exact, u.form)), '')
       from agentdb._column_uses(change, target, operation, true) as u
-    )
+    ),
+    case operation when 'update' then agentdb._seen_sql(change, target) end
   );
 end;
 $$;
@@ -212,7 +262,8 @@ as $$
             sha256(convert_to(string_agg(
               concat(r.audit_target_id, r.operation, r.row_key::text, '|',
                 coalesce(r.new_values::text, '~'), '|',
-                coalesce(r.expected::text, '~')),
+                coalesce(r.expected::text, '~'),
+                case when c.strict then '|' || r.seen::text end),
               E'\n' order by r.place), 'UTF8')) as piece
           from agentdb.change_row as r
           where r.change_id = c.change_id
