@@ -31,6 +31,9 @@ grant execute on function
 -- Changes: who proposes and who decides is looked at in the functions.
 grant usage on schema agentdb_stage
   to agentdb_agent, agentdb_operator, agentdb_reviewer;
+-- Row security is judged in the proposer's own name.
+grant execute on function agentdb.row_policy
+  to agentdb_agent, agentdb_operator, agentdb_reviewer;
 grant execute on function
   agentdb.open_change, agentdb.submit_change, agentdb.stage_change,
   agentdb.staging_view, agentdb.staging_statement, agentdb.staged_rows,
@@ -56,7 +59,7 @@ grant execute on function
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
-  agentdb._try_undo, agentdb._left_undone, agentdb._is_crossed,
+  agentdb._safe_detail, agentdb._try_undo, agentdb._left_undone, agentdb._is_crossed,
   agentdb._leave_to_triggers,
   agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
   agentdb._is_same,

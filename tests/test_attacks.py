@@ -15,6 +15,7 @@ GRANTED = {
     "begin_tool_call",
     "bind_run",
     "spawn_token",
+    "row_policy",
     "end_run",
     "end_tool_call",
     "hold_run",

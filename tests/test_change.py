@@ -151,7 +151,7 @@ def test_two_pairs_of_eyes(
     start(other)
     assert refusal(other, call).sqlstate == "ZA006"
     assert refusal(connect(guarded.info.dbname, "auditor_u"), call).sqlstate == "42501"
-    guarded.execute("grant select on invoice to reviewer_r")
+    guarded.execute("grant select, insert, update, delete on invoice to reviewer_r")
     reviewer.execute("update agentdb_stage.invoice set note = 'mine' where id = 2")
     own = latest(guarded)
     assert own["proposed_by"] == "reviewer_r"
@@ -390,7 +390,7 @@ def test_settings_of_an_agent_do_not_bend_what_is_applied(
 ) -> None:
     guarded.execute(
         "create table odd (id int primary key, a text[], t timestamptz, i interval);"
-        "insert into odd values (1); grant select on odd to agent_a;"
+        "insert into odd values (1); grant select, insert, update, delete on odd to agent_a;"
         "select agentdb.guard_table('odd', auto_approve => '{\"rows\": 1}')"
     )
     agent.execute(

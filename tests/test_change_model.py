@@ -350,7 +350,7 @@ def machine(db: Connection, connect: Connect) -> type[Changes]:
     """The machine at work on a fresh database."""
     db.execute(
         "create table item (id int primary key, a int, b int);"
-        "grant select on item to agent_a, agent_b; select agentdb.guard_table('item')"
+        "grant select, insert, update, delete on item to agent_a, agent_b; select agentdb.guard_table('item')"
     )
     register(db)
     register(db, "b", "agent_b")

@@ -142,7 +142,9 @@ def test_earlier_change_is_not_tried_where_an_agent_has_a_part_by_now(
 def test_runs_behind_one_role_do_not_share_a_change(
     guarded: Connection, connect: Connect
 ) -> None:
-    guarded.execute("grant select on public.invoice to agent_pool")
+    guarded.execute(
+        "grant select, insert, update, delete on public.invoice to agent_pool"
+    )
     session = connect(guarded.info.dbname, "agent_pool")
     begin = "select token from agentdb.start_run(agent => %s, secret => %s)"
     with session.transaction():
@@ -251,7 +253,7 @@ def test_rows_that_never_end_can_be_changed_elsewhere(
         "create table public.price (id int primary key, n numeric, f float8, secret text,"
         " ends timestamptz default 'infinity');"
         "insert into price values (1, 1.0, 'NaN', 's'), (2, 1.0, 0, 's');"
-        "grant select on price to agent_a;"
+        "grant select, insert, update, delete on price to agent_a;"
         "select agentdb.audit_table('price', redact => '{secret}'),"
         " agentdb.guard_table('price')"
     )
@@ -276,7 +278,7 @@ def test_table_of_any_name_is_written_under_its_own(
     guarded.execute(
         'create table public."read only copy" (id int primary key, "only %" text);'
         'create table public."read copy" (id int primary key, "only %" text);'
-        'grant select on "read only copy" to agent_a;'
+        'grant select, insert, update, delete on "read only copy" to agent_a;'
         "grant insert on \"read copy\" to agentdb_applier;"
         "select agentdb.guard_table('\"read only copy\"')"
     )  # fmt: skip
@@ -360,7 +362,7 @@ def test_key_change_loses_no_hidden_column(
 ) -> None:
     guarded.execute(
         "create table public.card (id int primary key, secret text);"
-        "insert into card values (1, 's'); grant select on card to agent_a;"
+        "insert into card values (1, 's'); grant select, insert, update, delete on card to agent_a;"
         "select agentdb.audit_table('card', redact => '{secret}'),"
         " agentdb.guard_table('card')"
     )
@@ -389,7 +391,7 @@ def test_keys_that_a_trigger_makes_are_no_one_row(
         " new.id := coalesce(new.id, nextval('public.number')); return new; end $$;"
         "create trigger numbered before insert on public.ticket"
         " for each row execute function numbered();"
-        "grant select on ticket to agent_a; select agentdb.guard_table('ticket')"
+        "grant select, insert, update, delete on ticket to agent_a; select agentdb.guard_table('ticket')"
     )
     agent.execute("insert into ticket (what) values ('a'), ('b')")
     agent.execute("insert into ticket (what) values ('c')")

@@ -98,7 +98,9 @@ def test_installing_again_keeps_the_guard(db: Connection, installed: str) -> Non
 def test_view_that_others_hold_on_to_keeps_no_maintenance_up(
     db: Connection, installed: str, connect: Connect
 ) -> None:
-    db.execute("grant usage on schema app to agent_a; grant select on app.t to agent_a")
+    db.execute(
+        "grant usage on schema app to agent_a; grant select, insert, update, delete on app.t to agent_a"
+    )
     register(db)
     agent = connect(db.info.dbname, "agent_a")
     agent.execute("create temp view mine as select * from agentdb_stage.t")
@@ -132,7 +134,7 @@ def test_view_follows_defaults_redaction_and_names(
     db: Connection, installed: str, connect: Connect
 ) -> None:
     db.execute(
-        "grant usage on schema app to agent_a; grant select on app.t to agent_a;"
+        "grant usage on schema app to agent_a; grant select, insert, update, delete on app.t to agent_a;"
         "select agentdb.guard_table('app.t');"
         "alter table app.t alter v set default 7, add s text, add d text default 'd';"
         "select agentdb.maintain(0)"
@@ -192,7 +194,7 @@ def test_runner_applies_and_expires(scene: Scene, connect: Connect) -> None:
     db = scene.db
     db.execute(
         "create table t (id int primary key, v int); insert into t values (1, 1), (2, 1);"
-        "grant select on t to agent_b; select agentdb.guard_table('t', apply => 'runner')"
+        "grant select, insert, update, delete on t to agent_b; select agentdb.guard_table('t', apply => 'runner')"
     )
     register(db, "b", "agent_b")
     agent = connect(db.info.dbname, "agent_b")

@@ -108,17 +108,19 @@ def test_one_transaction_is_one_change(guarded: Connection, agent: Connection) -
     assert [(each["operation"], each["row_key"]["id"]) for each in found] == [
         ("update", 5),
         ("insert", 900),
-        ("update", 6),
+        # Another row, without what the former one had.
+        ("delete", 6),
+        ("insert", 6),
         ("delete", 4),
         ("insert", 77),
     ]
     assert found[0]["new_values"] == {"note": "b", "state": "void"}
     assert found[1]["new_values"]["amount"] == 2
-    assert found[2]["new_values"] == {"customer": 2}
+    assert found[3]["new_values"]["customer"] == 2
     assert change["effects"] == {
-        "public.invoice updated": 2,
-        "public.invoice inserted": 2,
-        "public.invoice deleted": 1,
+        "public.invoice updated": 1,
+        "public.invoice inserted": 3,
+        "public.invoice deleted": 2,
     }
 
 
@@ -310,7 +312,7 @@ def test_others_see_nothing_staged(
 def test_pooled_agents_do_not_see_each_other(
     guarded: Connection, connect: Connect
 ) -> None:
-    guarded.execute("grant select on invoice to agent_pool")
+    guarded.execute("grant select, insert, update, delete on invoice to agent_pool")
     tokens = []
     session = connect(guarded.info.dbname, "agent_pool")
     for name in ("p", "q"):
@@ -437,7 +439,7 @@ def test_values_of_every_form_survive(db: Connection, connect: Connect) -> None:
         "create table odd (id uuid, part int, j json, b jsonb, f float8, a int[], r int4range,"
         " t timestamptz, i interval, y bytea, m mood, d tag, c char(4), v varchar(3),"
         " o bit(3), n numeric, primary key (id, part));"
-        "grant select on odd to agent_a; select agentdb.guard_table('odd')"
+        "grant select, insert, update, delete on odd to agent_a; select agentdb.guard_table('odd')"
     )
     register(db)
     agent = connect(db.info.dbname, "agent_a")

@@ -97,7 +97,35 @@ comment on function agentdb._end_apply (bigint, jsonb, jsonb) is
   'Writes down how the application of a change ended.';
 
 
--- What guarded tables are said to have become is not for a caller to say.
+-- The record says whether the rows were written, and as this change.
+create or replace function agentdb._was_written (change bigint)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select not exists (
+    select
+    from agentdb.change_row as r
+    where r.change_id = change
+      and r.operation <> 'check'
+      and not exists (
+        select
+        from agentdb.audit_log as l
+        where l.xid = pg_current_xact_id_if_assigned()
+          and l.change_id = change
+          and l.audit_target_id = r.audit_target_id
+          and l.row_key = r.row_key
+          -- A changed key is recorded as a delete and an insert.
+          and (l.operation = r.operation
+            or r.operation = 'update' and l.operation = 'delete')));
+$$;
+
+comment on function agentdb._was_written (bigint) is
+  'Whether this transaction has written all rows of a change.';
+
+
+-- What tables are said to have become is not for a caller to say.
 create or replace function agentdb._end_apply_as_caller (
   change bigint,
   effects jsonb,
@@ -111,6 +139,9 @@ as $$
 begin
   if agentdb._all_guarded(change) then
     perform agentdb._refuse_state(change, 'on guarded tables', 'on others');
+  elsif problem is null and not agentdb._was_written(change) then
+    perform agentdb._refuse_state(change, 'not written by this transaction',
+      'written');
   end if;
   delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
   perform agentdb._end_apply(change, effects, problem);

@@ -48,7 +48,7 @@ begin
       select sum(e.value::bigint) from jsonb_each_text(c.effects) as e)
     from agentdb.change as c
     where c.change_id = change
-  ) then
+  ) or not agentdb._has_rights(change) then
     return false;
   end if;
   for v_table in

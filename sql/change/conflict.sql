@@ -257,6 +257,41 @@ comment on function agentdb._conflicts (bigint, integer, boolean) is
   'The first conflicts of a change, a few in each table.';
 
 
+-- What others wrote is not for a proposer to learn here: it may have lost the right to
+-- read it, or the sight of the row.  It reads the table again.
+create or replace function agentdb._veiled (conflicts jsonb)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_agg(case jsonb_typeof(c.value -> 'columns')
+      when 'object' then jsonb_set(c.value, '{columns}', (
+        select coalesce(jsonb_object_agg(d.key, d.value - 'current'), '{}')
+        from jsonb_each(c.value -> 'columns') as d))
+      else c.value end order by c.place)
+  from jsonb_array_elements(conflicts) with ordinality as c (value, place);
+$$;
+
+comment on function agentdb._veiled (jsonb) is
+  'Conflicts without what is there now.';
+
+
+create or replace function agentdb._veiled_problem (problem jsonb)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case when agentdb._is_agent() then jsonb_strip_nulls(problem - 'detail'
+      || jsonb_build_object('conflicts', agentdb._veiled(problem -> 'conflicts')))
+    else problem end;
+$$;
+
+comment on function agentdb._veiled_problem (jsonb) is
+  'Why a change could not be applied, as the session may know it.';
+
+
 create or replace function agentdb._conflict_text (conflicts jsonb)
   returns text
   language sql
@@ -268,7 +303,8 @@ as $$
       c.value ->> 'conflict',
       (
         select string_agg(format(': %s was expected to be %s and is %s', d.key,
-          d.value -> 'expected', d.value -> 'current'), '')
+          d.value -> 'expected',
+          coalesce((d.value -> 'current')::text, 'not any more')), '')
         from jsonb_each(case jsonb_typeof(c.value -> 'columns')
           when 'object' then c.value -> 'columns' else '{}' end) as d
       ),

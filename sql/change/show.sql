@@ -90,6 +90,21 @@ comment on function agentdb._is_validator (bigint, bigint) is
   'Whether the approval of an agent counts for all tables of a change.';
 
 
+create or replace function agentdb._is_proposer (change bigint)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select c.proposed_by = session_user and c.agent_id is not null
+  from agentdb.change as c
+  where c.change_id = change;
+$$;
+
+comment on function agentdb._is_proposer (bigint) is
+  'Whether the session is that of the agent that proposed a change.';
+
+
 create or replace function agentdb._check_seen (change bigint)
   returns void
   language plpgsql
@@ -133,10 +148,14 @@ create or replace function agentdb.show_change (change bigint)
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
+declare
+  v_change agentdb.change_summary;
 begin
   perform agentdb._check_seen(change);
-  return query
-    select s.* from agentdb.change_summary as s where s.change_id = change;
+  select s.* into v_change
+  from agentdb.change_summary as s where s.change_id = change;
+  v_change.problem := agentdb._veiled_problem(v_change.problem);
+  return next v_change;
 end;
 $$;
 
@@ -195,8 +214,11 @@ as $$
 begin
   perform agentdb._check_seen(change);
   return query
+    -- Its proposer reads the table itself, as far as it still may.
     with context as materialized (
-      select k.place, k.context from agentdb._context_of(change) as k
+      select k.place, k.context
+      from agentdb._context_of(change) as k
+      where not agentdb._is_proposer(change)
     )
     select r.place, t.table_name, r.operation, r.row_key,
       -- What the row itself shows is not said twice.

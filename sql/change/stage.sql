@@ -25,7 +25,9 @@ begin
       using errcode = '42501',
             hint = format('Who stages must see: grant select on %s to %I;', v_name,
               session_user);
-  elsif v_columns is not null
+  end if;
+  perform agentdb._check_right(v_oid::regclass, operation, new_values);
+  if v_columns is not null
     and (operation <> 'update' or new_values - v_columns <> '{}') then
     perform agentdb._refuse(
       format('a change of %s may only set %s', v_name,
@@ -75,9 +77,13 @@ begin
     and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
     and r.row_key = key
     and jsonb_strip_nulls(key) = key
-  order by r.change_id = v_change.change_id desc, r.change_id desc
+  order by r.change_id = v_change.change_id desc, r.change_id desc, r.place desc
   limit 1;
-  if v_row.change_id = v_change.change_id then
+  -- Deleted and inserted again it is another row, without what the former one had.
+  if v_row.change_id = v_change.change_id and v_row.operation = 'delete'
+    and operation = 'insert' then
+    v_row := null;
+  elsif v_row.change_id = v_change.change_id then
     perform agentdb._restage_row(v_row, operation, new_values, expected, after);
     return;
   end if;
@@ -148,18 +154,6 @@ begin
   elsif former.operation = 'update' and operation = 'update' then
     v_values := former.new_values || new_values;
     v_net := coalesce(former.net_values, former.new_values) || new_values;
-  elsif former.operation = 'delete' and operation = 'insert' then
-    v_operation := 'update';
-    select coalesce(jsonb_object_agg(v.key, v.value), '{}') into v_values
-    from jsonb_each(new_values) as v
-    where v.value is distinct from former.expected -> v.key;
-    select jsonb_object_agg(v.key, former.expected -> v.key) into v_expected
-    from jsonb_each(v_values) as v;
-    if v_values = '{}' then
-      delete from agentdb.change_row as r
-      where r.change_id = former.change_id and r.place = former.place;
-      return;
-    end if;
   elsif not (former.operation = 'update' and operation = 'delete') then
     perform agentdb._refuse(
       format('row %s is staged for %s already', former.row_key, former.operation),

@@ -36,7 +36,7 @@ begin
       and c.state in ('open', 'pending', 'approved')
       and c.agent_id is not distinct from v_agent_id
       and r.audit_target_id = target
-    order by r.row_key, k.nameless, r.change_id desc;
+    order by r.row_key, k.nameless, r.change_id desc, r.place desc;
 end;
 $$;
 

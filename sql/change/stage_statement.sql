@@ -118,7 +118,7 @@ declare
 begin
   return query
     select c.change_id, c.state, c.reason, c.row_count, c.effects, c.expires_at,
-      c.problem
+      agentdb._veiled_problem(c.problem)
     from (
       select o.* from agentdb.change as o
       where o.state in ('open', 'pending', 'approved')

@@ -208,9 +208,10 @@ create or replace function agentdb._stage_layout (target integer)
 as $$
 begin
   return (
-    select md5(concat(agentdb._layout_now(t.table_oid), string_agg(
-      concat_ws(' ', c.place, c.hidden, c.generated, a.attidentity, d.adbin), ','
-      order by c.place)))
+    select md5(concat(t.table_oid::regclass, agentdb._layout_now(t.table_oid),
+      string_agg(
+        concat_ws(' ', c.place, c.hidden, c.generated, a.attidentity, d.adbin), ','
+        order by c.place)))
     from agentdb.audit_target as t
     join agentdb.change_column as c on c.audit_target_id = t.audit_target_id
     join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
@@ -291,6 +292,13 @@ begin
   execute format('create or replace trigger agentdb_propose '
     'instead of insert or update or delete on agentdb_stage.%I '
     'for each row execute function agentdb.%I()', v_view, v_name);
+  execute format('create or replace trigger agentdb_check '
+    'instead of insert or update or delete on agentdb_stage.%I '
+    'for each row execute function agentdb._check_policies(%L, %L)', v_view,
+    (select t.table_oid::regclass::text from agentdb.audit_target as t
+      where t.audit_target_id = target),
+    (select c.relname from agentdb.audit_target as t
+      join pg_class as c on c.oid = t.table_oid where t.audit_target_id = target));
   execute format('grant select, insert, update, delete on agentdb_stage.%I to '
     'agentdb_agent, agentdb_operator, agentdb_reviewer', v_view);
 end;

@@ -16,7 +16,7 @@ begin
   raise exception using
     errcode = state,
     message = message,
-    detail = detail,
+    detail = coalesce(detail, ''),
     hint = hint,
     constraint = constraint_name;
 end;
@@ -69,7 +69,8 @@ begin
   v_conflicts := agentdb._conflicts(change, 5, true);
   raise exception 'the change does not fit the rows as they are now'
     using errcode = 'ZA052',
-          detail = coalesce(agentdb._conflict_text(v_conflicts),
+          detail = coalesce(agentdb._conflict_text(case when agentdb._is_agent()
+              then agentdb._veiled(v_conflicts) else v_conflicts end),
             problem ->> 'message' || '; or row security or a trigger keeps the '
               'database from writing some.'),
           hint = 'Somebody else changed them meanwhile: read them again, decide anew, '

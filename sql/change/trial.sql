@@ -1,5 +1,34 @@
 -- Trying and applying are one: the difference is whether it stays.
 
+-- PostgreSQL shows the row that failed, and the key that is there already.  A key that
+-- the change itself gives is known to whoever proposes it; a whole row has more.
+create or replace function agentdb._safe_detail (
+  state text,
+  detail text,
+  schema_name text,
+  table_name text
+)
+  returns text
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case
+    when state !~ '^23' then detail
+    when state in ('23503', '23505') and not exists (
+      select
+      from agentdb.audit_target as t
+      where t.table_name = format('%I.%I', _safe_detail.schema_name,
+          _safe_detail.table_name)
+        and (t.redacted <> '{}' or t.excluded <> '{}')
+    ) then detail
+  end;
+$$;
+
+comment on function agentdb._safe_detail (text, text, text, text) is
+  'The detail of an error, NULL where it could show what is not to be recorded.';
+
 -- With keep it stays, else it is rolled back.  What another attempt may heal is raised
 -- and changes nothing.
 create or replace function agentdb._attempt (
@@ -20,6 +49,8 @@ declare
   v_message text;
   v_detail text;
   v_constraint text;
+  v_schema text;
+  v_table text;
 begin
   begin
     perform set_config('agentdb.applying', change::text, true);
@@ -59,9 +90,12 @@ begin
         v_state = returned_sqlstate,
         v_message = message_text,
         v_detail = pg_exception_detail,
-        v_constraint = constraint_name;
+        v_constraint = constraint_name,
+        v_schema = schema_name,
+        v_table = table_name;
       problem := jsonb_build_object('sqlstate', v_state, 'message', v_message,
-        'detail', v_detail, 'constraint', v_constraint);
+        'detail', agentdb._safe_detail(v_state, v_detail, v_schema, v_table),
+        'constraint', v_constraint);
   end;
 end;
 $$;
