@@ -128,8 +128,8 @@ create or replace trigger agentdb_no_truncate
 
 
 -- A run that is over holds nothing, but a crashed one what it did not say to release on
--- disconnect, until its time is up.  A row that somebody is changing is left to them: it
--- is being taken over or released, or expires.
+-- disconnect, until its time is up.  A row that somebody is changing is left to
+-- them: it is being taken over or released, or expires.
 create or replace function agentdb._release_locks (
   run_id bigint,
   agent_id bigint,
