@@ -138,6 +138,7 @@
 \ir rule/run.sql
 \ir rule/schedule.sql
 \ir rule/lock.sql
+\ir rule/crash.sql
 \ir rule/change.sql
 \ir rule/question.sql
 \ir rule/suspension.sql

@@ -74,6 +74,7 @@ create table agentdb.policy (
   hung_tool_call_after interval not null default '5 minutes',
   missed_tick_grace interval not null default '1 minute',
   long_tick_after interval not null default '15 minutes',
+  crashed_run_window interval not null default '15 minutes',
   max_hold interval not null default '4 hours',
   max_questions integer not null default 5,
   max_questions_day integer not null default 50,
@@ -196,6 +197,7 @@ create table agentdb.policy (
     and missed_tick_grace between '0' and '100 years'
     and long_tick_after > '0'
     and long_tick_after <= '100 years'
+    and crashed_run_window between '1 second' and '1 day'
     and max_hold between '1 minute' and '30 days'
     and unanswered_question_after between '1 minute' and '30 days'
     and max_question_wait between '0' and '30 days'
@@ -359,6 +361,7 @@ create index run_parent_run_id_idx
 create index run_agent_id_idx on agentdb.run (agent_id, started_at desc);
 create index run_conversation_idx on agentdb.run (agent_id, conversation);
 create index run_ended_at_idx on agentdb.run (ended_at);
+create index run_crashed_idx on agentdb.run (ended_at) where outcome = 'crashed';
 
 create table agentdb.run_token (
   token_hash bytea not null,
@@ -1654,6 +1657,9 @@ comment on column agentdb.policy.change_expiring_before is
   'Rule change_expiring: how long before a change expires a person is told.';
 comment on column agentdb.policy.change_conflict_window is
   'Rule change_conflict: how long a change that could not be applied is told.';
+comment on column agentdb.policy.crashed_run_window is
+  'Rule crashed_run: how long a crash is reported at least, so that people see one '
+  'that its supervisor has seen to within seconds.';
 comment on column agentdb.policy.max_hold is
   'How long a run may say that it waits on purpose.';
 comment on column agentdb.policy.max_questions is
