@@ -59,7 +59,8 @@ grant execute on function
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
-  agentdb._safe_detail, agentdb._try_undo, agentdb._left_undone, agentdb._is_crossed,
+  agentdb._safe_detail, agentdb._has_rules, agentdb._execute_in_parts,
+  agentdb._change_parts, agentdb._try_undo, agentdb._left_undone, agentdb._is_crossed,
   agentdb._leave_to_triggers,
   agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
   agentdb._is_same,
@@ -79,7 +80,7 @@ grant execute on function
   agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
   agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows,
   agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
-  agentdb._is_same
+  agentdb._is_same, agentdb._has_rules, agentdb._execute_in_parts, agentdb._change_parts
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.

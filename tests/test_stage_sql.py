@@ -384,3 +384,51 @@ def test_change_of_a_table_that_is_not_guarded_any_more_is_over(
     assert latest(db)["state"] == "conflict"
     agent.execute("update agentdb_stage.t set v = 3")
     assert latest(db)["state"] == "pending"
+
+
+RULED = (
+    "create table t (id int primary key, v int); insert into t values (1, 1), (2, 2);"
+    "create table seen (id int, v int);"
+    "create rule note as on update to t do also insert into seen values (new.id, new.v);"
+    "grant select, insert, update, delete on t, seen to agent_a, operator_o"
+)
+
+
+def test_rule_that_adds_a_statement_is_no_obstacle(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    for each in RULED.split(";"):
+        db.execute(each.encode())
+    db.execute("select agentdb.guard_table('t')")
+    with agent.transaction():
+        agent.execute("update agentdb_stage.t set v = 3")
+        agent.execute("insert into agentdb_stage.t values (4, 4)")
+        agent.execute("delete from agentdb_stage.t where id = 2")
+    reviewer = connect(db.info.dbname, "reviewer_r")
+    assert approve(reviewer, latest(db)["change_id"])["state"] == "applied"
+    assert rows(db, "select * from t order by id") == [
+        {"id": 1, "v": 3},
+        {"id": 4, "v": 4},
+    ]
+    assert rows(db, "select * from seen") == [{"id": 1, "v": 3}]
+
+
+def test_what_a_table_with_a_rule_became_is_undone(
+    db: Connection, agent: Connection
+) -> None:
+    for each in RULED.split(";"):
+        db.execute(each.encode())
+    db.execute("select agentdb.audit_table('t')")
+    agent.execute("update t set v = 7")
+    run = value(db, "select max(run_id) from agentdb.run")
+    change = value(db, "select change_id from agentdb.undo_run(%s)", run)
+    assert value(db, "select state from agentdb.apply_change(%s)", change) == "applied"
+    assert [each["v"] for each in rows(db, "select v from t order by id")] == [1, 2]
+
+
+def test_table_whose_rule_does_something_instead_is_not_guarded(db: Connection) -> None:
+    db.execute(
+        "create table t (id int primary key);"
+        "create rule never as on delete to t do instead nothing"
+    )
+    assert refusal(db, "select agentdb.guard_table('t')").sqlstate == "ZA051"

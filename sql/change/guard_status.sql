@@ -25,6 +25,12 @@ begin
   ) then
     perform agentdb._refuse_guard(relation, 'it has row security',
       'Before PostgreSQL 15 a view cannot read with the rights of the agent.');
+  elsif exists (
+    select from pg_rewrite as w
+    where w.ev_class = relation and w.ev_type <> '1' and w.is_instead
+  ) then
+    perform agentdb._refuse_guard(relation, 'a rule does something else INSTEAD',
+      'Drop the rule, and let a trigger do it: a change could not be applied.');
   end if;
   select string_agg(distinct n.name, ', ') into v_unknown
   from unnest(named || array(

@@ -126,6 +126,33 @@ comment on function agentdb._execute_in_order (bigint) is
   'Executes a change in the order of its rows; returns how many of them matched.';
 
 
+-- Foreign keys that are not deferrable are checked after each part.
+create or replace function agentdb._execute_in_parts (change bigint)
+  returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_part text;
+  v_count bigint;
+  v_matched bigint := 0;
+begin
+  perform set_config('search_path', agentdb._apply_path(change), true);
+  for v_part in
+    select p.part from agentdb._change_parts(change, false) as p order by p.place
+  loop
+    execute v_part;
+    get diagnostics v_count = row_count;
+    v_matched := v_matched + v_count;
+  end loop;
+  return v_matched;
+end;
+$$;
+
+comment on function agentdb._execute_in_parts (bigint) is
+  'Executes a change a part after the other; returns how many of its rows matched.';
+
+
 -- Settings that say what a text means are pinned: it may run in an agent's session.
 create or replace function agentdb._perform (change bigint)
   returns jsonb
@@ -149,7 +176,11 @@ declare
 begin
   perform set_config('search_path', agentdb._apply_path(change), true);
   begin
-    execute v_statement into v_matched;
+    if agentdb._has_rules(change) then
+      v_matched := agentdb._execute_in_parts(change);
+    else
+      execute v_statement into v_matched;
+    end if;
   exception when unique_violation then
     -- What was rolled back counts as written.
     v_before := agentdb._written();

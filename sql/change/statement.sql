@@ -207,6 +207,48 @@ comment on function agentdb._part_sql (bigint, integer, text, boolean) is
 
 
 -- What a change removes makes room for what it inserts.
+create or replace function agentdb._change_parts (change bigint, in_order boolean)
+  returns table (place bigint, part text)
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select row_number() over (
+      order by array_position(array['delete', 'update'], o.operation), o.target),
+    agentdb._part_sql(_change_parts.change, o.target, o.operation, in_order)
+  from (
+    select distinct r.audit_target_id as target, r.operation
+    from agentdb.change_row as r
+    where r.change_id = _change_parts.change and r.operation <> 'check'
+  ) as o
+  order by 1;
+$$;
+
+comment on function agentdb._change_parts (bigint, boolean) is
+  'SQL texts: what a change does to each table by each operation, in this order.';
+
+
+-- PostgreSQL refuses a statement with several parts where a rule adds to one.
+create or replace function agentdb._has_rules (change bigint)
+  returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select
+    from agentdb.change_row as r
+    join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
+    join pg_rewrite as w on w.ev_class = t.table_oid and w.ev_type <> '1'
+    where r.change_id = change);
+$$;
+
+comment on function agentdb._has_rules (bigint) is
+  'Whether a table of a change has a rule.';
+
+
 create or replace function agentdb._change_sql (change bigint, in_order boolean)
   returns text
   language plpgsql
@@ -221,17 +263,7 @@ begin
         order by p.place),
       string_agg(format('(select count(*) from c%s)', p.place), ' + '
         order by p.place)) end
-    from (
-      select row_number() over (
-          order by array_position(array['delete', 'update'], o.operation), o.target
-        ) as place,
-        agentdb._part_sql(_change_sql.change, o.target, o.operation, in_order) as part
-      from (
-        select distinct r.audit_target_id as target, r.operation
-        from agentdb.change_row as r
-        where r.change_id = _change_sql.change and r.operation <> 'check'
-      ) as o
-    ) as p
+    from agentdb._change_parts(_change_sql.change, in_order) as p
   );
 end;
 $$;
