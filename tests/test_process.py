@@ -144,6 +144,7 @@ def test_refusal_names_both_runs_their_sessions_and_the_call(
         for session, run in zip(sessions, runs, strict=True):
             assert f"Run {run}" in str(refused.message_detail)
             assert f"process {session.info.backend_pid}" in str(refused.message_detail)
+            assert " ago; sessions: " in str(refused.message_detail)
         assert "of instance host-3" in str(refused.message_detail)
         assert "bind_run(token)" in str(refused.message_hint)
 
@@ -650,3 +651,44 @@ def test_unused_spawn_tokens_are_bounded(audited: Connection, join: Join) -> Non
     start(top)
     top.execute("select agentdb.spawn_token() from generate_series(1, 100)")
     assert refusal(top, SPAWN).sqlstate == "ZA005"
+
+
+SET_FOR = """
+select c.entry
+from pg_db_role_setting as s
+join pg_roles as r on r.oid = s.setrole and r.rolname = 'agent_b'
+join pg_database as d on d.oid = s.setdatabase and d.datname = current_database()
+cross join lateral unnest(s.setconfig) as c (entry)
+order by 1
+"""
+CHECKED = "select state from agentdb.doctor where check_name = 'connection of b'"
+
+
+def test_server_asks_whether_the_client_of_an_agent_is_still_there(
+    db: Connection, connect: Connect
+) -> None:
+    database = db.info.dbname
+    db.execute(
+        f"alter role agent_b in database {database} set tcp_keepalives_idle = 99".encode()
+    )
+    register(db, "b", "agent_b")
+    assert [each["entry"] for each in rows(db, SET_FOR)] == [
+        "client_connection_check_interval=10s",
+        "tcp_keepalives_count=3",
+        "tcp_keepalives_idle=99",
+        "tcp_keepalives_interval=10",
+    ]
+    session = connect(database, "agent_b")
+    assert value(session, "show client_connection_check_interval") == "10s"
+    assert rows(db, CHECKED) == []
+
+
+def test_registration_by_who_may_not_set_that_is_told_by_the_doctor(
+    db: Connection, connect: Connect
+) -> None:
+    register(connect(db.info.dbname, "operator_o"), "b", "agent_b")
+    assert rows(db, SET_FOR) == []
+    assert rows(db, CHECKED) == [{"state": "warning"}]
+    fix = value(db, CHECKED.replace("state", "fix"))
+    db.execute(fix.encode())
+    assert rows(db, CHECKED) == []

@@ -80,8 +80,9 @@ begin
       else format('role %s had another run within %s, and this session has started '
         'none', session_user, agentdb._run_silence(session_user)) end,
     detail = (
-      select string_agg(format('Run %s%s began at %s; sessions: %s.', r.run_id,
-          ' of instance ' || r.instance, r.started_at,
+      select string_agg(format('Run %s%s began %s ago; sessions: %s.', r.run_id,
+          ' of instance ' || r.instance,
+          agentdb._span(clock_timestamp() - r.started_at),
           coalesce(agentdb._connected_sessions(r.run_id), 'none connected')),
         ' ' order by r.run_id)
       from agentdb.run as r where r.run_id = any (runs)),

@@ -26,7 +26,9 @@ begin
             hint = format('Who stages must see: grant select on %s to %I;', v_name,
               session_user);
   end if;
-  perform agentdb._check_right(v_oid::regclass, operation, new_values);
+  if not has_table_privilege(session_user, v_oid, operation) then
+    perform agentdb._check_right(v_oid::regclass, operation, new_values);
+  end if;
   if v_columns is not null
     and (operation <> 'update' or new_values - v_columns <> '{}') then
     perform agentdb._refuse(
