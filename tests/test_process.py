@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -272,6 +273,52 @@ def test_dead_process_of_an_instance_has_crashed(
     leave(audited, old)
     start(join(), instance="host-3")
     assert value(audited, OUTCOME, run) == "crashed"
+
+
+def test_replaced_process_of_a_shared_role_writes_nothing_more(
+    audited: Connection, connect: Connect
+) -> None:
+    agent = pooled(audited, "p")
+    old, new = (connect(audited.info.dbname, "agent_pool") for _ in range(2))
+    opening = f"{OPEN[:-1]}, instance => 'host-3')"
+    replaced = row(old, opening, *agent)
+    with pytest.raises(psycopg.Error) as raised, old.transaction():
+        old.execute("select agentdb.bind_run(%s)", [replaced["token"]])
+        old.execute(WRITE)
+        assert row(new, opening, *agent)["closed_runs"] == [replaced["run_id"]]
+        old.execute(WRITE)
+    assert raised.value.sqlstate == "ZA003"
+    for call in (LOG, WRITE):
+        with pytest.raises(psycopg.Error) as raised, old.transaction():
+            old.execute("select agentdb.bind_run(%s)", [replaced["token"]])
+            old.execute(call)
+        assert raised.value.sqlstate == "ZA003"
+    assert rows(audited, "select * from agentdb.audit") == []
+
+
+def look(db: Connection, query: str, *values: object) -> object:
+    """Return a value of what is seen now, within a transaction too."""
+    db.execute("select pg_stat_clear_snapshot()")
+    return value(db, query, *values)
+
+
+def test_call_that_waited_for_its_run_says_that_it_was_killed(
+    audited: Connection, join: Join
+) -> None:
+    victim = join()
+    run = start(victim)
+    said: list[str | None] = []
+    ending = Thread(
+        target=lambda: said.append(refusal(victim, "select agentdb.end_run()").sqlstate)
+    )
+    with audited.transaction():
+        audited.execute("select agentdb.kill_run(%s, 'loops')", [run])
+        ending.start()
+        waits = "select wait_event_type = 'Lock' from pg_stat_get_activity(%s)"
+        pid = victim.info.backend_pid
+        until(lambda: look(audited, waits, pid))
+    ending.join()
+    assert said == ["ZA040"]
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "\u202e", "x" * 201])
