@@ -36,11 +36,17 @@ SHORT = {"restarts": 40, "kills": 25, "crashes": 2}
 FULL = {"restarts": 200, "kills": 100, "crashes": 5}
 # Between two faults of a kind, in seconds.
 PACE = 1.0
-START = "select closed_runs from agentdb.start_run(agent => %s, secret => %s)"
+START = """
+select agentdb.start_run(agent => %s, secret => %s, instance => 'the last')
+"""
+# A call that has begun keeps a run that no session proves: policy.abandon_after ends it.
 LEFT_OPEN = """
 select count(*) from agentdb.run as r
 join agentdb.agent as a on a.agent_id = r.agent_id
 where a.agent_name = %s and r.ended_at is null
+  and r.instance is distinct from 'the last'
+  and not exists (
+    select from agentdb.tool_call as c where c.run_id = r.run_id and c.ended_at is null)
 """
 
 
@@ -132,7 +138,7 @@ class Chaos:
             for slot, (agent, secret) in self.world.slots.items():
                 dsn = self.world.identity(slot)["dsn"]
                 end = time.monotonic() + 60
-                while self._left_open(db, agent) > 1:
+                while self._left_open(db, agent):
                     assert time.monotonic() < end, f"runs of {agent} stay open"
                     with psycopg.connect(dsn, autocommit=True) as session:
                         session.execute(START, [agent, secret])

@@ -80,6 +80,12 @@ class Agent:
         else:
             self._work.step(child)
 
+    def _leave(self) -> None:
+        """Note that this process ends by itself, before anybody can see it."""
+        for actor in (self._main, self._child):
+            if actor:
+                actor.leave()
+
     def _guarded(self, actor: Actor, act: Callable[[Actor], None]) -> None:
         try:
             act(actor)
@@ -89,6 +95,7 @@ class Agent:
     def _react(self, actor: Actor, state: str | None) -> None:
         """Do what the refusal said: stop, wait, leave it to the successor."""
         if state == "ZA003" and actor is self._main and actor.who.instance:
+            self._leave()
             sys.exit(REPLACED)
         elif state in ("ZA003", "ZA040"):
             actor.leave()

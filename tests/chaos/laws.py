@@ -13,6 +13,8 @@ from .world import Outage
 
 # A pooler asks again for a server that was away once a second.
 POOLER_LAG = 3.0
+# To bind a token says only whose the calls are that follow.
+NOTHING = ("bind", "discard")
 # Until what the runner, or who took a lock over, has ended is committed at the latest.
 UNKNOWN = 5.0
 
@@ -150,8 +152,7 @@ class Truth:
         over = self._ends()
         for entry in self.entries:
             end = over.get(entry.run or 0, float("inf"))
-            # To bind a token says only whose the calls are that follow.
-            if entry.accepted and entry.what != "bind" and entry.began > end:
+            if entry.accepted and entry.what not in NOTHING and entry.began > end:
                 yield f"{entry} ended {end}"
 
     def _ends(self) -> dict[int, float]:
