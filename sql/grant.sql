@@ -83,7 +83,7 @@ grant execute on function
 
 -- Auditors and operators read everything but the hashes of secrets.
 grant select on all tables in schema agentdb to agentdb_auditor, agentdb_operator;
-revoke all on agentdb.agent_secret, agentdb.run_token
+revoke all on agentdb.agent_secret, agentdb.run_token, agentdb.spawn_token
   from agentdb_auditor, agentdb_operator;
 
 -- What people read by calling it; a rule is one by its name.

@@ -108,8 +108,8 @@ comment on function agentdb._may_be_run (bigint, name, timestamptz, integer) is
   'began before a moment, could be a run''s.';
 
 
--- Whoever is about to start another run is not the process of this one; nor is a session
--- of it that has lost its token, as a pooler's does when its client has gone.
+-- Whoever is about to start another run is not the process of this one; nor is a
+-- session of it that has lost its token, as a pooler's does when its client has gone.
 create or replace function agentdb._is_gone (run bigint, starting boolean default false)
   returns boolean
   language plpgsql

@@ -53,9 +53,12 @@ create or replace function agentdb._refuse_older_session (run bigint, reason tex
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception 'run % of role % was killed: %', run, session_user, reason
+  raise exception 'run % was killed: %', run, reason
     using errcode = 'ZA040',
-          detail = 'This session was connected then, and belongs to no other run.',
+          detail = case when agentdb._own_start() = '-infinity'
+            then 'This session may have been connected then: when it began is hidden '
+              'from agentdb (grant pg_read_all_stats to agentdb_owner).'
+            else 'This session was connected then, and belongs to no other run.' end,
           hint = 'If it is the process of that run, stop now.  If it is another one, '
             'say whose: select agentdb.bind_run(token); with the token of its run.';
 end;

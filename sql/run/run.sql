@@ -10,7 +10,7 @@ create or replace function agentdb.start_run (
   spawn_token text default null
 )
   returns table (
-    run_id bigint, token text, conversation_name text, closed_runs bigint[]
+    run_id bigint, token text, conversation_name text, closed_runs jsonb
   )
   language plpgsql
   security definer

@@ -74,7 +74,7 @@ comment on function agentdb._check_restart (bigint, boolean) is
 -- Two processes that are both alive stay two runs, unless they say that they are one
 -- instance.
 create or replace function agentdb._close_former (agent bigint, instance text)
-  returns bigint[]
+  returns jsonb
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
@@ -82,7 +82,8 @@ declare
   v_run_id bigint;
   v_same boolean;
   v_gone boolean;
-  v_closed bigint[] := '{}';
+  -- No array: asyncpg reads none within a composite value.
+  v_closed jsonb := '[]';
 begin
   for v_run_id, v_same in
     select r.run_id, coalesce(r.instance = _close_former.instance, false)
@@ -102,7 +103,7 @@ begin
         case when v_gone then agentdb._gone_because(v_run_id)
           else format('instance %s was started again', instance) end) as e
     ) is not null then
-      v_closed := v_closed || v_run_id;
+      v_closed := v_closed || to_jsonb(v_run_id);
     end if;
   end loop;
   return v_closed;
