@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from threading import Thread
 from typing import TYPE_CHECKING
 
@@ -640,6 +641,29 @@ def test_kill_reaches_every_descendant_and_no_one_else(
     )
     assert refusal(middle, LOG).sqlstate == "ZA040"
     assert value(sibling, LOG) == other
+
+
+@pytest.mark.parametrize("stop", ["kill_run(301, 'x')", "kill_agent('a', 'x')"])
+def test_kill_reaches_no_one_else_however_it_is_planned(
+    audited: Connection, join: Join, connect: Connect, stop: str
+) -> None:
+    """What PostgreSQL takes for the size of a table decides what it does first."""
+    register(audited, "b", "agent_b")
+    session, other = join(), connect(audited.info.dbname, "agent_b")
+    for _ in range(300):
+        start(session)
+        session.execute("select agentdb.end_run()")
+    run, _ = start(session), start(other)
+    believed = (
+        "update pg_class set reltuples = %s, relpages = %s where oid = %s::regclass"
+    )
+    for tuples, pages in product((0, 1, 10, 1e5), (1, 10, 100)):
+        with audited.transaction(force_rollback=True):
+            audited.execute(believed, [tuples, pages, "agentdb.run"])
+            audited.execute(believed, [1000, 10, "agentdb.agent"])
+            audited.execute(f"select agentdb.{stop}".encode())
+            killed = rows(audited, "select run_id from agentdb.run_stop")
+            assert [each["run_id"] for each in killed] == [run], (tuples, pages)
 
 
 def test_kill_can_spare_the_descendants(audited: Connection, join: Join) -> None:
