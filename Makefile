@@ -43,7 +43,7 @@ soak: .venv/installed
 	$(BIN)/python -m tests.faults.soak
 
 # Whose is what, while processes of agents die, are replaced and killed and the server
-# crashes: about seven minutes, or `make chaos ARGS=--short`; PG=14 … 18 as for `test`.
+# crashes: about six minutes, or `make chaos ARGS=--short`; PG=14 … 18 as for `test`.
 chaos: .venv/installed
 ifdef PG
 	bin=$$($(BIN)/python -m tests.binaries $(PG)) && \
