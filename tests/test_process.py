@@ -76,6 +76,7 @@ def kill(db: Connection, run: int) -> None:
 
 
 DRAIN = "select * from agentdb.drain_run(%s)"
+WAITS = "select wait_event_type = 'Lock' from pg_stat_get_activity(%s)"
 
 
 def silence(db: Connection, span: str) -> None:
@@ -315,9 +316,7 @@ def test_call_that_waited_for_its_run_says_that_it_was_killed(
     with audited.transaction():
         audited.execute("select agentdb.kill_run(%s, 'loops')", [run])
         ending.start()
-        waits = "select wait_event_type = 'Lock' from pg_stat_get_activity(%s)"
-        pid = victim.info.backend_pid
-        until(lambda: look(audited, waits, pid))
+        until(lambda: look(audited, WAITS, victim.info.backend_pid))
     ending.join()
     assert said == ["ZA040"]
 
@@ -693,6 +692,34 @@ def test_child_that_begins_during_a_kill_is_killed(
     assert value(audited, OUTCOME, run) == "killed"
     for call in (LOG, WRITE):
         assert refusal(below, call).sqlstate == "ZA040"
+
+
+def test_start_that_replaces_a_killed_run_does_not_meet_its_drain(
+    audited: Connection, join: Join, connect: Connect
+) -> None:
+    old, parent, new = join(), join(), join()
+    run = start(old, instance="host-3")
+    above = start(parent)
+    token = value(parent, SPAWN)
+    opening = "select agentdb.start_run(instance => 'host-3', spawn_token => %s)"
+    starting = Thread(target=new.execute, args=[opening.encode(), [token]])
+    draining = connect(audited.info.dbname)
+    drained: list[object] = []
+    drain = Thread(target=lambda: drained.extend(rows(draining, DRAIN, run)))
+    with connect(audited.info.dbname) as gate, gate.transaction():
+        gate.execute(
+            "select from agentdb.run_gate where run_id = %s for update", [above]
+        )
+        starting.start()
+        until(lambda: value(audited, WAITS, new.info.backend_pid))
+        audited.execute("select agentdb.kill_run(%s, 'loops')", [run])
+        drain.start()
+        pid = draining.info.backend_pid
+        until(lambda: drained or value(audited, WAITS, pid))
+    drain.join()
+    starting.join()
+    assert drained == [{"run_id": run, "drained": True}]
+    assert value(audited, "select max(run_id) from agentdb.run") > above
 
 
 def test_killed_parent_opens_no_child(audited: Connection, join: Join) -> None:

@@ -54,7 +54,8 @@ class Stop:
     runs: set[int] = field(default_factory=set)
     undrained: set[int] = field(default_factory=set)
     ended_sessions: bool = False
-    written: dict[int, int] = field(default_factory=dict)
+    # What a run had written when it was drained, and when that was.
+    written: dict[int, tuple[float, int]] = field(default_factory=dict)
 
 
 class Killer:
@@ -127,17 +128,20 @@ class Killer:
             if random.random() < 0.3:
                 stop.ended_sessions = True
                 self._query(END_SESSIONS, run)
-            for each in self._query(DRAIN, run):
-                number = int(str(each["run_id"]))
-                stop.runs.add(number)
-                if not each["drained"]:
-                    stop.undrained.add(number)
+            self._drain(stop, run)
         stop.drained = time.time()
-        for run in stop.runs:
-            [found] = self._query(
-                WRITTEN.replace("%(run)s", str(run)), who=self._world.owner
-            )
-            stop.written[run] = int(str(found["written"]))
+
+    def _drain(self, stop: Stop, run: int) -> None:
+        for each in self._query(DRAIN, run):
+            number = int(str(each["run_id"]))
+            stop.runs.add(number)
+            if each["drained"]:
+                count = WRITTEN.replace("%(run)s", str(number))
+                moment = time.time()
+                [found] = self._query(count, who=self._world.owner)
+                stop.written[number] = moment, int(str(found["written"]))
+            else:
+                stop.undrained.add(number)
 
     def _pause(self) -> None:
         agent = str(self._query(AGENT, who=self._world.owner)[0]["agent_name"])

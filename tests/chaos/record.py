@@ -107,10 +107,8 @@ def faults(db: psycopg.Connection, truth: Truth) -> Iterator[str]:
 
 def _late(db: psycopg.Connection, truth: Truth) -> Iterator[str]:
     for stop in truth.stops:
-        for run, before in stop.written.items():
-            if run in stop.undrained:
-                continue
-            found = rows(db, LATE, [run, stop.drained])
+        for run, (moment, before) in stop.written.items():
+            found = rows(db, LATE, [run, moment])
             yield from (f"written after the drain of {run}: {each}" for each in found)
             [now] = rows(db, COUNT.replace("%(run)s", str(run)))
             if now["written"] != before:

@@ -58,6 +58,7 @@ class Work:
             self._write: 6,
             self._update: 3,
             self._many: 3,
+            self._linger: 5,
             self._stage: 1,
             self._open_change: 1,
             Actor.forget: 1,
@@ -119,6 +120,11 @@ class Work:
         ]
         isolation = ISOLATION if random.random() < 0.3 else ""
         actor.do("many", *calls, isolation=isolation)
+
+    def _linger(self, actor: Actor) -> None:
+        """Commit a while after the last look at whether the run was killed."""
+        wait = Call("select pg_sleep(%s)", [random.random() * 0.5])
+        actor.do("linger", self._insert(actor), wait)
 
     def _insert(self, actor: Actor) -> Call:
         mark = str(uuid4())
