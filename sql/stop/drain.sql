@@ -32,13 +32,15 @@ create or replace function agentdb._wait_for_gates (run bigint)
 as $$
 begin
   perform from agentdb.run_gate as g
-  where g.run_id = run or g.run_id in (
+  where g.run_id = any (array(
+    select run
+    union
     select o.run_id
     from agentdb.run_session as s
     join agentdb.run_session as o
       on (o.pid, o.backend_started_at, o.server_started_at)
         = (s.pid, s.backend_started_at, s.server_started_at)
-    where s.run_id = run)
+    where s.run_id = run))
   order by g.run_id
   for update;
   -- Writes of no run went by the gate of their agent.
