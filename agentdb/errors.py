@@ -121,6 +121,12 @@ class NoHistory(AgentdbError):
     sqlstate = "ZA033"
 
 
+class NotOwner(AgentdbError):
+    """The session does not own the table whose protection it would suspend."""
+
+    sqlstate = "ZA035"
+
+
 class Stopped(AgentdbError):
     """An operator or a rule has killed the run or the agent."""
 

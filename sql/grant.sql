@@ -56,6 +56,10 @@ grant execute on function
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
+  agentdb._try_undo, agentdb._left_undone, agentdb._is_crossed,
+  agentdb._leave_to_triggers,
+  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
+  agentdb._is_same,
   agentdb._apply, agentdb._apply_as_caller, agentdb._begin_apply,
   agentdb._end_apply_as_caller,
   agentdb._refuse, agentdb._object_sql, agentdb._value_sql,
@@ -70,7 +74,9 @@ grant select on agentdb.change, agentdb.change_row, agentdb.change_table,
 grant select on agentdb.change_row to agentdb_applier;
 grant execute on function
   agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
-  agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows
+  agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows,
+  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
+  agentdb._is_same
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.
@@ -135,7 +141,8 @@ grant execute on function
   agentdb._deed, agentdb._change_event, agentdb._call_told, agentdb._deeds,
   agentdb._did, agentdb._claimed_keys, agentdb._row_event, agentdb._writes,
   agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,
-  agentdb._past_sql, agentdb._check_past, agentdb._key_sql, agentdb._row_sql,
+  agentdb._gap_text, agentdb._unrecorded, agentdb._past_sql, agentdb._check_past,
+  agentdb._key_sql, agentdb._row_sql,
   agentdb._value_sql, agentdb._object_sql, agentdb._layout, agentdb._calls_of,
   agentdb._lasted, agentdb._diagnosis_text
   to agentdb_auditor, agentdb_operator;
@@ -180,12 +187,20 @@ grant execute on function
   agentdb._check_fence, agentdb._is_clean_name, agentdb._clean_text, agentdb._refuse
   to agentdb_operator;
 
+-- And suspends what protects it.
+grant execute on function
+  agentdb.suspend, agentdb.unsuspend, agentdb._suspend, agentdb._unsuspend,
+  agentdb._suspension_target
+  to agentdb_operator;
+
 -- The capture functions: they insert into the log and read how a table is laid out.
 grant insert on agentdb.audit_log to agentdb_capture;
 grant usage on sequence agentdb.audit_statement_seq to agentdb_capture;
+grant select on sequence agentdb.suspension_seq to agentdb_capture;
 grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
-  agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql
+  agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql,
+  agentdb._is_suspended, agentdb._pass_suspended
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.

@@ -13,6 +13,7 @@
 \ir agent/refusal.sql
 \ir agent/own_run.sql
 \ir agent/end.sql
+\ir agent/suspended.sql
 \ir agent/identity.sql
 \ir activity/activity.sql
 \ir activity/evidence.sql
@@ -50,6 +51,7 @@
 \ir token/budget_status.sql
 \ir audit/columns.sql
 \ir audit/capture.sql
+\ir audit/suspended.sql
 \ir audit/statement.sql
 \ir audit/function.sql
 \ir audit/placement.sql
@@ -74,8 +76,9 @@
 \ir change/stage_view.sql
 \ir change/stage_statement.sql
 \ir change/statement.sql
-\ir change/perform.sql
 \ir change/conflict.sql
+\ir change/outcome.sql
+\ir change/perform.sql
 \ir change/shape.sql
 \ir change/trial.sql
 \ir change/show.sql
@@ -89,6 +92,10 @@
 \ir change/guard_status.sql
 \ir change/guard_place.sql
 \ir change/guard_table.sql
+\ir change/undo_record.sql
+\ir change/undo_key.sql
+\ir change/undo_effect.sql
+\ir change/undo_choice.sql
 \ir change/undo.sql
 \ir change/undo_resolve.sql
 \ir change/undo_call.sql
@@ -102,6 +109,9 @@
 \ir stop/session.sql
 \ir stop/os_user.sql
 \ir stop/hold.sql
+\ir stop/suspender.sql
+\ir stop/suspend.sql
+\ir stop/suspension.sql
 \ir alert/evaluation.sql
 \ir alert/end.sql
 \ir alert/seen.sql
@@ -127,8 +137,10 @@
 \ir rule/run.sql
 \ir rule/schedule.sql
 \ir rule/lock.sql
+\ir rule/crash.sql
 \ir rule/change.sql
 \ir rule/question.sql
+\ir rule/suspension.sql
 \ir rule/setting.sql
 \ir rule/own.sql
 \ir rule/builtin.sql

@@ -268,6 +268,7 @@ def test_capture_role_can_only_insert(db: Connection, agent: Connection) -> None
     assert [tuple(each.values()) for each in found] == [
         ("agentdb.audit_log", "INSERT"),
         ("agentdb.audit_statement_seq", "USAGE"),
+        ("agentdb.suspension_seq", "SELECT"),
         ("money", "SELECT"),
     ]
     query = "select has_schema_privilege('agentdb_capture', 'agentdb', 'create')"

@@ -36,8 +36,14 @@ def agent(db: Connection, connect: Connect) -> Connection:
 def test_kill_off_a_terminal_wants_yes_and_says_what_it_would_do(
     db: Connection, agent: Connection, dsn: str
 ) -> None:
+    for call in ("c1", "c2"):
+        agent.execute("select agentdb.begin_tool_call('bash', null, %s)", [call])
+    agent.execute("select agentdb.ask_human('May I?')")
     said = agentdb("kill", "1", "--reason", "loops", dsn=dsn, code=2)
-    assert "kill run 1 of billing: 1 lock freed, 1 reservation cancelled" in said
+    assert (
+        "kill run 1 of billing: 1 lock freed, 1 reservation cancelled, 0 changes"
+        " withdrawn, 2 begun calls and 1 open question closed"
+    ) in said
     assert "--yes" in said
     agent.execute("select agentdb.log_progress('still there')")
 

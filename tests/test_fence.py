@@ -224,7 +224,7 @@ def test_who_is_no_agent_is_not_fenced(
 def test_replica_role_does_not_switch_a_fence_off(
     db: Connection, a: Connection
 ) -> None:
-    found = row(db, "select * from agentdb.fenced_table")
+    found = row(db, "select table_name, lock_name, enabled from agentdb.fenced_table")
     assert found == {"table_name": "public.report", "lock_name": "l", "enabled": True}
 
 

@@ -23,6 +23,7 @@ from .test_incident import diagnose
 LABELS = {
     "agent": "billing",
     "run": "12",
+    "protection": "guard",
     "table": "public.invoice",
     "role": "billing_agent",
     "claim": "3",

@@ -17,6 +17,7 @@ def agent(db: Connection, connect: Connect) -> Connection:
 
 RULES = (
     "conversation_budget",
+    "crashed_run",
     "hung_tool_call",
     "long_tick",
     "missed_tick",

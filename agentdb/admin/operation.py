@@ -198,8 +198,9 @@ select state, approvals_missing, problem from agentdb.approve_change(
 """
 REJECT = "select state from agentdb.reject_change(%(change)s::bigint, %(reason)s::text)"
 UNDO = """
-select change_id, state, row_count, conflicts from agentdb.undo_{kind}(
-  {key}, %(reason)s::text, %(on_conflict)s::text)
+select change_id, state, row_count, conflicts, left_undone from agentdb.undo_{kind}(
+  {key}, %(reason)s::text, %(on_conflict)s::text, include => %(only)s::text::jsonb,
+  keep => %(keep)s::text::jsonb)
 """
 # Values as their own text: a float would round them.
 CHANGE_ROWS: LiteralString = """
@@ -257,6 +258,7 @@ class Undone:
     row_count: int | None
     rows: list[dict[str, Any]]
     conflicts: list[dict[str, Any]]
+    left_undone: list[str]
 
 
 def undo(
@@ -266,11 +268,19 @@ def undo(
     *,
     on_conflict: str = "refuse",
     reason: str | None = None,
-    keep: bool = True,
+    only: list[dict[str, Any]] | None = None,
+    keep: list[dict[str, Any]] | None = None,
+    stays: bool = True,
     apply: bool = False,
 ) -> Undone:
-    """Take back a row, transaction, run or change; not kept, it only tells the diff."""
-    values = {"key": key, "reason": reason, "on_conflict": on_conflict}
+    """Take back a row, transaction, run or change; or only show the difference."""
+    values = {
+        "key": key,
+        "reason": reason,
+        "on_conflict": on_conflict,
+        "only": json.dumps(only) if only else None,
+        "keep": json.dumps(keep) if keep else None,
+    }
     bound = "%(key)s::text::xid8" if kind == "transaction" else "%(key)s::bigint"
     statement = UNDO.format(kind=kind, key=bound)
     with _connect(dsn) as connection:
@@ -283,8 +293,11 @@ def undo(
             ended = connection.execute(APPLY, [change]).fetchone() or {}
             state = str(ended["state"])
             conflicts = (ended["problem"] or {}).get("conflicts")
-        if not keep:
+        if not stays:
             connection.rollback()
         with committing():
             connection.commit()
-    return Undone(change, state, made["row_count"], found, conflicts or [])
+    return Undone(
+        change, state, made["row_count"], found, conflicts or [],
+        made["left_undone"] or [],
+    )  # fmt: skip

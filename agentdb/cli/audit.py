@@ -48,14 +48,21 @@ where table_name in ({table}, 'public.' || {table})
   and ({run}::bigint is null or run_id = {run})
 limit {limit}
 """
+GAPS = """
+select began_at, ended_at, suspended_by, reason
+from agentdb.recording_gap
+where table_name in ({table}, 'public.' || {table})
+order by began_at desc
+"""
 HISTORY = """
 select h.recorded_at as at, h.operation,
   agentdb._canonical_key({table}::regclass, {key}::jsonb) as key, h.old_values as old,
   h.new_values as new, coalesce(h.agent_name, h.session_role) as who, h.run_id as run,
   h.change_id as change, h.approved_by
-from agentdb.row_history({table}::regclass, {key}::jsonb) as h
-where {run}::bigint is null or h.run_id = {run}
-order by h.audit_log_id desc
+from agentdb.row_history({table}::regclass, {key}::jsonb) with ordinality as h
+where ({run}::bigint is null or h.run_id = {run})
+  and ({gaps} or h.audit_log_id is not null)
+order by h.ordinality desc
 limit {limit}
 """
 ROW_AT = """
@@ -117,6 +124,7 @@ def audit(
     if not as_sql:
         _require(dsn, table)
     values: dict[str, Any] = {"table": table, "run": run, "limit": limit, "at": at}
+    values["gaps"] = as_json or as_sql
     if key is not None:
         values["key"] = _as_json(key)
     if at:
@@ -131,8 +139,14 @@ def audit(
         return
     with connect(dsn) as connection:
         found = rows(connection, Section("", TEXTS.format(changes=statement)))
+        gaps = rows(connection, Section("", query(GAPS, table=table)))
     for change in found:
+        while gaps and gaps[0]["began_at"] > change["at"]:
+            print_gap(gaps.pop(0))
         print_change(change)
+    if len(found) < limit:
+        for gap in gaps:
+            print_gap(gap)
     if not found:
         click.echo(f"{table}: no change is recorded")
 
@@ -177,6 +191,14 @@ def print_change(change: Row) -> None:
             click.secho(f"  - {line(column)}: {was}", fg="red")
         if column in new:
             click.secho(f"  + {line(column)}: {became}", fg="green")
+
+
+def print_gap(gap: Row) -> None:
+    """Say since when nothing was recorded, and why."""
+    until = shown(gap["ended_at"]) if gap["ended_at"] else "now"
+    said = f"{shown(gap['began_at'])}  not recorded until {until}: the audit was"
+    by = f"suspended by {shown(gap['suspended_by'])}: {line(gap['reason'])}"
+    click.secho(f"{said} {by}", fg="yellow", bold=True)
 
 
 def _headline(change: Row) -> str:

@@ -1,4 +1,4 @@
-"""Commands about changes: what waits, what it would do, deciding, taking back."""
+"""Commands about changes: what waits, what it would do, deciding."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..terminal.output import Row, Section, connect, how, query, rows, show, sho
 from ..words import counted
 from .confirm import confirm
 from .failure import Failure
-from .options import dsn, number_of_run
+from .options import dsn
 from .read import limit
 from .working import working
 
@@ -44,22 +44,9 @@ SIZE_OF_CHANGE: LiteralString = """
 select row_count as rows, array_length(string_to_array(tables, $$, $$), 1) as tables
 from agentdb.change_summary where change_id = {number}
 """
-SIZE_OF_RUN: LiteralString = """
-select count(*) as rows, count(distinct table_name) as tables
-from agentdb.audit where run_id = {number}
-"""
-SIZES: dict[str, LiteralString] = {"change": SIZE_OF_CHANGE, "run": SIZE_OF_RUN}
 COLOURS = {"insert": "green", "delete": "red", "update": "yellow"}
 APPLY = "select * from agentdb.apply_change(change => {});"
 FAILED = ("conflict", "expired")
-# What a dry run has found out.
-DRY = {
-    "approved": "nothing was changed; --apply instead takes it back",
-    "pending": "nothing was changed; without --dry-run this becomes a change that "
-    "somebody else must approve",
-    "withdrawn": "nothing is left to take back",
-    "conflict": "nothing was changed; the conflicts are in the way, see --on-conflict",
-}
 # Of more conflicts the first are enough to decide by.
 MOST = 50
 
@@ -118,9 +105,9 @@ def approve(dsn: str, number: int, comment: str | None, digest: str | None) -> N
     """
     if digest is None:
         digest = _seen(dsn, number)
-    with working(f"approving change {number}{_size(dsn, SIZE_OF_CHANGE, number)}"):
+    with working(f"approving change {number}{size(dsn, SIZE_OF_CHANGE, number)}"):
         ended = operation.approve_change(dsn, number, digest=digest, comment=comment)
-    _tell(number, ended)
+    tell(number, ended)
 
 
 @click.command()
@@ -129,63 +116,10 @@ def approve(dsn: str, number: int, comment: str | None, digest: str | None) -> N
 @click.option("--reason", required=True, help="Why; the agent is told.")
 def reject(dsn: str, number: int, reason: str) -> None:
     """Reject change ID."""
-    _tell(number, operation.reject_change(dsn, number, reason=reason))
+    tell(number, operation.reject_change(dsn, number, reason=reason))
 
 
-@click.command()
-@dsn
-@click.argument("what", metavar="RUN")
-@click.option("--row", is_flag=True, help="RUN is the number of an audited write.")
-@click.option("--xid", is_flag=True, help="RUN is a transaction.")
-@click.option("--change", "of_change", is_flag=True, help="RUN is an applied change.")
-@click.option(
-    "--on-conflict",
-    type=click.Choice(["refuse", "skip", "override"]),
-    default="refuse",
-    show_default=True,
-    help="What becomes of rows that others have changed since.",
-)
-@click.option("--reason", help="Kept with the change.")
-@click.option("--dry-run", is_flag=True, help="Show the diff and leave no trace.")
-@click.option("--apply", is_flag=True, help="Apply it, where no table is guarded.")
-def undo(
-    dsn: str,
-    what: str,
-    row: bool,
-    xid: bool,
-    of_change: bool,
-    on_conflict: str,
-    reason: str | None,
-    dry_run: bool,
-    apply: bool,
-) -> None:
-    """Take back what RUN wrote.  Makes a change that is approved like any other.
-
-    Exits 1 on conflicts, which are named.
-    """
-    if row + xid + of_change > 1 or (dry_run and apply):
-        raise click.UsageError("these options exclude each other")
-    kind = "row" if row else "transaction" if xid else "change" if of_change else "run"
-    key = number_of_run(what)
-    if key is None:
-        raise click.UsageError(f"{what} is no number")
-    with working(f"undoing {kind} {key}{_size(dsn, SIZES.get(kind), key)}"):
-        done = operation.undo(
-            dsn, kind, key, on_conflict=on_conflict, reason=reason, keep=not dry_run,
-            apply=apply,
-        )  # fmt: skip
-    print_rows(done.rows, done.row_count)
-    print_conflicts(done.conflicts)
-    if dry_run:
-        click.echo(f"dry run: {DRY.get(done.state, done.state)}")
-    else:
-        _tell(done.change, {"state": done.state})
-        _print_way_on(done.change, done.state)
-    if done.state in FAILED:
-        raise SystemExit(1)
-
-
-def _size(dsn: str, statement: LiteralString | None, number: int) -> str:
+def size(dsn: str, statement: LiteralString | None, number: int) -> str:
     """Return how large a job is, where that can be known before it."""
     if statement is None:
         return ""
@@ -299,18 +233,7 @@ def _seen(dsn: str, number: int) -> str:
     return str(found["digest"])
 
 
-def _print_way_on(number: int | None, state: str) -> None:
-    """Say how an undo comes into force that is not."""
-    if state == "pending":
-        click.echo("a table of it is guarded: somebody else must approve it")
-        click.echo(f"next: agentdb change show {number}")
-    elif state == "approved":
-        click.echo(f"next, in SQL: {APPLY.format(number)}")
-    elif state == "withdrawn":
-        click.echo("nothing is left to take back")
-
-
-def _tell(number: int | None, ended: dict[str, Any]) -> None:
+def tell(number: int | None, ended: dict[str, Any]) -> None:
     """Say what became of a change; fail where it is a conflict."""
     state = ended["state"]
     name = f"change {number}" if number else "the undo"

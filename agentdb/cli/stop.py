@@ -24,7 +24,12 @@ select r.run_id, a.agent_name,
     where v.run_id = r.run_id and v.settled_at is null
       and v.expires_at > clock_timestamp()) as reservations,
   (select count(*) from agentdb.change as c
-    where c.run_id = r.run_id and c.state in ('open', 'pending', 'approved')) as changes
+    where c.run_id = r.run_id
+      and c.state in ('open', 'pending', 'approved')) as changes,
+  (select count(*) from agentdb.tool_call as c
+    where c.run_id = r.run_id and c.ended_at is null) as calls,
+  (select count(*) from agentdb.question as q
+    where q.run_id = r.run_id and q.answer is null) as questions
 from agentdb.run as r
 join agentdb.agent as a on a.agent_id = r.agent_id
 where r.ended_at is null
@@ -117,6 +122,8 @@ def _held(dsn: str, run: int | None, agent: str | None, tree: bool) -> list[str]
     lines = [
         f"kill run {row['run_id']} of {row['agent_name']}: "
         + operation.freed(row["locks"], row["reservations"], row["changes"])
+        + f", {counted(row['calls'], 'begun call')} and "
+        f"{counted(row['questions'], 'open question')} closed"
         for row in found[:SHOWN]
     ]
     if len(found) > SHOWN:

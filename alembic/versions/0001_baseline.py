@@ -74,6 +74,7 @@ create table agentdb.policy (
   hung_tool_call_after interval not null default '5 minutes',
   missed_tick_grace interval not null default '1 minute',
   long_tick_after interval not null default '15 minutes',
+  crashed_run_window interval not null default '15 minutes',
   max_hold interval not null default '4 hours',
   max_questions integer not null default 5,
   max_questions_day integer not null default 50,
@@ -195,6 +196,7 @@ create table agentdb.policy (
     and missed_tick_grace between '0' and '100 years'
     and long_tick_after > '0'
     and long_tick_after <= '100 years'
+    and crashed_run_window between '1 second' and '1 day'
     and max_hold between '1 minute' and '30 days'
     and unanswered_question_after between '1 minute' and '30 days'
     and max_question_wait between '0' and '30 days'
@@ -356,6 +358,7 @@ create index run_parent_run_id_idx
 create index run_agent_id_idx on agentdb.run (agent_id, started_at desc);
 create index run_conversation_idx on agentdb.run (agent_id, conversation);
 create index run_ended_at_idx on agentdb.run (ended_at);
+create index run_crashed_idx on agentdb.run (ended_at) where outcome = 'crashed';
 
 create table agentdb.run_token (
   token_hash bytea not null,
@@ -743,6 +746,35 @@ create table agentdb.guarded_table (
   constraint guarded_table_apply_check check (apply in ('approval', 'runner', 'hand'))
 );
 
+create sequence agentdb.suspension_seq minvalue 0 start 0;
+
+create table agentdb.suspension (
+  suspension_id bigint generated always as identity,
+  what text not null,
+  table_oid oid not null,
+  table_name text not null,
+  audit_target_id integer,
+  lock_name text,
+  reason text not null,
+  suspended_by name not null default session_user,
+  since_at timestamptz not null,
+  began_at timestamptz not null,
+  began_snapshot pg_snapshot not null default pg_current_snapshot(),
+  ends_at timestamptz not null,
+  ended_at timestamptz,
+  ended_by name,
+  end_reason text,
+  settle_xid xid8,
+  recorded_again_at timestamptz,
+  constraint suspension_pkey primary key (suspension_id),
+  constraint suspension_what_check check (what in ('audit', 'guard', 'fence')),
+  constraint suspension_ends_at_check
+    check (ends_at > began_at and ends_at <= began_at + interval '24 hours')
+);
+
+create unique index suspension_table_oid_key
+  on agentdb.suspension (what, table_oid) where ended_at is null;
+
 create table agentdb.change (
   change_id bigint generated always as identity,
   kind text not null,
@@ -807,9 +839,10 @@ create table agentdb.change_row (
   net_operation text,
   net_values jsonb,
   staged_at timestamptz[] not null default array[clock_timestamp()],
+  crossed_by bigint,
   constraint change_row_pkey primary key (change_id, place),
   constraint change_row_operation_check
-    check (operation in ('insert', 'update', 'delete'))
+    check (operation in ('insert', 'update', 'delete', 'check'))
 );
 
 create index change_row_row_key_idx on agentdb.change_row
@@ -1615,6 +1648,9 @@ comment on column agentdb.policy.change_expiring_before is
   'Rule change_expiring: how long before a change expires a person is told.';
 comment on column agentdb.policy.change_conflict_window is
   'Rule change_conflict: how long a change that could not be applied is told.';
+comment on column agentdb.policy.crashed_run_window is
+  'Rule crashed_run: how long a crash is reported at least, so that people see one '
+  'that its supervisor has seen to within seconds.';
 comment on column agentdb.policy.max_hold is
   'How long a run may say that it waits on purpose.';
 comment on column agentdb.policy.max_questions is
@@ -1777,6 +1813,24 @@ comment on column agentdb.guarded_table.auto_approve is
   'of the DBA.';
 comment on column agentdb.guarded_table.layout is
   'The columns and the key that its staging view was generated for.';
+comment on table agentdb.suspension is
+  'Who suspended the audit, guard or fence of a table, why and until when; an '
+  'extension is a row of its own; nobody changes or removes what is written.';
+comment on column agentdb.suspension.lock_name is
+  'The lock of a suspended fence.';
+comment on column agentdb.suspension.since_at is
+  'Since when it has been suspended without a break.';
+comment on column agentdb.suspension.began_snapshot is
+  'Which transactions had ended before it began.';
+comment on column agentdb.suspension.ended_at is
+  'When somebody ended it, or it was seen that its time was over.';
+comment on column agentdb.suspension.ended_by is
+  'Who ended it; NULL where its time was over.';
+comment on column agentdb.suspension.settle_xid is
+  'A transaction that began after a suspended audit had ended: where all before it '
+  'are over, nothing that was not recorded can still be committed.';
+comment on column agentdb.suspension.recorded_again_at is
+  'When that was so: the end of the gap in the record of the table.';
 comment on table agentdb.change is
   'Changes that agents propose: staged, tried, decided by others, applied or not.';
 comment on column agentdb.change.automatic is
@@ -2175,6 +2229,8 @@ drop table agentdb.change_decision;
 drop table agentdb.change_row;
 drop table agentdb.change_table;
 drop table agentdb.change;
+drop table agentdb.suspension;
+drop sequence agentdb.suspension_seq;
 drop table agentdb.guarded_table;
 drop table agentdb.seal;
 drop table agentdb.audit_log;

@@ -67,14 +67,16 @@ create or replace function agentdb._next_start (alert agentdb.alert)
     select format('run %s of %s started', max(r.run_id), a.agent_name)
     from agentdb.agent as a
     join agentdb.run as r on r.agent_id = a.agent_id
-    where (alert).rule_name = 'missed_tick'
-      and a.agent_name = (alert).labels ->> 'agent'
-      and r.started_at >= (alert).active_at
+    where a.agent_name = (alert).labels ->> 'agent'
+      and case (alert).rule_name
+        when 'missed_tick' then r.started_at >= (alert).active_at
+        when 'crashed_run' then r.run_id > agentdb._labelled_run((alert).labels)
+        else false end
     group by a.agent_name
   );
 
 comment on function agentdb._next_start (agentdb.alert) is
-  'The start that a late agent was waited for.';
+  'The start that a late or crashed agent was waited for.';
 
 
 create or replace function agentdb._end_reason (alert agentdb.alert)

@@ -67,11 +67,12 @@ create or replace function agentdb._comparable (labels jsonb, annotations jsonb)
   immutable
   return jsonb_strip_nulls(jsonb_build_object(
     'agent', annotations ->> 'agent', 'run', annotations ->> 'run',
-    'table', annotations ->> 'table', 'tool', annotations ->> 'tool')) || labels;
+    'table', annotations ->> 'table', 'tool', annotations ->> 'tool',
+    'lock', annotations ->> 'lock')) || labels;
 
 comment on function agentdb._comparable (jsonb, jsonb) is
-  'What an alert may have in common with others: its labels, and agent, run, table '
-  'and tool of its annotations.';
+  'What an alert may have in common with others: its labels, and agent, run, '
+  'table, tool and lock of its annotations.';
 
 
 create or replace function agentdb._shared_labels (labels jsonb, equal_labels text[])

@@ -28,6 +28,12 @@ declare
   v_old_values jsonb := '{}';
   v_new_values jsonb := '{}';
 begin
+  -- Before all that could be broken.
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_suspended('audit', tg_relid) then
+    perform agentdb._pass_suspended('audit', tg_relid);
+    return null;
+  end if;
 {begin}
   v_statement := nextval('agentdb.audit_statement_seq');
   -- Only agents and changes have runs: tests that cost nothing spare all others the

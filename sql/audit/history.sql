@@ -106,23 +106,37 @@ declare
   v_key jsonb := agentdb._canonical_key(relation, key);
 begin
   return query
-    select l.recorded_at, l.operation, l.old_values, l.new_values, a.agent_name,
-      l.run_id, l.change_id, agentdb._approved_by(l.change_id), l.session_role,
-      l.statement, l.audit_log_id
-    from agentdb.audit_log as l
-    left join agentdb.agent as a on a.agent_id = l.agent_id
-    where l.audit_target_id in (
-        select t.audit_target_id from agentdb.audit_target as t
-        where t.table_oid = relation::oid)
-      and jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(v_key, 0)
-      and l.row_key = v_key
-    order by l.audit_log_id;
+    select h.recorded_at, h.operation, h.old_values, h.new_values, a.agent_name,
+      h.run_id, h.change_id, agentdb._approved_by(h.change_id), h.session_role,
+      h.statement, h.audit_log_id
+    from (
+      select l.recorded_at, l.operation, l.old_values, l.new_values, l.agent_id,
+        l.run_id, l.change_id, l.session_role, l.statement, l.audit_log_id
+      from agentdb.audit_log as l
+      where l.audit_target_id in (
+          select t.audit_target_id from agentdb.audit_target as t
+          where t.table_oid = relation::oid)
+        and jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended(v_key, 0)
+        and l.row_key = v_key
+      union all
+      select g.began_at, 'not recorded', null,
+        jsonb_build_object('reason', g.reason, 'until', g.ended_at), null, null, null,
+        g.suspended_by, null, null
+      from agentdb.recording_gap as g
+      join agentdb.audit_target as t on t.audit_target_id = g.audit_target_id
+      where t.table_oid = relation::oid
+    ) as h
+    left join agentdb.agent as a on a.agent_id = h.agent_id
+    -- By number, whatever the clock did; what has none is after what was before it.
+    order by coalesce(h.audit_log_id,
+        max(h.audit_log_id) over (order by h.recorded_at), 0),
+      h.audit_log_id nulls last, h.recorded_at;
 end;
 $$;
 
 comment on function agentdb.row_history (regclass, jsonb) is
-  'Everything that happened to a row, the oldest first; the key as JSON, or its bare '
-  'value; raises ZA004, ZA006 or ZA033.';
+  'Everything that happened to a row, the oldest first, and since when nothing was '
+  'recorded; the key as JSON, or its bare value; raises ZA004, ZA006 or ZA033.';
 
 
 create or replace function agentdb.run_changes (run bigint)

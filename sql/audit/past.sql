@@ -80,7 +80,22 @@ declare
     from agentdb.audit_target as t
     where t.audit_target_id = agentdb._target_of(relation)
   );
+  v_gap text;
+  v_ended_at timestamptz;
 begin
+  select agentdb._gap_text(g.began_at, g.ended_at, g.suspended_by, g.reason), g.ended_at
+    into v_gap, v_ended_at
+  from agentdb.recording_gap as g
+  where g.audit_target_id = agentdb._target_of(relation)
+    and coalesce(g.ended_at > at, true)
+  order by g.ended_at desc nulls first, g.began_at
+  limit 1;
+  if v_gap is not null then
+    perform agentdb._refuse_history(relation, v_gap, case when v_ended_at is null
+      then 'It is known again a minute after agentdb.unsuspend(), once the '
+        'transactions of that time have ended.'
+      else format('Ask for a moment since %s.', v_ended_at) end);
+  end if;
   if at is null or at < v_since then
     perform agentdb._refuse_history(relation,
       format('it is recorded since %s', v_since),
@@ -90,7 +105,8 @@ end;
 $$;
 
 comment on function agentdb._check_past (regclass, timestamptz) is
-  'Raises ZA033 for a moment before the audit of a table began or its retention ends.';
+  'Raises ZA033 for a moment before the audit of a table began, its retention ends or '
+  'a gap in its record does.';
 
 
 create or replace function agentdb.table_as_of (relation regclass, at timestamptz)

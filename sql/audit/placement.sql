@@ -95,6 +95,13 @@ as $$
 declare
   v_writer record;
 begin
+  -- Whoever waits for the end of what a suspended audit missed waits for this too.
+  perform pg_current_xact_id();
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_suspended('audit', tg_relid) then
+    perform agentdb._pass_suspended('audit', tg_relid);
+    return null;
+  end if;
   if not has_schema_privilege(tg_table_schema, 'usage')
     or not has_table_privilege(tg_relid, 'select')
     or row_security_active(tg_relid) and not exists (
@@ -136,7 +143,8 @@ as $$
 declare
   v_max_rows integer;
 begin
-  if pg_has_role(session_user, 'agentdb_agent', 'member') then
+  if pg_has_role(session_user, 'agentdb_agent', 'member')
+    and not agentdb._is_suspended('audit', tg_relid) then
     v_max_rows := agentdb._max_rows();
     if tg_op = 'INSERT' then
       perform from agentdb_new offset v_max_rows limit 1;

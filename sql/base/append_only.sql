@@ -103,6 +103,36 @@ create or replace trigger agentdb_no_truncate
   for each statement execute function agentdb._refuse_rewrite();
 
 
+-- To a suspension its end is added, and when the record of its table was whole again.
+create or replace trigger agentdb_append_only
+  before delete
+  on agentdb.suspension
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_rewrite
+  before update
+  on agentdb.suspension
+  for each row
+  when (
+    (old.what, old.table_oid, old.table_name, old.audit_target_id, old.lock_name,
+      old.reason, old.suspended_by, old.since_at, old.began_at, old.ends_at)
+    is distinct from
+    (new.what, new.table_oid, new.table_name, new.audit_target_id, new.lock_name,
+      new.reason, new.suspended_by, new.since_at, new.began_at, new.ends_at)
+    or old.ended_at is not null
+      and (old.ended_at, old.ended_by, old.end_reason)
+        is distinct from (new.ended_at, new.ended_by, new.end_reason)
+    or old.recorded_again_at is distinct from new.recorded_again_at
+      and old.recorded_again_at is not null
+  )
+  execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.suspension
+  for each statement execute function agentdb._refuse_rewrite();
+
+
 create or replace trigger agentdb_append_only
   before update or delete
   on agentdb.stop_log

@@ -13,9 +13,9 @@ create or replace function agentdb._current_sql (change bigint, target integer)
         when i.operation <> 'insert' and c.present is null then 'is gone'
         when i.operation <> 'insert' and exists (
           select from jsonb_each(i.expected) as e
-          -- As text, for 1.0 and 1.00 are one number and two values.
-          where (c.present -> e.key)::text is distinct from e.value::text)
+          where agentdb._is_same(c.present -> e.key, e.value) is not true)
           then 'was changed'
+        when i.crossed_by is not null then 'was changed in between'
       end as conflict
     from agentdb.change_row as i
     left join lateral (
@@ -155,7 +155,8 @@ as $$
       'current', f.value -> 'present' -> e.key)) as columns
     from jsonb_each(r.expected) as e
     where f.value -> 'present' <> 'null'
-      and (f.value -> 'present' -> e.key)::text is distinct from e.value::text
+      and (agentdb._is_same(f.value -> 'present' -> e.key, e.value) is not true
+        or r.crossed_by is not null)
   ) as d on true;
 $$;
 

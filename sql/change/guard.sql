@@ -12,8 +12,15 @@ create or replace function agentdb._guard ()
   set lock_timeout = '2s'
 as $$
 declare
-  v_agent boolean := agentdb._is_agent();
+  v_agent boolean;
 begin
+  -- Before all that could be broken.
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_suspended('guard', tg_relid) then
+    perform agentdb._pass_suspended('guard', tg_relid);
+    return case when tg_op = 'DELETE' then old else new end;
+  end if;
+  v_agent := agentdb._is_agent();
   if v_agent then
     perform agentdb._writer();
   end if;
@@ -72,10 +79,42 @@ comment on function agentdb._refuse_direct (text, text, oid) is
   'Raises ZA050 for a write that has to be staged.';
 
 
+-- -0 and 0, 1.0 and 1.00, a NaN that was computed: one value in another form.  Not so
+-- what = holds for equal although people see two: an interval, citext.
+create or replace function agentdb._is_comparable (base_type oid)
+  returns boolean
+  language sql
+  stable
+  return (
+    select coalesce(nullif(t.typelem, 0), t.oid) = any (array[
+      'numeric', 'float4', 'float8', 'bool', 'int2', 'int4', 'int8', 'oid', 'uuid',
+      'date', 'timestamp', 'timestamptz', 'bytea']::regtype[])
+    from pg_type as t
+    where t.oid = base_type
+      and (t.typelem = 0 or t.typcategory = 'A')
+  );
+
+comment on function agentdb._is_comparable (oid) is
+  'Whether values of a type, or of the elements of an array, that are = are one value.';
+
+
+create or replace function agentdb._is_same (one jsonb, other jsonb)
+  returns boolean
+  language sql
+  immutable
+  return one = other
+    or one in ('0', '"-0"') and other in ('0', '"-0"')
+    or one is null and other is null;
+
+comment on function agentdb._is_same (jsonb, jsonb) is
+  'Tells whether two values are one, as they are recorded.';
+
+
 create or replace view agentdb.change_column as
   select
     c.audit_target_id, c.place, c.column_name, format_type(a.atttypid, -1) as type_name,
-    c.base_type, c.form, c.exact, c.key_place,
+    c.base_type, c.form, c.exact, agentdb._is_comparable(c.base_type) as comparable,
+    c.key_place,
     c.redacted or c.excluded as hidden,
     a.attgenerated <> '' as generated,
     case
@@ -109,6 +148,8 @@ comment on column agentdb.change_column.form is
   'How its values become JSON.';
 comment on column agentdb.change_column.exact is
   'Whether = finds every change.';
+comment on column agentdb.change_column.comparable is
+  'Whether two of its values that are not identical but = are one to a person.';
 comment on column agentdb.change_column.key_place is
   'Its place in the primary key; NULL outside it.';
 comment on column agentdb.change_column.hidden is

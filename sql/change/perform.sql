@@ -145,6 +145,7 @@ declare
   v_before jsonb := agentdb._written();
   v_after jsonb;
   v_matched bigint;
+  v_otherwise bigint := 0;
 begin
   perform set_config('search_path', agentdb._apply_path(change), true);
   begin
@@ -157,18 +158,24 @@ begin
   execute format('set constraints %s immediate', agentdb._deferred());
   perform set_config('search_path', 'pg_catalog, pg_temp', true);
   if v_matched <> (
-    select count(*) from agentdb.change_row as r where r.change_id = change
+    select count(*) from agentdb.change_row as r
+    where r.change_id = change and r.operation <> 'check'
   ) then
     raise exception 'change % does not match its rows any more', change
       using errcode = 'ZA052';
   end if;
   v_after := agentdb._written();
+  if agentdb._has_triggers(change) then
+    v_otherwise := agentdb._check_outcome(change);
+  end if;
   return (
     select coalesce(jsonb_object_agg(w.key,
       w.value::bigint - coalesce((v_before ->> w.key)::bigint, 0)), '{}')
     from jsonb_each_text(v_after) as w
     where w.value is distinct from v_before ->> w.key
-  );
+  ) || case when v_otherwise > 0
+    then jsonb_build_object('rows that triggers write otherwise', v_otherwise)
+    else '{}' end;
 end;
 $$;
 

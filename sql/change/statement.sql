@@ -12,7 +12,7 @@ create or replace function agentdb._column_uses (
 )
   returns table (
     column_name name, type_name text, exact boolean, always boolean,
-    default_expression text, place smallint
+    default_expression text, place smallint, form text
   )
   language plpgsql
   stable
@@ -35,8 +35,8 @@ begin
     )
     -- One that is gone by now is named all the same: PostgreSQL refuses it.
     select coalesce(c.column_name, u.name::name), coalesce(c.type_name, 'text'),
-      coalesce(c.exact, true), u.uses = (select count(*) from part),
-      c.default_expression, c.place
+      coalesce(c.exact or c.comparable, true),
+      u.uses = (select count(*) from part), c.default_expression, c.place, c.form
     from use as u
     left join lateral (
       select k.* from agentdb.change_column as k
@@ -77,10 +77,14 @@ begin
           else ' and (not i.expected ? %1$L or %2$s)' end,
         u.column_name::text,
         format(
-          case when u.exact then 't.%I is not distinct from %s'
-            else 'record_image_eq(row(t.%I), row(%s))' end,
+          case when u.exact then 't.%1$I is not distinct from %2$s'
+            -- As it is recorded: two forms of one value differ in their images.
+            else 'to_jsonb(%3$s)::text is not distinct from '
+              'nullif((i.expected -> %4$L)::text, ''null'')' end,
           u.column_name,
-          agentdb._typed_sql('i.expected', u.column_name, u.type_name))), '')
+          agentdb._typed_sql('i.expected', u.column_name, u.type_name),
+          agentdb._value_sql('t', u.column_name, u.form, false),
+          u.column_name::text)), '')
       from agentdb._column_uses(change, target, operation, true) as u
     )
   );
@@ -175,7 +179,7 @@ begin
       from (
         select distinct r.audit_target_id as target, r.operation
         from agentdb.change_row as r
-        where r.change_id = _change_sql.change
+        where r.change_id = _change_sql.change and r.operation <> 'check'
       ) as o
     ) as p
   );

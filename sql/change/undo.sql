@@ -1,99 +1,6 @@
 -- Undo: a change that takes back what a row of the audit, a transaction, a run or a
 -- change did: the net effect on each row, which is expected to be as it was left.
 
-create or replace function agentdb._undone (scope text, id text)
-  returns table (audit_log_id bigint, recorded_at timestamptz)
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  if scope = 'audit' then
-    return query
-      select l.audit_log_id, l.recorded_at
-      from agentdb.audit_log as l where l.audit_log_id = id::bigint;
-  elsif scope = 'xid' then
-    return query
-      select l.audit_log_id, l.recorded_at
-      from agentdb.audit_log as l where l.xid = id::xid8;
-  elsif scope = 'run' then
-    return query
-      select l.audit_log_id, l.recorded_at
-      from agentdb.audit_log as l where l.run_id = id::bigint;
-  elsif scope = 'change' then
-    return query
-      select l.audit_log_id, l.recorded_at
-      from agentdb.audit_log as l where l.change_id = id::bigint;
-  end if;
-end;
-$$;
-
-comment on function agentdb._undone (text, text) is
-  'The rows of the audit that an undo takes back.';
-
-
--- One record of a row is taken as it stands; only several are merged.
-create or replace function agentdb._net_effect (scope text, id text)
-  returns table (
-    target integer, row_key jsonb, first_operation text, last_operation text,
-    old_values jsonb, new_values jsonb, place bigint
-  )
-  language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  with record as materialized (
-    select l.audit_log_id, p.target, l.row_key, l.operation, l.old_values, l.new_values
-    from agentdb.audit_log as l
-    join (
-      -- Of a table that was attached anew the present attachment.
-      select t.audit_target_id, max(o.audit_target_id) as target
-      from agentdb.audit_target as t
-      join agentdb.audit_target as o on o.table_oid = t.table_oid
-      group by t.audit_target_id
-    ) as p on p.audit_target_id = l.audit_target_id
-    where (l.audit_log_id, l.recorded_at) in (
-      select distinct u.audit_log_id, u.recorded_at
-      from agentdb._undone(scope, id) as u)
-  ),
-  touched as (
-    select r.target, r.row_key, min(r.audit_log_id) as first_id,
-      max(r.audit_log_id) as last_id
-    from record as r
-    group by r.target, r.row_key
-  )
-  select t.target, t.row_key, f.operation, f.operation, f.old_values,
-    f.new_values, t.last_id
-  from touched as t
-  join record as f on f.audit_log_id = t.first_id
-  where t.first_id = t.last_id
-  union all
-  select m.target, m.row_key, f.operation, l.operation, m.old_values,
-    m.new_values, m.last_id
-  from (
-    select t.target, t.row_key, t.first_id, t.last_id,
-      jsonb_object_agg(v.key, v.value order by r.audit_log_id desc)
-        filter (where v.old) as old_values,
-      jsonb_object_agg(v.key, v.value order by r.audit_log_id)
-        filter (where not v.old) as new_values
-    from touched as t
-    join record as r on r.target = t.target and r.row_key = t.row_key
-    cross join lateral (
-      select o.key, o.value, true as old from jsonb_each(r.old_values) as o
-      union all
-      select n.key, n.value, false from jsonb_each(r.new_values) as n
-    ) as v
-    where t.first_id < t.last_id
-    group by t.target, t.row_key, t.first_id, t.last_id
-  ) as m
-  join record as f on f.audit_log_id = m.first_id
-  join record as l on l.audit_log_id = m.last_id;
-$$;
-
-comment on function agentdb._net_effect (text, text) is
-  'What became of each row, over all that was recorded of it.';
-
-
 -- Rows are taken back in the reverse order.
 create or replace function agentdb._add_undo_rows (
   change bigint,
@@ -106,7 +13,8 @@ create or replace function agentdb._add_undo_rows (
   set search_path = pg_catalog, pg_temp
 as $$
   insert into agentdb.change_row (
-    change_id, place, audit_target_id, operation, row_key, new_values, expected
+    change_id, place, audit_target_id, operation, row_key, new_values, expected,
+    crossed_by
   )
   select change, row_number() over (order by e.place desc), e.target, e.operation,
     e.row_key,
@@ -117,7 +25,8 @@ as $$
     case e.operation
       when 'delete' then e.new_values - g.generated
       when 'update' then d.new_values
-    end
+    end,
+    e.crossed_by
   from (
     select n.*,
       case
@@ -189,7 +98,47 @@ comment on function agentdb._undo_fault (bigint) is
   'Why what was recorded does not suffice to take it back; NULL where it does.';
 
 
-create or replace function agentdb._plan_undo (scope text, id text, reason text)
+-- Of a run it is known when it ran, of a transaction what had ended before it.
+create or replace function agentdb._unrecorded_part (scope text, id text)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select agentdb._unrecorded(null, r.started_at,
+    coalesce(r.ended_at, clock_timestamp()))
+  from agentdb.run as r
+  where scope = 'run' and r.run_id::text = id
+  union all
+  select min(format('%s is not all recorded: %s', s.table_name, agentdb._gap_text(
+    s.began_at, s.recorded_again_at, s.suspended_by, s.reason)))
+  from agentdb.suspension as s
+  join (
+    select t.id::xid8 as xid from (select id where scope = 'xid') as t
+    union all
+    select c.applied_xid from agentdb.change as c
+    where scope = 'change' and c.change_id::text = id
+  ) as w
+    on not pg_visible_in_snapshot(w.xid, s.began_snapshot)
+    and coalesce(w.xid < s.settle_xid, true)
+  where s.what = 'audit'
+  having count(*) > 0
+  limit 1;
+$$;
+
+comment on function agentdb._unrecorded_part (text, text) is
+  'Says what of a run, a transaction or a change may not be recorded, because an audit '
+  'was suspended; NULL where all is.';
+
+
+create or replace function agentdb._plan_undo (
+  scope text,
+  id text,
+  reason text,
+  include jsonb,
+  keep jsonb,
+  whole boolean
+)
   returns bigint
   language plpgsql
   security definer
@@ -200,18 +149,21 @@ as $$
 declare
   v_change_id bigint;
   v_fault text;
+  v_gap text := agentdb._unrecorded_part(scope, id);
 begin
   insert into agentdb.change as c (
     kind, state, automatic, reason, undoes, expires_at
   )
   values (
     'undo', 'open', false,
-    agentdb._check_said(coalesce(reason, format('undo of %s %s', scope, id)), 'reason',
-      2000),
+    left(agentdb._check_said(coalesce(reason, format('undo of %s %s', scope, id)),
+      'reason', 2000) || coalesce('; ' || v_gap, ''), 2000),
     jsonb_build_object(scope, id), clock_timestamp() + interval '24 hours'
   )
   returning c.change_id into v_change_id;
-  if exists (
+  if whole and v_gap is not null then
+    v_fault := v_gap;
+  elsif exists (
     select from agentdb._undone(scope, id) as u
     join agentdb.audit_log as l
       on l.audit_log_id = u.audit_log_id and l.recorded_at = u.recorded_at
@@ -220,6 +172,8 @@ begin
     v_fault := 'a table without a primary key was written, whose rows have no names';
   else
     perform agentdb._add_undo_rows(v_change_id, scope, id);
+    perform agentdb._undo_key_changes(v_change_id, scope, id);
+    perform agentdb._choose_rows(v_change_id, include, keep);
     v_fault := case when exists (
       select from agentdb.change_row as r where r.change_id = v_change_id)
       then agentdb._undo_fault(v_change_id)
@@ -230,12 +184,15 @@ begin
       using errcode = 'ZA056',
             hint = 'See what is recorded: select * from agentdb.audit; a run of which '
               'only a part can be taken back is undone row by row: '
-              'agentdb.undo_row(audit_log_id).';
+              'agentdb.undo_row(audit_log_id)'
+              || case when v_fault = v_gap then '; or take back what is recorded of it '
+                'and leave the rest: on_conflict => ''skip''.' else '.' end;
   end if;
   perform agentdb._note_tables(v_change_id);
   return v_change_id;
 end;
 $$;
 
-comment on function agentdb._plan_undo (text, text, text) is
+comment on function agentdb._plan_undo (
+  text, text, text, jsonb, jsonb, boolean) is
   'Adds the change that takes something back; raises ZA004, ZA051 or ZA056.';

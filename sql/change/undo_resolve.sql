@@ -37,7 +37,8 @@ begin
       new_values = case r.operation when 'insert' then d.new_values
         else r.new_values end,
       expected = case r.operation when 'delete' then f.value -> 'present'
-        else d.expected end
+        else d.expected end,
+      crossed_by = null
   from agentdb.change as c,
     jsonb_array_elements(present) as f,
     lateral (
@@ -78,7 +79,9 @@ as $$
     on r.change_id = change and r.place = (f.value ->> 'place')::integer
   where case r.operation
     when 'delete' then f.value -> 'present' = 'null'
-    else f.value -> 'present' @> r.new_values
+    else f.value -> 'present' <> 'null' and not exists (
+      select from jsonb_each(r.new_values) as v
+      where agentdb._is_same(f.value -> 'present' -> v.key, v.value) is not true)
   end;
 $$;
 
@@ -165,7 +168,24 @@ comment on function agentdb._finish_undo (bigint, jsonb) is
   'Hands an undo to the reviewers; without guarded tables it needs none.';
 
 
--- Rows of others that a cascade would take along are a conflict too.
+create or replace function agentdb._is_crossed (change bigint)
+  returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select from agentdb.change_row as r
+    where r.change_id = change and r.crossed_by is not null);
+$$;
+
+comment on function agentdb._is_crossed (bigint) is
+  'Whether somebody else wrote a row of an undo between two writes that it takes back.';
+
+
+-- Rows of others that a cascade would take along are a conflict too, and those that it
+-- would cut off.
 create or replace function agentdb._is_wider (change bigint, effects jsonb)
   returns boolean
   language sql
@@ -183,8 +203,31 @@ as $$
         where r.change_id = change
           and r.operation = 'delete'
           and t.table_name || ' deleted' = e.key)
+  ) or exists (
+    select
+    from agentdb.change_table as c
+    join pg_constraint as k
+      on k.confrelid = c.table_oid and k.contype = 'f' and k.confdeltype in ('n', 'd')
+    cross join lateral (
+      select agentdb._table_name(coalesce(pg_partition_root(k.conrelid), k.conrelid))
+        as table_name
+    ) as n
+    where c.change_id = change
+      and exists (
+        select from agentdb.change_row as r
+        where r.change_id = change
+          and r.audit_target_id = c.audit_target_id
+          and r.operation = 'delete')
+      and (effects ->> (n.table_name || ' updated'))::bigint > (
+        select count(*)
+        from agentdb.change_row as r
+        join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
+        where r.change_id = change
+          and r.operation = 'update'
+          and t.table_name = n.table_name)
   );
 $$;
 
 comment on function agentdb._is_wider (bigint, jsonb) is
-  'Whether a change would delete rows that it does not name.';
+  'Whether a change would delete rows that it does not name, or cut off those that '
+  'refer to one that it deletes.';

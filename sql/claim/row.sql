@@ -229,11 +229,17 @@ begin
       case when k.missing is null and k.wrong is null
         and coalesce(n.rows, 0) = coalesce(
           (c.expectation ->> 'count')::bigint, n.rows, 0) then 'verified'
+        -- What was not recorded may be what was claimed.
+        when u.unrecorded is not null then 'unreachable'
         else 'refuted' end,
       jsonb_strip_nulls(jsonb_build_object('rows', coalesce(n.rows, 0),
         'not_done', k.missing, 'done_otherwise', k.wrong,
-        'not_applied', agentdb._unapplied(run, c.target)))
+        'not_applied', agentdb._unapplied(run, c.target),
+        'not_recorded', u.unrecorded))
     from agentdb.claim as c
+    join agentdb.run as r on r.run_id = c.run_id
+    cross join lateral agentdb._unrecorded(array[c.target], r.started_at,
+      coalesce(r.ended_at, clock_timestamp())) as u (unrecorded)
     left join keyed as k on k.claim_id = c.claim_id
     left join counted as n
       on n.table_name = c.target and n.claimed = c.expectation ->> 'operation'

@@ -22,7 +22,12 @@ declare
   v_run_id bigint;
   v_fence bigint;
 begin
-  if exists (select from agentdb.agent as a where a.role_name = session_user) then
+  -- Before all that could be broken.
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_suspended('fence', tg_relid) then
+    perform agentdb._confirm_suspension('fence', tg_relid);
+    return case when tg_op = 'DELETE' then old else new end;
+  elsif exists (select from agentdb.agent as a where a.role_name = session_user) then
     select c.run_id into v_run_id from agentdb._current_run(null) as c;
     select l.fence into v_fence
     from agentdb.lock as l
@@ -87,6 +92,33 @@ comment on function agentdb._refuse_write (text, text, bigint) is
   'Raises ZA020 for a write of a run that does not hold the lock of the table.';
 
 
+-- Another table that the same lock fences may be somebody else's: it stays fenced.
+create or replace function agentdb._is_fence_suspended (lock_name text)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select from agentdb.suspension as s
+    where s.what = 'fence'
+      and s.ended_at is null
+      and s.lock_name = _is_fence_suspended.lock_name
+      and clock_timestamp() >= s.began_at
+      and clock_timestamp() < s.ends_at
+  ) and not exists (
+    select from agentdb.fenced_table as f
+    where f.lock_name = _is_fence_suspended.lock_name
+      and not exists (select from agentdb._suspended('fence', f.table_oid))
+  );
+end;
+$$;
+
+comment on function agentdb._is_fence_suspended (text) is
+  'Whether the fences of all tables that a lock fences are suspended.';
+
+
 create or replace function agentdb._check_fence_again ()
   returns trigger
   language plpgsql
@@ -95,6 +127,12 @@ create or replace function agentdb._check_fence_again ()
   set lock_timeout = '2s'
 as $$
 begin
+  if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
+    and agentdb._is_fence_suspended(new.lock_name) then
+    delete from agentdb.fenced_write as w
+    where w.xid = new.xid and w.lock_name = new.lock_name and w.fence = new.fence;
+    return null;
+  end if;
   perform from agentdb.lock as l
   where l.lock_name = new.lock_name
     and l.fence = new.fence

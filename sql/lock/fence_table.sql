@@ -5,7 +5,8 @@ create or replace view agentdb.fenced_table as
     format('%I.%I', n.nspname, c.relname) as table_name,
     convert_from(substring(t.tgargs from 1 for octet_length(t.tgargs) - 1), 'UTF8')
       as lock_name,
-    t.tgenabled = 'A' as enabled
+    t.tgenabled = 'A' as enabled,
+    c.oid as table_oid
   from pg_trigger as t
   join pg_class as c on c.oid = t.tgrelid
   join pg_namespace as n on n.oid = c.relnamespace
@@ -22,6 +23,8 @@ comment on column agentdb.fenced_table.lock_name is
   'The lock that the writing run must hold.';
 comment on column agentdb.fenced_table.enabled is
   'Whether the fence is in force for every session.';
+comment on column agentdb.fenced_table.table_oid is
+  'Its number in this database.';
 
 
 create or replace function agentdb._fence_target (table_name text)

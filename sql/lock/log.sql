@@ -128,8 +128,8 @@ create or replace trigger agentdb_no_truncate
 
 
 -- A run that is over holds nothing, but a crashed one what it did not say to release on
--- disconnect.  A row that somebody is changing is left to them: it is being taken over
--- or released, or expires.
+-- disconnect, until its time is up.  A row that somebody is changing is left to
+-- them: it is being taken over or released, or expires.
 create or replace function agentdb._release_locks (
   run_id bigint,
   agent_id bigint,
@@ -150,7 +150,8 @@ begin
       from agentdb.lock as h
       where h.agent_id = _release_locks.agent_id
         and h.run_id = _release_locks.run_id
-        and (_release_locks.outcome <> 'crashed' or h.release_on_disconnect)
+        and (_release_locks.outcome <> 'crashed' or h.release_on_disconnect
+          or h.expires_at <= clock_timestamp())
       for no key update skip locked
     ) as h
     where l.lock_name = h.lock_name and l.slot = h.slot

@@ -123,6 +123,7 @@ begin
   return query select * from agentdb._maintain_audit();
   return query select * from agentdb._maintain_guards();
   return query select * from agentdb._retry_changes();
+  return query select * from agentdb._settle_suspensions();
 end;
 $$;
 

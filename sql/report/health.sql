@@ -76,6 +76,13 @@ create or replace view agentdb.health_check as
   where n.state = 'queued'
     or (n.state = 'dead' and n.finished_at > clock_timestamp() - interval '1 day')
   union all
+  select 'protection', 'warning', string_agg(
+    format('the %s of %s is suspended until %s by %s (%s)', s.what, s.table_name,
+      agentdb._utc(s.ends_at), s.suspended_by, left(s.reason, 100)), '; '
+    order by s.since_at)
+  from agentdb.suspension_status as s
+  having count(*) > 0
+  union all
   select 'runs', 'ok', format('%s open', count(*))
   from agentdb.run as r
   where r.ended_at is null

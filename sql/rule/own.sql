@@ -1,6 +1,6 @@
 -- The rules of the pack about people, delivery and alerting itself: questions,
--- silences, dead letters, broken rules.  They are cheap, and what they report waits for
--- a person: they are evaluated often.
+-- silences, suspended protections, dead letters, broken rules; and about crashes.  They
+-- are cheap, and what they report waits for a person: they are evaluated often.
 
 insert into agentdb.alert_rule as r (
   rule_name, severity, health, evaluate_every, view_name, description, evidence_query
@@ -20,6 +20,28 @@ values
     'select q.question_id, q.asked_at, q.urgency, q.question, q.options
      from agentdb.question as q
      where ''Q-'' || q.question_id = :labels ->> ''question'''
+  ),
+  (
+    'crashed_run', 'critical', 'crashed', '5 seconds', 'agentdb.crashed_run',
+    'A process that dies says nothing, and leaves its work half done.',
+    'select s.run_id, s.instance, s.state, s.started_at, s.ended_at, s.end_reason,
+       s.released
+     from agentdb.run_summary as s
+     where s.agent_name = :labels ->> ''agent''
+       and s.run_id >= (:labels ->> ''run'')::bigint
+     order by s.run_id
+     limit 5'
+  ),
+  (
+    'suspended_protection', 'warning', 'unprotected', '15 seconds',
+    'agentdb.suspended_protection',
+    'Who broke the glass at night may forget it in the morning.',
+    'select s.what, s.since_at, s.began_at, s.ends_at, s.suspended_by, s.reason
+     from agentdb.suspension as s
+     where s.what = :labels ->> ''protection''
+       and agentdb._table_name(s.table_oid) = :labels ->> ''table''
+     order by s.suspension_id desc
+     limit 10'
   ),
   (
     'silence_ending', 'info', 'alerting', '15 seconds', 'agentdb.silence_ending',

@@ -2,7 +2,11 @@
 -- it lasts longer than the cause, as windows are still full of it.  One that a DBA has
 -- changed stays as it is; to be without one, give it a target that matches nothing.
 
-select agentdb.set_inhibition(i.name, i.source, i.target, i.equal_labels, '20 minutes')
+select agentdb.set_inhibition(i.name, i.source, i.target, i.equal_labels, case i.name
+  -- A start ends both: a tick that is missed after it is another incident.
+  when 'crash-and-missed-tick' then interval '1 minute'
+  else '20 minutes'
+end)
 from (
   values
     ('loop-and-its-errors', 'rule=silent_loop',
@@ -25,7 +29,12 @@ from (
       '{agent,run}'),
     ('blast-and-its-rows', 'rule=blast_radius', 'rule=unannounced_write',
       '{agent,run}'),
-    ('gap-and-its-conflicts', 'rule=audit_gap', 'rule=change_conflict', '{table}')
+    ('gap-and-its-conflicts', 'rule=audit_gap', 'rule=change_conflict', '{table}'),
+    ('crash-and-its-run', 'rule=crashed_run',
+      'rule~^(stale_lock|lock_held_too_long|hung_tool_call|no_progress|long_tick'
+        '|overdue_hold)$', '{agent,run}'),
+    ('crash-and-missed-tick', 'rule=crashed_run', 'rule=missed_tick', '{agent}'),
+    ('crash-and-contended', 'rule=crashed_run', 'rule=lock_contention', '{lock}')
 ) as i (name, source, target, equal_labels)
 where not exists (
   select from agentdb.inhibition as n where n.inhibition_name = i.name);

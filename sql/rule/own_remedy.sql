@@ -108,6 +108,15 @@ from (
        agentdb kill {run} --reason …'
     ),
     (
+      'crashed_run', 'the agent is started again, the locks of run {run} are over, and '
+        'policy.crashed_run_window has passed; at the latest a day after the crash',
+      'Start {agent} again if nobody has.  A call that was begun may have done its work:
+       look before it is repeated.  A lock that nobody may be at any more can be freed.
+       agentdb timeline {run}
+       agentdb runs --agent {agent}
+       agentdb locks'
+    ),
+    (
       'hung_tool_call', 'the call ends, or run {run} does',
       'Look at what {tool} waits for; if nothing will come of it, stop the run.
        agentdb timeline {run}
@@ -189,6 +198,11 @@ from (
        agentdb kill {run} --reason …'
     ),
     (
+      'suspended_protection', 'somebody resumes it, or its time is over',
+      'Fix what made it necessary, and put the {protection} of {table} back in force.
+       agentdb unsuspend {protection} {table} --reason …'
+    ),
+    (
       'token_rate', 'its rate is well below the threshold',
       'Find the run that uses the tokens; stop it, or pause the agent.
        agentdb runs --agent {agent}
@@ -242,6 +256,8 @@ set group_by = v.group_by
 from (
   values
     ('audit_gap', '{rule}'::text[]),
+    ('suspended_protection', '{rule,table}'),
+    ('crashed_run', '{rule,agent}'),
     ('change_conflict', '{rule,agent,table}'),
     ('refuted_claim', '{rule,agent,run}'),
     ('unbacked_tool_call', '{rule,agent,run}'),

@@ -14,6 +14,27 @@ comment on function agentdb._has_promised (agentdb.run) is
   'Tells whether somebody waits for a run: for its next tick, its lock or its call.';
 
 
+-- Nobody renews what such a run holds: what has waited for its time is free after it,
+-- also where nobody else asks for it.
+create or replace function agentdb._release_crashed ()
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select from (
+    select distinct l.run_id, l.agent_id
+    from agentdb.lock as l
+    join agentdb.run as r on r.run_id = l.run_id and r.outcome = 'crashed'
+    where l.expires_at <= clock_timestamp()
+  ) as c
+  cross join lateral agentdb._release_locks(c.run_id, c.agent_id, 'crashed') as f;
+$$;
+
+comment on function agentdb._release_crashed () is
+  'Releases the locks of crashed runs whose time is over.';
+
+
 -- A successor closes at once what is gone.  Here a run that somebody waits for is given
 -- a minute, any other policy.run_silence: some programs connect anew for each call.
 create or replace function agentdb.close_gone_runs ()
@@ -27,6 +48,7 @@ declare
   v_run agentdb.run;
   v_reason text;
 begin
+  perform agentdb._release_crashed();
   for v_run in
     select r.* from agentdb.run as r
     where r.ended_at is null
@@ -52,4 +74,5 @@ end;
 $$;
 
 comment on function agentdb.close_gone_runs () is
-  'Ends open runs whose process is gone as crashed; the runner calls it.';
+  'Ends open runs whose process is gone as crashed, and the locks of such runs with '
+  'their time; the runner calls it.';

@@ -146,6 +146,7 @@ begin atomic
   from agentdb.lock as l
   join agentdb.run as r on r.run_id = l.run_id and r.ended_at is not null
   where r.outcome <> 'crashed' or l.release_on_disconnect
+    or l.expires_at <= clock_timestamp()
   union
   select w.run_id
   from agentdb.lock_waiter as w

@@ -56,6 +56,7 @@ begin
   return query
   with call as materialized (
     select l.tool_call_log_id, l.tool, l.ok, l.recorded_at, t.writes,
+      lag(l.recorded_at) over (order by l.recorded_at, l.tool_call_log_id) as former_at,
       row_number() over (order by l.recorded_at, l.tool_call_log_id) as place
     from agentdb.tool_call_log as l
     left join agentdb.tool_alias as n on n.alias = l.tool
@@ -98,7 +99,11 @@ begin
     and not exists (
       select from deed as d
       where d.tool_call_log_id = c.tool_call_log_id and d.covered
-    );
+    )
+    and agentdb._unrecorded(
+      array(select w.item ->> 'table' from jsonb_array_elements(c.writes) as w (item)),
+      coalesce(c.former_at, (select r.started_at from agentdb.run as r
+        where r.run_id = tool_diff.run)), c.recorded_at) is null;
 end;
 $$;
 
