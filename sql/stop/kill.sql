@@ -46,9 +46,9 @@ comment on function agentdb._kill_run (bigint, bigint, text, boolean) is
   'Marks a run as killed, ends it and frees what it held.';
 
 
--- Those that a kill finds open; drain_run() finds those that began meanwhile.  First all
--- of them, then the kills: in one join PostgreSQL may kill before it has looked whether
--- a run is of the tree.
+-- Those that a kill finds open; drain_run() finds those that began meanwhile.  They are
+-- listed first and then killed: in one join PostgreSQL may kill before it has looked
+-- whether a run is of the tree.
 create or replace function agentdb._kill_tree (run bigint, reason text)
   returns table (
     run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint,

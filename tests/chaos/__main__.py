@@ -183,7 +183,7 @@ class Chaos:
         print(f"accepted {sum(accepted.values())}: {dict(accepted)}")
         print(f"refused {dict(truth.excuses)}")
         outcomes = Counter(run.outcome for run in truth.runs.values())
-        print(f"runs {len(truth.runs)}: {dict(outcomes)}")
+        print(f"runs {len(truth.runs)}: {dict(outcomes)}, alerts {truth.alerts}")
 
 
 def main() -> None:

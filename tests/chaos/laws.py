@@ -48,6 +48,7 @@ class Truth:
         self.starts = {e.run: e for e in starts}
         self.left = {e.run: e.began for e in entries if e.state == LEFT}
         self.excuses: Counter[str] = Counter()
+        self.alerts = 0
 
     def faults(self) -> Iterator[str]:
         """Say what went against a law."""

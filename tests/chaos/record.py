@@ -102,6 +102,7 @@ def faults(db: psycopg.Connection, truth: Truth) -> Iterator[str]:
     for name, query in LEAKS.items():
         yield from (f"leaked {name}: {each}" for each in rows(db, query))
     alerted = {each["run"] for each in rows(db, ALERTS)}
+    truth.alerts = len(alerted)
     yield from truth.false_alerts(alerted)
 
 
