@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test test-all check soak bench clean
+.PHONY: demo test test-all check soak chaos bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -41,6 +41,16 @@ check: .venv/checkers test
 # without cause.  Not part of `check`.
 soak: .venv/installed
 	$(BIN)/python -m tests.faults.soak
+
+# Whose is what, while processes of agents die, are replaced and killed and the server
+# crashes: about six minutes, or `make chaos ARGS=--short`; PG=14 … 18 as for `test`.
+chaos: .venv/installed
+ifdef PG
+	bin=$$($(BIN)/python -m tests.binaries $(PG)) && \
+	  AGENTDB_PG_BIN=$$bin $(BIN)/python -m tests.chaos $(ARGS)
+else
+	$(BIN)/python -m tests.chaos $(ARGS)
+endif
 
 # What it costs.  Never timed inside tests, where another process can be at work.
 bench: .venv/installed

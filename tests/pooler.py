@@ -30,6 +30,7 @@ unix_socket_dir =
 auth_type = trust
 auth_file = {folder}/users
 pool_mode = transaction
+server_login_retry = 1
 """
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+from threading import Thread
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -74,6 +76,7 @@ def kill(db: Connection, run: int) -> None:
 
 
 DRAIN = "select * from agentdb.drain_run(%s)"
+WAITS = "select wait_event_type = 'Lock' from pg_stat_get_activity(%s)"
 
 
 def silence(db: Connection, span: str) -> None:
@@ -273,6 +276,50 @@ def test_dead_process_of_an_instance_has_crashed(
     leave(audited, old)
     start(join(), instance="host-3")
     assert value(audited, OUTCOME, run) == "crashed"
+
+
+def test_replaced_process_of_a_shared_role_writes_nothing_more(
+    audited: Connection, connect: Connect
+) -> None:
+    agent = pooled(audited, "p")
+    old, new = (connect(audited.info.dbname, "agent_pool") for _ in range(2))
+    opening = f"{OPEN[:-1]}, instance => 'host-3')"
+    replaced = row(old, opening, *agent)
+    with pytest.raises(psycopg.Error) as raised, old.transaction():
+        old.execute("select agentdb.bind_run(%s)", [replaced["token"]])
+        old.execute(WRITE)
+        assert row(new, opening, *agent)["closed_runs"] == [replaced["run_id"]]
+        old.execute(WRITE)
+    assert raised.value.sqlstate == "ZA003"
+    for call in (LOG, WRITE):
+        with pytest.raises(psycopg.Error) as raised, old.transaction():
+            old.execute("select agentdb.bind_run(%s)", [replaced["token"]])
+            old.execute(call)
+        assert raised.value.sqlstate == "ZA003"
+    assert rows(audited, "select * from agentdb.audit") == []
+
+
+def look(db: Connection, query: str, *values: object) -> object:
+    """Return a value of what is seen now, within a transaction too."""
+    db.execute("select pg_stat_clear_snapshot()")
+    return value(db, query, *values)
+
+
+def test_call_that_waited_for_its_run_says_that_it_was_killed(
+    audited: Connection, join: Join
+) -> None:
+    victim = join()
+    run = start(victim)
+    said: list[str | None] = []
+    ending = Thread(
+        target=lambda: said.append(refusal(victim, "select agentdb.end_run()").sqlstate)
+    )
+    with audited.transaction():
+        audited.execute("select agentdb.kill_run(%s, 'loops')", [run])
+        ending.start()
+        until(lambda: look(audited, WAITS, victim.info.backend_pid))
+    ending.join()
+    assert said == ["ZA040"]
 
 
 @pytest.mark.parametrize("name", ["", "a\nb", "\u202e", "x" * 201])
@@ -596,6 +643,29 @@ def test_kill_reaches_every_descendant_and_no_one_else(
     assert value(sibling, LOG) == other
 
 
+@pytest.mark.parametrize("stop", ["kill_run(301, 'x')", "kill_agent('a', 'x')"])
+def test_kill_reaches_no_one_else_however_it_is_planned(
+    audited: Connection, join: Join, connect: Connect, stop: str
+) -> None:
+    """What PostgreSQL takes for the size of a table decides what it does first."""
+    register(audited, "b", "agent_b")
+    session, other = join(), connect(audited.info.dbname, "agent_b")
+    for _ in range(300):
+        start(session)
+        session.execute("select agentdb.end_run()")
+    run, _ = start(session), start(other)
+    believed = (
+        "update pg_class set reltuples = %s, relpages = %s where oid = %s::regclass"
+    )
+    for tuples, pages in product((0, 1, 10, 1e5), (1, 10, 100)):
+        with audited.transaction(force_rollback=True):
+            audited.execute(believed, [tuples, pages, "agentdb.run"])
+            audited.execute(believed, [1000, 10, "agentdb.agent"])
+            audited.execute(f"select agentdb.{stop}".encode())
+            killed = rows(audited, "select run_id from agentdb.run_stop")
+            assert [each["run_id"] for each in killed] == [run], (tuples, pages)
+
+
 def test_kill_can_spare_the_descendants(audited: Connection, join: Join) -> None:
     top, below = join(), join()
     root = start(top)
@@ -623,6 +693,34 @@ def test_child_that_begins_during_a_kill_is_killed(
     assert value(audited, OUTCOME, run) == "killed"
     for call in (LOG, WRITE):
         assert refusal(below, call).sqlstate == "ZA040"
+
+
+def test_start_that_replaces_a_killed_run_does_not_meet_its_drain(
+    audited: Connection, join: Join, connect: Connect
+) -> None:
+    old, parent, new = join(), join(), join()
+    run = start(old, instance="host-3")
+    above = start(parent)
+    token = value(parent, SPAWN)
+    opening = "select agentdb.start_run(instance => 'host-3', spawn_token => %s)"
+    starting = Thread(target=new.execute, args=[opening.encode(), [token]])
+    draining = connect(audited.info.dbname)
+    drained: list[object] = []
+    drain = Thread(target=lambda: drained.extend(rows(draining, DRAIN, run)))
+    with connect(audited.info.dbname) as gate, gate.transaction():
+        gate.execute(
+            "select from agentdb.run_gate where run_id = %s for update", [above]
+        )
+        starting.start()
+        until(lambda: value(audited, WAITS, new.info.backend_pid))
+        audited.execute("select agentdb.kill_run(%s, 'loops')", [run])
+        drain.start()
+        pid = draining.info.backend_pid
+        until(lambda: drained or value(audited, WAITS, pid))
+    drain.join()
+    starting.join()
+    assert drained == [{"run_id": run, "drained": True}]
+    assert value(audited, "select max(run_id) from agentdb.run") > above
 
 
 def test_killed_parent_opens_no_child(audited: Connection, join: Join) -> None:

@@ -12,6 +12,10 @@ declare
 begin
   select r.outcome, r.ended_at into v_outcome, v_ended_at
   from agentdb.run as r where r.run_id = _refuse_closed_run.run;
+  -- Killed while this call waited for the run.
+  perform agentdb._refuse_stopped(s.kind, s.reason, format('run %s', run))
+  from agentdb.run_stop as s
+  where s.run_id = _refuse_closed_run.run and s.kind = 'killed';
   raise exception 'run % has ended', run
     using errcode = 'ZA003',
           detail = format('It %s at %s.', v_outcome, v_ended_at),
@@ -21,7 +25,7 @@ end;
 $$;
 
 comment on function agentdb._refuse_closed_run (bigint) is
-  'Raises ZA003 for a run that has ended.';
+  'Raises ZA003 for a run that has ended, ZA040 for one that was killed.';
 
 
 create or replace function agentdb._refuse_foreign_run (run bigint)

@@ -121,6 +121,7 @@ as $$
 declare
   v_bound bigint := agentdb._bound_run();
   v_pooled boolean;
+  v_outcome text;
 begin
   select r.run_id, r.agent_id into _any_writer.run_id, _any_writer.agent_id
   from agentdb.run as r
@@ -142,9 +143,14 @@ begin
   end if;
   perform agentdb._check_write(_any_writer.run_id, _any_writer.agent_id);
   perform agentdb._check_session();
-  -- What it writes after its end is no run's.
-  select case when r.ended_at is null then r.run_id end into _any_writer.run_id
+  select r.outcome into v_outcome
   from agentdb.run as r where r.run_id = _any_writer.run_id;
+  if v_outcome in ('crashed', 'replaced') then
+    perform agentdb._refuse_closed_run(_any_writer.run_id);
+  elsif v_outcome is not null then
+    -- What it writes after its end is no run's.
+    run_id := null;
+  end if;
 end;
 $$;
 

@@ -27,11 +27,12 @@ begin
   perform from agentdb.agent as a
   where a.agent_id = v_agent.agent_id
   for no key update;
-  closed_runs := agentdb._close_former(v_agent.agent_id, instance);
-  perform agentdb._check_open_runs(v_agent.agent_id, v_agent.policy_name);
   v_parent := agentdb._use_spawn_token(start_run.spawn_token);
   -- Whoever stops the agent now waits for what this transaction goes on to write.
   perform from agentdb.agent_gate as g where g.agent_id = v_agent.agent_id for share;
+  -- Gates first, as drain_run() has it.
+  closed_runs := agentdb._close_former(v_agent.agent_id, instance);
+  perform agentdb._check_open_runs(v_agent.agent_id, v_agent.policy_name);
   perform agentdb._check_restart(v_agent.agent_id, v_agent.pooled);
   token := agentdb._new_secret();
   select n.run_id, n.conversation_name

@@ -23,27 +23,29 @@ comment on function agentdb._be_patient (interval) is
 
 -- FOR UPDATE waits for every writer that passed the gate before the stop was committed;
 -- none passes after.  The gates of other runs that its sessions had opened, too: a
--- write may have passed there just before.
+-- write may have passed there just before.  In the order of start_run(), gates of runs,
+-- of the agent, the run, so that they do not meet; nor do two drains.
 create or replace function agentdb._wait_for_gates (run bigint)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  perform from agentdb.run_gate as g where g.run_id = run for update;
-  -- Writes of no run went by the gate of their agent.
-  perform from agentdb.agent_gate as g
-  where g.agent_id = (select r.agent_id from agentdb.run as r where r.run_id = run)
-  for update;
   perform from agentdb.run_gate as g
-  where g.run_id in (
+  where g.run_id = any (array(
+    select run
+    union
     select o.run_id
     from agentdb.run_session as s
     join agentdb.run_session as o
       on (o.pid, o.backend_started_at, o.server_started_at)
         = (s.pid, s.backend_started_at, s.server_started_at)
-    where s.run_id = run and o.run_id <> run)
+    where s.run_id = run))
   order by g.run_id
+  for update;
+  -- Writes of no run went by the gate of their agent.
+  perform from agentdb.agent_gate as g
+  where g.agent_id = (select r.agent_id from agentdb.run as r where r.run_id = run)
   for update;
   -- The kill left a row alone that the run itself was changing.
   perform from agentdb.run as r where r.run_id = run for no key update;

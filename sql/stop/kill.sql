@@ -46,7 +46,9 @@ comment on function agentdb._kill_run (bigint, bigint, text, boolean) is
   'Marks a run as killed, ends it and frees what it held.';
 
 
--- Those that a kill finds open; drain_run() finds those that began meanwhile.
+-- Those that a kill finds open; drain_run() finds those that began meanwhile.  They are
+-- listed first and then killed: in one join PostgreSQL may kill before it has looked
+-- whether a run is of the tree.
 create or replace function agentdb._kill_tree (run bigint, reason text)
   returns table (
     run_id bigint, agent_name text, locks_freed bigint, reservations_cancelled bigint,
@@ -56,15 +58,19 @@ create or replace function agentdb._kill_tree (run bigint, reason text)
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  select r.run_id, a.agent_name, k.locks_freed, k.reservations_cancelled,
+  with tree as materialized (
+    select r.run_id, r.agent_id, a.agent_name
+    from agentdb.run_tree(_kill_tree.run) as t
+    join agentdb.run as r on r.run_id = t.run_id
+    join agentdb.agent as a on a.agent_id = r.agent_id
+    where r.ended_at is null or r.run_id = _kill_tree.run
+  )
+  select t.run_id, t.agent_name, k.locks_freed, k.reservations_cancelled,
     k.changes_withdrawn
-  from agentdb.run_tree(_kill_tree.run) as t
-  join agentdb.run as r on r.run_id = t.run_id
-  join agentdb.agent as a on a.agent_id = r.agent_id
+  from tree as t
   cross join lateral agentdb._kill_run(
-    r.run_id, r.agent_id, _kill_tree.reason, true) as k
-  where r.ended_at is null or r.run_id = _kill_tree.run
-  order by r.run_id;
+    t.run_id, t.agent_id, _kill_tree.reason, true) as k
+  order by t.run_id;
 $$;
 
 comment on function agentdb._kill_tree (bigint, text) is
@@ -184,19 +190,19 @@ begin
   perform agentdb._end_alerts(null, v_agent_id);
   perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
   return query
-    select r.run_id, a.agent_name, k.locks_freed, k.reservations_cancelled,
+    with open_run as materialized (
+      select distinct r.run_id, r.agent_id, a.agent_name
+      from agentdb.run as o
+      cross join lateral agentdb.run_tree(o.run_id) as t
+      join agentdb.run as r on r.run_id = t.run_id and r.ended_at is null
+      join agentdb.agent as a on a.agent_id = r.agent_id
+      where o.agent_id = v_agent_id and o.ended_at is null
+    )
+    select o.run_id, o.agent_name, k.locks_freed, k.reservations_cancelled,
       k.changes_withdrawn
-    from (
-      select distinct t.run_id
-      from agentdb.run as r
-      cross join lateral agentdb.run_tree(r.run_id) as t
-      where r.agent_id = v_agent_id
-        and r.ended_at is null
-    ) as t
-    join agentdb.run as r on r.run_id = t.run_id and r.ended_at is null
-    join agentdb.agent as a on a.agent_id = r.agent_id
+    from open_run as o
     cross join lateral agentdb._kill_run(
-      r.run_id, r.agent_id, kill_agent.reason, true) as k;
+      o.run_id, o.agent_id, kill_agent.reason, true) as k;
   -- What its earlier runs proposed goes too.
   perform agentdb._withdraw_changes(v_agent_id, null);
 end;
