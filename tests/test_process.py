@@ -465,6 +465,19 @@ def test_killed_process_may_begin_new_work_and_it_is_written_down(
     assert noted["details"]["pid"] == victim.info.backend_pid
 
 
+def test_other_connections_of_a_killed_process_come_to_its_new_work_by_its_token(
+    audited: Connection, join: Join
+) -> None:
+    victim, second = join(), join()
+    opened = row(victim, "select * from agentdb.start_run()")
+    second.execute("select agentdb.bind_run(%s)", [opened["token"]])
+    kill(audited, opened["run_id"])
+    fresh = row(victim, "select * from agentdb.start_run()")
+    assert refusal(second, LOG).sqlstate == "ZA040"
+    second.execute("select agentdb.bind_run(%s)", [fresh["token"]])
+    assert value(second, LOG) == fresh["run_id"]
+
+
 def test_no_new_work_within_the_transaction_that_was_killed(
     audited: Connection, join: Join
 ) -> None:

@@ -103,14 +103,16 @@ begin atomic
   from agentdb._joined_runs() as j
   join agentdb.run_stop as k on k.run_id = j.run_id and k.kind = 'killed'
   where not exists (
-    select from agentdb._joined_runs() as n
-    where n.how = 'started' and n.joined_at > k.stopped_at)
+    select
+    from agentdb._joined_runs() as n
+    join agentdb.run as r on r.run_id = n.run_id
+    where r.started_at > k.stopped_at)
   order by k.stopped_at desc
   limit 1;
 end;
 
 comment on function agentdb._killed_here () is
-  'The kill of a run of this session, unless the session has started another since.';
+  'The kill of a run of this session, unless it has come to a run that began later.';
 
 
 -- What crashed is closed later than it died, or not yet: its last word counts.

@@ -18,7 +18,8 @@ begin
   where s.run_id = _refuse_closed_run.run and s.kind = 'killed';
   raise exception 'run % has ended', run
     using errcode = 'ZA003',
-          detail = format('It %s at %s.', v_outcome, v_ended_at),
+          detail = format(case when v_outcome in ('replaced', 'abandoned', 'cancelled')
+              then 'It was %s at %s.' else 'It %s at %s.' end, v_outcome, v_ended_at),
           hint = 'Stop working for this run.  If there is more to do, open another: '
             'select * from agentdb.start_run();';
 end;

@@ -157,9 +157,10 @@ begin
     v_values := former.new_values || new_values;
     v_net := coalesce(former.net_values, former.new_values) || new_values;
   elsif not (former.operation = 'update' and operation = 'delete') then
-    perform agentdb._refuse(
-      format('row %s is staged for %s already', former.row_key, former.operation),
-      'Look at the staging view: it shows the row as it would become.');
+    raise exception 'duplicate key value violates the primary key: row % is there',
+        former.row_key
+      using errcode = 'unique_violation',
+            hint = 'Look at the staging view: it shows the row as it would become.';
   end if;
   update agentdb.change_row as r
   set operation = v_operation,
