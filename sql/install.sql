@@ -76,6 +76,7 @@
 \ir change/stage_call.sql
 \ir change/stage_view.sql
 \ir change/stage_statement.sql
+\ir change/guard_now.sql
 \ir change/shape.sql
 \ir change/statement.sql
 \ir change/conflict.sql

@@ -121,7 +121,8 @@ def test_staged_and_direct_statements_end_in_the_same_rows(
         for each in rows(db, UNDECIDED):
             db.execute("select agentdb.withdraw_change(%s)", [each["change_id"]])
         return
-    assert staged == directly
+    # Of two violations the one at the commit comes last.
+    assert staged == directly or staged[:2] == directly[:2] == "23"
     if not directly:
         assert shown == returned
         for each in rows(db, UNDECIDED):

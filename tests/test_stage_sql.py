@@ -310,12 +310,13 @@ def test_proposer_is_shown_nothing_that_others_wrote_since(
     )
     agent.execute("update agentdb_stage.t set v = 2")
     change = latest(db)["change_id"]
-    db.execute("revoke all on t from agent_a; update t set v = 7, note = 'SECRET'")
+    db.execute("update t set v = 7, note = 'SECRET'")
     reviewer = connect(db.info.dbname, "reviewer_r")
     shown = "select * from agentdb.show_change_rows(%s)"
     assert "SECRET" in str(rows(reviewer, shown, change))
     ended = approve(reviewer, change)
     assert ended["state"] == "conflict" and "SECRET" in str(ended["problem"])
+    db.execute("revoke all on t from agent_a")
     for call in (shown, "select * from agentdb.show_change(%s)"):
         assert "SECRET" not in str(rows(agent, call, change))
     mine = rows(agent, "select * from agentdb.my_changes()")
@@ -432,3 +433,51 @@ def test_table_whose_rule_does_something_instead_is_not_guarded(db: Connection) 
         "create rule never as on delete to t do instead nothing"
     )
     assert refusal(db, "select agentdb.guard_table('t')").sqlstate == "ZA051"
+
+
+STRICTER = {
+    "fewer columns": "select agentdb.guard_table('t', columns => '{note}')",
+    "no right to a column": "revoke update on t from agent_a;"
+    " grant update (note) on t to agent_a",
+    "no right at all": "revoke all on t from agent_a",
+    "another policy": "create policy nobody on t as restrictive for update using (false);"
+    " create policy all_of_it on t using (true)",
+    "row security": "alter table t enable row level security;"
+    " create policy all_of_it on t using (true)",
+}
+
+
+@pytest.mark.parametrize("change", STRICTER)
+def test_what_has_become_stricter_since_wins(
+    db: Connection, connect: Connect, agent: Connection, change: str
+) -> None:
+    if db.info.server_version < 150000 and "row" in change:
+        pytest.skip("before version 15 such a table is not guarded")
+    db.execute(
+        "create table t (id int primary key, v int, note text);"
+        "insert into t values (1, 1); select agentdb.guard_table('t');"
+        "grant select, insert, update, delete on t to agent_a"
+    )
+    agent.execute("update agentdb_stage.t set v = 2")
+    for each in STRICTER[change].split(";"):
+        db.execute(each.encode())
+    reviewer = connect(db.info.dbname, "reviewer_r")
+    ended = approve(reviewer, latest(db)["change_id"])
+    assert ended["state"] == "conflict", ended
+    assert ended["problem"]["sqlstate"] == "ZA051"
+    assert value(db, "select v from t") == 1
+
+
+def test_more_approvals_asked_meanwhile_are_needed(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    db.execute(
+        "create table t (id int primary key, v int); insert into t values (1, 1);"
+        "grant select, insert, update, delete on t to agent_a;"
+        "select agentdb.guard_table('t')"
+    )
+    agent.execute("update agentdb_stage.t set v = 2")
+    db.execute("select agentdb.guard_table('t', approvals => 2)")
+    reviewer = connect(db.info.dbname, "reviewer_r")
+    ended = approve(reviewer, latest(db)["change_id"])
+    assert (ended["state"], ended["approvals_missing"]) == ("pending", 1)

@@ -791,6 +791,7 @@ create table agentdb.change (
   xid xid8 not null default pg_current_xact_id(),
   max_rows integer,
   strict boolean not null default true,
+  with_rights boolean not null default false,
   row_count integer,
   effects jsonb,
   builds_on bigint[] not null default '{}',
@@ -826,6 +827,7 @@ create table agentdb.change_table (
   table_name text not null,
   layout text not null,
   columns jsonb not null,
+  policies text not null,
   constraint change_table_pkey primary key (change_id, audit_target_id),
   constraint change_table_change_id_fkey
     foreign key (change_id) references agentdb.change on delete cascade

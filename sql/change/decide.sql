@@ -133,6 +133,9 @@ declare
 begin
   if agentdb._begin_decision(change, 'approve', digest, comment) then
     update agentdb.change as c
+    set approvals = agentdb._approvals_now(change)
+    where c.change_id = change;
+    update agentdb.change as c
     set state = 'approved'
     where c.change_id = change
       and c.approvals <= (

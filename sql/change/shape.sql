@@ -94,7 +94,7 @@ comment on function agentdb._shape_fault (bigint, integer) is
   'Which columns that a change writes are not what they were; NULL where all are.';
 
 
-create or replace function agentdb._change_fault (change bigint)
+create or replace function agentdb._rows_fault (change bigint)
   returns text
   language sql
   stable
@@ -120,16 +120,34 @@ as $$
         and agentdb._shape_fault(change, t.audit_target_id) is not null then
         format('%s was altered since: %s', t.table_name,
           agentdb._shape_fault(change, t.audit_target_id))
-      else 'an agent controls a part of ' || t.table_name || ': '
-        || agentdb._hostile_part(t.table_oid)
     end as fault
   ) as f
   where t.change_id = change;
 $$;
 
+comment on function agentdb._rows_fault (bigint) is
+  'What has become of the tables of a change so that its rows cannot be read as they '
+  'are named; NULL where nothing has.';
+
+
+create or replace function agentdb._change_fault (change bigint)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(agentdb._rows_fault(change), (
+    select string_agg(coalesce(
+        agentdb._forbidden_now(change, t.audit_target_id),
+        'an agent controls a part of ' || t.table_name || ': '
+          || agentdb._hostile_part(t.table_oid)), '; ')
+    from agentdb.change_table as t
+    where t.change_id = change));
+$$;
+
 comment on function agentdb._change_fault (bigint) is
-  'What has become of the tables of a change that keeps it from being applied; NULL '
-  'where nothing has.';
+  'What keeps a change from being applied to its tables as they are now; NULL where '
+  'nothing does.';
 
 
 create or replace function agentdb._check_tables (change bigint)
@@ -160,10 +178,11 @@ create or replace function agentdb._note_tables (change bigint)
 as $$
 begin
   insert into agentdb.change_table (
-    change_id, audit_target_id, table_oid, table_name, layout, columns
+    change_id, audit_target_id, table_oid, table_name, layout, columns, policies
   )
   select change, t.audit_target_id, t.table_oid, t.table_name,
-    agentdb._layout_now(t.table_oid), agentdb._columns_now(t.audit_target_id)
+    agentdb._layout_now(t.table_oid), agentdb._columns_now(t.audit_target_id),
+    agentdb._policies_now(t.table_oid)
   from agentdb.audit_target as t
   where t.audit_target_id in (
     select r.audit_target_id from agentdb.change_row as r where r.change_id = change);

@@ -179,7 +179,7 @@ begin
     where t.change_id = change
       and g.context <> '{}'
       -- Else its rows cannot be read as they are named here.
-      and agentdb._change_fault(change) is null
+      and agentdb._rows_fault(change) is null
   loop
     return query
       select f.place, (
