@@ -190,6 +190,8 @@ class Changes(RuleBasedStateMachine):
     db: Connection
     agents: list[Connection]
     reviewers: list[Connection]
+    # Whether all of a row is bound, or only what a change sets.
+    strict: bool
 
     @initialize()
     def begin(self) -> None:
@@ -224,7 +226,8 @@ class Changes(RuleBasedStateMachine):
             self.agents[who].execute(query.encode())
             assert value(self.db, "select count(*) from agentdb.change") == before
             return
-        deed = Deed("update", key, {column: number}, {column: seen[column]})
+        bound = dict(seen) if self.strict else {column: seen[column]}
+        deed = Deed("update", key, {column: number}, bound)
         self.proposed(who, query, deed)
 
     @rule(who=AGENTS, key=KEYS, a=VALUES, b=VALUES)
@@ -362,7 +365,10 @@ def machine(db: Connection, connect: Connect) -> type[Changes]:
     return Changes
 
 
-def test_changes_are_as_their_model(machine: type[Changes]) -> None:
+@pytest.mark.parametrize("binding", ["strict", "columns"])
+def test_changes_are_as_their_model(machine: type[Changes], binding: str) -> None:
+    machine.strict = binding == "strict"
+    machine.db.execute("update agentdb.policy set change_binding = %s", [binding])
     run_state_machine_as_test(
         machine,
         settings=settings(

@@ -474,7 +474,7 @@ def test_change_of_another_table_makes_no_refused_one_good(
     reviewer = connect(audited.info.dbname, "reviewer_r")
     audited.execute(
         "create table small (id int primary key, v int); insert into small values (1, 1);"
-        "grant select on small to agent_a;"
+        "grant select, update on small to agent_a;"
         "select agentdb.guard_table('small', auto_approve => '{\"rows\": 1}')"
     )
     staging.execute(STAGE)
