@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+
+import psycopg
 import pytest
 
 from .agents import age, refusal, register, rows, start, value
@@ -103,6 +106,46 @@ def test_writers_go_on_while_partitions_are_added(
         db.execute("select agentdb.maintain()")
     agent.execute("select agentdb.log_progress('after')")
     assert value(db, "select count(*) from agentdb.progress_log") == 2
+
+
+def test_no_call_fails_while_the_day_it_is_gets_its_partition(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    others = [connect(db.info.dbname, "agent_a") for _ in range(3)]
+    stop, failed = threading.Event(), list[str]()
+
+    def work(session: Connection) -> None:
+        while not stop.is_set():
+            try:
+                session.execute("select agentdb.log_progress('s')")
+            except psycopg.Error as error:
+                failed.append(str(error))
+            stop.wait(0.001)
+
+    threads = [threading.Thread(target=work, args=[each]) for each in others]
+    for each in threads:
+        each.start()
+    for _ in range(30):
+        found = rows(db, "select * from agentdb.maintain(0)")
+        if not any(each["action"] == "postponed" for each in found):
+            break
+    stop.set()
+    for each in threads:
+        each.join()
+    assert failed == []
+    db.execute("select agentdb.maintain(0)")
+    assert value(db, "select count(*) from agentdb.progress_log_default") == 0
+
+
+def test_day_in_use_gets_its_partition_when_nobody_writes(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    with agent.transaction():
+        agent.execute("select agentdb.log_progress('s')")
+        found = rows(db, "select * from agentdb.maintain(0) where object like 'prog%%'")
+        assert [each["action"] for each in found] == ["postponed"]
+    found = rows(db, "select * from agentdb.maintain(0) where object like 'prog%%'")
+    assert [each["action"] for each in found] == ["added"]
 
 
 @pytest.mark.parametrize("days", [None, -1, 366])

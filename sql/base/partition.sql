@@ -31,17 +31,23 @@ comment on column agentdb.log_partition.bytes is
 
 -- A new partition is built beside the log and attached, which never blocks writers of
 -- the log for longer than the attach itself; what waits in the default partition for
--- that day moves along.
+-- that day moves along.  Of today nobody may be writing: PostgreSQL has chosen the
+-- default partition for a row by then, and would refuse it there.
 create or replace function agentdb._add_partition (log_name text, day date)
   returns text
   language plpgsql
   set search_path = pg_catalog, pg_temp
+  -- Shorter than deadlock_timeout: whoever waits for us is never the one who fails.
+  set lock_timeout = '500ms'
   set "TimeZone" = 'UTC'
 as $$
 declare
   v_name text := format('%s_p%s', log_name, to_char(day, 'YYYYMMDD'));
   v_default text := log_name || '_default';
 begin
+  if day = current_date then
+    execute format('lock table agentdb.%I in share row exclusive mode nowait', log_name);
+  end if;
   execute format(
     'create table agentdb.%I (like agentdb.%I including all excluding identity)',
     v_name, log_name
