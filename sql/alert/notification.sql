@@ -24,7 +24,8 @@ begin
     where a.flush and a.state <> 'pending'
     order by a.alert_id
     limit max_alerts
-    for update skip locked
+    -- Another flush may be putting one of them into a group: that waits for nobody.
+    for no key update skip locked
   ),
   flushed as (
     update agentdb.alert as a set flush = false
