@@ -11,6 +11,7 @@
 \ir agent/stop_seen.sql
 \ir agent/alive.sql
 \ir agent/refusal.sql
+\ir agent/crowd.sql
 \ir agent/own_run.sql
 \ir agent/end.sql
 \ir agent/suspended.sql
@@ -107,6 +108,7 @@
 \ir stop/kill.sql
 \ir stop/left.sql
 \ir stop/pause.sql
+\ir stop/tree.sql
 \ir stop/drain.sql
 \ir stop/session.sql
 \ir stop/os_user.sql

@@ -997,3 +997,13 @@ def test_crash_neither_ends_a_suspension_nor_begins_one() -> None:
         crash(dsn)
         with psycopg.connect(agents, autocommit=True) as agent:
             assert refusal(agent, update).sqlstate == "ZA050"
+
+
+def test_hint_about_a_table_that_is_protected_by_nothing_names_no_other(
+    db: Connection,
+) -> None:
+    for what, table in (("guard", "public.report"), ("audit", "agentdb.agent")):
+        hint = refusal(db, f"select agentdb.suspend('{what}', '{table}', 'r')")
+        assert str(hint.message_hint).startswith("select table_name"), hint
+    part = refusal(db, "select agentdb.suspend('guard', 'public.part_old', 'r')")
+    assert "that of public.part can be" in str(part.message_hint)

@@ -16,10 +16,13 @@ begin
   if v_token is null then
     return null;
   end if;
+  -- A session that has set it by hand would be none of those that a kill means.
   return (
     select t.run_id
     from agentdb.run_token as t
+    join agentdb.run as r on r.run_id = t.run_id
     where t.token_hash = agentdb._hash_secret(v_token)
+      and (r.pooled or agentdb._has_joined(t.run_id))
   );
 end;
 $$;
@@ -178,7 +181,7 @@ as $$
 declare
   v_kept text := current_setting('agentdb.session_token', true);
 begin
-  if v_kept = token then
+  if v_kept = token and agentdb._has_joined(run) then
     return;
   end if;
   perform agentdb._join_run(run, 'bound');

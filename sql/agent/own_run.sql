@@ -14,11 +14,7 @@ begin atomic
       convert_to(current_setting('agentdb.session_token', true), 'UTF8'))
     and r.role_name = session_user
     and not r.pooled
-    and exists (
-      select from agentdb.run_session as s
-      where s.run_id = r.run_id
-        and s.pid = pg_backend_pid()
-        and s.server_started_at = pg_postmaster_start_time());
+    and agentdb._has_joined(r.run_id);
 end;
 
 comment on function agentdb._kept_run () is
@@ -113,40 +109,6 @@ end;
 
 comment on function agentdb._killed_here () is
   'The kill of a run of this session, unless it has come to a run that began later.';
-
-
--- What crashed is closed later than it died, or not yet: its last word counts.
-create or replace function agentdb._is_crowded (run bigint, since timestamptz)
-  returns boolean
-  language sql
-  stable
-  return exists (
-    select
-    from agentdb.run as o
-    cross join lateral (
-      select case
-        when coalesce(o.outcome, 'crashed') = 'crashed'
-          then agentdb._last_event_at(o.run_id, o.started_at)
-        else o.ended_at
-      end as lived_until
-    ) as l
-    where o.role_name = session_user
-      and not o.pooled
-      and o.run_id <> run
-      and coalesce(o.ended_at, 'infinity')
-        > clock_timestamp() - agentdb._run_silence(session_user)
-      and l.lived_until > clock_timestamp() - agentdb._run_silence(session_user)
-      and (l.lived_until > since or not o.alone)
-  ) or exists (
-    select from agentdb.run_stop as k
-    where k.role_name = session_user
-      and k.kind = 'killed'
-      and k.stopped_at > clock_timestamp() - agentdb._run_silence(session_user)
-  );
-
-comment on function agentdb._is_crowded (bigint, timestamptz) is
-  'Tells whether the role had another run beside this one, which began at a moment, or '
-  'one was killed, within policy.run_silence.';
 
 
 create or replace function agentdb._own_run (

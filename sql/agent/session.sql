@@ -82,10 +82,37 @@ as $$
     run, pg_backend_pid(), agentdb._own_start(), pg_postmaster_start_time(), how
   )
   on conflict on constraint run_session_pkey do nothing;
+  -- Who connects anew for each call leaves no row for each.
+  delete from agentdb.run_session as s
+  where _join_run.how = 'bound'
+    and (s.run_id, s.pid, s.backend_started_at, s.server_started_at) in (
+      select o.run_id, o.pid, o.backend_started_at, o.server_started_at
+      from agentdb.run_session as o
+      where o.run_id = run
+        and o.how = 'bound'
+        and o.pid <> pg_backend_pid()
+        and not agentdb._is_connected(
+          o.pid, o.backend_started_at, o.server_started_at)
+      for update skip locked);
 $$;
 
 comment on function agentdb._join_run (bigint, text) is
   'Writes down that this session started a run or bound its token.';
+
+
+create or replace function agentdb._has_joined (run bigint)
+  returns boolean
+  language sql
+  stable
+  return exists (
+    select from agentdb.run_session as s
+    where s.run_id = run
+      and s.pid = pg_backend_pid()
+      and s.server_started_at = pg_postmaster_start_time());
+
+comment on function agentdb._has_joined (bigint) is
+  'Tells whether this session, or one before it with its process id, started a run or '
+  'bound its token.';
 
 
 create or replace function agentdb._joined_runs ()

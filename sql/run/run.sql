@@ -23,10 +23,7 @@ declare
 begin
   perform agentdb._check_start(conversation, tick_interval, instance);
   v_agent := agentdb._session_agent(start_run.agent, start_run.secret);
-  -- Two sessions of the agent start one after the other.
-  perform from agentdb.agent as a
-  where a.agent_id = v_agent.agent_id
-  for no key update;
+  perform agentdb._queue_start(v_agent.agent_id);
   v_parent := agentdb._use_spawn_token(start_run.spawn_token);
   -- Whoever stops the agent now waits for what this transaction goes on to write.
   perform from agentdb.agent_gate as g where g.agent_id = v_agent.agent_id for share;

@@ -33,8 +33,8 @@ comment on function agentdb.spawn_token (bigint) is
   'raises ZA001, ZA003 or ZA005.';
 
 
--- Behind the gate of the parent: a kill of the tree waits for this transaction, and
--- then finds the child.
+-- Behind the gate of the parent, which comes first: a kill of the tree waits for this
+-- transaction, and then finds the child, or voids the token before this one takes it.
 create or replace function agentdb._use_spawn_token (spawn_token text)
   returns bigint
   language plpgsql
@@ -46,17 +46,21 @@ begin
   if spawn_token is null then
     return null;
   end if;
+  perform from agentdb.run_gate as g
+  where g.run_id = (
+    select s.run_id from agentdb.spawn_token as s
+    where s.token_hash = agentdb._hash_secret(spawn_token) and s.used_at is null)
+  for share;
   update agentdb.spawn_token as s
   set used_at = clock_timestamp()
   where s.token_hash = agentdb._hash_secret(spawn_token) and s.used_at is null
   returning s.run_id into v_run_id;
   if v_run_id is null then
-    raise exception 'this spawn token is unknown, or was used'
+    raise exception 'this spawn token is unknown, was used, or its tree was killed'
       using errcode = 'ZA001',
             hint = 'The parent draws one for each run that it starts: select '
               'agentdb.spawn_token();';
   end if;
-  perform from agentdb.run_gate as g where g.run_id = v_run_id for share;
   perform agentdb._check_stop(v_run_id, null);
   return v_run_id;
 end;
@@ -83,3 +87,44 @@ end;
 
 comment on function agentdb.run_tree (bigint) is
   'A run and all that it, or they, started with a spawn token.';
+
+
+create or replace function agentdb._spawning_ended (run bigint)
+  returns table (run_id bigint)
+  language sql
+  stable
+begin atomic
+  select t.run_id
+  from agentdb.run_tree(_spawning_ended.run) as t
+  join agentdb.run as r on r.run_id = t.run_id and r.ended_at is not null
+  where exists (
+      select from agentdb.spawn_token as s
+      where s.run_id = t.run_id and s.used_at is null)
+    and not exists (
+      select from agentdb.run_stop as k
+      where k.run_id = t.run_id and k.kind = 'killed');
+end;
+
+comment on function agentdb._spawning_ended (bigint) is
+  'The runs of a tree that ended by themselves and left spawn tokens unused.';
+
+
+-- What has ended has no stop of its own with which its tokens could be refused.  One
+-- that is just being used is left to drain_run().
+create or replace function agentdb._void_spawn_tokens (run bigint)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  delete from agentdb.spawn_token as s
+  where s.token_hash in (
+    select o.token_hash
+    from agentdb._spawning_ended(_void_spawn_tokens.run) as e
+    join agentdb.spawn_token as o on o.run_id = e.run_id and o.used_at is null
+    for update of o skip locked
+  );
+$$;
+
+comment on function agentdb._void_spawn_tokens (bigint) is
+  'Voids the unused spawn tokens of the runs of a tree that have ended.';

@@ -35,6 +35,27 @@ comment on function agentdb._check_start (text, interval, text) is
   'Raises ZA004 for what a run cannot be started with.';
 
 
+-- Two sessions of an agent start one after the other.
+create or replace function agentdb._queue_start (agent bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform from agentdb.agent as a where a.agent_id = agent for no key update;
+exception when lock_not_available then
+  raise exception 'another session has started a run of this agent, and its '
+      'transaction goes on'
+    using errcode = '55P03',
+          hint = 'Commit after start_run() before the work begins, in every process of '
+            'the agent; then call it again.';
+end;
+$$;
+
+comment on function agentdb._queue_start (bigint) is
+  'Waits until nobody else is just starting a run of the agent; raises 55P03.';
+
+
 -- Work after a kill is new work: never in the transaction that was stopped.
 create or replace function agentdb._check_restart (agent bigint, pooled boolean)
   returns void
@@ -126,7 +147,7 @@ create or replace function agentdb._is_alone (run bigint)
       and not o.pooled
       and o.ended_at is null
       and o.run_id <> run
-  ) and not agentdb._is_crowded(run, clock_timestamp())
+  ) and not agentdb._is_crowded(run, clock_timestamp(), starting => true)
   and not exists (
     select
     from agentdb.run_stop as k

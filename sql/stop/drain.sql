@@ -62,6 +62,7 @@ create or replace function agentdb._drain_one (run bigint)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform agentdb._wait_for_starts(run);
   perform agentdb._wait_for_gates(run);
   -- Where it was killed; and what a transaction held that has ended now.
   perform agentdb._end_killed(s.run_id)
@@ -80,40 +81,30 @@ comment on function agentdb._drain_one (bigint) is
   'long.';
 
 
--- Whoever starts a child holds the gate of its parent: behind it all children are
--- there.
-create or replace function agentdb._kill_late_children (run bigint)
-  returns setof bigint
+create or replace function agentdb._check_stopped (run bigint)
+  returns void
   language plpgsql
+  stable
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if exists (
+  if not exists (
+    select from agentdb.run_stop as s where s.run_id = run
+    union all
     select from agentdb.run as r
-    where r.parent_run_id = run
-      and r.ended_at is null
-      and not exists (
-        select from agentdb.run_stop as s
-        where s.run_id = r.run_id and s.kind = 'killed')
+    join agentdb.agent_stop as s on s.agent_id = r.agent_id
+    where r.run_id = run
   ) then
-    perform agentdb._note_stop();
-    perform agentdb._kill_run(r.run_id, r.agent_id, k.reason, true)
-    from agentdb.run as r
-    join agentdb.run_stop as k on k.run_id = run
-    where r.parent_run_id = run and r.ended_at is null;
+    raise exception 'run % is not stopped', coalesce(run::text, 'NULL')
+      using errcode = 'ZA006',
+            hint = 'Only what was stopped comes to an end: kill_run() first, and '
+              'commit.';
   end if;
-  return query
-    select r.run_id
-    from agentdb.run as r
-    join agentdb.run_stop as s on s.run_id = r.run_id
-    where r.parent_run_id = run and s.kind = 'killed'
-    order by r.run_id;
 end;
 $$;
 
-comment on function agentdb._kill_late_children (bigint) is
-  'Kills what a killed run started while it was being killed, and returns all of its '
-  'killed children.';
+comment on function agentdb._check_stopped (bigint) is
+  'Raises ZA006 for a run whose writers go on.';
 
 
 create or replace function agentdb.drain_run (
@@ -127,20 +118,22 @@ create or replace function agentdb.drain_run (
   set lock_timeout = '10s'
 as $$
 declare
+  v_done bigint[] := '{}';
   v_left bigint[] := array[run];
-  v_children bigint[];
 begin
   perform agentdb._be_patient(patience);
+  perform agentdb._check_stopped(run);
   while v_left <> '{}' loop
-    run_id := v_left[1];
-    v_left := v_left[2:];
-    drained := agentdb._drain_one(run_id);
-    return next;
+    foreach run_id in array v_left loop
+      drained := agentdb._drain_one(run_id);
+      return next;
+    end loop;
+    v_done := v_done || v_left;
+    v_left := '{}';
     if (select s.tree from agentdb.run_stop as s
-        where s.run_id = drain_run.run_id and s.kind = 'killed') then
-      v_children := array(
-        select c from agentdb._kill_late_children(drain_run.run_id) as c);
-      v_left := v_left || v_children;
+        where s.run_id = drain_run.run and s.kind = 'killed') then
+      v_left := array(
+        select l from agentdb._kill_late(drain_run.run) as l where l <> all (v_done));
     end if;
   end loop;
 end;
@@ -149,7 +142,7 @@ $$;
 comment on function agentdb.drain_run (bigint, interval) is
   'Waits until no writer of a stopped run, or of those that were killed with it, is in '
   'flight, a row a run: drained true, and nothing of it commits to an audited table '
-  'any more; false when its transactions outlast the patience; raises ZA004.';
+  'any more; false when its transactions outlast the patience; raises ZA004 or ZA006.';
 
 
 -- What an agent wrote in no run, or in one that it was about to start, has no run to be

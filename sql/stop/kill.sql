@@ -96,6 +96,7 @@ begin
   perform agentdb._check_kill(kill_run.run, kill_run.reason);
   perform agentdb._note_stop();
   if tree is not false then
+    perform agentdb._void_spawn_tokens(kill_run.run);
     return query select * from agentdb._kill_tree(kill_run.run, kill_run.reason);
   else
     return query
@@ -189,6 +190,8 @@ begin
   perform agentdb._stop_agent(v_agent_id, 'killed', kill_agent.reason);
   perform agentdb._end_alerts(null, v_agent_id);
   perform agentdb._log_stop(v_agent_id, null, 'kill', kill_agent.reason, null);
+  perform agentdb._void_spawn_tokens(o.run_id)
+  from agentdb.run as o where o.agent_id = v_agent_id and o.ended_at is null;
   return query
     with open_run as materialized (
       select distinct r.run_id, r.agent_id, a.agent_name

@@ -123,7 +123,7 @@ begin
     limit 1;
     raise exception '% has no % of its own', agentdb._table_name(relation), what
       using errcode = 'ZA006', hint = coalesce(
-        format('It is a partition: that of %s can be suspended.', v_whole),
+        'It is a partition: that of ' || v_whole || ' can be suspended.',
         'select table_name from agentdb.audited_table, agentdb.guarded_table or '
         'agentdb.fenced_table;');
   end if;
