@@ -46,7 +46,8 @@ declare
   v_default text := log_name || '_default';
 begin
   if day = current_date then
-    execute format('lock table agentdb.%I in share row exclusive mode nowait', log_name);
+    execute format('lock table agentdb.%I in share row exclusive mode nowait',
+      log_name);
   end if;
   execute format(
     'create table agentdb.%I (like agentdb.%I including all excluding identity)',
