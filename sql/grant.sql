@@ -60,7 +60,7 @@ grant execute on function
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
   agentdb._safe_detail, agentdb._has_rules, agentdb._execute_in_parts,
-  agentdb._change_parts, agentdb._try_undo, agentdb._left_undone, agentdb._is_crossed,
+  agentdb._change_parts, agentdb._try_undo, agentdb._left_undone, agentdb._row_total, agentdb._is_crossed,
   agentdb._leave_to_triggers,
   agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
   agentdb._is_same,

@@ -137,7 +137,12 @@ def kill(
         lines = lines or ["no run was open"]
         if statement != KILL_RUN:
             lines += _finish_agent(connection, target)
-    return lines
+            if target is not None:
+                lines.append(
+                    f"it starts nothing until: agentdb resume {target} --reason …"
+                )
+    # Of several runs much is the same.
+    return list(dict.fromkeys(lines))
 
 
 def freed(locks: int, reservations: int, changes: int) -> str:

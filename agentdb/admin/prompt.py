@@ -49,6 +49,11 @@ LINES = (
 NO_AGENT = (
     "select agent_name from agentdb.agent; lists them, agentdb agent add {} makes one."
 )
+POOLED = (
+    "- Your role is shared: begin with select * from agentdb.start_run(agent => '{}', "
+    "secret => '...', purpose => '...'), and in every transaction first call "
+    "agentdb.bind_run('the token that it returned')."
+)
 GRANTED = """
 select distinct p.proname
 from pg_proc as p
@@ -56,7 +61,7 @@ where p.pronamespace = 'agentdb'::regnamespace
   and has_function_privilege('agentdb_agent', p.oid, 'execute')
 """
 AGENT = """
-select a.agent_name, p.conversation_budget_tokens, p.lock_max_ttl::text
+select a.agent_name, p.conversation_budget_tokens, p.lock_max_ttl::text, a.pooled
 from agentdb.agent as a
 join agentdb.policy as p on p.policy_name = a.policy_name
 where a.agent_name = %s
@@ -78,6 +83,8 @@ def prompt(dsn: str, agent: str | None = None) -> str:
                 f"- You are agent {found[0]}: {found[1]} tokens a conversation, locks "
                 f"for {found[2]} at most."
             )
+            if found[3]:
+                lines.append(POOLED.format(found[0]))
     return "\n".join(lines)
 
 

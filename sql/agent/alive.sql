@@ -155,9 +155,9 @@ create or replace function agentdb._gone_because (run bigint)
   language sql
   stable
   return coalesce(
-    (select 'its session is gone: ' || string_agg(
-        format('process %s of the server, since %s', s.pid, s.joined_at), '; '
-        order by s.joined_at)
+    (select case count(*) when 1 then 'its session is gone: process '
+        else 'its sessions are gone: processes ' end
+        || string_agg(s.pid::text, ', ' order by s.joined_at) || ' of the server'
       from agentdb.run_session as s
       where s.run_id = run and s.server_started_at = pg_postmaster_start_time()),
     'it had logged nothing for policy.run_silence');

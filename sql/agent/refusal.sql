@@ -90,7 +90,10 @@ begin
           agentdb._span(clock_timestamp() - r.started_at),
           coalesce(agentdb._connected_sessions(r.run_id), 'none connected')),
         ' ' order by r.run_id)
-      from agentdb.run as r where r.run_id = any (runs)),
+      from agentdb.run as r where r.run_id = any (runs))
+      || case when agentdb._own_start() = '-infinity' then ' When a session began is '
+        'hidden from agentdb, one of no run could be theirs (grant pg_read_all_stats '
+        'to agentdb_owner).' else '' end,
     hint = format('Say which: add run => %s to a call of agentdb; before an INSERT, '
       'UPDATE or DELETE bind the token that start_run() returned: select '
       'agentdb.bind_run(token); a process of its own starts its own run: select * from '

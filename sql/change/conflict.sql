@@ -110,6 +110,30 @@ set local role agentdb_owner;
 revoke create on schema agentdb from agentdb_applier;
 
 
+-- A write between two of those that an undo takes back, and what it wrote.
+create or replace function agentdb._crossing (record bigint)
+  returns table (columns jsonb, by jsonb)
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select (
+      select jsonb_object_agg(n.key, jsonb_build_object(
+        'expected', l.old_values -> n.key, 'current', n.value))
+      from jsonb_each(l.new_values) as n
+      where n.value is distinct from l.old_values -> n.key),
+    jsonb_build_object('role', l.session_role, 'agent', a.agent_name,
+      'run', l.run_id, 'change', l.change_id, 'at', l.recorded_at,
+      'audit', l.audit_log_id)
+  from agentdb.audit_log as l
+  left join agentdb.agent as a on a.agent_id = l.agent_id
+  where l.audit_log_id = record;
+$$;
+
+comment on function agentdb._crossing (bigint) is
+  'Who wrote a record of the audit, and what it changed.';
+
+
 -- The last write of a row that touched what was expected otherwise.
 create or replace function agentdb._last_writer (
   target integer,
@@ -151,9 +175,10 @@ create or replace function agentdb._conflicts_of (
 as $$
   select coalesce(jsonb_agg(jsonb_build_object(
       'table', t.table_name, 'key', r.row_key, 'operation', r.operation,
-      'place', r.place, 'conflict', f.value ->> 'conflict', 'columns', d.columns,
-      'by', agentdb._last_writer(target, r.row_key,
-        array(select jsonb_object_keys(d.columns)))
+      'place', r.place, 'conflict', f.value ->> 'conflict',
+      'columns', coalesce(x.columns, d.columns),
+      'by', coalesce(x.by, agentdb._last_writer(target, r.row_key,
+        array(select jsonb_object_keys(d.columns))))
     ) order by r.place), '[]')
   from jsonb_array_elements(found) as f
   join agentdb.change_row as r
@@ -166,9 +191,13 @@ as $$
       else '{}' end || r.expected) as e
     where f.value -> 'present' <> 'null'
       and f.value -> 'present' ? e.key
-      and (agentdb._is_same(f.value -> 'present' -> e.key, e.value) is not true
-        or r.crossed_by is not null)
-  ) as d on true;
+      and agentdb._is_same(f.value -> 'present' -> e.key, e.value) is not true
+  ) as d on true
+  left join lateral (
+    select c.columns, c.by
+    from agentdb._crossing(r.crossed_by) as c
+    where f.value ->> 'conflict' = 'was changed in between'
+  ) as x on true;
 $$;
 
 comment on function agentdb._conflicts_of (bigint, integer, jsonb) is

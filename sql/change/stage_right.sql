@@ -88,6 +88,7 @@ as $$
     join agentdb.change_row as r on r.change_id = c.change_id
     join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
     where c.change_id = change
+      and r.operation <> 'check'
       and agentdb._unwritable(
         c.proposed_by, t.table_oid, r.operation, r.new_values) is not null);
 $$;

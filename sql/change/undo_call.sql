@@ -48,6 +48,7 @@ create or replace function agentdb._undo (
 as $$
 declare
   v_guarded boolean;
+  v_planned bigint;
   v_end record;
 begin
   if on_conflict is null or on_conflict not in ('refuse', 'skip', 'override')
@@ -58,6 +59,7 @@ begin
   change_id := agentdb._plan_undo(scope, id, reason, include, keep,
     on_conflict = 'refuse');
   v_guarded := agentdb._all_guarded(change_id);
+  v_planned := agentdb._row_total(change_id);
   v_end := agentdb._try_undo(change_id, v_guarded);
   if v_end.problem ->> 'sqlstate' ~ '^(ZA052|23...)$' then
     conflicts := agentdb._resolve(change_id, on_conflict, v_guarded);
@@ -83,7 +85,8 @@ begin
   return query
     select s.change_id, case when _undo.conflicts is null then s.state else 'conflict'
       end, s.row_count, s.effects, _undo.conflicts,
-      agentdb._left_undone(_undo.change_id)
+      agentdb._left_undone(_undo.change_id, case on_conflict when 'skip'
+        then v_planned - agentdb._row_total(_undo.change_id) else 0 end)
     from agentdb.show_change(_undo.change_id) as s;
 end;
 $$;

@@ -86,21 +86,38 @@ comment on function agentdb._is_named (jsonb, text, jsonb) is
 
 -- A row that is inserted again was deleted: what went along by a foreign key was
 -- recorded only where it is audited.
-create or replace function agentdb._left_undone (change bigint)
+create or replace function agentdb._row_total (change bigint)
+  returns bigint
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select count(*) from agentdb.change_row as r where r.change_id = change;
+$$;
+
+comment on function agentdb._row_total (bigint) is
+  'How many rows a change has.';
+
+
+create or replace function agentdb._left_undone (change bigint, skipped bigint)
   returns jsonb
   language sql
   stable
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  select jsonb_agg(distinct format(
+  select nullif(
+    case when skipped > 0 then jsonb_build_array(format(
+      '%s rows that others have written stay as they are, or are as before already',
+      skipped)) else '[]' end || coalesce(jsonb_agg(distinct format(
     case k.confdeltype
       when 'c' then 'rows of %s that were deleted with rows of %s do not come back: '
         'the table is not audited'
       else 'rows of %s that referred to deleted rows of %s do not refer to them '
         'again: the table is not audited'
     end,
-    agentdb._table_name(k.conrelid), t.table_name))
+    agentdb._table_name(k.conrelid), t.table_name)), '[]'), '[]')
   from agentdb.change_row as r
   join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
   join pg_constraint as k
@@ -117,5 +134,5 @@ as $$
         and a.unaudited_at is null);
 $$;
 
-comment on function agentdb._left_undone (bigint) is
-  'What an undo cannot bring back, a sentence each, NULL where there is nothing.';
+comment on function agentdb._left_undone (bigint, bigint) is
+  'What an undo does not bring back, a sentence each, NULL where there is nothing.';
