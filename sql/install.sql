@@ -81,6 +81,7 @@
 \ir change/shape.sql
 \ir change/statement.sql
 \ir change/conflict.sql
+\ir change/conflict_text.sql
 \ir change/outcome.sql
 \ir change/perform.sql
 \ir change/trial.sql

@@ -34,7 +34,8 @@ order by seen_at desc
 limit {limit}
 """
 RUNS = """
-select run_id as run, agent_name as agent, instance, parent_run_id as parent, state, started_at, took, tool_calls as calls,
+select run_id as run, agent_name as agent, instance, parent_run_id as parent, state,
+  started_at, took, tool_calls as calls,
   tool_errors as errors, input_tokens + cached_input_tokens as input,
   output_tokens as output,
   left(regexp_replace(coalesce(last_step, purpose), '[[:space:]]+', ' ', 'g'), 76)
