@@ -50,6 +50,7 @@
 \ir token/reservation.sql
 \ir token/budget_status.sql
 \ir audit/columns.sql
+\ir audit/virtual.sql
 \ir audit/capture.sql
 \ir audit/suspended.sql
 \ir audit/statement.sql
