@@ -141,7 +141,12 @@ grant execute on function
   agentdb._deed, agentdb._change_event, agentdb._call_told, agentdb._deeds,
   agentdb._did, agentdb._claimed_keys, agentdb._row_event, agentdb._writes,
   agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,
-  agentdb._gap_text, agentdb._unrecorded, agentdb._past_sql, agentdb._check_past,
+  agentdb._gap_text, agentdb._unrecorded, agentdb._past, agentdb._past_sql,
+  agentdb._check_past, agentdb._past_members, agentdb._children_of, agentdb._types_of,
+  agentdb._shape_now, agentdb._shape_at, agentdb._shape_columns,
+  agentdb._shape_difference, agentdb._rewind, agentdb._fits, agentdb._refuse_row,
+  agentdb._equal_sql, agentdb._same_key_sql,
+  agentdb._former_keys, agentdb._history_sql, agentdb._approved_by, agentdb._policies, agentdb._visible_sql,
   agentdb._key_sql, agentdb._row_sql,
   agentdb._value_sql, agentdb._object_sql, agentdb._layout, agentdb._calls_of,
   agentdb._lasted, agentdb._diagnosis_text

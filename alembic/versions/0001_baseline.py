@@ -670,12 +670,45 @@ create table agentdb.audit_target (
   audited_at timestamptz not null default clock_timestamp(),
   audited_by name not null default session_user,
   unaudited_at timestamptz,
+  attached_name text,
+  lost boolean not null default false,
+  in_place jsonb,
+  in_place_at timestamptz,
   constraint audit_target_pkey primary key (audit_target_id),
   constraint audit_target_level_check check (level in ('statement', 'row'))
 );
 
 create unique index audit_target_table_oid_key
   on agentdb.audit_target (table_oid) where unaudited_at is null;
+
+create table agentdb.audit_layout (
+  audit_layout_id bigint generated always as identity,
+  audit_target_id integer not null,
+  shape jsonb not null,
+  first_at timestamptz not null,
+  last_at timestamptz not null default clock_timestamp(),
+  constraint audit_layout_pkey primary key (audit_layout_id),
+  constraint audit_layout_audit_target_id_fkey
+    foreign key (audit_target_id) references agentdb.audit_target
+);
+
+create index audit_layout_audit_target_id_idx
+  on agentdb.audit_layout (audit_target_id);
+
+create table agentdb.record_fault (
+  record_fault_id bigint generated always as identity,
+  audit_target_id integer not null,
+  fault text not null,
+  began_at timestamptz not null,
+  noticed_at timestamptz not null default clock_timestamp(),
+  ended_at timestamptz,
+  constraint record_fault_pkey primary key (record_fault_id),
+  constraint record_fault_audit_target_id_fkey
+    foreign key (audit_target_id) references agentdb.audit_target
+);
+
+create unique index record_fault_audit_target_id_key
+  on agentdb.record_fault (audit_target_id) where ended_at is null;
 
 create sequence agentdb.audit_statement_seq;
 
@@ -744,6 +777,15 @@ create table agentdb.guarded_table (
   constraint guarded_table_expires_check
     check (expires between '1 second' and '90 days'),
   constraint guarded_table_apply_check check (apply in ('approval', 'runner', 'hand'))
+);
+
+create table agentdb.fence_target (
+  table_oid oid not null,
+  table_name text not null,
+  lock_name text not null,
+  fenced_at timestamptz not null default clock_timestamp(),
+  fenced_by name not null default session_user,
+  constraint fence_target_pkey primary key (table_oid)
 );
 
 create sequence agentdb.suspension_seq minvalue 0 start 0;
@@ -1779,6 +1821,30 @@ comment on table agentdb.verdict is
   'What was seen at each look at a claim.';
 comment on table agentdb.message_channel is
   'Tables in which transports record what they sent, for claims of messages.';
+comment on column agentdb.audit_target.attached_name is
+  'The name of the table when its audit was attached.';
+comment on column agentdb.audit_target.lost is
+  'Whether the attachment ended because the table was dropped.';
+comment on column agentdb.audit_target.in_place is
+  'What records the table, as it was when it was last seen: numbers and versions of '
+  'its triggers.';
+comment on column agentdb.audit_target.in_place_at is
+  'When that was.';
+comment on table agentdb.record_fault is
+  'When something other than a suspension kept a table from being recorded.';
+comment on column agentdb.record_fault.began_at is
+  'When all was last seen well before.';
+comment on column agentdb.record_fault.ended_at is
+  'Since when all is well again; NULL while it is not.';
+comment on table agentdb.fence_target is
+  'The tables that were fenced and not unfenced since, whatever became of their '
+  'triggers.';
+comment on table agentdb.audit_layout is
+  'The shapes that an audited table had: columns, key, types, partitions.';
+comment on column agentdb.audit_layout.first_at is
+  'Since when the shape is known to have held.';
+comment on column agentdb.audit_layout.last_at is
+  'When it was last seen to hold.';
 comment on table agentdb.audit_target is
   'Each attachment of the audit to a table, from audited_at to unaudited_at.';
 comment on column agentdb.audit_target.level is
@@ -2235,6 +2301,9 @@ drop table agentdb.guarded_table;
 drop table agentdb.seal;
 drop table agentdb.audit_log;
 drop sequence agentdb.audit_statement_seq;
+drop table agentdb.record_fault;
+drop table agentdb.fence_target;
+drop table agentdb.audit_layout;
 drop table agentdb.audit_target;
 drop table agentdb.message_channel;
 drop table agentdb.verdict;
