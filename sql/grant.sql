@@ -16,7 +16,7 @@ grant usage on schema agentdb
 grant execute on function
   agentdb.start_run, agentdb.spawn_token, agentdb.bind_run, agentdb.end_run,
   agentdb.log_progress, agentdb.log_progress_many,
-  agentdb.log_tool_call, agentdb.log_tool_call_many,
+  agentdb.log_tool_call, agentdb.log_tool_call_many, agentdb.clean_json,
   agentdb.begin_tool_call, agentdb.end_tool_call, agentdb.tool_schema,
   agentdb.log_tokens, agentdb.log_tokens_many,
   agentdb.reserve_tokens, agentdb.settle_tokens, agentdb.remaining_budget,
@@ -58,7 +58,7 @@ grant execute on function
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
   agentdb._try_undo, agentdb._left_undone, agentdb._is_crossed,
   agentdb._leave_to_triggers,
-  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
+  agentdb._has_triggers, agentdb._check_outcome, agentdb._record_missed, agentdb._missed_sql,
   agentdb._is_same,
   agentdb._apply, agentdb._apply_as_caller, agentdb._begin_apply,
   agentdb._end_apply_as_caller,
@@ -75,7 +75,7 @@ grant select on agentdb.change_row to agentdb_applier;
 grant execute on function
   agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
   agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows,
-  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
+  agentdb._has_triggers, agentdb._check_outcome, agentdb._record_missed, agentdb._missed_sql,
   agentdb._is_same
   to agentdb_applier;
 
@@ -142,7 +142,8 @@ grant execute on function
   agentdb._did, agentdb._claimed_keys, agentdb._row_event, agentdb._writes,
   agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,
   agentdb._gap_text, agentdb._unrecorded, agentdb._past, agentdb._past_sql,
-  agentdb._check_past, agentdb._past_members, agentdb._children_of, agentdb._types_of,
+  agentdb._check_past, agentdb._gaps, agentdb._record_missed, agentdb._in_place_now,
+  agentdb._past_members, agentdb._children_of, agentdb._types_of,
   agentdb._shape_now, agentdb._shape_at, agentdb._shape_columns,
   agentdb._shape_difference, agentdb._rewind, agentdb._fits, agentdb._refuse_row,
   agentdb._equal_sql, agentdb._same_key_sql,
@@ -159,7 +160,8 @@ grant select on agentdb.open_question to agentdb_reviewer;
 -- Operators: the runner and people on call.
 grant execute on function
   agentdb.register_agent, agentdb._register_agent, agentdb._watch_connection,
-  agentdb._role_setting, agentdb.maintain, agentdb.maintain_tables, agentdb.roll_up,
+  agentdb._role_setting, agentdb.maintain, agentdb.maintain_tables, agentdb._maintain,
+  agentdb._maintain_tables, agentdb._repair_tables, agentdb._is_agent, agentdb.roll_up,
   agentdb.close_gone_runs,
   agentdb.refresh_normal, agentdb.unset_schedule, agentdb.set_due,
   agentdb.claim_rule, agentdb.next_evaluation_ms, agentdb.ingest, agentdb.fail_rule,
@@ -189,6 +191,7 @@ grant execute on function
 -- A table's owner fences it, with its own rights.
 grant execute on function
   agentdb.fence_table, agentdb.unfence_table, agentdb._fence_target, agentdb._add_fence,
+  agentdb._note_fence,
   agentdb._check_fence, agentdb._is_clean_name, agentdb._clean_text, agentdb._refuse
   to agentdb_operator;
 
@@ -212,7 +215,7 @@ grant execute on function
 grant execute on function
   agentdb.audit_table, agentdb.unaudit_table, agentdb._register_audit,
   agentdb._end_audit, agentdb._drop_triggers, agentdb._create_triggers,
-  agentdb._create_blast_triggers, agentdb._grant_usage
+  agentdb._create_blast_triggers, agentdb._grant_usage, agentdb._look_at_table
   to agentdb_operator;
 
 -- What a person configures is rows.

@@ -59,6 +59,9 @@
 \ir audit/function.sql
 \ir audit/placement.sql
 \ir audit/maintain.sql
+\ir audit/level.sql
+\ir audit/fault.sql
+\ir audit/in_place.sql
 \ir audit/status.sql
 \ir audit/trigger.sql
 \ir audit/audit_table.sql
@@ -151,6 +154,7 @@
 \ir rule/builtin.sql
 \ir rule/own_remedy.sql
 \ir rule/own_inhibition.sql
+\ir maintain/repair.sql
 \ir maintain/altered_table.sql
 \ir maintain/retention.sql
 \ir maintain/maintain.sql

@@ -21,7 +21,8 @@ create or replace function agentdb._forget_target (target integer)
 as $$
 begin
   update agentdb.audit_target as t
-  set unaudited_at = clock_timestamp()
+  set unaudited_at = clock_timestamp(),
+      lost = not exists (select from pg_class as c where c.oid = t.table_oid)
   where t.audit_target_id = target;
   perform agentdb._lend_capture(target, null);
 end;
@@ -72,6 +73,10 @@ begin
     end;
     return next;
   end loop;
+  perform agentdb._note_shape(t.audit_target_id),
+    agentdb._look_at_record(t.audit_target_id)
+  from agentdb.audit_target as t
+  where t.unaudited_at is null;
 end;
 $$;
 

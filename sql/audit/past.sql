@@ -112,6 +112,34 @@ comment on function agentdb._past_sql (regclass, boolean) is
   'columns $3; rows of the partitions $4 must have come since.';
 
 
+create or replace function agentdb._gaps (target integer)
+  returns table (gap text, hint text, began_at timestamptz, ended_at timestamptz)
+  language sql
+  stable
+begin atomic
+  select agentdb._gap_text(g.began_at, g.ended_at, g.suspended_by, g.reason),
+    case when g.suspended_by is null then format('It is known again since '
+        'agentdb.audit_table(%L), or since agentdb.maintain() may do that.', g.table_name)
+      else 'It is known again a minute after agentdb.unsuspend(), once the '
+        'transactions of that time have ended.' end,
+    g.began_at, g.ended_at
+  from agentdb.recording_gap as g
+  where g.audit_target_id = target
+  union all
+  -- Not looked at yet.
+  select agentdb._gap_text(t.in_place_at, null, null, m.missed),
+    format('select * from agentdb.maintain_tables(); or select * from '
+      'agentdb.audit_table(%L); then ask for a moment since.', t.table_name),
+    t.in_place_at, null
+  from agentdb.audit_target as t
+  cross join lateral agentdb._record_missed(t.audit_target_id) as m (missed)
+  where t.audit_target_id = target and m.missed is not null;
+end;
+
+comment on function agentdb._gaps (integer) is
+  'The gaps in the record of a table, with what ends one that is open.';
+
+
 create or replace function agentdb._check_past (relation regclass, at timestamptz)
   returns void
   language plpgsql
@@ -126,21 +154,18 @@ declare
     where t.audit_target_id = agentdb._target_of(relation)
   );
   v_gap text;
+  v_hint text;
   v_ended_at timestamptz;
   v_fault text;
 begin
-  select agentdb._gap_text(g.began_at, g.ended_at, g.suspended_by, g.reason), g.ended_at
-    into v_gap, v_ended_at
-  from agentdb.recording_gap as g
-  where g.audit_target_id = agentdb._target_of(relation)
-    and coalesce(g.ended_at > at, true)
+  select g.gap, g.ended_at, g.hint into v_gap, v_ended_at, v_hint
+  from agentdb._gaps(agentdb._target_of(relation)) as g
+  where coalesce(g.ended_at > at, true)
   order by g.ended_at desc nulls first, g.began_at
   limit 1;
   if v_gap is not null then
     perform agentdb._refuse_history(relation, v_gap, case when v_ended_at is null
-      then 'It is known again a minute after agentdb.unsuspend(), once the '
-        'transactions of that time have ended.'
-      else format('Ask for a moment since %s.', v_ended_at) end);
+      then v_hint else format('Ask for a moment since %s.', v_ended_at) end);
   end if;
   if at is null or at < v_since then
     perform agentdb._refuse_history(relation,
