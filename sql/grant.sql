@@ -208,7 +208,7 @@ grant select on sequence agentdb.suspension_seq to agentdb_capture;
 grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
   agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql,
-  agentdb._is_suspended, agentdb._pass_suspended
+  agentdb._is_suspended, agentdb._pass_suspended, agentdb._follow_restored
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.

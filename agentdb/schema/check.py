@@ -95,8 +95,8 @@ def differences(connection: Connection) -> list[str]:
     before = _fingerprint(connection)
     known = _exists(connection, "agentdb.altered_table")
     outdated = _generated(connection, ALTERED) if known else set()
-    faults = _audit_faults(connection)
     schema.run(connection, schema.code())
+    faults = _audit_faults(connection)
     after = _fingerprint(connection)
     foreign = _foreign(after, _generated(connection))
     for name in foreign:

@@ -108,7 +108,7 @@ create table agentdb.policy (
   constraint policy_policy_name_check
     check (policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
   constraint policy_counts_check check (
-    max_open_runs between 1 and 10000
+    max_open_runs >= 1 and max_open_runs <= 10000
     and token_rate_per_hour > 0
     and token_rate_floor >= 0
     and token_rate_warm_up_days between 0 and 31
@@ -163,7 +163,7 @@ create table agentdb.policy (
     token_rate_quantile is null or token_rate_window = '30 minutes'
   ),
   constraint policy_silent_loop_check check (
-    silent_loop_window between '1 minute' and '1 day'
+    silent_loop_window >= '1 minute' and silent_loop_window <= '1 day'
     and silent_loop_calls between 20 and 10000
     and silent_loop_same between 2 and silent_loop_same_critical
     and silent_loop_poll between 2 and silent_loop_poll_critical
@@ -176,7 +176,7 @@ create table agentdb.policy (
     and silent_loop_model_calls > 1
   ),
   constraint policy_windows_check check (
-    token_rate_window between '1 minute' and '1 day'
+    token_rate_window >= '1 minute' and token_rate_window <= '1 day'
     and token_rate_baseline between '1 day' and '31 days'
     and tool_errors_baseline between '1 day' and '31 days'
     and repeated_tool_call_window between '1 second' and '1 day'
@@ -185,7 +185,7 @@ create table agentdb.policy (
   ),
   -- A moment minus ten thousand years is none, and would break the rule for everybody.
   constraint policy_delays_check check (
-    abandon_after between '1 minute' and '100 years'
+    abandon_after >= '1 minute' and abandon_after <= '100 years'
     and run_silence between '1 second' and '1 day'
     and token_rate_min_history between '0' and '100 years'
     and no_progress_after > '0'
@@ -210,7 +210,7 @@ create table agentdb.policy (
   constraint policy_unbound_writes_check
     check (unbound_writes in ('refuse', 'record')),
   constraint policy_change_check check (
-    max_pending_changes between 1 and 10000
+    max_pending_changes >= 1 and max_pending_changes <= 10000
     and max_change_rows between 1 and 1000000
     and change_waiting_after > '0'
     and change_waiting_after <= '100 years'
@@ -223,7 +223,7 @@ create table agentdb.policy (
     and unattributed_write_window between '1 second' and '1 day'
   ),
   constraint policy_claims_check check (
-    max_claims between 1 and 100000
+    max_claims >= 1 and max_claims <= 100000
     and verify_within between '1 second' and '1 day'
     and claim_window between '1 second' and '7 days'
     and tool_diff_window between '10 seconds' and '1 day'
@@ -1172,7 +1172,7 @@ create table agentdb.alert_rule (
   constraint alert_rule_health_check check (health ~ '^[a-z]{1,20}$'),
   constraint alert_rule_action_check check (action in ('notify', 'block', 'kill')),
   constraint alert_rule_times_check check (
-    evaluate_every between '100 milliseconds' and '1 day'
+    evaluate_every >= '100 milliseconds' and evaluate_every <= '1 day'
     and fire_after between '0' and '7 days'
     and keep_firing between '0' and '7 days'
     and timeout between '10 milliseconds' and '5 minutes'
@@ -1302,7 +1302,7 @@ create table agentdb.route (
   constraint route_receiver_name_fkey foreign key (receiver_name)
     references agentdb.receiver on update cascade on delete cascade,
   constraint route_times_check check (
-    group_wait between '0' and '1 day'
+    group_wait >= '0' and group_wait <= '1 day'
     and group_interval between '0' and '1 day'
     and repeat_interval between '1 minute' and '30 days'
   )

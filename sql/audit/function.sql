@@ -184,6 +184,7 @@ create or replace function agentdb._statement_write_sql (target integer)
   stable
   return format($write$
   if not v_same then
+    perform agentdb._follow_restored();
     execute agentdb._capture_sql(%1$s, tg_op,
         '$1, $2, session_user, $3, $4, $5, $6, $7')
       using v_now, v_statement, v_agent_id, v_run_id, v_change_id, v_application,
@@ -215,6 +216,7 @@ create or replace function agentdb._row_write_sql (target integer)
   stable
   return format($write$
   if not v_same then
+    perform agentdb._follow_restored();
     execute agentdb._capture_sql(%1$s, tg_op,
         '$1, $2, session_user, $3, $4, $5, $6, $7', '(select ($8).*)',
         '(select ($9).*)')

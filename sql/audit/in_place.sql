@@ -82,21 +82,20 @@ create or replace function agentdb._look_at_record (target integer)
 as $$
 declare
   v_missed text := agentdb._record_missed(target);
+  v_ended_at timestamptz := case when v_missed is null or not exists (
+    select from agentdb.audit_fault as f
+    where f.audit_target_id = target and f.fault !~ 'another table now'
+  ) then clock_timestamp() end;
 begin
-  if v_missed is null then
-    update agentdb.record_fault as f
-    set ended_at = clock_timestamp()
-    where f.audit_target_id = target and f.ended_at is null;
-  else
+  update agentdb.record_fault as f
+  set ended_at = v_ended_at,
+      fault = case when v_ended_at is null then v_missed else f.fault end
+  where f.audit_target_id = target and f.ended_at is null;
+  if not found and v_missed is not null then
     insert into agentdb.record_fault (audit_target_id, fault, began_at, ended_at)
-    select target, v_missed, t.in_place_at, case when not exists (
-        select from agentdb.audit_fault as f
-        where f.audit_target_id = target and f.fault !~ 'another table now'
-      ) then clock_timestamp() end
+    select target, v_missed, t.in_place_at, v_ended_at
     from agentdb.audit_target as t
-    where t.audit_target_id = target
-    on conflict (audit_target_id) where ended_at is null do update
-    set fault = excluded.fault;
+    where t.audit_target_id = target;
   end if;
   update agentdb.audit_target as t
   set in_place = agentdb._in_place_now(target),

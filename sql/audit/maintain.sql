@@ -32,6 +32,51 @@ comment on function agentdb._forget_target (integer) is
   'Ends an attachment and drops its capture function.';
 
 
+-- A table restored from a dump has another number, and so have its partitions; its
+-- trigger knows which it is.
+create or replace function agentdb._follow_restored ()
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_target integer;
+  v_table oid;
+begin
+  -- An UPDATE would wait for locks even where nothing is to do.
+  for v_target, v_table in
+    select distinct t.audit_target_id, g.tgrelid
+    from agentdb.audit_target as t
+    join pg_proc as p
+      on p.pronamespace = 'agentdb'::regnamespace
+      and p.proname = '_capture_' || t.audit_target_id
+    join pg_trigger as g on g.tgfoid = p.oid and g.tgparentid = 0
+    where t.unaudited_at is null and g.tgrelid <> t.table_oid
+  loop
+    update agentdb.audit_target as t
+    set table_oid = v_table,
+        in_place = null
+    where t.audit_target_id = v_target;
+    update agentdb.audit_layout as l
+    set shape = (
+      select jsonb_object_agg(e.key, e.value)
+      from (
+        select o.key, o.value from jsonb_each(l.shape) as o
+        where o.key !~ '^(p[0-9]|children$)'
+        union all
+        select n.key, n.value from jsonb_each(agentdb._shape_now(v_target)) as n
+        where n.key ~ '^(p[0-9]|children$)'
+      ) as e)
+    where l.audit_target_id = v_target;
+  end loop;
+end;
+$$;
+
+comment on function agentdb._follow_restored () is
+  'Finds audited tables again that were restored from a dump under other numbers.';
+
+
 create or replace function agentdb._maintain_audit ()
   returns table (action text, object text)
   language plpgsql
@@ -40,15 +85,7 @@ as $$
 declare
   v_target integer;
 begin
-  -- A table restored from a dump has another number; its trigger knows which it is.
-  update agentdb.audit_target as t
-  set table_oid = g.tgrelid
-  from pg_trigger as g
-  join pg_proc as p on p.oid = g.tgfoid and p.pronamespace = 'agentdb'::regnamespace
-  where p.proname = '_capture_' || t.audit_target_id
-    and t.unaudited_at is null
-    and g.tgparentid = 0
-    and g.tgrelid <> t.table_oid;
+  perform agentdb._follow_restored();
   for v_target, object, action in
     select t.audit_target_id, t.table_name,
       case when c.oid is null then 'unaudited (dropped)' else 'regenerated' end
@@ -73,10 +110,18 @@ begin
     end;
     return next;
   end loop;
-  perform agentdb._note_shape(t.audit_target_id),
-    agentdb._look_at_record(t.audit_target_id)
-  from agentdb.audit_target as t
-  where t.unaudited_at is null;
+  for v_target in
+    select t.audit_target_id from agentdb.audit_target as t
+    where t.unaudited_at is null
+    order by t.audit_target_id
+  loop
+    begin
+      perform agentdb._note_shape(v_target), agentdb._look_at_record(v_target);
+    exception when lock_not_available then
+      -- A table that somebody holds is looked at the next time.
+      null;
+    end;
+  end loop;
 end;
 $$;
 
@@ -90,6 +135,7 @@ do $$
 declare
   v_target integer;
 begin
+  perform agentdb._follow_restored();
   for v_target in
     select t.audit_target_id
     from agentdb.audit_target as t

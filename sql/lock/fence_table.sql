@@ -271,3 +271,11 @@ $$;
 comment on function agentdb.unfence_table (text) is
   'Takes the fence off a table; called by the table''s owner; no row where there was '
   'none; raises ZA004 or ZA006.';
+
+
+-- Restored from a dump, they are found again.
+do $$
+begin
+  perform from agentdb._maintain_fences();
+end;
+$$;
