@@ -32,8 +32,8 @@ comment on function agentdb._in_place_now (integer) is
   'What is in place now to record a table.';
 
 
--- Row triggers of a new partition are PostgreSQL's own work; nobody truncated it who did
--- not give it another file.
+-- Row triggers of a new partition are PostgreSQL's own work; who truncated it has given
+-- it another file.
 create or replace function agentdb._record_missed (target integer)
   returns text
   language sql
@@ -60,7 +60,8 @@ begin atomic
       select
       from jsonb_each(n.value -> 'files') as w
       where not n.value #> array['triggers', w.key] ? 'agentdb_audit_truncate'
-        and w.value <> coalesce(t.in_place #> array['files', w.key], to_jsonb(w.key::bigint))
+        and w.value <> coalesce(
+          t.in_place #> array['files', w.key], to_jsonb(w.key::bigint))
     ) then 'a partition was truncated'
     when t.in_place -> 'logged' = 'false' then 'it was unlogged'
   end

@@ -119,7 +119,8 @@ create or replace function agentdb._gaps (target integer)
 begin atomic
   select agentdb._gap_text(g.began_at, g.ended_at, g.suspended_by, g.reason),
     case when g.suspended_by is null then format('It is known again since '
-        'agentdb.audit_table(%L), or since agentdb.maintain() may do that.', g.table_name)
+        'agentdb.audit_table(%L), or since agentdb.maintain() may do that.',
+        g.table_name)
       else 'It is known again a minute after agentdb.unsuspend(), once the '
         'transactions of that time have ended.' end,
     g.began_at, g.ended_at

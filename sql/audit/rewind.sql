@@ -1,5 +1,5 @@
--- A row taken back through what was recorded of it, the newest first.  Each event has to
--- fit what the row was after it: so a write that went unrecorded is found by content.
+-- A row taken back through what was recorded of it, the newest first.  Each event has
+-- to fit what the row was after it: so an unrecorded write is found by content.
 
 create or replace function agentdb._refuse_row (
   relation regclass,
@@ -12,11 +12,14 @@ create or replace function agentdb._refuse_row (
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- Without a key where the reader may not know of the row.
   perform agentdb._refuse_history(relation,
-    format('%s of row %s', problem, left(row_key::text, 200)),
-    'Ask for a later moment, or look at what is recorded: select * from '
-      || format('agentdb.row_history(%L, %L);', agentdb._table_name(relation),
-        left(row_key::text, 1000)));
+    format('%s of %s', problem, coalesce('row ' || left(row_key::text, 200), 'a row')),
+    case when row_key is null
+      then 'Ask for a later moment, or as a role that bypasses row security.'
+      else format('Ask for a later moment, or look at what is recorded: select * from '
+        'agentdb.row_history(%L, %L);', agentdb._table_name(relation),
+        left(row_key::text, 1000)) end);
   return null;
 end;
 $$;
@@ -80,9 +83,9 @@ begin
       or not agentdb._fits(operations[v_place], v_row, news[v_place], v_partial) loop
       v_place := v_place + 1;
       if xids[v_place] is distinct from xids[v_first] then
-        return agentdb._refuse_row(relation, row_key, format('something unrecorded '
-          'happened after the %s of %s', operations[v_first],
-          agentdb._utc(moments[v_first])));
+        return agentdb._refuse_row(relation, case when not hidden then row_key end,
+          format('something unrecorded happened after the %s of %s',
+            operations[v_first], agentdb._utc(moments[v_first])));
       end if;
     end loop;
     v_done[v_place] := true;

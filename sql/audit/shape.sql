@@ -1,6 +1,6 @@
--- The shape of an audited table: what its recorded values mean.  Each shape is kept with
--- the time for which it is known to have held, so that the past is shown under the
--- columns of its moment, or refused where they were others.
+-- The shape of an audited table: what its recorded values mean.  Each shape is kept
+-- with the time for which it is known to have held, so that the past is shown under
+-- the columns of its moment, or refused where they were others.
 
 -- Facts may be added without a change of what was recorded before: columns (c), labels
 -- of enums (e), composite types (t) and partitions (p).
@@ -130,7 +130,8 @@ begin atomic
         then format('column %s was renamed to %s', f.value ->> 'name',
           later -> f.key ->> 'name')
       when f.key ~ '^c[0-9]' then format('the %s of column %s was changed', (
-          select string_agg(k.key, ' and ') from jsonb_each(later -> f.key || f.value) as k
+          select string_agg(k.key, ' and ')
+          from jsonb_each(later -> f.key || f.value) as k
           where f.value -> k.key is distinct from later -> f.key -> k.key
         ), f.value ->> 'name')
       when f.key ~ '^p[0-9]' then 'a partition was detached or dropped'

@@ -13,7 +13,9 @@ begin atomic
       -- A sub-select, or a function that may hide one.
       when y.polqual::text like '%{SUBLINK %' then 'reads other tables'
       when d.functions then 'calls a function that may read other tables'
-      when d.unknown then 'reads a column that is not recorded, or the whole row'
+      -- No dependency says that of a whole row or a system column.
+      when d.unknown or y.polqual::text ~ ':varattno (0|-[0-9]+) '
+        then 'reads a column that is not recorded, or the whole row'
     end
   from pg_policy as y
   cross join lateral (
@@ -21,9 +23,7 @@ begin atomic
       coalesce(array_agg(distinct a.attname::text) filter (where a.attnum > 0), '{}')
         as columns,
       coalesce(bool_or(p.provolatile <> 'i' and p.oid >= 16384), false) as functions,
-      coalesce(bool_or(d.deptype = 'n' and d.refclassid = 'pg_class'::regclass
-        and (a.attnum is null or a.attnum < 0 or c.redacted or c.excluded)), false)
-        as unknown
+      coalesce(bool_or(c.redacted or c.excluded), false) as unknown
     from pg_depend as d
     left join pg_proc as p on d.refclassid = 'pg_proc'::regclass and p.oid = d.refobjid
     left join pg_attribute as a
@@ -73,11 +73,12 @@ begin
   return (
     select format(
       'case when v.row_values ? '''' then v.row_values ?| %L::text[] '
-      'and agentdb._refuse_row(%L::regclass, v.row_key, %L) is null '
+      'and agentdb._refuse_row(%L::regclass, null, %L) is null '
       'else (select coalesce((%s) and (%s), false) from (select %s) as t) end',
       (select coalesce(array_agg(distinct u.name), '{}')
         from agentdb._policies(relation) as p cross join unnest(p.columns) as u (name)),
-      relation, current_user || ' does not see the present',
+      relation, current_user
+        || ' does not see what became since',
       coalesce((select string_agg(format('(%s)', p.condition), ' or ')
         from agentdb._policies(relation) as p where p.permissive), 'false'),
       coalesce((select string_agg(format('(%s)', p.condition), ' and ')
