@@ -58,7 +58,7 @@ grant execute on function
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
   agentdb._try_undo, agentdb._left_undone, agentdb._is_crossed,
   agentdb._leave_to_triggers,
-  agentdb._has_triggers, agentdb._check_outcome, agentdb._record_missed, agentdb._missed_sql,
+  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
   agentdb._is_same,
   agentdb._apply, agentdb._apply_as_caller, agentdb._begin_apply,
   agentdb._end_apply_as_caller,
@@ -75,7 +75,7 @@ grant select on agentdb.change_row to agentdb_applier;
 grant execute on function
   agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
   agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows,
-  agentdb._has_triggers, agentdb._check_outcome, agentdb._record_missed, agentdb._missed_sql,
+  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
   agentdb._is_same
   to agentdb_applier;
 
@@ -147,7 +147,8 @@ grant execute on function
   agentdb._shape_now, agentdb._shape_at, agentdb._shape_columns,
   agentdb._shape_difference, agentdb._rewind, agentdb._fits, agentdb._refuse_row,
   agentdb._equal_sql, agentdb._same_key_sql,
-  agentdb._former_keys, agentdb._history_sql, agentdb._approved_by, agentdb._policies, agentdb._visible_sql,
+  agentdb._former_keys, agentdb._history_sql, agentdb._approved_by, agentdb._policies,
+  agentdb._visible_sql,
   agentdb._key_sql, agentdb._row_sql,
   agentdb._value_sql, agentdb._object_sql, agentdb._layout, agentdb._calls_of,
   agentdb._lasted, agentdb._diagnosis_text

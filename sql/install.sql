@@ -51,14 +51,15 @@
 \ir token/budget_status.sql
 \ir audit/columns.sql
 \ir audit/virtual.sql
-\ir audit/check.sql
 \ir audit/shape.sql
+\ir audit/restored.sql
 \ir audit/capture.sql
 \ir audit/suspended.sql
 \ir audit/statement.sql
 \ir audit/function.sql
 \ir audit/placement.sql
 \ir audit/maintain.sql
+\ir audit/check.sql
 \ir audit/level.sql
 \ir audit/fault.sql
 \ir audit/in_place.sql

@@ -1,19 +1,5 @@
 -- Keeping the capture functions in step with their tables.
 
-create or replace function agentdb._table_name (table_oid oid)
-  returns text
-  language sql
-  stable
-  return (
-    select format('%I.%I', n.nspname, c.relname)
-    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-    where c.oid = table_oid
-  );
-
-comment on function agentdb._table_name (oid) is
-  'The name of a table with its schema, quoted where it must be.';
-
-
 create or replace function agentdb._forget_target (target integer)
   returns void
   language plpgsql
@@ -32,51 +18,6 @@ comment on function agentdb._forget_target (integer) is
   'Ends an attachment and drops its capture function.';
 
 
--- A table restored from a dump has another number, and so have its partitions; its
--- trigger knows which it is.
-create or replace function agentdb._follow_restored ()
-  returns void
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_target integer;
-  v_table oid;
-begin
-  -- An UPDATE would wait for locks even where nothing is to do.
-  for v_target, v_table in
-    select distinct t.audit_target_id, g.tgrelid
-    from agentdb.audit_target as t
-    join pg_proc as p
-      on p.pronamespace = 'agentdb'::regnamespace
-      and p.proname = '_capture_' || t.audit_target_id
-    join pg_trigger as g on g.tgfoid = p.oid and g.tgparentid = 0
-    where t.unaudited_at is null and g.tgrelid <> t.table_oid
-  loop
-    update agentdb.audit_target as t
-    set table_oid = v_table,
-        in_place = null
-    where t.audit_target_id = v_target;
-    update agentdb.audit_layout as l
-    set shape = (
-      select jsonb_object_agg(e.key, e.value)
-      from (
-        select o.key, o.value from jsonb_each(l.shape) as o
-        where o.key !~ '^(p[0-9]|children$)'
-        union all
-        select n.key, n.value from jsonb_each(agentdb._shape_now(v_target)) as n
-        where n.key ~ '^(p[0-9]|children$)'
-      ) as e)
-    where l.audit_target_id = v_target;
-  end loop;
-end;
-$$;
-
-comment on function agentdb._follow_restored () is
-  'Finds audited tables again that were restored from a dump under other numbers.';
-
-
 create or replace function agentdb._maintain_audit ()
   returns table (action text, object text)
   language plpgsql
@@ -84,6 +25,7 @@ create or replace function agentdb._maintain_audit ()
 as $$
 declare
   v_target integer;
+  v_suspect integer[];
 begin
   perform agentdb._follow_restored();
   for v_target, object, action in
@@ -110,13 +52,26 @@ begin
     end;
     return next;
   end loop;
+  v_suspect := array(
+    select f.audit_target_id from agentdb.audit_fault as f
+    union
+    select f.audit_target_id from agentdb.record_fault as f where f.ended_at is null);
   for v_target in
     select t.audit_target_id from agentdb.audit_target as t
     where t.unaudited_at is null
     order by t.audit_target_id
   loop
     begin
-      perform agentdb._note_shape(v_target), agentdb._look_at_record(v_target);
+      perform agentdb._note_shape(v_target);
+      -- What is as it was is not asked for its faults, each of which costs a look.
+      update agentdb.audit_target as t
+      set in_place_at = clock_timestamp()
+      where t.audit_target_id = v_target
+        and v_target <> all (v_suspect)
+        and t.in_place = agentdb._in_place_now(v_target);
+      if not found then
+        perform agentdb._look_at_record(v_target);
+      end if;
     exception when lock_not_available then
       -- A table that somebody holds is looked at the next time.
       null;

@@ -2,6 +2,35 @@
 -- with the time for which it is known to have held, so that the past is shown under
 -- the columns of its moment, or refused where they were others.
 
+create or replace function agentdb._types_of (table_oid oid)
+  returns setof oid
+  language sql
+  stable
+begin atomic
+  with recursive part (oid) as (
+    select a.atttypid from pg_attribute as a
+    where a.attrelid = _types_of.table_oid and a.attnum > 0 and not a.attisdropped
+    union
+    select s.oid
+    from part as p
+    join pg_type as t on t.oid = p.oid
+    cross join lateral (
+      select t.typbasetype
+      union all select t.typelem
+      union all select a.atttypid from pg_attribute as a
+        where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+      union all select r.rngsubtype from pg_range as r
+        where t.oid in (r.rngtypid, r.rngmultitypid)
+    ) as s (oid)
+    where s.oid <> 0
+  )
+  select p.oid from part as p;
+end;
+
+comment on function agentdb._types_of (oid) is
+  'All types that the values of a table are made of.';
+
+
 -- Facts may be added without a change of what was recorded before: columns (c), labels
 -- of enums (e), composite types (t) and partitions (p).
 create or replace function agentdb._children_of (table_oid oid)

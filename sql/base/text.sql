@@ -93,6 +93,7 @@ create or replace function agentdb.clean_json (value text)
   parallel safe
   security definer
   set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
 as $$
 begin
   return value::jsonb;
@@ -112,8 +113,8 @@ end;
 $$;
 
 comment on function agentdb.clean_json (text) is
-  'Returns any text as JSON: U+FFFD marks what jsonb cannot hold, and a stand-in what is '
-  'too deep or no JSON at all, so that no event is lost for its arguments.';
+  'Returns any text as JSON: U+FFFD marks what jsonb cannot hold, and a stand-in what '
+  'is too deep or no JSON at all, so that no event is lost for its arguments.';
 
 
 -- A call with an ill-formed argument is told what was wrong and what would be right.

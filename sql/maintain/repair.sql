@@ -2,6 +2,17 @@
 -- calls.  What somebody disabled by name stays as it is: that is said, not overruled.
 
 create or replace view agentdb.repairable as
+  -- Each is asked once, not once a table.
+  with broken (what, audit_target_id, table_name) as materialized (
+    select 'audit', f.audit_target_id, f.table_name from agentdb.audit_fault as f
+    where f.fault ~ '^(trigger .* is |it needs level row|its capture function)'
+    union
+    select 'guard', null, f.table_name from agentdb.guard_fault as f
+    where f.fault ~ '^trigger '
+    union
+    select 'fence', null, f.table_name from agentdb.fence_fault as f
+    where f.fault ~ '^trigger '
+  )
   select w.what, w.table_oid, w.table_name, w.repair, w.call
   from (
     select 'audit' as what, t.table_oid, t.table_name,
@@ -12,10 +23,8 @@ create or replace view agentdb.repairable as
     from agentdb.audit_target as t
     join pg_class as c on c.oid = t.table_oid and c.relpersistence = 'p'
     where t.unaudited_at is null
-      and exists (
-        select from agentdb.audit_fault as f
-        where f.audit_target_id = t.audit_target_id
-          and f.fault ~ '^(trigger .* is |it needs level row|its capture function)')
+      and t.audit_target_id in (
+        select b.audit_target_id from broken as b where b.what = 'audit')
     union all
     select 'guard', g.table_oid, g.table_name,
       format('select agentdb._place_guard(%L, %L, %L)', g.table_oid::regclass,
@@ -23,9 +32,8 @@ create or replace view agentdb.repairable as
       format('select * from agentdb.guard_table(%L);', g.table_name)
     from agentdb.guarded_table as g
     join pg_class as c on c.oid = g.table_oid
-    where exists (
-      select from agentdb.guard_fault as f
-      where f.table_name = g.table_name and f.fault ~ '^trigger ')
+    where g.table_name in (
+      select b.table_name from broken as b where b.what = 'guard')
     union all
     select 'fence', n.table_oid, n.table_name,
       format('select * from agentdb.fence_table(%L, %L)',
@@ -33,9 +41,9 @@ create or replace view agentdb.repairable as
       format('select * from agentdb.fence_table(%L, %L);', n.table_name, n.lock_name)
     from agentdb.fence_target as n
     join pg_class as c on c.oid = n.table_oid
-    where exists (
-      select from agentdb.fence_fault as f
-      where f.table_name = n.table_name and f.fault ~ '^trigger ')
+    where n.table_name in (
+      select b.table_name from broken as b where b.what = 'fence')
+    offset 0
   ) as w
   where not exists (
     select from pg_trigger as g
