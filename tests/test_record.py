@@ -241,7 +241,7 @@ ALTERATIONS = {
     "key": "alter table t drop constraint t_pkey; alter table t add primary key (id, n)",
     "enum label": "alter type mood rename value 'sad' to 'blue'",
     "label within an array": "alter type tone rename value 'low' to 'deep'",
-    "attribute": "alter type pair rename attribute a to aa",
+    "attribute": "alter type pair rename attribute b to c",
 }
 TABLE = """
 create type mood as enum ('sad', 'glad'); create type tone as enum ('low', 'high');

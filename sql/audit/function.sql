@@ -100,7 +100,12 @@ create or replace function agentdb._begin_sql (target integer, level text)
   end if;
   if v_same is null then
     return null;
-  end if;$statement$ end,
+  end if;$statement$ end || $restored$
+  -- Restored from a dump it has another number.
+  if not v_same and tg_relid <> %1$s and not exists (
+    select from pg_partition_ancestors(tg_relid) as a where a.relid = %1$s) then
+    perform agentdb._follow_restored();
+  end if;$restored$,
       t.table_oid, t.layout,
       case level when 'row' then agentdb._image_sql(target, 'old')
         else agentdb._rows_sql(target, 'agentdb_old') end,
@@ -184,7 +189,6 @@ create or replace function agentdb._statement_write_sql (target integer)
   stable
   return format($write$
   if not v_same then
-    perform agentdb._follow_restored();
     execute agentdb._capture_sql(%1$s, tg_op,
         '$1, $2, session_user, $3, $4, $5, $6, $7')
       using v_now, v_statement, v_agent_id, v_run_id, v_change_id, v_application,
@@ -216,7 +220,6 @@ create or replace function agentdb._row_write_sql (target integer)
   stable
   return format($write$
   if not v_same then
-    perform agentdb._follow_restored();
     execute agentdb._capture_sql(%1$s, tg_op,
         '$1, $2, session_user, $3, $4, $5, $6, $7', '(select ($8).*)',
         '(select ($9).*)')
