@@ -101,10 +101,12 @@ create or replace function agentdb._begin_sql (target integer, level text)
   if v_same is null then
     return null;
   end if;$statement$ end || $restored$
-  -- Restored from a dump it has another number.
-  if not v_same and tg_relid <> %1$s and not exists (
-    select from pg_partition_ancestors(tg_relid) as a where a.relid = %1$s) then
-    perform agentdb._follow_restored();
+  -- Restored from a dump it has another number.  A condition with a query in it costs
+  -- a microsecond more.
+  if not v_same then
+    perform agentdb._follow_restored()
+    where tg_relid <> %1$s and not exists (
+      select from pg_partition_ancestors(tg_relid) as a where a.relid = %1$s);
   end if;$restored$,
       t.table_oid, t.layout,
       case level when 'row' then agentdb._image_sql(target, 'old')
