@@ -16,7 +16,7 @@ grant usage on schema agentdb
 grant execute on function
   agentdb.start_run, agentdb.spawn_token, agentdb.bind_run, agentdb.end_run,
   agentdb.log_progress, agentdb.log_progress_many,
-  agentdb.log_tool_call, agentdb.log_tool_call_many,
+  agentdb.log_tool_call, agentdb.log_tool_call_many, agentdb.clean_json,
   agentdb.begin_tool_call, agentdb.end_tool_call, agentdb.tool_schema,
   agentdb.log_tokens, agentdb.log_tokens_many,
   agentdb.reserve_tokens, agentdb.settle_tokens, agentdb.remaining_budget,
@@ -146,7 +146,14 @@ grant execute on function
   agentdb._deed, agentdb._change_event, agentdb._call_told, agentdb._deeds,
   agentdb._did, agentdb._claimed_keys, agentdb._row_event, agentdb._writes,
   agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,
-  agentdb._gap_text, agentdb._unrecorded, agentdb._past_sql, agentdb._check_past,
+  agentdb._gap_text, agentdb._unrecorded, agentdb._past, agentdb._past_sql,
+  agentdb._check_past, agentdb._gaps, agentdb._record_missed, agentdb._in_place_now,
+  agentdb._past_members, agentdb._children_of, agentdb._types_of,
+  agentdb._shape_now, agentdb._shape_at, agentdb._shape_columns,
+  agentdb._shape_difference, agentdb._rewind, agentdb._fits, agentdb._refuse_row,
+  agentdb._equal_sql, agentdb._same_key_sql,
+  agentdb._former_keys, agentdb._history_sql, agentdb._approved_by, agentdb._policies,
+  agentdb._visible_sql,
   agentdb._key_sql, agentdb._row_sql,
   agentdb._value_sql, agentdb._object_sql, agentdb._layout, agentdb._calls_of,
   agentdb._lasted, agentdb._diagnosis_text
@@ -159,7 +166,8 @@ grant select on agentdb.open_question to agentdb_reviewer;
 -- Operators: the runner and people on call.
 grant execute on function
   agentdb.register_agent, agentdb._register_agent, agentdb._watch_connection,
-  agentdb._role_setting, agentdb.maintain, agentdb.maintain_tables, agentdb.roll_up,
+  agentdb._role_setting, agentdb.maintain, agentdb.maintain_tables, agentdb._maintain,
+  agentdb._maintain_tables, agentdb._repair_tables, agentdb._is_agent, agentdb.roll_up,
   agentdb.close_gone_runs,
   agentdb.refresh_normal, agentdb.unset_schedule, agentdb.set_due,
   agentdb.claim_rule, agentdb.next_evaluation_ms, agentdb.ingest, agentdb.fail_rule,
@@ -189,6 +197,7 @@ grant execute on function
 -- A table's owner fences it, with its own rights.
 grant execute on function
   agentdb.fence_table, agentdb.unfence_table, agentdb._fence_target, agentdb._add_fence,
+  agentdb._note_fence,
   agentdb._check_fence, agentdb._is_clean_name, agentdb._clean_text, agentdb._refuse
   to agentdb_operator;
 
@@ -205,14 +214,14 @@ grant select on sequence agentdb.suspension_seq to agentdb_capture;
 grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
   agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql,
-  agentdb._is_suspended, agentdb._pass_suspended
+  agentdb._is_suspended, agentdb._pass_suspended, agentdb._follow_restored
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.
 grant execute on function
   agentdb.audit_table, agentdb.unaudit_table, agentdb._register_audit,
   agentdb._end_audit, agentdb._drop_triggers, agentdb._create_triggers,
-  agentdb._create_blast_triggers, agentdb._grant_usage
+  agentdb._create_blast_triggers, agentdb._grant_usage, agentdb._look_at_table
   to agentdb_operator;
 
 -- What a person configures is rows.

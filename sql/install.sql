@@ -51,6 +51,9 @@
 \ir token/reservation.sql
 \ir token/budget_status.sql
 \ir audit/columns.sql
+\ir audit/virtual.sql
+\ir audit/shape.sql
+\ir audit/restored.sql
 \ir audit/capture.sql
 \ir audit/suspended.sql
 \ir audit/statement.sql
@@ -58,10 +61,16 @@
 \ir audit/placement.sql
 \ir audit/maintain.sql
 \ir audit/check.sql
+\ir audit/level.sql
+\ir audit/fault.sql
+\ir audit/in_place.sql
 \ir audit/status.sql
 \ir audit/trigger.sql
 \ir audit/audit_table.sql
+\ir audit/key.sql
 \ir audit/history.sql
+\ir audit/rewind.sql
+\ir audit/visible.sql
 \ir audit/past.sql
 \ir audit/seal.sql
 \ir claim/claim.sql
@@ -151,6 +160,7 @@
 \ir rule/builtin.sql
 \ir rule/own_remedy.sql
 \ir rule/own_inhibition.sql
+\ir maintain/repair.sql
 \ir maintain/altered_table.sql
 \ir maintain/retention.sql
 \ir maintain/maintain.sql

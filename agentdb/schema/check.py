@@ -95,8 +95,8 @@ def differences(connection: Connection) -> list[str]:
     before = _fingerprint(connection)
     known = _exists(connection, "agentdb.altered_table")
     outdated = _generated(connection, ALTERED) if known else set()
-    faults = _audit_faults(connection)
     schema.run(connection, schema.code())
+    faults = _audit_faults(connection)
     after = _fingerprint(connection)
     foreign = _foreign(after, _generated(connection))
     for name in foreign:
@@ -129,12 +129,14 @@ def _exists(connection: Connection, view: str) -> bool:
 
 def _audit_faults(connection: Connection) -> list[str]:
     """Return what keeps the audit or the guard of a table from working."""
-    if not _exists(connection, "agentdb.audit_fault"):
+    if not _exists(connection, "agentdb.fence_fault"):
         return []
     query = """
       select 'audit of ' || table_name || ': ' || fault from agentdb.audit_fault
       union all
       select 'guard of ' || table_name || ': ' || fault from agentdb.guard_fault
+      union all
+      select 'fence of ' || table_name || ': ' || fault from agentdb.fence_fault
       order by 1
     """
     return [line for (line,) in schema.run(connection, query)]

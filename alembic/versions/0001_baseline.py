@@ -109,7 +109,7 @@ create table agentdb.policy (
   constraint policy_policy_name_check
     check (policy_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
   constraint policy_counts_check check (
-    max_open_runs between 1 and 10000
+    max_open_runs >= 1 and max_open_runs <= 10000
     and token_rate_per_hour > 0
     and token_rate_floor >= 0
     and token_rate_warm_up_days between 0 and 31
@@ -164,7 +164,7 @@ create table agentdb.policy (
     token_rate_quantile is null or token_rate_window = '30 minutes'
   ),
   constraint policy_silent_loop_check check (
-    silent_loop_window between '1 minute' and '1 day'
+    silent_loop_window >= '1 minute' and silent_loop_window <= '1 day'
     and silent_loop_calls between 20 and 10000
     and silent_loop_same between 2 and silent_loop_same_critical
     and silent_loop_poll between 2 and silent_loop_poll_critical
@@ -177,7 +177,7 @@ create table agentdb.policy (
     and silent_loop_model_calls > 1
   ),
   constraint policy_windows_check check (
-    token_rate_window between '1 minute' and '1 day'
+    token_rate_window >= '1 minute' and token_rate_window <= '1 day'
     and token_rate_baseline between '1 day' and '31 days'
     and tool_errors_baseline between '1 day' and '31 days'
     and repeated_tool_call_window between '1 second' and '1 day'
@@ -186,7 +186,7 @@ create table agentdb.policy (
   ),
   -- A moment minus ten thousand years is none, and would break the rule for everybody.
   constraint policy_delays_check check (
-    abandon_after between '1 minute' and '100 years'
+    abandon_after >= '1 minute' and abandon_after <= '100 years'
     and run_silence between '1 second' and '1 day'
     and token_rate_min_history between '0' and '100 years'
     and no_progress_after > '0'
@@ -213,7 +213,7 @@ create table agentdb.policy (
   constraint policy_change_binding_check
     check (change_binding in ('strict', 'columns')),
   constraint policy_change_check check (
-    max_pending_changes between 1 and 10000
+    max_pending_changes >= 1 and max_pending_changes <= 10000
     and max_change_rows between 1 and 1000000
     and change_waiting_after > '0'
     and change_waiting_after <= '100 years'
@@ -226,7 +226,7 @@ create table agentdb.policy (
     and unattributed_write_window between '1 second' and '1 day'
   ),
   constraint policy_claims_check check (
-    max_claims between 1 and 100000
+    max_claims >= 1 and max_claims <= 100000
     and verify_within between '1 second' and '1 day'
     and claim_window between '1 second' and '7 days'
     and tool_diff_window between '10 seconds' and '1 day'
@@ -673,12 +673,45 @@ create table agentdb.audit_target (
   audited_at timestamptz not null default clock_timestamp(),
   audited_by name not null default session_user,
   unaudited_at timestamptz,
+  attached_name text,
+  lost boolean not null default false,
+  in_place jsonb,
+  in_place_at timestamptz,
   constraint audit_target_pkey primary key (audit_target_id),
   constraint audit_target_level_check check (level in ('statement', 'row'))
 );
 
 create unique index audit_target_table_oid_key
   on agentdb.audit_target (table_oid) where unaudited_at is null;
+
+create table agentdb.audit_layout (
+  audit_layout_id bigint generated always as identity,
+  audit_target_id integer not null,
+  shape jsonb not null,
+  first_at timestamptz not null,
+  last_at timestamptz not null default clock_timestamp(),
+  constraint audit_layout_pkey primary key (audit_layout_id),
+  constraint audit_layout_audit_target_id_fkey
+    foreign key (audit_target_id) references agentdb.audit_target
+);
+
+create index audit_layout_audit_target_id_idx
+  on agentdb.audit_layout (audit_target_id);
+
+create table agentdb.record_fault (
+  record_fault_id bigint generated always as identity,
+  audit_target_id integer not null,
+  fault text not null,
+  began_at timestamptz not null,
+  noticed_at timestamptz not null default clock_timestamp(),
+  ended_at timestamptz,
+  constraint record_fault_pkey primary key (record_fault_id),
+  constraint record_fault_audit_target_id_fkey
+    foreign key (audit_target_id) references agentdb.audit_target
+);
+
+create unique index record_fault_audit_target_id_key
+  on agentdb.record_fault (audit_target_id) where ended_at is null;
 
 create sequence agentdb.audit_statement_seq;
 
@@ -747,6 +780,15 @@ create table agentdb.guarded_table (
   constraint guarded_table_expires_check
     check (expires between '1 second' and '90 days'),
   constraint guarded_table_apply_check check (apply in ('approval', 'runner', 'hand'))
+);
+
+create table agentdb.fence_target (
+  table_oid oid not null,
+  table_name text not null,
+  lock_name text not null,
+  fenced_at timestamptz not null default clock_timestamp(),
+  fenced_by name not null default session_user,
+  constraint fence_target_pkey primary key (table_oid)
 );
 
 create sequence agentdb.suspension_seq minvalue 0 start 0;
@@ -1138,7 +1180,7 @@ create table agentdb.alert_rule (
   constraint alert_rule_health_check check (health ~ '^[a-z]{1,20}$'),
   constraint alert_rule_action_check check (action in ('notify', 'block', 'kill')),
   constraint alert_rule_times_check check (
-    evaluate_every between '100 milliseconds' and '1 day'
+    evaluate_every >= '100 milliseconds' and evaluate_every <= '1 day'
     and fire_after between '0' and '7 days'
     and keep_firing between '0' and '7 days'
     and timeout between '10 milliseconds' and '5 minutes'
@@ -1268,7 +1310,7 @@ create table agentdb.route (
   constraint route_receiver_name_fkey foreign key (receiver_name)
     references agentdb.receiver on update cascade on delete cascade,
   constraint route_times_check check (
-    group_wait between '0' and '1 day'
+    group_wait >= '0' and group_wait <= '1 day'
     and group_interval between '0' and '1 day'
     and repeat_interval between '1 minute' and '30 days'
   )
@@ -1790,6 +1832,30 @@ comment on table agentdb.verdict is
   'What was seen at each look at a claim.';
 comment on table agentdb.message_channel is
   'Tables in which transports record what they sent, for claims of messages.';
+comment on column agentdb.audit_target.attached_name is
+  'The name of the table when its audit was attached.';
+comment on column agentdb.audit_target.lost is
+  'Whether the attachment ended because the table was dropped.';
+comment on column agentdb.audit_target.in_place is
+  'What records the table, as it was when it was last seen: numbers and versions of '
+  'its triggers.';
+comment on column agentdb.audit_target.in_place_at is
+  'When that was.';
+comment on table agentdb.record_fault is
+  'When something other than a suspension kept a table from being recorded.';
+comment on column agentdb.record_fault.began_at is
+  'When all was last seen well before.';
+comment on column agentdb.record_fault.ended_at is
+  'Since when all is well again; NULL while it is not.';
+comment on table agentdb.fence_target is
+  'The tables that were fenced and not unfenced since, whatever became of their '
+  'triggers.';
+comment on table agentdb.audit_layout is
+  'The shapes that an audited table had: columns, key, types, partitions.';
+comment on column agentdb.audit_layout.first_at is
+  'Since when the shape is known to have held.';
+comment on column agentdb.audit_layout.last_at is
+  'When it was last seen to hold.';
 comment on table agentdb.audit_target is
   'Each attachment of the audit to a table, from audited_at to unaudited_at.';
 comment on column agentdb.audit_target.level is
@@ -2246,6 +2312,9 @@ drop table agentdb.guarded_table;
 drop table agentdb.seal;
 drop table agentdb.audit_log;
 drop sequence agentdb.audit_statement_seq;
+drop table agentdb.record_fault;
+drop table agentdb.fence_target;
+drop table agentdb.audit_layout;
 drop table agentdb.audit_target;
 drop table agentdb.message_channel;
 drop table agentdb.verdict;

@@ -82,11 +82,15 @@ create or replace view agentdb.recording_gap as
     s.recorded_again_at as ended_at, s.suspended_by, s.reason
   from agentdb.suspension as s
   left join agentdb.audit_target as t on t.audit_target_id = s.audit_target_id
-  where s.what = 'audit';
+  where s.what = 'audit'
+  union all
+  select t.table_name, f.audit_target_id, f.began_at, f.ended_at, null, f.fault
+  from agentdb.record_fault as f
+  join agentdb.audit_target as t on t.audit_target_id = f.audit_target_id;
 
 comment on view agentdb.recording_gap is
   'When a table was not recorded although it was audited, because its audit was '
-  'suspended, by whom and why.';
+  'suspended, by whom and why, or because of what was done to the table.';
 comment on column agentdb.recording_gap.table_name is
   'The table.';
 comment on column agentdb.recording_gap.audit_target_id is
@@ -94,9 +98,9 @@ comment on column agentdb.recording_gap.audit_target_id is
 comment on column agentdb.recording_gap.began_at is
   'Since when.';
 comment on column agentdb.recording_gap.ended_at is
-  'Until when; NULL while a transaction may still commit what is not recorded.';
+  'Until when; NULL while something may still happen that is not recorded.';
 comment on column agentdb.recording_gap.suspended_by is
-  'Who suspended the audit.';
+  'Who suspended the audit; NULL where nobody did.';
 comment on column agentdb.recording_gap.reason is
   'Why.';
 
@@ -110,7 +114,9 @@ create or replace function agentdb._gap_text (
   returns text
   language sql
   immutable
-  return format('its audit was suspended by %s from %s to %s: %s', suspended_by,
+  return format('%s from %s to %s: %s',
+    coalesce('its audit was suspended by ' || suspended_by,
+      'it may not have been recorded'),
     agentdb._utc(began_at), coalesce(agentdb._utc(ended_at), 'now'), left(reason, 300));
 
 comment on function agentdb._gap_text (timestamptz, timestamptz, name, text) is

@@ -34,15 +34,18 @@ begin
       excluded_places = '{}',
       redacted_places = '{}',
       level = chosen,
+      attached_name = agentdb._table_name(relation),
       refuse_blast = _register_audit.refuse_blast
   where t.table_oid = relation::oid and t.unaudited_at is null
   returning t.audit_target_id into target;
   if target is null then
     insert into agentdb.audit_target as t (
-      table_oid, table_name, level, excluded, redacted, refuse_blast, layout
+      table_oid, table_name, attached_name, level, excluded, redacted, refuse_blast,
+      layout
     )
     values (
-      relation, agentdb._table_name(relation), chosen, exclude, redact, refuse_blast, ''
+      relation, agentdb._table_name(relation), agentdb._table_name(relation), chosen,
+      exclude, redact, refuse_blast, ''
     )
     returning t.audit_target_id into target;
   end if;
@@ -81,6 +84,7 @@ begin
     perform agentdb._forget_target(v_target);
   else
     perform agentdb._take_back_capture(v_target, pg_get_userbyid(v_owner));
+    perform agentdb._note_in_place(v_target);
   end if;
 end;
 $$;
@@ -106,6 +110,7 @@ declare
   v_target integer;
   v_child regclass;
 begin
+  perform agentdb._look_at_table(relation);
   perform agentdb._drop_triggers(relation);
   select r.target, r.chosen into v_target, audit_table.fires
   from agentdb._register_audit(

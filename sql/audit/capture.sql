@@ -14,7 +14,11 @@ begin
     select md5(concat(
       string_agg(
         concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation,
-          nullif(a.attgenerated, '')),
+          nullif(a.attgenerated, ''),
+          -- Another expression rewrites no row and changes every value.
+          case when a.attgenerated = 'v' then (
+            select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef as d
+            where d.adrelid = a.attrelid and d.adnum = a.attnum) end),
         ',' order by a.attnum
       ),
       (select i.indkey::text from pg_index as i

@@ -36,35 +36,6 @@ comment on function agentdb._table_fault (oid) is
   'Says why a table cannot be audited; NULL where nothing speaks against it.';
 
 
-create or replace function agentdb._types_of (table_oid oid)
-  returns setof oid
-  language sql
-  stable
-begin atomic
-  with recursive part (oid) as (
-    select a.atttypid from pg_attribute as a
-    where a.attrelid = _types_of.table_oid and a.attnum > 0 and not a.attisdropped
-    union
-    select s.oid
-    from part as p
-    join pg_type as t on t.oid = p.oid
-    cross join lateral (
-      select t.typbasetype
-      union all select t.typelem
-      union all select a.atttypid from pg_attribute as a
-        where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
-      union all select r.rngsubtype from pg_range as r
-        where t.oid in (r.rngtypid, r.rngmultitypid)
-    ) as s (oid)
-    where s.oid <> 0
-  )
-  select p.oid from part as p;
-end;
-
-comment on function agentdb._types_of (oid) is
-  'All types that the values of a table are made of.';
-
-
 -- From the agents up, so that it costs what their memberships are, not what all roles
 -- of the server are.
 create or replace function agentdb._agents_roles ()

@@ -6,6 +6,20 @@
 -- through a cast: whoever makes a type may make its casts, and would run code as our
 -- owner.
 
+create or replace function agentdb._table_name (table_oid oid)
+  returns text
+  language sql
+  stable
+  return (
+    select format('%I.%I', n.nspname, c.relname)
+    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+    where c.oid = table_oid
+  );
+
+comment on function agentdb._table_name (oid) is
+  'The name of a table with its schema, quoted where it must be.';
+
+
 create or replace function agentdb._base_type (type oid)
   returns oid
   language sql

@@ -74,10 +74,10 @@ create or replace function agentdb._begin_sql (target integer, level text)
       case level when 'row' then $row$
   v_same := agentdb._layout_now(%1$s) = %2$L;
   if tg_op <> 'INSERT' then
-    v_old := old;
+    %3$s;
   end if;
   if tg_op <> 'DELETE' then
-    v_new := new;
+    %4$s;
   end if;$row$
       else $statement$
   if tg_op = 'INSERT' then
@@ -87,11 +87,11 @@ create or replace function agentdb._begin_sql (target integer, level text)
   else
     -- One query finds the usual case: one row, and the table is as it was.
     select * into v_old
-    from agentdb_old
+    from %3$s as o
     where agentdb._layout(%1$s) = %2$L
       and not exists (select from agentdb_old offset 1);
     if found then
-      select * into v_new from agentdb_new;
+      select * into v_new from %4$s as n;
       v_same := true;
     else
       v_many := true;
@@ -100,8 +100,19 @@ create or replace function agentdb._begin_sql (target integer, level text)
   end if;
   if v_same is null then
     return null;
-  end if;$statement$ end,
-      t.table_oid, t.layout)
+  end if;$statement$ end || $restored$
+  -- Restored from a dump it has another number.  A condition with a query in it costs
+  -- a microsecond more.
+  if not v_same then
+    perform agentdb._follow_restored()
+    where tg_relid <> %1$s and not exists (
+      select from pg_partition_ancestors(tg_relid) as a where a.relid = %1$s);
+  end if;$restored$,
+      t.table_oid, t.layout,
+      case level when 'row' then agentdb._image_sql(target, 'old')
+        else agentdb._rows_sql(target, 'agentdb_old') end,
+      case level when 'row' then agentdb._image_sql(target, 'new')
+        else agentdb._rows_sql(target, 'agentdb_new') end)
     from agentdb.audit_target as t
     where t.audit_target_id = target
   );

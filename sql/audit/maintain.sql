@@ -1,19 +1,5 @@
 -- Keeping the capture functions in step with their tables.
 
-create or replace function agentdb._table_name (table_oid oid)
-  returns text
-  language sql
-  stable
-  return (
-    select format('%I.%I', n.nspname, c.relname)
-    from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
-    where c.oid = table_oid
-  );
-
-comment on function agentdb._table_name (oid) is
-  'The name of a table with its schema, quoted where it must be.';
-
-
 create or replace function agentdb._forget_target (target integer)
   returns void
   language plpgsql
@@ -21,7 +7,8 @@ create or replace function agentdb._forget_target (target integer)
 as $$
 begin
   update agentdb.audit_target as t
-  set unaudited_at = clock_timestamp()
+  set unaudited_at = clock_timestamp(),
+      lost = not exists (select from pg_class as c where c.oid = t.table_oid)
   where t.audit_target_id = target;
   perform agentdb._lend_capture(target, null);
 end;
@@ -38,16 +25,9 @@ create or replace function agentdb._maintain_audit ()
 as $$
 declare
   v_target integer;
+  v_suspect integer[];
 begin
-  -- A table restored from a dump has another number; its trigger knows which it is.
-  update agentdb.audit_target as t
-  set table_oid = g.tgrelid
-  from pg_trigger as g
-  join pg_proc as p on p.oid = g.tgfoid and p.pronamespace = 'agentdb'::regnamespace
-  where p.proname = '_capture_' || t.audit_target_id
-    and t.unaudited_at is null
-    and g.tgparentid = 0
-    and g.tgrelid <> t.table_oid;
+  perform agentdb._follow_restored();
   for v_target, object, action in
     select t.audit_target_id, t.table_name,
       case when c.oid is null then 'unaudited (dropped)' else 'regenerated' end
@@ -72,6 +52,31 @@ begin
     end;
     return next;
   end loop;
+  v_suspect := array(
+    select f.audit_target_id from agentdb.audit_fault as f
+    union
+    select f.audit_target_id from agentdb.record_fault as f where f.ended_at is null);
+  for v_target in
+    select t.audit_target_id from agentdb.audit_target as t
+    where t.unaudited_at is null
+    order by t.audit_target_id
+  loop
+    begin
+      perform agentdb._note_shape(v_target);
+      -- What is as it was is not asked for its faults, each of which costs a look.
+      update agentdb.audit_target as t
+      set in_place_at = clock_timestamp()
+      where t.audit_target_id = v_target
+        and v_target <> all (v_suspect)
+        and t.in_place = agentdb._in_place_now(v_target);
+      if not found then
+        perform agentdb._look_at_record(v_target);
+      end if;
+    exception when lock_not_available then
+      -- A table that somebody holds is looked at the next time.
+      null;
+    end;
+  end loop;
 end;
 $$;
 
@@ -85,6 +90,7 @@ do $$
 declare
   v_target integer;
 begin
+  perform agentdb._follow_restored();
   for v_target in
     select t.audit_target_id
     from agentdb.audit_target as t

@@ -212,6 +212,7 @@ begin
   grant create on schema agentdb to agentdb_capture;
   perform agentdb._place_capture(target, agentdb._capture_function(target));
   revoke create on schema agentdb from agentdb_capture;
+  perform agentdb._note_shape(target);
 end;
 $$;
 

@@ -16,6 +16,8 @@ create or replace function agentdb._capture_sql (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_old text := agentdb._rows_sql(target, old_rows);
+  v_new text := agentdb._rows_sql(target, new_rows);
   v_head text := format(
     'insert into agentdb.audit_log (recorded_at, statement, session_role, agent_id,
        run_id, change_id, application_name, client_addr, audit_target_id, operation,
@@ -24,14 +26,14 @@ declare
 begin
   if operation = 'INSERT' then
     return v_head || format(E'''insert'', %s, null, %s\nfrom %s as n',
-      agentdb._key_sql(target, 'n'), agentdb._row_sql(target, 'n'), new_rows);
+      agentdb._key_sql(target, 'n'), agentdb._row_sql(target, 'n'), v_new);
   elsif operation = 'DELETE' then
     return v_head || format(E'''delete'', %s, %s, null\nfrom %s as o',
-      agentdb._key_sql(target, 'o'), agentdb._row_sql(target, 'o'), old_rows);
+      agentdb._key_sql(target, 'o'), agentdb._row_sql(target, 'o'), v_old);
   elsif agentdb._key_sql(target, 'n') = 'null::jsonb' then
-    return v_head || agentdb._paired_sql(target, old_rows, new_rows);
+    return v_head || agentdb._paired_sql(target, v_old, v_new);
   end if;
-  return v_head || agentdb._joined_sql(target, old_rows, new_rows);
+  return v_head || agentdb._joined_sql(target, v_old, v_new);
 end;
 $$;
 

@@ -66,6 +66,57 @@ comment on function agentdb._bounded_json (jsonb, integer) is
   'large or deep.';
 
 
+-- Escapes that PostgreSQL takes no JSON with: NUL, and halves of surrogate pairs.  A
+-- backslash that is itself escaped begins none.
+create or replace function agentdb._clean_escapes (value text)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return regexp_replace(
+    regexp_replace(
+      value,
+      '(?<!\\)((?:\\\\)*)\\u(?:0000|d[89ab][0-9a-f]{2}(?!\\ud[c-f][0-9a-f]{2}))',
+      '\1\\ufffd', 'gi'),
+    '(?<!\\)(?<!\\ud[89ab][0-9a-f]{2})((?:\\\\)*)\\ud[c-f][0-9a-f]{2}',
+    '\1\\ufffd', 'gi');
+
+comment on function agentdb._clean_escapes (text) is
+  'Replaces escapes in the text of JSON that jsonb cannot hold by U+FFFD.';
+
+
+-- What a model wrote is a fact, whether or not it can be a jsonb.
+create or replace function agentdb.clean_json (value text)
+  returns jsonb
+  language plpgsql
+  immutable
+  parallel safe
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  return value::jsonb;
+exception when data_exception or program_limit_exceeded then
+  begin
+    return agentdb._clean_escapes(value)::jsonb;
+  exception when data_exception or program_limit_exceeded then
+    return jsonb_build_object(
+      'truncated', true,
+      'problem', sqlerrm,
+      'bytes', octet_length(value),
+      'md5', md5(value),
+      'head', agentdb._clean_text(value, 1000)
+    );
+  end;
+end;
+$$;
+
+comment on function agentdb.clean_json (text) is
+  'Returns any text as JSON: U+FFFD marks what jsonb cannot hold, and a stand-in what '
+  'is too deep or no JSON at all, so that no event is lost for its arguments.';
+
+
 -- A call with an ill-formed argument is told what was wrong and what would be right.
 create or replace function agentdb._refuse (problem text, hint text)
   returns void

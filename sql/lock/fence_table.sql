@@ -1,18 +1,51 @@
 -- Putting fences on tables and taking them off, and which there are.
 
+create or replace view agentdb.fence_fault as
+  select f.table_name, f.lock_name, w.fault
+  from agentdb.fence_target as f
+  left join pg_class as c on c.oid = f.table_oid
+  cross join lateral (
+    select 'the table is gone' as fault where c.oid is null
+    union all
+    select format('trigger %s on %s is %s', n.tgname, r.oid::regclass,
+      case when t.oid is null then 'missing' when t.tgenabled <> 'A' then 'disabled'
+        else 'replaced' end)
+    from (
+      select f.table_oid, c.relkind = 'p' where c.oid is not null
+      union
+      select p.relid, true from pg_partition_tree(c.oid) as p
+    ) as r (oid, truncated)
+    cross join unnest(array['agentdb_fence', 'agentdb_fence_truncate']) as n (tgname)
+    left join pg_trigger as t on t.tgrelid = r.oid and t.tgname = n.tgname
+    where (n.tgname = 'agentdb_fence' or r.truncated)
+      and (t.tgenabled is distinct from 'A'
+        or t.tgqual is not null
+        or t.tgfoid <> 'agentdb._check_fence'::regproc
+        or t.tgargs <> convert_to(f.lock_name, 'UTF8') || '\x00')
+  ) as w;
+
+comment on view agentdb.fence_fault is
+  'What keeps a fence from holding, whatever was done to its table since; empty where '
+  'all is well.';
+comment on column agentdb.fence_fault.table_name is
+  'The table.';
+comment on column agentdb.fence_fault.lock_name is
+  'The lock that the writing run must hold.';
+comment on column agentdb.fence_fault.fault is
+  'What is wrong.';
+
+
 create or replace view agentdb.fenced_table as
   select
-    format('%I.%I', n.nspname, c.relname) as table_name,
-    convert_from(substring(t.tgargs from 1 for octet_length(t.tgargs) - 1), 'UTF8')
-      as lock_name,
-    t.tgenabled = 'A' as enabled,
-    c.oid as table_oid
-  from pg_trigger as t
-  join pg_class as c on c.oid = t.tgrelid
-  join pg_namespace as n on n.oid = c.relnamespace
-  where t.tgfoid = 'agentdb._check_fence'::regproc
-    and t.tgname = 'agentdb_fence'
-    and t.tgparentid = 0;
+    coalesce(format('%I.%I', n.nspname, c.relname), f.table_name) as table_name,
+    f.lock_name,
+    not exists (
+      select from agentdb.fence_fault as x where x.table_name = f.table_name
+    ) as enabled,
+    f.table_oid
+  from agentdb.fence_target as f
+  left join pg_class as c on c.oid = f.table_oid
+  left join pg_namespace as n on n.oid = c.relnamespace;
 
 comment on view agentdb.fenced_table is
   'The tables that only the holder of a lock may write.';
@@ -102,6 +135,71 @@ comment on function agentdb._add_fence (regclass, boolean, text) is
   'Puts the triggers of a fence on a table or partition.';
 
 
+-- What is written down outlives the triggers.  By session_user, for the rights here are
+-- ours.
+create or replace function agentdb._note_fence (relation regclass, lock_name text)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not pg_has_role(session_user, (
+      select c.relowner from pg_class as c where c.oid = relation), 'MEMBER') then
+    perform agentdb._refuse(format('%s does not own %s', session_user, relation),
+      'Log in as a member of its owner.');
+  end if;
+  delete from agentdb.fence_target as f where f.table_oid = relation::oid;
+  insert into agentdb.fence_target (table_oid, table_name, lock_name)
+  select c.oid, format('%I.%I', n.nspname, c.relname), _note_fence.lock_name
+  from pg_class as c
+  join pg_namespace as n on n.oid = c.relnamespace
+  where c.oid = relation and _note_fence.lock_name is not null;
+end;
+$$;
+
+comment on function agentdb._note_fence (regclass, text) is
+  'Writes down that a table is fenced by a lock, or is not any more; raises ZA004.';
+
+
+-- A table restored from a dump has another number; its trigger knows which lock.
+create or replace function agentdb._maintain_fences ()
+  returns table (action text, object text)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  update agentdb.fence_target as f
+  set table_oid = c.oid
+  from pg_class as c
+  join pg_namespace as n on n.oid = c.relnamespace
+  join pg_trigger as t on t.tgrelid = c.oid
+  where format('%I.%I', n.nspname, c.relname) = f.table_name
+    and t.tgfoid = 'agentdb._check_fence'::regproc
+    and t.tgname = 'agentdb_fence'
+    and c.oid <> f.table_oid
+    and not exists (
+      select from agentdb.fence_target as o where o.table_oid = c.oid);
+  update agentdb.fence_target as f
+  set table_name = format('%I.%I', n.nspname, c.relname)
+  from pg_class as c
+  join pg_namespace as n on n.oid = c.relnamespace
+  where c.oid = f.table_oid and f.table_name <> format('%I.%I', n.nspname, c.relname);
+  return query
+    delete from agentdb.fence_target as f
+    where not exists (select from pg_class as c where c.oid = f.table_oid)
+      and not exists (
+        select from pg_class as c
+        join pg_namespace as n on n.oid = c.relnamespace
+        where format('%I.%I', n.nspname, c.relname) = f.table_name)
+    returning 'unfenced (dropped)', f.table_name;
+end;
+$$;
+
+comment on function agentdb._maintain_fences () is
+  'Follows fenced tables that were restored, renamed or dropped.';
+
+
 -- The caller makes the triggers, so only the owner of a table can fence it.  A write
 -- can go straight to a partition: row triggers are inherited by all, truncation is
 -- refused at each that exists.
@@ -130,6 +228,7 @@ begin
   if not exists (select from pg_partition_tree(v_table)) then
     perform agentdb._add_fence(v_table, true, lock_name);
   end if;
+  perform agentdb._note_fence(v_table, lock_name);
   return query select v_table::text, fence_table.lock_name;
 end;
 $$;
@@ -147,24 +246,36 @@ create or replace function agentdb.unfence_table (table_name text)
 as $$
 declare
   v_table regclass := agentdb._fence_target(table_name);
-  v_part regclass;
+  v_trigger record;
 begin
   select f.table_name, f.lock_name into unfenced_table, lock
   from agentdb.fenced_table as f
-  join pg_class as c on c.oid = v_table
-  join pg_namespace as n on n.oid = c.relnamespace
-  where f.table_name = format('%I.%I', n.nspname, c.relname);
-  if not found then
-    return;
-  end if;
-  for v_part in select p.relid from pg_partition_tree(v_table) as p loop
-    execute format('drop trigger if exists agentdb_fence_truncate on %s', v_part);
+  where f.table_oid = v_table;
+  for v_trigger in
+    select t.tgname, t.tgrelid::regclass as name
+    from pg_trigger as t
+    where t.tgfoid = 'agentdb._check_fence'::regproc
+      and t.tgparentid = 0
+      and (t.tgrelid = v_table
+        or t.tgrelid in (select p.relid from pg_partition_tree(v_table) as p))
+  loop
+    execute format('drop trigger %I on %s', v_trigger.tgname, v_trigger.name);
   end loop;
-  execute format('drop trigger agentdb_fence on %s', v_table);
-  return next;
+  if unfenced_table is not null then
+    perform agentdb._note_fence(v_table, null);
+    return next;
+  end if;
 end;
 $$;
 
 comment on function agentdb.unfence_table (text) is
   'Takes the fence off a table; called by the table''s owner; no row where there was '
   'none; raises ZA004 or ZA006.';
+
+
+-- Restored from a dump, they are found again.
+do $$
+begin
+  perform from agentdb._maintain_fences();
+end;
+$$;

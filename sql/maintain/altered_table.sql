@@ -111,7 +111,7 @@ comment on function agentdb._retry_changes () is
   'Tries the undecided changes of altered tables again, a hundred at a time.';
 
 
-create or replace function agentdb.maintain_tables ()
+create or replace function agentdb._maintain_tables ()
   returns table (action text, object text)
   language plpgsql
   security definer
@@ -122,8 +122,25 @@ as $$
 begin
   return query select * from agentdb._maintain_audit();
   return query select * from agentdb._maintain_guards();
+  return query select * from agentdb._maintain_fences();
   return query select * from agentdb._retry_changes();
   return query select * from agentdb._settle_suspensions();
+end;
+$$;
+
+comment on function agentdb._maintain_tables () is
+  'The part of maintain_tables() that needs no right of a table''s owner.';
+
+
+create or replace function agentdb.maintain_tables ()
+  returns table (action text, object text)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  return query select * from agentdb._maintain_tables();
+  return query select * from agentdb._repair_tables();
 end;
 $$;
 

@@ -1,6 +1,6 @@
 -- Keeping house: partitions, retention, and what has to follow altered tables.
 
-create or replace function agentdb.maintain (days_ahead integer default 3)
+create or replace function agentdb._maintain (days_ahead integer)
   returns table (action text, object text)
   language plpgsql
   security definer
@@ -54,6 +54,21 @@ begin
     ) as f (count, what)
     where f.count > 0;
   return query select * from agentdb._prune_locks(v_keep);
+end;
+$$;
+
+comment on function agentdb._maintain (integer) is
+  'The part of maintain() that needs no right of a table''s owner.';
+
+
+create or replace function agentdb.maintain (days_ahead integer default 3)
+  returns table (action text, object text)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  return query select * from agentdb._maintain(days_ahead);
   return query select * from agentdb.maintain_tables();
 end;
 $$;

@@ -143,9 +143,19 @@ create or replace view agentdb.code_finding as
   ) as f
   where p.pronamespace = 'agentdb'::regnamespace
   union all
-  select 'triggers', 'critical', format('%s: %s', u.table_name, u.fault),
-    'select * from agentdb.maintain(); or audit the table again.'
-  from agentdb.audit_fault as u;
+  select 'triggers', 'critical', format('%s of %s: %s', u.what, u.table_name, u.fault),
+    coalesce(
+      'agentdb maintain by the owner of the table does it, or: ' || (
+        select r.call from agentdb.repairable as r
+        where r.what = u.what and r.table_name = u.table_name),
+      'Put back what was changed, or audit, guard or fence the table again.')
+  from (
+    select 'audit', a.table_name, a.fault from agentdb.audit_fault as a
+    union all
+    select 'guard', g.table_name, g.fault from agentdb.guard_fault as g
+    union all
+    select 'fence', f.table_name, f.fault from agentdb.fence_fault as f
+  ) as u (what, table_name, fault);
 
 comment on view agentdb.code_finding is
   'Functions and triggers of agentdb that are not as they were installed.';
