@@ -52,7 +52,7 @@ comment on function agentdb._column_uses (bigint, integer, text, boolean) is
 
 
 -- A value as it was recorded is the one that the column has now.
-create or replace function agentdb._equal_sql (
+create or replace function agentdb._holds_sql (
   source text,
   name text,
   column_name name,
@@ -71,7 +71,7 @@ create or replace function agentdb._equal_sql (
     column_name, agentdb._typed_sql(source, name, type_name),
     agentdb._value_sql('t', column_name, form, false), source, name);
 
-comment on function agentdb._equal_sql (text, text, name, text, boolean, text) is
+comment on function agentdb._holds_sql (text, text, name, text, boolean, text) is
   'SQL text: a column of a row t has the value that a JSON object has under a name.';
 
 
@@ -85,7 +85,7 @@ create or replace function agentdb._seen_sql (change bigint, target integer)
   set search_path = pg_catalog, pg_temp
 as $$
   select string_agg(format(E' and (not i.seen ? %1$L or %2$s)', f.key,
-      agentdb._equal_sql('i.seen', f.key, c.column_name, c.type_name,
+      agentdb._holds_sql('i.seen', f.key, c.column_name, c.type_name,
         c.exact or c.comparable, c.form)), '' order by c.place)
   from agentdb.change as k
   join agentdb.change_table as t
@@ -132,7 +132,7 @@ begin
         case when u.always then ' and %2$s'
           else ' and (not i.expected ? %1$L or %2$s)' end,
         u.column_name::text,
-        agentdb._equal_sql('i.expected', u.column_name, u.column_name, u.type_name,
+        agentdb._holds_sql('i.expected', u.column_name, u.column_name, u.type_name,
           u.exact, u.form)), '')
       from agentdb._column_uses(change, target, operation, true) as u
     ),
