@@ -455,3 +455,42 @@ def test_what_is_chosen_must_be_there(scene: dict[str, Connection], wrong: str) 
     scene["ada"].execute("insert into one values (1)")
     for arguments in ((wrong, None), (None, wrong)):
         assert refusal(scene["db"], CHOICE, run, *arguments).sqlstate == "ZA004"
+
+
+def test_what_a_trigger_of_the_table_writes_after_the_statement_is_said(
+    scene: dict[str, Connection],
+) -> None:
+    db = scene["db"]
+    make(db, "d", "(id int primary key, v int, n int default 0)", "1, 1")
+    db.execute(
+        "create function count_up () returns trigger language plpgsql as $$ begin"
+        " if pg_trigger_depth() < 2 then update d as t set n = t.n + 1 from fresh as f"
+        " where f.id = t.id; end if; return null; end $$"
+    )
+    db.execute(
+        "create trigger count_up after update on d referencing new table as fresh"
+        " for each statement execute function count_up()"
+    )
+    db.execute("select agentdb.maintain()")
+    found = undone(scene, "update d set v = 2", "insert into d values (2, 2)")
+    assert found["state"] == "applied", found["conflicts"]
+    assert rows(db, "select id, v, n from d") == [{"id": 1, "v": 1, "n": 1}]
+    assert found["effects"]["rows that triggers write otherwise"] == 1
+
+
+def test_row_that_a_trigger_brings_back_is_not_undone(
+    scene: dict[str, Connection],
+) -> None:
+    db = scene["db"]
+    make(db, "d", "(id int primary key)", "1")
+    db.execute(
+        "create function stay () returns trigger language plpgsql as $$ begin"
+        " insert into d values (old.id); return null; end $$"
+    )
+    found = undone(
+        scene,
+        "insert into d values (2)",
+        since="create trigger stay after delete on d for each row execute function stay()",
+    )
+    assert found["state"] == "conflict"
+    assert [each["id"] for each in rows(db, "select id from d order by 1")] == [1, 2]

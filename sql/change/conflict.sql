@@ -35,9 +35,8 @@ create or replace function agentdb._current_sql (change bigint, target integer)
       where c.audit_target_id = target and not c.hidden and not c.generated
       order by c.place)),
     (
-      select case c.relkind when 'p' then '' else 'only ' end
-        || agentdb._table_name(c.oid)
-      from agentdb.audit_target as t join pg_class as c on c.oid = t.table_oid
+      select agentdb._table_name(t.table_oid)
+      from agentdb.audit_target as t
       where t.audit_target_id = target
     ),
     (

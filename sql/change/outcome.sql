@@ -3,8 +3,7 @@
 
 -- Triggers of ours and of foreign keys change no row that they are not told to.
 create or replace view agentdb.application_trigger as
-  select t.tgrelid as table_oid, t.tgname as trigger_name,
-    t.tgtype & 3 = 3 as changes_row
+  select t.tgrelid as table_oid, t.tgname as trigger_name
   from pg_trigger as t
   join pg_proc as p on p.oid = t.tgfoid
   where not t.tgisinternal
@@ -17,8 +16,6 @@ comment on column agentdb.application_trigger.table_oid is
   'The table.';
 comment on column agentdb.application_trigger.trigger_name is
   'The trigger.';
-comment on column agentdb.application_trigger.changes_row is
-  'Whether it comes before a row is written, and may write another.';
 
 
 create or replace function agentdb._has_triggers (change bigint)
@@ -46,8 +43,8 @@ comment on function agentdb._has_triggers (bigint) is
   'Whether a table of an undo has triggers of the application.';
 
 
--- A trigger before a row, such as one that sets updated_at, writes what it likes: there
--- only whether the row is there is compared.
+-- A trigger of the table itself, such as one that sets updated_at, writes what it
+-- likes: there only whether the row is there is compared, and what differs is counted.
 create or replace function agentdb._missed_sql (change bigint, target integer)
   returns text
   language sql
@@ -56,7 +53,7 @@ create or replace function agentdb._missed_sql (change bigint, target integer)
   set search_path = pg_catalog, pg_temp
 as $$
   select format($missed$
-    select w.place, w.written_by_trigger
+    select w.place, w.written_by_trigger and not w.misplaced
     from (
       select f.place, r.new_values, f.present, f.present is not null
         and r.operation <> 'delete' and r.new_values is not null and exists (
@@ -76,8 +73,7 @@ as $$
     exists (
       select
       from agentdb.audit_target as a
-      join agentdb.application_trigger as t
-        on t.table_oid = a.table_oid and t.changes_row
+      join agentdb.application_trigger as t on t.table_oid = a.table_oid
       where a.audit_target_id = target));
 $$;
 
@@ -121,7 +117,7 @@ $$;
 
 comment on function agentdb._missed (bigint) is
   'The rows of a change that are not as they are to become, and how many are but for '
-  'what a trigger before the row makes of them; with the rights of the caller.';
+  'what a trigger of their table makes of them; with the rights of the caller.';
 
 
 create or replace function agentdb._check_outcome (change bigint)

@@ -157,8 +157,7 @@ select %11$s from (
       case when current_setting('server_version_num')::integer >= 150000
         then 'with (security_invoker = true)' else '' end,
       string_agg(format('t.%I', c.column_name), ', ' order by c.place),
-      case when (select r.relkind from pg_class as r where r.oid = t.table_oid) = 'p'
-        then '' else 'only ' end || t.table_oid::regclass,
+      t.table_oid::regclass,
       target,
       agentdb._key_sql(target, 't'),
       string_agg(

@@ -158,15 +158,12 @@ create or replace function agentdb._part_sql (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_name text;
-  v_table text;
+  -- With the rows of its partitions and children, as the same statement reaches them.
+  v_table text := (
+    select agentdb._table_name(t.table_oid)
+    from agentdb.audit_target as t where t.audit_target_id = target
+  );
 begin
-  select agentdb._table_name(c.oid),
-    case c.relkind when 'p' then '' else 'only ' end || agentdb._table_name(c.oid)
-    into v_name, v_table
-  from agentdb.audit_target as t
-  join pg_class as c on c.oid = t.table_oid
-  where t.audit_target_id = target;
   if operation = 'delete' then
     return format('delete from %s as t using agentdb.change_row as i where %s',
       v_table, agentdb._match_sql(change, target, operation));
@@ -189,7 +186,7 @@ begin
     select format('insert into %s (%s) overriding system value select %s '
       'from agentdb.change_row as i where i.change_id = %s and i.audit_target_id = %s '
       'and i.operation = ''insert'' order by i.place',
-      v_name,
+      v_table,
       string_agg(format('%I', u.column_name), ', ' order by u.place),
       string_agg(format(
         case when u.always then '%2$s'
