@@ -16,6 +16,7 @@ GRANTED = {
     "bind_run",
     "spawn_token",
     "row_policy",
+    "clean_json",
     "end_run",
     "end_tool_call",
     "hold_run",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from .agents import refusal, rows, value
@@ -80,9 +81,15 @@ def test_equal_keys_find_the_row_whatever_they_are_spelled(
     db: Connection, kind: str, level: str
 ) -> None:
     type_name, one, other = KEYS[kind]
+    if kind == "collation":
+        try:
+            db.execute(
+                "create collation folded (provider = icu, deterministic = false,"
+                " locale = 'und-u-ks-level2')"
+            )
+        except psycopg.errors.FeatureNotSupported:
+            pytest.skip("this server is built without ICU")
     db.execute(
-        "create collation folded (provider = icu, deterministic = false,"
-        " locale = 'und-u-ks-level2');"
         f"create table t (k {type_name} primary key, v int);"
         f"insert into t values ('{one}', 1)".encode()
     )

@@ -966,15 +966,21 @@ def test_command_says_what_is_off_until_when_and_how_to_put_it_back(
 
 def crash(dsn: str) -> None:
     """Kill a session outright: the server ends all others and recovers from its log."""
+    helper = "select pid from pg_stat_activity where backend_type = 'checkpointer'"
     with psycopg.connect(dsn, autocommit=True) as victim:
+        former = value(victim, helper)
         os.kill(victim.info.backend_pid, signal.SIGKILL)
         with suppress(psycopg.OperationalError):
             while True:
                 victim.execute("select 1")
     while True:
-        with suppress(psycopg.OperationalError):
-            psycopg.connect(dsn, connect_timeout=5).close()
-            return
+        with (
+            suppress(psycopg.OperationalError),
+            psycopg.connect(dsn, connect_timeout=5, autocommit=True) as session,
+        ):
+            # A server that has not noticed yet takes connections still.
+            if value(session, helper) != former:
+                return
 
 
 def test_crash_neither_ends_a_suspension_nor_begins_one() -> None:
