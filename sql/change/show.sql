@@ -154,7 +154,8 @@ begin
   perform agentdb._check_seen(change);
   select s.* into v_change
   from agentdb.change_summary as s where s.change_id = change;
-  v_change.problem := agentdb._veiled_problem(v_change.problem);
+  v_change := jsonb_populate_record(v_change, jsonb_build_object('problem',
+    agentdb._veiled_problem(v_change.problem)));
   return next v_change;
 end;
 $$;
