@@ -1,7 +1,7 @@
 -- Taking a change back before it is applied.
 
 -- Waits for nobody: who holds a change now is waited for by drain_run().
-create or replace function agentdb._withdraw_changes (agent bigint, run bigint)
+create or replace function agentdb._withdraw_changes (agent bigint)
   returns bigint
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -17,7 +17,6 @@ begin
     select o.change_id from agentdb.change as o
     where o.state in ('open', 'pending', 'approved')
       and o.agent_id = agent
-      and (run is null or o.run_id = run)
     for no key update skip locked
   );
   get diagnostics v_count = row_count;
@@ -25,9 +24,8 @@ begin
 end;
 $$;
 
-comment on function agentdb._withdraw_changes (bigint, bigint) is
-  'Withdraws the undecided changes of a run, or of all runs of an agent, and returns '
-  'how many.';
+comment on function agentdb._withdraw_changes (bigint) is
+  'Withdraws the undecided changes of all runs of an agent and returns how many.';
 
 
 -- What is submitted waits for its reviewers also when its run has ended, but for a

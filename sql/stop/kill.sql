@@ -207,7 +207,7 @@ begin
     cross join lateral agentdb._kill_run(
       o.run_id, o.agent_id, kill_agent.reason, true) as k;
   -- What its earlier runs proposed goes too.
-  perform agentdb._withdraw_changes(v_agent_id, null);
+  perform agentdb._withdraw_changes(v_agent_id);
 end;
 $$;
 
