@@ -55,7 +55,7 @@ select agentdb.guard_table(
   approvals => {approvals}::integer, expires => {expires}::interval,
   auto_approve => {auto_approve}::jsonb, apply => {apply}::text,
   validators => {validators}::text[], context => {context}::text[],
-  everybody => {everybody}::boolean
+  everybody => {everybody}::boolean, reads => {reads}::jsonb
 )
 """
 UNGUARD = "select agentdb.unguard_table(relation => {relation}::regclass)"
@@ -133,6 +133,7 @@ class Guard:
     validators: Sequence[str] | None = None
     context: Sequence[str] | None = None
     everybody: bool | None = None
+    reads: Mapping[str, Any] | None = None
 
 
 @Operations.register_operation("guard_table")
@@ -231,7 +232,6 @@ def _maintain(operations: Operations, operation: Maintain) -> None:
 @Operations.implementation_for(GuardTable)
 def _guard_table(operations: Operations, operation: GuardTable) -> None:
     guard = operation.guard
-    rule = None if guard.auto_approve is None else json.dumps(guard.auto_approve)
     _run(
         operations,
         sql.SQL(GUARD).format(
@@ -239,11 +239,12 @@ def _guard_table(operations: Operations, operation: GuardTable) -> None:
             columns=sql.Literal(_array(guard.columns)),
             approvals=sql.Literal(guard.approvals),
             expires=sql.Literal(guard.expires),
-            auto_approve=sql.Literal(rule),
+            auto_approve=sql.Literal(_json(guard.auto_approve)),
             apply=sql.Literal(guard.apply),
             validators=sql.Literal(_array(guard.validators)),
             context=sql.Literal(_array(guard.context)),
             everybody=sql.Literal(guard.everybody),
+            reads=sql.Literal(_json(guard.reads)),
         ),
     )
 
@@ -303,6 +304,10 @@ def _relation(
     """Return the table's name, quoted, as a literal."""
     name = sql.Identifier(operation.schema, operation.table)
     return sql.Literal(name.as_string(None))
+
+
+def _json(value: Mapping[str, Any] | None) -> str | None:
+    return None if value is None else json.dumps(value)
 
 
 def _array(names: Sequence[str] | None) -> str | None:

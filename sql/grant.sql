@@ -38,6 +38,7 @@ grant execute on function
   agentdb.open_change, agentdb.submit_change, agentdb.stage_change,
   agentdb.staging_view, agentdb.staging_statement, agentdb.staged_rows,
   agentdb.my_changes, agentdb.withdraw_change,
+  agentdb.stage_reads, agentdb.stage_absent, agentdb.reads_statement,
   agentdb.waiting_changes, agentdb.show_change, agentdb.show_change_rows,
   agentdb.approve_change, agentdb.reject_change
   to agentdb_agent, agentdb_operator, agentdb_reviewer;
@@ -70,13 +71,14 @@ grant execute on function
   agentdb._refuse, agentdb._object_sql, agentdb._value_sql,
   agentdb._typed_sql
   to agentdb_operator, agentdb_reviewer;
-grant select on agentdb.change, agentdb.change_row, agentdb.change_table,
+grant select on agentdb.change, agentdb.change_row, agentdb.change_read,
+  agentdb.change_table,
   agentdb.change_summary, agentdb.change_column, agentdb.guarded_table,
   agentdb.audit_target
   to agentdb_reviewer;
 
 -- agentdb_applier writes guarded tables, by rows of a change and nothing else.
-grant select on agentdb.change_row to agentdb_applier;
+grant select on agentdb.change_row, agentdb.change_read to agentdb_applier;
 grant execute on function
   agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
   agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows,

@@ -91,6 +91,7 @@
 \ir change/statement.sql
 \ir change/conflict.sql
 \ir change/conflict_text.sql
+\ir change/read.sql
 \ir change/outcome.sql
 \ir change/perform.sql
 \ir change/trial.sql

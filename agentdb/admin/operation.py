@@ -220,7 +220,7 @@ cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
   from jsonb_each(r.old_values) as v) as o
 cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
   from jsonb_each(r.new_values) as v) as n
-order by r.place
+order by r.operation = 'read', r.place
 """
 APPLY = "select state, problem from agentdb.apply_change(%s::bigint)"
 

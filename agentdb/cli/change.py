@@ -169,8 +169,9 @@ def print_rows(found: list[Row], total: int | None, more: str = "") -> None:
             bold=True,
         )
         _print_values(row)
-    if total and total > len(found):
-        click.echo(f"… and {total - len(found):,} rows more{more}")
+    listed = sum(row["operation"] != "read" for row in found)
+    if total and total > listed:
+        click.echo(f"… and {total - listed:,} rows more{more}")
 
 
 def _listed(values: dict[str, Any]) -> str:

@@ -768,6 +768,7 @@ create table agentdb.guarded_table (
   validators text[] not null,
   everybody boolean not null,
   auto_approve jsonb,
+  reads jsonb,
   layout text not null default '',
   guarded_at timestamptz not null default clock_timestamp(),
   guarded_by name not null default session_user,
@@ -896,6 +897,18 @@ create table agentdb.change_row (
 );
 
 create index change_row_row_key_idx on agentdb.change_row
+  (change_id, audit_target_id, jsonb_hash_extended(row_key, 0));
+
+create table agentdb.change_read (
+  change_id bigint not null,
+  place integer not null,
+  audit_target_id integer not null,
+  row_key jsonb not null,
+  seen jsonb,
+  constraint change_read_pkey primary key (change_id, place)
+);
+
+create index change_read_row_key_idx on agentdb.change_read
   (change_id, audit_target_id, jsonb_hash_extended(row_key, 0));
 
 create table agentdb.change_decision (
@@ -1934,6 +1947,10 @@ comment on column agentdb.change_row.builds_on is
   'The change of the same proposer, not yet applied, that this row continues.';
 comment on column agentdb.change_row.net_operation is
   'What its proposer sees, where that is more than this change alone.';
+comment on table agentdb.change_read is
+  'The rows that a change rests on and does not write.';
+comment on column agentdb.change_read.seen is
+  'The row as it was read; NULL where there was none.';
 comment on table agentdb.change_decision is
   'Who approved or rejected which content of a change.';
 comment on table agentdb.change_pass is
@@ -2303,6 +2320,7 @@ drop type agentdb.acquired_lock;
 drop table agentdb.lock;
 drop table agentdb.change_pass;
 drop table agentdb.change_decision;
+drop table agentdb.change_read;
 drop table agentdb.change_row;
 drop table agentdb.change_table;
 drop table agentdb.change;

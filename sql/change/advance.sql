@@ -70,6 +70,10 @@ begin
   using agentdb.change as c
   where c.change_id = r.change_id
     and c.closed_at < clock_timestamp() - keep;
+  delete from agentdb.change_read as r
+  using agentdb.change as c
+  where c.change_id = r.change_id
+    and c.closed_at < clock_timestamp() - keep;
   delete from agentdb.change as c where c.closed_at < clock_timestamp() - keep;
   get diagnostics v_count = row_count;
   return v_count;

@@ -169,7 +169,8 @@ begin
     (select c.effects from agentdb.change as c where c.change_id = change)) as a;
   if v_end.problem is not null then
     v_end.problem := v_end.problem
-      || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, true));
+      || jsonb_build_object('conflicts',
+        agentdb._conflicts(change, 20, true) || agentdb._stale_reads(change, 20));
   end if;
   perform agentdb._end_apply(change, v_end.effects, v_end.problem);
 end;

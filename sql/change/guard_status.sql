@@ -61,6 +61,67 @@ comment on function agentdb._check_guard (regclass, integer, text[], jsonb) is
   'Raises ZA004 or ZA051 where a table cannot be guarded, or not so.';
 
 
+-- Whoever guards a table has reviewers shown only what it may read itself.
+create or replace function agentdb._check_named_reads (
+  relation regclass,
+  target integer,
+  reads jsonb
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fault text;
+begin
+  if reads is null then
+    return;
+  elsif jsonb_typeof(reads) = 'object' then
+    select string_agg(format(case
+        when g.table_oid is null then '%s is not guarded by its name with the schema'
+        when not has_table_privilege(session_user, g.table_oid, 'select')
+          then '%s is not yours to read'
+        when jsonb_typeof(m.value) <> 'object' or k.names <> k.given
+          then '%s needs its whole primary key and nothing else'
+        else '%s is named by columns that the audit does not record' end, m.key), '; ')
+      into v_fault
+    from jsonb_each(reads) as m
+    left join agentdb.guarded_table as g on g.table_name = m.key
+    cross join lateral (
+      select array(
+          select c.column_name::text from agentdb.change_column as c
+          where c.audit_target_id = g.audit_target_id and c.key_place is not null
+          order by 1) as names,
+        array(select e.key from jsonb_each(case jsonb_typeof(m.value)
+          when 'object' then m.value else '{}' end) as e order by 1) as given
+    ) as k
+    where g.table_oid is null
+      or not has_table_privilege(session_user, g.table_oid, 'select')
+      or jsonb_typeof(m.value) <> 'object'
+      or k.names <> k.given
+      or exists (
+        select from jsonb_each(m.value) as e
+        where not exists (
+          select from agentdb.change_column as c
+          where c.audit_target_id = target
+            and not c.hidden
+            and to_jsonb(c.column_name) = e.value));
+  else
+    v_fault := 'it is no object';
+  end if;
+  if v_fault is not null then
+    perform agentdb._refuse(format('reads of %s cannot be %s: %s', relation,
+        agentdb._clean_text(reads::text, 200), v_fault),
+      'Name guarded tables, and for each column of their key the column of this one '
+        'that has its value: {"public.customer": {"id": "customer_id"}}.');
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_named_reads (regclass, integer, jsonb) is
+  'Raises ZA004 where the rows that changes of a table rest on are not named rightly.';
+
+
 create or replace function agentdb._register_guard (
   relation regclass,
   columns text[],
@@ -70,7 +131,8 @@ create or replace function agentdb._register_guard (
   apply text,
   validators text[],
   everybody boolean,
-  auto_approve jsonb
+  auto_approve jsonb,
+  reads jsonb
 )
   returns text
   language plpgsql
@@ -86,6 +148,7 @@ declare
 begin
   perform agentdb._check_audit(relation, '{}', '{}');
   perform agentdb._check_guard(relation, v_target, columns || context, auto_approve);
+  perform agentdb._check_named_reads(relation, v_target, reads);
   v_condition := agentdb._condition_of(relation, auto_approve ->> 'condition');
   select string_agg(n.name, ', ') into v_view
   from unnest(validators) as n (name)
@@ -107,11 +170,11 @@ begin
   end if;
   insert into agentdb.guarded_table (
     table_oid, table_name, audit_target_id, view_name, columns, context, approvals,
-    expires, apply, validators, everybody, auto_approve
+    expires, apply, validators, everybody, reads, auto_approve
   )
   values (
     relation, agentdb._table_name(relation), v_target, v_view, columns, context,
-    approvals, expires, apply, validators, everybody,
+    approvals, expires, apply, validators, everybody, reads,
     case when v_condition is null then auto_approve
       else auto_approve || jsonb_build_object('condition', v_condition) end
   );
@@ -129,7 +192,7 @@ end;
 $$;
 
 comment on function agentdb._register_guard (
-  regclass, text[], text[], integer, interval, text, text[], boolean, jsonb
+  regclass, text[], text[], integer, interval, text, text[], boolean, jsonb, jsonb
 ) is
   'Writes down that a table is guarded and makes its staging view; raises ZA004, '
   'ZA006, ZA030 or ZA051.';

@@ -10,7 +10,8 @@ create or replace function agentdb._guard_arguments (
   apply text,
   validators text[],
   context text[],
-  everybody boolean
+  everybody boolean,
+  reads jsonb
 )
   returns agentdb.guarded_table
   language sql
@@ -29,11 +30,13 @@ as $$
     || case when columns is null then '{}'
       else jsonb_build_object('columns', nullif(columns, '{}')) end
     || case when auto_approve is null then '{}'
-      else jsonb_build_object('auto_approve', nullif(auto_approve, 'null')) end);
+      else jsonb_build_object('auto_approve', nullif(auto_approve, 'null')) end
+    || case when reads is null then '{}'
+      else jsonb_build_object('reads', nullif(reads, 'null')) end);
 $$;
 
 comment on function agentdb._guard_arguments (
-  regclass, text[], integer, interval, jsonb, text, text[], text[], boolean
+  regclass, text[], integer, interval, jsonb, text, text[], text[], boolean, jsonb
 ) is
   'How a table is guarded: as given, else as it was guarded last, else as usual.';
 
@@ -47,7 +50,8 @@ create or replace function agentdb.guard_table (
   apply text default null,
   validators text[] default null,
   context text[] default null,
-  everybody boolean default null
+  everybody boolean default null,
+  reads jsonb default null
 )
   returns table (table_name text, staging_view text)
   language plpgsql
@@ -66,11 +70,11 @@ begin
   end if;
   select a.* into v_how
   from agentdb._guard_arguments(relation, columns, approvals, expires, auto_approve,
-    apply, validators, context, everybody) as a;
+    apply, validators, context, everybody, reads) as a;
   perform agentdb._lend_table(relation);
   staging_view := format('agentdb_stage.%I', agentdb._register_guard(relation,
     v_how.columns, v_how.context, v_how.approvals, v_how.expires, v_how.apply,
-    v_how.validators, v_how.everybody, v_how.auto_approve));
+    v_how.validators, v_how.everybody, v_how.auto_approve, v_how.reads));
   perform agentdb._place_guard(relation, v_how.everybody,
     v_how.auto_approve ->> 'condition');
   guard_table.table_name := relation::text;
@@ -82,13 +86,13 @@ begin
     where i.inhparent = relation::oid
   loop
     return query select * from agentdb.guard_table(v_child, columns, approvals, expires,
-      auto_approve, apply, validators, context, everybody);
+      auto_approve, apply, validators, context, everybody, reads);
   end loop;
 end;
 $$;
 
 comment on function agentdb.guard_table (
-  regclass, text[], integer, interval, jsonb, text, text[], text[], boolean
+  regclass, text[], integer, interval, jsonb, text, text[], text[], boolean, jsonb
 ) is
   'Lets agents write a table only through changes that somebody else approves; audits '
   'it where it is not; what is not given is as it was guarded last; raises ZA004, '

@@ -232,12 +232,20 @@ begin
     where r.change_id = change
     order by r.place
     limit most;
+  return query
+    select r.place, t.table_name, 'read', r.row_key, null::jsonb,
+      case when not agentdb._is_proposer(change) then r.seen end, null::jsonb
+    from agentdb.change_read as r
+    join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
+    where r.change_id = change
+    order by r.place
+    limit most;
 end;
 $$;
 
 comment on function agentdb.show_change_rows (bigint, integer) is
-  'The rows of a change, of an update only what differs; for its proposer and its '
-  'reviewers; raises ZA006.';
+  'The rows of a change, of an update only what differs, then those that it rests on '
+  '(read); for its proposer and its reviewers; raises ZA006.';
 
 
 create or replace function agentdb.waiting_changes ()

@@ -97,6 +97,8 @@ begin
     v_new := %8$s;
     if v_new <> '{}' then
       perform agentdb._stage_row(%1$s, 'update', %2$s, v_new, %9$s, %11$s, %12$s);
+    elsif current_setting('agentdb.reads', true) = 'on' then
+      perform agentdb._stage_read(%1$s, %2$s, %4$s);
     end if;
   end if;
   return n;

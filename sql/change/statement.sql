@@ -299,6 +299,11 @@ as $$
           group by 1
         ) as p
       ), '')
+      || coalesce((
+        select sha256(convert_to(string_agg(concat(r.audit_target_id, r.row_key::text,
+          '|', coalesce(r.seen::text, '~')), E'\n' order by r.place), 'UTF8'))
+        from agentdb.change_read as r where r.change_id = c.change_id
+      ), '')
     ), 'hex')
   from agentdb.change as c
   where c.change_id = _change_digest.change;

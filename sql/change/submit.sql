@@ -66,7 +66,8 @@ begin
       'Nothing was staged by this transaction; put it right and stage it again.',
       problem ->> 'constraint');
   end if;
-  v_conflicts := agentdb._conflicts(change, 5, true);
+  v_conflicts := agentdb._conflicts(change, 5, true)
+    || agentdb._stale_reads(change, 5);
   raise exception 'the change does not fit the rows as they are now'
     using errcode = 'ZA052',
           detail = coalesce(agentdb._conflict_text(case when agentdb._is_agent()
@@ -181,6 +182,7 @@ begin
     return;
   end if;
   perform agentdb._note_tables(change);
+  perform agentdb._bind_reads(change);
   v_basis := agentdb._basis(change);
   select a.* into v_end
   from agentdb._attempt(change, v_basis, true, false, null) as a;

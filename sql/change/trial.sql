@@ -62,6 +62,7 @@ begin
         perform agentdb._check_tables(v_former);
         perform agentdb._perform_as_applier(v_former);
       end loop;
+      perform agentdb._check_reads(change);
       effects := agentdb._perform_as_applier(change);
       delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
     else

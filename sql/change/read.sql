@@ -1,0 +1,431 @@
+-- Rows that a change rests on and does not write: what its statements read elsewhere,
+-- which no trigger can know.  A proposer or a guard names them; applied is only while
+-- they are as they were.
+
+create or replace function agentdb._read_match_sql (target integer)
+  returns text
+  language sql
+  stable
+  return (
+    select string_agg(format('t.%I = %s', c.column_name,
+      agentdb._typed_sql('r.row_key', c.column_name, c.type_name)), ' and ')
+    from agentdb.change_column as c
+    where c.audit_target_id = target and c.key_place is not null
+  );
+
+comment on function agentdb._read_match_sql (integer) is
+  'SQL text: a row t of a table is that which a change r rests on.';
+
+
+create or replace function agentdb._reads_sql (change bigint, target integer)
+  returns text
+  language sql
+  stable
+  return (
+    select format(
+      $reads$
+      select r.place, 'read', r.row_key, c.present,
+        case
+          when r.seen is null and c.present is not null then 'is there now'
+          when r.seen is not null and c.present is null then 'is gone'
+          when exists (
+            select from jsonb_each(r.seen) as e
+            where agentdb._is_same(c.present -> e.key, e.value) is not true)
+            then 'was changed'
+        end as conflict
+      from agentdb.change_read as r
+      left join lateral (
+        select %3$s as present from %4$s as t where %5$s) as c on true
+      where r.change_id = %1$s and r.audit_target_id = %2$s
+      order by r.place$reads$,
+      change, target,
+      agentdb._stage_object_sql(target, 't', false),
+      agentdb._table_name(g.table_oid),
+      agentdb._read_match_sql(target))
+    from agentdb.guarded_table as g
+    where g.audit_target_id = target
+  );
+
+comment on function agentdb._reads_sql (bigint, integer) is
+  'SQL text: the rows of a table that a change rests on, as they are now and what is '
+  'wrong; NULL where the table is not guarded any more.';
+
+
+grant create on schema agentdb to agentdb_applier;
+set local role agentdb_applier;
+
+-- From the look to the commit they stay as they are.
+create or replace function agentdb._share_as_applier (statement text)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set "TimeZone" = 'UTC'
+  set "DateStyle" = 'ISO, YMD'
+  set "IntervalStyle" = 'postgres'
+  set lc_monetary = 'C'
+as $$
+begin
+  execute statement;
+end;
+$$;
+
+comment on function agentdb._share_as_applier (text) is
+  'Locks rows of guarded tables against writes of others until the transaction ends.';
+
+revoke all on function agentdb._share_as_applier from public;
+grant execute on function agentdb._share_as_applier to agentdb_owner;
+
+set local role agentdb_owner;
+revoke create on schema agentdb from agentdb_applier;
+
+
+create or replace function agentdb._check_reads (change bigint)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_target integer;
+  v_table text;
+  v_row record;
+begin
+  for v_target, v_table in
+    select t.audit_target_id, coalesce(agentdb._table_name(t.table_oid), t.table_name)
+    from agentdb.audit_target as t
+    where t.audit_target_id in (
+      select r.audit_target_id from agentdb.change_read as r where r.change_id = change)
+    order by t.audit_target_id
+  loop
+    if agentdb._reads_sql(change, v_target) is null then
+      raise exception 'change % rests on rows of %, which is not guarded any more',
+          change, v_table
+        using errcode = 'ZA052', hint = 'Guard it again, or stage without them.';
+    end if;
+    perform agentdb._share_as_applier(format(
+      'select from %s as t, agentdb.change_read as r '
+      'where r.change_id = %s and r.audit_target_id = %s and %s for share of t',
+      v_table, change, v_target, agentdb._read_match_sql(v_target)));
+    select f.row_key, f.conflict into v_row
+    from agentdb._read_as_applier(agentdb._reads_sql(change, v_target), 1) as f;
+    if found then
+      raise exception 'row % of %, on which the change rests, %', v_row.row_key,
+          v_table, v_row.conflict
+        using errcode = 'ZA052';
+    end if;
+  end loop;
+end;
+$$;
+
+comment on function agentdb._check_reads (bigint) is
+  'Locks the rows that a change rests on; raises ZA052 where one is not as it was.';
+
+
+create or replace function agentdb._stale_reads (change bigint, most integer)
+  returns jsonb
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(jsonb_agg(jsonb_build_object(
+      'table', t.table_name, 'key', f.row_key, 'operation', 'read',
+      'conflict', f.conflict, 'columns', d.columns,
+      'by', agentdb._last_writer(t.audit_target_id, f.row_key,
+        array(select jsonb_object_keys(d.columns))))
+    order by f.place), '[]')
+  from agentdb.audit_target as t
+  cross join lateral agentdb._read_as_applier(
+    agentdb._reads_sql(change, t.audit_target_id), most) as f
+  join agentdb.change_read as r on r.change_id = change and r.place = f.place
+  cross join lateral (
+    select jsonb_object_agg(e.key, jsonb_build_object('expected', e.value,
+      'current', f.present -> e.key)) as columns
+    from jsonb_each(r.seen) as e
+    where f.present is not null
+      and agentdb._is_same(f.present -> e.key, e.value) is not true
+  ) as d
+  where t.audit_target_id in (
+      select k.audit_target_id from agentdb.change_read as k where k.change_id = change)
+    and exists (
+      select from agentdb.guarded_table as g
+      where g.audit_target_id = t.audit_target_id);
+$$;
+
+comment on function agentdb._stale_reads (bigint, integer) is
+  'The rows that a change rests on and that are not as they were, as conflicts.';
+
+
+-- What a change writes is bound by that.
+create or replace function agentdb._is_bound (change bigint, target integer, key jsonb)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select from agentdb.change_row as r
+    where r.change_id = change
+      and r.audit_target_id = target
+      and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
+      and r.row_key = key
+    union all
+    select from agentdb.change_read as r
+    where r.change_id = change
+      and r.audit_target_id = target
+      and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
+      and r.row_key = key);
+$$;
+
+comment on function agentdb._is_bound (bigint, integer, jsonb) is
+  'Whether a change writes a row or rests on it.';
+
+
+create or replace function agentdb._add_read (
+  change bigint,
+  target integer,
+  key jsonb,
+  seen jsonb
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_place integer;
+begin
+  if agentdb._is_bound(change, target, key) then
+    return;
+  end if;
+  v_place := 1 + coalesce((
+    select max(r.place) from agentdb.change_read as r where r.change_id = change), 0);
+  if v_place > coalesce((
+      select c.max_rows from agentdb.change as c where c.change_id = change), v_place)
+  then
+    raise exception 'a change of this agent may rest on at most % rows', v_place - 1
+      using errcode = 'ZA005',
+            detail = 'See policy.max_change_rows.',
+            hint = 'Name only the rows that decide whether the change is right.';
+  end if;
+  insert into agentdb.change_read (change_id, place, audit_target_id, row_key, seen)
+  values (change, v_place, target, key, seen);
+end;
+$$;
+
+comment on function agentdb._add_read (bigint, integer, jsonb, jsonb) is
+  'Binds a change to a row that it does not write; raises ZA005.';
+
+
+-- The staging view's trigger gives the row as the proposer's own rights let it see it.
+create or replace function agentdb._stage_read (target integer, key jsonb, seen jsonb)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_change record;
+  v_former bigint;
+begin
+  select c.* into v_change from agentdb._current_change() as c;
+  select max(r.change_id) into v_former
+  from agentdb.change as c
+  join agentdb.change_row as r on r.change_id = c.change_id
+  where c.proposed_by = session_user
+    and c.agent_id is not distinct from v_change.agent_id
+    and c.state in ('pending', 'approved')
+    and r.audit_target_id = target
+    and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
+    and r.row_key = key;
+  if v_former is not null then
+    perform agentdb._refuse(format('row %s is what change %s would make of it', key,
+        v_former),
+      'Wait until that is decided, or withdraw it: select * from '
+        'agentdb.withdraw_change(change => ' || v_former || ');');
+  end if;
+  perform agentdb._add_read(v_change.change_id, target, key, seen);
+end;
+$$;
+
+comment on function agentdb._stage_read (integer, jsonb, jsonb) is
+  'Binds the session''s open change to a row as it sees it; raises ZA004 or ZA005.';
+
+
+create or replace function agentdb.reads_statement (relation regclass, keys jsonb)
+  returns text
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_view text := agentdb.staging_view(relation);
+  v_target integer := agentdb._target_of(relation);
+  v_names text[] := array(
+    select c.column_name::text from agentdb.change_column as c
+    where c.audit_target_id = v_target and c.key_place is not null);
+begin
+  if jsonb_typeof(keys) is distinct from 'array' or keys = '[]'
+    or octet_length(keys::text) > 1000000 or exists (
+    select from jsonb_array_elements(keys) as k (key)
+    where case when jsonb_typeof(k.key) = 'object' then k.key - v_names <> '{}'
+      or not k.key ?& v_names or jsonb_strip_nulls(k.key) <> k.key else true end
+  ) then
+    perform agentdb._refuse(format('%s are not keys of %s',
+        coalesce(agentdb._clean_text(keys::text, 200), 'NULL'), relation),
+      format('Give an array of objects, each with all columns of the primary key '
+        '(%s) and no other.', array_to_string(v_names, ', ')));
+  end if;
+  return (
+    select format('with k as (select distinct %1$s from jsonb_array_elements($1) as e '
+      '(key)), u as (update %2$s as s set %3$s from k where %4$s returning 1) '
+      'select jsonb_agg(%5$s) from k cross join (select count(*) from u) as n',
+      string_agg(format('%s as %I', agentdb._typed_sql('e.key', c.column_name,
+        c.type_name), c.column_name), ', '),
+      v_view,
+      string_agg(format('%1$I = s.%1$I', c.column_name), ', '),
+      string_agg(format('s.%1$I = k.%1$I', c.column_name), ' and '),
+      agentdb._key_sql(v_target, 'k'))
+    from agentdb.change_column as c
+    where c.audit_target_id = v_target and c.key_place is not null
+  );
+end;
+$$;
+
+comment on function agentdb.reads_statement (regclass, jsonb) is
+  'SQL text: what stage_reads() executes, an array of keys as $1; raises ZA004 or '
+  'ZA006.';
+
+
+-- Whoever does not see all rows cannot say that one is not there.
+create or replace function agentdb.stage_absent (relation regclass, keys jsonb)
+  returns table (change_id bigint, reads integer)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_target integer := agentdb._target_of(relation);
+  v_key jsonb;
+begin
+  perform agentdb.reads_statement(relation, keys);
+  if not has_table_privilege(session_user, relation, 'select') then
+    raise exception '% may not read %', session_user, relation
+      using errcode = '42501', hint = 'Name rows of tables that your role may read.';
+  end if;
+  select c.change_id into stage_absent.change_id from agentdb._current_change() as c;
+  for v_key in
+    select k.key from jsonb_array_elements(keys) as k (key)
+    where not agentdb._is_bound(stage_absent.change_id, v_target, k.key)
+  loop
+    if (
+      select c.relrowsecurity and not (o.rolsuper or o.rolbypassrls)
+      from pg_class as c
+      join pg_roles as o on o.rolname = session_user
+      where c.oid = relation
+    ) then
+      raise exception 'there is no row % in % that % could see', v_key, relation,
+          session_user
+        using errcode = 'ZA006',
+              hint = 'Name rows that your role may see: the table has row security.';
+    end if;
+    perform agentdb._add_read(stage_absent.change_id, v_target, v_key, null);
+  end loop;
+  select count(*) into reads
+  from agentdb.change_read as r where r.change_id = stage_absent.change_id;
+  return next;
+end;
+$$;
+
+comment on function agentdb.stage_absent (regclass, jsonb) is
+  'Binds the open change to the absence of rows, but for those that it is bound to '
+  'already; raises ZA001, ZA004, ZA005 or ZA006.';
+
+
+-- With the rights of the caller, by the staging view: nobody is bound to, or learns of,
+-- a row that it cannot see.
+create or replace function agentdb.stage_reads (relation regclass, keys jsonb)
+  returns table (change_id bigint, reads integer)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+  set extra_float_digits = 1
+  set "TimeZone" = 'UTC'
+  set "DateStyle" = 'ISO, YMD'
+  set "IntervalStyle" = 'postgres'
+  set bytea_output = 'hex'
+  set lc_monetary = 'C'
+as $$
+declare
+  v_keys jsonb := case jsonb_typeof(keys)
+    when 'object' then jsonb_build_array(keys) else keys end;
+  v_found jsonb;
+begin
+  perform set_config('agentdb.reads', 'on', true);
+  execute agentdb.reads_statement(relation, v_keys) into v_found using v_keys;
+  perform set_config('agentdb.reads', '', true);
+  return query select * from agentdb.stage_absent(relation, v_found);
+end;
+$$;
+
+comment on function agentdb.stage_reads (regclass, jsonb) is
+  'Binds the session''s change to rows of a guarded table that it does not write, by '
+  'their keys: it is applied only while they are as they are now (not there, where '
+  'there is none); raises ZA001, ZA004, ZA005 or ZA006.';
+
+
+-- What the guard of a table says its rows rest on, read for the reviewer and not for
+-- the proposer.
+create or replace function agentdb._bind_reads (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_guard record;
+  v_key jsonb;
+begin
+  for v_guard in
+    select g.audit_target_id, g.table_name, m.key as other, m.value as columns,
+      o.audit_target_id as target
+    from agentdb.guarded_table as g
+    cross join lateral jsonb_each(g.reads) as m
+    left join agentdb.guarded_table as o on o.table_name = m.key
+    where g.audit_target_id in (
+      select r.audit_target_id from agentdb.change_row as r where r.change_id = change)
+  loop
+    if v_guard.target is null then
+      raise exception 'changes of % rest on %, which is not guarded', v_guard.table_name,
+          v_guard.other
+        using errcode = 'ZA051',
+              hint = format('Guard it: select * from agentdb.guard_table(%L);',
+                v_guard.other);
+    end if;
+    for v_key in
+      select distinct k.key
+      from agentdb.change_row as r
+      cross join lateral (values (r.seen), (coalesce(r.after, r.new_values))) as v (row)
+      cross join lateral (
+        select jsonb_object_agg(c.key, v.row -> c.value) as key
+        from jsonb_each_text(v_guard.columns) as c
+      ) as k
+      where r.change_id = change
+        and r.audit_target_id = v_guard.audit_target_id
+        and jsonb_strip_nulls(k.key) = k.key
+        and v.row ?& array(select c.value from jsonb_each_text(v_guard.columns) as c)
+    loop
+      perform agentdb._add_read(change, v_guard.target, v_key, null);
+    end loop;
+    update agentdb.change_read as r
+    set seen = f.present
+    from agentdb._read_as_applier(
+      agentdb._reads_sql(change, v_guard.target), null) as f
+    where r.change_id = change and r.place = f.place and r.seen is null;
+  end loop;
+end;
+$$;
+
+comment on function agentdb._bind_reads (bigint) is
+  'Binds a change to the rows that the guards of its tables name; raises ZA051.';
