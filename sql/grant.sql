@@ -40,12 +40,15 @@ grant execute on function
   agentdb.my_changes, agentdb.withdraw_change,
   agentdb.stage_reads, agentdb.stage_absent, agentdb.reads_statement,
   agentdb.waiting_changes, agentdb.show_change, agentdb.show_change_rows,
+  agentdb.change_conflicts,
   agentdb.approve_change, agentdb.reject_change
   to agentdb_agent, agentdb_operator, agentdb_reviewer;
 grant execute on function
   agentdb.show_change, agentdb.show_change_rows, agentdb.waiting_changes,
-  agentdb.run_tree
+  agentdb.change_conflicts, agentdb.run_tree
   to agentdb_auditor;
+grant execute on function agentdb.rebase_change
+  to agentdb_operator, agentdb_reviewer;
 grant execute on function agentdb.run_tree to agentdb_operator;
 
 -- What is not guarded is taken back with the rights of whoever does it.

@@ -99,6 +99,7 @@
 \ir change/apply.sql
 \ir change/auto_approve.sql
 \ir change/submit.sql
+\ir change/rebase.sql
 \ir change/decide.sql
 \ir change/withdraw.sql
 \ir change/advance.sql

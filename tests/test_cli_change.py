@@ -256,5 +256,62 @@ def test_many_conflicts_are_cut(
     agent.execute("update public.many set n = 2")
     db.execute("update many set n = 3")
     said = agentdb("undo", "1", dsn=operator, code=1)
-    assert "n was expected to be 2 and is 3\n" in said
+    assert "n was expected to be 2 and is 3, would be 1\n" in said
     assert "… and 10 conflicts more\n" in said
+
+
+def test_conflict_shows_was_is_would_be_and_the_ways_on(
+    db: Connection, agent: Connection, reviewer: str, operator: str
+) -> None:
+    agent.execute("update invoice set note = 'mine' where id = 2")
+    db.execute("update public.invoice set note = 'theirs' where id = 2")
+    said = agentdb("change", "show", "2", dsn=reviewer)
+    assert "note was expected to be NULL and is theirs, would be mine" in said
+    assert "next: agentdb change rebase 2 --keep-theirs\n" in said
+    assert "next: agentdb approve" not in said
+    said = agentdb("change", "rebase", "2", dsn=reviewer, code=1)
+    assert "others have written what change 2 writes" in said
+    said = agentdb(
+        "change", "rebase", "2", "--override", "--reason", "settled", dsn=reviewer
+    )
+    assert "change 2 is staged anew as change 3\nnext: agentdb approve 3\n" in said
+    said = agentdb("change", "show", "3", dsn=reviewer)
+    assert "  anew     change 2 by reviewer_r, theirs written over: settled\n" in said
+    assert "  now      change 3\n" in agentdb("change", "show", "2", dsn=operator)
+    digest = latest(db)["digest"]
+    agentdb("approve", "3", "--digest", str(digest), dsn=reviewer)
+    assert value(db, "select note from public.invoice where id = 2") == "mine"
+
+
+@pytest.mark.parametrize(
+    "options", [["--keep-theirs", "--override", "--reason", "x"], ["--override"]]
+)
+def test_rebase_says_which_options_go_together(
+    agent: Connection, reviewer: str, options: list[str]
+) -> None:
+    said = agentdb("change", "rebase", "1", *options, dsn=reviewer, code=2)
+    assert "--override" in said
+
+
+def test_change_is_withdrawn_and_applied_by_command(
+    db: Connection, agent: Connection, reviewer: str, operator: str
+) -> None:
+    assert "change 1: withdrawn" in agentdb("change", "withdraw", "1", dsn=operator)
+    db.execute("select agentdb.guard_table('invoice', apply => 'hand')")
+    agent.execute("update invoice set note = 'mine' where id = 2")
+    digest = str(latest(db)["digest"])
+    assert "approved" in agentdb("approve", "2", "--digest", digest, dsn=reviewer)
+    assert "change 2: applied" in agentdb("change", "apply", "2", dsn=operator)
+    assert value(db, "select note from public.invoice where id = 2") == "mine"
+
+
+def test_what_a_change_rests_on_is_shown(
+    db: Connection, agent: Connection, reviewer: str
+) -> None:
+    db.execute("select agentdb.guard_table('customer')")
+    with agent.transaction():
+        agent.execute("select agentdb.stage_reads('public.customer', '{\"id\": 1}')")
+        agent.execute("update invoice set note = 'mine' where id = 2")
+    said = agentdb("change", "show", "2", dsn=reviewer)
+    assert "read public.customer id 1\n  name  acme\n" in said
+    assert "rows more" not in said

@@ -222,7 +222,12 @@ cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
   from jsonb_each(r.new_values) as v) as n
 order by r.operation = 'read', r.place
 """
-APPLY = "select state, problem from agentdb.apply_change(%s::bigint)"
+APPLY = "select state, problem from agentdb.apply_change(%(change)s::bigint)"
+WITHDRAW = "select state from agentdb.withdraw_change(%(change)s::bigint)"
+REBASE = """
+select change_id, state from agentdb.rebase_change(
+  %(change)s::bigint, %(on_conflict)s::text, %(reason)s::text)
+"""
 
 
 def approve_change(
@@ -236,6 +241,24 @@ def approve_change(
 def reject_change(dsn: str, change: int, *, reason: str) -> dict[str, Any]:
     """Reject a change; return what became of it."""
     return _decide(dsn, REJECT, {"change": change, "reason": reason})
+
+
+def rebase_change(
+    dsn: str, change: int, *, on_conflict: str, reason: str | None = None
+) -> dict[str, Any]:
+    """Stage a change anew on today's rows; return its number and state."""
+    values = {"change": change, "on_conflict": on_conflict, "reason": reason}
+    return _decide(dsn, REBASE, values)
+
+
+def apply_change(dsn: str, change: int) -> dict[str, Any]:
+    """Apply an approved change; return what became of it."""
+    return _decide(dsn, APPLY, {"change": change})
+
+
+def withdraw_change(dsn: str, change: int) -> dict[str, Any]:
+    """Take a change back that is not applied yet; return what became of it."""
+    return _decide(dsn, WITHDRAW, {"change": change})
 
 
 def _decide(dsn: str, statement: str, values: dict[str, object]) -> dict[str, Any]:
@@ -295,7 +318,7 @@ def undo(
         shown = sql.SQL(CHANGE_ROWS).format(change=sql.Literal(change), limit=1000)
         found = connection.execute(shown).fetchall()
         if apply and state == "approved":
-            ended = connection.execute(APPLY, [change]).fetchone() or {}
+            ended = connection.execute(APPLY, {"change": change}).fetchone() or {}
             state = str(ended["state"])
             conflicts = (ended["problem"] or {}).get("conflicts")
         if not stays:

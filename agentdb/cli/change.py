@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 import psycopg
 
 from agentdb.admin import operation
 
-from ..terminal.diff import line, pair, text
-from ..terminal.output import Row, Section, connect, how, query, rows, show, shown
+from ..terminal.output import Row, Section, connect, how, query, rows, show
 from ..words import counted
+from .change_shown import print_conflicts, print_head, print_rows, print_tail, tell
 from .confirm import confirm
 from .failure import Failure
 from .options import dsn
@@ -44,11 +44,7 @@ SIZE_OF_CHANGE: LiteralString = """
 select row_count as rows, array_length(string_to_array(tables, $$, $$), 1) as tables
 from agentdb.change_summary where change_id = {number}
 """
-COLOURS = {"insert": "green", "delete": "red", "update": "yellow"}
-APPLY = "select * from agentdb.apply_change(change => {});"
-FAILED = ("conflict", "expired")
-# Of more conflicts the first are enough to decide by.
-MOST = 50
+CONFLICTS = "select agentdb.change_conflicts({change}) as conflicts"
 
 number = click.argument("number", metavar="ID", type=click.IntRange(1, 2**63 - 1))
 
@@ -89,8 +85,53 @@ def show_command(
         print_head(found)
         body = Section("rows", query(operation.CHANGE_ROWS, change=number, limit=limit))
         print_rows(rows(connection, body), found["row_count"], "; see --limit")
-    print_conflicts((found["problem"] or {}).get("conflicts") or [])
-    print_tail(found)
+        conflicts = _conflicts(connection, found)
+    print_conflicts(conflicts)
+    print_tail(found, crossed=bool(conflicts))
+
+
+@change.command("rebase")
+@dsn
+@number
+@click.option("--keep-theirs", "skip", is_flag=True, help="What others wrote stays.")
+@click.option("--override", is_flag=True, help="Write over what others wrote.")
+@click.option("--reason", help="Why; needed to override.")
+def rebase(
+    dsn: str, number: int, skip: bool, override: bool, reason: str | None
+) -> None:
+    """Stage change ID anew on its rows as they are now, to be approved again.
+
+    Without an option it is refused where others wrote in the same columns.
+    """
+    if skip and override:
+        raise click.UsageError("--keep-theirs and --override exclude each other")
+    if override and not reason:
+        raise click.UsageError("--override needs --reason")
+    on_conflict = "skip" if skip else "override" if override else "refuse"
+    with working(f"staging change {number} anew"):
+        made = operation.rebase_change(
+            dsn, number, on_conflict=on_conflict, reason=reason
+        )
+    click.echo(f"change {number} is staged anew as change {made['change_id']}")
+    click.echo(f"next: agentdb approve {made['change_id']}")
+
+
+@change.command("apply")
+@dsn
+@number
+def apply(dsn: str, number: int) -> None:
+    """Apply change ID, which is approved and waits for a hand."""
+    with working(f"applying change {number}{size(dsn, SIZE_OF_CHANGE, number)}"):
+        ended = operation.apply_change(dsn, number)
+    tell(number, ended)
+
+
+@change.command("withdraw")
+@dsn
+@number
+def withdraw(dsn: str, number: int) -> None:
+    """Take back change ID, which is not applied yet: one's own, or as an operator."""
+    tell(number, operation.withdraw_change(dsn, number))
 
 
 @click.command()
@@ -134,83 +175,6 @@ def size(dsn: str, statement: LiteralString | None, number: int) -> str:
     return f": {counted(count, 'row')} of {counted(tables, 'table')}"
 
 
-def print_head(found: Row) -> None:
-    """Print who proposes what and why."""
-    who = shown(found["agent_name"] or found["proposed_by"])
-    run = f", run {found['run_id']}" if found["run_id"] else ""
-    state = shown(found["state"])
-    click.secho(f"change {found['change_id']} by {who}{run}: {state}", bold=True)
-    click.echo(f"  why      {line(found['reason'])}")
-    if found["effects"]:
-        effects = ", ".join(f"{key} {n}" for key, n in sorted(found["effects"].items()))
-        click.echo(f"  effects  {shown(effects)}")
-    if found["applied_after"]:
-        click.echo(f"  after    {shown(found['applied_after'])}")
-    if found["decisions"]:
-        click.echo(f"  decided  {shown(found['decisions'])}")
-    if found["state"] == "pending":
-        click.echo(f"  needs    {counted(found['approvals_missing'], 'approval')}")
-    if found["state"] in ("pending", "approved"):
-        click.echo(f"  until    {shown(found['expires_at'])}")
-    if found["problem"]:
-        click.secho(f"  problem  {line(found['problem'].get('message'))}", fg="red")
-    click.echo()
-
-
-def print_rows(found: list[Row], total: int | None, more: str = "") -> None:
-    """Print rows as a diff: the key, its context, and of an update what differs."""
-    for row in found:
-        place = _listed(row["row_key"])
-        context = _listed(row["context"] or {})
-        click.secho(
-            f"{row['operation']} {shown(row['table_name'])} {place}"
-            + (f"  ({context})" if context else ""),
-            fg=COLOURS.get(row["operation"]),
-            bold=True,
-        )
-        _print_values(row)
-    listed = sum(row["operation"] != "read" for row in found)
-    if total and total > listed:
-        click.echo(f"… and {total - listed:,} rows more{more}")
-
-
-def _listed(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {text(value)}" for name, value in values.items())
-
-
-def print_conflicts(found: list[dict[str, Any]]) -> None:
-    """Print what is in the way, a line each."""
-    for conflict in found[:MOST]:
-        click.secho(f"conflict: {describe(conflict)}", fg="red")
-    if len(found) > MOST:
-        click.secho(f"… and {len(found) - MOST:,} conflicts more", fg="red")
-
-
-def _print_values(row: Row) -> None:
-    old, new = row["old_values"] or {}, row["new_values"] or {}
-    names = [n for n in (new or old) if n not in row["row_key"]]
-    if row["operation"] != "update":
-        names = [n for n in names if (new or old)[n] is not None]
-    width = max(map(len, names), default=0)
-    for name in sorted(names):
-        if row["operation"] == "update":
-            said = "  →  ".join(pair(old.get(name), new[name]))
-        else:
-            said = text((new or old)[name])
-        click.echo(f"  {line(name):<{width}}  {said}")
-
-
-def print_tail(found: Row) -> None:
-    """Print what to type next."""
-    if found["state"] == "pending":
-        number, digest = found["change_id"], found["digest"]
-        click.echo(f"\nnext: agentdb approve {number} --digest {digest}")
-        click.echo(f"next: agentdb reject {number} --reason …")
-    elif found["state"] == "approved" and found["apply"] == "hand":
-        call = APPLY.format(found["change_id"])
-        click.echo(f"\nnext, in SQL, who may write its tables: {call}")
-
-
 def _found(connection: psycopg.Connection[Row], number: int) -> Row:
     """Return a change, or say that there is none of the number."""
     found = rows(connection, Section("", query(CHANGE, change=number)))
@@ -234,34 +198,9 @@ def _seen(dsn: str, number: int) -> str:
     return str(found["digest"])
 
 
-def tell(number: int | None, ended: dict[str, Any]) -> None:
-    """Say what became of a change; fail where it is a conflict."""
-    state = ended["state"]
-    name = f"change {number}" if number else "the undo"
-    missing = ended.get("approvals_missing") or 0
-    short = f", {counted(missing, 'approval')} missing" if missing else ""
-    click.echo(f"{name}: {state}{short if state == 'pending' else ''}")
-    if problem := ended.get("problem"):
-        click.secho(line(problem.get("message")), fg="red")
-        print_conflicts(problem.get("conflicts") or [])
-    if state == "conflict":
-        click.echo("it is over: the agent must stage it again")
-    if state in FAILED:
-        raise SystemExit(1)
-
-
-def describe(conflict: dict[str, Any]) -> str:
-    """Return a conflict as a person reads it."""
-    if "table" not in conflict:
-        return line(conflict.get("message") or conflict.get("conflict"))
-    by = conflict.get("by") or {}
-    who = by.get("agent") or by.get("role") or "somebody"
-    run = f" in run {by['run']}" if by.get("run") else ""
-    columns = "".join(
-        "; {} was expected to be {} and is {}".format(
-            line(name), *pair(each["expected"], each["current"])
-        )
-        for name, each in (conflict.get("columns") or {}).items()
-    )
-    place = f"{conflict['table']} {_listed(conflict['key'])}"
-    return f"{place} {conflict['conflict']} by {who}{run}{columns}"
+def _conflicts(connection: psycopg.Connection[Row], found: Row) -> list[Row]:
+    """Return what was in the way of a change, or would be now."""
+    if found["state"] not in ("pending", "approved"):
+        return (found["problem"] or {}).get("conflicts") or []
+    asked = Section("", query(CONFLICTS, change=found["change_id"]))
+    return rows(connection, asked)[0]["conflicts"] or []

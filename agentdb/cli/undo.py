@@ -11,15 +11,8 @@ import click
 from agentdb.admin import operation
 
 from ..terminal.diff import line
-from .change import (
-    APPLY,
-    FAILED,
-    SIZE_OF_CHANGE,
-    print_conflicts,
-    print_rows,
-    size,
-    tell,
-)
+from .change import SIZE_OF_CHANGE, size
+from .change_shown import FAILED, print_conflicts, print_rows, tell
 from .options import dsn, number_of_run
 from .working import working
 
@@ -138,6 +131,6 @@ def _print_way_on(number: int | None, state: str) -> None:
         click.echo("a table of it is guarded: somebody else must approve it")
         click.echo(f"next: agentdb change show {number}")
     elif state == "approved":
-        click.echo(f"next, in SQL: {APPLY.format(number)}")
+        click.echo(f"next: agentdb change apply {number}")
     elif state == "withdrawn":
         click.echo("nothing is left to take back")

@@ -848,6 +848,7 @@ create table agentdb.change (
   applied_by name,
   applied_xid xid8,
   problem jsonb,
+  rebased jsonb,
   constraint change_pkey primary key (change_id),
   constraint change_kind_check check (kind in ('stage', 'undo')),
   constraint change_state_check check (state in ('open', 'pending', 'approved',
@@ -1939,6 +1940,8 @@ comment on column agentdb.change.digest is
   'SHA-256 of its content, which an approval repeats.';
 comment on column agentdb.change.problem is
   'Why it could not be applied.';
+comment on column agentdb.change.rebased is
+  'Which change it stages anew ("from"), who did so and how, or as which it was.';
 comment on table agentdb.change_table is
   'The tables of each submitted change, as they were when it was tried.';
 comment on table agentdb.change_row is

@@ -46,6 +46,8 @@ begin
   if (
     select c.row_count is distinct from (
       select sum(e.value::bigint) from jsonb_each_text(c.effects) as e)
+      -- Staged anew by somebody else than its proposer.
+      or c.rebased is not null
     from agentdb.change as c
     where c.change_id = change
   ) or not agentdb._has_rights(change) then

@@ -185,7 +185,10 @@ as $$
   join agentdb.audit_target as t on t.audit_target_id = target
   left join lateral (
     select jsonb_object_agg(e.key, jsonb_build_object('expected', e.value,
-      'current', f.value -> 'present' -> e.key)) as columns
+      'current', f.value -> 'present' -> e.key)
+      || case when r.operation = 'update' and r.new_values ? e.key
+        then jsonb_build_object('proposed', r.new_values -> e.key)
+        else '{}' end) as columns
     from jsonb_each(case when r.operation = 'update' then coalesce(r.seen, '{}')
       else '{}' end || r.expected) as e
     where f.value -> 'present' <> 'null'

@@ -45,9 +45,10 @@ as $$
       'row ', c.value -> 'key', ' of ', c.value ->> 'table', ' ',
       c.value ->> 'conflict',
       (
-        select string_agg(format(': %s was expected to be %s and is %s', d.key,
+        select string_agg(format(': %s was expected to be %s and is %s%s', d.key,
           d.value -> 'expected',
-          coalesce((d.value -> 'current')::text, 'not any more')), '')
+          coalesce((d.value -> 'current')::text, 'not any more'),
+          ', would be ' || (d.value -> 'proposed')::text), '')
         from jsonb_each(case jsonb_typeof(c.value -> 'columns')
           when 'object' then c.value -> 'columns' else '{}' end) as d
       ),

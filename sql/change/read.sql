@@ -376,6 +376,28 @@ comment on function agentdb.stage_reads (regclass, jsonb) is
   'there is none); raises ZA001, ZA004, ZA005 or ZA006.';
 
 
+create or replace function agentdb._see_reads (change bigint)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  update agentdb.change_read as r
+  set seen = f.present
+  from agentdb.guarded_table as g
+  cross join lateral agentdb._read_as_applier(
+    agentdb._reads_sql(change, g.audit_target_id), null) as f
+  where r.change_id = change
+    and r.seen is null
+    and g.audit_target_id in (
+      select k.audit_target_id from agentdb.change_read as k where k.change_id = change)
+    and r.place = f.place;
+$$;
+
+comment on function agentdb._see_reads (bigint) is
+  'Writes down what rows are that a change rests on.';
+
+
 -- What the guard of a table says its rows rest on, read for the reviewer and not for
 -- the proposer.
 create or replace function agentdb._bind_reads (change bigint)
@@ -418,12 +440,8 @@ begin
     loop
       perform agentdb._add_read(change, v_guard.target, v_key, null);
     end loop;
-    update agentdb.change_read as r
-    set seen = f.present
-    from agentdb._read_as_applier(
-      agentdb._reads_sql(change, v_guard.target), null) as f
-    where r.change_id = change and r.place = f.place and r.seen is null;
   end loop;
+  perform agentdb._see_reads(change);
 end;
 $$;
 

@@ -18,7 +18,7 @@ create or replace view agentdb.change_summary as
       from agentdb.change_decision as d where d.change_id = c.change_id
     ) as decisions,
     c.apply, c.digest, c.opened_at, c.submitted_at, c.expires_at, c.closed_at,
-    c.applied_by, c.applied_xid, c.problem
+    c.applied_by, c.applied_xid, c.problem, c.rebased
   from agentdb.change as c
   left join agentdb.agent as a on a.agent_id = c.agent_id;
 
@@ -71,6 +71,8 @@ comment on column agentdb.change_summary.applied_xid is
   'The transaction that applied it.';
 comment on column agentdb.change_summary.problem is
   'Why it could not be applied.';
+comment on column agentdb.change_summary.rebased is
+  'Which change it stages anew ("from"), who did so and how, or as which it was ("as").';
 
 
 create or replace function agentdb._is_validator (change bigint, agent bigint)
@@ -246,6 +248,33 @@ $$;
 comment on function agentdb.show_change_rows (bigint, integer) is
   'The rows of a change, of an update only what differs, then those that it rests on '
   '(read); for its proposer and its reviewers; raises ZA006.';
+
+
+create or replace function agentdb.change_conflicts (change bigint)
+  returns jsonb
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_conflicts jsonb;
+begin
+  perform agentdb._check_seen(change);
+  if agentdb._rows_fault(change) is null then
+    v_conflicts := agentdb._conflicts(change, 20, true)
+      || agentdb._stale_reads(change, 20);
+  end if;
+  return nullif(case when agentdb._is_agent() then agentdb._veiled(v_conflicts)
+    else v_conflicts end, '[]');
+end;
+$$;
+
+comment on function agentdb.change_conflicts (bigint) is
+  'What would be in the way of a change if it were applied now: the first rows of '
+  'guarded tables that are not as they were, as in its problem; NULL where there are '
+  'none; for its proposer and its reviewers; raises ZA006.';
 
 
 create or replace function agentdb.waiting_changes ()
