@@ -53,7 +53,7 @@ def test_conflict_names_row_column_values_and_writer(
     assert conflict["key"] == {"id": 2}
     assert conflict["conflict"] == "was changed"
     assert conflict["columns"] == {
-        "note": {"expected": None, "current": "theirs"},
+        "note": {"expected": None, "current": "theirs", "proposed": "x"},
         "amount": {"expected": 20.0, "current": 7.0},
     }
     assert conflict["by"]["role"] == "app_user"
@@ -315,6 +315,55 @@ def test_change_expires(
         {"change_id": second, "state": "expired"}
     ]
     assert value(agent, "select note from invoice where id = 1") is None
+
+
+def test_expiry_is_told_to_people_and_to_the_proposer(
+    guarded: Connection, agent: Connection
+) -> None:
+    agent.execute("listen agentdb_change")
+    change = stage(agent, guarded)
+    assert list(agent.notifies(timeout=0)) == []
+    age(guarded, "change", "expires_at", "25 hours")
+    assert labels(guarded, "change_expired") == []
+    guarded.execute("select agentdb.advance_changes()")
+    (heard,) = agent.notifies(timeout=10, stop_after=1)
+    assert (heard.channel, heard.payload) == ("agentdb_change", str(change))
+    assert value(agent, "select state from agentdb.my_changes()") == "expired"
+    (fired,) = rows(guarded, "select * from agentdb.change_expired")
+    assert fired["labels"]["change"] == str(change)
+    assert "was not decided in time" in fired["annotations"]["summary"]
+    age(guarded, "change", "closed_at", "25 hours")
+    assert labels(guarded, "change_expired") == []
+
+
+def test_approved_change_that_nobody_applied_in_time_is_told_as_that(
+    guarded: Connection, agent: Connection, reviewer: Connection
+) -> None:
+    again(guarded, apply="'hand'")
+    approve(reviewer, stage(agent, guarded))
+    age(guarded, "change", "expires_at", "25 hours")
+    guarded.execute("select agentdb.advance_changes()")
+    (fired,) = rows(guarded, "select * from agentdb.change_expired")
+    assert "was not applied in time" in fired["annotations"]["summary"]
+
+
+@pytest.mark.parametrize("end", ["approve", "reject"])
+def test_run_that_waits_for_a_reviewer_is_not_without_progress(
+    guarded: Connection, agent: Connection, reviewer: Connection, end: str
+) -> None:
+    change = stage(agent, guarded)
+    age(guarded, "run", "started_at", "40 minutes")
+    for table, column in (("change", "submitted_at"), ("audit_log", "recorded_at")):
+        age(guarded, table, column, "40 minutes")
+    assert labels(guarded, "no_progress") == []
+    if end == "approve":
+        approve(reviewer, change)
+    else:
+        reviewer.execute("select agentdb.reject_change(%s, 'no')", [change])
+    assert labels(guarded, "no_progress") == []
+    for table, column in (("change", "closed_at"), ("audit_log", "recorded_at")):
+        age(guarded, table, column, "20 minutes")
+    assert len(labels(guarded, "no_progress")) == 1
 
 
 def test_runner_applies_what_waits_for_it(

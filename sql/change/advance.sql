@@ -1,4 +1,30 @@
--- What happens to changes by themselves: application by the runner, expiry, retention.
+-- What happens to changes by themselves: application by the runner, expiry, retention,
+-- and that their proposers hear of it.
+
+-- The number alone, for anybody can listen; my_changes() tells its proposer the rest.
+create or replace function agentdb._announce_change ()
+  returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform pg_notify('agentdb_change', new.change_id::text);
+  return null;
+end;
+$$;
+
+comment on function agentdb._announce_change () is
+  'Trigger function: notifies the channel agentdb_change of a change that has ended.';
+
+
+create or replace trigger agentdb_announce
+  after update of state on agentdb.change
+  for each row
+  when (new.closed_at is not null and old.closed_at is null)
+  execute function agentdb._announce_change();
+
+alter table agentdb.change enable always trigger agentdb_announce;
+
 
 -- One that fails keeps no other from being applied, nor one that takes long: it comes
 -- last the next time.

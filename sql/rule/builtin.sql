@@ -111,6 +111,14 @@ values
      where c.change_id = (:labels ->> ''change'')::bigint'
   ),
   (
+    'change_expired', 'warning', 'alerting', '0', '0', 'agentdb.change_expired',
+    'What was proposed is not done, and whoever proposed it may think that it is.',
+    'select c.change_id, c.proposed_by, c.reason, c.tables, c.row_count, c.submitted_at,
+       c.closed_at, c.decisions
+     from agentdb.change_summary as c
+     where c.change_id = (:labels ->> ''change'')::bigint'
+  ),
+  (
     'change_expiring', 'warning', 'alerting', '0', '0', 'agentdb.change_expiring',
     'A change that nobody decides ends undone.',
     'select c.change_id, c.state, c.reason, c.tables, c.row_count, c.expires_at,

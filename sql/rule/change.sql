@@ -1,5 +1,5 @@
--- Rules about changes: one that nobody decides, one that runs out, one that could not
--- be applied.
+-- Rules about changes: one that nobody decides, one that runs out or has run out, one
+-- that could not be applied.
 
 create or replace function agentdb._change_policy (change bigint)
   returns agentdb.policy
@@ -102,6 +102,46 @@ create or replace view agentdb.change_expiring as
 
 comment on view agentdb.change_expiring is
   'Rule: changes that expire soon.';
+
+
+create or replace function agentdb.rule_change_expired (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select agentdb._change_labels(c.change_id),
+    extract(epoch from c.closed_at - c.submitted_at)::double precision,
+    jsonb_build_object(
+      'summary', format('change %s by %s was not %s in time and is not done: %s',
+        c.change_id, c.proposed_by,
+        case when c.digest is not null and c.approvals <= (
+          select count(*) from agentdb.change_decision as d
+          where d.change_id = c.change_id
+            and d.decision = 'approve'
+            and d.digest = c.digest) then 'applied' else 'decided' end,
+        left(c.reason, 200)),
+      'policy', p.policy_name,
+      'threshold', extract(epoch from c.expires_at - c.submitted_at)
+    )
+  from agentdb.change as c
+  cross join lateral agentdb._change_policy(c.change_id) as p
+  where c.state = 'expired'
+    and c.submitted_at is not null
+    and c.closed_at <= as_of
+    and c.closed_at > as_of - p.change_conflict_window;
+end;
+
+comment on function agentdb.rule_change_expired (timestamptz) is
+  'Changes that ended undecided, or approved and not applied, within '
+  'policy.change_conflict_window.';
+
+
+create or replace view agentdb.change_expired as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_change_expired(statement_timestamp()) as r;
+
+comment on view agentdb.change_expired is
+  'Rule: changes that nobody decided in time.';
 
 
 create or replace function agentdb.rule_change_conflict (as_of timestamptz)

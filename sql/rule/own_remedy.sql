@@ -77,12 +77,19 @@ from (
     ),
     (
       'change_conflict', 'policy.change_conflict_window is over',
-      'The rows are not what was reviewed: the agent must stage the change again.
-       agentdb change show {change}'
+      'The rows are not what was reviewed: stage the change anew, or let the agent do it.
+       agentdb change show {change}
+       agentdb change rebase {change}'
+    ),
+    (
+      'change_expired', 'policy.change_conflict_window is over',
+      'If it is still wanted, stage it anew on its rows as they are now, and approve it.
+       agentdb change show {change}
+       agentdb change rebase {change}'
     ),
     (
       'change_expiring', 'change {change} is decided, or has expired',
-      'Decide it; if it expires, the agent must stage it again.
+      'Decide it; once it has expired it must be staged anew.
        agentdb change show {change}
        agentdb approve {change}
        agentdb reject {change} --reason …'
@@ -259,6 +266,7 @@ from (
     ('suspended_protection', '{rule,table}'),
     ('crashed_run', '{rule,agent}'),
     ('change_conflict', '{rule,agent,table}'),
+    ('change_expired', '{rule,agent}'),
     ('refuted_claim', '{rule,agent,run}'),
     ('unbacked_tool_call', '{rule,agent,run}'),
     ('unannounced_write', '{rule,agent,run}'),

@@ -41,6 +41,21 @@ comment on function agentdb._long_call_until (bigint, interval, timestamptz) is
   'Until when a run was waiting for a call that is known to take long.';
 
 
+-- Waiting for a reviewer is not standing still; from the decision on the run may go on.
+create or replace function agentdb._review_until (run bigint, as_of timestamptz)
+  returns timestamptz
+  language sql
+  stable
+  return (
+    select max(case when c.closed_at <= as_of then c.closed_at else as_of end)
+    from agentdb.change as c
+    where c.run_id = run and c.submitted_at <= as_of
+  );
+
+comment on function agentdb._review_until (bigint, timestamptz) is
+  'Until when a run was waiting for somebody to decide what it proposed.';
+
+
 create or replace function agentdb.rule_no_progress (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -71,7 +86,8 @@ begin atomic
   cross join lateral (
     -- Of those that are late alone: it reads their calls.
     select case when r.since < as_of - l.after
-      then agentdb._long_call_until(r.run_id, p.max_long_call, as_of) end as until
+      then greatest(agentdb._long_call_until(r.run_id, p.max_long_call, as_of),
+        agentdb._review_until(r.run_id, as_of)) end as until
   ) as c
   where r.since < as_of - l.after
     and coalesce(c.until < as_of - l.after, true);
@@ -79,7 +95,8 @@ end;
 
 comment on function agentdb.rule_no_progress (timestamptz) is
   'Open runs without evidence of progress for policy.no_progress_after, that of their '
-  'agent''s schedule first; a call of a tool with tool.longest is waited for.';
+  'agent''s schedule first; a call of a tool with tool.longest is waited for, and so is '
+  'the decision about a change.';
 
 
 create or replace view agentdb.no_progress as
