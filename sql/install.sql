@@ -84,7 +84,9 @@
 \ir change/stage_right.sql
 \ir change/stage.sql
 \ir change/stage_call.sql
+\ir change/read_bind.sql
 \ir change/stage_view.sql
+\ir change/stage_read.sql
 \ir change/stage_statement.sql
 \ir change/guard_now.sql
 \ir change/shape.sql

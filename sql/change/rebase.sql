@@ -32,9 +32,10 @@ begin
     where c.change_id = any (v_change.builds_on)
       and c.state in ('open', 'pending', 'approved')
   ) then
-    perform agentdb._refuse(format('change %s builds on change %s, which is not decided',
-        change, array_to_string(v_change.builds_on, ', ')),
-      'Decide that first.');
+    perform agentdb._refuse(
+      format('change %s builds on one that is not decided', change),
+      format('Decide it first: agentdb change show %s',
+        array_to_string(v_change.builds_on, ', ')));
   end if;
   -- Only its own session can say what row security lets a role write.
   select string_agg(t.table_name, ', ') into v_table
@@ -253,8 +254,8 @@ end;
 $$;
 
 comment on function agentdb.rebase_change (bigint, text, text) is
-  'Stages a change anew on its rows as they are now, in the name of its proposer, to be '
-  'approved again; on_conflict says what becomes of what others wrote in the same '
-  'columns: refuse, skip (theirs stays) or override (with a reason); for reviewers and '
-  'operators; raises ZA004, ZA006, ZA040, ZA041, ZA052, ZA053 or what the change itself '
-  'would raise.';
+  'Stages a change anew on its rows as they are now, in the name of its proposer, to '
+  'be approved again; on_conflict says what becomes of what others wrote in the same '
+  'columns: refuse, skip (theirs stays) or override (with a reason); for reviewers '
+  'and operators; raises ZA004, ZA006, ZA040, ZA041, ZA052, ZA053 or what the change '
+  'itself would raise.';

@@ -72,7 +72,7 @@ comment on column agentdb.change_summary.applied_xid is
 comment on column agentdb.change_summary.problem is
   'Why it could not be applied.';
 comment on column agentdb.change_summary.rebased is
-  'Which change it stages anew ("from"), who did so and how, or as which it was ("as").';
+  'Which change it stages anew (from), who did so and how, or as which it was (as).';
 
 
 create or replace function agentdb._is_validator (change bigint, agent bigint)

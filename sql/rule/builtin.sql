@@ -107,30 +107,26 @@ values
     'change_conflict', 'critical', 'alerting', '0', '0', 'agentdb.change_conflict',
     'What was approved was not done: the rows are not what was reviewed.',
     'select c.change_id, c.proposed_by, c.reason, c.closed_at, c.problem
-     from agentdb.change_summary as c
-     where c.change_id = (:labels ->> ''change'')::bigint'
+     from agentdb.change as c where c.change_id = (:labels ->> ''change'')::bigint'
   ),
   (
     'change_expired', 'warning', 'alerting', '0', '0', 'agentdb.change_expired',
     'What was proposed is not done, and whoever proposed it may think that it is.',
-    'select c.change_id, c.proposed_by, c.reason, c.tables, c.row_count, c.submitted_at,
-       c.closed_at, c.decisions
+    'select c.change_id, c.proposed_by, c.reason, c.submitted_at, c.closed_at
      from agentdb.change_summary as c
      where c.change_id = (:labels ->> ''change'')::bigint'
   ),
   (
     'change_expiring', 'warning', 'alerting', '0', '0', 'agentdb.change_expiring',
     'A change that nobody decides ends undone.',
-    'select c.change_id, c.state, c.reason, c.tables, c.row_count, c.expires_at,
-       c.approvals_missing
+    'select c.change_id, c.state, c.reason, c.tables, c.row_count, c.expires_at
      from agentdb.change_summary as c
      where c.change_id = (:labels ->> ''change'')::bigint'
   ),
   (
     'change_waiting', 'warning', 'alerting', '0', '0', 'agentdb.change_waiting',
     'An agent that waits for an approval does nothing else.',
-    'select c.change_id, c.state, c.reason, c.tables, c.row_count, c.submitted_at,
-       c.approvals_missing
+    'select c.change_id, c.state, c.reason, c.tables, c.row_count, c.submitted_at
      from agentdb.change_summary as c
      where c.change_id = (:labels ->> ''change'')::bigint'
   ),

@@ -77,7 +77,7 @@ from (
     ),
     (
       'change_conflict', 'policy.change_conflict_window is over',
-      'The rows are not what was reviewed: stage the change anew, or let the agent do it.
+      'The rows are not what was reviewed: stage it anew, or let the agent do so.
        agentdb change show {change}
        agentdb change rebase {change}'
     ),

@@ -95,7 +95,7 @@ end;
 
 comment on function agentdb.rule_no_progress (timestamptz) is
   'Open runs without evidence of progress for policy.no_progress_after, that of their '
-  'agent''s schedule first; a call of a tool with tool.longest is waited for, and so is '
+  'agent''s schedule first; a call of a tool with tool.longest is waited for, as is '
   'the decision about a change.';
 
 
