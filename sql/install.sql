@@ -3,6 +3,7 @@
 \ir base/text.sql
 \ir base/signature.sql
 \ir base/append_only.sql
+\ir base/rule.sql
 \ir base/partition.sql
 \ir agent/agent.sql
 \ir agent/run_limit.sql
@@ -150,6 +151,7 @@
 \ir rule/claim.sql
 \ir rule/token.sql
 \ir rule/budget.sql
+\ir rule/context.sql
 \ir rule/tool.sql
 \ir rule/loop.sql
 \ir rule/run.sql
@@ -160,10 +162,7 @@
 \ir rule/question.sql
 \ir rule/suspension.sql
 \ir rule/setting.sql
-\ir rule/own.sql
-\ir rule/builtin.sql
-\ir rule/own_remedy.sql
-\ir rule/own_inhibition.sql
+\ir rule/inhibition.sql
 \ir maintain/repair.sql
 \ir maintain/altered_table.sql
 \ir maintain/retention.sql

@@ -18,7 +18,7 @@ LAYERS = (
 )  # fmt: skip
 MADE = re.compile(r"^create (?:or replace )?(?:function|view) agentdb\.(\w+)", re.M)
 # What a hint or a comment names is not called.
-SAID = re.compile(r"--[^\n]*|'(?:[^']|'')*'")
+SAID = re.compile(r"--[^\n]*|=> \$\$(?s:.*?)\$\$|'(?:[^']|'')*'")
 
 
 def installed() -> dict[str, str]:

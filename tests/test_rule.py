@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+from pathlib import Path
+
 import pytest
 
 from .agents import age, labels, policy, register, row, rows, start, value
@@ -175,3 +178,25 @@ def test_thresholds_are_columns_with_sane_bounds(db: Connection) -> None:
     ):
         with pytest.raises(Exception, match="violates"):
             db.execute(f"update agentdb.policy set {wrong}".encode())
+
+
+def test_page_lists_every_rule(db: Connection) -> None:
+    """AGENTDB_WRITE_SCHEMA=1 writes the list anew, from the catalogue."""
+    found = rows(
+        db,
+        "select r.rule_name as rule, r.severity, r.ends_when,"
+        " regexp_replace(obj_description(to_regclass(r.view_name)), '^Rule: ', '')"
+        " as fires from agentdb.alert_rule as r order by 1",
+    )
+    listed = "".join(
+        f"| `{each['rule']}` | {each['severity']} | {each['fires'].rstrip('.')} |"
+        f" {each['ends_when']} |\n"
+        for each in found
+    )
+    page = Path(__file__).parent.parent / "docs" / "rules.md"
+    head, mark, _ = page.read_text().partition("## All rules\n")
+    expected = head + mark + "| rule | severity | fires for | ends when |\n"
+    expected += "| --- | --- | --- | --- |\n" + listed
+    if os.environ.get("AGENTDB_WRITE_SCHEMA"):
+        page.write_text(expected)
+    assert page.read_text() == expected

@@ -17,6 +17,23 @@ create or replace view agentdb.broken_rule as
 comment on view agentdb.broken_rule is
   'Rule: rules that cannot be evaluated; while one is broken it watches nothing.';
 
+select agentdb._declare_rule(
+  rule_name => 'broken_rule',
+  severity => 'critical',
+  health => 'alerting',
+  why => 'A rule that cannot be evaluated watches nothing.',
+  evidence => $$
+    select rule_name, failures, failed_at, error from agentdb.alert_rule
+    where rule_name = :labels ->> 'rule'
+  $$,
+  ends_when => 'rule {rule} can be evaluated again',
+  remedy => $$
+    Correct the view of the rule, or switch the rule off until somebody can.
+    agentdb rules lint {rule}
+    update agentdb.alert_rule set enabled = false where rule_name = {rule};
+  $$
+);
+
 
 -- The first row of every agent comes before the second of any: who trips a rule a
 -- thousand times does not hide the others.

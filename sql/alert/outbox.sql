@@ -34,6 +34,27 @@ create or replace view agentdb.dead_letter as
 comment on view agentdb.dead_letter is
   'Rule: receivers to which messages could not be delivered; told to all others.';
 
+select agentdb._declare_rule(
+  rule_name => 'dead_letter',
+  severity => 'critical',
+  health => 'alerting',
+  why => 'Who is not reached is not told: the others are.',
+  evidence => $$
+    select n.notification_id, n.kind, n.attempt, n.finished_at, n.status, n.error
+    from agentdb.notification as n
+    where n.receiver_name = :labels ->> 'receiver' and n.state = 'dead'
+    order by n.finished_at desc
+    limit 10
+  $$,
+  ends_when => 'a message reaches {receiver} again, or an hour has passed',
+  remedy => $$
+    Correct the receiver, try it out, and send again what was given up.
+    agentdb outbox --dead
+    agentdb notify test {receiver}
+  $$,
+  evaluate_every => '5 seconds'
+);
+
 
 create or replace function agentdb._refuse_message (notification bigint, problem text)
   returns void

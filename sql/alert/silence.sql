@@ -178,3 +178,20 @@ create or replace view agentdb.silence_ending as
 
 comment on view agentdb.silence_ending is
   'Rule: silences that end soon; resolved when they have ended.';
+
+select agentdb._declare_rule(
+  rule_name => 'silence_ending',
+  severity => 'info',
+  health => 'alerting',
+  why => 'What was silenced and still fires will be reported again.',
+  evidence => $$
+    select s.silence_id, s.matchers, s.created_by, s.ends_at, s.alerts, s.comment
+    from agentdb.active_silence as s
+    where 'S-' || s.silence_id = :labels ->> 'silence'
+  $$,
+  ends_when => 'silence {silence} is over',
+  remedy => $$
+    If what fires is still known, silence it again; otherwise do nothing.
+    agentdb silences
+  $$
+);

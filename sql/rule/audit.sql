@@ -47,6 +47,31 @@ create or replace view agentdb.unattributed_write as
 comment on view agentdb.unattributed_write is
   'Rule: writes of agents that no run answers for.';
 
+select agentdb._declare_rule(
+  rule_name => 'unattributed_write',
+  severity => 'warning',
+  health => 'alerting',
+  why => 'A write outside any run has nobody who answers for it.',
+  evidence => $$
+    select l.recorded_at, l.operation, l.row_key, l.application_name, l.client_addr
+    from agentdb.audit_log as l
+    join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
+    where t.table_name = :labels ->> 'table'
+      and l.session_role = :labels ->> 'role'
+      and l.run_id is null
+      and l.recorded_at > :at - interval '1 day'
+      and l.recorded_at <= :at
+    order by l.audit_log_id desc
+    limit 10
+  $$,
+  ends_when => 'no such row is left in policy.unattributed_write_window',
+  remedy => $$
+    Have whoever writes as role {role} open a run first (start_run, bind_run), or
+    give people and jobs a role of their own.
+    agentdb audit {table}
+  $$
+);
+
 
 create or replace function agentdb.rule_blast_radius (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -101,6 +126,33 @@ create or replace view agentdb.blast_radius as
 comment on view agentdb.blast_radius is
   'Rule: statements of agents that changed too many rows.';
 
+select agentdb._declare_rule(
+  rule_name => 'blast_radius',
+  severity => 'critical',
+  health => 'harmful',
+  why => 'A forgotten WHERE changes every row at once.',
+  evidence => $$
+    select l.xid, l.statement, l.operation, count(*) as rows, min(l.recorded_at) as at
+    from agentdb.audit_log as l
+    join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
+    where t.table_name = :labels ->> 'table'
+      and l.run_id is not distinct from (:labels ->> 'run')::bigint
+      and l.recorded_at > :at - interval '1 day'
+      and l.recorded_at <= :at
+    group by 1, 2, 3
+    order by 4 desc
+    limit 10
+  $$,
+  ends_when => 'no such statement is left in policy.blast_radius_window',
+  remedy => $$
+    Stop the run if it goes on, look at what it changed, and take it back.
+    agentdb kill {run} --reason …
+    agentdb audit {table} --by {run}
+    agentdb undo {run} --dry-run
+  $$,
+  group_by => '{rule,agent,run}'
+);
+
 
 -- The catalog has no past: of an earlier moment only tables audited by then are asked.
 create or replace function agentdb.rule_audit_gap (as_of timestamptz)
@@ -133,3 +185,22 @@ create or replace view agentdb.audit_gap as
 
 comment on view agentdb.audit_gap is
   'Rule: audited tables that are not recorded as they should be.';
+
+select agentdb._declare_rule(
+  rule_name => 'audit_gap',
+  severity => 'critical',
+  health => 'unaudited',
+  why => 'What is not recorded cannot be verified, explained or undone.',
+  evidence => $$
+    select f.table_name, f.fault from agentdb.audit_fault as f
+    where f.table_name = :labels ->> 'table'
+  $$,
+  ends_when => 'table {table} is recorded completely again',
+  remedy => $$
+    Have the table captured as it is now (a missing trigger: audit_table again, with
+    the same exclude and redact); what was written meanwhile is in no history.
+    select * from agentdb.maintain();
+    agentdb install --check
+  $$,
+  group_by => '{rule}'
+);

@@ -1,4 +1,4 @@
--- Rules about budgets and context: what runs low, and what makes it run low.
+-- Rules about budgets: what runs low.
 
 -- A conversation counts while a run of it is open or ended within the last hour; after
 -- that nobody can act on it any more.
@@ -77,6 +77,30 @@ create or replace view agentdb.conversation_budget as
 comment on view agentdb.conversation_budget is
   'Rule: conversations that have used more tokens than their budget.';
 
+select agentdb._declare_rule(
+  rule_name => 'conversation_budget',
+  severity => 'critical',
+  health => 'overspending',
+  why => 'Context that only grows is paid again with every call.',
+  evidence => $$
+    select t.recorded_at, t.run_id, t.model, t.input_tokens, t.cached_input_tokens,
+      t.output_tokens
+    from agentdb.token_log as t
+    join agentdb.run as r on r.run_id = t.run_id
+    join agentdb.agent as a on a.agent_id = r.agent_id
+    where a.agent_name = :labels ->> 'agent'
+      and r.conversation = :labels ->> 'conversation'
+      and t.recorded_at <= :at
+    order by t.input_tokens desc limit 10
+  $$,
+  ends_when => 'the conversation has been idle for an hour, or its budget is raised',
+  remedy => $$
+    Have the agent begin a new conversation with a summary, or stop it.
+    agentdb timeline {run}
+    agentdb kill {run} --reason …
+  $$
+);
+
 
 -- One row a budget, however many runs it covers.  A run that has ended is over its own.
 create or replace function agentdb._budget_in_use (as_of timestamptz)
@@ -154,129 +178,26 @@ create or replace view agentdb.budget_low as
 comment on view agentdb.budget_low is
   'Rule: budgets that run low, of a conversation, a run, or an agent''s day.';
 
-
--- A reservation is seen before its prompt is sent, and a bomb before it costs.
-create or replace function agentdb._prompt (since timestamptz, as_of timestamptz)
-  returns table (
-    agent_id bigint, run_id bigint, at timestamptz, tokens bigint, sent boolean
-  )
-  language sql
-  stable
-begin atomic
-  select
-    t.agent_id, t.run_id, t.recorded_at, t.input_tokens + t.cached_input_tokens, true
-  from agentdb.token_log as t
-  where t.recorded_at > since
-    and t.recorded_at <= as_of
-  union all
-  select v.agent_id, v.run_id, v.reserved_at, v.prompt_tokens, false
-  from agentdb.token_reservation as v
-  where v.reserved_at > since
-    and v.reserved_at <= as_of
-    and (v.settled_at is null or v.settled_at > as_of);
-end;
-
-comment on function agentdb._prompt (timestamptz, timestamptz) is
-  'Prompts of a span of time: sent ones from the log, and reserved ones on their way.';
-
-
-create or replace function agentdb.rule_context_jump (as_of timestamptz)
-  returns table (labels jsonb, value double precision, annotations jsonb)
-  language sql
-  stable
-begin atomic
-  with prompt as (
-    select q.agent_id, q.run_id, q.at, q.tokens, q.sent,
-      lag(q.tokens) over (partition by q.run_id order by q.at) as former
-    from agentdb._prompt(
-      as_of - (select max(w.context_jump_window) from agentdb.policy as w), as_of
-    ) as q
-  )
-  select distinct on (q.run_id)
-    jsonb_build_object('agent', a.agent_name, 'run', q.run_id::text),
-    q.tokens::double precision,
-    jsonb_build_object(
-      'summary', format(
-        'a prompt of run %s of %s jumped from %s to %s tokens%s',
-        q.run_id, a.agent_name, f.former, q.tokens,
-        case when q.sent then '' else '; it is reserved and not sent yet' end
-      ),
-      'policy', p.policy_name,
-      'setting', 'context_jump_factor',
-      'threshold', p.context_jump_factor
-    )
-  from prompt as q
-  join agentdb.agent as a on a.agent_id = q.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  -- A jump stays one when the prompt before it leaves the window.
-  cross join lateral (
-    select coalesce(q.former, (
-      select t.input_tokens + t.cached_input_tokens
-      from agentdb.token_log as t
-      where t.run_id = q.run_id
-        and t.recorded_at < q.at
-        and t.recorded_at > q.at - interval '1 day'
-      order by t.token_log_id desc
-      limit 1
-    )) as former
-  ) as f
-  where q.at > as_of - p.context_jump_window
-    and q.tokens > p.context_jump_floor
-    and (q.tokens > p.context_jump_factor * f.former
-      or (q.tokens > f.former + p.context_jump_tokens
-        and q.tokens > p.context_jump_growth * f.former))
-  order by q.run_id, q.tokens desc;
-end;
-
-comment on function agentdb.rule_context_jump (timestamptz) is
-  'Runs with a prompt more than policy.context_jump_factor times the one before it, or '
-  'larger by context_jump_tokens, sent or reserved.';
-
-
-create or replace view agentdb.context_jump as
-  select r.labels, r.value, r.annotations
-  from agentdb.rule_context_jump(statement_timestamp()) as r;
-
-comment on view agentdb.context_jump is
-  'Rule: prompts that grew at a bound, the sign of a context bomb.';
-
-
-create or replace function agentdb.rule_large_tool_result (as_of timestamptz)
-  returns table (labels jsonb, value double precision, annotations jsonb)
-  language sql
-  stable
-begin atomic
-  select
-    jsonb_build_object('agent', a.agent_name, 'run', l.run_id::text, 'tool', l.tool),
-    max(l.result_size)::double precision,
-    jsonb_build_object(
-      'summary', format(
-        '%s returned up to %s characters to %s, %s times over %s',
-        l.tool, max(l.result_size), a.agent_name, count(*), p.large_tool_result_size
-      ),
-      'policy', p.policy_name,
-      'setting', 'large_tool_result_size',
-      'threshold', p.large_tool_result_size
-    )
-  from agentdb.tool_call_log as l
-  join agentdb.agent as a on a.agent_id = l.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where l.recorded_at <= as_of
-    and l.recorded_at > as_of - p.large_tool_result_window
-    and l.recorded_at > as_of - (
-      select max(w.large_tool_result_window) from agentdb.policy as w
-    )
-    and l.result_size > p.large_tool_result_size
-  group by a.agent_name, l.run_id, l.tool, p.policy_name;
-end;
-
-comment on function agentdb.rule_large_tool_result (timestamptz) is
-  'Tools whose results were larger than policy.large_tool_result_size.';
-
-
-create or replace view agentdb.large_tool_result as
-  select r.labels, r.value, r.annotations
-  from agentdb.rule_large_tool_result(statement_timestamp()) as r;
-
-comment on view agentdb.large_tool_result is
-  'Rule: tool results so large that they fill the context.';
+select agentdb._declare_rule(
+  rule_name => 'budget_low',
+  severity => 'warning',
+  health => 'overspending',
+  why => 'A budget that runs low will refuse the agent soon.',
+  evidence => $$
+    select b.scope, r.run_id, b.max_tokens, b.spent, b.reserved, b.tokens_left, b.cost
+    from (
+      select r.* from agentdb._recent_run(:at) as r
+      join agentdb.agent as a on a.agent_id = r.agent_id
+      where a.agent_name = :labels ->> 'agent'
+        and r.conversation = coalesce(:labels ->> 'conversation', r.conversation)
+      order by r.run_id desc limit 10) as r
+    cross join lateral agentdb._budget(r.run_id, r.agent_id, r.conversation) as b
+    where b.scope = :labels ->> 'scope'
+  $$,
+  ends_when => 'the budget is raised, or the day or conversation is over',
+  remedy => $$
+    Let it run out, raise the budget, or stop the agent.
+    agentdb why {agent}
+    agentdb pause {agent} --reason …
+  $$
+);

@@ -68,6 +68,25 @@ create or replace view agentdb.change_waiting as
 comment on view agentdb.change_waiting is
   'Rule: changes that wait too long for somebody to decide.';
 
+select agentdb._declare_rule(
+  rule_name => 'change_waiting',
+  severity => 'warning',
+  health => 'alerting',
+  why => 'An agent that waits for an approval does nothing else.',
+  evidence => $$
+    select c.change_id, c.state, c.reason, c.tables, c.row_count, c.submitted_at
+    from agentdb.change_summary as c
+    where c.change_id = (:labels ->> 'change')::bigint
+  $$,
+  ends_when => 'change {change} is decided, or has expired',
+  remedy => $$
+    Decide it, or ask somebody who may.
+    agentdb change show {change}
+    agentdb approve {change}
+    agentdb reject {change} --reason …
+  $$
+);
+
 
 create or replace function agentdb.rule_change_expiring (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -102,6 +121,25 @@ create or replace view agentdb.change_expiring as
 
 comment on view agentdb.change_expiring is
   'Rule: changes that expire soon.';
+
+select agentdb._declare_rule(
+  rule_name => 'change_expiring',
+  severity => 'warning',
+  health => 'alerting',
+  why => 'A change that nobody decides ends undone.',
+  evidence => $$
+    select c.change_id, c.state, c.reason, c.tables, c.row_count, c.expires_at
+    from agentdb.change_summary as c
+    where c.change_id = (:labels ->> 'change')::bigint
+  $$,
+  ends_when => 'change {change} is decided, or has expired',
+  remedy => $$
+    Decide it; once it has expired it must be staged anew.
+    agentdb change show {change}
+    agentdb approve {change}
+    agentdb reject {change} --reason …
+  $$
+);
 
 
 create or replace function agentdb.rule_change_expired (as_of timestamptz)
@@ -143,6 +181,25 @@ create or replace view agentdb.change_expired as
 comment on view agentdb.change_expired is
   'Rule: changes that nobody decided in time.';
 
+select agentdb._declare_rule(
+  rule_name => 'change_expired',
+  severity => 'warning',
+  health => 'alerting',
+  why => 'What was proposed is not done, and whoever proposed it may think that it is.',
+  evidence => $$
+    select c.change_id, c.proposed_by, c.reason, c.submitted_at, c.closed_at
+    from agentdb.change_summary as c
+    where c.change_id = (:labels ->> 'change')::bigint
+  $$,
+  ends_when => 'policy.change_conflict_window is over',
+  remedy => $$
+    If it is still wanted, stage it anew on its rows as they are now, and approve it.
+    agentdb change show {change}
+    agentdb change rebase {change}
+  $$,
+  group_by => '{rule,agent}'
+);
+
 
 create or replace function agentdb.rule_change_conflict (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -177,3 +234,21 @@ create or replace view agentdb.change_conflict as
 
 comment on view agentdb.change_conflict is
   'Rule: approved changes that did not fit their rows any more.';
+
+select agentdb._declare_rule(
+  rule_name => 'change_conflict',
+  severity => 'critical',
+  health => 'alerting',
+  why => 'What was approved was not done: the rows are not what was reviewed.',
+  evidence => $$
+    select c.change_id, c.proposed_by, c.reason, c.closed_at, c.problem
+    from agentdb.change as c where c.change_id = (:labels ->> 'change')::bigint
+  $$,
+  ends_when => 'policy.change_conflict_window is over',
+  remedy => $$
+    The rows are not what was reviewed: stage it anew, or let the agent do so.
+    agentdb change show {change}
+    agentdb change rebase {change}
+  $$,
+  group_by => '{rule,agent,table}'
+);

@@ -42,6 +42,29 @@ create or replace view agentdb.refuted_claim as
 comment on view agentdb.refuted_claim is
   'Rule: claims of agents that were looked up and are not so.';
 
+select agentdb._declare_rule(
+  rule_name => 'refuted_claim',
+  severity => 'critical',
+  health => 'unproven',
+  why => 'An agent that says it is done, and is not, hides its failure.',
+  evidence => $$
+    select v.given_at, v.verdict, v.evidence, v.given_by
+    from agentdb.verdict as v
+    where v.claim_id = (:labels ->> 'claim')::bigint
+    order by v.verdict_id desc
+    limit 10
+  $$,
+  ends_when => 'the verdict is older than policy.claim_window, or another look finds '
+                'the claim true',
+  remedy => $$
+    See what was found instead, take back what the run did wrong, and repeat it.
+    agentdb claims {run}
+    agentdb timeline {run}
+    agentdb undo {run} --dry-run
+  $$,
+  group_by => '{rule,agent,run}'
+);
+
 
 create or replace function agentdb.rule_unverified_claim (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -85,3 +108,26 @@ create or replace view agentdb.unverified_claim as
 
 comment on view agentdb.unverified_claim is
   'Rule: claims that have waited too long for somebody to look.';
+
+select agentdb._declare_rule(
+  rule_name => 'unverified_claim',
+  severity => 'warning',
+  health => 'unproven',
+  why => 'What nobody could look up is neither true nor false.',
+  evidence => $$
+    select c.claim_id, c.run_id, c.target, c.state, c.attempts, c.evidence
+    from agentdb.claim_status as c
+    where c.agent_name = :labels ->> 'agent'
+      and c.kind = :labels ->> 'kind'
+      and c.state in ('pending', 'unreachable')
+    order by c.claim_id
+    limit 10
+  $$,
+  ends_when => 'the claims of {agent} are looked at',
+  remedy => $$
+    Allow a runner to look at claims of kind {kind} ([verify] in its configuration),
+    and check that it reaches their targets.
+    agentdb claims
+    agentdb doctor
+  $$
+);

@@ -171,3 +171,31 @@ create or replace view agentdb.crashed_run as
 
 comment on view agentdb.crashed_run is
   'Rule: runs whose process went away while somebody waited for them.';
+
+select agentdb._declare_rule(
+  rule_name => 'crashed_run',
+  severity => 'critical',
+  health => 'crashed',
+  why => 'A process that dies says nothing, and leaves its work half done.',
+  evidence => $$
+    select s.run_id, s.instance, s.state, s.started_at, s.ended_at, s.end_reason,
+      s.released
+    from agentdb.run_summary as s
+    where s.agent_name = :labels ->> 'agent'
+      and s.run_id >= (:labels ->> 'run')::bigint
+    order by s.run_id
+    limit 5
+  $$,
+  ends_when => 'the agent is started again, the locks of run {run} are over, and '
+                'policy.crashed_run_window has passed; at the latest a day after the '
+                'crash',
+  remedy => $$
+    Start {agent} again if nobody has.  A call that was begun may have done its work:
+    look before it is repeated.  A lock that nobody may be at any more can be freed.
+    agentdb timeline {run}
+    agentdb runs --agent {agent}
+    agentdb locks
+  $$,
+  group_by => '{rule,agent}',
+  evaluate_every => '5 seconds'
+);

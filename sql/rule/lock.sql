@@ -61,6 +61,28 @@ comment on view agentdb.stale_lock is
   'Rule: locks that have expired and were not released, the sign of a crashed or '
   'hanging holder.';
 
+select agentdb._declare_rule(
+  rule_name => 'stale_lock',
+  severity => 'warning',
+  health => 'blocking',
+  why => 'A lock that expired unreleased had a holder that crashed or hangs.',
+  evidence => $$
+    select h.lock_name, h.fence, h.agent_name, h.run_id, h.acquired_at, h.expires_at,
+      h.renewals, h.ended_at, h.outcome
+    from agentdb.lock_history as h
+    where h.lock_name = :labels ->> 'lock'
+    order by h.fence desc
+    limit 10
+  $$,
+  ends_when => 'the lock is renewed, released or taken by another run',
+  remedy => $$
+    The holder has crashed or hangs.  Whoever wants the lock gets it; to free it now:
+    agentdb lock release {lock} --reason …
+    agentdb kill {run} --reason …
+  $$,
+  ends_with_run => true
+);
+
 
 create or replace function agentdb.rule_lock_held_too_long (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -99,6 +121,30 @@ create or replace view agentdb.lock_held_too_long as
 
 comment on view agentdb.lock_held_too_long is
   'Rule: locks that one run keeps for too long.';
+
+select agentdb._declare_rule(
+  rule_name => 'lock_held_too_long',
+  severity => 'warning',
+  health => 'blocking',
+  why => 'A holder that keeps renewing and never finishes keeps all others out.',
+  evidence => $$
+    select h.lock_name, h.fence, h.agent_name, h.run_id, h.acquired_at, h.expires_at,
+      h.renewals, h.ended_at, h.outcome
+    from agentdb.lock_history as h
+    where h.lock_name = :labels ->> 'lock'
+    order by h.fence desc
+    limit 10
+  $$,
+  ends_when => 'run {run} gives the lock back or ends',
+  remedy => $$
+    If the holder is stuck, take the lock away (its writes to fenced tables fail
+    from then on) or stop the run.
+    agentdb timeline {run}
+    agentdb lock release {lock} --reason …
+    agentdb kill {run} --reason …
+  $$,
+  ends_with_run => true
+);
 
 
 create or replace function agentdb.rule_lock_contention (as_of timestamptz)
@@ -141,6 +187,28 @@ create or replace view agentdb.lock_contention as
 
 comment on view agentdb.lock_contention is
   'Rule: locks that many attempts do not get.';
+
+select agentdb._declare_rule(
+  rule_name => 'lock_contention',
+  severity => 'warning',
+  health => 'blocked',
+  why => 'A lock that many do not get is held too long or too coarse.',
+  evidence => $$
+    select d.first_at, d.last_at, d.run_id, a.agent_name, d.denials
+    from agentdb.lock_denial as d
+    join agentdb.agent as a on a.agent_id = d.agent_id
+    where d.lock_name = :labels ->> 'lock'
+      and d.first_at <= :at
+    order by d.first_at desc
+    limit 10
+  $$,
+  ends_when => 'fewer attempts are denied in policy.lock_contention_window',
+  remedy => $$
+    See who holds the lock and for how long; take it away if the holder is stuck.
+    agentdb locks
+    agentdb lock release {lock} --reason …
+  $$
+);
 
 
 -- Every tick that is denied ends quietly, and nothing is ever done: the silent outage.
@@ -199,3 +267,22 @@ create or replace view agentdb.schedule_blocked as
 comment on view agentdb.schedule_blocked is
   'Rule: agents whose ticks keep being denied a lock, so that nothing is done and '
   'nothing fails.';
+
+select agentdb._declare_rule(
+  rule_name => 'schedule_blocked',
+  severity => 'critical',
+  health => 'blocked',
+  why => 'Ticks that do not get their lock end quietly, and nothing is ever done.',
+  evidence => $$
+    select s.lock_name, s.slot, s.state, s.holder, s.held_for, s.time_left, s.renewals,
+      s.waiting, s.denied_since
+    from agentdb.lock_status as s
+    where s.lock_name = :labels ->> 'lock'
+  $$,
+  ends_when => 'agent {agent} gets lock {lock}',
+  remedy => $$
+    See who holds the lock; take it away if the holder is stuck.
+    agentdb locks
+    agentdb lock release {lock} --reason …
+  $$
+);

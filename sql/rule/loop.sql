@@ -287,3 +287,32 @@ create or replace view agentdb.silent_loop as
 
 comment on view agentdb.silent_loop is
   'Rule: runs that do the same again and again and reach nothing.';
+
+select agentdb._declare_rule(
+  rule_name => 'silent_loop',
+  severity => 'warning',
+  health => 'looping',
+  why => 'The same again and again, and nothing comes of it: it ends when somebody '
+          'ends it.',
+  evidence => $$
+    select l.recorded_at, l.tool, l.ok, l.result_size, l.error, l.args
+    from agentdb.tool_call_log as l
+    where l.run_id = (:labels ->> 'run')::bigint
+      and l.tool_call_log_id = any (:calls)
+    union all
+    (select t.recorded_at, '(model call)', true, t.output_tokens, null, null
+      from agentdb.token_log as t
+      where t.run_id = (:labels ->> 'run')::bigint and t.recorded_at <= :at
+        and cardinality(:calls) = 0 order by 1 desc limit 10)
+    order by 1 desc
+  $$,
+  ends_when => 'run {run} logs a new step or makes an audited write, its failing call '
+                'succeeds, or it ends',
+  remedy => $$
+    See what it repeats; if nothing new will come of it, stop the run.
+    agentdb timeline {run}
+    agentdb kill {run} --reason …
+  $$,
+  ends_with_run => true,
+  keep_firing => '2 minutes'
+);

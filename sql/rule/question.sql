@@ -66,6 +66,26 @@ create or replace view agentdb.question_asked as
 comment on view agentdb.question_asked is
   'Rule: agents that ask people something.';
 
+select agentdb._declare_rule(
+  rule_name => 'question_asked',
+  severity => 'warning',
+  health => 'waiting',
+  why => 'An agent that asks is better than one that guesses, if somebody answers.',
+  evidence => $$
+    select q.question_id, q.asked_at, q.urgency, q.question, q.options
+    from agentdb.question as q
+    where 'Q-' || q.question_id = :labels ->> 'question'
+  $$,
+  ends_when => 'somebody answers {question}, or run {run} ends',
+  remedy => $$
+    Answer it; the agent reads the answer and goes on.
+    agentdb questions
+    agentdb answer {question} …
+  $$,
+  ends_with_run => true,
+  evaluate_every => '2 seconds'
+);
+
 
 create or replace function agentdb.rule_unanswered_question (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -105,3 +125,22 @@ create or replace view agentdb.unanswered_question as
 
 comment on view agentdb.unanswered_question is
   'Rule: questions of agents that nobody answers.';
+
+select agentdb._declare_rule(
+  rule_name => 'unanswered_question',
+  severity => 'critical',
+  health => 'waiting',
+  why => 'A run that waits for people who do not answer does nothing at all.',
+  evidence => $$
+    select q.question_id, q.asked_at, q.urgency, q.question, q.options
+    from agentdb.question as q
+    where 'Q-' || q.question_id = :labels ->> 'question'
+  $$,
+  ends_when => 'somebody answers {question}, or run {run} ends',
+  remedy => $$
+    Answer it; the agent does nothing until then.
+    agentdb questions
+    agentdb answer {question} …
+  $$,
+  ends_with_run => true
+);

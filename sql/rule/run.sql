@@ -106,6 +106,25 @@ create or replace view agentdb.no_progress as
 comment on view agentdb.no_progress is
   'Rule: open runs that show no evidence of progress for too long.';
 
+select agentdb._declare_rule(
+  rule_name => 'no_progress',
+  severity => 'warning',
+  health => 'stuck',
+  why => 'An agent can be online, burn tokens and reach nothing.',
+  evidence => $$
+    select at, kind, what, ok, tokens
+    from agentdb.timeline((:labels ->> 'run')::bigint)
+    order by at desc limit 10
+  $$,
+  ends_when => 'run {run} shows a new step or an audited write, or ends',
+  remedy => $$
+    See what it does instead; stop it if nothing will come of it.
+    agentdb timeline {run}
+    agentdb kill {run} --reason …
+  $$,
+  ends_with_run => true
+);
+
 
 create or replace function agentdb.rule_long_tick (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -143,3 +162,22 @@ create or replace view agentdb.long_tick as
 
 comment on view agentdb.long_tick is
   'Rule: ticks that take too long and block or overlap the next.';
+
+select agentdb._declare_rule(
+  rule_name => 'long_tick',
+  severity => 'warning',
+  health => 'stuck',
+  why => 'A tick that does not end delays or overlaps the next.',
+  evidence => $$
+    select at, kind, what, ok, tokens
+    from agentdb.timeline((:labels ->> 'run')::bigint)
+    order by at desc limit 10
+  $$,
+  ends_when => 'run {run} ends or is stopped',
+  remedy => $$
+    See what the tick is at; stop it if the next one is more useful.
+    agentdb timeline {run}
+    agentdb kill {run} --reason …
+  $$,
+  ends_with_run => true
+);

@@ -214,3 +214,24 @@ create or replace view agentdb.missed_tick as
 
 comment on view agentdb.missed_tick is
   'Rule: agents whose next tick is overdue.';
+
+select agentdb._declare_rule(
+  rule_name => 'missed_tick',
+  severity => 'critical',
+  health => 'late',
+  why => 'A scheduled agent that does not start says nothing at all.',
+  evidence => $$
+    select s.run_id, s.started_at, s.ended_at, s.state, s.last_step
+    from agentdb.run_summary as s
+    where s.agent_name = :labels ->> 'agent'
+    order by s.started_at desc
+    limit 5
+  $$,
+  ends_when => 'agent {agent} starts a run',
+  remedy => $$
+    Start the scheduler or process of {agent}; nothing in the database does that.
+    agentdb runs --agent {agent}
+    agentdb why {agent}
+  $$,
+  ends_with_run => true
+);

@@ -33,3 +33,24 @@ create or replace view agentdb.suspended_protection as
 
 comment on view agentdb.suspended_protection is
   'Rule: tables that are without their audit, guard or fence for a time.';
+
+select agentdb._declare_rule(
+  rule_name => 'suspended_protection',
+  severity => 'warning',
+  health => 'unprotected',
+  why => 'Who broke the glass at night may forget it in the morning.',
+  evidence => $$
+    select s.what, s.since_at, s.began_at, s.ends_at, s.suspended_by, s.reason
+    from agentdb.suspension as s
+    where s.what = :labels ->> 'protection'
+      and agentdb._table_name(s.table_oid) = :labels ->> 'table'
+    order by s.suspension_id desc
+    limit 10
+  $$,
+  ends_when => 'somebody resumes it, or its time is over',
+  remedy => $$
+    Fix what made it necessary, and put the {protection} of {table} back in force.
+    agentdb unsuspend {protection} {table} --reason …
+  $$,
+  group_by => '{rule,table}'
+);

@@ -227,6 +227,33 @@ create or replace view agentdb.token_rate as
 comment on view agentdb.token_rate is
   'Rule: agents that burn tokens faster than their ceiling or than is normal for them.';
 
+select agentdb._declare_rule(
+  rule_name => 'token_rate',
+  severity => 'critical',
+  health => 'burning',
+  why => 'Tokens per hour are the first thing that a runaway changes.',
+  evidence => $$
+    select t.run_id, date_bin('5 minutes', t.recorded_at, 'epoch') as since,
+      count(*) as calls, sum(t.input_tokens) as input,
+      sum(t.cached_input_tokens) as cached, sum(t.output_tokens) as output
+    from agentdb.token_log as t
+    join agentdb.agent as a on a.agent_id = t.agent_id
+    where a.agent_name = :labels ->> 'agent'
+      and t.recorded_at > :at - interval '1 hour'
+      and t.recorded_at <= :at
+    group by 1, 2
+    order by 2 desc limit 12
+  $$,
+  ends_when => 'its rate is well below the threshold',
+  remedy => $$
+    Find the run that uses the tokens; stop it, or pause the agent.
+    agentdb runs --agent {agent}
+    agentdb pause {agent} --reason …
+  $$,
+  ends_with_run => true,
+  keep_firing => '10 minutes'
+);
+
 
 -- The playbook's: output hardly changes when a context fills up, input tells it alone.
 -- Other policies have context_jump for it, which does not page for a busy morning.
@@ -276,3 +303,25 @@ create or replace view agentdb.input_spike as
 
 comment on view agentdb.input_spike is
   'Rule: agents whose prompts have grown, whatever they answer.';
+
+select agentdb._declare_rule(
+  rule_name => 'input_spike',
+  severity => 'warning',
+  health => 'burning',
+  why => 'Input is what a context bomb costs; output does not show it.',
+  evidence => $$
+    select c.day, c.input_tokens, c.cached_input_tokens, c.output_tokens, c.cost
+    from agentdb.cost_by_agent_day as c
+    where c.agent_name = :labels ->> 'agent'
+    order by c.day desc
+    limit 8
+  $$,
+  ends_when => 'its input is below the threshold',
+  remedy => $$
+    Find the run whose prompts have grown; stop it if that is no work of its own.
+    agentdb runs --agent {agent}
+    agentdb pause {agent} --reason …
+  $$,
+  ends_with_run => true,
+  keep_firing => '10 minutes'
+);

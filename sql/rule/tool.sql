@@ -48,6 +48,28 @@ create or replace view agentdb.repeated_tool_call as
 comment on view agentdb.repeated_tool_call is
   'Rule: runs that call the same tool over and over, whatever comes of it.';
 
+select agentdb._declare_rule(
+  rule_name => 'repeated_tool_call',
+  severity => 'warning',
+  health => 'looping',
+  why => 'The same call again and again is the sign of a silent loop.',
+  evidence => $$
+    select l.recorded_at, l.tool, l.ok, l.result_size, l.error, l.args
+    from agentdb.tool_call_log as l
+    where l.run_id = (:labels ->> 'run')::bigint
+      and l.tool = :labels ->> 'tool'
+      and l.recorded_at <= :at
+    order by l.recorded_at desc
+    limit 10
+  $$,
+  ends_when => 'fewer such calls are left in policy.repeated_tool_call_window',
+  remedy => $$
+    See whether the calls bring anything new; stop the run if they do not.
+    agentdb timeline {run}
+    agentdb kill {run} --reason …
+  $$
+);
+
 
 create or replace function agentdb._failing_tool (as_of timestamptz)
   returns table (
@@ -139,6 +161,34 @@ create or replace view agentdb.tool_errors as
 comment on view agentdb.tool_errors is
   'Rule: tools that fail for an agent more than they normally do.';
 
+select agentdb._declare_rule(
+  rule_name => 'tool_errors',
+  severity => 'warning',
+  health => 'failing',
+  why => 'A tool that mostly fails is misused, forbidden or broken.',
+  evidence => $$
+    select l.recorded_at, l.run_id, l.error, l.args
+    from agentdb.tool_call_log as l
+    join agentdb.agent as a on a.agent_id = l.agent_id
+    where a.agent_name = :labels ->> 'agent'
+      and l.tool = :labels ->> 'tool'
+      and not l.ok
+      and l.recorded_at > :at - interval '1 day'
+      and l.recorded_at <= :at
+    order by l.recorded_at desc
+    limit 10
+  $$,
+  ends_when => 'fewer calls of {tool} fail in policy.tool_errors_window',
+  remedy => $$
+    Fix what the error and the diagnosis name; grant only what {agent} is meant to
+    do.
+    agentdb why {agent}
+    agentdb doctor
+  $$,
+  fire_after => '30 seconds',
+  keep_firing => '5 minutes'
+);
+
 
 create or replace function agentdb.rule_hung_tool_call (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -181,3 +231,23 @@ create or replace view agentdb.hung_tool_call as
 
 comment on view agentdb.hung_tool_call is
   'Rule: tool calls that began and have not ended in time.';
+
+select agentdb._declare_rule(
+  rule_name => 'hung_tool_call',
+  severity => 'warning',
+  health => 'stuck',
+  why => 'A call that never returns stops the run without an error.',
+  evidence => $$
+    select c.began_at, c.tool, c.call_id, c.args, c.ended_at
+    from agentdb.tool_call as c
+    where c.run_id = (:labels ->> 'run')::bigint
+      and c.call_id = :labels ->> 'call'
+  $$,
+  ends_when => 'the call ends, or run {run} does',
+  remedy => $$
+    Look at what {tool} waits for; if nothing will come of it, stop the run.
+    agentdb timeline {run}
+    agentdb kill {run} --reason …
+  $$,
+  ends_with_run => true
+);

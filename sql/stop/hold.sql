@@ -84,3 +84,22 @@ create or replace view agentdb.overdue_hold as
 
 comment on view agentdb.overdue_hold is
   'Rule: runs that said they would wait and did not go on.';
+
+select agentdb._declare_rule(
+  rule_name => 'overdue_hold',
+  severity => 'warning',
+  health => 'stuck',
+  why => 'A run that said it would wait has not come back.',
+  evidence => $$
+    select r.run_id, r.held_until_at, r.hold_reason, r.started_at
+    from agentdb.run as r
+    where r.run_id = (:labels ->> 'run')::bigint
+  $$,
+  ends_when => 'run {run} goes on or ends',
+  remedy => $$
+    The process of the run may be gone: start it again, or stop the run.
+    agentdb timeline {run}
+    agentdb kill {run} --reason …
+  $$,
+  ends_with_run => true
+);

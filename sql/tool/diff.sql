@@ -178,6 +178,28 @@ create or replace view agentdb.unbacked_tool_call as
 comment on view agentdb.unbacked_tool_call is
   'Rule: tool calls that said ok and changed nothing.';
 
+select agentdb._declare_rule(
+  rule_name => 'unbacked_tool_call',
+  severity => 'critical',
+  health => 'unproven',
+  why => 'A tool that says ok and changes nothing makes its agent believe what is not '
+          'so.',
+  evidence => $$
+    select d.recorded_at, d.finding, d.tool, d.tool_call_log_id
+    from agentdb.tool_diff((:labels ->> 'run')::bigint) as d
+    where d.finding = 'nothing written' and d.tool = :labels ->> 'tool'
+    order by d.recorded_at desc
+    limit 10
+  $$,
+  ends_when => 'no such call is left in policy.tool_diff_window',
+  remedy => $$
+    The tool reported success and wrote nothing: fix {tool}, or register what it
+    writes; do not trust what the run says it did.
+    agentdb timeline {run}
+  $$,
+  group_by => '{rule,agent,run}'
+);
+
 
 create or replace function agentdb.rule_unannounced_write (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -207,6 +229,29 @@ create or replace view agentdb.unannounced_write as
 
 comment on view agentdb.unannounced_write is
   'Rule: rows that an agent wrote and no tool call accounts for.';
+
+select agentdb._declare_rule(
+  rule_name => 'unannounced_write',
+  severity => 'warning',
+  health => 'unproven',
+  why => 'A row that no call accounts for was written behind the back of whoever '
+          'reads it.',
+  evidence => $$
+    select d.recorded_at, d.finding, d.tool, d.table_name, d.operation, d.row_key
+    from agentdb.tool_diff((:labels ->> 'run')::bigint) as d
+    where d.finding <> 'nothing written'
+    order by d.recorded_at desc
+    limit 10
+  $$,
+  ends_when => 'no such row is left in policy.tool_diff_window',
+  remedy => $$
+    Find out what wrote the rows; take them back, or log the tool that wrote them.
+    agentdb audit {table} --by {run}
+    agentdb timeline {run}
+    agentdb undo {run} --dry-run
+  $$,
+  group_by => '{rule,agent,run}'
+);
 
 
 create or replace function agentdb.rule_unknown_tool (as_of timestamptz)
@@ -252,3 +297,23 @@ create or replace view agentdb.unknown_tool as
 
 comment on view agentdb.unknown_tool is
   'Rule: calls of tools that do not exist.';
+
+select agentdb._declare_rule(
+  rule_name => 'unknown_tool',
+  severity => 'warning',
+  health => 'lost',
+  why => 'An agent that makes tools up has lost touch with what it can do.',
+  evidence => $$
+    select c.recorded_at, c.tool, c.detail, c.args
+    from agentdb.faulty_call as c
+    where c.run_id = (:labels ->> 'run')::bigint and c.fault = 'unknown'
+    order by c.recorded_at desc
+    limit 10
+  $$,
+  ends_when => 'no such call is left in policy.unknown_tool_window',
+  remedy => $$
+    Register the tool, or correct the list of tools in the prompt of {agent}.
+    agentdb prompt {agent}
+    agentdb timeline {run}
+  $$
+);
