@@ -16,9 +16,9 @@ demo: .venv/installed
 test: .venv/installed
 ifdef PG
 	bin=$$($(BIN)/python -m tests.binaries $(PG)) && \
-	  AGENTDB_PG_BIN=$$bin $(BIN)/python -m pytest -n 2 $(ARGS)
+	  AGENTDB_PG_BIN=$$bin $(BIN)/python -m pytest -n 3 $(ARGS)
 else
-	$(BIN)/python -m pytest -n 2 $(ARGS)
+	$(BIN)/python -m pytest -n 3 $(ARGS)
 endif
 
 test-all: .venv/installed
