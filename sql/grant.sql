@@ -25,7 +25,7 @@ grant execute on function
   agentdb.begin_wait, agentdb.end_wait, agentdb.wake_waiters,
   agentdb.claim_file, agentdb.claim_rows, agentdb.claim_http, agentdb.claim_message,
   agentdb.claim_command, agentdb.claim_custom, agentdb.complete_run,
-  agentdb.explain_access
+  agentdb.explain_access, agentdb.check_run
   to agentdb_agent;
 
 -- Changes: who proposes and who decides is looked at in the functions.

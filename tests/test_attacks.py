@@ -52,6 +52,7 @@ LATER = (
     "approve_change",
     "begin_wait",
     "change_conflicts",
+    "check_run",
     "claim_command",
     "claim_custom",
     "claim_file",

@@ -456,3 +456,14 @@ def test_advice_on_a_budget_that_is_spent_speaks_of_no_reservations(
     said = row(agent, RESERVE, 200_000, 0)
     assert said["granted"] is False
     assert said["advice"].startswith("Begin a new conversation")
+
+
+def test_budget_without_a_limit_has_no_end(db: Connection, agent: Connection) -> None:
+    start(agent)
+    query = "select scope, tokens_left from agentdb.{} where max_tokens is null"
+    for source, session in (("remaining_budget()", agent), ("budget", db)):
+        assert rows(session, query.format(source) + " order by 1") == [
+            {"scope": "agent_day", "tokens_left": None},
+            {"scope": "run", "tokens_left": None},
+        ]
+    assert value(agent, "select granted from agentdb.reserve_tokens(400000)") is True

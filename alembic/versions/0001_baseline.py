@@ -296,6 +296,7 @@ create table agentdb.run (
   pooled boolean not null,
   conversation text not null,
   purpose text,
+  on_behalf_of text,
   tick_interval interval,
   started_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz,

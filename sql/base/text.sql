@@ -117,6 +117,28 @@ comment on function agentdb.clean_json (text) is
   'is too deep or no JSON at all, so that no event is lost for its arguments.';
 
 
+-- Some drivers send JSON text as a JSON string that holds it, without an error.
+create or replace function agentdb._unquoted (value jsonb)
+  returns jsonb
+  language plpgsql
+  immutable
+  parallel safe
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if jsonb_typeof(value) = 'string' and value #>> '{}' ~ '^\s*[{[]' then
+    return (value #>> '{}')::jsonb;
+  end if;
+  return value;
+exception when data_exception or program_limit_exceeded then
+  return value;
+end;
+$$;
+
+comment on function agentdb._unquoted (jsonb) is
+  'Returns the object or array that a JSON string holds, anything else as it is.';
+
+
 -- A call with an ill-formed argument is told what was wrong and what would be right.
 create or replace function agentdb._refuse (problem text, hint text)
   returns void

@@ -108,10 +108,15 @@ create or replace function agentdb.stage_reads (relation regclass, keys jsonb)
   set lc_monetary = 'C'
 as $$
 declare
-  v_keys jsonb := case jsonb_typeof(keys)
-    when 'object' then jsonb_build_array(keys) else keys end;
+  v_keys jsonb := keys;
   v_found jsonb;
 begin
+  if jsonb_typeof(v_keys) = 'string' and v_keys #>> '{}' ~ '^\s*[{[]' then
+    v_keys := (v_keys #>> '{}')::jsonb;
+  end if;
+  if jsonb_typeof(v_keys) = 'object' then
+    v_keys := jsonb_build_array(v_keys);
+  end if;
   perform set_config('agentdb.reads', 'on', true);
   execute agentdb.reads_statement(relation, v_keys) into v_found using v_keys;
   perform set_config('agentdb.reads', '', true);

@@ -160,6 +160,13 @@ begin
     perform set_config('agentdb.change_reason', coalesce(nullif(reason, ''), ' '),
       true);
   end if;
+  -- Some drivers send JSON text as a JSON string that holds it.
+  if jsonb_typeof(key) = 'string' and key #>> '{}' ~ '^\s*{' then
+    key := (key #>> '{}')::jsonb;
+  end if;
+  if jsonb_typeof(new_values) = 'string' and new_values #>> '{}' ~ '^\s*{' then
+    new_values := (new_values #>> '{}')::jsonb;
+  end if;
   execute agentdb.staging_statement(relation, operation, key, new_values)
     using key, new_values;
   get diagnostics v_count = row_count;

@@ -16,6 +16,7 @@ declare
   v_run_id bigint;
   v_agent_id bigint;
 begin
+  expectation := agentdb._unquoted(expectation);
   if target is null or target !~ '[^[:space:]]' then
     perform agentdb._refuse(
       format('a claim of kind %s needs a target', kind),

@@ -51,9 +51,10 @@ create or replace function agentdb.claim_rows (
 as $$
 declare
   v_name text := agentdb._audited_name(relation);
-  v_keys jsonb := case jsonb_typeof(keys) when 'array' then nullif(keys, '[]')
-    when 'null' then null else '[]'::jsonb || keys end;
+  v_keys jsonb := agentdb._unquoted(keys);
 begin
+  v_keys := case jsonb_typeof(v_keys) when 'array' then nullif(v_keys, '[]')
+    when 'null' then null else '[]'::jsonb || v_keys end;
   if operation is null or operation not in ('insert', 'update', 'delete') then
     perform agentdb._refuse(
       format('%L is no operation', agentdb._clean_text(operation, 50)),

@@ -14,7 +14,8 @@ create or replace view agentdb.run_summary as
     coalesce(v.cached_input_tokens, 0) as cached_input_tokens,
     coalesce(v.output_tokens, 0) as output_tokens,
     coalesce(v.cost, 0) as cost,
-    r.summary, r.instance, r.parent_run_id, r.end_reason, r.released
+    r.summary, r.instance, r.parent_run_id, r.end_reason, r.released,
+    r.on_behalf_of
   from agentdb.run as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   left join agentdb.run_activity as v on v.run_id = r.run_id;
@@ -72,6 +73,8 @@ comment on column agentdb.run_summary.end_reason is
 comment on column agentdb.run_summary.released is
   'What its end released: count and names of locks, slots, calls, changes, questions '
   'and waits, reservations with their tokens; kept_locks stay until they expire.';
+comment on column agentdb.run_summary.on_behalf_of is
+  'For whom it works, as its agent said: a user, a ticket.';
 
 
 create or replace view agentdb.active_alert as

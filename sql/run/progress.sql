@@ -26,7 +26,7 @@ begin
   insert into agentdb.progress_log as p (run_id, agent_id, step, details)
   values (
     log_progress.run_id, v_agent_id, agentdb._clean_text(step, 500),
-    agentdb._bounded_json(log_progress.details, 65536)
+    agentdb._bounded_json(agentdb._unquoted(log_progress.details), 65536)
   )
   returning p.recorded_at into log_progress.recorded_at;
   if not exists (
@@ -58,6 +58,7 @@ as $$
 declare
   v_agent_id bigint;
 begin
+  steps := agentdb._unquoted(steps);
   perform agentdb._check_rows(steps, 'step');
   select c.run_id, c.agent_id into log_progress_many.run_id, v_agent_id
   from agentdb._current_run(log_progress_many.run) as c;
@@ -65,7 +66,7 @@ begin
   select
     log_progress_many.run_id, v_agent_id,
     agentdb._clean_text(agentdb._json_text(s.item, 'step'), 500),
-    agentdb._bounded_json(nullif(s.item -> 'details', 'null'), 65536)
+    agentdb._bounded_json(agentdb._unquoted(nullif(s.item -> 'details', 'null')), 65536)
   from jsonb_array_elements(steps) with ordinality as s (item, place)
   order by s.place;
   get diagnostics recorded = row_count;

@@ -92,7 +92,7 @@ begin
   select c.run_id, c.agent_id into ask_human.run_id, v_agent
   from agentdb._current_run(run) as c;
   perform agentdb._check_said(question, 'question', 2000);
-  v_options := agentdb._check_options(options);
+  v_options := agentdb._check_options(agentdb._unquoted(options));
   if urgency is null or urgency not in ('low', 'normal', 'high') then
     perform agentdb._refuse(
       format('urgency must be low, normal or high, got %s',

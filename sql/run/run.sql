@@ -7,7 +7,8 @@ create or replace function agentdb.start_run (
   purpose text default null,
   secret text default null,
   instance text default null,
-  spawn_token text default null
+  spawn_token text default null,
+  on_behalf_of text default null
 )
   returns table (
     run_id bigint, token text, conversation_name text, closed_runs jsonb
@@ -35,7 +36,7 @@ begin
   select n.run_id, n.conversation_name
     into start_run.run_id, start_run.conversation_name
   from agentdb._add_run(v_agent.agent_id, v_agent.pooled, conversation,
-    tick_interval, purpose, instance, v_parent, start_run.token) as n;
+    tick_interval, purpose, instance, v_parent, start_run.token, on_behalf_of) as n;
   -- Behind a shared role the session is somebody else's next.
   if not v_agent.pooled then
     perform agentdb._join_run(start_run.run_id, 'started');
@@ -46,11 +47,27 @@ end;
 $$;
 
 comment on function agentdb.start_run (
-  text, text, interval, text, text, text, text) is
+  text, text, interval, text, text, text, text, text) is
   'Opens a run for the session''s agent and returns its number, its token and the runs '
   'that it closed: those whose process is gone, and the one of the same instance; the '
   'session keeps the token, but behind a shared role; raises ZA001, ZA002, ZA004, '
   'ZA005, ZA040 or ZA041.';
+
+
+create or replace function agentdb.check_run (run bigint default null)
+  returns bigint
+  language sql
+  volatile
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+  select c.run_id from agentdb._current_run(check_run.run) as c;
+$$;
+
+comment on function agentdb.check_run (bigint) is
+  'Returns the number of a run that may go on; raises ZA001, ZA003 (ended), ZA040 '
+  '(killed) or ZA041 (paused), as every other call of the run would.';
 
 
 create or replace function agentdb._check_open_runs (agent_id bigint, policy_name text)

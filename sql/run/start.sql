@@ -171,6 +171,7 @@ create or replace function agentdb._add_run (
   instance text,
   parent bigint,
   token text,
+  on_behalf_of text,
   out run_id bigint,
   out conversation_name text
 )
@@ -186,14 +187,15 @@ begin
   conversation_name := coalesce(conversation, format('run-%s', run_id));
   insert into agentdb.run (
     run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
-    instance, parent_run_id, token_hash, pid, alone, stop_seen, label, lock_max_ttl,
-    renew_needs_progress
+    instance, parent_run_id, on_behalf_of, token_hash, pid, alone, stop_seen, label,
+    lock_max_ttl, renew_needs_progress
   )
   overriding system value
   select
     _add_run.run_id, agent, session_user, _add_run.pooled, conversation_name,
     agentdb._clean_text(_add_run.purpose, 500), _add_run.tick_interval,
-    _add_run.instance, parent, agentdb._hash_secret(token),
+    _add_run.instance, parent, agentdb._clean_text(_add_run.on_behalf_of, 200),
+    agentdb._hash_secret(token),
     case when not _add_run.pooled then pg_backend_pid() end,
     not _add_run.pooled and agentdb._is_alone(_add_run.run_id),
     case when not _add_run.pooled then v_last_stop end,
@@ -206,5 +208,5 @@ end;
 $$;
 
 comment on function agentdb._add_run (
-  bigint, boolean, text, interval, text, text, bigint, text) is
+  bigint, boolean, text, interval, text, text, bigint, text, text) is
   'Writes down a run that begins; raises ZA040 or ZA041 for a stopped agent.';

@@ -126,7 +126,10 @@ create or replace function agentdb._budget (run bigint, agent bigint, conversati
 begin atomic
   select
     l.scope, l.max_tokens, coalesce(s.tokens, 0), coalesce(v.tokens, 0),
-    greatest(0, l.max_tokens - coalesce(s.tokens, 0) - coalesce(v.tokens, 0)),
+    -- Without a limit it is NULL, which greatest() would pass over.
+    case when l.max_tokens is not null
+      then greatest(0, l.max_tokens - coalesce(s.tokens, 0) - coalesce(v.tokens, 0))
+    end,
     l.max_cost, coalesce(s.cost, 0)
   from agentdb._budget_limit(agent) as l
   left join agentdb._spent(run, agent, conversation) as s on s.scope = l.scope

@@ -93,6 +93,7 @@ as $$
 declare
   v_usage jsonb;
 begin
+  usages := agentdb._unquoted(usages);
   perform agentdb._check_rows(usages, 'input');
   select c.run_id into log_tokens_many.run_id
   from agentdb._current_run(log_tokens_many.run) as c;

@@ -118,7 +118,8 @@ as $$
 declare
   v_call bigint;
   v_known boolean;
-  v_args jsonb := agentdb._bounded_json(_insert_tool_call.args, 65536);
+  v_args jsonb := agentdb._bounded_json(
+    agentdb._unquoted(_insert_tool_call.args), 65536);
 begin
   insert into agentdb.tool_call_log as l (
     run_id, agent_id, tool, args, ok, error, result_size, duration, call_id,
@@ -182,6 +183,7 @@ declare
   v_call jsonb;
   v_repeated boolean;
 begin
+  calls := agentdb._unquoted(calls);
   perform agentdb._check_rows(calls, 'tool');
   select c.run_id into log_tool_call_many.run_id
   from agentdb._current_run(log_tool_call_many.run) as c;
