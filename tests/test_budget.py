@@ -460,7 +460,9 @@ def test_advice_on_a_budget_that_is_spent_speaks_of_no_reservations(
 
 def test_budget_without_a_limit_has_no_end(db: Connection, agent: Connection) -> None:
     start(agent)
-    query = "select scope, tokens_left from agentdb.{} where max_tokens is null"
+    query = (
+        "select distinct scope, tokens_left from agentdb.{} where max_tokens is null"
+    )
     for source, session in (("remaining_budget()", agent), ("budget", db)):
         assert rows(session, query.format(source) + " order by 1") == [
             {"scope": "agent_day", "tokens_left": None},

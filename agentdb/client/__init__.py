@@ -1,1 +1,21 @@
 """What an agent's program imports."""
+
+from .agent import Agent
+from .errors import BudgetRefused, Unreachable
+from .held import Held
+from .log import Limits
+from .redact import Redaction
+from .run import Run
+from .usage import Tokens, Usage
+
+__all__ = [
+    "Agent",
+    "BudgetRefused",
+    "Held",
+    "Limits",
+    "Redaction",
+    "Run",
+    "Tokens",
+    "Unreachable",
+    "Usage",
+]

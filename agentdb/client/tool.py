@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
+
+from .calls import as_json, characters
 
 SCHEMA = "select agentdb.tool_schema(tool => %s::text, run => %s::bigint)"
 LOG = """
@@ -56,26 +57,12 @@ def log_tool_call(
         from ..verify.arguments import first_violation
 
         violation = first_violation(schema, args)
-    given: list[object] = [_text(tool), None if args is None else _as_json(args), ok]
+    given: list[object] = [_text(tool), None if args is None else as_json(args), ok]
     given += [_text(error), result_size, duration, call_id, _text(result)]
     row = connection.execute(LOG, [*given, _text(violation), run]).fetchone()
     assert row is not None
     return ToolCall(*row)
 
 
-def _as_json(args: object) -> str:
-    """Return arguments as PostgreSQL takes them; what is no JSON is kept as text."""
-    try:
-        text = json.dumps(args, ensure_ascii=False, allow_nan=False)
-    except (TypeError, ValueError, RecursionError):
-        text = json.dumps(repr(args), ensure_ascii=False)
-    return _characters(text.replace("\\u0000", "\\ufffd"))
-
-
 def _text(value: str | None) -> str | None:
-    return None if value is None else _characters(value.replace("\0", "\ufffd"))
-
-
-def _characters(text: str) -> str:
-    """Return a text without halves of characters: the fact counts, not its beauty."""
-    return text.encode(errors="replace").decode()
+    return None if value is None else characters(value)

@@ -1,0 +1,124 @@
+"""An agent: who it is and how its runs are recorded."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import threading
+import weakref
+from collections.abc import Mapping
+from types import FrameType
+from typing import Any
+
+from .. import connection
+from .log import Limits
+from .redact import Redaction
+from .run import Run
+from .session import Connect, connector
+
+# What has not ended when the process does: sent then, and forgotten by a fork.
+_open: weakref.WeakSet[Run] = weakref.WeakSet()
+
+
+class Agent:
+    """An agent of agentdb, known by its login role, or by name and secret behind one.
+
+    `dsn` is a connection string of libpq (else AGENTDB_DSN, else libpq's variables), or
+    `connect` opens connections of any DB-API driver with %s parameters: `psycopg`,
+    `pg8000.dbapi`, an engine's `raw_connection`.  `name` and `secret` are for agents
+    that share a role.  With `fail_closed` nothing goes on that cannot be asked for.
+    """
+
+    def __init__(
+        self,
+        dsn: str | None = None,
+        *,
+        name: str | None = None,
+        secret: str | None = None,
+        connect: Connect | None = None,
+        fail_closed: bool = False,
+        limits: Limits | None = None,
+        redaction: Redaction | None = None,
+    ) -> None:
+        self.name = name
+        self._secret = secret
+        self._connect = connect or connector(
+            connection.dsn(dsn), application=name or "agent"
+        )
+        self._fail_closed = fail_closed
+        self._limits = limits or Limits()
+        self._redaction = redaction or Redaction()
+
+    @classmethod
+    def from_env(
+        cls, environment: Mapping[str, str] = os.environ, **options: Any
+    ) -> Agent:
+        """Return the agent of AGENTDB_DSN, AGENTDB_AGENT and AGENTDB_AGENT_SECRET."""
+        given = {
+            "dsn": environment.get("AGENTDB_DSN"),
+            "name": environment.get("AGENTDB_AGENT"),
+            "secret": environment.get("AGENTDB_AGENT_SECRET"),
+        }
+        return cls(**{**given, **options})
+
+    def run(
+        self,
+        purpose: str | None = None,
+        *,
+        conversation: str | None = None,
+        tick_interval: str | None = None,
+        on_behalf_of: str | None = None,
+        instance: str | None = None,
+        spawn_token: str | None = None,
+    ) -> Run:
+        """Return a run, to be entered by `with`.
+
+        `conversation` is the scope of a budget; `tick_interval`, an interval such as
+        '15 min', says when the next run is due; `on_behalf_of` for whom it works;
+        `instance` which of several processes this is.
+        """
+        start = {
+            "agent": self.name, "secret": self._secret, "purpose": purpose,
+            "conversation": conversation, "tick_interval": tick_interval,
+            "on_behalf_of": on_behalf_of, "instance": instance,
+            "spawn_token": spawn_token,
+        }  # fmt: skip
+        run = Run(
+            self._connect, start, fail_closed=self._fail_closed, limits=self._limits,
+            redaction=self._redaction,
+        )  # fmt: skip
+        _open.add(run)
+        _listen_for_end()
+        return run
+
+
+def _flush() -> None:
+    for run in list(_open):
+        run._log.flush()
+
+
+def _forget() -> None:
+    for run in list(_open):
+        run._session.forget()
+        run._log.forget()
+
+
+def _ended(number: int, frame: FrameType | None) -> None:
+    """Send what is kept, and then end as if nobody had listened."""
+    _flush()
+    signal.signal(number, signal.SIG_DFL)
+    os.kill(os.getpid(), number)
+
+
+def _listen_for_end() -> None:
+    """Hear of SIGTERM where nobody else does: it would end us without a word."""
+    if (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    ):
+        signal.signal(signal.SIGTERM, _ended)
+
+
+atexit.register(_flush)
+os.register_at_fork(after_in_child=_forget)

@@ -1,0 +1,93 @@
+"""The calls of the database that a program makes, as statements any driver takes.
+
+Every value is sent as text and cast on the server: no driver's idea of JSON, of an
+interval or of a number comes between.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+TYPES = {
+    "args": "jsonb",
+    "at_least": "interval",
+    "cached_input": "bigint",
+    "calls": "jsonb",
+    "change": "bigint",
+    "cost": "double precision",
+    "count": "bigint",
+    "details": "jsonb",
+    "estimate": "bigint",
+    "expectation": "jsonb",
+    "fence": "bigint",
+    "input": "bigint",
+    "key": "jsonb",
+    "keys": "jsonb",
+    "max_hold": "interval",
+    "max_output": "bigint",
+    "min_size": "bigint",
+    "needs_progress": "boolean",
+    "new_values": "jsonb",
+    "ok": "boolean",
+    "options": "jsonb",
+    "output": "bigint",
+    "question": "text",
+    "reasoning": "bigint",
+    "relation": "text",
+    "release_on_disconnect": "boolean",
+    "reservation": "bigint",
+    "run": "bigint",
+    "status": "integer",
+    "steps": "jsonb",
+    "tick_interval": "interval",
+    "ttl": "interval",
+    "until": "timestamptz",
+    "usages": "jsonb",
+    "within_time": "interval",
+}
+# Parameters whose name means another type in one function.
+OTHERWISE = {
+    ("answer_of", "question"): "bigint",
+    ("stage_change", "relation"): "regclass",
+    ("stage_reads", "relation"): "regclass",
+}
+
+
+def statement(function: str, values: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Return a call with one placeholder for each value that is given, and the values.
+
+    None is not sent: the database's own default holds.
+    """
+    given = {name: value for name, value in values.items() if value is not None}
+    shown = ", ".join(f"{name} => %s::text::{_type(function, name)}" for name in given)
+    sent = [as_text(value, _type(function, name)) for name, value in given.items()]
+    return f"select * from agentdb.{function}({shown})", sent
+
+
+def _type(function: str, name: str) -> str:
+    return OTHERWISE.get((function, name)) or TYPES.get(name, "text")
+
+
+def as_text(value: Any, kind: str = "text") -> str:
+    """Return a value as PostgreSQL reads it."""
+    if kind == "jsonb":
+        return as_json(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return characters(str(value))
+
+
+def as_json(value: Any) -> str:
+    """Return a value as JSON; what is none is kept as its text."""
+    try:
+        text = json.dumps(value, ensure_ascii=False, allow_nan=False, default=str)
+    except (TypeError, ValueError, RecursionError):
+        text = json.dumps(repr(value), ensure_ascii=False)
+    return characters(text.replace("\\u0000", "\\ufffd"))
+
+
+def characters(text: str) -> str:
+    """Return a text without NUL and without halves of characters."""
+    return text.replace("\0", "\ufffd").encode(errors="replace").decode()

@@ -1,0 +1,13 @@
+"""What a run refuses by itself: the rest are the classes of agentdb.errors."""
+
+from __future__ import annotations
+
+from ..errors import AgentdbError
+
+
+class BudgetRefused(AgentdbError):
+    """A prompt would exceed a budget; the message says which, the hint what to do."""
+
+
+class Unreachable(AgentdbError):
+    """The database is away, and the run was told to fail closed."""

@@ -1,0 +1,228 @@
+"""The log of a program: what it did, sent in the background, on its own connection.
+
+What the program's transactions roll back stays recorded.  Events are kept in order,
+bounded in number and size; a crash loses what is younger than the window.  While the
+database is away they wait; where they are too many, the newest are dropped and counted.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+from ..errors import AgentdbError, InvalidArgument, Paused, RunClosed, Stopped
+from .calls import as_json
+from .session import Away, Session
+
+MANY = {
+    "tool": ("log_tool_call_many", "calls"),
+    "step": ("log_progress_many", "steps"),
+    "tokens": ("log_tokens_many", "usages"),
+}
+BATCH = 500
+# How long a flush at exit may take in all.
+LAST = 5.0
+LONGEST_PAUSE = 30.0
+logger = logging.getLogger("agentdb.client")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much is kept and for how long: seconds, events, and bytes of JSON."""
+
+    window: float = 0.5
+    events: int = 10_000
+    size: int = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Event:
+    """One call, step or usage, as its batch form takes it."""
+
+    kind: str
+    text: str
+
+
+class Log:
+    """Sends the events of one run; knows within a second when the run was stopped."""
+
+    def __init__(
+        self,
+        session: Session,
+        run: Callable[[], int | None],
+        token: Callable[[], str | None],
+        limits: Limits,
+    ) -> None:
+        self._session = session
+        self._run = run
+        self._token = token
+        self._limits = limits
+        self._begin()
+        self.dropped = 0
+        # Why the run may do nothing more, or nothing now.
+        self.stopped: AgentdbError | None = None
+
+    def _begin(self) -> None:
+        self._events: deque[Event] = deque()
+        self._size = 0
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._over = threading.Event()
+        self._sending = threading.Lock()
+        self._thread: threading.Thread | None = None
+        # A transaction that may have committed, and how many events it holds.
+        self._unsure: tuple[str, int] | None = None
+
+    def add(self, kind: str, event: dict[str, Any]) -> None:
+        """Keep an event until it is sent; never waits and never raises."""
+        text = as_json({name: each for name, each in event.items() if each is not None})
+        with self._lock:
+            full = len(self._events) >= self._limits.events
+            if full or self._size + len(text) > self._limits.size:
+                self.dropped += 1
+                return
+            self._events.append(Event(kind, text))
+            self._size += len(text)
+            self._start()
+            if len(self._events) >= BATCH:
+                self._wake.set()
+
+    def watch(self) -> None:
+        """Begin to look for a stop, also while nothing is recorded."""
+        with self._lock:
+            self._start()
+
+    def flush(self, timeout: float = LAST) -> bool:
+        """Send what is kept; return whether all of it is recorded."""
+        end = time.monotonic() + timeout
+        while self._events and time.monotonic() < end:
+            try:
+                self._send()
+            except (Away, Paused):
+                time.sleep(0.1)
+            except AgentdbError:
+                return False
+        return not self._events
+
+    def close(self, timeout: float = LAST) -> bool:
+        """Flush, and end the thread and the connection."""
+        self._over.set()
+        self._wake.set()
+        done = self.flush(timeout)
+        if self._thread is not None and self._thread is not threading.current_thread():
+            self._thread.join(timeout)
+        self._session.close()
+        return done
+
+    def forget(self) -> None:
+        """Begin anew in a forked process: what is kept here the parent sends."""
+        self._session.forget()
+        self._begin()
+
+    def _start(self) -> None:
+        if self._thread is None or not self._thread.is_alive():
+            self._thread = threading.Thread(
+                target=self._work, name="agentdb-log", daemon=True
+            )
+            self._thread.start()
+
+    def _work(self) -> None:
+        pause, looked_at = self._limits.window, time.monotonic()
+        while not self._over.is_set():
+            self._wake.wait(pause)
+            self._wake.clear()
+            pause = self._limits.window
+            try:
+                if self._events:
+                    self._send()
+                elif time.monotonic() - looked_at > 1 and self._run() is not None:
+                    self._session.call("check_run", run=self._run())
+                    self._resumed()
+                else:
+                    continue
+                looked_at = time.monotonic()
+            except (Stopped, RunClosed, Paused) as error:
+                self.stopped = error
+            except Away as error:
+                logger.warning("agentdb cannot be reached: %s", error)
+                pause = min(max(pause * 2, 1.0), LONGEST_PAUSE)
+            except Exception:
+                logger.exception("agentdb: recording failed")
+                pause = 1.0
+            if self.stopped is not None and not isinstance(self.stopped, Paused):
+                return
+
+    def _resumed(self) -> None:
+        if isinstance(self.stopped, Paused):
+            self.stopped = None
+
+    def _send(self) -> None:
+        """Send one batch; what is sent is no longer kept."""
+        with self._sending:
+            with self._lock:
+                batch = [self._events[i] for i in range(min(BATCH, len(self._events)))]
+            if not batch or (run := self._run()) is None:
+                return
+            if self._unsure:
+                batch = batch[: self._settle()]
+            else:
+                try:
+                    self._record(batch, run)
+                except InvalidArgument:
+                    self._record_each(batch, run)
+            with self._lock:
+                for event in batch:
+                    self._events.popleft()
+                    self._size -= len(event.text)
+        self._resumed()
+        self._report_dropped()
+
+    def _record(self, batch: list[Event], run: int) -> None:
+        """Record events in one transaction; a commit without an answer is unsure."""
+        with self._session.transaction():
+            self._bind()
+            for kind, events in groupby(batch, lambda event: event.kind):
+                function, name = MANY[kind]
+                array = "[" + ",".join(event.text for event in events) + "]"
+                query = f"select from agentdb.{function}({name} => %s::text::jsonb"
+                self._session.rows(query + ", run => %s::bigint)", [array, str(run)])
+            (row,) = self._session.rows("select pg_current_xact_id()::text as xid")
+            self._unsure = (row["xid"], len(batch))
+        self._unsure = None
+
+    def _bind(self) -> None:
+        if token := self._token():
+            self._session.call("bind_run", token=token)
+
+    def _settle(self) -> int:
+        """Return how many events the commit that nobody answered has recorded."""
+        assert self._unsure
+        xid, count = self._unsure
+        query = "select pg_xact_status(%s::text::xid8) as status"
+        (row,) = self._session.rows(query, [xid])
+        if row["status"] == "in progress":
+            raise Away("the commit of the last batch goes on")
+        self._unsure = None
+        return count if row["status"] == "committed" else 0
+
+    def _record_each(self, batch: list[Event], run: int) -> None:
+        """Record events one by one, for one among them is refused."""
+        for event in batch:
+            try:
+                self._record([event], run)
+            except InvalidArgument as error:
+                logger.warning("agentdb refused an event: %s", error)
+                self.dropped += 1
+
+    def _report_dropped(self) -> None:
+        with self._lock:
+            dropped, self.dropped = self.dropped, 0
+        if dropped:
+            step = f"agentdb client: {dropped} events were not recorded"
+            self.add("step", {"step": step, "details": {"dropped": dropped}})

@@ -1,0 +1,359 @@
+"""A run of an agent: what a program does between start_run() and end_run()."""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, TypeVar
+
+from ..errors import AgentdbError, LockInUse
+from .calls import as_json
+from .errors import Unreachable
+from .held import Held
+from .log import Limits, Log
+from .recorded import decorated, recorded
+from .redact import Redaction
+from .session import Away, Connect, Row, Session
+from .usage import Tokens, Usage
+
+T = TypeVar("T")
+# How often a lock that another holds is asked for again, in seconds.
+AGAIN = 0.25
+
+
+class Run:
+    """One tick or session of an agent, a context manager: entered it starts.
+
+    What is recorded (calls, steps, tokens) is sent in the background and outlives a
+    rollback of the program.  Where the database is away the program goes on, unless
+    the agent is `fail_closed`; what must be known at once is then not asked.
+    """
+
+    def __init__(
+        self,
+        connect: Connect,
+        start: Mapping[str, Any],
+        *,
+        fail_closed: bool,
+        limits: Limits,
+        redaction: Redaction,
+    ) -> None:
+        self._start = dict(start)
+        self._fail_closed = fail_closed
+        self._redaction = redaction
+        self._session = Session(connect)
+        self._held: set[Held] = set()
+        self._log = Log(Session(connect), self._number, self._bound, limits)
+        #: The number of the run, None until the database has given one.
+        self.id: int | None = None
+        #: What binds another session to this run; a secret.
+        self.token: str | None = None
+
+    # Beginning and end.
+
+    def __enter__(self) -> Run:
+        """Start the run; raises Stopped, Paused, NotAnAgent or Unreachable."""
+        try:
+            self._open()
+        except Away as error:
+            if self._fail_closed:
+                raise Unreachable(
+                    f"agentdb cannot be reached: {error}",
+                    hint="Do nothing until it can: nobody could stop this run.",
+                ) from error
+        self._log.watch()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """End the run: succeeded, failed by an exception, or cancelled by a person."""
+        if error is None:
+            self.end()
+        elif isinstance(error, Exception):
+            self.end("failed", f"{type(error).__name__}: {error}")
+        else:
+            self.end("cancelled", type(error).__name__)
+
+    def end(self, outcome: str = "succeeded", summary: str | None = None) -> None:
+        """End the run: `outcome` is succeeded, failed or cancelled.
+
+        Releases its locks and what it has set aside, sends what is recorded, and waits
+        at most 5 seconds for that.  One that was stopped or has ended is left as it is.
+        """
+        for held in list(self._held):
+            held.release()
+        self._log.close()
+        said = None if summary is None else self._redaction.text(summary)[:2000]
+        try:
+            if self.id is not None:
+                self._ask("end_run", outcome=outcome, summary=said)
+        except (AgentdbError, Away):
+            pass
+        self._session.close()
+
+    def check(self) -> None:
+        """Raise Stopped or Paused where somebody stopped the run; asks nobody.
+
+        A stop is known within a second.  Raises FenceLost where a lock is lost.
+        """
+        if self._log.stopped is not None:
+            raise self._log.stopped
+        for held in list(self._held):
+            held.check()
+
+    # What happened.
+
+    def progress(self, step: str, **details: Any) -> None:
+        """Record that something was reached that was not before; sent later."""
+        event = {"step": self._redaction.text(step)}
+        self._log.add(
+            "step", {**event, "details": self._redaction.value(details) or None}
+        )
+
+    def log_tokens(self, used: Usage) -> None:
+        """Record the tokens of a model call that was not reserved; sent later."""
+        self._log.add("tokens", {**vars(used)})
+
+    def log_call(
+        self,
+        tool: str,
+        args: Any = None,
+        *,
+        result: Any = None,
+        error: str | None = None,
+        seconds: float | None = None,
+        call_id: str | None = None,
+    ) -> None:
+        """Record a finished tool call, once for each `call_id`; sent later.
+
+        Of the result only its size and a hash are kept.
+        """
+        text = None if result is None else _as_result(result)
+        self._log.add("tool", {
+            "tool": tool,
+            "args": None if args is None else self._redaction.value(args, tool),
+            "ok": error is None,
+            "error": None if error is None else self._redaction.text(error),
+            "result": None if text is None else self._redaction.text(text),
+            "duration": None if seconds is None else f"{seconds:.6f} s",
+            "call_id": call_id or uuid.uuid4().hex,
+        })  # fmt: skip
+
+    def call(
+        self,
+        tool: str,
+        args: Mapping[str, Any] | None,
+        function: Callable[[], T],
+        *,
+        call_id: str | None = None,
+    ) -> T:
+        """Call `function` and record it as one call of a tool, with its outcome.
+
+        Returns what it returns; a coroutine, a generator or an asynchronous one is
+        recorded when it has ended.  Raises what it raises, and before it is called
+        Stopped, Paused or FenceLost.
+        """
+        self.check()
+        found: T = recorded(self, tool, args, function, call_id)
+        return found
+
+    def tool(self, function: Any = None, *, name: str | None = None) -> Any:
+        """Decorate a function: each of its calls is recorded with its arguments."""
+
+        def decorate(function: Callable[..., Any]) -> Any:
+            return decorated(self, function, name or function.__name__)
+
+        return decorate if function is None else decorate(function)
+
+    # What is asked for.
+
+    def tokens(self, estimate: int, max_output: int = 0) -> Tokens:
+        """Set tokens aside for a prompt: a context manager, settled at its end.
+
+        Entering it raises BudgetRefused where a budget is too low.
+        """
+        return Tokens(self, estimate, max_output)
+
+    def lock(
+        self,
+        name: str,
+        *,
+        ttl: str = "15 minutes",
+        wait: float = 0,
+        max_hold: str | None = None,
+        release_on_disconnect: bool = False,
+    ) -> Held:
+        """Take a lock, waiting at most `wait` seconds; raises LockInUse.
+
+        It is renewed in the background, and given back by its release() or at the end
+        of the `with` block.  `ttl` and `max_hold` are intervals of PostgreSQL.
+        """
+        end = time.monotonic() + wait
+        while True:
+            self.check()
+            row = self._ask(
+                "acquire_lock", name=name, ttl=ttl, max_hold=max_hold,
+                release_on_disconnect=release_on_disconnect or None,
+            )  # fmt: skip
+            if row["acquired"]:
+                held = Held(self, name, row["fence"], row["ttl_ms"], ttl)
+                self._held.add(held)
+                return held
+            if time.monotonic() >= end:
+                raise LockInUse(
+                    f"lock {name} is {row['outcome']}: {row['holder'] or 'nobody'}",
+                    hint="Do something else, and try again later.",
+                )
+            time.sleep(min(AGAIN, max(end - time.monotonic(), 0)))
+
+    def ask(
+        self,
+        question: str,
+        options: Iterable[str] | None = None,
+        *,
+        urgency: str = "normal",
+    ) -> int:
+        """Ask people something; return the number under which answer() finds it."""
+        given = None if options is None else list(options)
+        row = self._ask("ask_human", question=question, options=given, urgency=urgency)
+        return int(row["question_id"])
+
+    def answer(self, question: int) -> str | None:
+        """Return the answer to a question, None while there is none."""
+        row = self._ask("answer_of", question=question)
+        answer = row["answer"]
+        return None if answer is None else str(answer)
+
+    def hold(self, until: str, reason: str) -> None:
+        """Say that the run waits until a time of PostgreSQL: '2026-12-01 08:00'."""
+        self._ask("hold_run", until=until, reason=reason)
+
+    def budget(self) -> list[Row]:
+        """Return each budget: scope, max_tokens, spent, reserved, tokens_left, cost."""
+        return self._ask_all("remaining_budget")
+
+    # What is said to be done.
+
+    def claim_rows(
+        self,
+        table: str,
+        operation: str,
+        keys: Iterable[Any] | None = None,
+        count: int | None = None,
+    ) -> int:
+        """Claim that the run wrote rows of an audited table; return the claim.
+
+        `operation` is insert, update or delete; a key is a dictionary, or the value of
+        a primary key `id`.
+        """
+        given = None if keys is None else [_key(key) for key in keys]
+        return self._claim(
+            "claim_rows", relation=table, operation=operation, keys=given, count=count
+        )
+
+    def claim_file(
+        self, path: str, *, min_size: int | None = None, sha256: str | None = None
+    ) -> int:
+        """Claim that a file exists, as large as `min_size` bytes; return the claim."""
+        return self._claim("claim_file", path=path, min_size=min_size, sha256=sha256)
+
+    def claim_http(
+        self, url: str, *, status: int | None = None, has_text: str | None = None
+    ) -> int:
+        """Claim that an address answers with a status (200) and a text."""
+        return self._claim("claim_http", url=url, status=status, has_text=has_text)
+
+    def claim_message(
+        self, channel: str, recipient: str, *, has_text: str | None = None
+    ) -> int:
+        """Claim that a message has reached the record of its channel."""
+        return self._claim(
+            "claim_message", channel=channel, recipient=recipient, has_text=has_text
+        )
+
+    def claim_command(self, name: str, **args: Any) -> int:
+        """Claim that a command which the operator registered succeeds."""
+        return self._claim("claim_command", name=name, args=args or None)
+
+    def claim(self, kind: str, target: str, **expectation: Any) -> int:
+        """Claim what a verifier of the operator's own can look up."""
+        return self._claim(
+            "claim_custom", kind=kind, target=target, expectation=expectation or None
+        )
+
+    # Other sessions.
+
+    def bind(self, cursor: Any) -> None:
+        """Have the open transaction of another session write for this run.
+
+        `cursor` is one of any DB-API driver.  Needed behind a shared role, and where
+        the role has several runs; the binding ends with the transaction.
+        """
+        cursor.execute("select agentdb.bind_run(%s)", (self.token,))
+
+    def spawn_token(self) -> str:
+        """Return what another agent's run needs to prove that this one started it."""
+        row = self._ask("spawn_token")
+        return str(row["spawn_token"])
+
+    # Within.
+
+    def _open(self) -> None:
+        (row,) = self._session.call("start_run", **self._start)
+        self.token, self.id = row["token"], row["run_id"]
+
+    def _number(self) -> int | None:
+        """Return the number of the run, which starts now if it could not before."""
+        with self._session.lock:
+            if self.id is None:
+                self._open()
+        return self.id
+
+    def _bound(self) -> str | None:
+        """Return the token where the role alone does not tell who calls."""
+        return self.token if self._start.get("secret") else None
+
+    def _ask(self, function: str, **values: Any) -> Row:
+        """Call a function for this run, and return its first row."""
+        return self._ask_all(function, **values)[0]
+
+    def _ask_all(self, function: str, **values: Any) -> list[Row]:
+        """Call a function for this run; the token binds where the role does not."""
+        run = self._number()
+        token = self._bound()
+        with self._session.lock:
+            if token is None:
+                return self._session.call(function, **values, run=run)
+            with self._session.transaction():
+                self._session.call("bind_run", token=token)
+                return self._session.call(function, **values)
+
+    def _ask_or_pass(self, function: str, **values: Any) -> Row:
+        """Call a function; where the database is away return nothing, or refuse."""
+        self.check()
+        try:
+            return self._ask(function, **values)
+        except Away as error:
+            if self._fail_closed:
+                raise Unreachable(
+                    f"agentdb cannot be reached: {error}",
+                    hint="Wait, and try again: what is left cannot be known now.",
+                ) from error
+            return {}
+
+    def _claim(self, function: str, **values: Any) -> int:
+        return int(self._ask(function, **values)["claim_id"])
+
+
+def _key(key: Any) -> Any:
+    return key if isinstance(key, Mapping) else {"id": key}
+
+
+def _as_result(result: Any) -> str:
+    return result if isinstance(result, str) else as_json(result)

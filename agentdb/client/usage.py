@@ -1,0 +1,141 @@
+"""Tokens of one model call: set aside before the prompt, settled by what was used."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from .errors import BudgetRefused
+
+if TYPE_CHECKING:
+    from .run import Run
+
+
+@dataclass(frozen=True)
+class Usage:
+    """Tokens by kind: `input` without the cached part, `output` with its reasoning."""
+
+    input: int
+    output: int
+    cached_input: int = 0
+    reasoning: int = 0
+    model: str | None = None
+    cost: float | None = None
+
+
+def usage_of(response: Any) -> Usage:
+    """Return what a response of the OpenAI or Anthropic SDK says that it used.
+
+    Takes the object or its dictionary; raises ValueError where it names no usage.
+    """
+    used = _get(response, "usage") or _get(response, "usage_metadata")
+    if used is None:
+        raise ValueError(f"{type(response).__name__} names no usage: give it yourself")
+    model = _get(response, "model")
+    if _get(used, "cache_read_input_tokens") is not None:
+        return _anthropic(used, model)
+    return _openai(used, model)
+
+
+def _anthropic(used: Any, model: str | None) -> Usage:
+    """Cached input is beside the input."""
+    return Usage(
+        input=_count(used, "input_tokens")
+        + _count(used, "cache_creation_input_tokens"),
+        output=_count(used, "output_tokens"),
+        cached_input=_count(used, "cache_read_input_tokens"),
+        model=model,
+    )
+
+
+def _openai(used: Any, model: str | None) -> Usage:
+    """Cached input is within the input."""
+    detail_in = (
+        _get(used, "prompt_tokens_details")
+        or _get(used, "input_tokens_details")
+        or _get(used, "input_token_details")
+    )
+    detail_out = (
+        _get(used, "completion_tokens_details")
+        or _get(used, "output_tokens_details")
+        or _get(used, "output_token_details")
+    )
+    cached = _count(detail_in, "cached_tokens") or _count(detail_in, "cache_read")
+    given = _count(used, "prompt_tokens") or _count(used, "input_tokens")
+    return Usage(
+        input=max(given - cached, 0),
+        output=_count(used, "completion_tokens") or _count(used, "output_tokens"),
+        cached_input=cached,
+        reasoning=_count(detail_out, "reasoning_tokens")
+        or _count(detail_out, "reasoning"),
+        model=model,
+    )
+
+
+def _get(source: Any, name: str) -> Any:
+    if isinstance(source, Mapping):
+        return source.get(name)
+    return getattr(source, name, None)
+
+
+def _count(source: Any, name: str) -> int:
+    found = _get(source, name) if source is not None else None
+    return found if isinstance(found, int) else 0
+
+
+class Tokens:
+    """Tokens set aside for one prompt; entered before it is sent, settled after."""
+
+    def __init__(self, run: Run, estimate: int, max_output: int) -> None:
+        self._run = run
+        self._estimate = estimate
+        self._max_output = max_output
+        self._reservation: int | None = None
+        self._used: Usage | None = None
+
+    def usage(self, response: Any) -> Usage:
+        """Take over what a response of a model's SDK says that it used."""
+        self._used = response if isinstance(response, Usage) else usage_of(response)
+        return self._used
+
+    def set(self, **used: Any) -> Usage:
+        """Say what was used: input, output, cached_input, reasoning, model, cost."""
+        self._used = Usage(**used)
+        return self._used
+
+    def __enter__(self) -> Tokens:
+        row = self._run._ask_or_pass(
+            "reserve_tokens", estimate=self._estimate, max_output=self._max_output
+        )
+        if row and not row["granted"]:
+            raise BudgetRefused(
+                f"the {row['scope']} budget has {row['tokens_left']} tokens left, and "
+                f"{self._estimate + self._max_output} are asked for",
+                hint=row["advice"] or "",
+            )
+        self._reservation = row["reservation"] if row else None
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Settle; a prompt that failed and used nothing that we know of is free again.
+
+        What was not said after a success stays set aside until the run ends.
+        """
+        used = self._used or (Usage(0, 0) if kind is not None else None)
+        if used is None:
+            return
+        if self._reservation is None:
+            self._run.log_tokens(used)
+            return
+        settled = self._run._ask_or_pass(
+            "settle_tokens", reservation=self._reservation, **vars(used)
+        )
+        if not settled:
+            self._run.log_tokens(used)
