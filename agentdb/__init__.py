@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .client import Agent as Agent
+    from .client import AsyncAgent as AsyncAgent
 
 __version__ = "0.1.0.dev0"
 # The newest revision of the database that this release knows.
@@ -13,9 +14,9 @@ REVISION = "0001"
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Agent` when it is asked for: the commands do without it."""
-    if name == "Agent":
-        from .client import Agent
+    """Import the client when it is asked for: the commands do without it."""
+    if name in ("Agent", "AsyncAgent"):
+        from . import client
 
-        return Agent
+        return getattr(client, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

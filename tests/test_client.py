@@ -208,9 +208,12 @@ def test_tokens_are_reserved_and_settled(db: Connection, agent: Agent) -> None:
 
 
 def test_budget_that_is_too_low_is_refused_with_advice(agent: Agent) -> None:
-    with agent.run() as run, pytest.raises(BudgetRefused, match="500000") as refused:
-        with run.tokens(600_000):
-            raise AssertionError("it was let through")
+    with (
+        agent.run() as run,
+        pytest.raises(BudgetRefused, match="500000") as refused,
+        run.tokens(600_000),
+    ):
+        raise AssertionError("it was let through")
     assert refused.value.hint
 
 

@@ -1,6 +1,7 @@
 """What an agent's program imports."""
 
 from .agent import Agent
+from .aio import AsyncAgent, AsyncRun
 from .errors import BudgetRefused, Unreachable
 from .held import Held
 from .log import Limits
@@ -10,6 +11,8 @@ from .usage import Tokens, Usage
 
 __all__ = [
     "Agent",
+    "AsyncAgent",
+    "AsyncRun",
     "BudgetRefused",
     "Held",
     "Limits",

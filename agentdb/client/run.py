@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
@@ -45,6 +46,7 @@ class Run:
         self._redaction = redaction
         self._session = Session(connect)
         self._held: set[Held] = set()
+        self._process = os.getpid()
         self._log = Log(Session(connect), self._number, self._bound, limits)
         #: The number of the run, None until the database has given one.
         self.id: int | None = None
@@ -63,6 +65,9 @@ class Run:
                     f"agentdb cannot be reached: {error}",
                     hint="Do nothing until it can: nobody could stop this run.",
                 ) from error
+        except BaseException:
+            self._session.close()
+            raise
         self._log.watch()
         return self
 
@@ -86,6 +91,10 @@ class Run:
         Releases its locks and what it has set aside, sends what is recorded, and waits
         at most 5 seconds for that.  One that was stopped or has ended is left as it is.
         """
+        if os.getpid() != self._process:
+            # A fork of the process whose run it is.
+            self._log.flush()
+            return
         for held in list(self._held):
             held.release()
         self._log.close()

@@ -95,7 +95,7 @@ class Session:
         if self._connection is None:
             connection = self._connect()
             # SQLAlchemy's raw_connection() is a wrapper.
-            driver = getattr(connection, "dbapi_connection", connection)
+            driver: Any = getattr(connection, "dbapi_connection", connection)
             driver.autocommit = True
             self._connection = connection
         return self._connection
