@@ -14,10 +14,17 @@ from pg8000 import dbapi
 from sqlalchemy import create_engine
 
 from agentdb import Agent
-from agentdb.client import BudgetRefused, Limits, Redaction, Unreachable, Usage
+from agentdb.client import (
+    BudgetRefused,
+    Limits,
+    Looping,
+    Redaction,
+    Unreachable,
+    Usage,
+)
 from agentdb.errors import FenceLost, LockInUse, NotAnAgent, Stopped
 
-from .agents import register, row, rows, value
+from .agents import evaluate, register, row, rows, value
 from .conftest import Connection
 from .scene import until
 from .servers import Server
@@ -403,3 +410,18 @@ def test_event_that_the_database_refuses_keeps_no_other_back(
         run.progress("two")
     steps = rows(db, "select step from agentdb.progress_log order by 1")
     assert [each["step"] for each in steps][-2:] == ["one", "two"]
+
+
+def test_loop_that_people_were_alerted_to_is_raised_once(
+    db: Connection, agent: Agent
+) -> None:
+    with agent.run() as run:
+        for _ in range(12):
+            run.call("search", {"q": "May"}, lambda: "nothing")
+        run._log.flush()
+        evaluate(db)
+        until(lambda: run._log._looping is not None)
+        with pytest.raises(Looping, match="search") as looping:
+            run.call("search", {"q": "May"}, lambda: "nothing")
+        assert "another way" in looping.value.hint
+        assert run.call("other", {"q": "June"}, lambda: "found") == "found"

@@ -2,7 +2,7 @@
 
 from .agent import Agent
 from .aio import AsyncAgent, AsyncRun
-from .errors import BudgetRefused, Unreachable
+from .errors import BudgetRefused, Looping, Unreachable
 from .held import Held
 from .log import Limits
 from .redact import Redaction
@@ -16,6 +16,7 @@ __all__ = [
     "BudgetRefused",
     "Held",
     "Limits",
+    "Looping",
     "Redaction",
     "Run",
     "Tokens",

@@ -9,5 +9,9 @@ class BudgetRefused(AgentdbError):
     """A prompt would exceed a budget; the message says which, the hint what to do."""
 
 
+class Looping(AgentdbError):
+    """People were alerted that the run repeats itself; raised once for each alert."""
+
+
 class Unreachable(AgentdbError):
     """The database is away, and the run was told to fail closed."""

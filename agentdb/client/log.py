@@ -18,6 +18,7 @@ from typing import Any
 
 from ..errors import AgentdbError, InvalidArgument, Paused, RunClosed, Stopped
 from .calls import as_json
+from .errors import Looping
 from .session import Away, Session
 
 MANY = {
@@ -29,6 +30,12 @@ BATCH = 500
 # How long a flush at exit may take in all.
 LAST = 5.0
 LONGEST_PAUSE = 30.0
+# A stop is known at the next look, or at the next batch.
+LOOK_EVERY = 0.9
+INSTEAD = (
+    "Do not repeat it: try another way, ask a person, or end the run; a step that is "
+    "new (progress) says that you got on."
+)
 logger = logging.getLogger("agentdb.client")
 
 
@@ -67,6 +74,9 @@ class Log:
         self.dropped = 0
         # Why the run may do nothing more, or nothing now.
         self.stopped: AgentdbError | None = None
+        # What the run has not heard of yet, and the alert that it heard of last.
+        self._looping: Looping | None = None
+        self._alerted_at: Any = None
 
     def _begin(self) -> None:
         self._events: deque[Event] = deque()
@@ -92,6 +102,11 @@ class Log:
             self._start()
             if len(self._events) >= BATCH:
                 self._wake.set()
+
+    def looping(self) -> Looping | None:
+        """Return once what people were alerted to, None afterwards."""
+        found, self._looping = self._looping, None
+        return found
 
     def watch(self) -> None:
         """Begin to look for a stop, also while nothing is recorded."""
@@ -141,12 +156,9 @@ class Log:
             try:
                 if self._events:
                     self._send()
-                elif time.monotonic() - looked_at > 1 and self._run() is not None:
-                    self._session.call("check_run", run=self._run())
-                    self._resumed()
-                else:
-                    continue
-                looked_at = time.monotonic()
+                if time.monotonic() - looked_at > LOOK_EVERY:
+                    looked_at = time.monotonic()
+                    self._look()
             except (Stopped, RunClosed, Paused) as error:
                 self.stopped = error
             except Away as error:
@@ -157,6 +169,18 @@ class Log:
                 pause = 1.0
             if self.stopped is not None and not isinstance(self.stopped, Paused):
                 return
+
+    def _look(self) -> None:
+        """Ask whether the run may go on, and whether it is known to repeat itself."""
+        if (run := self._run()) is None:
+            return
+        with self._session.transaction():
+            self._bind()
+            (row,) = self._session.call("check_run", run=run)
+        self._resumed()
+        if row["looping"] and row["since"] != self._alerted_at:
+            self._alerted_at = row["since"]
+            self._looping = Looping(row["looping"], hint=INSTEAD)
 
     def _resumed(self) -> None:
         if isinstance(self.stopped, Paused):

@@ -109,12 +109,15 @@ class Run:
     def check(self) -> None:
         """Raise Stopped or Paused where somebody stopped the run; asks nobody.
 
-        A stop is known within a second.  Raises FenceLost where a lock is lost.
+        A stop is known within a second.  Raises FenceLost where a lock is lost, and
+        Looping once for each time that people were alerted to a loop of the run.
         """
         if self._log.stopped is not None:
             raise self._log.stopped
         for held in list(self._held):
             held.check()
+        if looping := self._log.looping():
+            raise looping
 
     # What happened.
 

@@ -54,20 +54,34 @@ comment on function agentdb.start_run (
   'ZA005, ZA040 or ZA041.';
 
 
+-- The agent is told of its loop as people are: what it does next is up to it, unless
+-- the rule's action blocks or kills the run.
 create or replace function agentdb.check_run (run bigint default null)
-  returns bigint
-  language sql
-  volatile
+  returns table (run_id bigint, looping text, since timestamptz)
+  language plpgsql
+  stable
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
-  select c.run_id from agentdb._current_run(check_run.run) as c;
+begin
+  return query
+    select c.run_id, left(a.annotations ->> 'summary', 500), a.firing_at
+    from agentdb._current_run(check_run.run) as c
+    join agentdb.agent as g on g.agent_id = c.agent_id
+    left join agentdb.alert as a
+      on a.rule_name = 'silent_loop'
+      and a.state = 'firing'
+      and a.labels ->> 'agent' = g.agent_name
+      and a.labels ->> 'run' = c.run_id::text
+    limit 1;
+end;
 $$;
 
 comment on function agentdb.check_run (bigint) is
-  'Returns the number of a run that may go on; raises ZA001, ZA003 (ended), ZA040 '
-  '(killed) or ZA041 (paused), as every other call of the run would.';
+  'Returns a run that may go on, and what it repeats where people have been alerted to '
+  'a loop; raises ZA001, ZA003 (ended), ZA040 (killed) or ZA041 (paused), as every '
+  'other call of the run would.';
 
 
 create or replace function agentdb._check_open_runs (agent_id bigint, policy_name text)
