@@ -34,6 +34,7 @@ COMMANDS = {
     "lock": "lock",
     "locks": "lock",
     "maintain": "install",
+    "mcp": "mcp",
     "notify": "outbox",
     "outbox": "outbox",
     "pause": "stop",

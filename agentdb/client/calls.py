@@ -55,19 +55,24 @@ OTHERWISE = {
 }
 
 
-def statement(function: str, values: Mapping[str, Any]) -> tuple[str, list[str]]:
+def statement(
+    function: str, values: Mapping[str, Any], types: Mapping[str, str] | None = None
+) -> tuple[str, list[str]]:
     """Return a call with one placeholder for each value that is given, and the values.
 
-    None is not sent: the database's own default holds.
+    None is not sent: the database's own default holds.  `types` are those of the
+    catalogue, where they are known.
     """
     given = {name: value for name, value in values.items() if value is not None}
-    shown = ", ".join(f"{name} => %s::text::{_type(function, name)}" for name in given)
-    sent = [as_text(value, _type(function, name)) for name, value in given.items()]
+    kinds = {
+        name: (types or {}).get(name)
+        or OTHERWISE.get((function, name))
+        or TYPES.get(name, "text")
+        for name in given
+    }
+    shown = ", ".join(f"{name} => %s::text::{kind}" for name, kind in kinds.items())
+    sent = [as_text(value, kinds[name]) for name, value in given.items()]
     return f"select * from agentdb.{function}({shown})", sent
-
-
-def _type(function: str, name: str) -> str:
-    return OTHERWISE.get((function, name)) or TYPES.get(name, "text")
 
 
 def as_text(value: Any, kind: str = "text") -> str:

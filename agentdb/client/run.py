@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, TypeVar
 
 from ..errors import AgentdbError, LockInUse
-from .calls import as_json
+from .calls import as_json, statement
 from .errors import Unreachable
 from .held import Held
 from .log import Limits, Log
@@ -336,15 +336,27 @@ class Run:
         return self._ask_all(function, **values)[0]
 
     def _ask_all(self, function: str, **values: Any) -> list[Row]:
-        """Call a function for this run; the token binds where the role does not."""
-        run = self._number()
+        return self.rows(*statement(function, {**values, "run": self._number()}))
+
+    def rows(self, query: str, values: Sequence[str] = ()) -> list[Row]:
+        """Execute a statement for this run; the token binds where the role does not.
+
+        Parameters are `%s`, and their values texts.
+        """
+        self._number()
         token = self._bound()
         with self._session.lock:
             if token is None:
-                return self._session.call(function, **values, run=run)
+                return self._session.rows(query, list(values))
             with self._session.transaction():
                 self._session.call("bind_run", token=token)
-                return self._session.call(function, **values)
+                return self._session.rows(query, list(values))
+
+    def ask_function(
+        self, function: str, values: Mapping[str, Any], types: Mapping[str, str]
+    ) -> list[Row]:
+        """Call a function of agentdb by what the catalogue says of its parameters."""
+        return self.rows(*statement(function, values, types))
 
     def _ask_or_pass(self, function: str, **values: Any) -> Row:
         """Call a function; where the database is away return nothing, or refuse."""

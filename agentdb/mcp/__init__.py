@@ -1,0 +1,1 @@
+"""agentdb and the Model Context Protocol."""
