@@ -24,9 +24,8 @@ def mcp(dsn: str, purpose: str | None, agent: str | None) -> None:
     try:
         from agentdb.mcp.server import serve
     except ImportError as error:
-        raise Failure(
-            f"the extra mcp is missing: {error}", hint=command("mcp")
-        ) from error
+        missing = f"the extra mcp is missing: {error}"
+        raise Failure(missing, hint=command("mcp")) from error
     from agentdb.client import Agent
 
     secret = os.environ.get("AGENTDB_AGENT_SECRET")

@@ -13,13 +13,12 @@ from mcp.server.stdio import stdio_server
 from .. import __version__
 from ..client import Agent, Run
 from ..client.calls import as_json
-from ..client.session import Away
-from ..errors import AgentdbError, describe
+from ..errors import describe
 from .tools import FUNCTIONS, OFFERED, Argument, Function
 
 INSTRUCTIONS = (
-    "agentdb watches this work from inside PostgreSQL.  Log a step when you have reached "
-    "something new, claim what you have done, take a lock before work that must not be "
+    "agentdb watches this work from inside PostgreSQL.  Log a step when you have "
+    "reached something new, claim what you have done, take a lock before work that must not be "
     "done twice, and ask a person where you cannot know."
 )
 
@@ -86,10 +85,8 @@ def _call(run: Run, function: Function, given: dict[str, Any]) -> types.CallTool
     try:
         run.check()
         rows = run.ask_function(function.name, given, function.types)
-    except (AgentdbError, Away) as error:
-        return _failed(describe(error))
     except Exception as error:
-        # What the server says of a value that it cannot read.
+        # Also what PostgreSQL says of a value that it cannot read.
         return _failed(describe(error))
     text = json.dumps(rows, default=str, ensure_ascii=False)
     return types.CallToolResult(
@@ -99,5 +96,6 @@ def _call(run: Run, function: Function, given: dict[str, Any]) -> types.CallTool
 
 
 def _failed(text: str) -> types.CallToolResult:
-    content = [types.TextContent(type="text", text=text)]
-    return types.CallToolResult(content=content, is_error=True)
+    return types.CallToolResult(
+        content=[types.TextContent(type="text", text=text)], is_error=True
+    )

@@ -1,4 +1,4 @@
-"""The functions that an agent may call, as tools: made from the database's catalogue."""
+"""The functions that an agent may call, as tools: made from the catalogue."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ select p.proname as name, obj_description(p.oid) as description,
   p.provolatile = 's' as reads,
   coalesce((
     select jsonb_agg(jsonb_build_object('name', a.name,
-        'type', format_type(a.type, null), 'needed', a.place <= p.pronargs - p.pronargdefaults)
-      order by a.place)
+        'type', format_type(a.type, null),
+        'needed', a.place <= p.pronargs - p.pronargdefaults) order by a.place)
     from (
       select row_number() over (order by n.place) as place, n.name, n.type
       from unnest(p.proargnames, p.proargmodes::text[],
