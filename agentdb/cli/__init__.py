@@ -29,6 +29,7 @@ COMMANDS = {
     "config": "config",
     "demo": "demo",
     "doctor": "doctor",
+    "gateway": "mcp",
     "install": "install",
     "kill": "stop",
     "lock": "lock",

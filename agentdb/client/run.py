@@ -141,10 +141,12 @@ class Run:
         error: str | None = None,
         seconds: float | None = None,
         call_id: str | None = None,
+        violation: str | None = None,
     ) -> None:
         """Record a finished tool call, once for each `call_id`; sent later.
 
-        Of the result only its size and a hash are kept.
+        Of the result only its size and a hash are kept.  `violation` says what is
+        wrong with the arguments.
         """
         text = None if result is None else _as_result(result)
         self._log.add("tool", {
@@ -155,6 +157,7 @@ class Run:
             "result": None if text is None else self._redaction.text(text),
             "duration": None if seconds is None else f"{seconds:.6f} s",
             "call_id": call_id or uuid.uuid4().hex,
+            "violation": violation,
         })  # fmt: skip
 
     def call(

@@ -18,8 +18,8 @@ from .tools import FUNCTIONS, OFFERED, Argument, Function
 
 INSTRUCTIONS = (
     "agentdb watches this work from inside PostgreSQL.  Log a step when you have "
-    "reached something new, claim what you have done, take a lock before work that must not be "
-    "done twice, and ask a person where you cannot know."
+    "reached something new, claim what you have done, take a lock before work that "
+    "must not be done twice, and ask a person where you cannot know."
 )
 
 

@@ -1,0 +1,212 @@
+"""The gateway passes everything on as it came, and records each call once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import Client, MCPError, StdioServerParameters
+from mcp_types import CallToolResult, ElicitResult
+
+from .agents import evaluate, register, row, rows, value
+from .conftest import Connection
+from .servers import Server
+
+ROOT = Path(__file__).parent.parent
+SERVER = [sys.executable, "-m", "tests.mcp_server"]
+Talk = Callable[[Client], Awaitable[Any]]
+
+
+@pytest.fixture
+def dsn(db: Connection, server: Server) -> str:
+    register(db)
+    return server.dsn(database=db.info.dbname, user="agent_a")
+
+
+def speak(dsn: str | None, talk: Talk, *, mode: Any = "auto", **more: str) -> Any:
+    """Talk to the server, through the gateway where there is a database."""
+    command = SERVER
+    if dsn:
+        command = [sys.executable, "-m", "agentdb", "gateway", "--", *SERVER]
+    program = StdioServerParameters(
+        command=command[0],
+        args=command[1:],
+        env={**os.environ, "AGENTDB_DSN": dsn or "", **more},
+        cwd=ROOT,
+    )
+
+    async def answer(context: Any, params: Any) -> ElicitResult:
+        return ElicitResult(action="accept", content={"sure": True})
+
+    async def main() -> Any:
+        async with Client(program, mode=mode, elicitation_callback=answer) as client:
+            return await talk(client)
+
+    return asyncio.run(main())
+
+
+async def everything(client: Client) -> list[Any]:
+    """Return all that a client gets to see of the server."""
+    seen: list[Any] = [client.protocol_version, client.instructions]
+    seen.append((await client.list_tools()).model_dump(exclude={"meta"}))
+
+    async def heard(progress: float, total: float | None, message: str | None) -> None:
+        seen.append((progress, total))
+
+    for tool, args in (
+        ("add", {"a": 1, "b": 2}),
+        ("fail", {"why": "x"}),
+        ("no_such", {"a": 1}),
+        ("add", {"a": "x"}),
+        ("ask", {}),
+        ("picture", {}),
+        ("progress", {}),
+    ):
+        result = await client.call_tool(tool, args, progress_callback=heard)
+        seen.append(result.model_dump(exclude={"meta"}))
+    with pytest.raises(MCPError) as error:
+        await client.read_resource("no://where")
+    seen.append(error.value.error.code)
+    return seen
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_client_sees_the_same_with_and_without(
+    db: Connection, dsn: str, mode: str
+) -> None:
+    assert speak(dsn, everything, mode=mode) == speak(None, everything, mode=mode)
+    calls = rows(
+        db,
+        "select tool, ok, error from agentdb.tool_call_log order by tool_call_log_id",
+    )
+    assert [(each["tool"], each["ok"]) for each in calls] == [
+        ("add", True),
+        ("fail", False),
+        ("no_such", False),
+        ("add", False),
+        ("ask", True),
+        ("picture", True),
+        ("progress", True),
+    ]
+    faults = rows(db, "select fault, detail from agentdb.tool_fault order by 2")
+    assert [each["fault"] for each in faults] == ["invalid_args"] * 2
+    assert "no such tool" in faults[1]["detail"]
+    assert row(db, "select outcome from agentdb.run") == {"outcome": "succeeded"}
+
+
+def test_tools_are_registered_by_an_operator(
+    db: Connection, dsn: str, server: Server
+) -> None:
+    async def talk(client: Client) -> None:
+        await client.list_tools()
+        await client.call_tool("add", {"a": 1, "b": 2})
+
+    operator = server.dsn(database=db.info.dbname, user="operator_o")
+    speak(dsn, talk, AGENTDB_OPERATOR_DSN=operator)
+    names = rows(db, "select tool_name from agentdb.tool order by 1")
+    assert [each["tool_name"] for each in names] == [
+        "add", "ask", "fail", "picture", "progress", "slow",
+    ]  # fmt: skip
+
+
+def test_stopped_run_is_answered_and_the_server_not_asked(
+    db: Connection, dsn: str
+) -> None:
+    async def talk(client: Client) -> None:
+        run = value(db, "select run_id from agentdb.run")
+        db.execute("select agentdb.kill_run(%s, 'enough')", [run])
+        await anyio.sleep(2)
+        result = await client.call_tool("add", {"a": 1, "b": 2})
+        assert result.is_error
+        assert "was killed: enough" in text(result)
+        assert (await client.list_tools()).tools
+
+    speak(dsn, talk)
+    assert rows(db, "select tool from agentdb.tool_call_log") == []
+
+
+def test_loop_is_answered_once(db: Connection, dsn: str) -> None:
+    async def talk(client: Client) -> None:
+        for _ in range(12):
+            await client.call_tool("fail", {"why": "x"})
+        answers: set[str] = set()
+        with anyio.fail_after(30):
+            while not any("another way" in each for each in answers):
+                await asyncio.to_thread(evaluate, db)
+                answers.add(text(await client.call_tool("fail", {"why": "x"})))
+        assert not (await client.call_tool("add", {"a": 1, "b": 2})).is_error
+
+    speak(dsn, talk)
+
+
+def test_call_that_the_client_gives_up_is_one_that_failed(
+    db: Connection, dsn: str
+) -> None:
+    async def talk(client: Client) -> None:
+        with anyio.move_on_after(1):
+            await client.call_tool("slow", {"seconds": 5})
+        await client.call_tool("add", {"a": 1, "b": 2})
+
+    speak(dsn, talk)
+    calls = rows(db, "select tool, ok, error from agentdb.tool_call_log order by 1")
+    assert [(each["tool"], each["ok"]) for each in calls] == [
+        ("add", True),
+        ("slow", False),
+    ]
+    assert calls[1]["error"] == "cancelled by the client"
+
+
+def test_server_that_dies_ends_the_gateway_with_its_code(
+    db: Connection, dsn: str
+) -> None:
+    import subprocess
+
+    done = subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "agentdb",
+            "gateway",
+            "--",
+            "sh",
+            "-c",
+            "read x; exit 7",
+        ],
+        env={**os.environ, "AGENTDB_DSN": dsn},
+        cwd=ROOT,
+        input=b'{"jsonrpc":"2.0","id":1,"method":"tools/call",'
+        b'"params":{"name":"t","arguments":{}}}\n',
+        capture_output=True,
+    )
+    assert done.returncode == 7
+    call = row(db, "select tool, ok, error from agentdb.tool_call_log")
+    assert call == {
+        "tool": "t", "ok": False, "error": "protocol: the server ended with 7",
+    }  # fmt: skip
+
+
+def test_what_is_no_json_goes_through(dsn: str) -> None:
+    import subprocess
+
+    lines = b"not json\n[1, {}]\n\xff\xfe\n" + b'{"id": 1, "method": "tools/call"}\n'
+    done = subprocess.run(
+        [sys.executable, "-m", "agentdb", "gateway", "--", "cat"],
+        env={**os.environ, "AGENTDB_DSN": dsn},
+        cwd=ROOT,
+        input=lines,
+        capture_output=True,
+    )
+    assert done.stdout == lines
+    assert done.returncode == 0
+
+
+def text(result: CallToolResult) -> str:
+    (content,) = result.content
+    assert content.type == "text"
+    return content.text
