@@ -1,5 +1,6 @@
 """An MCP server for the tests of the gateway: run as a program."""
 
+import sys
 import time
 from typing import Annotated, Any
 
@@ -35,7 +36,7 @@ def slow(seconds: float) -> str:
 @server.tool()
 def picture() -> Image:
     """Return what is no text, and large."""
-    return Image(data=bytes(range(256)) * 4096, format="png")
+    return Image(data=bytes(range(256)) * 1024, format="png")
 
 
 async def surely() -> Elicit[Answer]:
@@ -57,4 +58,7 @@ async def progress(ctx: Context[Any]) -> str:
 
 
 if __name__ == "__main__":
-    server.run("stdio")
+    if len(sys.argv) > 1:
+        server.run("streamable-http", port=int(sys.argv[1]))
+    else:
+        server.run("stdio")

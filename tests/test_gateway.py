@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import subprocess
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +15,16 @@ import anyio
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import CallToolResult, ElicitResult
+from starlette.testclient import TestClient
+
+from agentdb import Agent
+from agentdb.mcp.gateway import Gateway
+from agentdb.mcp.http import application
 
 from .agents import evaluate, register, row, rows, value
 from .conftest import Connection
+from .ports import free_port
+from .scene import until
 from .servers import Server
 
 ROOT = Path(__file__).parent.parent
@@ -100,6 +109,87 @@ def test_client_sees_the_same_with_and_without(
     assert row(db, "select outcome from agentdb.run") == {"outcome": "succeeded"}
 
 
+@pytest.fixture
+def address() -> Iterator[str]:
+    """The address of the server over HTTP."""
+    port = free_port()
+    child = subprocess.Popen([*SERVER, str(port)], cwd=ROOT)
+    until(lambda: answers(port))
+    yield f"http://127.0.0.1:{port}/mcp"
+    child.terminate()
+    child.wait()
+
+
+@pytest.fixture
+def gateway(dsn: str, address: str) -> Iterator[str]:
+    """The address of the gateway before it."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "agentdb", "gateway", "--http", address],
+        env={**os.environ, "AGENTDB_DSN": dsn},
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stdout
+    said = child.stdout.readline()
+    own = said.rpartition(" ")[2].strip()
+    until(lambda: answers(int(own.split(":")[2].split("/")[0])))
+    yield own
+    child.terminate()
+    child.communicate()
+
+
+def answers(port: int) -> bool:
+    with socket.socket() as asking:
+        return asking.connect_ex(("127.0.0.1", port)) == 0
+
+
+def over_http(address: str, talk: Talk, mode: Any = "auto") -> Any:
+    async def answer(context: Any, params: Any) -> ElicitResult:
+        return ElicitResult(action="accept", content={"sure": True})
+
+    async def main() -> Any:
+        async with Client(address, mode=mode, elicitation_callback=answer) as client:
+            return await talk(client)
+
+    return asyncio.run(main())
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_over_http_client_sees_the_same_with_and_without(
+    db: Connection, address: str, gateway: str, mode: str
+) -> None:
+    assert over_http(gateway, everything, mode) == over_http(address, everything, mode)
+    until(lambda: value(db, "select count(*) from agentdb.tool_call_log") == 7)
+    assert value(db, "select count(*) from agentdb.tool_call_log where ok") == 4
+
+
+def test_over_http_stopped_run_is_answered(db: Connection, gateway: str) -> None:
+    async def talk(client: Client) -> None:
+        run = value(db, "select run_id from agentdb.run")
+        db.execute("select agentdb.kill_run(%s, 'enough')", [run])
+        await anyio.sleep(2)
+        result = await client.call_tool("add", {"a": 1, "b": 2})
+        assert "was killed: enough" in text(result)
+
+    over_http(gateway, talk)
+
+
+def test_over_http_server_that_is_away_is_a_failed_call(
+    db: Connection, dsn: str
+) -> None:
+    call = {"id": 1, "method": "tools/call", "params": {"name": "t", "arguments": {}}}
+    with Agent(dsn).run() as run:
+        app = application(Gateway(run), "http://127.0.0.1:1/mcp")
+        with TestClient(app, base_url="http://127.0.0.1") as client:
+            assert client.post("/mcp", json=call).status_code == 502
+        with TestClient(app, base_url="http://evil.example") as client:
+            assert client.post("/mcp", json=call).status_code == 421
+    logged = row(db, "select tool, ok, error from agentdb.tool_call_log")
+    assert (logged["tool"], logged["ok"]) == ("t", False)
+    assert logged["error"].startswith("protocol: ConnectError")
+
+
 def test_tools_are_registered_by_an_operator(
     db: Connection, dsn: str, server: Server
 ) -> None:
@@ -165,8 +255,6 @@ def test_call_that_the_client_gives_up_is_one_that_failed(
 def test_server_that_dies_ends_the_gateway_with_its_code(
     db: Connection, dsn: str
 ) -> None:
-    import subprocess
-
     done = subprocess.run(
         [
             sys.executable,
@@ -192,8 +280,6 @@ def test_server_that_dies_ends_the_gateway_with_its_code(
 
 
 def test_what_is_no_json_goes_through(dsn: str) -> None:
-    import subprocess
-
     lines = b"not json\n[1, {}]\n\xff\xfe\n" + b'{"id": 1, "method": "tools/call"}\n'
     done = subprocess.run(
         [sys.executable, "-m", "agentdb", "gateway", "--", "cat"],

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 import click
 
 from ..extra import command
 from .failure import Failure
 from .options import dsn
+
+if TYPE_CHECKING:
+    from agentdb.mcp.gateway import Gateway
 
 
 @click.command()
@@ -41,15 +45,23 @@ def mcp(dsn: str, purpose: str | None, agent: str | None) -> None:
     envvar="AGENTDB_OPERATOR_DSN",
     help="Registers the server's tools, as an operator.",
 )
-@click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
+@click.option("--http", metavar="URL", help="The server's address, not a command.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, help="Ours, with --http."
+)
+@click.argument("command", nargs=-1, type=click.UNPROCESSED)
 def gateway(
     dsn: str,
     purpose: str | None,
     agent: str | None,
     operator_dsn: str | None,
+    http: str | None,
+    port: int,
     command: tuple[str, ...],
 ) -> None:
     """Stand before an MCP server, COMMAND: pass everything on, record every call.
+
+    With --http it stands on 127.0.0.1 before a server at URL instead.
 
     Calls of a run that was stopped, that repeats itself or whose budget is used up are
     answered with an error that a model can act on, and not made.
@@ -57,10 +69,24 @@ def gateway(
     from agentdb.client import Agent
     from agentdb.mcp.gateway import Gateway
     from agentdb.mcp.register import registers
-    from agentdb.mcp.stdio import pass_through
 
+    if bool(http) == bool(command):
+        raise click.UsageError("give a command after --, or --http URL")
     secret = os.environ.get("AGENTDB_AGENT_SECRET")
     register = registers(operator_dsn, agent) if operator_dsn else None
     with Agent(dsn, name=agent, secret=secret).run(purpose) as run:
-        code = pass_through(Gateway(run, register), command)
+        code = _stand(Gateway(run, register), http, port, command)
     raise click.exceptions.Exit(code)
+
+
+def _stand(
+    gateway: Gateway, http: str | None, port: int, command: tuple[str, ...]
+) -> int:
+    if http is None:
+        from agentdb.mcp.stdio import pass_through
+
+        return pass_through(gateway, command)
+    from agentdb.mcp.http import pass_requests
+
+    pass_requests(gateway, http, port)
+    return 0

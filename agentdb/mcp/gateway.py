@@ -47,17 +47,34 @@ class Gateway:
         self._waiting: dict[str, Pending] = {}
         self._schemas: dict[str, Any] = {}
 
-    def from_client(self, data: bytes) -> bytes | None:
-        """Look at what a client sends; return an answer in place of the server's."""
-        for message in _messages(data):
-            if refused := self._of_client(message):
+    def from_client(self, data: bytes, scope: str = "") -> bytes | None:
+        """Look at what a client sends; return an answer in place of the server's.
+
+        `scope` is what the ids of its requests are unique within.
+        """
+        for message in messages(data):
+            if refused := self._of_client(message, scope):
                 return refused
         return None
 
-    def from_server(self, data: bytes) -> None:
+    def from_server(self, data: bytes, scope: str = "") -> None:
         """Look at what a server sends."""
-        for message in _messages(data):
-            self._of_server(message)
+        for message in messages(data):
+            self._of_server(message, scope)
+
+    def failed(self, data: bytes, why: str, scope: str = "") -> None:
+        """Record the calls of a message that the server has not taken."""
+        for message in messages(data):
+            with self._lock:
+                pending = self._pending.pop(_key(message.get("id"), scope), None)
+            if pending:
+                self._record(pending, error=f"protocol: {why}")
+
+    def not_made(self, data: bytes, scope: str = "") -> None:
+        """Forget the calls of a message that the client will send again."""
+        for message in messages(data):
+            with self._lock:
+                self._pending.pop(_key(message.get("id"), scope), None)
 
     def closed(self, why: str) -> None:
         """Record what no answer will come for."""
@@ -68,18 +85,18 @@ class Gateway:
         for pending in left:
             self._record(pending, error=f"protocol: {why}")
 
-    def _of_client(self, message: dict[str, Any]) -> bytes | None:
+    def _of_client(self, message: dict[str, Any], scope: str) -> bytes | None:
         method, params = message.get("method"), message.get("params") or {}
         if method == "notifications/cancelled":
-            self._cancel(params)
+            self._cancel(_key(params.get("requestId"), scope))
         elif method == "tools/list" and "id" in message:
-            self._listings.add(_key(message["id"]))
+            self._listings.add(_key(message["id"], scope))
         elif method == "tools/call" and "id" in message:
             try:
                 self._run.check()
             except AgentdbError as refused:
                 return self._refusal(message["id"], params, refused)
-            self._begin(message["id"], params)
+            self._begin(_key(message["id"], scope), params)
         return None
 
     def _refusal(
@@ -94,23 +111,23 @@ class Gateway:
         answer = {"jsonrpc": "2.0", "id": number, "result": result}
         return json.dumps(answer).encode()
 
-    def _begin(self, number: Any, params: dict[str, Any]) -> None:
+    def _begin(self, key: str, params: dict[str, Any]) -> None:
         """Note a call; one that goes on with the client's input is the same call."""
         state = params.get("requestState")
         with self._lock:
             former = self._waiting.pop(state, None) if state else None
-            self._pending[_key(number)] = former or _pending(params)
+            self._pending[key] = former or _pending(params)
 
-    def _cancel(self, params: dict[str, Any]) -> None:
+    def _cancel(self, key: str) -> None:
         with self._lock:
-            pending = self._pending.pop(_key(params.get("requestId")), None)
+            pending = self._pending.pop(key, None)
         if pending:
             self._record(pending, error="cancelled by the client")
 
-    def _of_server(self, message: dict[str, Any]) -> None:
+    def _of_server(self, message: dict[str, Any], scope: str) -> None:
         if "id" not in message or "method" in message:
             return
-        key = _key(message["id"])
+        key = _key(message["id"], scope)
         if key in self._listings:
             self._listings.discard(key)
             self._learn((message.get("result") or {}).get("tools") or [])
@@ -159,7 +176,7 @@ class Gateway:
         return first_violation(schema, pending.args)
 
 
-def _messages(data: bytes) -> Iterator[dict[str, Any]]:
+def messages(data: bytes) -> Iterator[dict[str, Any]]:
     """Return the messages in a line; what is no JSON is nobody's call."""
     try:
         found = json.loads(data)
@@ -179,9 +196,9 @@ def _pending(params: dict[str, Any]) -> Pending:
     )  # fmt: skip
 
 
-def _key(number: Any) -> str:
-    """Return the id of a request: 1 and "1" are two."""
-    return json.dumps(number)
+def _key(number: Any, scope: str) -> str:
+    """Return a request's id within its scope: 1 and "1" are two."""
+    return f"{scope} {json.dumps(number)}"
 
 
 def _text(result: dict[str, Any]) -> str:
