@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test test-all check soak chaos bench clean
+.PHONY: demo test test-all check adapters soak chaos bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -36,6 +36,10 @@ check: .venv/checkers test
 	$(BIN)/pgspot --ignore PS002 --ignore PS015 $(SCRIPT).spot
 	$(BIN)/squawk --exclude prefer-text-field,prefer-bigint-over-int \
 	  --exclude require-lock-timeout,require-statement-timeout $(SCRIPT)
+
+# The adapters, each against the framework that it is for (200 MB of packages).
+adapters: .venv/frameworks
+	$(BIN)/python -m pytest -n 2 tests/adapters $(ARGS)
 
 # 20 minutes of random faults, or AGENTDB_SOAK seconds: nothing lost, nothing twice
 # without cause.  Not part of `check`.
@@ -70,6 +74,10 @@ clean:
 	  exit 1; }
 	$(PYTHON) -m venv .venv
 	$(PIP) --editable '.[local,test]'
+	touch $@
+
+.venv/frameworks: .venv/installed
+	$(PIP) --editable '.[frameworks]'
 	touch $@
 
 .venv/checkers: .venv/installed

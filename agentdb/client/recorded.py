@@ -31,7 +31,12 @@ class Call:
         self._began = time.perf_counter()
         self._done = False
 
-    def end(self, result: Any = None, error: BaseException | None = None) -> None:
+    def end(
+        self,
+        result: Any = None,
+        error: BaseException | None = None,
+        violation: str | None = None,
+    ) -> None:
         """Record the outcome; an end that comes after another says nothing."""
         if self._done:
             return
@@ -40,6 +45,7 @@ class Call:
             self._tool, self._args, result=result,
             error=None if error is None else describe(error) or type(error).__name__,
             seconds=time.perf_counter() - self._began, call_id=self._id,
+            violation=violation,
         )  # fmt: skip
 
 

@@ -119,6 +119,11 @@ class Run:
         if looping := self._log.looping():
             raise looping
 
+    @property
+    def stopped(self) -> AgentdbError | None:
+        """Why the run may do nothing more (Stopped), or nothing now (Paused)."""
+        return self._log.stopped
+
     # What happened.
 
     def progress(self, step: str, **details: Any) -> None:
@@ -363,7 +368,8 @@ class Run:
 
     def _ask_or_pass(self, function: str, **values: Any) -> Row:
         """Call a function; where the database is away return nothing, or refuse."""
-        self.check()
+        if self.stopped is not None:
+            raise self.stopped
         try:
             return self._ask(function, **values)
         except Away as error:

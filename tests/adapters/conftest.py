@@ -1,0 +1,61 @@
+"""An agent, its run, and what became of both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from agentdb import Agent
+from agentdb.client import Limits, Run
+
+from ..agents import register, rows
+from ..conftest import Connection
+from ..servers import Server
+
+
+@pytest.fixture
+def agent(db: Connection, server: Server) -> Agent:
+    register(db)
+    dsn = server.dsn(database=db.info.dbname, user="agent_a")
+    return Agent(dsn, limits=Limits(window=0.05))
+
+
+@pytest.fixture
+def run(agent: Agent) -> Iterator[Run]:
+    with agent.run("adapters") as run:
+        yield run
+
+
+@pytest.fixture
+def calls(db: Connection, run: Run) -> Callable[[], list[dict[str, Any]]]:
+    """Return what reads the recorded calls, with what was wrong with each."""
+
+    def read() -> list[dict[str, Any]]:
+        assert run._log.flush()
+        return rows(
+            db,
+            "select l.tool, l.args, l.ok, l.error, l.call_id, f.fault"
+            " from agentdb.tool_call_log as l"
+            " left join agentdb.tool_fault as f using (tool_call_log_id)"
+            " order by l.tool_call_log_id",
+        )
+
+    return read
+
+
+@pytest.fixture
+def tokens(db: Connection, run: Run) -> Callable[[], list[dict[str, Any]]]:
+    """Return what reads the recorded tokens."""
+
+    def read() -> list[dict[str, Any]]:
+        assert run._log.flush()
+        return rows(
+            db,
+            "select input_tokens as input, cached_input_tokens as cached,"
+            " output_tokens as output, reasoning_tokens as reasoning, model"
+            " from agentdb.token_log order by token_log_id",
+        )
+
+    return read
