@@ -1,7 +1,7 @@
 """openai-agents: `Runner.run(agent, input, hooks=Recorded(run))`.
 
 A tool that raises answers with a text that looks like any other; its span alone knows,
-and says why only with RunConfig(trace_include_sensitive_data=True).
+and does not say why unless the tool has a failure_error_function of its own.
 """
 
 from __future__ import annotations
