@@ -92,6 +92,9 @@
 \ir change/conflict.sql
 \ir change/conflict_text.sql
 \ir change/outcome.sql
+\ir change/fact.sql
+\ir change/fact_made.sql
+\ir change/manner.sql
 \ir change/perform.sql
 \ir change/trial.sql
 \ir change/show.sql

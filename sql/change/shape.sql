@@ -130,19 +130,39 @@ comment on function agentdb._rows_fault (bigint) is
   'are named; NULL where nothing has.';
 
 
+-- Only where the facts are others than those that it was tried with are its columns
+-- compared.
 create or replace function agentdb._change_fault (change bigint)
   returns text
-  language sql
-  stable
+  language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(agentdb._rows_fault(change), (
-    select string_agg(coalesce(
-        agentdb._forbidden_now(change, t.audit_target_id),
-        'an agent controls a part of ' || t.table_name || ': '
-          || agentdb._hostile_part(t.table_oid)), '; ')
+declare
+  v_table record;
+  v_faults text[] := '{}';
+  v_fault text;
+begin
+  for v_table in
+    select t.audit_target_id, t.table_name, t.change_fact_id as former,
+      f.change_fact_id, f.hostile
     from agentdb.change_table as t
-    where t.change_id = change));
+    cross join lateral agentdb._kept_fact(t.audit_target_id) as f
+    where t.change_id = change
+    order by t.audit_target_id
+  loop
+    if v_table.change_fact_id is distinct from v_table.former then
+      v_fault := coalesce(v_fault, agentdb._rows_fault(change));
+      update agentdb.change_table as t
+      set change_fact_id = v_table.change_fact_id
+      where t.change_id = change and t.audit_target_id = v_table.audit_target_id;
+    end if;
+    v_faults := v_faults || array_remove(array[coalesce(
+      agentdb._forbidden_now(change, v_table.audit_target_id),
+      'an agent controls a part of ' || v_table.table_name || ': '
+        || v_table.hostile)], null);
+  end loop;
+  return coalesce(v_fault, nullif(array_to_string(v_faults, '; '), ''));
+end;
 $$;
 
 comment on function agentdb._change_fault (bigint) is
@@ -176,17 +196,30 @@ create or replace function agentdb._note_tables (change bigint)
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_count bigint;
 begin
-  insert into agentdb.change_table (
-    change_id, audit_target_id, table_oid, table_name, layout, columns, policies
+  with fact as (
+    select f.*
+    from (
+      select distinct r.audit_target_id from agentdb.change_row as r
+      where r.change_id = change
+    ) as t
+    cross join lateral agentdb._kept_fact(t.audit_target_id) as f
+  ),
+  noted as (
+    insert into agentdb.change_table (
+      change_id, audit_target_id, table_oid, table_name, layout, columns, policies,
+      change_fact_id
+    )
+    select change, f.audit_target_id, f.table_oid, f.table_name, f.layout, f.columns,
+      f.policies, f.change_fact_id
+    from fact as f
   )
-  select change, t.audit_target_id, t.table_oid, t.table_name,
-    agentdb._layout_now(t.table_oid), agentdb._columns_now(t.audit_target_id),
-    agentdb._policies_now(t.table_oid)
-  from agentdb.audit_target as t
-  where t.audit_target_id in (
-    select r.audit_target_id from agentdb.change_row as r where r.change_id = change);
-  perform agentdb._check_tables(change);
+  select count(*) into v_count from fact as f where f.hostile is not null or not f.keyed;
+  if v_count > 0 then
+    perform agentdb._check_tables(change);
+  end if;
 end;
 $$;
 

@@ -44,6 +44,7 @@ create or replace function agentdb._attempt (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_manner agentdb.change_manner := agentdb._manner(change);
   v_former bigint;
   v_state text;
   v_message text;
@@ -60,12 +61,12 @@ begin
       set change_id = excluded.change_id, opens_guard = true;
       foreach v_former in array basis loop
         perform agentdb._check_tables(v_former);
-        perform agentdb._perform_as_applier(v_former);
+        perform agentdb._perform_as_applier(v_former, agentdb._manner(v_former));
       end loop;
-      effects := agentdb._perform_as_applier(change);
+      effects := agentdb._perform_as_applier(change, v_manner);
       delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
     else
-      effects := agentdb._perform(change);
+      effects := agentdb._perform(change, v_manner);
     end if;
     perform set_config('agentdb.applying', '', true);
     if keep and exists (

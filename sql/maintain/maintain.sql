@@ -50,7 +50,8 @@ begin
       values
         (agentdb._forget_runs(greatest(v_keep, v_keep_audit)), 'runs'),
         (agentdb._forget_alerts(v_keep), 'alerts'),
-        (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes')
+        (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes'),
+        (agentdb._forget_facts(), 'facts')
     ) as f (count, what)
     where f.count > 0;
   return query select * from agentdb._prune_locks(v_keep);

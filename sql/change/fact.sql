@@ -1,0 +1,156 @@
+-- Facts of the catalogue that are the same for every change of a table, the look for
+-- what an agent controls among them, are made once.  They are kept with a fingerprint
+-- of the rows of the catalogue that they were made from, and hold while that is the
+-- same.
+
+-- Lists by number: what is not in them and comes to count changes a row that is.  A
+-- tuple is known by who wrote it with which command, wherever it lies.
+create or replace function agentdb._fingerprint (f agentdb.change_fact)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return md5(concat(
+    (select concat(t.xmin, ' ', t.cmin) from agentdb.audit_target as t
+      where t.audit_target_id = f.audit_target_id), '|',
+    array(select concat(c.oid, ' ', c.xmin, ' ', c.cmin) from pg_class as c
+      where c.oid = any (f.relations)), '|',
+    array(select concat(a.xmin, ' ', a.cmin) from pg_attribute as a
+      where a.attrelid = any (f.relations) and a.attnum > 0), '|',
+    array(select concat(d.oid, ' ', d.xmin) from pg_attrdef as d
+      where d.adrelid = any (f.relations)), '|',
+    array(select concat(k.oid, ' ', k.xmin, ' ', k.cmin) from pg_constraint as k
+      where k.conrelid = any (f.relations)), '|',
+    array(select concat(k.oid, ' ', k.xmin, ' ', k.cmin) from pg_constraint as k
+      where k.contypid = any (f.types)), '|',
+    array(select concat(t.oid, ' ', t.xmin, ' ', t.cmin) from pg_trigger as t
+      where t.tgrelid = any (f.relations)), '|',
+    array(select concat(r.oid, ' ', r.xmin, ' ', r.cmin) from pg_rewrite as r
+      where r.ev_class = any (f.relations)), '|',
+    array(select concat(p.oid, ' ', p.xmin, ' ', p.cmin) from pg_policy as p
+      where p.polrelid = any (f.relations)), '|',
+    array(select concat(i.indexrelid, ' ', i.xmin, ' ', i.cmin) from pg_index as i
+      where i.indrelid = any (f.relations)), '|',
+    array(select i.inhrelid from pg_inherits as i
+      where i.inhparent = any (f.relations)), '|',
+    array(select concat(t.oid, ' ', t.xmin, ' ', t.cmin) from pg_type as t
+      where t.oid = any (f.types)), '|',
+    array(select concat(c.oid, ' ', c.xmin) from pg_cast as c
+      where c.castsource = any (f.types) and c.castfunc >= 16384), '|',
+    array(select concat(p.oid, ' ', p.xmin, ' ', p.cmin) from pg_proc as p
+      where p.oid = any (f.functions)), '|',
+    array(select concat(n.oid, ' ', n.xmin, ' ', n.cmin) from pg_namespace as n
+      where n.oid = any (f.schemas)), '|',
+    (select n.oid from pg_namespace as n where n.nspname = 'public'), '|',
+    array(select concat(c.oid, ' ', c.xmin, ' ', c.cmin) from pg_collation as c
+      where c.oid = any (f.collations)), '|',
+    agentdb._roles_print(f.roles)));
+end;
+$$;
+
+comment on function agentdb._fingerprint (agentdb.change_fact) is
+  'What the rows of the catalogue that facts were made from are now.';
+
+
+-- Who is an agent, and as whom it can act.
+create or replace function agentdb._roles_print (roles oid[])
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return concat(
+    (select concat(d.xmin, ' ', d.cmin) from pg_database as d
+      where d.datname = current_database()), '|',
+    array(select concat(r.oid, r.rolname, r.rolsuper, r.rolinherit) from pg_roles as r
+      where r.oid = any (roles)), '|',
+    array(select concat(m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
+      from pg_auth_members as m where m.roleid = any (roles)), '|',
+    array(select concat(m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
+      from pg_auth_members as m where m.member = any (roles)), '|',
+    -- An agent has its role by name, which another may get.
+    (select concat(count(*), ' ', sum(hashtextextended(a.role_name, r.oid::bigint)))
+      from agentdb.agent as a
+      left join pg_roles as r on r.rolname = a.role_name));
+end;
+$$;
+
+comment on function agentdb._roles_print (oid[]) is
+  'What the roles that an agent can act as are now.';
+
+
+create or replace function agentdb._fact (target integer)
+  returns agentdb.change_fact
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fact agentdb.change_fact;
+begin
+  select f.* into v_fact
+  from agentdb.change_fact as f
+  where f.audit_target_id = target and f.fingerprint = agentdb._fingerprint(f)
+  order by f.change_fact_id desc
+  limit 1;
+  if not found then
+    v_fact := agentdb._made_fact(target);
+  end if;
+  return v_fact;
+end;
+$$;
+
+comment on function agentdb._fact (integer) is
+  'The facts of a table as they are now: kept ones, or made anew.';
+
+
+-- Two that make the same at once both keep theirs: no agent waits for another.
+create or replace function agentdb._kept_fact (target integer)
+  returns agentdb.change_fact
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fact agentdb.change_fact := agentdb._fact(target);
+begin
+  if v_fact.change_fact_id is null then
+    v_fact.change_fact_id := nextval('agentdb.change_fact_seq');
+    v_fact.made_at := clock_timestamp();
+    insert into agentdb.change_fact select v_fact.*;
+  end if;
+  return v_fact;
+end;
+$$;
+
+comment on function agentdb._kept_fact (integer) is
+  'The facts of a table as they are now, kept for the next change.';
+
+
+create or replace function agentdb._forget_facts ()
+  returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count bigint;
+begin
+  delete from agentdb.change_fact as f
+  where f.made_at < clock_timestamp() - interval '1 hour'
+    and (f.fingerprint <> agentdb._fingerprint(f)
+      or exists (
+        select from agentdb.change_fact as o
+        where o.audit_target_id = f.audit_target_id
+          and o.fingerprint = f.fingerprint
+          and o.change_fact_id > f.change_fact_id));
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+comment on function agentdb._forget_facts () is
+  'Removes facts that do not hold any more, or are kept twice; returns how many.';

@@ -1,0 +1,172 @@
+-- How a change is performed: its statement, kept for the next change of that form, and
+-- what of the catalogue decides about it.
+
+-- The columns that its rows name, by which its statement is made.
+create or replace function agentdb._forms (
+  change bigint,
+  out form text,
+  out parts bigint,
+  out row_count bigint
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select string_agg(f.form, E'\n' order by f.form),
+    count(distinct (f.target, f.operation)), sum(f.count)
+    into form, parts, row_count
+  from (
+    select r.audit_target_id as target, r.operation, count(*) as count,
+      concat(r.audit_target_id, r.operation, array(
+        select jsonb_object_keys(r.new_values)), array(
+        select jsonb_object_keys(r.expected))) as form
+    from agentdb.change_row as r
+    where r.change_id = change and r.operation <> 'check'
+    group by 1, 2, 4
+  ) as f;
+end;
+$$;
+
+comment on function agentdb._forms (bigint) is
+  'Which columns the rows of a change name, how many parts its statement has, and how '
+  'many rows it is to match.';
+
+
+-- Not by a key that two could want at once: nobody waits for what another keeps.
+create or replace function agentdb._kept_statement (
+  change bigint,
+  fact bigint,
+  form text,
+  parts bigint
+)
+  returns text
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_statement text;
+begin
+  select s.statement into v_statement
+  from agentdb.change_statement as s
+  where s.change_fact_id = fact
+    and hashtextextended(s.form, 0) = hashtextextended(_kept_statement.form, 0)
+    and s.form = _kept_statement.form
+  limit 1;
+  if not found then
+    v_statement := case when parts = 1
+      then (select p.part from agentdb._change_parts(change, false) as p)
+      else agentdb._change_sql(change, false) end;
+    insert into agentdb.change_statement (change_fact_id, form, statement, parts)
+    select fact, _kept_statement.form, v_statement, _kept_statement.parts
+    -- Whoever makes up forms fills nothing.
+    where (
+      select count(*) < 1000 from agentdb.change_statement as s
+      where s.change_fact_id = fact);
+  end if;
+  return v_statement;
+end;
+$$;
+
+comment on function agentdb._kept_statement (bigint, bigint, text, bigint) is
+  'SQL text: what applies a change, as it was made for one of the same form.';
+
+
+-- Of several tables what they have together.
+create or replace function agentdb._manner_of_tables (
+  change bigint,
+  out manner agentdb.change_manner,
+  out fact bigint,
+  out known boolean,
+  out form text
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_all record;
+begin
+  select min(f.change_fact_id) as fact, bool_and(f.columns = t.columns) as known,
+    concat_ws(' ', k.kind, k.strict, string_agg(f.change_fact_id::text, ' '
+      order by f.change_fact_id)) as form,
+    count(*) = count(f.change_fact_id) as kept, bool_or(f.ruled) as ruled,
+    k.kind = 'undo' and bool_or(f.triggered) as compared,
+    count(*) as tables, count(f.written) as closed, min(f.path) as path,
+    min(f.written) as written
+    into v_all
+  from agentdb.change as k
+  join agentdb.change_table as t on t.change_id = k.change_id
+  left join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+  where k.change_id = change
+  group by k.kind, k.strict;
+  if v_all.tables > 1 then
+    v_all.path := array(
+      select n.name
+      from (
+        select distinct unnest(f.path) as name
+        from agentdb.change_table as t
+        join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+        where t.change_id = change
+      ) as n
+      order by n.name = 'public');
+    v_all.written := array(
+      select unnest(f.written)
+      from agentdb.change_table as t
+      join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+      where t.change_id = change);
+  end if;
+  known := v_all.known and v_all.kept;
+  fact := v_all.fact;
+  form := v_all.form;
+  manner.ruled := v_all.ruled;
+  manner.compared := v_all.compared;
+  manner.search_path := concat_ws(', ', 'pg_catalog',
+    nullif(array_to_string(v_all.path, ', '), ''), 'pg_temp');
+  manner.written := case when v_all.tables = v_all.closed then v_all.written end;
+end;
+$$;
+
+comment on function agentdb._manner_of_tables (bigint) is
+  'How a change is performed, by the facts of its tables.';
+
+
+create or replace function agentdb._manner (change bigint)
+  returns agentdb.change_manner
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_manner agentdb.change_manner;
+  v_tables record;
+  v_rows record;
+begin
+  select t.* into v_tables from agentdb._manner_of_tables(change) as t;
+  select f.* into v_rows from agentdb._forms(change) as f;
+  v_manner := v_tables.manner;
+  v_manner.row_count := coalesce(v_rows.row_count, 0);
+  v_manner.parts := coalesce(v_rows.parts, 0);
+  v_manner.constraints := agentdb._deferred();
+  if v_manner.constraints is not null then
+    -- What is deferred may be anything.
+    v_manner.written := null;
+  end if;
+  if v_manner.ruled then
+    return v_manner;
+  elsif v_manner.parts = 0 then
+    v_manner.statement := 'select 0';
+  elsif v_tables.known then
+    v_manner.statement := agentdb._kept_statement(change, v_tables.fact,
+      concat_ws(E'\n', v_tables.form, v_rows.form), v_manner.parts);
+  else
+    v_manner.parts := 2;
+    v_manner.statement := agentdb._change_sql(change, false);
+  end if;
+  return v_manner;
+end;
+$$;
+
+comment on function agentdb._manner (bigint) is
+  'How a change is performed.';
