@@ -118,7 +118,8 @@ as $$
 declare
   v_fact agentdb.change_fact := agentdb._fact(target);
 begin
-  if v_fact.change_fact_id is null then
+  -- Of one that is gone there is nothing to keep.
+  if v_fact.change_fact_id is null and v_fact.columns is not null then
     v_fact.change_fact_id := nextval('agentdb.change_fact_seq');
     v_fact.made_at := clock_timestamp();
     insert into agentdb.change_fact select v_fact.*;

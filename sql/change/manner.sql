@@ -111,7 +111,7 @@ begin
       ) as n
       order by n.name = 'public');
     v_all.written := array(
-      select unnest(f.written)
+      select distinct unnest(f.written)
       from agentdb.change_table as t
       join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
       where t.change_id = change);
