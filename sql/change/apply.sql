@@ -97,28 +97,32 @@ comment on function agentdb._end_apply (bigint, jsonb, jsonb) is
   'Writes down how the application of a change ended.';
 
 
--- The record says whether the rows were written, and as this change.
+-- The record says whether the rows were written, and as this change.  Each side is read
+-- once, whatever the planner knows of rows that have just come.
 create or replace function agentdb._was_written (change bigint)
   returns boolean
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+  with written as materialized (
+    select l.audit_target_id, l.row_key, l.operation
+    from agentdb.audit_log as l
+    where l.xid = pg_current_xact_id_if_assigned()
+      and l.change_id = change
+      and l.row_key is not null
+  )
   select not exists (
     select
     from agentdb.change_row as r
     where r.change_id = change
       and r.operation <> 'check'
-      and not exists (
-        select
-        from agentdb.audit_log as l
-        where l.xid = pg_current_xact_id_if_assigned()
-          and l.change_id = change
-          and l.audit_target_id = r.audit_target_id
-          and l.row_key = r.row_key
-          -- A changed key is recorded as a delete and an insert.
-          and (l.operation = r.operation
-            or r.operation = 'update' and l.operation = 'delete')));
+      and (r.audit_target_id, r.row_key, r.operation)
+        not in (select w.* from written as w)
+      -- A changed key is recorded as a delete and an insert.
+      and (r.operation <> 'update'
+        or (r.audit_target_id, r.row_key, 'delete')
+          not in (select w.* from written as w)));
 $$;
 
 comment on function agentdb._was_written (bigint) is
