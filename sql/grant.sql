@@ -54,7 +54,7 @@ grant execute on function
   agentdb._undo, agentdb._plan_undo, agentdb._all_guarded, agentdb._try,
   agentdb._try_as_applier, agentdb._attempt, agentdb._perform, agentdb._change_sql,
   agentdb._execute_in_order,
-  agentdb._written, agentdb._table_name, agentdb._manner,
+  agentdb._written, agentdb._table_name, agentdb._manner, agentdb._begin_trial,
   agentdb._resolve,
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
@@ -214,7 +214,8 @@ grant select on sequence agentdb.suspension_seq to agentdb_capture;
 grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
   agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql,
-  agentdb._is_suspended, agentdb._pass_suspended, agentdb._follow_restored
+  agentdb._is_suspended, agentdb._pass_suspended, agentdb._follow_restored,
+  agentdb._is_trial
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.

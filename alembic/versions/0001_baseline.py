@@ -921,6 +921,11 @@ create table agentdb.change_pass (
   constraint change_pass_pkey primary key (xid)
 );
 
+create table agentdb.change_trial (
+  xid xid8 not null default pg_current_xact_id(),
+  constraint change_trial_pkey primary key (xid)
+);
+
 create sequence agentdb.change_fact_seq;
 
 -- No key but a number: who keeps the same as another waits for nobody.
@@ -1992,6 +1997,8 @@ comment on table agentdb.change_decision is
   'Who approved or rejected which content of a change.';
 comment on table agentdb.change_pass is
   'Transactions that are applying a change: the guard lets them write.';
+comment on table agentdb.change_trial is
+  'Transactions that are trying a change; no such row is ever committed.';
 comment on table agentdb.change_fact is
   'Facts of the catalogue about guarded and undone tables, which hold as long as their '
   'fingerprint is the same.';
@@ -2380,6 +2387,7 @@ drop type agentdb.change_manner;
 drop table agentdb.change_statement;
 drop table agentdb.change_fact;
 drop sequence agentdb.change_fact_seq;
+drop table agentdb.change_trial;
 drop table agentdb.change_pass;
 drop table agentdb.change_decision;
 drop table agentdb.change_row;

@@ -48,7 +48,7 @@ begin
       select sum(e.value::bigint) from jsonb_each_text(c.effects) as e)
     from agentdb.change as c
     where c.change_id = change
-  ) or not agentdb._has_rights(change) then
+  ) then
     return false;
   end if;
   for v_table in
@@ -75,7 +75,7 @@ begin
       return false;
     end if;
   end loop;
-  return true;
+  return agentdb._has_rights(change);
 end;
 $$;
 

@@ -124,7 +124,7 @@ begin
       apply = coalesce(g.apply, 'hand'),
       expires_at = clock_timestamp() + coalesce(g.expires, interval '24 hours'),
       submitted_at = clock_timestamp(),
-      with_rights = agentdb._has_rights(change),
+      with_rights = c.kind = 'stage' and agentdb._has_rights(change),
       digest = agentdb._change_digest(change)
   from (
     -- The strictest of its tables decides.
