@@ -54,7 +54,7 @@ grant execute on function
   agentdb._undo, agentdb._plan_undo, agentdb._all_guarded, agentdb._try,
   agentdb._try_as_applier, agentdb._attempt, agentdb._perform, agentdb._change_sql,
   agentdb._execute_in_order,
-  agentdb._written, agentdb._table_name, agentdb._manner, agentdb._begin_trial,
+  agentdb._written, agentdb._table_name, agentdb._manner,
   agentdb._resolve,
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,

@@ -918,12 +918,8 @@ create table agentdb.change_pass (
   xid xid8 not null default pg_current_xact_id(),
   change_id bigint not null,
   opens_guard boolean not null default true,
+  trial boolean not null default false,
   constraint change_pass_pkey primary key (xid)
-);
-
-create table agentdb.change_trial (
-  xid xid8 not null default pg_current_xact_id(),
-  constraint change_trial_pkey primary key (xid)
 );
 
 create sequence agentdb.change_fact_seq;
@@ -1997,8 +1993,8 @@ comment on table agentdb.change_decision is
   'Who approved or rejected which content of a change.';
 comment on table agentdb.change_pass is
   'Transactions that are applying a change: the guard lets them write.';
-comment on table agentdb.change_trial is
-  'Transactions that are trying a change; no such row is ever committed.';
+comment on column agentdb.change_pass.trial is
+  'Whether it is rolled back for certain: the audit leaves no record of it.';
 comment on table agentdb.change_fact is
   'Facts of the catalogue about guarded and undone tables, which hold as long as their '
   'fingerprint is the same.';
@@ -2387,7 +2383,6 @@ drop type agentdb.change_manner;
 drop table agentdb.change_statement;
 drop table agentdb.change_fact;
 drop sequence agentdb.change_fact_seq;
-drop table agentdb.change_trial;
 drop table agentdb.change_pass;
 drop table agentdb.change_decision;
 drop table agentdb.change_row;

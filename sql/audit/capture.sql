@@ -75,8 +75,8 @@ comment on function agentdb._applied_change () is
   'The change that the transaction is applying, with its agent and run.';
 
 
--- Such a row ends with the subtransaction that tries a change: see
--- _refuse_trial_at_commit().
+-- Such a row ends with the subtransaction that tries a change, and only _attempt()
+-- writes one.
 create or replace function agentdb._is_trial ()
   returns boolean
   language sql
@@ -85,8 +85,8 @@ create or replace function agentdb._is_trial ()
   set search_path = pg_catalog, pg_temp
 as $$
   select exists (
-    select from agentdb.change_trial as t
-    where t.xid = pg_current_xact_id_if_assigned());
+    select from agentdb.change_pass as p
+    where p.xid = pg_current_xact_id_if_assigned() and p.trial);
 $$;
 
 comment on function agentdb._is_trial () is

@@ -29,51 +29,6 @@ $$;
 comment on function agentdb._safe_detail (text, text, text, text) is
   'The detail of an error, NULL where it could show what is not to be recorded.';
 
-create or replace function agentdb._begin_trial ()
-  returns void
-  language sql
-  volatile
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  insert into agentdb.change_trial default values;
-$$;
-
-comment on function agentdb._begin_trial () is
-  'Says that all that this subtransaction writes is rolled back: the audit leaves it '
-  'out, and PostgreSQL refuses to commit it.';
-
-
--- Nothing removes such a row but the end of its subtransaction.
-create or replace function agentdb._refuse_trial_at_commit ()
-  returns trigger
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  raise exception 'a trial of a change cannot be committed'
-    using errcode = 'ZA008',
-          hint = 'Only agentdb begins one: apply the change, agentdb.apply_change().';
-end;
-$$;
-
-comment on function agentdb._refuse_trial_at_commit () is
-  'Trigger function: what was tried, and is not recorded, is never committed.';
-
-
-drop trigger if exists agentdb_trial on agentdb.change_trial;
-
-create constraint trigger agentdb_trial
-  after insert
-  on agentdb.change_trial
-  deferrable initially deferred
-  for each row
-  execute function agentdb._refuse_trial_at_commit();
-
-alter table agentdb.change_trial enable always trigger agentdb_trial;
-
-
 -- With keep it stays, else it is rolled back.  What another attempt may heal is raised
 -- and changes nothing.
 create or replace function agentdb._attempt (
@@ -100,13 +55,10 @@ declare
 begin
   begin
     perform set_config('agentdb.applying', change::text, true);
-    if not keep then
-      perform agentdb._begin_trial();
-    end if;
     if as_applier then
-      insert into agentdb.change_pass (change_id) values (change)
+      insert into agentdb.change_pass (change_id, trial) values (change, not keep)
       on conflict on constraint change_pass_pkey do update
-      set change_id = excluded.change_id, opens_guard = true;
+      set change_id = excluded.change_id, opens_guard = true, trial = excluded.trial;
       foreach v_former in array basis loop
         perform agentdb._check_tables(v_former);
         perform agentdb._perform_as_applier(v_former, agentdb._manner(v_former));
