@@ -95,6 +95,7 @@
 \ir change/fact.sql
 \ir change/fact_made.sql
 \ir change/manner.sql
+\ir change/planned.sql
 \ir change/perform.sql
 \ir change/trial.sql
 \ir change/show.sql

@@ -953,10 +953,13 @@ create table agentdb.change_fact (
 create index change_fact_audit_target_id_idx on agentdb.change_fact (audit_target_id);
 
 create table agentdb.change_statement (
+  change_statement_id bigint generated always as identity,
   change_fact_id bigint not null,
   form text not null,
   statement text not null,
   parts integer not null,
+  function_name name,
+  constraint change_statement_pkey primary key (change_statement_id),
   constraint change_statement_change_fact_id_fkey
     foreign key (change_fact_id) references agentdb.change_fact on delete cascade
 );
@@ -2010,6 +2013,8 @@ comment on table agentdb.change_statement is
   'Statements that apply changes, for each form that their rows can have.';
 comment on column agentdb.change_statement.form is
   'Which columns the rows of a change name, and what else its statement depends on.';
+comment on column agentdb.change_statement.function_name is
+  'The function that has it planned once a session, for changes of few rows.';
 comment on type agentdb.change_manner is
   'How a change is performed.';
 comment on sequence agentdb.change_fact_seq is

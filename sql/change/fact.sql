@@ -11,10 +11,13 @@ create or replace function agentdb._fingerprint (f agentdb.change_fact)
   stable
   set search_path = pg_catalog, pg_temp
   set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
 as $$
 begin
   return md5(concat(
-    (select concat(t.xmin, ' ', t.cmin) from agentdb.audit_target as t
+    (select concat(t.table_oid, t.unaudited_at is null, t.excluded, t.redacted,
+        t.excluded_places, t.redacted_places)
+      from agentdb.audit_target as t
       where t.audit_target_id = f.audit_target_id), '|',
     array(select concat(c.oid, ' ', c.xmin, ' ', c.cmin) from pg_class as c
       where c.oid = any (f.relations)), '|',
@@ -24,8 +27,9 @@ begin
       where d.adrelid = any (f.relations)), '|',
     array(select concat(k.oid, ' ', k.xmin, ' ', k.cmin) from pg_constraint as k
       where k.conrelid = any (f.relations)), '|',
+    -- By its index: a constraint of a domain is none of a table.
     array(select concat(k.oid, ' ', k.xmin, ' ', k.cmin) from pg_constraint as k
-      where k.contypid = any (f.types)), '|',
+      where k.conrelid = 0 and k.contypid = any (f.types)), '|',
     array(select concat(t.oid, ' ', t.xmin, ' ', t.cmin) from pg_trigger as t
       where t.tgrelid = any (f.relations)), '|',
     array(select concat(r.oid, ' ', r.xmin, ' ', r.cmin) from pg_rewrite as r
@@ -93,10 +97,15 @@ as $$
 declare
   v_fact agentdb.change_fact;
 begin
-  select f.* into v_fact
-  from agentdb.change_fact as f
-  where f.audit_target_id = target and f.fingerprint = agentdb._fingerprint(f)
-  order by f.change_fact_id desc
+  -- The youngest first, and mostly no other.
+  select (k.fact).* into v_fact
+  from (
+    select f as fact from agentdb.change_fact as f
+    where f.audit_target_id = target
+    order by f.change_fact_id desc
+    offset 0
+  ) as k
+  where (k.fact).fingerprint = agentdb._fingerprint(k.fact)
   limit 1;
   if not found then
     v_fact := agentdb._made_fact(target);

@@ -40,25 +40,25 @@ create or replace function agentdb._kept_statement (
   form text,
   parts bigint
 )
-  returns text
+  returns agentdb.change_statement
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_statement text;
+  v_statement agentdb.change_statement;
 begin
-  select s.statement into v_statement
+  select s.* into v_statement
   from agentdb.change_statement as s
   where s.change_fact_id = fact
     and hashtextextended(s.form, 0) = hashtextextended(_kept_statement.form, 0)
     and s.form = _kept_statement.form
   limit 1;
   if not found then
-    v_statement := case when parts = 1
+    v_statement.statement := case when parts = 1
       then (select p.part from agentdb._change_parts(change, false) as p)
       else agentdb._change_sql(change, false) end;
     insert into agentdb.change_statement (change_fact_id, form, statement, parts)
-    select fact, _kept_statement.form, v_statement, _kept_statement.parts
+    select fact, _kept_statement.form, v_statement.statement, _kept_statement.parts
     -- Whoever makes up forms fills nothing.
     where (
       select count(*) < 1000 from agentdb.change_statement as s
@@ -69,7 +69,7 @@ end;
 $$;
 
 comment on function agentdb._kept_statement (bigint, bigint, text, bigint) is
-  'SQL text: what applies a change, as it was made for one of the same form.';
+  'What applies a change, as it was made for one of the same form.';
 
 
 -- Of several tables what they have together.
@@ -78,7 +78,8 @@ create or replace function agentdb._manner_of_tables (
   out manner agentdb.change_manner,
   out fact bigint,
   out known boolean,
-  out form text
+  out form text,
+  out alone boolean
 )
   language plpgsql
   stable
@@ -119,6 +120,7 @@ begin
   known := v_all.known and v_all.kept;
   fact := v_all.fact;
   form := v_all.form;
+  alone := v_all.tables = 1;
   manner.ruled := v_all.ruled;
   manner.compared := v_all.compared;
   manner.search_path := concat_ws(', ', 'pg_catalog',
@@ -142,6 +144,7 @@ declare
   v_manner agentdb.change_manner;
   v_tables record;
   v_rows record;
+  v_kept agentdb.change_statement;
 begin
   select t.* into v_tables from agentdb._manner_of_tables(change) as t;
   select f.* into v_rows from agentdb._forms(change) as f;
@@ -158,8 +161,15 @@ begin
   elsif v_manner.parts = 0 then
     v_manner.statement := 'select 0';
   elsif v_tables.known then
-    v_manner.statement := agentdb._kept_statement(change, v_tables.fact,
+    v_kept := agentdb._kept_statement(change, v_tables.fact,
       concat_ws(E'\n', v_tables.form, v_rows.form), v_manner.parts);
+    v_manner.statement := v_kept.statement;
+    -- Many rows are worth a plan of their own.
+    if v_kept.function_name is not null and v_tables.alone
+      and v_manner.row_count <= 100 then
+      v_manner.parts := 2;
+      v_manner.statement := format('select agentdb.%I($1)', v_kept.function_name);
+    end if;
   else
     v_manner.parts := 2;
     v_manner.statement := agentdb._change_sql(change, false);

@@ -50,10 +50,10 @@ begin
       values
         (agentdb._forget_runs(greatest(v_keep, v_keep_audit)), 'runs'),
         (agentdb._forget_alerts(v_keep), 'alerts'),
-        (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes'),
-        (agentdb._forget_facts(), 'facts')
+        (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes')
     ) as f (count, what)
     where f.count > 0;
+  perform agentdb._plan_statements();
   return query select * from agentdb._prune_locks(v_keep);
 end;
 $$;
