@@ -69,14 +69,16 @@ begin
   select c.* into v_change from agentdb._current_change() as c;
   -- A key that a trigger has still to make names no row.
   select r.* into v_row
-  from agentdb.change_row as r
-  where r.change_id in (
-      select c.change_id from agentdb.change as c
-      where c.proposed_by = session_user
-        and c.agent_id is not distinct from v_change.agent_id
-        and c.state in ('open', 'pending', 'approved'))
+  from agentdb.change as c
+  join agentdb.change_row as r
+    on jsonb_hash_extended(r.row_key, r.change_id)
+      = jsonb_hash_extended(key, c.change_id)
+    -- Not by the index of this number: it has all other rows too.
+    and r.change_id + 0 = c.change_id
+  where c.proposed_by = session_user
+    and c.agent_id is not distinct from v_change.agent_id
+    and c.state in ('open', 'pending', 'approved')
     and r.audit_target_id = target
-    and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
     and r.row_key = key
     and jsonb_strip_nulls(key) = key
   order by r.change_id = v_change.change_id desc, r.change_id desc, r.place desc
