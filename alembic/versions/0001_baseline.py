@@ -937,6 +937,7 @@ create table agentdb.change_fact (
   schemas oid[] not null,
   collations oid[] not null,
   roles oid[] not null,
+  special boolean not null,
   table_oid oid not null,
   table_name text not null,
   layout text not null,

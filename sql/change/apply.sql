@@ -168,9 +168,8 @@ begin
   if not agentdb._begin_apply(change) then
     return;
   end if;
-  select a.effects, a.problem into v_end
-  from agentdb._attempt(change, '{}', true, true,
-    (select c.effects from agentdb.change as c where c.change_id = change)) as a;
+  v_end := agentdb._attempt(change, '{}', true, true,
+    (select c.effects from agentdb.change as c where c.change_id = change));
   if v_end.problem is not null then
     v_end.problem := v_end.problem
       || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, true));

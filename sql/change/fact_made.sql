@@ -177,6 +177,26 @@ comment on function agentdb._is_closed (oid[], oid[]) is
   'Whether tables have no rule and no function of anybody''s that could write others.';
 
 
+-- Whatever comes to be special changes a row of the catalogue that always counts.
+create or replace function agentdb._is_special (f agentdb.change_fact)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (select from unnest(f.types) as t (oid) where t.oid >= 16384)
+    or exists (select from unnest(f.collations) as c (oid) where c.oid >= 16384)
+    or exists (
+      select from pg_class as c
+      where c.oid = any (f.relations)
+        and (c.relhasrules or c.relhassubclass or c.relispartition))
+    or not exists (select from pg_namespace as n where n.nspname = 'public');
+$$;
+
+comment on function agentdb._is_special (agentdb.change_fact) is
+  'Whether a table has what most do not: types of users, rules, children.';
+
+
 -- One statement, and so one moment: no fact is younger than its fingerprint.
 create or replace function agentdb._made_fact (target integer)
   returns agentdb.change_fact
@@ -198,6 +218,7 @@ begin
   v_fact.schemas := v_counted.schemas;
   v_fact.collations := v_counted.collations;
   v_fact.roles := agentdb._counted_roles();
+  v_fact.special := agentdb._is_special(v_fact);
   v_fact.fingerprint := agentdb._fingerprint(v_fact);
   v_fact.table_name := agentdb._table_name(v_fact.table_oid);
   v_fact.layout := agentdb._layout_now(v_fact.table_oid);

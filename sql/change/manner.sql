@@ -146,8 +146,8 @@ declare
   v_rows record;
   v_kept agentdb.change_statement;
 begin
-  select t.* into v_tables from agentdb._manner_of_tables(change) as t;
-  select f.* into v_rows from agentdb._forms(change) as f;
+  v_tables := agentdb._manner_of_tables(change);
+  v_rows := agentdb._forms(change);
   v_manner := v_tables.manner;
   v_manner.row_count := coalesce(v_rows.row_count, 0);
   v_manner.parts := coalesce(v_rows.parts, 0);

@@ -55,8 +55,9 @@ begin
   -- Most databases have none.
   if not exists (
     select from pg_trigger as t
-    join pg_class as c on c.oid = t.tgrelid
-    where t.tgdeferrable and c.relnamespace <> 'agentdb'::regnamespace
+    where t.tgdeferrable
+      and (select c.relnamespace from pg_class as c where c.oid = t.tgrelid)
+        <> 'agentdb'::regnamespace
   ) then
     return null;
   end if;
@@ -156,10 +157,11 @@ as $$
 declare
   v_before jsonb := agentdb._written(manner.written);
   v_after jsonb;
+  v_path text;
   v_matched bigint;
   v_otherwise bigint := 0;
 begin
-  perform set_config('search_path', manner.search_path, true);
+  v_path := set_config('search_path', manner.search_path, true);
   begin
     if manner.ruled then
       v_matched := agentdb._execute_in_parts(change, manner.search_path);
@@ -177,7 +179,7 @@ begin
   if manner.constraints is not null then
     execute format('set constraints %s immediate', manner.constraints);
   end if;
-  perform set_config('search_path', 'pg_catalog, pg_temp', true);
+  v_path := set_config('search_path', 'pg_catalog, pg_temp', true);
   if v_matched <> manner.row_count then
     raise exception 'change % does not match its rows any more', change
       using errcode = 'ZA052';

@@ -139,27 +139,27 @@ create or replace function agentdb._change_fault (change bigint)
 as $$
 declare
   v_table record;
+  v_fact agentdb.change_fact;
   v_faults text[] := '{}';
   v_fault text;
 begin
   for v_table in
-    select t.audit_target_id, t.table_name, t.change_fact_id as former,
-      f.change_fact_id, f.hostile
+    select t.audit_target_id, t.table_name, t.change_fact_id
     from agentdb.change_table as t
-    cross join lateral agentdb._kept_fact(t.audit_target_id) as f
     where t.change_id = change
     order by t.audit_target_id
   loop
-    if v_table.change_fact_id is distinct from v_table.former then
+    v_fact := agentdb._kept_fact(v_table.audit_target_id);
+    if v_fact.change_fact_id is distinct from v_table.change_fact_id then
       v_fault := coalesce(v_fault, agentdb._rows_fault(change));
       update agentdb.change_table as t
-      set change_fact_id = v_table.change_fact_id
+      set change_fact_id = v_fact.change_fact_id
       where t.change_id = change and t.audit_target_id = v_table.audit_target_id;
     end if;
     v_faults := v_faults || array_remove(array[coalesce(
-      agentdb._forbidden_now(change, v_table.audit_target_id),
-      'an agent controls a part of ' || v_table.table_name || ': '
-        || v_table.hostile)], null);
+      agentdb._forbidden_now(change, v_table.audit_target_id, v_fact.policies),
+      'an agent controls a part of ' || v_table.table_name || ': ' || v_fact.hostile)],
+      null);
   end loop;
   return coalesce(v_fault, nullif(array_to_string(v_faults, '; '), ''));
 end;
@@ -191,37 +191,46 @@ comment on function agentdb._check_tables (bigint) is
   'Raises ZA051 where the tables of a change are not what they were.';
 
 
-create or replace function agentdb._note_tables (change bigint)
-  returns void
+create or replace function agentdb._note_tables (
+  change bigint,
+  out row_count bigint,
+  out builds boolean
+)
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_count bigint;
+  v_table record;
+  v_fact agentdb.change_fact;
+  v_sound boolean := true;
 begin
-  with fact as (
-    select f.*
-    from (
-      select distinct r.audit_target_id from agentdb.change_row as r
-      where r.change_id = change
-    ) as t
-    cross join lateral agentdb._kept_fact(t.audit_target_id) as f
-  ),
-  noted as (
+  row_count := 0;
+  builds := false;
+  for v_table in
+    select r.audit_target_id, count(*) as count, count(r.builds_on) > 0 as builds
+    from agentdb.change_row as r
+    where r.change_id = change
+    group by r.audit_target_id
+  loop
+    row_count := row_count + v_table.count;
+    builds := builds or v_table.builds;
+    v_fact := agentdb._kept_fact(v_table.audit_target_id);
+    v_sound := v_sound and v_fact.hostile is null and v_fact.keyed;
     insert into agentdb.change_table (
       change_id, audit_target_id, table_oid, table_name, layout, columns, policies,
       change_fact_id
     )
-    select change, f.audit_target_id, f.table_oid, f.table_name, f.layout, f.columns,
-      f.policies, f.change_fact_id
-    from fact as f
-  )
-  select count(*) into v_count from fact as f where f.hostile is not null or not f.keyed;
-  if v_count > 0 then
+    values (
+      change, v_fact.audit_target_id, v_fact.table_oid, v_fact.table_name,
+      v_fact.layout, v_fact.columns, v_fact.policies, v_fact.change_fact_id
+    );
+  end loop;
+  if not v_sound then
     perform agentdb._check_tables(change);
   end if;
 end;
 $$;
 
 comment on function agentdb._note_tables (bigint) is
-  'Writes down what the tables of a change are now; raises ZA051.';
+  'Writes down what the tables of a change are now, and says how many rows it has and '
+  'whether some build on others; raises ZA051.';

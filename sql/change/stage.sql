@@ -66,23 +66,25 @@ declare
   v_place integer;
 begin
   perform agentdb._check_stage(target, operation, new_values);
-  select c.* into v_change from agentdb._current_change() as c;
+  v_change := agentdb._current_change();
   -- A key that a trigger has still to make names no row.
-  select r.* into v_row
-  from agentdb.change as c
-  join agentdb.change_row as r
-    on jsonb_hash_extended(r.row_key, r.change_id)
-      = jsonb_hash_extended(key, c.change_id)
-    -- Not by the index of this number: it has all other rows too.
-    and r.change_id + 0 = c.change_id
-  where c.proposed_by = session_user
-    and c.agent_id is not distinct from v_change.agent_id
-    and c.state in ('open', 'pending', 'approved')
-    and r.audit_target_id = target
-    and r.row_key = key
-    and jsonb_strip_nulls(key) = key
-  order by r.change_id = v_change.change_id desc, r.change_id desc, r.place desc
-  limit 1;
+  if not v_change.alone then
+    select r.* into v_row
+    from agentdb.change as c
+    join agentdb.change_row as r
+      on jsonb_hash_extended(r.row_key, r.change_id)
+        = jsonb_hash_extended(key, c.change_id)
+      -- Not by the index of this number: it has all other rows too.
+      and r.change_id + 0 = c.change_id
+    where c.proposed_by = session_user
+      and c.agent_id is not distinct from v_change.agent_id
+      and c.state in ('open', 'pending', 'approved')
+      and r.audit_target_id = target
+      and r.row_key = key
+      and jsonb_strip_nulls(key) = key
+    order by r.change_id = v_change.change_id desc, r.change_id desc, r.place desc
+    limit 1;
+  end if;
   -- Deleted and inserted again it is another row, without what the former one had.
   if v_row.change_id = v_change.change_id and v_row.operation = 'delete'
     and operation = 'insert' then
@@ -91,9 +93,9 @@ begin
     perform agentdb._restage_row(v_row, operation, new_values, expected, after);
     return;
   end if;
-  v_place := 1 + coalesce((
+  v_place := 1 + case when v_change.alone then 0 else coalesce((
     select max(r.place) from agentdb.change_row as r
-    where r.change_id = v_change.change_id), 0);
+    where r.change_id = v_change.change_id), 0) end;
   if v_place > v_change.max_rows then
     raise exception 'a change of this agent may have at most % rows', v_change.max_rows
       using errcode = 'ZA005',
