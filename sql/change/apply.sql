@@ -28,9 +28,11 @@ begin
   elsif agentdb._change_digest(change) is distinct from v_change.digest then
     perform agentdb._refuse_altered(change);
   end if;
-  select array_agg(distinct c.state) into v_former
-  from agentdb.change as c
-  where c.change_id = any (v_change.builds_on) and c.state <> 'applied';
+  if v_change.builds_on <> '{}' then
+    select array_agg(distinct c.state) into v_former
+    from agentdb.change as c
+    where c.change_id = any (v_change.builds_on) and c.state <> 'applied';
+  end if;
   if v_former && '{open,pending,approved}' then
     return false;
   elsif v_former is not null then
