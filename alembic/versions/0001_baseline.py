@@ -896,7 +896,7 @@ create table agentdb.change_row (
     check (operation in ('insert', 'update', 'delete', 'check'))
 );
 
--- One number, so that a plan made while the table was empty finds a row by nothing else.
+-- One number: a plan made while the table was empty finds a row by nothing else.
 create index change_row_row_key_idx on agentdb.change_row
   (jsonb_hash_extended(row_key, change_id));
 

@@ -1,6 +1,34 @@
 -- Undo: a change that takes back what a row of the audit, a transaction, a run or a
 -- change did: the net effect on each row, which is expected to be as it was left.
 
+create or replace function agentdb._columns_of (
+  target integer,
+  out columns text[],
+  out generated text[],
+  out hidden text[]
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select array_agg(a.attname::text),
+    coalesce(array_agg(a.attname::text) filter (where a.attgenerated <> ''), '{}'),
+    coalesce(array_agg(a.attname::text) filter (where
+      a.attname = any (t.redacted || t.excluded)
+      or a.attnum = any (t.redacted_places || t.excluded_places)), '{}')
+    into columns, generated, hidden
+  from agentdb.audit_target as t
+  join pg_attribute as a
+    on a.attrelid = t.table_oid and a.attnum > 0 and not a.attisdropped
+  where t.audit_target_id = target and t.unaudited_at is null;
+end;
+$$;
+
+comment on function agentdb._columns_of (integer) is
+  'The names of the columns of an audited table, of generated and of hidden ones.';
+
+
 -- Rows are taken back in the reverse order.  One record of an update has no more than
 -- what it changed; of several only what differs in the end is taken back.
 create or replace function agentdb._add_undo_rows (
@@ -25,13 +53,9 @@ as $$
     from agentdb._net_effect(scope, id) as n
   ),
   kind as materialized (
-    select t.target, array(
-        select c.column_name::text from agentdb.change_column as c
-        where c.audit_target_id = t.target and c.generated) as generated,
-      array(
-        select c.column_name::text from agentdb.change_column as c
-        where c.audit_target_id = t.target and c.hidden) as hidden
+    select t.target, c.generated, c.hidden
     from (select distinct n.target from net as n) as t
+    cross join lateral agentdb._columns_of(t.target) as c
   ),
   taken as (
     select n.target, n.operation, n.row_key, n.place, n.crossed_by,
@@ -86,15 +110,10 @@ as $$
     where r.change_id = change
   ),
   present as materialized (
-    select t.audit_target_id, a.table_name,
-      array(
-        select c.column_name::text from agentdb.change_column as c
-        where c.audit_target_id = t.audit_target_id) as columns,
-      array(
-        select c.column_name::text from agentdb.change_column as c
-        where c.audit_target_id = t.audit_target_id and c.hidden) as hidden
+    select t.audit_target_id, a.table_name, c.columns, c.hidden
     from (select distinct u.audit_target_id from used as u) as t
     join agentdb.audit_target as a on a.audit_target_id = t.audit_target_id
+    cross join lateral agentdb._columns_of(t.audit_target_id) as c
   )
   select string_agg(distinct f.fault, '; ')
   from (
