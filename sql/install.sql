@@ -87,13 +87,14 @@
 \ir change/stage_view.sql
 \ir change/stage_statement.sql
 \ir change/guard_now.sql
+\ir change/fingerprint.sql
+\ir change/fact_made.sql
+\ir change/fact.sql
 \ir change/shape.sql
 \ir change/statement.sql
 \ir change/conflict.sql
 \ir change/conflict_text.sql
 \ir change/outcome.sql
-\ir change/fact.sql
-\ir change/fact_made.sql
 \ir change/manner.sql
 \ir change/planned.sql
 \ir change/perform.sql

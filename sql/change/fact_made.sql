@@ -158,11 +158,12 @@ comment on function agentdb._counted_roles () is
 -- Where nothing of anybody's runs along, a write writes what it reaches and no more.
 create or replace function agentdb._is_closed (reached oid[], functions oid[])
   returns boolean
-  language sql
+  language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select cardinality(reached) <= 100
+begin
+  return cardinality(reached) <= 100
     and not exists (
       select from pg_rewrite as r
       where r.ev_class = any (reached) and r.ev_type <> '1')
@@ -171,10 +172,36 @@ as $$
       where p.oid = any (functions) and p.pronamespace <> 'agentdb'::regnamespace)
     and not exists (
       select from agentdb.application_trigger as t where t.table_oid = any (reached));
+end;
 $$;
 
 comment on function agentdb._is_closed (oid[], oid[]) is
   'Whether tables have no rule and no function of anybody''s that could write others.';
+
+
+create or replace function agentdb._columns_now (target integer)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_object_agg(c.column_name, jsonb_build_object(
+    'place', c.place,
+    'is', concat_ws(', ', format_type(a.atttypid, a.atttypmod),
+      (select format('collation %s', a.attcollation::regcollation)
+        where a.attcollation not in (0, 100)),
+      case when c.generated
+        then 'generated as ' || pg_get_expr(d.adbin, d.adrelid) end,
+      'part ' || c.key_place || ' of the key')))
+  from agentdb.change_column as c
+  join agentdb.audit_target as t on t.audit_target_id = c.audit_target_id
+  join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
+  left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
+  where c.audit_target_id = target;
+$$;
+
+comment on function agentdb._columns_now (integer) is
+  'The columns of an audited table, each with its place and what a value of it means.';
 
 
 -- Whatever comes to be special changes a row of the catalogue that always counts.

@@ -77,8 +77,8 @@ end;
 $$;
 
 comment on function agentdb._plan_statements () is
-  'Makes functions of the first statements of each table, and drops those of facts that '
-  'do not hold any more; returns how many were made.';
+  'Makes functions of the first statements of each table, and drops those of facts '
+  'that do not hold any more; returns how many were made.';
 
 
 -- A new generator means new texts.

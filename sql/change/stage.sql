@@ -46,6 +46,25 @@ comment on function agentdb._check_stage (integer, text, jsonb) is
   'Raises ZA004 or 42501 for a row that may not be staged.';
 
 
+create or replace function agentdb._refuse_more_rows (max_rows integer)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'a change of this agent may have at most % rows', max_rows
+    using errcode = 'ZA005',
+          detail = 'See policy.max_change_rows.',
+          hint = 'Check the WHERE clause.  If all these rows are meant, stage them '
+            'in several changes, or have a person do it: select * from '
+            'agentdb.ask_human(question => ''…'');';
+end;
+$$;
+
+comment on function agentdb._refuse_more_rows (integer) is
+  'Raises ZA005 for a row beyond policy.max_change_rows.';
+
+
 create or replace function agentdb._stage_row (
   target integer,
   operation text,
@@ -97,12 +116,7 @@ begin
     select max(r.place) from agentdb.change_row as r
     where r.change_id = v_change.change_id), 0) end;
   if v_place > v_change.max_rows then
-    raise exception 'a change of this agent may have at most % rows', v_change.max_rows
-      using errcode = 'ZA005',
-            detail = 'See policy.max_change_rows.',
-            hint = 'Check the WHERE clause.  If all these rows are meant, stage them '
-              'in several changes, or have a person do it: select * from '
-              'agentdb.ask_human(question => ''…'');';
+    perform agentdb._refuse_more_rows(v_change.max_rows);
   end if;
   insert into agentdb.change_row (
     change_id, place, audit_target_id, operation, row_key, new_values, expected, seen,

@@ -1,7 +1,7 @@
--- A change, $1, as one statement, with a data-modifying CTE for each table and operation:
--- foreign keys are checked at its end, so the order of the tables does not matter.  The
--- expected values are part of its conditions: a row that was changed meanwhile, also by
--- a transaction that it waited for, does not match.
+-- A change, $1, as one statement, with a data-modifying CTE for each table and
+-- operation: foreign keys are checked at its end, so the order of the tables does not
+-- matter.  The expected values are part of its conditions: a row that was changed
+-- meanwhile, also by a transaction that it waited for, does not match.
 
 -- How many rows of the change name each column, in new_values or in expected.
 create or replace function agentdb._column_uses (
