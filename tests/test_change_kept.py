@@ -7,10 +7,13 @@ import threading
 import psycopg
 import pytest
 
+from agentdb.schema import install as installation
+
 from .agents import refusal, register, rows, start, value
 from .changes import approve, latest
-from .conftest import Connect, Connection
+from .conftest import INSTALLER, Connect, Connection
 from .facts import SETUP, TRIGGER, UPDATE, become
+from .servers import Server
 
 
 @pytest.fixture
@@ -149,6 +152,27 @@ def test_maintenance_forgets_what_holds_no_more(
     assert value(guarded, named, first["name"]) == 1
     guarded.execute("select agentdb.maintain()")
     assert value(guarded, named, first["name"]) == 0
+    assert become(agent, guarded, reviewer, UPDATE)[0] == "applied"
+
+
+def test_check_knows_planned_statements_and_names_an_edited_one(
+    guarded: Connection, agent: Connection, reviewer: Connection, server: Server
+) -> None:
+    assert become(agent, guarded, reviewer, UPDATE)[0] == "applied"
+    guarded.execute("select agentdb.maintain()")
+    dsn = server.dsn(database=guarded.info.dbname, user=INSTALLER)
+    assert installation.differences(dsn) == []
+    edited = "create or replace function agentdb._write_1(change bigint) returns bigint"
+    guarded.execute(f"{edited} language sql as 'select 1::bigint'".encode())
+    guarded.execute("create function agentdb._write_9(change bigint) returns bigint"
+                    " language sql as 'select 1::bigint'")  # fmt: skip
+    assert installation.differences(dsn) == [
+        "function agentdb._write_1(bigint) was changed",
+        "function agentdb._write_9(bigint) is not part of agentdb",
+    ]
+    installation.install(dsn)
+    guarded.execute("select agentdb.maintain()")
+    assert installation.differences(dsn) == []
     assert become(agent, guarded, reviewer, UPDATE)[0] == "applied"
 
 

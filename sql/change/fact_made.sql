@@ -111,7 +111,8 @@ begin
     select 'pg_proc'::regclass, c.castfunc from pg_cast as c
     where c.castsource = any (types)
   ) as u;
-  functions := v_used.functions;
+  -- A new generator means new statements.
+  functions := v_used.functions || 'agentdb._part_sql'::regproc::oid;
   relations := reached || v_used.relations || array(
     select t.typrelid from pg_type as t
     where t.oid = any (types) and t.typrelid <> 0);

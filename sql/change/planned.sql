@@ -19,7 +19,7 @@ begin
   from agentdb.change_statement as s
   join agentdb.change_fact as f on f.change_fact_id = s.change_fact_id
   where s.change_statement_id = kept;
-  execute format('create function agentdb.%I (change bigint) returns bigint '
+  execute format('create or replace function agentdb.%I (change bigint) returns bigint '
     'language plpgsql set search_path = %s set plan_cache_mode = force_generic_plan '
     'as %L', v_name, v_statement.path, format(
       E'#variable_conflict use_column\n'
@@ -47,7 +47,8 @@ create or replace function agentdb._plan_statements ()
 as $$
 declare
   v_name name;
-  v_count bigint;
+  v_statement bigint;
+  v_count bigint := 0;
 begin
   for v_name in
     select p.proname from pg_proc as p
@@ -56,22 +57,30 @@ begin
       and not exists (
         select from agentdb.change_statement as s where s.function_name = p.proname)
   loop
-    execute format('drop function agentdb.%I', v_name);
+    execute format('drop function if exists agentdb.%I', v_name);
   end loop;
   perform agentdb._forget_facts();
-  update agentdb.change_statement as s
-  set function_name = agentdb._plan_statement(s.change_statement_id)
-  where s.change_statement_id in (
-      select o.change_statement_id
-      from (
-        select o.*, row_number() over (
-          partition by o.change_fact_id order by o.change_statement_id) as place
-        from agentdb.change_statement as o
-        where o.parts = 1 and octet_length(o.statement) < 20000
-      ) as o
-      where o.place <= 20)
-    and s.function_name is null;
-  get diagnostics v_count = row_count;
+  for v_statement in
+    select s.change_statement_id
+    from agentdb.change_statement as s
+    where s.function_name is null
+      and s.change_statement_id in (
+        select o.change_statement_id
+        from (
+          select o.*, row_number() over (
+            partition by o.change_fact_id order by o.change_statement_id) as place
+          from agentdb.change_statement as o
+          where o.parts = 1 and octet_length(o.statement) < 20000
+        ) as o
+        where o.place <= 20)
+    -- Another maintenance does the others.
+    for no key update skip locked
+  loop
+    update agentdb.change_statement as s
+    set function_name = agentdb._plan_statement(v_statement)
+    where s.change_statement_id = v_statement;
+    v_count := v_count + 1;
+  end loop;
   return v_count;
 end;
 $$;
@@ -81,5 +90,11 @@ comment on function agentdb._plan_statements () is
   'that do not hold any more; returns how many were made.';
 
 
--- A new generator means new texts.
-delete from agentdb.change_fact;
+-- They are as they were made, whatever was edited.
+do $$
+begin
+  perform agentdb._plan_statement(s.change_statement_id)
+  from agentdb.change_statement as s
+  where s.function_name is not null;
+end;
+$$;

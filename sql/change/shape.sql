@@ -125,7 +125,8 @@ begin
     order by t.audit_target_id
   loop
     v_fact := agentdb._kept_fact(v_table.audit_target_id);
-    if v_fact.change_fact_id is distinct from v_table.change_fact_id then
+    if v_fact.change_fact_id is distinct from v_table.change_fact_id
+      or not v_fact.keyed then
       v_fault := coalesce(v_fault, agentdb._rows_fault(change));
       update agentdb.change_table as t
       set change_fact_id = v_fact.change_fact_id
