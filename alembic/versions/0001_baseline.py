@@ -949,6 +949,7 @@ create table agentdb.change_fact (
   triggered boolean not null,
   path text[] not null,
   written oid[],
+  names text[],
   constraint change_fact_pkey primary key (change_fact_id)
 );
 
@@ -977,7 +978,8 @@ create type agentdb.change_manner as (
   constraints text,
   ruled boolean,
   compared boolean,
-  written oid[]
+  written oid[],
+  names text[]
 );
 
 -- What seldom changes comes first: the log of the server leaves it out of an update.
@@ -2011,6 +2013,8 @@ comment on column agentdb.change_fact.path is
   'The schemas that its triggers find when a change is applied.';
 comment on column agentdb.change_fact.written is
   'The tables that a write of it can write; NULL where that is not known.';
+comment on column agentdb.change_fact.names is
+  'What they are called, a partition as its root.';
 comment on table agentdb.change_statement is
   'Statements that apply changes, for each form that their rows can have.';
 comment on column agentdb.change_statement.form is

@@ -266,6 +266,10 @@ begin
   v_fact.path := agentdb._schemas_open(v_fact.table_oid);
   v_fact.written := case when agentdb._is_closed(v_counted.reached, v_fact.functions)
     then v_counted.reached end;
+  v_fact.names := array(
+    select agentdb._table_name(coalesce(pg_partition_root(r.oid), r.oid))
+    from unnest(v_fact.written) with ordinality as r (oid, place)
+    order by r.place);
   return v_fact;
 end;
 $$;

@@ -73,6 +73,49 @@ comment on function agentdb._kept_statement (bigint, bigint, text, bigint) is
 
 
 -- Of several tables what they have together.
+create or replace function agentdb._shared_fact (change bigint)
+  returns agentdb.change_fact
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fact agentdb.change_fact;
+begin
+  select min(f.change_fact_id), bool_or(f.ruled), bool_or(f.triggered)
+    into v_fact.change_fact_id, v_fact.ruled, v_fact.triggered
+  from agentdb.change_table as t
+  join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+  where t.change_id = change;
+  v_fact.path := array(
+    select n.name
+    from (
+      select distinct unnest(f.path) as name
+      from agentdb.change_table as t
+      join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+      where t.change_id = change
+    ) as n
+    order by n.name = 'public');
+  select array_agg(w.oid), array_agg(w.name) into v_fact.written, v_fact.names
+  from (
+    select distinct w.oid, w.name
+    from agentdb.change_table as t
+    join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+    cross join lateral unnest(f.written, f.names) as w (oid, name)
+    where t.change_id = change
+      and not exists (
+        select from agentdb.change_table as o
+        join agentdb.change_fact as g on g.change_fact_id = o.change_fact_id
+        where o.change_id = change and g.written is null)
+  ) as w;
+  return v_fact;
+end;
+$$;
+
+comment on function agentdb._shared_fact (bigint) is
+  'What decides about a change of several tables.';
+
+
 create or replace function agentdb._manner_of_tables (
   change bigint,
   out manner agentdb.change_manner,
@@ -86,46 +129,37 @@ create or replace function agentdb._manner_of_tables (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_all record;
+  v_table record;
+  v_fact agentdb.change_fact;
+  v_count integer := 0;
 begin
-  select min(f.change_fact_id) as fact, bool_and(f.columns = t.columns) as known,
-    concat_ws(' ', k.kind, k.strict, string_agg(f.change_fact_id::text, ' '
-      order by f.change_fact_id)) as form,
-    count(*) = count(f.change_fact_id) as kept, bool_or(f.ruled) as ruled,
-    k.kind = 'undo' and bool_or(f.triggered) as compared,
-    count(*) as tables, count(f.written) as closed, min(f.path) as path,
-    min(f.written) as written
-    into v_all
-  from agentdb.change as k
-  join agentdb.change_table as t on t.change_id = k.change_id
-  left join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
-  where k.change_id = change
-  group by k.kind, k.strict;
-  if v_all.tables > 1 then
-    v_all.path := array(
-      select n.name
-      from (
-        select distinct unnest(f.path) as name
-        from agentdb.change_table as t
-        join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
-        where t.change_id = change
-      ) as n
-      order by n.name = 'public');
-    v_all.written := array(
-      select distinct unnest(f.written)
-      from agentdb.change_table as t
-      join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
-      where t.change_id = change);
+  known := true;
+  for v_table in
+    select concat_ws(' ', k.kind, k.strict) as kind, k.kind = 'undo' as undoes,
+      f as fact, f.columns = t.columns as same
+    from agentdb.change as k
+    join agentdb.change_table as t on t.change_id = k.change_id
+    left join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+    where k.change_id = change
+    order by t.change_fact_id
+  loop
+    v_count := v_count + 1;
+    v_fact := v_table.fact;
+    known := known and coalesce(v_table.same, false);
+    form := concat_ws(' ', form, v_table.kind, v_fact.change_fact_id);
+    manner.compared := v_table.undoes;
+  end loop;
+  alone := v_count = 1;
+  if not alone then
+    v_fact := agentdb._shared_fact(change);
   end if;
-  known := v_all.known and v_all.kept;
-  fact := v_all.fact;
-  form := v_all.form;
-  alone := v_all.tables = 1;
-  manner.ruled := v_all.ruled;
-  manner.compared := v_all.compared;
+  fact := v_fact.change_fact_id;
+  manner.ruled := v_fact.ruled;
+  manner.compared := manner.compared and v_fact.triggered;
   manner.search_path := concat_ws(', ', 'pg_catalog',
-    nullif(array_to_string(v_all.path, ', '), ''), 'pg_temp');
-  manner.written := case when v_all.tables = v_all.closed then v_all.written end;
+    nullif(array_to_string(v_fact.path, ', '), ''), 'pg_temp');
+  manner.written := v_fact.written;
+  manner.names := v_fact.names;
 end;
 $$;
 

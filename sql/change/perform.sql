@@ -3,7 +3,7 @@
 
 -- The statistics of the session's own transaction count what triggers and cascades do,
 -- in tables that are not audited too.
-create or replace function agentdb._written (tables oid[])
+create or replace function agentdb._written (tables oid[], names text[])
   returns jsonb
   language plpgsql
   stable
@@ -11,20 +11,14 @@ create or replace function agentdb._written (tables oid[])
   set plan_cache_mode = force_generic_plan
 as $$
 begin
+  if tables is null then
+    return agentdb._written_anywhere();
+  end if;
   return (
     select coalesce(jsonb_object_agg(w.what, w.count), '{}')
     from (
-      select format('%s %s', agentdb._table_name(coalesce(pg_partition_root(t.oid),
-          t.oid)), o.operation) as what, sum(o.count) as count
-      from (
-        select unnest(tables)
-        union all
-        select c.oid from pg_class as c
-        where tables is null
-          and c.relkind = 'r'
-          and c.relnamespace not in (
-            'agentdb'::regnamespace, 'pg_catalog'::regnamespace)
-      ) as t (oid)
+      select concat(t.name, ' ', o.operation) as what, sum(o.count) as count
+      from unnest(tables, names) as t (oid, name)
       cross join lateral (values
         ('inserted', pg_stat_get_xact_tuples_inserted(t.oid)),
         ('updated', pg_stat_get_xact_tuples_updated(t.oid)),
@@ -37,8 +31,39 @@ begin
 end;
 $$;
 
-comment on function agentdb._written (oid[]) is
+comment on function agentdb._written (oid[], text[]) is
   'How many rows of which tables the transaction has written so far, of some or all.';
+
+
+create or replace function agentdb._written_anywhere ()
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select coalesce(jsonb_object_agg(w.what, w.count), '{}')
+    from (
+      select format('%s %s', agentdb._table_name(coalesce(pg_partition_root(c.oid),
+          c.oid)), o.operation) as what, sum(o.count) as count
+      from pg_class as c
+      cross join lateral (values
+        ('inserted', pg_stat_get_xact_tuples_inserted(c.oid)),
+        ('updated', pg_stat_get_xact_tuples_updated(c.oid)),
+        ('deleted', pg_stat_get_xact_tuples_deleted(c.oid))
+      ) as o (operation, count)
+      where c.relkind = 'r'
+        and c.relnamespace not in ('agentdb'::regnamespace, 'pg_catalog'::regnamespace)
+        and o.count > 0
+      group by 1
+    ) as w
+  );
+end;
+$$;
+
+comment on function agentdb._written_anywhere () is
+  'The same for all tables, where triggers may write any.';
 
 
 -- What an agent has deferred itself must not run here, where the guard is open.
@@ -155,7 +180,7 @@ create or replace function agentdb._perform (
   set work_mem = '64MB'
 as $$
 declare
-  v_before jsonb := agentdb._written(manner.written);
+  v_before jsonb := agentdb._written(manner.written, manner.names);
   v_after jsonb;
   v_path text;
   v_matched bigint;
@@ -173,7 +198,7 @@ begin
     end if;
   exception when unique_violation then
     -- What was rolled back counts as written.
-    v_before := agentdb._written(manner.written);
+    v_before := agentdb._written(manner.written, manner.names);
     v_matched := agentdb._execute_in_order(change, manner.search_path);
   end;
   if manner.constraints is not null then
@@ -184,7 +209,7 @@ begin
     raise exception 'change % does not match its rows any more', change
       using errcode = 'ZA052';
   end if;
-  v_after := agentdb._written(manner.written);
+  v_after := agentdb._written(manner.written, manner.names);
   if manner.compared then
     v_otherwise := agentdb._check_outcome(change);
   end if;
