@@ -13,16 +13,17 @@ declare
   v_fact agentdb.change_fact;
 begin
   -- The youngest first, and mostly no other.
-  select (k.fact).* into v_fact
-  from (
-    select f as fact from agentdb.change_fact as f
-    where f.audit_target_id = target
-    order by f.change_fact_id desc
-    offset 0
-  ) as k
-  where (k.fact).fingerprint = agentdb._fingerprint(k.fact)
-  limit 1;
-  if not found then
+  v_fact := (
+    select k.fact
+    from (
+      select f as fact, f.fingerprint from agentdb.change_fact as f
+      where f.audit_target_id = target
+      order by f.change_fact_id desc
+      offset 0
+    ) as k
+    where k.fingerprint = agentdb._fingerprint(k.fact)
+    limit 1);
+  if v_fact.change_fact_id is null then
     v_fact := agentdb._made_fact(target);
   end if;
   return v_fact;
