@@ -8,21 +8,14 @@ started it, and by another session of its role.
 from __future__ import annotations
 
 import argparse
-import os
-import statistics
-import subprocess
-import sys
-import tempfile
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from time import perf_counter
-from typing import Any
-
-import psycopg
 
 from agentdb.local import LocalServer
+from bench import build
+from bench.build import Connection
 
-ROOT = Path(__file__).parent.parent
 TABLES = """
 create table public.account (id int primary key, note text, version int);
 insert into public.account select g, 'note', 0 from generate_series(1, 100) as g;
@@ -45,8 +38,6 @@ CALLS = {
 }
 CALLERS = ("its session", "another session")
 
-Connection = psycopg.Connection[Any]
-
 
 def main() -> None:
     """Measure and print."""
@@ -55,17 +46,13 @@ def main() -> None:
     parser.add_argument("--calls", type=int, default=2000)
     options = parser.parse_args()
     with LocalServer(fast=True) as server, ExitStack() as stack:
-        admin = connect(stack, server.dsn())
+        admin = build.connect(stack, server.dsn())
         admin.execute("create role writer login")
-        builds = {
-            "before": checkout(stack, options.before),
-            "after": ROOT,
-        }
         sessions = {
             name: prepare(stack, admin, server, name, where)
-            for name, where in builds.items()
+            for name, where in build.found(stack, options.before).items()
         }
-        print("| call | caller | median, after / before | fastest tenth |")
+        print("| call | caller | median, now / before | fastest tenth |")
         print("| --- | --- | ---: | ---: |")
         for caller in CALLERS:
             pair = {name: each[caller] for name, each in sessions.items()}
@@ -76,35 +63,17 @@ def main() -> None:
                 )
 
 
-def checkout(stack: ExitStack, revision: str) -> Path:
-    """Return a folder with an earlier build."""
-    folder = stack.enter_context(tempfile.TemporaryDirectory())
-    packed = subprocess.run(
-        ["git", "archive", revision], cwd=ROOT, check=True, capture_output=True
-    )
-    subprocess.run(["tar", "-x", "-C", folder], input=packed.stdout, check=True)
-    return Path(folder)
-
-
 def prepare(
     stack: ExitStack, admin: Connection, server: LocalServer, name: str, where: Path
 ) -> dict[str, Connection]:
-    """Install a build into a database of its own; return a session of each caller."""
-    admin.execute(f"create database {name}_build".encode())
-    dsn = server.dsn(database=f"{name}_build")
-    subprocess.run(
-        [sys.executable, "-m", "agentdb", "install", "--dsn", dsn],
-        cwd=where,
-        env={**os.environ, "PYTHONPATH": str(where)},
-        check=True,
-        capture_output=True,
-    )
-    owner = connect(stack, dsn)
+    """Install a build; return a session of each caller."""
+    database = build.install(server, admin, name, where)
+    owner = build.connect(stack, server.dsn(database=database))
     owner.execute("grant agentdb_agent to writer")
     for statement in TABLES.strip().split(";\n"):
         owner.execute(statement.encode())
-    agent = server.dsn(database=f"{name}_build", user="writer")
-    first, other = connect(stack, agent), connect(stack, agent)
+    agent = server.dsn(database=database, user="writer")
+    first, other = build.connect(stack, agent), build.connect(stack, agent)
     first.execute("select agentdb.start_run()")
     return {"its session": first, "another session": other}
 
@@ -112,24 +81,16 @@ def prepare(
 def compare(
     pair: dict[str, Connection], statement: str, calls: int
 ) -> tuple[float, float]:
-    """Return the quotients of the medians and of the fastest tenths.
-
-    The builds take turns at each call, so that other work on the machine meets both.
-    """
-    query = statement.encode()
-    times: dict[str, list[float]] = {name: [] for name in pair}
-    for _ in range(calls):
-        for name, session in pair.items():
-            began = perf_counter()
-            session.execute(query, prepare=";" not in statement)
-            times[name].append(perf_counter() - began)
-    found = [statistics.quantiles(times[name], n=10) for name in ("after", "before")]
-    after, before = found
-    return after[4] / before[4], after[0] / before[0]
+    """Return the quotients of the medians and of the fastest tenths."""
+    times = build.take_turns(
+        {name: partial(execute, session, statement) for name, session in pair.items()},
+        calls,
+    )
+    return build.quotients(times["now"], times["before"])
 
 
-def connect(stack: ExitStack, dsn: str) -> Connection:
-    return stack.enter_context(psycopg.connect(dsn, autocommit=True))
+def execute(session: Connection, statement: str, _number: int) -> None:
+    session.execute(statement.encode(), prepare=";" not in statement)
 
 
 if __name__ == "__main__":

@@ -58,16 +58,16 @@ grant execute on function
   agentdb._undo, agentdb._plan_undo, agentdb._all_guarded, agentdb._try,
   agentdb._try_as_applier, agentdb._attempt, agentdb._perform, agentdb._change_sql,
   agentdb._execute_in_order,
-  agentdb._written, agentdb._table_name, agentdb._apply_path, agentdb._deferred,
+  agentdb._written, agentdb._written_anywhere, agentdb._table_name, agentdb._manner,
   agentdb._resolve,
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
   agentdb._drop_rows, agentdb._override_rows, agentdb._is_wider, agentdb._finish_undo,
-  agentdb._safe_detail, agentdb._has_rules, agentdb._execute_in_parts,
+  agentdb._safe_detail, agentdb._execute_in_parts,
   agentdb._change_parts, agentdb._try_undo, agentdb._left_undone,
   agentdb._row_total, agentdb._is_crossed,
   agentdb._leave_to_triggers,
-  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
+  agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
   agentdb._is_same,
   agentdb._apply, agentdb._apply_as_caller, agentdb._begin_apply,
   agentdb._end_apply_as_caller,
@@ -84,9 +84,10 @@ grant select on agentdb.change, agentdb.change_row, agentdb.change_read,
 grant select on agentdb.change_row, agentdb.change_read to agentdb_applier;
 grant execute on function
   agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
-  agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows,
-  agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
-  agentdb._is_same, agentdb._has_rules, agentdb._execute_in_parts, agentdb._change_parts
+  agentdb._written_anywhere,
+  agentdb._table_name, agentdb._read_rows,
+  agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
+  agentdb._is_same, agentdb._execute_in_parts, agentdb._change_parts
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.
@@ -219,7 +220,8 @@ grant select on sequence agentdb.suspension_seq to agentdb_capture;
 grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
   agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql,
-  agentdb._is_suspended, agentdb._pass_suspended, agentdb._follow_restored
+  agentdb._is_suspended, agentdb._pass_suspended, agentdb._follow_restored,
+  agentdb._is_trial
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.

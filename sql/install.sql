@@ -90,12 +90,17 @@
 \ir change/stage_read.sql
 \ir change/stage_statement.sql
 \ir change/guard_now.sql
+\ir change/fingerprint.sql
+\ir change/fact_made.sql
+\ir change/fact.sql
 \ir change/shape.sql
 \ir change/statement.sql
 \ir change/conflict.sql
 \ir change/conflict_text.sql
 \ir change/read.sql
 \ir change/outcome.sql
+\ir change/manner.sql
+\ir change/planned.sql
 \ir change/perform.sql
 \ir change/trial.sql
 \ir change/show.sql

@@ -146,7 +146,7 @@ ATTACKS = (
     "update agentdb.change set state = 'approved'",
     "select from agentdb.change_row",
     "insert into agentdb.change_decision (change_id, decision, digest) values (1, 'approve', '')",
-    "select agentdb._perform_as_applier(1)",
+    "select agentdb._perform_as_applier(1, null)",
     "select agentdb._apply(1)",
     "select agentdb.apply_change(1)",
     "select agentdb._stage_row(1, 'update', '{}', '{}', '{}', '{}', '{}')",

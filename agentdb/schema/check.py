@@ -76,6 +76,9 @@ ATTACHED = """
 select audit_target_id from agentdb.audit_target where unaudited_at is null
 union select audit_target_id from agentdb.guarded_table
 """
+PLANNED = """
+select function_name from agentdb.change_statement where function_name is not null
+"""
 ALTERED = "select audit_target_id from agentdb.altered_table"
 
 
@@ -98,7 +101,7 @@ def differences(connection: Connection) -> list[str]:
     schema.run(connection, schema.code())
     faults = _audit_faults(connection)
     after = _fingerprint(connection)
-    foreign = _foreign(after, _generated(connection))
+    foreign = _foreign(after, _generated(connection) | _planned(connection))
     for name in foreign:
         del after[name]
     # Made for the former shape of their tables, which record by their general form.
@@ -120,6 +123,11 @@ def _generated(connection: Connection, query: str = ATTACHED) -> set[str]:
         for number in targets
         for kind in ("capture", "propose")
     }
+
+
+def _planned(connection: Connection) -> set[str]:
+    """Return the functions that statements of changes have."""
+    return {f"agentdb.{name}" for (name,) in schema.run(connection, PLANNED)}
 
 
 def _exists(connection: Connection, view: str) -> bool:

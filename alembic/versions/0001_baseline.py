@@ -873,6 +873,7 @@ create table agentdb.change_table (
   layout text not null,
   columns jsonb not null,
   policies text not null,
+  change_fact_id bigint,
   constraint change_table_pkey primary key (change_id, audit_target_id),
   constraint change_table_change_id_fkey
     foreign key (change_id) references agentdb.change on delete cascade
@@ -898,8 +899,9 @@ create table agentdb.change_row (
     check (operation in ('insert', 'update', 'delete', 'check'))
 );
 
+-- One number: a plan made while the table was empty finds a row by nothing else.
 create index change_row_row_key_idx on agentdb.change_row
-  (change_id, audit_target_id, jsonb_hash_extended(row_key, 0));
+  (jsonb_hash_extended(row_key, change_id));
 
 create table agentdb.change_read (
   change_id bigint not null,
@@ -932,7 +934,67 @@ create table agentdb.change_pass (
   xid xid8 not null default pg_current_xact_id(),
   change_id bigint not null,
   opens_guard boolean not null default true,
+  trial boolean not null default false,
   constraint change_pass_pkey primary key (xid)
+);
+
+create sequence agentdb.change_fact_seq;
+
+-- No key but a number: who keeps the same as another waits for nobody.
+create table agentdb.change_fact (
+  change_fact_id bigint not null,
+  audit_target_id integer not null,
+  fingerprint text not null,
+  made_at timestamptz not null,
+  relations oid[] not null,
+  types oid[] not null,
+  functions oid[],
+  schemas oid[] not null,
+  collations oid[] not null,
+  roles oid[] not null,
+  special boolean not null,
+  table_oid oid not null,
+  table_name text not null,
+  layout text not null,
+  columns jsonb not null,
+  policies text not null,
+  hostile text,
+  keyed boolean not null,
+  ruled boolean not null,
+  triggered boolean not null,
+  path text[] not null,
+  written oid[],
+  names text[],
+  constraint change_fact_pkey primary key (change_fact_id)
+);
+
+create index change_fact_audit_target_id_idx on agentdb.change_fact (audit_target_id);
+
+create table agentdb.change_statement (
+  change_statement_id bigint generated always as identity,
+  change_fact_id bigint not null,
+  form text not null,
+  statement text not null,
+  parts integer not null,
+  function_name name,
+  constraint change_statement_pkey primary key (change_statement_id),
+  constraint change_statement_change_fact_id_fkey
+    foreign key (change_fact_id) references agentdb.change_fact on delete cascade
+);
+
+create index change_statement_form_idx on agentdb.change_statement
+  (change_fact_id, hashtextextended(form, 0));
+
+create type agentdb.change_manner as (
+  statement text,
+  parts integer,
+  row_count bigint,
+  search_path text,
+  constraints text,
+  ruled boolean,
+  compared boolean,
+  written oid[],
+  names text[]
 );
 
 -- What seldom changes comes first: the log of the server leaves it out of an update.
@@ -1959,6 +2021,33 @@ comment on table agentdb.change_decision is
   'Who approved or rejected which content of a change.';
 comment on table agentdb.change_pass is
   'Transactions that are applying a change: the guard lets them write.';
+comment on column agentdb.change_pass.trial is
+  'Whether it is rolled back for certain: the audit leaves no record of it.';
+comment on table agentdb.change_fact is
+  'Facts of the catalogue about guarded and undone tables, which hold as long as their '
+  'fingerprint is the same.';
+comment on column agentdb.change_fact.relations is
+  'The rows of the catalogue that it was made from, by their numbers.';
+comment on column agentdb.change_fact.hostile is
+  'What an agent controls of the table.';
+comment on column agentdb.change_fact.path is
+  'The schemas that its triggers find when a change is applied.';
+comment on column agentdb.change_fact.written is
+  'The tables that a write of it can write; NULL where that is not known.';
+comment on column agentdb.change_fact.names is
+  'What they are called, a partition as its root.';
+comment on table agentdb.change_statement is
+  'Statements that apply changes, for each form that their rows can have.';
+comment on column agentdb.change_statement.form is
+  'Which columns the rows of a change name, and what else its statement depends on.';
+comment on column agentdb.change_statement.function_name is
+  'The function that has it planned once a session, for changes of few rows.';
+comment on type agentdb.change_manner is
+  'How a change is performed.';
+comment on sequence agentdb.change_fact_seq is
+  'Numbers of facts.';
+comment on column agentdb.change_table.change_fact_id is
+  'The facts of the table that it was tried or is applied with.';
 comment on table agentdb.seal is
   'Chained hashes of what became visible in audit_log from one seal to the next, a '
   'row a UTC day.';
@@ -2322,6 +2411,10 @@ drop type agentdb.released_lock;
 drop type agentdb.renewed_lock;
 drop type agentdb.acquired_lock;
 drop table agentdb.lock;
+drop type agentdb.change_manner;
+drop table agentdb.change_statement;
+drop table agentdb.change_fact;
+drop sequence agentdb.change_fact_seq;
 drop table agentdb.change_pass;
 drop table agentdb.change_decision;
 drop table agentdb.change_read;

@@ -75,6 +75,24 @@ comment on function agentdb._applied_change () is
   'The change that the transaction is applying, with its agent and run.';
 
 
+-- Such a row ends with the subtransaction that tries a change, and only _attempt()
+-- writes one.
+create or replace function agentdb._is_trial ()
+  returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select from agentdb.change_pass as p
+    where p.xid = pg_current_xact_id_if_assigned() and p.trial);
+$$;
+
+comment on function agentdb._is_trial () is
+  'Whether a change is being tried, and will be rolled back.';
+
+
 -- The common case first, it is asked at every statement of an agent: the number of the
 -- last stop is read again behind the gate, which a stop that is later waits for.
 create or replace function agentdb._writer (

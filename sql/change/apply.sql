@@ -28,9 +28,11 @@ begin
   elsif agentdb._change_digest(change) is distinct from v_change.digest then
     perform agentdb._refuse_altered(change);
   end if;
-  select array_agg(distinct c.state) into v_former
-  from agentdb.change as c
-  where c.change_id = any (v_change.builds_on) and c.state <> 'applied';
+  if v_change.builds_on <> '{}' then
+    select array_agg(distinct c.state) into v_former
+    from agentdb.change as c
+    where c.change_id = any (v_change.builds_on) and c.state <> 'applied';
+  end if;
   if v_former && '{open,pending,approved}' then
     return false;
   elsif v_former is not null then
@@ -97,28 +99,32 @@ comment on function agentdb._end_apply (bigint, jsonb, jsonb) is
   'Writes down how the application of a change ended.';
 
 
--- The record says whether the rows were written, and as this change.
+-- The record says whether the rows were written, and as this change.  Each side is read
+-- once, whatever the planner knows of rows that have just come.
 create or replace function agentdb._was_written (change bigint)
   returns boolean
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+  with written as materialized (
+    select l.audit_target_id, l.row_key, l.operation
+    from agentdb.audit_log as l
+    where l.xid = pg_current_xact_id_if_assigned()
+      and l.change_id = change
+      and l.row_key is not null
+  )
   select not exists (
     select
     from agentdb.change_row as r
     where r.change_id = change
       and r.operation <> 'check'
-      and not exists (
-        select
-        from agentdb.audit_log as l
-        where l.xid = pg_current_xact_id_if_assigned()
-          and l.change_id = change
-          and l.audit_target_id = r.audit_target_id
-          and l.row_key = r.row_key
-          -- A changed key is recorded as a delete and an insert.
-          and (l.operation = r.operation
-            or r.operation = 'update' and l.operation = 'delete')));
+      and (r.audit_target_id, r.row_key, r.operation)
+        not in (select w.* from written as w)
+      -- A changed key is recorded as a delete and an insert.
+      and (r.operation <> 'update'
+        or (r.audit_target_id, r.row_key, 'delete')
+          not in (select w.* from written as w)));
 $$;
 
 comment on function agentdb._was_written (bigint) is
@@ -164,9 +170,8 @@ begin
   if not agentdb._begin_apply(change) then
     return;
   end if;
-  select a.effects, a.problem into v_end
-  from agentdb._attempt(change, '{}', true, true,
-    (select c.effects from agentdb.change as c where c.change_id = change)) as a;
+  v_end := agentdb._attempt(change, '{}', true, true,
+    (select c.effects from agentdb.change as c where c.change_id = change));
   if v_end.problem is not null then
     v_end.problem := v_end.problem
       || jsonb_build_object('conflicts',

@@ -50,7 +50,7 @@ begin
       or c.rebased is not null
     from agentdb.change as c
     where c.change_id = change
-  ) or not agentdb._has_rights(change) then
+  ) then
     return false;
   end if;
   for v_table in
@@ -77,7 +77,7 @@ begin
       return false;
     end if;
   end loop;
-  return true;
+  return agentdb._has_rights(change);
 end;
 $$;
 

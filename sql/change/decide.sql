@@ -79,7 +79,7 @@ begin
   if not found then
     perform agentdb._refuse_state(change, null, null);
   end if;
-  select r.* into v_reviewer from agentdb._reviewer(change) as r;
+  v_reviewer := agentdb._reviewer(change);
   if v_change.state <> 'pending' then
     perform agentdb._refuse_state(change, v_change.state, 'pending');
   elsif v_change.expires_at <= clock_timestamp() then
@@ -129,22 +129,23 @@ create or replace function agentdb.approve_change (
   set lock_timeout = '2s'
 as $$
 declare
+  v_approvals integer;
+  v_state text;
   v_apply text;
 begin
   if agentdb._begin_decision(change, 'approve', digest, comment) then
+    v_approvals := agentdb._approvals_now(change);
     update agentdb.change as c
-    set approvals = agentdb._approvals_now(change)
-    where c.change_id = change;
-    update agentdb.change as c
-    set state = 'approved'
+    set approvals = v_approvals,
+        state = case when v_approvals <= (
+            select count(*) from agentdb.change_decision as d
+            where d.change_id = change
+              and d.decision = 'approve'
+              and d.digest = c.digest)
+          then 'approved' else c.state end
     where c.change_id = change
-      and c.approvals <= (
-        select count(*) from agentdb.change_decision as d
-        where d.change_id = change
-          and d.decision = 'approve'
-          and d.digest = c.digest)
-    returning c.apply into v_apply;
-    if v_apply = 'approval' then
+    returning c.state, c.apply into v_state, v_apply;
+    if v_state = 'approved' and v_apply = 'approval' then
       perform agentdb._apply(change);
     end if;
   end if;

@@ -13,6 +13,7 @@ create or replace function agentdb._guard ()
 as $$
 declare
   v_agent boolean;
+  v_open boolean;
 begin
   -- Before all that could be broken.
   if coalesce(pg_sequence_last_value('agentdb.suspension_seq'), 0) > 0
@@ -20,14 +21,20 @@ begin
     perform agentdb._pass_suspended('guard', tg_relid);
     return case when tg_op = 'DELETE' then old else new end;
   end if;
-  v_agent := agentdb._is_agent();
-  if v_agent then
-    perform agentdb._writer();
-  end if;
-  if (v_agent or tg_argv[0] = 'everybody') and not exists (
+  -- The setting only says where to look.
+  v_open := current_setting('agentdb.applying', true) <> '' and exists (
     select from agentdb.change_pass as p
-    where p.xid = pg_current_xact_id_if_assigned() and p.opens_guard
-  ) then
+    where p.xid = pg_current_xact_id_if_assigned() and p.opens_guard);
+  if not coalesce(v_open, false) then
+    v_agent := agentdb._is_agent();
+    if v_agent then
+      perform agentdb._writer();
+    end if;
+    v_open := not v_agent and tg_argv[0] <> 'everybody' or exists (
+      select from agentdb.change_pass as p
+      where p.xid = pg_current_xact_id_if_assigned() and p.opens_guard);
+  end if;
+  if not v_open then
     perform agentdb._refuse_direct(tg_op,
       format('%I.%I', tg_table_schema, tg_table_name), tg_relid);
   end if;

@@ -18,34 +18,42 @@ comment on function agentdb._policies_now (oid) is
   'A fingerprint of the row security of a table.';
 
 
-create or replace function agentdb._forbidden_now (change bigint, target integer)
+create or replace function agentdb._forbidden_now (
+  change bigint,
+  target integer,
+  policies text
+)
   returns text
-  language sql
+  language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select case
-    when g.columns is not null and exists (
-      select from agentdb.change_row as r
-      where r.change_id = change
-        and r.audit_target_id = target
-        and (r.operation <> 'update' or r.new_values - g.columns <> '{}')
-    ) then format('a change of %s may only set %s now', t.table_name,
-      array_to_string(g.columns, ', '))
-    when t.policies <> agentdb._policies_now(t.table_oid)
-      then format('the row security of %s is another one now', t.table_name)
-    when c.with_rights and not agentdb._has_rights(change)
-      then format('%s may not write that any more', c.proposed_by)
-  end
-  from agentdb.change as c
-  join agentdb.change_table as t
-    on t.change_id = c.change_id and t.audit_target_id = target
-  left join agentdb.guarded_table as g on g.audit_target_id = target
-  where c.change_id = change
-    and c.kind = 'stage';
+begin
+  return (
+    select case
+      when g.columns is not null and exists (
+        select from agentdb.change_row as r
+        where r.change_id = change
+          and r.audit_target_id = target
+          and (r.operation <> 'update' or r.new_values - g.columns <> '{}')
+      ) then format('a change of %s may only set %s now', t.table_name,
+        array_to_string(g.columns, ', '))
+      when t.policies <> _forbidden_now.policies
+        then format('the row security of %s is another one now', t.table_name)
+      when c.with_rights and not agentdb._has_rights(change)
+        then format('%s may not write that any more', c.proposed_by)
+    end
+    from agentdb.change as c
+    join agentdb.change_table as t
+      on t.change_id = c.change_id and t.audit_target_id = target
+    left join agentdb.guarded_table as g on g.audit_target_id = target
+    where c.change_id = change
+      and c.kind = 'stage'
+  );
+end;
 $$;
 
-comment on function agentdb._forbidden_now (bigint, integer) is
+comment on function agentdb._forbidden_now (bigint, integer, text) is
   'What has become stricter since a change was proposed, so that it cannot be applied; '
   'NULL where nothing has.';
 

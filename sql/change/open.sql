@@ -84,7 +84,8 @@ comment on function agentdb._add_change (bigint, bigint, text, boolean) is
 create or replace function agentdb._current_change (
   out change_id bigint,
   out agent_id bigint,
-  out max_rows integer
+  out max_rows integer,
+  out alone boolean
 )
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -92,36 +93,50 @@ as $$
 declare
   v_proposer record;
   v_bound bigint := agentdb._bound_run();
+  v_former record;
 begin
-  select c.change_id, c.agent_id, c.max_rows
-    into _current_change.change_id, _current_change.agent_id, _current_change.max_rows
+  select c.change_id, c.agent_id, c.max_rows, c.xid, c.state
+    into v_former
   from agentdb.change as c
   where c.proposed_by = session_user
-    and c.state = 'open'
-    and c.xid = pg_current_xact_id()
-    and (v_bound is null or c.run_id = v_bound);
-  if found then
+    and c.state in ('open', 'pending', 'approved')
+  order by c.state = 'open' and c.xid = pg_current_xact_id()
+      and (v_bound is null or c.run_id = v_bound) desc,
+    c.state = 'open' desc
+  limit 1;
+  alone := not found;
+  if v_former.state = 'open' and v_former.xid = pg_current_xact_id()
+    and (v_bound is null or v_bound = (
+      select c.run_id from agentdb.change as c
+      where c.change_id = v_former.change_id)) then
+    change_id := v_former.change_id;
+    agent_id := v_former.agent_id;
+    max_rows := v_former.max_rows;
     return;
   end if;
-  select p.* into v_proposer from agentdb._proposer() as p;
-  update agentdb.change as c
-  set xid = pg_current_xact_id()
-  where c.proposed_by = session_user
-    and c.state = 'open'
-    and not c.automatic
-    and c.run_id is not distinct from v_proposer.run_id
-    and c.expires_at > clock_timestamp()
-  returning c.change_id, c.agent_id, c.max_rows
-    into _current_change.change_id, _current_change.agent_id, _current_change.max_rows;
-  if not found then
-    change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id, coalesce(
-      nullif(current_setting('agentdb.change_reason', true), ''),
-      (select r.purpose from agentdb.run as r where r.run_id = v_proposer.run_id),
-      'no reason given'), true);
-    select c.agent_id, c.max_rows
-      into _current_change.agent_id, _current_change.max_rows
-    from agentdb.change as c where c.change_id = _current_change.change_id;
+  v_proposer := agentdb._proposer();
+  if v_former.state = 'open' then
+    update agentdb.change as c
+    set xid = pg_current_xact_id()
+    where c.proposed_by = session_user
+      and c.state = 'open'
+      and not c.automatic
+      and c.run_id is not distinct from v_proposer.run_id
+      and c.expires_at > clock_timestamp()
+    returning c.change_id, c.agent_id, c.max_rows
+      into _current_change.change_id, _current_change.agent_id,
+        _current_change.max_rows;
+    if found then
+      return;
+    end if;
   end if;
+  change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id, coalesce(
+    nullif(current_setting('agentdb.change_reason', true), ''),
+    (select r.purpose from agentdb.run as r where r.run_id = v_proposer.run_id),
+    'no reason given'), true);
+  select c.agent_id, c.max_rows
+    into _current_change.agent_id, _current_change.max_rows
+  from agentdb.change as c where c.change_id = _current_change.change_id;
 end;
 $$;
 

@@ -18,31 +18,6 @@ comment on column agentdb.application_trigger.trigger_name is
   'The trigger.';
 
 
-create or replace function agentdb._has_triggers (change bigint)
-  returns boolean
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select exists (
-    select
-    from agentdb.change as k
-    join agentdb.change_table as c on c.change_id = k.change_id
-    cross join lateral (
-      select c.table_oid as oid
-      union all
-      select p.relid from pg_partition_tree(c.table_oid) as p
-    ) as r
-    join agentdb.application_trigger as t on t.table_oid = r.oid
-    where k.change_id = change and k.kind = 'undo'
-  );
-$$;
-
-comment on function agentdb._has_triggers (bigint) is
-  'Whether a table of an undo has triggers of the application.';
-
-
 -- A trigger of the table itself, such as one that sets updated_at, writes what it
 -- likes: there only whether the row is there is compared, and what differs is counted.
 create or replace function agentdb._missed_sql (change bigint, target integer)

@@ -3,60 +3,67 @@
 
 -- The statistics of the session's own transaction count what triggers and cascades do,
 -- in tables that are not audited too.
-create or replace function agentdb._written ()
+create or replace function agentdb._written (tables oid[], names text[])
   returns jsonb
-  language sql
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+begin
+  if tables is null then
+    return agentdb._written_anywhere();
+  end if;
+  return (
+    select coalesce(jsonb_object_agg(w.what, w.count), '{}')
+    from (
+      select concat(t.name, ' ', o.operation) as what, sum(o.count) as count
+      from unnest(tables, names) as t (oid, name)
+      cross join lateral (values
+        ('inserted', pg_stat_get_xact_tuples_inserted(t.oid)),
+        ('updated', pg_stat_get_xact_tuples_updated(t.oid)),
+        ('deleted', pg_stat_get_xact_tuples_deleted(t.oid))
+      ) as o (operation, count)
+      where o.count > 0
+      group by 1
+    ) as w
+  );
+end;
+$$;
+
+comment on function agentdb._written (oid[], text[]) is
+  'How many rows of which tables the transaction has written so far, of some or all.';
+
+
+create or replace function agentdb._written_anywhere ()
+  returns jsonb
+  language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(jsonb_object_agg(w.what, w.count), '{}')
-  from (
-    select format('%s %s', agentdb._table_name(coalesce(pg_partition_root(c.oid),
-        c.oid)), o.operation) as what, sum(o.count) as count
-    from pg_class as c
-    cross join lateral (values
-      ('inserted', pg_stat_get_xact_tuples_inserted(c.oid)),
-      ('updated', pg_stat_get_xact_tuples_updated(c.oid)),
-      ('deleted', pg_stat_get_xact_tuples_deleted(c.oid))
-    ) as o (operation, count)
-    where c.relkind = 'r'
-      and c.relnamespace not in ('agentdb'::regnamespace, 'pg_catalog'::regnamespace)
-      and o.count > 0
-    group by 1
-  ) as w;
+begin
+  return (
+    select coalesce(jsonb_object_agg(w.what, w.count), '{}')
+    from (
+      select format('%s %s', agentdb._table_name(coalesce(pg_partition_root(c.oid),
+          c.oid)), o.operation) as what, sum(o.count) as count
+      from pg_class as c
+      cross join lateral (values
+        ('inserted', pg_stat_get_xact_tuples_inserted(c.oid)),
+        ('updated', pg_stat_get_xact_tuples_updated(c.oid)),
+        ('deleted', pg_stat_get_xact_tuples_deleted(c.oid))
+      ) as o (operation, count)
+      where c.relkind = 'r'
+        and c.relnamespace not in ('agentdb'::regnamespace, 'pg_catalog'::regnamespace)
+        and o.count > 0
+      group by 1
+    ) as w
+  );
+end;
 $$;
 
-comment on function agentdb._written () is
-  'How many rows of which tables the transaction has written so far.';
-
-
--- Triggers of the application find its tables, but nothing that an agent could have
--- put in their way.
-create or replace function agentdb._apply_path (change bigint)
-  returns text
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select concat_ws(', ', 'pg_catalog',
-    (
-      select string_agg(quote_ident(n.nspname), ', ' order by n.nspname = 'public')
-      from pg_namespace as n
-      where (n.nspname = 'public' or n.oid in (
-          select c.relnamespace
-          from agentdb.change_table as t
-          join pg_class as c on c.oid = t.table_oid
-          where t.change_id = _apply_path.change))
-        and not exists (
-          select from agentdb.agent as a
-          join pg_roles as r on r.rolname = a.role_name
-          where has_schema_privilege(r.oid, n.oid, 'create'))
-    ), 'pg_temp');
-$$;
-
-comment on function agentdb._apply_path (bigint) is
-  'The search path under which a change is applied.';
+comment on function agentdb._written_anywhere () is
+  'The same for all tables, where triggers may write any.';
 
 
 -- What an agent has deferred itself must not run here, where the guard is open.
@@ -73,10 +80,11 @@ begin
   -- Most databases have none.
   if not exists (
     select from pg_trigger as t
-    join pg_class as c on c.oid = t.tgrelid
-    where t.tgdeferrable and c.relnamespace <> 'agentdb'::regnamespace
+    where t.tgdeferrable
+      and (select c.relnamespace from pg_class as c where c.oid = t.tgrelid)
+        <> 'agentdb'::regnamespace
   ) then
-    return 'all';
+    return null;
   end if;
   v_roles := agentdb._agents_roles();
   return (
@@ -99,12 +107,13 @@ end;
 $$;
 
 comment on function agentdb._deferred () is
-  'SQL text: the deferrable constraints in which no agent has a part.';
+  'SQL text: the deferrable constraints in which no agent has a part; NULL where there '
+  'is none to check.';
 
 
 -- A unique value that goes from row to row is free for the next only in this order,
 -- which no plan but this one keeps.
-create or replace function agentdb._execute_in_order (change bigint)
+create or replace function agentdb._execute_in_order (change bigint, path text)
   returns bigint
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -116,18 +125,18 @@ as $$
 declare
   v_matched bigint;
 begin
-  perform set_config('search_path', agentdb._apply_path(change), true);
-  execute agentdb._change_sql(change, true) into v_matched;
+  perform set_config('search_path', path, true);
+  execute agentdb._change_sql(change, true) into v_matched using change;
   return v_matched;
 end;
 $$;
 
-comment on function agentdb._execute_in_order (bigint) is
+comment on function agentdb._execute_in_order (bigint, text) is
   'Executes a change in the order of its rows; returns how many of them matched.';
 
 
 -- Foreign keys that are not deferrable are checked after each part.
-create or replace function agentdb._execute_in_parts (change bigint)
+create or replace function agentdb._execute_in_parts (change bigint, path text)
   returns bigint
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -137,11 +146,11 @@ declare
   v_count bigint;
   v_matched bigint := 0;
 begin
-  perform set_config('search_path', agentdb._apply_path(change), true);
+  perform set_config('search_path', path, true);
   for v_part in
     select p.part from agentdb._change_parts(change, false) as p order by p.place
   loop
-    execute v_part;
+    execute v_part using change;
     get diagnostics v_count = row_count;
     v_matched := v_matched + v_count;
   end loop;
@@ -149,12 +158,15 @@ begin
 end;
 $$;
 
-comment on function agentdb._execute_in_parts (bigint) is
+comment on function agentdb._execute_in_parts (bigint, text) is
   'Executes a change a part after the other; returns how many of its rows matched.';
 
 
 -- Settings that say what a text means are pinned: it may run in an agent's session.
-create or replace function agentdb._perform (change bigint)
+create or replace function agentdb._perform (
+  change bigint,
+  manner agentdb.change_manner
+)
   returns jsonb
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -168,36 +180,41 @@ create or replace function agentdb._perform (change bigint)
   set work_mem = '64MB'
 as $$
 declare
-  v_statement text := agentdb._change_sql(change, false);
-  v_before jsonb := agentdb._written();
+  v_before jsonb := agentdb._written(manner.written, manner.names);
   v_after jsonb;
+  v_path text;
   v_matched bigint;
   v_otherwise bigint := 0;
 begin
-  perform set_config('search_path', agentdb._apply_path(change), true);
+  v_path := set_config('search_path', manner.search_path, true);
   begin
-    if agentdb._has_rules(change) then
-      v_matched := agentdb._execute_in_parts(change);
+    if manner.ruled then
+      v_matched := agentdb._execute_in_parts(change, manner.search_path);
+    elsif manner.parts = 1 then
+      execute manner.statement using change;
+      get diagnostics v_matched = row_count;
     else
-      execute v_statement into v_matched;
+      execute manner.statement into v_matched using change;
     end if;
   exception when unique_violation then
     -- What was rolled back counts as written.
-    v_before := agentdb._written();
-    v_matched := agentdb._execute_in_order(change);
+    v_before := agentdb._written(manner.written, manner.names);
+    v_matched := agentdb._execute_in_order(change, manner.search_path);
   end;
-  execute format('set constraints %s immediate', agentdb._deferred());
-  perform set_config('search_path', 'pg_catalog, pg_temp', true);
-  if v_matched <> (
-    select count(*) from agentdb.change_row as r
-    where r.change_id = change and r.operation <> 'check'
-  ) then
+  if manner.constraints is not null then
+    execute format('set constraints %s immediate', manner.constraints);
+  end if;
+  v_path := set_config('search_path', 'pg_catalog, pg_temp', true);
+  if v_matched <> manner.row_count then
     raise exception 'change % does not match its rows any more', change
       using errcode = 'ZA052';
   end if;
-  v_after := agentdb._written();
-  if agentdb._has_triggers(change) then
+  v_after := agentdb._written(manner.written, manner.names);
+  if manner.compared then
     v_otherwise := agentdb._check_outcome(change);
+  end if;
+  if v_before = '{}' and v_otherwise = 0 then
+    return v_after;
   end if;
   return (
     select coalesce(jsonb_object_agg(w.key,
@@ -210,7 +227,7 @@ begin
 end;
 $$;
 
-comment on function agentdb._perform (bigint) is
+comment on function agentdb._perform (bigint, agentdb.change_manner) is
   'Applies the rows of a change with the rights of the caller, all or none, and '
   'returns what was written where; raises ZA052.';
 
@@ -219,18 +236,21 @@ grant create on schema agentdb to agentdb_applier;
 grant usage on schema agentdb to agentdb_applier;
 set local role agentdb_applier;
 
-create or replace function agentdb._perform_as_applier (change bigint)
+create or replace function agentdb._perform_as_applier (
+  change bigint,
+  manner agentdb.change_manner
+)
   returns jsonb
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  return agentdb._perform(change);
+  return agentdb._perform(change, manner);
 end;
 $$;
 
-comment on function agentdb._perform_as_applier (bigint) is
+comment on function agentdb._perform_as_applier (bigint, agentdb.change_manner) is
   'Applies the rows of a change as agentdb_applier, which may write guarded tables.';
 
 revoke all on function agentdb._perform_as_applier from public;

@@ -1,30 +1,5 @@
 -- The tables of a change, as they were when it was submitted and as they are now.
 
-create or replace function agentdb._columns_now (target integer)
-  returns jsonb
-  language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select jsonb_object_agg(c.column_name, jsonb_build_object(
-    'place', c.place,
-    'is', concat_ws(', ', format_type(a.atttypid, a.atttypmod),
-      (select format('collation %s', a.attcollation::regcollation)
-        where a.attcollation not in (0, 100)),
-      case when c.generated
-        then 'generated as ' || pg_get_expr(d.adbin, d.adrelid) end,
-      'part ' || c.key_place || ' of the key')))
-  from agentdb.change_column as c
-  join agentdb.audit_target as t on t.audit_target_id = c.audit_target_id
-  join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
-  left join pg_attrdef as d on d.adrelid = a.attrelid and d.adnum = a.attnum
-  where c.audit_target_id = target;
-$$;
-
-comment on function agentdb._columns_now (integer) is
-  'The columns of an audited table, each with its place and what a value of it means.';
-
-
 -- Columns that a change does not name may come, go and change: it is tried again.  A
 -- new row has a value in each, and none that comes by itself has been reviewed.
 create or replace function agentdb._used_columns (change bigint, target integer)
@@ -130,19 +105,40 @@ comment on function agentdb._rows_fault (bigint) is
   'are named; NULL where nothing has.';
 
 
+-- Only where the facts are others than those that it was tried with are its columns
+-- compared.
 create or replace function agentdb._change_fault (change bigint)
   returns text
-  language sql
-  stable
+  language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
-  select coalesce(agentdb._rows_fault(change), (
-    select string_agg(coalesce(
-        agentdb._forbidden_now(change, t.audit_target_id),
-        'an agent controls a part of ' || t.table_name || ': '
-          || agentdb._hostile_part(t.table_oid)), '; ')
+declare
+  v_table record;
+  v_fact agentdb.change_fact;
+  v_faults text[] := '{}';
+  v_fault text;
+begin
+  for v_table in
+    select t.audit_target_id, t.table_name, t.change_fact_id
     from agentdb.change_table as t
-    where t.change_id = change));
+    where t.change_id = change
+    order by t.audit_target_id
+  loop
+    v_fact := agentdb._kept_fact(v_table.audit_target_id);
+    if v_fact.change_fact_id is distinct from v_table.change_fact_id
+      or not v_fact.keyed then
+      v_fault := coalesce(v_fault, agentdb._rows_fault(change));
+      update agentdb.change_table as t
+      set change_fact_id = v_fact.change_fact_id
+      where t.change_id = change and t.audit_target_id = v_table.audit_target_id;
+    end if;
+    v_faults := v_faults || array_remove(array[coalesce(
+      agentdb._forbidden_now(change, v_table.audit_target_id, v_fact.policies),
+      'an agent controls a part of ' || v_table.table_name || ': ' || v_fact.hostile)],
+      null);
+  end loop;
+  return coalesce(v_fault, nullif(array_to_string(v_faults, '; '), ''));
+end;
 $$;
 
 comment on function agentdb._change_fault (bigint) is
@@ -171,24 +167,46 @@ comment on function agentdb._check_tables (bigint) is
   'Raises ZA051 where the tables of a change are not what they were.';
 
 
-create or replace function agentdb._note_tables (change bigint)
-  returns void
+create or replace function agentdb._note_tables (
+  change bigint,
+  out row_count bigint,
+  out builds boolean
+)
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_table record;
+  v_fact agentdb.change_fact;
+  v_sound boolean := true;
 begin
-  insert into agentdb.change_table (
-    change_id, audit_target_id, table_oid, table_name, layout, columns, policies
-  )
-  select change, t.audit_target_id, t.table_oid, t.table_name,
-    agentdb._layout_now(t.table_oid), agentdb._columns_now(t.audit_target_id),
-    agentdb._policies_now(t.table_oid)
-  from agentdb.audit_target as t
-  where t.audit_target_id in (
-    select r.audit_target_id from agentdb.change_row as r where r.change_id = change);
-  perform agentdb._check_tables(change);
+  row_count := 0;
+  builds := false;
+  for v_table in
+    select r.audit_target_id, count(*) as count, count(r.builds_on) > 0 as builds
+    from agentdb.change_row as r
+    where r.change_id = change
+    group by r.audit_target_id
+  loop
+    row_count := row_count + v_table.count;
+    builds := builds or v_table.builds;
+    v_fact := agentdb._kept_fact(v_table.audit_target_id);
+    v_sound := v_sound and v_fact.hostile is null and v_fact.keyed;
+    insert into agentdb.change_table (
+      change_id, audit_target_id, table_oid, table_name, layout, columns, policies,
+      change_fact_id
+    )
+    values (
+      change, v_fact.audit_target_id, v_fact.table_oid, v_fact.table_name,
+      v_fact.layout, v_fact.columns, v_fact.policies, v_fact.change_fact_id
+    );
+  end loop;
+  if not v_sound then
+    perform agentdb._check_tables(change);
+  end if;
 end;
 $$;
 
 comment on function agentdb._note_tables (bigint) is
-  'Writes down what the tables of a change are now; raises ZA051.';
+  'Writes down what the tables of a change are now, and says how many rows it has and '
+  'whether some build on others; raises ZA051.';

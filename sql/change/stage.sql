@@ -46,6 +46,25 @@ comment on function agentdb._check_stage (integer, text, jsonb) is
   'Raises ZA004 or 42501 for a row that may not be staged.';
 
 
+create or replace function agentdb._refuse_more_rows (max_rows integer)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'a change of this agent may have at most % rows', max_rows
+    using errcode = 'ZA005',
+          detail = 'See policy.max_change_rows.',
+          hint = 'Check the WHERE clause.  If all these rows are meant, stage them '
+            'in several changes, or have a person do it: select * from '
+            'agentdb.ask_human(question => ''…'');';
+end;
+$$;
+
+comment on function agentdb._refuse_more_rows (integer) is
+  'Raises ZA005 for a row beyond policy.max_change_rows.';
+
+
 create or replace function agentdb._stage_row (
   target integer,
   operation text,
@@ -66,21 +85,25 @@ declare
   v_place integer;
 begin
   perform agentdb._check_stage(target, operation, new_values);
-  select c.* into v_change from agentdb._current_change() as c;
+  v_change := agentdb._current_change();
   -- A key that a trigger has still to make names no row.
-  select r.* into v_row
-  from agentdb.change_row as r
-  where r.change_id in (
-      select c.change_id from agentdb.change as c
-      where c.proposed_by = session_user
-        and c.agent_id is not distinct from v_change.agent_id
-        and c.state in ('open', 'pending', 'approved'))
-    and r.audit_target_id = target
-    and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
-    and r.row_key = key
-    and jsonb_strip_nulls(key) = key
-  order by r.change_id = v_change.change_id desc, r.change_id desc, r.place desc
-  limit 1;
+  if not v_change.alone then
+    select r.* into v_row
+    from agentdb.change as c
+    join agentdb.change_row as r
+      on jsonb_hash_extended(r.row_key, r.change_id)
+        = jsonb_hash_extended(key, c.change_id)
+      -- Not by the index of this number: it has all other rows too.
+      and r.change_id + 0 = c.change_id
+    where c.proposed_by = session_user
+      and c.agent_id is not distinct from v_change.agent_id
+      and c.state in ('open', 'pending', 'approved')
+      and r.audit_target_id = target
+      and r.row_key = key
+      and jsonb_strip_nulls(key) = key
+    order by r.change_id = v_change.change_id desc, r.change_id desc, r.place desc
+    limit 1;
+  end if;
   -- Deleted and inserted again it is another row, without what the former one had.
   if v_row.change_id = v_change.change_id and v_row.operation = 'delete'
     and operation = 'insert' then
@@ -89,16 +112,11 @@ begin
     perform agentdb._restage_row(v_row, operation, new_values, expected, after);
     return;
   end if;
-  v_place := 1 + coalesce((
+  v_place := 1 + case when v_change.alone then 0 else coalesce((
     select max(r.place) from agentdb.change_row as r
-    where r.change_id = v_change.change_id), 0);
+    where r.change_id = v_change.change_id), 0) end;
   if v_place > v_change.max_rows then
-    raise exception 'a change of this agent may have at most % rows', v_change.max_rows
-      using errcode = 'ZA005',
-            detail = 'See policy.max_change_rows.',
-            hint = 'Check the WHERE clause.  If all these rows are meant, stage them '
-              'in several changes, or have a person do it: select * from '
-              'agentdb.ask_human(question => ''…'');';
+    perform agentdb._refuse_more_rows(v_change.max_rows);
   end if;
   insert into agentdb.change_row (
     change_id, place, audit_target_id, operation, row_key, new_values, expected, seen,

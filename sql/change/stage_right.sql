@@ -75,22 +75,34 @@ comment on function agentdb._check_right (regclass, text, jsonb) is
   'and stages another.';
 
 
--- For a change that a rule would approve: nobody else looks at it.
+-- For a change that a rule would approve: nobody else looks at it.  The right to the
+-- whole table first, for all rows at once.
 create or replace function agentdb._has_rights (change bigint)
   returns boolean
-  language sql
+  language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select not exists (
+begin
+  return not exists (
     select
-    from agentdb.change as c
-    join agentdb.change_row as r on r.change_id = c.change_id
-    join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
+    from (
+      select distinct r.audit_target_id, r.operation
+      from agentdb.change_row as r
+      where r.change_id = change and r.operation <> 'check'
+    ) as p
+    join agentdb.audit_target as t on t.audit_target_id = p.audit_target_id
+    cross join agentdb.change as c
     where c.change_id = change
-      and r.operation <> 'check'
-      and agentdb._unwritable(
-        c.proposed_by, t.table_oid, r.operation, r.new_values) is not null);
+      and not has_table_privilege(c.proposed_by, t.table_oid, p.operation)
+      and exists (
+        select from agentdb.change_row as r
+        where r.change_id = change
+          and r.audit_target_id = p.audit_target_id
+          and r.operation = p.operation
+          and agentdb._unwritable(c.proposed_by, t.table_oid, r.operation, r.new_values)
+            is not null));
+end;
 $$;
 
 comment on function agentdb._has_rights (bigint) is

@@ -1,7 +1,7 @@
--- A change as one statement, with a data-modifying CTE for each table and operation:
--- foreign keys are checked at its end, so the order of the tables does not matter.  The
--- expected values are part of its conditions: a row that was changed meanwhile, also by
--- a transaction that it waited for, does not match.
+-- A change, $1, as one statement, with a data-modifying CTE for each table and
+-- operation: foreign keys are checked at its end, so the order of the tables does not
+-- matter.  The expected values are part of its conditions: a row that was changed
+-- meanwhile, also by a transaction that it waited for, does not match.
 
 -- How many rows of the change name each column, in new_values or in expected.
 create or replace function agentdb._column_uses (
@@ -119,8 +119,8 @@ create or replace function agentdb._match_sql (
 as $$
 begin
   return concat(
-    format('i.change_id = %s and i.audit_target_id = %s and i.operation = %L',
-      change, target, operation),
+    format('i.change_id = $1 and i.audit_target_id = %s and i.operation = %L',
+      target, operation),
     (
       select string_agg(format(' and t.%I = %s', c.column_name,
         agentdb._typed_sql('i.row_key', c.column_name, c.type_name)), '')
@@ -176,15 +176,15 @@ begin
             else '%2$I = case when i.new_values ? %1$L then %3$s else t.%2$I end' end,
           u.column_name::text, u.column_name,
           agentdb._typed_sql('i.new_values', u.column_name, u.type_name)), ', '),
-        case when in_order then format('(select * from agentdb.change_row as r '
-          'where r.change_id = %s order by r.place offset 0)', change)
+        case when in_order then '(select * from agentdb.change_row as r '
+          'where r.change_id = $1 order by r.place offset 0)'
           else 'agentdb.change_row' end,
         agentdb._match_sql(change, target, operation))
       from agentdb._column_uses(change, target, operation, false) as u);
   end if;
   return (
     select format('insert into %s (%s) overriding system value select %s '
-      'from agentdb.change_row as i where i.change_id = %s and i.audit_target_id = %s '
+      'from agentdb.change_row as i where i.change_id = $1 and i.audit_target_id = %s '
       'and i.operation = ''insert'' order by i.place',
       v_table,
       string_agg(format('%I', u.column_name), ', ' order by u.place),
@@ -194,7 +194,7 @@ begin
         u.column_name::text,
         agentdb._typed_sql('i.new_values', u.column_name, u.type_name),
         coalesce(u.default_expression, 'null')), ', ' order by u.place),
-      change, target)
+      target)
     from agentdb._column_uses(change, target, operation, false) as u);
 end;
 $$;
@@ -224,26 +224,6 @@ $$;
 
 comment on function agentdb._change_parts (bigint, boolean) is
   'SQL texts: what a change does to each table by each operation, in this order.';
-
-
--- PostgreSQL refuses a statement with several parts where a rule adds to one.
-create or replace function agentdb._has_rules (change bigint)
-  returns boolean
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select exists (
-    select
-    from agentdb.change_row as r
-    join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
-    join pg_rewrite as w on w.ev_class = t.table_oid and w.ev_type <> '1'
-    where r.change_id = change);
-$$;
-
-comment on function agentdb._has_rules (bigint) is
-  'Whether a table of a change has a rule.';
 
 
 create or replace function agentdb._change_sql (change bigint, in_order boolean)

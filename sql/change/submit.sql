@@ -115,6 +115,7 @@ create or replace function agentdb._end_submit (
 as $$
 declare
   v_apply text;
+  v_ruled boolean;
 begin
   update agentdb.change as c
   set state = case when g.approvals is null then 'approved' else 'pending' end,
@@ -125,11 +126,12 @@ begin
       apply = coalesce(g.apply, 'hand'),
       expires_at = clock_timestamp() + coalesce(g.expires, interval '24 hours'),
       submitted_at = clock_timestamp(),
-      with_rights = agentdb._has_rights(change),
+      with_rights = c.kind = 'stage' and agentdb._has_rights(change),
       digest = agentdb._change_digest(change)
   from (
     -- The strictest of its tables decides.
     select max(g.approvals) as approvals, min(g.expires) as expires,
+      count(g.auto_approve) > 0 as ruled,
       -- What agentdb_applier may not write, somebody applies who may.
       case when bool_or(g.apply = 'hand') or not agentdb._all_guarded(change)
           then 'hand'
@@ -143,8 +145,8 @@ begin
         g.table_name || ' updated', g.table_name || ' deleted']
   ) as g
   where c.change_id = change
-  returning c.apply into v_apply;
-  if agentdb._is_harmless(change) then
+  returning c.apply, g.ruled into v_apply, v_ruled;
+  if v_ruled and agentdb._is_harmless(change) then
     update agentdb.change as c
     set state = 'approved', approvals = 0
     where c.change_id = change;
@@ -166,31 +168,29 @@ create or replace function agentdb._submit (change bigint)
 as $$
 declare
   v_state text;
-  v_count bigint;
-  v_basis bigint[];
+  v_noted record;
+  v_basis bigint[] := '{}';
   v_end record;
   v_again record;
 begin
   select c.state into v_state
   from agentdb.change as c where c.change_id = change for no key update;
-  select count(*) into v_count
-  from agentdb.change_row as r where r.change_id = change;
   if v_state <> 'open' then
     return;
-  elsif v_count = 0 then
+  end if;
+  v_noted := agentdb._note_tables(change);
+  if v_noted.row_count = 0 then
     perform agentdb._close_change(change, 'withdrawn');
     return;
+  elsif v_noted.builds then
+    v_basis := agentdb._basis(change);
   end if;
-  perform agentdb._note_tables(change);
   perform agentdb._bind_reads(change);
-  v_basis := agentdb._basis(change);
-  select a.* into v_end
-  from agentdb._attempt(change, v_basis, true, false, null) as a;
+  v_end := agentdb._attempt(change, v_basis, true, false, null);
   if v_end.problem ->> 'sqlstate' = '23503' then
     -- The row that is referred to may be staged by an earlier change.
     v_basis := agentdb._earlier_changes(change);
-    select a.* into v_again
-    from agentdb._attempt(change, v_basis, true, false, null) as a;
+    v_again := agentdb._attempt(change, v_basis, true, false, null);
     if v_again.problem is null then
       v_end := v_again;
     end if;
@@ -198,7 +198,7 @@ begin
   if v_end.problem is not null then
     perform agentdb._refuse_change(change, v_end.problem);
   end if;
-  perform agentdb._end_submit(change, v_count, v_end.effects, v_basis);
+  perform agentdb._end_submit(change, v_noted.row_count, v_end.effects, v_basis);
 end;
 $$;
 

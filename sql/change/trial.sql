@@ -44,6 +44,8 @@ create or replace function agentdb._attempt (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_manner agentdb.change_manner := agentdb._manner(change);
+  v_applying text;
   v_former bigint;
   v_state text;
   v_message text;
@@ -53,22 +55,24 @@ declare
   v_table text;
 begin
   begin
-    perform set_config('agentdb.applying', change::text, true);
+    v_applying := set_config('agentdb.applying', change::text, true);
     if as_applier then
-      insert into agentdb.change_pass (change_id) values (change)
+      insert into agentdb.change_pass (change_id, trial) values (change, not keep)
       on conflict on constraint change_pass_pkey do update
-      set change_id = excluded.change_id, opens_guard = true;
+      set change_id = excluded.change_id, opens_guard = true, trial = excluded.trial;
       foreach v_former in array basis loop
         perform agentdb._check_tables(v_former);
-        perform agentdb._perform_as_applier(v_former);
+        perform agentdb._perform_as_applier(v_former, agentdb._manner(v_former));
       end loop;
       perform agentdb._check_reads(change);
-      effects := agentdb._perform_as_applier(change);
-      delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
+      effects := agentdb._perform_as_applier(change, v_manner);
+      if keep then
+        delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
+      end if;
     else
-      effects := agentdb._perform(change);
+      effects := agentdb._perform(change, v_manner);
     end if;
-    perform set_config('agentdb.applying', '', true);
+    v_applying := set_config('agentdb.applying', '', true);
     if keep and exists (
       select from jsonb_each_text(effects) as e
       where e.value::bigint > coalesce((allowed ->> e.key)::bigint, 0)

@@ -1,33 +1,47 @@
 -- Undo: a change that takes back what a row of the audit, a transaction, a run or a
 -- change did: the net effect on each row, which is expected to be as it was left.
 
--- Rows are taken back in the reverse order.
+create or replace function agentdb._columns_of (
+  target integer,
+  out columns text[],
+  out generated text[],
+  out hidden text[]
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select array_agg(a.attname::text),
+    coalesce(array_agg(a.attname::text) filter (where a.attgenerated <> ''), '{}'),
+    coalesce(array_agg(a.attname::text) filter (where
+      a.attname = any (t.redacted || t.excluded)
+      or a.attnum = any (t.redacted_places || t.excluded_places)), '{}')
+    into columns, generated, hidden
+  from agentdb.audit_target as t
+  join pg_attribute as a
+    on a.attrelid = t.table_oid and a.attnum > 0 and not a.attisdropped
+  where t.audit_target_id = target and t.unaudited_at is null;
+end;
+$$;
+
+comment on function agentdb._columns_of (integer) is
+  'The names of the columns of an audited table, of generated and of hidden ones.';
+
+
+-- Rows are taken back in the reverse order.  One record of an update has no more than
+-- what it changed; of several only what differs in the end is taken back.
 create or replace function agentdb._add_undo_rows (
   change bigint,
   scope text,
   id text
 )
-  returns void
+  returns boolean
   language sql
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  insert into agentdb.change_row (
-    change_id, place, audit_target_id, operation, row_key, new_values, expected,
-    crossed_by
-  )
-  select change, row_number() over (order by e.place desc), e.target, e.operation,
-    e.row_key,
-    case e.operation
-      when 'insert' then e.old_values - g.generated
-      when 'update' then d.old_values
-    end,
-    case e.operation
-      when 'delete' then e.new_values - g.generated
-      when 'update' then d.new_values
-    end,
-    e.crossed_by
-  from (
+  with net as materialized (
     select n.*,
       case
         when n.first_operation = 'insert' and n.last_operation in ('delete', 'truncate')
@@ -37,30 +51,50 @@ as $$
         else 'update'
       end as operation
     from agentdb._net_effect(scope, id) as n
-    offset 0
-  ) as e
-  cross join lateral (
-    select array(
-      select c.column_name::text from agentdb.change_column as c
-      where c.audit_target_id = e.target and c.generated) as generated,
-    array(
-      select c.column_name::text from agentdb.change_column as c
-      where c.audit_target_id = e.target and c.hidden) as hidden
-  ) as g
-  left join lateral (
-    select jsonb_object_agg(v.key, v.value) as old_values,
-      jsonb_object_agg(v.key, e.new_values -> v.key) as new_values
-    from jsonb_each(e.old_values) as v
-    -- Of what is hidden it is known only that it changed.
-    where (v.value is distinct from e.new_values -> v.key or v.key = any (g.hidden))
-      and v.key <> all (g.generated)
-  ) as d on e.operation = 'update'
-  where e.operation is not null
-    and (e.operation <> 'update' or d.old_values is not null);
+  ),
+  kind as materialized (
+    select t.target, c.generated, c.hidden
+    from (select distinct n.target from net as n) as t
+    cross join lateral agentdb._columns_of(t.target) as c
+  ),
+  taken as (
+    select n.target, n.operation, n.row_key, n.place, n.crossed_by,
+      case when n.operation <> 'delete' then n.old_values end as old_values,
+      case when n.operation <> 'insert' then n.new_values end as new_values,
+      k.generated
+    from net as n
+    join kind as k on k.target = n.target
+    where n.operation <> 'update' or n.single
+    union all
+    select n.target, n.operation, n.row_key, n.place, n.crossed_by, d.old_values,
+      d.new_values, k.generated
+    from net as n
+    join kind as k on k.target = n.target
+    cross join lateral (
+      select jsonb_object_agg(v.key, v.value) as old_values,
+        jsonb_object_agg(v.key, n.new_values -> v.key) as new_values
+      from jsonb_each(n.old_values) as v
+      -- Of what is hidden it is known only that it changed.
+      where v.value is distinct from n.new_values -> v.key or v.key = any (k.hidden)
+    ) as d
+    where n.operation = 'update' and not n.single and d.old_values is not null
+  ),
+  added as (
+    insert into agentdb.change_row (
+      change_id, place, audit_target_id, operation, row_key, new_values, expected,
+      crossed_by
+    )
+    select change, row_number() over (order by t.place desc), t.target, t.operation,
+      t.row_key, t.old_values - t.generated, t.new_values - t.generated, t.crossed_by
+    from taken as t
+    where t.row_key is not null
+      and (t.operation <> 'update' or t.old_values - t.generated <> '{}')
+  )
+  select not exists (select from net as n where n.row_key is null);
 $$;
 
 comment on function agentdb._add_undo_rows (bigint, text, text) is
-  'Adds the rows that take a net effect back.';
+  'Adds the rows that take a net effect back; returns whether all have names.';
 
 
 create or replace function agentdb._undo_fault (change bigint)
@@ -74,23 +108,26 @@ as $$
     from agentdb.change_row as r
     cross join lateral jsonb_object_keys(coalesce(r.new_values, r.expected)) as k (name)
     where r.change_id = change
+  ),
+  present as materialized (
+    select t.audit_target_id, a.table_name, c.columns, c.hidden
+    from (select distinct u.audit_target_id from used as u) as t
+    join agentdb.audit_target as a on a.audit_target_id = t.audit_target_id
+    cross join lateral agentdb._columns_of(t.audit_target_id) as c
   )
   select string_agg(distinct f.fault, '; ')
   from (
-    select format('column %I of %s is not there any more', u.name, t.table_name)
+    select format('column %I of %s is not there any more', u.name, p.table_name)
       as fault
     from used as u
-    join agentdb.audit_target as t on t.audit_target_id = u.audit_target_id
-    where not exists (
-      select from agentdb.change_column as c
-      where c.audit_target_id = u.audit_target_id and c.column_name = u.name)
+    join present as p on p.audit_target_id = u.audit_target_id
+    where u.name <> all (p.columns)
     union all
-    select format('what %I of %s was is not recorded', c.column_name, t.table_name)
+    select format('what %I of %s was is not recorded', h.name, p.table_name)
     from used as u
-    join agentdb.audit_target as t on t.audit_target_id = u.audit_target_id
-    join agentdb.change_column as c
-      on c.audit_target_id = u.audit_target_id and c.hidden
-    where u.operation = 'insert' or u.operation = 'update' and u.name = c.column_name
+    join present as p on p.audit_target_id = u.audit_target_id
+    cross join lateral unnest(p.hidden) as h (name)
+    where u.operation = 'insert' or u.operation = 'update' and u.name = h.name
   ) as f;
 $$;
 
@@ -163,16 +200,15 @@ begin
   returning c.change_id into v_change_id;
   if whole and v_gap is not null then
     v_fault := v_gap;
-  elsif exists (
-    select from agentdb._undone(scope, id) as u
-    join agentdb.audit_log as l
-      on l.audit_log_id = u.audit_log_id and l.recorded_at = u.recorded_at
-    where l.row_key is null
-  ) then
+  elsif not agentdb._add_undo_rows(v_change_id, scope, id) then
     v_fault := 'a table without a primary key was written, whose rows have no names';
   else
-    perform agentdb._add_undo_rows(v_change_id, scope, id);
-    perform agentdb._undo_key_changes(v_change_id, scope, id);
+    if (
+      select count(distinct r.operation) = 2 from agentdb.change_row as r
+      where r.change_id = v_change_id and r.operation in ('insert', 'delete')
+    ) then
+      perform agentdb._undo_key_changes(v_change_id, scope, id);
+    end if;
     perform agentdb._choose_rows(v_change_id, include, keep);
     v_fault := case when exists (
       select from agentdb.change_row as r where r.change_id = v_change_id)

@@ -84,7 +84,7 @@ comment on function agentdb._merged_effect (integer, jsonb, bigint[]) is
 create or replace function agentdb._net_effect (scope text, id text)
   returns table (
     target integer, row_key jsonb, first_operation text, last_operation text,
-    old_values jsonb, new_values jsonb, place bigint, crossed_by bigint
+    old_values jsonb, new_values jsonb, place bigint, crossed_by bigint, single boolean
   )
   language sql
   stable
@@ -93,27 +93,31 @@ as $$
   with record as materialized (
     select * from agentdb._undo_record(scope, id)
   ),
+  -- Counted by its hash first: most rows were written once.
   touched as materialized (
-    select r.target, r.row_key,
-      array_agg(r.audit_log_id order by r.audit_log_id) as records
+    select r.*, count(*) over (
+      partition by r.target, jsonb_hash_extended(r.row_key, 0)) as among
     from record as r
-    group by r.target, r.row_key
   ),
   several as materialized (
     select t.target, t.row_key, m.first_id, m.crossed_by,
       t.records[cardinality(t.records)] as last_id
-    from touched as t
+    from (
+      select r.target, r.row_key,
+        array_agg(r.audit_log_id order by r.audit_log_id) as records
+      from touched as r
+      where r.among > 1
+      group by r.target, r.row_key
+    ) as t
     cross join lateral agentdb._merged_effect(t.target, t.row_key, t.records) as m
-    where cardinality(t.records) > 1
   )
   select r.target, r.row_key, r.operation, r.operation, r.old_values, r.new_values,
-    r.audit_log_id, null
-  from touched as t
-  join record as r on r.audit_log_id = t.records[1]
-  where cardinality(t.records) = 1
+    r.audit_log_id, null, true
+  from touched as r
+  where r.among = 1
   union all
   select m.target, m.row_key, f.operation, l.operation, m.old_values,
-    m.new_values, m.last_id, m.crossed_by
+    m.new_values, m.last_id, m.crossed_by, false
   from (
     select s.target, s.row_key, s.first_id, s.last_id, s.crossed_by,
       jsonb_object_agg(v.key, v.value order by r.audit_log_id desc)

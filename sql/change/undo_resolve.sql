@@ -193,38 +193,39 @@ create or replace function agentdb._is_wider (change bigint, effects jsonb)
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  select exists (
-    select from jsonb_each_text(effects) as e
-    where e.key like '% deleted'
-      and e.value::bigint > (
-        select count(*)
-        from agentdb.change_row as r
-        join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
-        where r.change_id = change
-          and r.operation = 'delete'
-          and t.table_name || ' deleted' = e.key)
-  ) or exists (
-    select
-    from agentdb.change_table as c
+  with named as materialized (
+    select t.table_name, t.table_oid, r.operation, count(*) as count
+    from agentdb.change_row as r
+    join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
+    where r.change_id = change
+    group by 1, 2, 3
+  ),
+  -- Tables whose rows could be cut off.
+  cut as materialized (
+    select distinct k.conrelid
+    from named as n
     join pg_constraint as k
-      on k.confrelid = c.table_oid and k.contype = 'f' and k.confdeltype in ('n', 'd')
-    cross join lateral (
+      on k.confrelid = n.table_oid and k.contype = 'f' and k.confdeltype in ('n', 'd')
+    where n.operation = 'delete'
+  ),
+  written (name, operation, count) as (
+    select left(e.key, -8), 'delete', e.value::bigint
+    from jsonb_each_text(effects) as e
+    where e.key like '% deleted'
+    union all
+    select c.table_name, 'update', (effects ->> (c.table_name || ' updated'))::bigint
+    from (
       select agentdb._table_name(coalesce(pg_partition_root(k.conrelid), k.conrelid))
         as table_name
-    ) as n
-    where c.change_id = change
-      and exists (
-        select from agentdb.change_row as r
-        where r.change_id = change
-          and r.audit_target_id = c.audit_target_id
-          and r.operation = 'delete')
-      and (effects ->> (n.table_name || ' updated'))::bigint > (
-        select count(*)
-        from agentdb.change_row as r
-        join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
-        where r.change_id = change
-          and r.operation = 'update'
-          and t.table_name = n.table_name)
+      from cut as k
+      offset 0
+    ) as c
+  )
+  select exists (
+    select from written as w
+    where w.count > coalesce((
+      select sum(n.count) from named as n
+      where n.table_name = w.name and n.operation = w.operation), 0)
   );
 $$;
 

@@ -53,6 +53,7 @@ begin
         (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes')
     ) as f (count, what)
     where f.count > 0;
+  perform agentdb._plan_statements();
   return query select * from agentdb._prune_locks(v_keep);
 end;
 $$;

@@ -1,0 +1,103 @@
+-- A fingerprint of the rows of the catalogue that the facts of a table were made from.
+
+-- Lists by number: what is not in them and comes to count changes a row that is.  A
+-- tuple is known by who wrote it with which command, wherever it lies.  A new default,
+-- constraint or first child changes a row of the table itself or of its triggers.
+create or replace function agentdb._fingerprint (f agentdb.change_fact)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+begin
+  return md5(concat(
+    (select concat(t.table_oid, t.unaudited_at is null, t.excluded, t.redacted,
+        t.excluded_places, t.redacted_places)
+      from agentdb.audit_target as t
+      where t.audit_target_id = f.audit_target_id),
+    array(select concat(c.oid, ' ', c.xmin, ' ', c.cmin) from pg_class as c
+      where c.oid = any (f.relations)),
+    array(select concat(a.xmin, ' ', a.cmin) from pg_attribute as a
+      where a.attrelid = any (f.relations) and a.attnum > 0),
+    array(select concat(t.oid, ' ', t.xmin, ' ', t.cmin) from pg_trigger as t
+      where t.tgrelid = any (f.relations)),
+    array(select concat(p.oid, ' ', p.xmin, ' ', p.cmin) from pg_policy as p
+      where p.polrelid = any (f.relations)),
+    array(select concat(i.indexrelid, ' ', i.xmin, ' ', i.cmin) from pg_index as i
+      where i.indrelid = any (f.relations)),
+    array(select concat(p.oid, ' ', p.xmin, ' ', p.cmin) from pg_proc as p
+      where p.oid = any (f.functions)),
+    array(select concat(n.oid, ' ', n.xmin, ' ', n.cmin) from pg_namespace as n
+      where n.oid = any (f.schemas)),
+    array(select concat(c.oid, ' ', c.xmin) from pg_cast as c where c.oid >= 16384),
+    agentdb._roles_print(f.roles),
+    case when f.special then agentdb._special_print(f) end));
+end;
+$$;
+
+comment on function agentdb._fingerprint (agentdb.change_fact) is
+  'What the rows of the catalogue that facts were made from are now.';
+
+
+create or replace function agentdb._special_print (f agentdb.change_fact)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+  set enable_seqscan = off
+as $$
+begin
+  return concat(
+    array(select concat(t.oid, ' ', t.xmin, ' ', t.cmin) from pg_type as t
+      where t.oid = any (f.types)),
+    -- By its index: a constraint of a domain is none of a table.
+    array(select concat(k.oid, ' ', k.xmin, ' ', k.cmin) from pg_constraint as k
+      where k.conrelid = 0 and k.contypid = any (f.types)),
+    array(select concat(k.oid, ' ', k.xmin, ' ', k.cmin) from pg_constraint as k
+      where k.conrelid = any (f.relations)),
+    array(select concat(d.oid, ' ', d.xmin) from pg_attrdef as d
+      where d.adrelid = any (f.relations)),
+    array(select concat(r.oid, ' ', r.xmin, ' ', r.cmin) from pg_rewrite as r
+      where r.ev_class = any (f.relations)),
+    array(select i.inhrelid from pg_inherits as i
+      where i.inhparent = any (f.relations)),
+    array(select concat(c.oid, ' ', c.xmin, ' ', c.cmin) from pg_collation as c
+      where c.oid = any (f.collations)),
+    (select n.oid from pg_namespace as n where n.nspname = 'public'));
+end;
+$$;
+
+comment on function agentdb._special_print (agentdb.change_fact) is
+  'The same of what most tables do not have: types of users, rules, children.';
+
+
+-- Who is an agent, and as whom it can act.
+create or replace function agentdb._roles_print (roles oid[])
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return concat(
+    (select concat(d.xmin, ' ', d.cmin) from pg_database as d
+      where d.datname = current_database()), '|',
+    array(select concat(r.oid, r.rolname, r.rolsuper, r.rolinherit) from pg_roles as r
+      where r.oid = any (roles)), '|',
+    array(select concat(m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
+      from pg_auth_members as m where m.roleid = any (roles)), '|',
+    array(select concat(m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
+      from pg_auth_members as m where m.member = any (roles)), '|',
+    -- An agent has its role by name, which another may get.
+    (select concat(count(*), ' ', sum(hashtextextended(a.role_name, r.oid::bigint)))
+      from agentdb.agent as a
+      left join pg_roles as r on r.rolname = a.role_name));
+end;
+$$;
+
+comment on function agentdb._roles_print (oid[]) is
+  'What the roles that an agent can act as are now.';
