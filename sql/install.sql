@@ -91,6 +91,7 @@
 \ir change/stage_statement.sql
 \ir change/guard_now.sql
 \ir change/fingerprint.sql
+\ir change/fact_counted.sql
 \ir change/fact_made.sql
 \ir change/fact.sql
 \ir change/shape.sql

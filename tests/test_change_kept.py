@@ -43,6 +43,54 @@ def test_membership_that_comes_and_goes_counts_at_once(
         guarded.execute(f"drop owned by {owner}; drop role {owner}".encode())
 
 
+@pytest.mark.parametrize(
+    ("first", "later", "said"),
+    [
+        ("alter function app.note() owner to {role}", "grant agentdb_agent to {role}",
+         "function app.note of {role}"),
+        ("grant agentdb_agent to {role};"
+         "select agentdb.register_agent('late', '{role}')",
+         "alter role {role} superuser", "it belongs to postgres"),
+    ],
+    ids=["member", "superuser"],
+)  # fmt: skip
+def test_role_that_comes_to_be_an_agents_counts_at_once(
+    guarded: Connection,
+    agent: Connection,
+    reviewer: Connection,
+    first: str,
+    later: str,
+    said: str,
+) -> None:
+    role = f"late_in_{guarded.info.dbname}"
+    guarded.execute(f"create role {role} login; {TRIGGER} app.note()".encode())
+    try:
+        guarded.execute(first.format(role=role).encode())
+        assert become(agent, guarded, reviewer, UPDATE)[0] == "applied"
+        guarded.execute(later.format(role=role).encode())
+        refused = str(refusal(agent, UPDATE).message_primary)
+        assert said.format(role=role) in refused
+    finally:
+        guarded.execute("alter function app.note() owner to postgres")
+        guarded.execute(f"drop owned by {role}; drop role {role}".encode())
+
+
+def test_schema_in_which_an_agent_may_create_is_looked_through_no_more(
+    guarded: Connection, agent: Connection, reviewer: Connection
+) -> None:
+    guarded.execute(
+        "create function app.bare() returns trigger security definer language plpgsql"
+        " as $$ begin insert into log values ('b'); return null; end $$;"
+        f"{TRIGGER} app.bare()".encode()
+    )
+    assert become(agent, guarded, reviewer, UPDATE)[0] == "applied"
+    guarded.execute("grant create on schema public to agent_b; select 1")
+    register(guarded, "b", "agent_b")
+    assert refusal(agent, UPDATE).sqlstate == "42P01"
+    guarded.execute("revoke create on schema public from agent_b")
+    assert become(agent, guarded, reviewer, UPDATE)[0] == "applied"
+
+
 def test_role_that_becomes_an_agents_counts_at_once(
     guarded: Connection, agent: Connection, reviewer: Connection
 ) -> None:

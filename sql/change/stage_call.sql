@@ -19,9 +19,8 @@ begin
   ) then
     return;
   end if;
-  if agentdb._is_agent() then
-    select w.agent_id into v_agent_id from agentdb._known_writer() as w;
-  end if;
+  -- NULL for a person.
+  v_agent_id := agentdb._known_writer();
   return query
     select distinct on (r.row_key, k.nameless)
       coalesce(r.net_operation, r.operation), r.row_key,
