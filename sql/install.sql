@@ -82,6 +82,7 @@
 \ir change/stage_value.sql
 \ir change/open.sql
 \ir change/stage_right.sql
+\ir change/stage_repeat.sql
 \ir change/stage.sql
 \ir change/stage_call.sql
 \ir change/stage_view.sql

@@ -72,6 +72,12 @@ declare
   v_schema name;
   v_role name;
   v_sequence regclass;
+  v_key text := (
+    select string_agg(format('%I', a.attname), ', ')
+    from pg_index as x
+    join pg_attribute as a on a.attrelid = x.indrelid and a.attnum = any (x.indkey)
+    where x.indrelid = relation and x.indisprimary
+  );
 begin
   select n.nspname into v_schema
   from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
@@ -97,6 +103,9 @@ begin
   end loop;
   if current_setting('server_version_num')::integer < 150000 then
     execute format('grant select on %s to agentdb_owner', relation);
+  elsif v_key is not null then
+    -- Whether a key is taken is looked up as a row is staged.
+    execute format('grant select (%s) on %s to agentdb_owner', v_key, relation);
   end if;
 end;
 $$;

@@ -17,6 +17,8 @@ as $$
   select case
     when has_table_privilege(role_name, target, operation) then null
     when operation = 'delete' then ''
+    when operation = 'update' and new_values = '{}' then (
+      select '' where not has_any_column_privilege(role_name, target, 'update'))
     else (
       select k.name
       from jsonb_each(new_values) as k (name, value)

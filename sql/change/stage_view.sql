@@ -61,7 +61,8 @@ comment on function agentdb._generation_sql (integer) is
   'PL/pgSQL text: gives the generated columns of a row n their values.';
 
 
--- A changed key is a delete and an insert, as in the audit.
+-- A changed key is a delete and an insert, as in the audit.  A row that the statement
+-- has met before is left out of its count and of RETURNING.
 create or replace function agentdb._propose_sql (target integer)
   returns text
   language sql
@@ -72,7 +73,7 @@ create or replace function agentdb._propose_sql (target integer)
 declare
   o record;
   n record;
-  v_new jsonb;
+  v_present boolean := false;
 begin
   -- PL/pgSQL must know what o is, whatever becomes of it.
   if tg_op = 'INSERT' then
@@ -81,24 +82,28 @@ begin
     o := old;
   end if;
   if tg_op = 'DELETE' then
-    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null);
-    return old;
+    if agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null, false) then
+      return old;
+    end if;
+    return null;
   end if;
   n := new;
   %7$s
   %13$s
-  if tg_op = 'INSERT' then
-    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s);
-  elsif %6$s then
+  if tg_op = 'UPDATE' and not (%6$s) then
+    if agentdb._stage_row(%1$s, 'update', %2$s, %8$s, %9$s, %11$s, %12$s, false) then
+      return n;
+    end if;
+    return null;
+  end if;
+  %14$s
+  if tg_op = 'UPDATE' then
     %10$s
-    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null);
-    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s);
-  else
-    v_new := %8$s;
-    if v_new <> '{}' then
-      perform agentdb._stage_row(%1$s, 'update', %2$s, v_new, %9$s, %11$s, %12$s);
+    if not agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null, false) then
+      return null;
     end if;
   end if;
+  perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s, v_present);
   return n;
 end;
 $propose$,
@@ -124,7 +129,8 @@ $propose$,
       ),
       agentdb._stage_object_sql(target, 'o', false, true),
       agentdb._stage_object_sql(target, 'n', false, true),
-      agentdb._generation_sql(target)
+      agentdb._generation_sql(target),
+      agentdb._present_sql(target)
     )
   );
 
@@ -291,6 +297,9 @@ begin
   execute format('create or replace trigger agentdb_propose '
     'instead of insert or update or delete on agentdb_stage.%I '
     'for each row execute function agentdb.%I()', v_view, v_name);
+  execute format('create or replace trigger agentdb_statement '
+    'before insert or update or delete on agentdb_stage.%I '
+    'for each statement execute function agentdb._begin_statement()', v_view);
   execute format('create or replace trigger agentdb_check '
     'instead of insert or update or delete on agentdb_stage.%I '
     'for each row execute function agentdb._check_policies(%L, %L)', v_view,

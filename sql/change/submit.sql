@@ -172,6 +172,7 @@ declare
 begin
   select c.state into v_state
   from agentdb.change as c where c.change_id = change for no key update;
+  perform agentdb._drop_idle_rows(change) where v_state = 'open';
   select count(*) into v_count
   from agentdb.change_row as r where r.change_id = change;
   if v_state <> 'open' then

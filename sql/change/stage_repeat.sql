@@ -1,0 +1,167 @@
+-- Rows that a change has already: a key that is taken, a row that a join meets twice,
+-- rows of which nothing is left.
+
+-- Which statement stages, of all that ever did.
+create or replace function agentdb._statement ()
+  returns bigint
+  language sql
+  stable
+  return nullif(current_setting('agentdb.stage_statement', true), '')::bigint;
+
+comment on function agentdb._statement () is
+  'The number of the statement on a staging view that runs now.';
+
+
+-- PostgreSQL accepts ONLY for a view and lets nobody know: only the text of the
+-- client's statement shows it.
+create or replace function agentdb._begin_statement ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if tg_op <> 'INSERT'
+    and current_query() ~* ('\monly[\s(]+("?agentdb_stage"?\s*\.\s*)?"?'
+      || regexp_replace(tg_table_name, '(\W)', '\\\1', 'g') || '\M')
+    and exists (
+      select from agentdb.guarded_table as g
+      join pg_inherits as i on i.inhparent = g.table_oid
+      where g.view_name = tg_table_name)
+  then
+    perform agentdb._refuse(
+      format('ONLY means nothing on agentdb_stage.%I', tg_table_name),
+      'The view reaches the rows of its child tables as well: leave ONLY out, and say '
+        'in WHERE which rows are meant.');
+  end if;
+  perform set_config('agentdb.stage_statement',
+    nextval('agentdb.audit_statement_seq')::text, true);
+  return null;
+end;
+$$;
+
+comment on function agentdb._begin_statement () is
+  'Trigger function on staging views: numbers the statement; raises ZA004 for ONLY '
+  'where that would mean something.';
+
+
+-- As PostgreSQL does: of several matches the first counts, and MERGE allows one.  That
+-- a row was written since the statement saw it, is the deed of another part of it.
+create or replace function agentdb._is_met (former agentdb.change_row, seen jsonb)
+  returns boolean
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if former.statement = agentdb._statement() then
+    if current_query() ~* '\mmerge\s+into\M' then
+      raise exception 'MERGE command cannot affect row a second time'
+        using errcode = 'cardinality_violation',
+              hint = 'Ensure that not more than one source row matches any one '
+                'target row.';
+    end if;
+    return true;
+  elsif former.operation in ('delete', 'check')
+    or seen || former.new_values <> seen then
+    perform agentdb._refuse(
+      format('row %s was written by another part of the same statement',
+        agentdb._clean_text(former.row_key::text, 200)),
+      'Write each row in one part of a WITH, or in a statement of its own.');
+  end if;
+  return false;
+end;
+$$;
+
+comment on function agentdb._is_met (agentdb.change_row, jsonb) is
+  'Tells whether the running statement has written a row already; raises 21000 for '
+  'MERGE, and ZA004 where two parts of one statement write it.';
+
+
+-- A row under this key, as the table has it: what the change did to it is known anyway.
+create or replace function agentdb._present_sql (target integer)
+  returns text
+  language sql
+  stable
+  return (
+    select case when bool_and(b.typtype = 'e' or b.typnamespace = 'pg_catalog'::regnamespace)
+      then format($present$begin
+    v_present := exists (select from %s%s as t where %s);
+  exception when undefined_table or insufficient_privilege then
+    -- The trial finds it.
+    v_present := false;
+  end;$present$,
+        -- Tables that inherit have keys of their own.
+        case t.relkind when 'r' then 'only ' else '' end,
+        agentdb._table_name(t.oid),
+        string_agg(format('t.%1$I = n.%1$I', c.column_name), ' and '))
+      else '' end
+    from agentdb.change_column as c
+    join agentdb.audit_target as a on a.audit_target_id = c.audit_target_id
+    join pg_class as t on t.oid = a.table_oid
+    join pg_type as b on b.oid = c.base_type
+    where c.audit_target_id = target and c.key_place is not null
+    group by t.oid, t.relkind
+  );
+
+comment on function agentdb._present_sql (integer) is
+  'PL/pgSQL text: looks whether a table has a row with the key of a row n.';
+
+
+-- Only a trigger that comes before the row may still give it another key.
+create or replace function agentdb._check_absent (
+  target integer,
+  key jsonb,
+  operation text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table regclass;
+  v_constraint name;
+begin
+  if operation in ('delete', 'check') then
+    return;
+  end if;
+  select k.conrelid, k.conname into v_table, v_constraint
+  from agentdb.audit_target as a
+  join pg_constraint as k on k.conrelid = a.table_oid and k.contype = 'p'
+  where a.audit_target_id = target;
+  if agentdb._fires(v_table, 'insert', true) then
+    return;
+  end if;
+  raise exception 'duplicate key value violates unique constraint "%"', v_constraint
+    using errcode = 'unique_violation',
+          detail = format('Key %s already exists.',
+            agentdb._clean_text(key::text, 500)),
+          constraint = v_constraint,
+          hint = 'The staging view shows the row as it would become: update it, or '
+            'insert only what is not there (… where not exists …); ON CONFLICT is not '
+            'possible on a staging view.';
+end;
+$$;
+
+comment on function agentdb._check_absent (integer, jsonb, text) is
+  'Raises 23505 for a key that is taken, as an INSERT into the table does.';
+
+
+-- An update that changes nothing is none, but to triggers.
+create or replace function agentdb._drop_idle_rows (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  delete from agentdb.change_row as r
+  using agentdb.audit_target as t
+  where r.change_id = change
+    and t.audit_target_id = r.audit_target_id
+    and (r.operation = 'check'
+      or r.operation = 'update' and r.new_values = '{}'
+        and not agentdb._fires(t.table_oid, 'update', false));
+end;
+$$;
+
+comment on function agentdb._drop_idle_rows (bigint) is
+  'Takes out of a change that is submitted what would do nothing.';
