@@ -83,7 +83,8 @@ create or replace function agentdb._present_sql (target integer)
   language sql
   stable
   return (
-    select case when bool_and(b.typtype = 'e' or b.typnamespace = 'pg_catalog'::regnamespace)
+    select case when bool_and(
+        b.typtype = 'e' or b.typnamespace = 'pg_catalog'::regnamespace)
       then format($present$begin
     v_present := exists (select from %s%s as t where %s);
   exception when undefined_table or insufficient_privilege then
@@ -120,6 +121,13 @@ as $$
 declare
   v_table regclass;
   v_constraint name;
+  v_detail text := (
+    select format('Key (%s)=(%s) already exists.',
+      string_agg(c.column_name, ', ' order by c.key_place),
+      string_agg(left(key ->> c.column_name, 200), ', ' order by c.key_place))
+    from agentdb.change_column as c
+    where c.audit_target_id = target and c.key_place is not null
+  );
 begin
   if operation in ('delete', 'check') then
     return;
@@ -133,8 +141,7 @@ begin
   end if;
   raise exception 'duplicate key value violates unique constraint "%"', v_constraint
     using errcode = 'unique_violation',
-          detail = format('Key %s already exists.',
-            agentdb._clean_text(key::text, 500)),
+          detail = v_detail,
           constraint = v_constraint,
           hint = 'The staging view shows the row as it would become: update it, or '
             'insert only what is not there (… where not exists …); ON CONFLICT is not '

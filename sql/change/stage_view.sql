@@ -139,7 +139,9 @@ comment on function agentdb._propose_sql (integer) is
 
 
 -- Three branches, so that a condition on any column can use the table's indexes:
--- untouched rows, rows with staged values, staged rows.
+-- untouched rows, rows with staged values, staged rows.  A lock would reach none of
+-- them and nobody would know: PostgreSQL refuses one that could meet an outer join,
+-- which its planner then drops.
 create or replace function agentdb._stage_view_sql (target integer, view_name text)
   returns text
   language sql
@@ -148,6 +150,7 @@ create or replace function agentdb._stage_view_sql (target integer, view_name te
     select format($view$
  create or replace view agentdb_stage.%1$I %2$s as
 with staged as materialized (select * from agentdb.staged_rows(%5$s))
+select shown.* from (
 select %3$s from %4$s as t
 where %9$s not exists (select from staged as i where i.row_key = %6$s)
 union all
@@ -158,7 +161,8 @@ select %11$s from (
 union all
 select %11$s from (
   select %10$s from staged as i
-  where i.operation = 'insert') as s$view$,
+  where i.operation = 'insert') as s) as shown
+left join pg_am as unlockable on unlockable.oid = 0$view$,
       view_name,
       case when current_setting('server_version_num')::integer >= 150000
         then 'with (security_invoker = true)' else '' end,
