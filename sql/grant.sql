@@ -53,7 +53,8 @@ grant execute on function
   agentdb.apply_change,
   agentdb._undo, agentdb._plan_undo, agentdb._all_guarded, agentdb._try,
   agentdb._try_as_applier, agentdb._attempt, agentdb._perform, agentdb._change_sql,
-  agentdb._execute_in_order,
+  agentdb._execute_in_order, agentdb._execute_by_detour, agentdb._detour_parts,
+  agentdb._refuse_exchange, agentdb._exchange,
   agentdb._written, agentdb._table_name, agentdb._apply_path, agentdb._deferred,
   agentdb._resolve,
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
@@ -81,7 +82,10 @@ grant execute on function
   agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
   agentdb._apply_path, agentdb._deferred, agentdb._table_name, agentdb._read_rows,
   agentdb._has_triggers, agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
-  agentdb._is_same, agentdb._has_rules, agentdb._execute_in_parts, agentdb._change_parts
+  agentdb._is_same, agentdb._has_rules, agentdb._execute_in_parts,
+  agentdb._change_parts,
+  agentdb._execute_by_detour, agentdb._detour_parts, agentdb._refuse_exchange,
+  agentdb._exchange
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.

@@ -93,6 +93,8 @@
 \ir change/conflict.sql
 \ir change/conflict_text.sql
 \ir change/outcome.sql
+\ir change/execute.sql
+\ir change/detour.sql
 \ir change/perform.sql
 \ir change/trial.sql
 \ir change/show.sql

@@ -30,35 +30,6 @@ comment on function agentdb._written () is
   'How many rows of which tables the transaction has written so far.';
 
 
--- Triggers of the application find its tables, but nothing that an agent could have
--- put in their way.
-create or replace function agentdb._apply_path (change bigint)
-  returns text
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select concat_ws(', ', 'pg_catalog',
-    (
-      select string_agg(quote_ident(n.nspname), ', ' order by n.nspname = 'public')
-      from pg_namespace as n
-      where (n.nspname = 'public' or n.oid in (
-          select c.relnamespace
-          from agentdb.change_table as t
-          join pg_class as c on c.oid = t.table_oid
-          where t.change_id = _apply_path.change))
-        and not exists (
-          select from agentdb.agent as a
-          join pg_roles as r on r.rolname = a.role_name
-          where has_schema_privilege(r.oid, n.oid, 'create'))
-    ), 'pg_temp');
-$$;
-
-comment on function agentdb._apply_path (bigint) is
-  'The search path under which a change is applied.';
-
-
 -- What an agent has deferred itself must not run here, where the guard is open.
 create or replace function agentdb._deferred ()
   returns text
@@ -102,57 +73,6 @@ comment on function agentdb._deferred () is
   'SQL text: the deferrable constraints in which no agent has a part.';
 
 
--- A unique value that goes from row to row is free for the next only in this order,
--- which no plan but this one keeps.
-create or replace function agentdb._execute_in_order (change bigint)
-  returns bigint
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-  set enable_hashjoin = off
-  set enable_mergejoin = off
-  set enable_seqscan = off
-  set enable_bitmapscan = off
-as $$
-declare
-  v_matched bigint;
-begin
-  perform set_config('search_path', agentdb._apply_path(change), true);
-  execute agentdb._change_sql(change, true) into v_matched;
-  return v_matched;
-end;
-$$;
-
-comment on function agentdb._execute_in_order (bigint) is
-  'Executes a change in the order of its rows; returns how many of them matched.';
-
-
--- Foreign keys that are not deferrable are checked after each part.
-create or replace function agentdb._execute_in_parts (change bigint)
-  returns bigint
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_part text;
-  v_count bigint;
-  v_matched bigint := 0;
-begin
-  perform set_config('search_path', agentdb._apply_path(change), true);
-  for v_part in
-    select p.part from agentdb._change_parts(change, false) as p order by p.place
-  loop
-    execute v_part;
-    get diagnostics v_count = row_count;
-    v_matched := v_matched + v_count;
-  end loop;
-  return v_matched;
-end;
-$$;
-
-comment on function agentdb._execute_in_parts (bigint) is
-  'Executes a change a part after the other; returns how many of its rows matched.';
-
-
 -- Settings that say what a text means are pinned: it may run in an agent's session.
 create or replace function agentdb._perform (change bigint)
   returns jsonb
@@ -181,10 +101,15 @@ begin
     else
       execute v_statement into v_matched;
     end if;
-  exception when unique_violation then
-    -- What was rolled back counts as written.
-    v_before := agentdb._written();
-    v_matched := agentdb._execute_in_order(change);
+  exception when unique_violation or exclusion_violation then
+    begin
+      -- What was rolled back counts as written.
+      v_before := agentdb._written();
+      v_matched := agentdb._execute_in_order(change);
+    exception when unique_violation or exclusion_violation then
+      v_before := agentdb._written();
+      v_matched := agentdb._execute_by_detour(change);
+    end;
   end;
   execute format('set constraints %s immediate', agentdb._deferred());
   perform set_config('search_path', 'pg_catalog, pg_temp', true);
