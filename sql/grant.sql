@@ -54,7 +54,7 @@ grant execute on function
   agentdb._undo, agentdb._plan_undo, agentdb._all_guarded, agentdb._try,
   agentdb._try_as_applier, agentdb._attempt, agentdb._perform, agentdb._change_sql,
   agentdb._execute_in_order, agentdb._execute_by_detour, agentdb._detour_parts,
-  agentdb._refuse_exchange, agentdb._exchange,
+  agentdb._refuse_exchange, agentdb._exchange, agentdb._is_ordered,
   agentdb._written, agentdb._table_name, agentdb._apply_path, agentdb._deferred,
   agentdb._resolve,
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
@@ -85,7 +85,7 @@ grant execute on function
   agentdb._is_same, agentdb._has_rules, agentdb._execute_in_parts,
   agentdb._change_parts,
   agentdb._execute_by_detour, agentdb._detour_parts, agentdb._refuse_exchange,
-  agentdb._exchange
+  agentdb._exchange, agentdb._is_ordered
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.

@@ -54,6 +54,45 @@ comment on function agentdb._execute_in_order (bigint) is
   'Executes a change in the order of its rows; returns how many of them matched.';
 
 
+-- What one statement could not do directly it shall not do here either, only because
+-- its rows come in another order.
+create or replace function agentdb._is_ordered (change bigint)
+  returns boolean
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select from agentdb.change_row as r
+    where r.change_id = change and r.operation = 'update'
+    offset 1
+  ) and exists (
+    select
+    from agentdb.change as k
+    join agentdb.change_table as t on t.change_id = k.change_id
+    cross join lateral (
+      select array_agg(c.attname::text) as names
+      from pg_index as x
+      join pg_attribute as c on c.attrelid = x.indrelid and c.attnum = any (x.indkey)
+      where x.indrelid = t.table_oid
+        and (x.indisunique and x.indimmediate or x.indisexclusion)
+    ) as u
+    where k.change_id = change and k.kind = 'stage'
+      and exists (
+        select from agentdb.change_row as r
+        where r.change_id = change and r.audit_target_id = t.audit_target_id
+          and r.operation = 'update' and r.new_values ?| u.names
+        offset 1)
+  );
+end;
+$$;
+
+comment on function agentdb._is_ordered (bigint) is
+  'Whether the order of its rows decides if a staged change can be done.';
+
+
 -- Foreign keys that are not deferrable are checked after each part.
 create or replace function agentdb._execute_in_parts (change bigint)
   returns bigint

@@ -98,6 +98,8 @@ begin
   begin
     if agentdb._has_rules(change) then
       v_matched := agentdb._execute_in_parts(change);
+    elsif agentdb._is_ordered(change) then
+      v_matched := agentdb._execute_in_order(change);
     else
       execute v_statement into v_matched;
     end if;

@@ -21,6 +21,9 @@ create or replace function agentdb._begin_statement ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  perform agentdb._check_right(g.table_oid::regclass, lower(tg_op), '{}')
+  from agentdb.guarded_table as g
+  where g.view_name = tg_table_name;
   if tg_op <> 'INSERT'
     and current_query() ~* ('\monly[\s(]+("?agentdb_stage"?\s*\.\s*)?"?'
       || regexp_replace(tg_table_name, '(\W)', '\\\1', 'g') || '\M')
@@ -41,8 +44,9 @@ end;
 $$;
 
 comment on function agentdb._begin_statement () is
-  'Trigger function on staging views: numbers the statement; raises ZA004 for ONLY '
-  'where that would mean something.';
+  'Trigger function on staging views: numbers the statement; raises 42501 where the '
+  'session''s role may do no such thing, and ZA004 for ONLY where it would mean '
+  'something.';
 
 
 -- As PostgreSQL does: of several matches the first counts, and MERGE allows one.  That

@@ -270,6 +270,31 @@ comment on function agentdb._place_stage (integer, text) is
   'Creates or replaces a staging view with its defaults.';
 
 
+create or replace function agentdb._place_column_triggers (view_name text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_column record;
+begin
+  for v_column in
+    select a.attname as name, a.attnum as place
+    from pg_attribute as a
+    where a.attrelid = format('agentdb_stage.%I', view_name)::regclass and a.attnum > 0
+  loop
+    execute format('create or replace trigger agentdb_set_%s '
+      'before update of %I on agentdb_stage.%I '
+      'for each statement execute function agentdb._check_set(%L)',
+      v_column.place, v_column.name, view_name, v_column.name);
+  end loop;
+end;
+$$;
+
+comment on function agentdb._place_column_triggers (text) is
+  'Has a staging view look whether who sets a column may do so.';
+
+
 create or replace function agentdb._generate_stage (target integer)
   returns void
   language plpgsql
@@ -304,6 +329,7 @@ begin
   execute format('create or replace trigger agentdb_statement '
     'before insert or update or delete on agentdb_stage.%I '
     'for each statement execute function agentdb._begin_statement()', v_view);
+  perform agentdb._place_column_triggers(v_view);
   execute format('create or replace trigger agentdb_check '
     'instead of insert or update or delete on agentdb_stage.%I '
     'for each row execute function agentdb._check_policies(%L, %L)', v_view,
