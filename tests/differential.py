@@ -161,6 +161,18 @@ class History:
                 others |= changed & hers
         return others
 
+    def restored(
+        self, writer: str, key: tuple[str, str]
+    ) -> list[dict[str, str] | None]:
+        """Return a row as it was before a writer wrote it, where it is as left by that."""
+        now = self.states[-1].get(key)
+        steps = zip(self.states, self.states[1:], self.writers, strict=False)
+        return [
+            before.get(key)
+            for before, after, who in steps
+            if who == writer and after.get(key) == now != before.get(key)
+        ]
+
     def without(self, writer: str) -> State:
         """Return what the rows would be had a writer done nothing."""
         left = {key: dict(each) for key, each in self.states[0].items()}
@@ -232,7 +244,8 @@ def check(history: History, found: Row, before: State, after: State) -> None:
     for key in {*before, *after, *without}:
         allowed = [without.get(key)]
         if key in crowded:
-            allowed.append(before.get(key))
+            # What others changed and changed back is as the agent left it.
+            allowed += [before.get(key), *history.restored("agent", key)]
         assert after.get(key) in allowed, (key, after.get(key), allowed, found)
 
 
