@@ -83,6 +83,7 @@
 \ir change/open.sql
 \ir change/stage_right.sql
 \ir change/stage_repeat.sql
+\ir change/stage_taken.sql
 \ir change/stage.sql
 \ir change/stage_call.sql
 \ir change/stage_view.sql

@@ -74,6 +74,7 @@ declare
   o record;
   n record;
   v_present boolean := false;
+  v_holder jsonb;
 begin
   -- PL/pgSQL must know what o is, whatever becomes of it.
   if tg_op = 'INSERT' then
@@ -90,13 +91,13 @@ begin
   n := new;
   %7$s
   %13$s
+  %14$s
   if tg_op = 'UPDATE' and not (%6$s) then
     if agentdb._stage_row(%1$s, 'update', %2$s, %8$s, %9$s, %11$s, %12$s, false) then
       return n;
     end if;
     return null;
   end if;
-  %14$s
   if tg_op = 'UPDATE' then
     %10$s
     if not agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null, false) then
@@ -130,7 +131,7 @@ $propose$,
       agentdb._stage_object_sql(target, 'o', false, true),
       agentdb._stage_object_sql(target, 'n', false, true),
       agentdb._generation_sql(target),
-      agentdb._present_sql(target)
+      agentdb._taken_sql(target)
     )
   );
 
