@@ -86,6 +86,7 @@
 \ir change/stage_taken.sql
 \ir change/stage.sql
 \ir change/stage_call.sql
+\ir change/stage_trigger.sql
 \ir change/stage_view.sql
 \ir change/stage_statement.sql
 \ir change/guard_now.sql

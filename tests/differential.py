@@ -113,7 +113,8 @@ class Comparison:
             self.withdraw_all()
             staged, shown = self.work(STAGING, story[: len(returned)])
         # Of several violations another one may come first.
-        assert staged == direct or staged[:2] == direct[:2] == "23", (
+        another = direct[:2] == "23" and (staged[:2] == "23" or staged == "42501")
+        assert staged == direct or another, (
             direct, returned, staged, shown)  # fmt: skip
         if not direct:
             assert shown == returned, (returned, shown)

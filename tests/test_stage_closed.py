@@ -205,3 +205,33 @@ def test_row_that_two_parts_of_a_statement_write_is_refused(
     assert refused.sqlstate == "ZA004"
     assert "another part of the same statement" in str(refused.message_primary)
     assert row(agent, "select v from agentdb_stage.t where id = 1") == {"v": 10}
+
+
+def test_unique_value_that_a_row_holds_is_refused_at_once(
+    db: Connection, agent: Connection
+) -> None:
+    db.execute("alter table t add u int unique; update only t set u = id")
+    db.execute("select agentdb.guard_table('t'), agentdb.maintain(0)")
+    stage = "insert into agentdb_stage.t (id, v, u) values (7, 0, {}) on conflict do nothing"
+    for taken in (stage.format(2), "update agentdb_stage.t set u = 2 where id = 1"):
+        refused = refusal(agent, taken)
+        assert (refused.sqlstate, refused.constraint_name) == ("23505", "t_u_key")
+        assert refused.message_detail == "Key (u)=(2) already exists."
+    with agent.transaction():
+        agent.execute("update agentdb_stage.t set u = 20 where id = 2")
+        agent.execute(stage.format(2).encode())
+        agent.execute("delete from agentdb_stage.t where id = 1")
+        agent.execute("update agentdb_stage.t set u = 1 where id = 7")
+    assert latest(db)["row_count"] == 3
+
+
+def test_constraints_are_looked_at_when_the_transaction_ends(
+    db: Connection, agent: Connection
+) -> None:
+    db.execute("alter table t add constraint small check (v < 100)")
+    with agent.transaction():
+        agent.execute("update agentdb_stage.t set v = 100 where id = 1")
+        agent.execute("update agentdb_stage.t set v = 99 where id = 1")
+    assert latest(db)["row_count"] == 1
+    refused = refusal(agent, "update agentdb_stage.t set v = 100 where id = 2")
+    assert refused.sqlstate == "23514"

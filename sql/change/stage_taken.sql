@@ -1,5 +1,5 @@
--- Keys and unique values that are taken, as a row is staged: an INSERT or an UPDATE of the
--- table would say so at once.
+-- Keys and unique values that are taken, as a row is staged: an INSERT or an UPDATE of
+-- the table would say so at once.
 
 -- Only what PostgreSQL itself can compare: it runs with our rights.
 create or replace function agentdb._unique_keys (target integer)
@@ -33,8 +33,8 @@ as $$
 $$;
 
 comment on function agentdb._unique_keys (integer) is
-  'The primary key and the unique indexes of a table, each with SQL texts: that a row t '
-  'has the values of a row n, that these are not those of a row o, and the values.';
+  'The primary key and the unique indexes of a table, each with SQL texts: that a row '
+  't has the values of a row n, that these are not those of a row o, and the values.';
 
 
 -- As the table has it: what the change did to the row is known anyway.  What cannot be
