@@ -81,20 +81,33 @@ comment on function agentdb._is_met (agentdb.change_row, jsonb) is
   'MERGE, and ZA004 where two parts of one statement write it.';
 
 
--- An update that changes nothing is none, but to triggers.
+-- An update that changes nothing is none, but to triggers; a change that was begun for
+-- nothing else never was.
 create or replace function agentdb._drop_idle_rows (change bigint)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_dropped bigint;
 begin
   delete from agentdb.change_row as r
   using agentdb.audit_target as t
   where r.change_id = change
     and t.audit_target_id = r.audit_target_id
-    and (r.operation = 'check'
-      or r.operation = 'update' and r.new_values = '{}'
-        and not agentdb._fires(t.table_oid, 'update', false));
+    and r.operation = 'update'
+    and r.new_values = '{}'
+    and not agentdb._fires(t.table_oid, 'update', false);
+  get diagnostics v_dropped = row_count;
+  if v_dropped > 0 then
+    delete from agentdb.change as c
+    where c.change_id = change
+      and c.automatic
+      and not exists (
+        select from agentdb.change_row as r where r.change_id = change);
+  end if;
+  delete from agentdb.change_row as r
+  where r.change_id = change and r.operation = 'check';
 end;
 $$;
 
