@@ -23,7 +23,8 @@ as $$
 begin
   perform agentdb._check_right(g.table_oid::regclass, lower(tg_op), '{}')
   from agentdb.guarded_table as g
-  where g.view_name = tg_table_name;
+  where g.view_name = tg_table_name
+    and not has_table_privilege(session_user, g.table_oid, tg_op);
   if tg_op <> 'INSERT'
     and current_query() ~* ('\monly[\s(]+("?agentdb_stage"?\s*\.\s*)?"?'
       || regexp_replace(tg_table_name, '(\W)', '\\\1', 'g') || '\M')

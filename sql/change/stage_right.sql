@@ -88,7 +88,8 @@ begin
   perform agentdb._check_right(g.table_oid::regclass, 'update',
     jsonb_build_object(tg_argv[0], true))
   from agentdb.guarded_table as g
-  where g.view_name = tg_table_name;
+  where g.view_name = tg_table_name
+    and not has_table_privilege(session_user, g.table_oid, 'update');
   return null;
 end;
 $$;
