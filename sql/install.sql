@@ -100,6 +100,7 @@
 \ir change/perform.sql
 \ir change/trial.sql
 \ir change/show.sql
+\ir change/as_written.sql
 \ir change/apply.sql
 \ir change/auto_approve.sql
 \ir change/submit.sql
