@@ -135,10 +135,14 @@ class History:
         """Return all rows by table and key."""
         found: State = {}
         for table in TABLES:
-            query = f"select to_jsonb(x) as r from guarded.{table} as x"
-            for each in rows(self.it.db, query):
-                key = str(each["r"]["k" if table == "t" else "id"])
-                found[table, key] = {name: str(v) for name, v in each["r"].items()}
+            shape = self.it.db.execute(
+                f"select * from guarded.{table} limit 0".encode()
+            )
+            names = [column.name for column in shape.description or ()]
+            shown = ", ".join(f"{name}::text" for name in names)
+            for each in rows(self.it.db, f"select {shown} from guarded.{table}"):
+                key = each["k" if table == "t" else "id"]
+                found[table, key] = {name: str(v) for name, v in each.items()}
         return found
 
     def note(self, writer: str) -> None:
@@ -213,8 +217,14 @@ def undo(comparison: Comparison, on_conflict: str) -> str:
     written = "select count(*) from agentdb.audit_log where run_id = %s"
     if not value(it.db, written, run):
         return "nothing"
-    found = row(it.db, "select * from agentdb.undo_run(%s, on_conflict => %s::text)",
-                run, on_conflict)  # fmt: skip
+    query = "select * from agentdb.undo_run(%s, on_conflict => %s::text)"
+    try:
+        found = row(it.db, query, run, on_conflict)
+    except psycopg.Error as error:
+        # All of it was taken back by the run itself.
+        assert error.sqlstate == "ZA056", error
+        assert history.without("agent") == now
+        return "nothing"
     if found["state"] == "pending":
         found |= approve(it.reviewer, found["change_id"])
         assert found["state"] == "applied", found["problem"]

@@ -201,8 +201,8 @@ begin
     v_end.problem := v_end.problem
       || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, false));
   end if;
-  perform agentdb._end_apply_as_caller(change, agentdb._row_total(change), v_end.effects,
-    v_end.problem);
+  perform agentdb._end_apply_as_caller(change, agentdb._row_total(change),
+    v_end.effects, v_end.problem);
 end;
 $$;
 
