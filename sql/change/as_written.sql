@@ -1,5 +1,5 @@
--- Who applies an undo with rights of its own has the change believed only where its rows
--- became what the undo says, and all of them.
+-- Who applies an undo with rights of its own is believed only where all of its rows
+-- became what the undo says.
 
 create or replace function agentdb._is_as_written (change bigint)
   returns boolean
