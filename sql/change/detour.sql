@@ -198,7 +198,7 @@ begin
       raise exception 'change % does not match its rows any more', change
         using errcode = 'ZA052';
     end if;
-    execute v_part.part;
+    execute v_part.part using change;
     get diagnostics v_count = row_count;
     v_given_up := v_given_up + v_part.weight * v_count;
     v_matched := v_matched + case v_part.weight when 0 then v_count else 0 end;
