@@ -143,3 +143,18 @@ def test_who_may_not_update_may_not_do_so_in_vain(
     db.execute("revoke update on t from agent_a")
     refused = refusal(agent, "update agentdb_stage.t set v = v")
     assert refused.sqlstate == "42501"
+
+
+def test_change_that_takes_a_value_an_undecided_one_frees_builds_on_it(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    db.execute("alter table t add u int unique; update t set u = id")
+    db.execute("select agentdb.guard_table('t'), agentdb.maintain(0)")
+    agent.execute("update agentdb_stage.t set u = 50 where id = 1")
+    agent.execute("update agentdb_stage.t set u = 1 where id = 2")
+    reviewer = connect(db.info.dbname, "reviewer_r")
+    first, second = rows(db, "select change_id from agentdb.change order by 1")
+    assert approve(reviewer, second["change_id"])["state"] == "approved"
+    assert approve(reviewer, first["change_id"])["state"] == "applied"
+    db.execute("select agentdb.advance_changes()")
+    assert [each["u"] for each in rows(db, "select u from t order by id")] == [50, 1, 3]

@@ -112,8 +112,9 @@ class World:
         table = f"k {self.key} primary key, {', '.join(columns)}".replace(
             "{action}", action
         )
-        extra = [text for text, wanted in ((LOG, self.triggers), (TOUCH, self.triggers
-                 and self.chance(0.5)), (POLICIES, self.policies)) if wanted]  # fmt: skip
+        self.touches = self.triggers and self.chance(0.5)
+        given = ((LOG, self.triggers), (TOUCH, self.touches), (POLICIES, self.policies))
+        extra = [text for text, wanted in given if wanted]
         granted = self.grants()
         said: list[str] = []
         for schema in WHERE:

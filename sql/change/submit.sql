@@ -185,8 +185,8 @@ begin
   v_basis := agentdb._basis(change);
   select a.* into v_end
   from agentdb._attempt(change, v_basis, true, false, null) as a;
-  if v_end.problem ->> 'sqlstate' = '23503' then
-    -- The row that is referred to may be staged by an earlier change.
+  if v_end.problem ->> 'sqlstate' in ('23503', '23505', '23P01', 'ZA052') then
+    -- An earlier change may stage the row that is referred to, or free a value.
     v_basis := agentdb._earlier_changes(change);
     select a.* into v_again
     from agentdb._attempt(change, v_basis, true, false, null) as a;
