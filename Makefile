@@ -42,9 +42,11 @@ adapters: .venv/frameworks
 	$(BIN)/python -m pytest -n 2 tests/adapters $(ARGS)
 
 # 20 minutes of random faults, or AGENTDB_SOAK seconds: nothing lost, nothing twice
-# without cause.  Not part of `check`.
+# without cause.  Then as long random tables, rights, statements and undos: what is staged
+# does what it does directly, and an undo takes back nothing else.  Not part of `check`.
 soak: .venv/installed
 	$(BIN)/python -m tests.faults.soak
+	$(BIN)/python -m tests.differential $${AGENTDB_SOAK:-1200} $${AGENTDB_SEED:-1}
 
 # Whose is what, while processes of agents die, are replaced and killed and the server
 # crashes: about six minutes, or `make chaos ARGS=--short`; PG=14 … 18 as for `test`.

@@ -57,8 +57,10 @@ grant execute on function
   agentdb.apply_change,
   agentdb._undo, agentdb._plan_undo, agentdb._all_guarded, agentdb._try,
   agentdb._try_as_applier, agentdb._attempt, agentdb._perform, agentdb._change_sql,
-  agentdb._execute_in_order,
-  agentdb._written, agentdb._written_anywhere, agentdb._table_name, agentdb._manner,
+  agentdb._execute_in_order, agentdb._written, agentdb._written_anywhere,
+  agentdb._table_name, agentdb._manner, agentdb._execute_by_detour,
+  agentdb._detour_parts, agentdb._refuse_exchange, agentdb._exchange,
+  agentdb._is_ordered,
   agentdb._resolve,
   agentdb._conflict_rows, agentdb._read_conflicts, agentdb._read_rows,
   agentdb._current_sql, agentdb._conflicts, agentdb._conflicts_of, agentdb._settled,
@@ -84,10 +86,11 @@ grant select on agentdb.change, agentdb.change_row, agentdb.change_read,
 grant select on agentdb.change_row, agentdb.change_read to agentdb_applier;
 grant execute on function
   agentdb._perform, agentdb._change_sql, agentdb._execute_in_order, agentdb._written,
-  agentdb._written_anywhere,
-  agentdb._table_name, agentdb._read_rows,
-  agentdb._check_outcome, agentdb._missed, agentdb._missed_sql,
-  agentdb._is_same, agentdb._execute_in_parts, agentdb._change_parts
+  agentdb._written_anywhere, agentdb._table_name, agentdb._read_rows,
+  agentdb._check_outcome, agentdb._missed, agentdb._missed_sql, agentdb._is_same,
+  agentdb._execute_in_parts, agentdb._change_parts,
+  agentdb._execute_by_detour, agentdb._detour_parts, agentdb._refuse_exchange,
+  agentdb._exchange, agentdb._is_ordered
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.

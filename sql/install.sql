@@ -83,9 +83,12 @@
 \ir change/stage_value.sql
 \ir change/open.sql
 \ir change/stage_right.sql
+\ir change/stage_repeat.sql
+\ir change/stage_taken.sql
 \ir change/stage.sql
 \ir change/stage_call.sql
 \ir change/read_bind.sql
+\ir change/stage_trigger.sql
 \ir change/stage_view.sql
 \ir change/stage_read.sql
 \ir change/stage_statement.sql
@@ -102,9 +105,12 @@
 \ir change/outcome.sql
 \ir change/manner.sql
 \ir change/planned.sql
+\ir change/execute.sql
+\ir change/detour.sql
 \ir change/perform.sql
 \ir change/trial.sql
 \ir change/show.sql
+\ir change/as_written.sql
 \ir change/apply.sql
 \ir change/auto_approve.sql
 \ir change/submit.sql

@@ -149,7 +149,7 @@ ATTACKS = (
     "select agentdb._perform_as_applier(1, null)",
     "select agentdb._apply(1)",
     "select agentdb.apply_change(1)",
-    "select agentdb._stage_row(1, 'update', '{}', '{}', '{}', '{}', '{}')",
+    "select agentdb._stage_row(1, 'update', '{}', '{}', '{}', '{}', '{}', false)",
     "select agentdb._propose_1()",
     "select agentdb._guard()",
     "select agentdb._submit(1)",

@@ -354,20 +354,27 @@ def test_undo_is_applied_by_its_application_only(
     db: Connection, connect: Connect, agent: Connection
 ) -> None:
     db.execute(
-        "create table t (id int primary key, v int); insert into t values (1, 1);"
-        "grant select, update on t to agent_a, reviewer_r;"
+        "create table t (id int primary key, v int, note text);"
+        "insert into t values (1, 1); grant select, update on t to agent_a, reviewer_r;"
         "select agentdb.audit_table('t')"
     )
     agent.execute("update t set v = 666")
     run = value(db, "select max(run_id) from agentdb.run")
     reviewer = connect(db.info.dbname, "reviewer_r")
     change = value(reviewer, "select change_id from agentdb.undo_run(%s)", run)
-    claim = "select agentdb._end_apply_as_caller(%s, '{}', null)"
+    claim = "select agentdb._end_apply_as_caller(%s, 1, '{}', null)"
     assert refusal(reviewer, claim, change).sqlstate == "ZA053"
     with pytest.raises(psycopg.Error) as raised, reviewer.transaction():
         reviewer.execute("select agentdb._begin_apply(%s)", [change])
         reviewer.execute(claim, [change])
     assert raised.value.sqlstate == "ZA053"
+    # Nor one that writes something else in the name of the undo.
+    for other in ("v = 999", "v = v, note = 'x'"):
+        with pytest.raises(psycopg.Error) as raised, reviewer.transaction():
+            reviewer.execute("select agentdb._begin_apply(%s)", [change])
+            reviewer.execute(f"update t set {other}".encode())
+            reviewer.execute(claim, [change])
+        assert raised.value.sqlstate == "ZA053"
     assert latest(db)["state"] == "approved"
     reviewer.execute("select agentdb.apply_change(%s)", [change])
     assert value(db, "select v from t") == 1

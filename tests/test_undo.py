@@ -207,7 +207,7 @@ def test_undo_of_a_guarded_table_is_approved_like_any_change(
     assert value(audited, "select count(note) from invoice") == 3
     call = f"select agentdb.apply_change({found['change_id']})"
     assert refusal(operator, call).sqlstate == "ZA053"
-    call = f"select agentdb._end_apply_as_caller({found['change_id']}, '{{}}', null)"
+    call = f"select agentdb._end_apply_as_caller({found['change_id']}, 1, '{{}}', null)"
     assert refusal(operator, call).sqlstate == "ZA053"
     assert approve(reviewer, found["change_id"])["state"] == "applied"
     assert value(audited, "select count(note) from invoice") == 0

@@ -894,6 +894,7 @@ create table agentdb.change_row (
   after jsonb,
   staged_at timestamptz[] not null default array[clock_timestamp()],
   crossed_by bigint,
+  statement bigint,
   constraint change_row_pkey primary key (change_id, place),
   constraint change_row_operation_check
     check (operation in ('insert', 'update', 'delete', 'check'))
@@ -2322,6 +2323,14 @@ begin
     where a.grantee in ('agentdb_capture'::regrole, 'agentdb_applier'::regrole,
         'agentdb_owner'::regrole)
       and c.relkind in ('r', 'p')
+      and c.relnamespace not in (
+        'agentdb'::regnamespace, 'agentdb_stage'::regnamespace)
+    union
+    select 'table', c.oid::regclass::text, a.grantee::regrole
+    from pg_class as c
+    join pg_attribute as k on k.attrelid = c.oid
+    cross join aclexplode(k.attacl) as a
+    where a.grantee = 'agentdb_owner'::regrole
       and c.relnamespace not in (
         'agentdb'::regnamespace, 'agentdb_stage'::regnamespace)
     union

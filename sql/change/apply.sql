@@ -134,6 +134,7 @@ comment on function agentdb._was_written (bigint) is
 -- What tables are said to have become is not for a caller to say.
 create or replace function agentdb._end_apply_as_caller (
   change bigint,
+  written bigint,
   effects jsonb,
   problem jsonb
 )
@@ -145,7 +146,10 @@ as $$
 begin
   if agentdb._all_guarded(change) then
     perform agentdb._refuse_state(change, 'on guarded tables', 'on others');
-  elsif problem is null and not agentdb._was_written(change) then
+  elsif problem is null and not (
+    written = agentdb._row_total(change)
+    and agentdb._was_written(change)
+    and agentdb._is_as_written(change)) then
     perform agentdb._refuse_state(change, 'not written by this transaction',
       'written');
   end if;
@@ -154,7 +158,7 @@ begin
 end;
 $$;
 
-comment on function agentdb._end_apply_as_caller (bigint, jsonb, jsonb) is
+comment on function agentdb._end_apply_as_caller (bigint, bigint, jsonb, jsonb) is
   'The same for a change that the caller has applied with its own rights.';
 
 
@@ -203,7 +207,8 @@ begin
     v_end.problem := v_end.problem
       || jsonb_build_object('conflicts', agentdb._conflicts(change, 20, false));
   end if;
-  perform agentdb._end_apply_as_caller(change, v_end.effects, v_end.problem);
+  perform agentdb._end_apply_as_caller(change, agentdb._row_total(change),
+    v_end.effects, v_end.problem);
 end;
 $$;
 

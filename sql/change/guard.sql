@@ -128,8 +128,10 @@ create or replace view agentdb.change_column as
       as generation,
     a.attgenerated <> '' and not exists (
       select from pg_depend as p
-      where p.classid = 'pg_attrdef'::regclass
-        and p.objid = d.oid
+      -- Before version 15 it is the column that depends on what it is computed by.
+      where (p.classid = 'pg_attrdef'::regclass and p.objid = d.oid
+          or (p.classid, p.objid, p.objsubid)
+            = ('pg_class'::regclass, a.attrelid, a.attnum))
         and p.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass,
           'pg_type'::regclass)) as computable,
     case

@@ -72,6 +72,17 @@ declare
   v_schema name;
   v_role name;
   v_sequence regclass;
+  v_key text := (
+    select string_agg(distinct format('%I', a.attname), ', ')
+    from pg_index as x
+    join pg_attribute as a on a.attrelid = x.indrelid and a.attnum = any (x.indkey)
+    where x.indrelid = relation
+      and x.indisunique
+      and not exists (
+        select from agentdb.audit_target as t
+        where t.table_oid = relation::oid and t.unaudited_at is null
+          and a.attname = any (t.excluded || t.redacted))
+  );
 begin
   select n.nspname into v_schema
   from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
@@ -97,6 +108,9 @@ begin
   end loop;
   if current_setting('server_version_num')::integer < 150000 then
     execute format('grant select on %s to agentdb_owner', relation);
+  elsif v_key is not null then
+    -- Whether a unique value is taken is looked up as a row is staged.
+    execute format('grant select (%s) on %s to agentdb_owner', v_key, relation);
   end if;
 end;
 $$;

@@ -109,6 +109,7 @@ begin
   perform agentdb._end_guard(relation);
   perform agentdb._drop_guard(relation);
   execute format('revoke all on %s from agentdb_applier', relation);
+  execute format('revoke select on %s from agentdb_owner', relation);
 end;
 $$;
 

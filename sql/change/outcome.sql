@@ -18,6 +18,35 @@ comment on column agentdb.application_trigger.trigger_name is
   'The trigger.';
 
 
+create or replace function agentdb._fires (
+  relation oid,
+  operation text,
+  before_row boolean
+)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select
+    from (
+      select p.relid as oid from pg_partition_tree(relation) as p
+      union select relation
+    ) as r
+    join agentdb.application_trigger as a on a.table_oid = r.oid
+    join pg_trigger as t on t.tgrelid = a.table_oid and t.tgname = a.trigger_name
+    where t.tgtype & (case operation when 'insert' then 4 when 'delete' then 8 else 16
+        end) > 0
+      and (not before_row or t.tgtype & 3 = 3)
+  );
+$$;
+
+comment on function agentdb._fires (oid, text, boolean) is
+  'Whether a table has triggers of the application for an operation; only those before '
+  'each row, where asked.';
+
+
 -- A trigger of the table itself, such as one that sets updated_at, writes what it
 -- likes: there only whether the row is there is compared, and what differs is counted.
 create or replace function agentdb._missed_sql (change bigint, target integer)

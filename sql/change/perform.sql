@@ -111,57 +111,6 @@ comment on function agentdb._deferred () is
   'is none to check.';
 
 
--- A unique value that goes from row to row is free for the next only in this order,
--- which no plan but this one keeps.
-create or replace function agentdb._execute_in_order (change bigint, path text)
-  returns bigint
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-  set enable_hashjoin = off
-  set enable_mergejoin = off
-  set enable_seqscan = off
-  set enable_bitmapscan = off
-as $$
-declare
-  v_matched bigint;
-begin
-  perform set_config('search_path', path, true);
-  execute agentdb._change_sql(change, true) into v_matched using change;
-  return v_matched;
-end;
-$$;
-
-comment on function agentdb._execute_in_order (bigint, text) is
-  'Executes a change in the order of its rows; returns how many of them matched.';
-
-
--- Foreign keys that are not deferrable are checked after each part.
-create or replace function agentdb._execute_in_parts (change bigint, path text)
-  returns bigint
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_part text;
-  v_count bigint;
-  v_matched bigint := 0;
-begin
-  perform set_config('search_path', path, true);
-  for v_part in
-    select p.part from agentdb._change_parts(change, false) as p order by p.place
-  loop
-    execute v_part using change;
-    get diagnostics v_count = row_count;
-    v_matched := v_matched + v_count;
-  end loop;
-  return v_matched;
-end;
-$$;
-
-comment on function agentdb._execute_in_parts (bigint, text) is
-  'Executes a change a part after the other; returns how many of its rows matched.';
-
-
 -- Settings that say what a text means are pinned: it may run in an agent's session.
 create or replace function agentdb._perform (
   change bigint,
@@ -190,16 +139,23 @@ begin
   begin
     if manner.ruled then
       v_matched := agentdb._execute_in_parts(change, manner.search_path);
+    elsif agentdb._is_ordered(change) then
+      v_matched := agentdb._execute_in_order(change, manner.search_path);
     elsif manner.parts = 1 then
       execute manner.statement using change;
       get diagnostics v_matched = row_count;
     else
       execute manner.statement into v_matched using change;
     end if;
-  exception when unique_violation then
-    -- What was rolled back counts as written.
-    v_before := agentdb._written(manner.written, manner.names);
-    v_matched := agentdb._execute_in_order(change, manner.search_path);
+  exception when unique_violation or exclusion_violation then
+    begin
+      -- What was rolled back counts as written.
+      v_before := agentdb._written(manner.written, manner.names);
+      v_matched := agentdb._execute_in_order(change, manner.search_path);
+    exception when unique_violation or exclusion_violation then
+      v_before := agentdb._written(manner.written, manner.names);
+      v_matched := agentdb._execute_by_detour(change, manner.search_path);
+    end;
   end;
   if manner.constraints is not null then
     execute format('set constraints %s immediate', manner.constraints);

@@ -11,7 +11,8 @@ as $$
     select from agentdb.change_row as r
     where r.change_id = change
       and r.audit_target_id = target
-      and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
+      and jsonb_hash_extended(r.row_key, r.change_id)
+        = jsonb_hash_extended(key, change)
       and r.row_key = key
     union all
     select from agentdb.change_read as r

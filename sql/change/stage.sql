@@ -72,9 +72,10 @@ create or replace function agentdb._stage_row (
   new_values jsonb,
   expected jsonb,
   seen jsonb,
-  after jsonb
+  after jsonb,
+  present boolean
 )
-  returns void
+  returns boolean
   language plpgsql
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
@@ -82,7 +83,6 @@ as $$
 declare
   v_change record;
   v_row agentdb.change_row;
-  v_place integer;
 begin
   perform agentdb._check_stage(target, operation, new_values);
   v_change := agentdb._current_change();
@@ -104,47 +104,85 @@ begin
     order by r.change_id = v_change.change_id desc, r.change_id desc, r.place desc
     limit 1;
   end if;
-  -- Deleted and inserted again it is another row, without what the former one had.
-  if v_row.change_id = v_change.change_id and v_row.operation = 'delete'
-    and operation = 'insert' then
-    v_row := null;
+  if operation = 'insert' then
+    perform agentdb._check_absent(target, key,
+      coalesce(v_row.net_operation, v_row.operation,
+        case when present then 'update' else 'delete' end));
+    -- Deleted and inserted again it is another row, without what the former one had.
+    if v_row.change_id = v_change.change_id then
+      v_row := null;
+    end if;
   elsif v_row.change_id = v_change.change_id then
+    if agentdb._is_met(v_row, seen) then
+      return false;
+    end if;
     perform agentdb._restage_row(v_row, operation, new_values, expected, after);
-    return;
+    return true;
   end if;
-  v_place := 1 + case when v_change.alone then 0 else coalesce((
-    select max(r.place) from agentdb.change_row as r
-    where r.change_id = v_change.change_id), 0) end;
-  if v_place > v_change.max_rows then
-    perform agentdb._refuse_more_rows(v_change.max_rows);
-  end if;
-  insert into agentdb.change_row (
-    change_id, place, audit_target_id, operation, row_key, new_values, expected, seen,
-    after, builds_on, net_operation, net_values
-  )
-  values (
-    v_change.change_id, v_place, target, operation, key, new_values, expected, seen,
-    after, v_row.change_id,
-    case
-      when v_row.change_id is null then null
-      when operation = 'update' then coalesce(v_row.net_operation, v_row.operation)
-      else operation end,
-    case
-      when v_row.change_id is null then null
-      when operation = 'update'
-        then coalesce(v_row.net_values, v_row.new_values) || new_values
-      else new_values end
-  );
+  perform agentdb._add_row(v_change.change_id, v_change.max_rows, v_change.alone, target,
+    operation, key, new_values, expected, seen, after, v_row);
+  return true;
 end;
 $$;
 
 comment on function agentdb._stage_row (
-  integer, text, jsonb, jsonb, jsonb, jsonb, jsonb) is
-  'Adds a row to the session''s open change; what an earlier change of its own did to '
-  'the row comes first.';
+  integer, text, jsonb, jsonb, jsonb, jsonb, jsonb, boolean) is
+  'Stages a row in the session''s open change; what an earlier change of its own did '
+  'to the row comes first; false for one that the same statement has met before.';
 
 
--- The same row twice in one change is one row.
+create or replace function agentdb._add_row (
+  change bigint,
+  max_rows integer,
+  first boolean,
+  target integer,
+  operation text,
+  key jsonb,
+  new_values jsonb,
+  expected jsonb,
+  seen jsonb,
+  after jsonb,
+  former agentdb.change_row
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_place integer := 1 + case when first then 0 else coalesce((
+    select max(r.place) from agentdb.change_row as r where r.change_id = change), 0) end;
+begin
+  if v_place > max_rows then
+    perform agentdb._refuse_more_rows(max_rows);
+  end if;
+  insert into agentdb.change_row (
+    change_id, place, audit_target_id, operation, row_key, new_values, expected, seen,
+    after, builds_on, net_operation, net_values, statement
+  )
+  values (
+    change, v_place, target, operation, key, new_values, expected, seen, after,
+    former.change_id,
+    case
+      when former.change_id is null then null
+      when operation = 'update' then coalesce(former.net_operation, former.operation)
+      else operation end,
+    case
+      when former.change_id is null then null
+      when operation = 'update'
+        then coalesce(former.net_values, former.new_values) || new_values
+      else new_values end,
+    agentdb._statement()
+  );
+end;
+$$;
+
+comment on function agentdb._add_row (bigint, integer, boolean, integer, text, jsonb,
+  jsonb, jsonb, jsonb, jsonb, agentdb.change_row) is
+  'Adds a row to a change, after what an earlier change did to it; raises ZA005.';
+
+
+-- The same row twice in one change is one row; one that is inserted and deleted stays
+-- until the change is submitted, for the statement may meet it again.
 create or replace function agentdb._restage_row (
   former agentdb.change_row,
   operation text,
@@ -157,41 +195,29 @@ create or replace function agentdb._restage_row (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_values jsonb := new_values;
-  v_expected jsonb := expected || former.expected;
-  v_net jsonb := new_values;
-  v_operation text := operation;
+  v_gone boolean := former.operation = 'insert' and operation = 'delete';
+  v_values jsonb := former.new_values || new_values;
+  v_operation text := case when operation = 'delete' then operation
+    else former.operation end;
 begin
-  if former.operation = 'insert' and operation = 'delete' then
-    delete from agentdb.change_row as r
-    where r.change_id = former.change_id and r.place = former.place;
-    return;
-  elsif former.operation = 'insert' and operation = 'update' then
-    v_operation := 'insert';
-    v_values := former.new_values || new_values;
-    v_expected := null;
-    v_net := coalesce(former.net_values, former.new_values) || new_values;
-  elsif former.operation = 'update' and operation = 'update' then
-    v_values := former.new_values || new_values;
-    v_net := coalesce(former.net_values, former.new_values) || new_values;
-  elsif not (former.operation = 'update' and operation = 'delete') then
-    raise exception 'duplicate key value violates the primary key: row % is there',
-        former.row_key
-      using errcode = 'unique_violation',
-            hint = 'Look at the staging view: it shows the row as it would become.';
-  end if;
   update agentdb.change_row as r
-  set operation = v_operation,
+  set operation = case when v_gone then 'check' else v_operation end,
       new_values = v_values,
-      expected = v_expected,
+      expected = case when v_operation = 'insert' or v_gone then null
+        else _restage_row.expected || former.expected end,
       after = _restage_row.after,
-      net_operation = case when r.builds_on is not null or r.net_operation is not null
-        then case when _restage_row.operation = 'update'
+      net_operation = case
+        when v_gone then null
+        when r.builds_on is null and r.net_operation is null then null
+        when _restage_row.operation = 'update'
           then coalesce(r.net_operation, v_operation)
-          else _restage_row.operation end end,
-      net_values = case when r.builds_on is not null then v_net end,
+        else v_operation end,
+      net_values = case when r.builds_on is not null and not v_gone
+        then coalesce(former.net_values, former.new_values)
+          || _restage_row.new_values end,
       staged_at = case when cardinality(r.staged_at) < 100
-        then r.staged_at || clock_timestamp() else r.staged_at end
+        then r.staged_at || clock_timestamp() else r.staged_at end,
+      statement = agentdb._statement()
   where r.change_id = former.change_id and r.place = former.place;
 end;
 $$;

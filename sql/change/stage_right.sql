@@ -17,6 +17,8 @@ as $$
   select case
     when has_table_privilege(role_name, target, operation) then null
     when operation = 'delete' then ''
+    when new_values = '{}' then (
+      select '' where not has_any_column_privilege(role_name, target, operation))
     else (
       select k.name
       from jsonb_each(new_values) as k (name, value)
@@ -73,6 +75,28 @@ $$;
 comment on function agentdb._check_right (regclass, text, jsonb) is
   'Raises 42501 where the session''s role has the right to write a part of a table, '
   'and stages another.';
+
+
+-- A trigger for the columns of an UPDATE knows what it sets, whatever rows it finds.
+create or replace function agentdb._check_set ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._check_right(g.table_oid::regclass, 'update',
+    jsonb_build_object(tg_argv[0], true))
+  from agentdb.guarded_table as g
+  where g.view_name = tg_table_name
+    and not has_table_privilege(session_user, g.table_oid, 'update');
+  return null;
+end;
+$$;
+
+comment on function agentdb._check_set () is
+  'Trigger function on staging views: a column is set that the session''s role may not '
+  'update; raises 42501.';
 
 
 -- For a change that a rule would approve: nobody else looks at it.  The right to the
@@ -168,7 +192,12 @@ begin
           case tg_op when 'DELETE' then '{*,d}' else '{*,w}' end::"char"[], false),
         v_name) into v_passed using old;
       -- As PostgreSQL does: the row is not there to be written.
-      if not v_passed then
+      if not v_passed and current_query() ~* '\mmerge\s+into\M' then
+        raise exception 'target row violates row-level security policy for table "%"',
+            v_name
+          using errcode = '42501',
+                hint = 'Leave such rows out by the condition of WHEN MATCHED.';
+      elsif not v_passed then
         return null;
       end if;
     end if;

@@ -1,141 +1,10 @@
 -- Staging views: agentdb_stage.<table> shows a guarded table with the session's own
--- changes laid over it, and takes INSERT, UPDATE and DELETE.  View and trigger function
--- are generated for each table, so that a row costs no planning.
-
--- Columns that a change can have, as parts of a JSON object; all that a row shows where
--- nothing is to be changed.
-create or replace function agentdb._stage_object_sql (
-  target integer,
-  row_name text,
-  changed_only boolean,
-  with_generated boolean default false
-)
-  returns text
-  language sql
-  stable
-  return (
-    select agentdb._object_sql(array_agg(
-      format(
-        case when changed_only
-          then 'case when %3$s then jsonb_build_object(%1$L, %2$s) else ''{}'' end'
-          else 'jsonb_build_object(%1$L, %2$s)' end,
-        c.column_name::text,
-        agentdb._value_sql(row_name, c.column_name, c.form, false),
-        agentdb._changed_sql('o', 'n', c.column_name, c.exact))
-      order by c.place))
-    from agentdb.change_column as c
-    where c.audit_target_id = target
-      and not c.hidden
-      and (with_generated or not c.generated)
-      and not (changed_only and c.key_place is not null)
-  );
-
-comment on function agentdb._stage_object_sql (integer, text, boolean, boolean) is
-  'SQL text: a row named o or n as JSON, or only the columns that differ.';
-
-
--- RETURNING, and whoever judges the row, see what the database would compute.  It runs
--- with our rights: only what PostgreSQL itself has, and NULL where that is not enough.
-create or replace function agentdb._generation_sql (target integer)
-  returns text
-  language sql
-  stable
-  return (
-    select coalesce(string_agg(
-      case when g.computable
-        then format('n.%I := (select %s from (values (%s)) as r (%s));',
-          g.column_name, g.generation, b.given, b.names)
-        else format('n.%I := null;', g.column_name) end,
-      E'\n  ' order by g.place), '')
-    from agentdb.change_column as g
-    cross join (
-      select string_agg(format('n.%I', c.column_name), ', ' order by c.place) as given,
-        string_agg(format('%I', c.column_name), ', ' order by c.place) as names
-      from agentdb.change_column as c
-      where c.audit_target_id = target and not c.generated
-    ) as b
-    where g.audit_target_id = target and g.generated
-  );
-
-comment on function agentdb._generation_sql (integer) is
-  'PL/pgSQL text: gives the generated columns of a row n their values.';
-
-
--- A changed key is a delete and an insert, as in the audit.
-create or replace function agentdb._propose_sql (target integer)
-  returns text
-  language sql
-  stable
-  return (
-    select format($propose$
-#variable_conflict use_column
-declare
-  o record;
-  n record;
-  v_new jsonb;
-begin
-  -- PL/pgSQL must know what o is, whatever becomes of it.
-  if tg_op = 'INSERT' then
-    o := new;
-  else
-    o := old;
-  end if;
-  if tg_op = 'DELETE' then
-    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null);
-    return old;
-  end if;
-  n := new;
-  %7$s
-  %13$s
-  if tg_op = 'INSERT' then
-    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s);
-  elsif %6$s then
-    %10$s
-    perform agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null);
-    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s);
-  else
-    v_new := %8$s;
-    if v_new <> '{}' then
-      perform agentdb._stage_row(%1$s, 'update', %2$s, v_new, %9$s, %11$s, %12$s);
-    elsif current_setting('agentdb.reads', true) = 'on' then
-      perform agentdb._stage_read(%1$s, %2$s, %4$s);
-    end if;
-  end if;
-  return n;
-end;
-$propose$,
-      target, agentdb._key_sql(target, 'o'), agentdb._key_sql(target, 'n'),
-      agentdb._stage_object_sql(target, 'o', false),
-      agentdb._stage_object_sql(target, 'n', false),
-      (
-        select string_agg(agentdb._changed_sql('o', 'n', c.column_name, c.exact),
-          ' or ')
-        from agentdb.change_column as c
-        where c.audit_target_id = target and c.key_place is not null
-      ),
-      agentdb._stage_check_sql(target),
-      agentdb._stage_object_sql(target, 'n', true),
-      agentdb._stage_object_sql(target, 'o', true),
-      -- The new row would be without what nobody may see.
-      (
-        select format('perform agentdb._refuse_column(%s, %L);', target,
-          min(c.column_name::text))
-        from agentdb.change_column as c
-        where c.audit_target_id = target and c.hidden
-        having count(*) > 0
-      ),
-      agentdb._stage_object_sql(target, 'o', false, true),
-      agentdb._stage_object_sql(target, 'n', false, true),
-      agentdb._generation_sql(target)
-    )
-  );
-
-comment on function agentdb._propose_sql (integer) is
-  'PL/pgSQL text: the trigger function of a staging view.';
-
+-- changes laid over it, and takes INSERT, UPDATE and DELETE.
 
 -- Three branches, so that a condition on any column can use the table's indexes:
--- untouched rows, rows with staged values, staged rows.
+-- untouched rows, rows with staged values, staged rows.  A lock would reach none of
+-- them and nobody would know: PostgreSQL refuses one that could meet an outer join,
+-- which its planner then drops.
 create or replace function agentdb._stage_view_sql (target integer, view_name text)
   returns text
   language sql
@@ -144,6 +13,7 @@ create or replace function agentdb._stage_view_sql (target integer, view_name te
     select format($view$
  create or replace view agentdb_stage.%1$I %2$s as
 with staged as materialized (select * from agentdb.staged_rows(%5$s))
+select shown.* from (
 select %3$s from %4$s as t
 where %9$s not exists (select from staged as i where i.row_key = %6$s)
 union all
@@ -154,7 +24,8 @@ select %11$s from (
 union all
 select %11$s from (
   select %10$s from staged as i
-  where i.operation = 'insert') as s$view$,
+  where i.operation = 'insert') as s) as shown
+left join pg_am as unlockable on unlockable.oid = 0$view$,
       view_name,
       case when current_setting('server_version_num')::integer >= 150000
         then 'with (security_invoker = true)' else '' end,
@@ -262,6 +133,31 @@ comment on function agentdb._place_stage (integer, text) is
   'Creates or replaces a staging view with its defaults.';
 
 
+create or replace function agentdb._place_column_triggers (view_name text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_column record;
+begin
+  for v_column in
+    select a.attname as name, a.attnum as place
+    from pg_attribute as a
+    where a.attrelid = format('agentdb_stage.%I', view_name)::regclass and a.attnum > 0
+  loop
+    execute format('create or replace trigger agentdb_set_%s '
+      'before update of %I on agentdb_stage.%I '
+      'for each statement execute function agentdb._check_set(%L)',
+      v_column.place, v_column.name, view_name, v_column.name);
+  end loop;
+end;
+$$;
+
+comment on function agentdb._place_column_triggers (text) is
+  'Has a staging view look whether who sets a column may do so.';
+
+
 create or replace function agentdb._generate_stage (target integer)
   returns void
   language plpgsql
@@ -293,6 +189,10 @@ begin
   execute format('create or replace trigger agentdb_propose '
     'instead of insert or update or delete on agentdb_stage.%I '
     'for each row execute function agentdb.%I()', v_view, v_name);
+  execute format('create or replace trigger agentdb_statement '
+    'before insert or update or delete on agentdb_stage.%I '
+    'for each statement execute function agentdb._begin_statement()', v_view);
+  perform agentdb._place_column_triggers(v_view);
   execute format('create or replace trigger agentdb_check '
     'instead of insert or update or delete on agentdb_stage.%I '
     'for each row execute function agentdb._check_policies(%L, %L)', v_view,

@@ -171,11 +171,15 @@ begin
     return (
       select format('update %s as t set %s from %s as i where %s',
         v_table,
-        string_agg(format(
+        coalesce(string_agg(format(
           case when u.always then '%2$I = %3$s'
             else '%2$I = case when i.new_values ? %1$L then %3$s else t.%2$I end' end,
           u.column_name::text, u.column_name,
           agentdb._typed_sql('i.new_values', u.column_name, u.type_name)), ', '),
+          -- Triggers may still do something.
+          (select format('%1$I = t.%1$I', min(c.column_name::text))
+            from agentdb.change_column as c
+            where c.audit_target_id = target and c.key_place = 1)),
         case when in_order then '(select * from agentdb.change_row as r '
           'where r.change_id = $1 order by r.place offset 0)'
           else 'agentdb.change_row' end,

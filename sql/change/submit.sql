@@ -175,6 +175,7 @@ declare
 begin
   select c.state into v_state
   from agentdb.change as c where c.change_id = change for no key update;
+  perform agentdb._drop_idle_rows(change) where v_state = 'open';
   if v_state <> 'open' then
     return;
   end if;
@@ -187,8 +188,8 @@ begin
   end if;
   perform agentdb._bind_reads(change);
   v_end := agentdb._attempt(change, v_basis, true, false, null);
-  if v_end.problem ->> 'sqlstate' = '23503' then
-    -- The row that is referred to may be staged by an earlier change.
+  if v_end.problem ->> 'sqlstate' in ('23503', '23505', '23P01', 'ZA052') then
+    -- An earlier change may stage the row that is referred to, or free a value.
     v_basis := agentdb._earlier_changes(change);
     v_again := agentdb._attempt(change, v_basis, true, false, null);
     if v_again.problem is null then

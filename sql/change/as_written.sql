@@ -1,0 +1,43 @@
+-- Who applies an undo with rights of its own is believed only where all of its rows
+-- became what the undo says.
+
+create or replace function agentdb._is_as_written (change bigint)
+  returns boolean
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with written as materialized (
+    select distinct on (l.audit_target_id, l.row_key)
+      l.audit_target_id, l.row_key, l.operation, l.new_values
+    from agentdb.audit_log as l
+    where l.xid = pg_current_xact_id_if_assigned()
+      and l.change_id = change
+      and l.row_key is not null
+    order by l.audit_target_id, l.row_key, l.audit_log_id desc
+  ),
+  -- Triggers of the application make of a row what they like.
+  exact as materialized (
+    select t.audit_target_id
+    from agentdb.change_table as t
+    where t.change_id = change
+      and not agentdb._fires(t.table_oid, 'insert', false)
+      and not agentdb._fires(t.table_oid, 'update', false)
+  )
+  select not exists (
+    select
+    from agentdb.change_row as r
+    join exact as e on e.audit_target_id = r.audit_target_id
+    join written as w
+      on w.audit_target_id = r.audit_target_id and w.row_key = r.row_key
+    cross join lateral jsonb_each(r.new_values) as v
+    where r.change_id = change
+      and r.operation in ('insert', 'update')
+      -- A changed key is recorded as a delete and an insert.
+      and w.operation <> 'delete'
+      and agentdb._is_same(case when w.new_values ? v.key then w.new_values -> v.key
+        else r.expected -> v.key end, v.value) is not true);
+$$;
+
+comment on function agentdb._is_as_written (bigint) is
+  'Whether the rows of a change that this transaction has written became what it says.';

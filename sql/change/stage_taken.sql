@@ -1,0 +1,197 @@
+-- Keys and unique values that are taken, as a row is staged: an INSERT or an UPDATE of
+-- the table would say so at once.
+
+-- Only what PostgreSQL itself can compare: it runs with our rights.
+create or replace function agentdb._unique_keys (target integer)
+  returns table (
+    constraint_name name, is_primary boolean, columns text[], same text, changed text,
+    shown text
+  )
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select n.relname, x.indisprimary,
+    array_agg(c.column_name::text order by c.place),
+    string_agg(format('t.%1$I = n.%1$I', c.column_name), ' and '),
+    string_agg(agentdb._changed_sql('o', 'n', c.column_name, c.exact), ' or '),
+    string_agg(format('n.%I', c.column_name), ', ' order by c.place)
+  from agentdb.audit_target as a
+  join pg_index as x on x.indrelid = a.table_oid
+  join pg_class as n on n.oid = x.indexrelid
+  join agentdb.change_column as c
+    on c.audit_target_id = a.audit_target_id
+    and c.place = any ((x.indkey::smallint[])[0:x.indnkeyatts - 1])
+  join pg_type as b on b.oid = c.base_type
+  where a.audit_target_id = target
+    and x.indisunique and x.indimmediate and x.indisvalid
+    and x.indexprs is null and x.indpred is null
+  group by n.relname, x.indisprimary, x.indnkeyatts
+  having count(*) = x.indnkeyatts
+    and bool_and(not c.hidden
+      and (b.typtype = 'e' or b.typnamespace = 'pg_catalog'::regnamespace));
+$$;
+
+comment on function agentdb._unique_keys (integer) is
+  'The primary key and the unique indexes of a table, each with SQL texts: that a row '
+  't has the values of a row n, that these are not those of a row o, and the values.';
+
+
+-- As the table has it: what the change did to the row is known anyway.  What cannot be
+-- looked up, the trial finds.
+create or replace function agentdb._taken_sql (target integer)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(string_agg(format($taken$
+  if tg_op = 'INSERT' or %1$s then
+    begin
+      v_holder := (select %2$s from %3$s%4$s as t where %5$s limit 1);
+    exception when undefined_table or insufficient_privilege then
+      v_holder := null;
+    end;
+    %6$s
+  end if;$taken$,
+      k.changed, agentdb._key_sql(target, 't'),
+      -- Tables that inherit have keys of their own.
+      case r.relkind when 'r' then 'only ' else '' end,
+      agentdb._table_name(r.oid), k.same,
+      case when k.is_primary then 'v_present := v_holder is not null;'
+        else format('if v_holder not in (%s, %s) then
+      perform agentdb._check_free(%s, %L, v_holder, %L, tg_op, concat_ws('', '', %s));
+    end if;', agentdb._key_sql(target, 'o'), agentdb._key_sql(target, 'n'), target,
+          k.constraint_name, k.columns, k.shown) end
+    ), '' order by k.is_primary desc, k.constraint_name), '')
+  from agentdb.audit_target as a
+  join pg_class as r on r.oid = a.table_oid
+  cross join agentdb._unique_keys(target) as k
+  where a.audit_target_id = target;
+$$;
+
+comment on function agentdb._taken_sql (integer) is
+  'PL/pgSQL text: looks whether a table has a row with the key of a row n, or with a '
+  'unique value of it.';
+
+
+create or replace function agentdb._staged_row (target integer, key jsonb, agent bigint)
+  returns agentdb.change_row
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select r
+  from agentdb.change as c
+  cross join agentdb.change_row as r
+  where c.proposed_by = session_user
+    and c.agent_id is not distinct from agent
+    and c.state in ('open', 'pending', 'approved')
+    and r.audit_target_id = target
+    and jsonb_hash_extended(r.row_key, r.change_id)
+      = jsonb_hash_extended(key, c.change_id)
+    and r.change_id + 0 = c.change_id
+    and r.row_key = key
+  order by r.change_id desc, r.place desc
+  limit 1;
+$$;
+
+comment on function agentdb._staged_row (integer, jsonb, bigint) is
+  'What the session has staged last for a row.';
+
+
+-- The row that holds the value may be about to give it up.
+create or replace function agentdb._check_free (
+  target integer,
+  constraint_name text,
+  holder jsonb,
+  columns text[],
+  operation text,
+  shown text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row agentdb.change_row := agentdb._staged_row(target, holder,
+    (select c.agent_id from agentdb._current_change() as c));
+begin
+  if coalesce(v_row.net_operation, v_row.operation) in ('delete', 'check')
+    or coalesce(v_row.net_values, v_row.new_values) ?| columns then
+    return;
+  end if;
+  perform agentdb._refuse_taken(target, constraint_name, lower(operation),
+    format('Key (%s)=(%s) already exists.', array_to_string(columns, ', '),
+      left(shown, 500)));
+end;
+$$;
+
+comment on function agentdb._check_free (integer, text, jsonb, text[], text, text) is
+  'Raises 23505 for a unique value that another row holds.';
+
+
+create or replace function agentdb._check_absent (
+  target integer,
+  key jsonb,
+  operation text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_constraint name;
+  v_detail text;
+begin
+  if operation in ('delete', 'check') then
+    return;
+  end if;
+  select k.conname into v_constraint
+  from agentdb.audit_target as a
+  join pg_constraint as k on k.conrelid = a.table_oid and k.contype = 'p'
+  where a.audit_target_id = target;
+  select format('Key (%s)=(%s) already exists.',
+      string_agg(c.column_name, ', ' order by c.key_place),
+      string_agg(left(key ->> c.column_name, 200), ', ' order by c.key_place))
+    into v_detail
+  from agentdb.change_column as c
+  where c.audit_target_id = target and c.key_place is not null;
+  perform agentdb._refuse_taken(target, v_constraint, 'insert', v_detail);
+end;
+$$;
+
+comment on function agentdb._check_absent (integer, jsonb, text) is
+  'Raises 23505 for a key that is taken, as an INSERT into the table does.';
+
+
+-- Only a trigger that comes before the row may still give it other values.
+create or replace function agentdb._refuse_taken (
+  target integer,
+  constraint_name text,
+  operation text,
+  detail text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if (
+    select agentdb._fires(t.table_oid, operation, true)
+    from agentdb.audit_target as t where t.audit_target_id = target
+  ) then
+    return;
+  end if;
+  raise exception 'duplicate key value violates unique constraint "%"', constraint_name
+    using errcode = 'unique_violation',
+          detail = _refuse_taken.detail,
+          constraint = _refuse_taken.constraint_name,
+          hint = 'The staging view shows the row as it would become: update it, or '
+            'insert only what is not there (… where not exists …); ON CONFLICT is not '
+            'possible on a staging view.';
+end;
+$$;
+
+comment on function agentdb._refuse_taken (integer, text, text, text) is
+  'Raises 23505, unless a trigger may still give the row other values.';

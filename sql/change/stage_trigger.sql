@@ -1,0 +1,143 @@
+-- What takes INSERT, UPDATE and DELETE on a staging view: a trigger function, generated
+-- for each table, so that a row costs no planning.
+
+-- Columns that a change can have, as parts of a JSON object; all that a row shows where
+-- nothing is to be changed.
+create or replace function agentdb._stage_object_sql (
+  target integer,
+  row_name text,
+  changed_only boolean,
+  with_generated boolean default false
+)
+  returns text
+  language sql
+  stable
+  return (
+    select agentdb._object_sql(array_agg(
+      format(
+        case when changed_only
+          then 'case when %3$s then jsonb_build_object(%1$L, %2$s) else ''{}'' end'
+          else 'jsonb_build_object(%1$L, %2$s)' end,
+        c.column_name::text,
+        agentdb._value_sql(row_name, c.column_name, c.form, false),
+        agentdb._changed_sql('o', 'n', c.column_name, c.exact))
+      order by c.place))
+    from agentdb.change_column as c
+    where c.audit_target_id = target
+      and not c.hidden
+      and (with_generated or not c.generated)
+      and not (changed_only and c.key_place is not null)
+  );
+
+comment on function agentdb._stage_object_sql (integer, text, boolean, boolean) is
+  'SQL text: a row named o or n as JSON, or only the columns that differ.';
+
+
+-- RETURNING, and whoever judges the row, see what the database would compute.  It runs
+-- with our rights: only what PostgreSQL itself has, and NULL where that is not enough.
+create or replace function agentdb._generation_sql (target integer)
+  returns text
+  language sql
+  stable
+  return (
+    select coalesce(string_agg(
+      case when g.computable
+        then format('n.%I := (select %s from (values (%s)) as r (%s));',
+          g.column_name, g.generation, b.given, b.names)
+        else format('n.%I := null;', g.column_name) end,
+      E'\n  ' order by g.place), '')
+    from agentdb.change_column as g
+    cross join (
+      select string_agg(format('n.%I', c.column_name), ', ' order by c.place) as given,
+        string_agg(format('%I', c.column_name), ', ' order by c.place) as names
+      from agentdb.change_column as c
+      where c.audit_target_id = target and not c.generated
+    ) as b
+    where g.audit_target_id = target and g.generated
+  );
+
+comment on function agentdb._generation_sql (integer) is
+  'PL/pgSQL text: gives the generated columns of a row n their values.';
+
+
+-- A changed key is a delete and an insert, as in the audit.  A row that the statement
+-- has met before is left out of its count and of RETURNING.
+create or replace function agentdb._propose_sql (target integer)
+  returns text
+  language sql
+  stable
+  return (
+    select format($propose$
+#variable_conflict use_column
+declare
+  o record;
+  n record;
+  v_present boolean := false;
+  v_holder jsonb;
+begin
+  -- PL/pgSQL must know what o is, whatever becomes of it.
+  if tg_op = 'INSERT' then
+    o := new;
+  else
+    o := old;
+  end if;
+  if tg_op = 'DELETE' then
+    if agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null, false) then
+      return old;
+    end if;
+    return null;
+  end if;
+  n := new;
+  %7$s
+  %13$s
+  %14$s
+  if tg_op = 'UPDATE' and not (%6$s) then
+    -- Nothing is written where the row is only named, as what a change rests on.
+    if current_setting('agentdb.reads', true) = 'on' and %8$s = '{}' then
+      perform agentdb._stage_read(%1$s, %2$s, %4$s);
+      return n;
+    end if;
+    if agentdb._stage_row(%1$s, 'update', %2$s, %8$s, %9$s, %11$s, %12$s, false) then
+      return n;
+    end if;
+    return null;
+  end if;
+  if tg_op = 'UPDATE' then
+    %10$s
+    if not agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null, false) then
+      return null;
+    end if;
+  end if;
+  perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s, v_present);
+  return n;
+end;
+$propose$,
+      target, agentdb._key_sql(target, 'o'), agentdb._key_sql(target, 'n'),
+      agentdb._stage_object_sql(target, 'o', false),
+      agentdb._stage_object_sql(target, 'n', false),
+      (
+        select string_agg(agentdb._changed_sql('o', 'n', c.column_name, c.exact),
+          ' or ')
+        from agentdb.change_column as c
+        where c.audit_target_id = target and c.key_place is not null
+      ),
+      agentdb._stage_check_sql(target),
+      agentdb._stage_object_sql(target, 'n', true),
+      agentdb._stage_object_sql(target, 'o', true),
+      -- The new row would be without what nobody may see.
+      (
+        select format('perform agentdb._refuse_column(%s, %L);', target,
+          min(c.column_name::text))
+        from agentdb.change_column as c
+        where c.audit_target_id = target and c.hidden
+        having count(*) > 0
+      ),
+      agentdb._stage_object_sql(target, 'o', false, true),
+      agentdb._stage_object_sql(target, 'n', false, true),
+      agentdb._generation_sql(target),
+      agentdb._taken_sql(target)
+    )
+  );
+
+comment on function agentdb._propose_sql (integer) is
+  'PL/pgSQL text: the trigger function of a staging view.';
