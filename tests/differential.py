@@ -89,10 +89,15 @@ class Comparison:
             assert ended["state"] == "applied", ended["problem"]
             self.counted["applied"] += 1
 
-    def withdraw_all(self) -> None:
-        """Have the agent take back what waits."""
+    def last_change(self) -> int:
+        """Return the number of the newest change."""
+        query = "select coalesce(max(change_id), 0) from agentdb.change"
+        return int(value(self.db, query))
+
+    def withdraw(self, after: int = 0) -> None:
+        """Have the agent take back what waits, of the changes after a number."""
         waiting = "select change_id from agentdb.my_changes(undecided => true)"
-        for each in rows(self.agent, waiting):
+        for each in rows(self.agent, f"{waiting} where change_id > {after}"):
             self.agent.execute(
                 "select agentdb.withdraw_change(%s)", [each["change_id"]]
             )
@@ -102,18 +107,19 @@ class Comparison:
 
         Where its change waits, the next one builds on it.
         """
+        former = self.last_change()
         direct, returned = self.work("direct, pg_catalog", story)
         staged, shown = self.work(STAGING, story)
         self.counted[f"story {direct or 'done'}"] += 1
         if any("on conflict" in each for each in story) and staged != direct:
             self.counted["refused as listed"] += 1
             assert direct or staged == "23505", (staged, shown)
-            self.withdraw_all()
+            self.withdraw()
             self.refill()
             return
         if direct[:2] == "23" != staged[:2]:
             # Constraints are looked at when the transaction ends: with this statement.
-            self.withdraw_all()
+            self.withdraw(former)
             staged, shown = self.work(STAGING, story[: len(returned)])
         # Of several violations another one may come first.
         another = direct[:2] == "23" and (staged[:2] == "23" or staged == "42501")

@@ -250,3 +250,13 @@ def test_guard_shows_reviewers_only_what_its_maker_may_read(
         operator, "select agentdb.guard_table('public.invoice', reads => %s)", NAMED
     )
     assert "is not yours to read" in (said.message_primary or "")
+
+
+def test_row_that_may_not_be_written_is_not_staged_by_an_update_that_changes_nothing(
+    guarded: Connection, agent: Connection
+) -> None:
+    """An unset setting is NULL: it let such an UPDATE past the policies."""
+    secure(guarded)
+    guarded.execute("create policy r on public.customer for update using (false)")
+    done = agent.execute("update customer set name = name where id = 2")
+    assert done.rowcount == 0

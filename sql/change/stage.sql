@@ -119,8 +119,8 @@ begin
     perform agentdb._restage_row(v_row, operation, new_values, expected, after);
     return true;
   end if;
-  perform agentdb._add_row(v_change.change_id, v_change.max_rows, v_change.alone, target,
-    operation, key, new_values, expected, seen, after, v_row);
+  perform agentdb._add_row(v_change.change_id, v_change.max_rows, v_change.alone,
+    target, operation, key, new_values, expected, seen, after, v_row);
   return true;
 end;
 $$;
@@ -150,7 +150,8 @@ create or replace function agentdb._add_row (
 as $$
 declare
   v_place integer := 1 + case when first then 0 else coalesce((
-    select max(r.place) from agentdb.change_row as r where r.change_id = change), 0) end;
+    select max(r.place) from agentdb.change_row as r
+    where r.change_id = change), 0) end;
 begin
   if v_place > max_rows then
     perform agentdb._refuse_more_rows(max_rows);

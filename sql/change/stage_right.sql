@@ -183,8 +183,9 @@ declare
 begin
   -- Nothing is written where the row is only named, as what a change rests on.
   if row_security_active(v_table)
-    and not (tg_op = 'UPDATE' and current_setting('agentdb.reads', true) = 'on'
-      and new *= old)
+    and (tg_op <> 'UPDATE'
+      or current_setting('agentdb.reads', true) is distinct from 'on'
+      or not new *= old)
   then
     if tg_op <> 'INSERT' then
       execute format('select %s from (select ($1).*) as %I',
