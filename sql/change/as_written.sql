@@ -6,6 +6,8 @@ create or replace function agentdb._is_as_written (change bigint)
   language sql
   stable
   set search_path = pg_catalog, pg_temp
+  -- Of what this transaction has written the planner knows nothing.
+  set enable_nestloop = off
 as $$
   with written as materialized (
     select distinct on (l.audit_target_id, l.row_key)
