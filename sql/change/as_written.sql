@@ -32,13 +32,17 @@ as $$
     join exact as e on e.audit_target_id = r.audit_target_id
     join written as w
       on w.audit_target_id = r.audit_target_id and w.row_key = r.row_key
-    cross join lateral jsonb_each(r.new_values) as v
+    cross join lateral (
+      select coalesce(r.expected, '{}') || w.new_values as present) as p
     where r.change_id = change
       and r.operation in ('insert', 'update')
       -- A changed key is recorded as a delete and an insert.
       and w.operation <> 'delete'
-      and agentdb._is_same(case when w.new_values ? v.key then w.new_values -> v.key
-        else r.expected -> v.key end, v.value) is not true);
+      -- Most are the same in form as well.
+      and p.present || r.new_values <> p.present
+      and exists (
+        select from jsonb_each(r.new_values) as v
+        where agentdb._is_same(p.present -> v.key, v.value) is not true));
 $$;
 
 comment on function agentdb._is_as_written (bigint) is
