@@ -44,11 +44,13 @@ class Agent:
     ) -> None:
         self.name = name
         self._secret = secret
+        self._limits = limits or Limits()
         self._connect = connect or connector(
-            connection.dsn(dsn), application=name or "agent"
+            connection.dsn(dsn),
+            application=name or "agent",
+            patience=self._limits.patience,
         )
         self._fail_closed = fail_closed
-        self._limits = limits or Limits()
         self._redaction = redaction or Redaction()
 
     @classmethod
@@ -117,18 +119,15 @@ def _flush_at_end(flush: Callable[[], None]) -> None:
 def _ended(number: int, frame: FrameType | None) -> None:
     """Send what is kept, and then end as if nobody had listened.
 
-    A signal comes in between anything: where we ourselves are at work, that goes on
-    meanwhile.
+    A signal comes in between anything: where we ourselves are at work that goes on,
+    and the signal comes again.
     """
+    if any(run._log.busy() or run._busy() for run in list(_open)):
+        again = threading.Timer(0.002, os.kill, [os.getpid(), number])
+        again.daemon = True
+        again.start()
+        return
     signal.signal(number, signal.SIG_DFL)
-    busy = any(run._log.busy() or run._busy() for run in list(_open))
-    last = threading.Thread(target=_end, args=[number], name="agentdb-end")
-    last.start()
-    if not busy:
-        last.join()
-
-
-def _end(number: int) -> None:
     _flush()
     os.kill(os.getpid(), number)
 

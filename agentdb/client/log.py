@@ -31,7 +31,7 @@ from ..errors import (
 from ..message import read
 from .calls import as_json
 from .errors import Looping
-from .session import Away, Session
+from .session import PATIENCE, Away, Session
 
 MANY = {
     "tool": ("log_tool_call_many", "calls"),
@@ -53,11 +53,15 @@ logger = logging.getLogger("agentdb.client")
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is kept and for how long: seconds, events, and bytes of JSON."""
+    """How much is kept and for how long: seconds, events, and bytes of JSON.
+
+    `patience` is how long the server may take for an answer, in seconds.
+    """
 
     window: float = 0.5
     events: int = 10_000
     size: int = 16 * 1024 * 1024
+    patience: float = PATIENCE
 
 
 @dataclass(frozen=True)

@@ -422,10 +422,12 @@ class Run:
 
     def _number(self) -> int | None:
         """Return the number of the run, which starts now if it could not before."""
+        if self._log.ended:
+            raise RunClosed(f"run {self.id} has ended", hint=BEGIN)
         if self.id is not None:
             return self.id
-        if not self._begun or self._log.ended:
-            raise NoRun("no run is open", hint=BEGIN)
+        if not self._begun:
+            raise NoRun("the run has not begun", hint=BEGIN)
         with self._session.lock:
             if self.id is None:
                 self._open()
