@@ -167,6 +167,11 @@ class Run:
         """Why the run may do nothing more (Stopped), or nothing now (Paused)."""
         return self._log.stopped
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether the run has ended, or has not begun."""
+        return self._log.ended or not self._begun
+
     # What happened.
 
     def progress(self, step: str, **details: Any) -> None:
@@ -402,6 +407,7 @@ class Run:
         `cursor` is one of any DB-API driver.  Needed behind a shared role, and where
         the role has several runs; the binding ends with the transaction.
         """
+        self._number()
         cursor.execute("select agentdb.bind_run(%s)", (self.token,))
 
     def spawn_token(self) -> str:

@@ -7,6 +7,7 @@ the way.  Only this machine can reach it, and only by an address of this machine
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import uuid
 from collections.abc import AsyncIterator
@@ -40,9 +41,15 @@ def pass_requests(gateway: Gateway, url: str, port: int) -> None:
         listening.bind(("127.0.0.1", port))
         port = listening.getsockname()[1]
         click.echo(f"gateway to {url}: http://127.0.0.1:{port}{httpx.URL(url).path}")
-        config = uvicorn.Config(application(gateway, url), log_level="warning")
-        asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
-    gateway.closed("the gateway ended")
+        config = uvicorn.Config(
+            application(gateway, url), log_level="warning", timeout_graceful_shutdown=3
+        )
+        # It hears the signal, and raises it again when it has ended: the run ends then.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        try:
+            asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+        finally:
+            gateway.closed("the gateway ended")
 
 
 def application(gateway: Gateway, url: str) -> Starlette:

@@ -56,8 +56,9 @@ def _to_server(
 ) -> None:
     """Pass on what the client says; its end is the server's."""
     own = threading.Lock()
-    with suppress(OSError):
-        for line in sys.stdin.buffer:
+    # Not sys.stdin, which the interpreter closes at its end: it waits for who reads it.
+    with open(sys.stdin.fileno(), "rb", closefd=False) as said, suppress(OSError):
+        for line in said:
             answer = gateway.from_client(line)
             if answer is None:
                 _write(stream, line, own)
