@@ -90,6 +90,11 @@ def prepare(db: Connection) -> None:
     db.execute(TABLES)
     db.execute("select agentdb.audit_table('public.line')")
     db.execute("select agentdb.guard_table('public.invoice')")
+    db.execute(
+        "create table public.mail (recipient text, sent_at timestamptz, body text);"
+        "select agentdb.register_message_channel('mail', 'public.mail', 'recipient',"
+        " 'sent_at', 'body')"
+    )
     register(db)
 
 
