@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -176,6 +177,22 @@ def test_list_holds_every_function_that_agents_may_call(db: Connection) -> None:
     )
     public = {each["proname"] for each in found if each["proname"][0] != "_"}
     assert public - OTHER == {function for function, _ in CALLS}
+
+
+def test_documentation_names_every_driver_and_every_column(db: Connection) -> None:
+    text = (Path(__file__).parent.parent / "docs" / "instrument.md").read_text()
+    rows_of = [line.split(" | ") for line in text.splitlines() if line[:2] == "| "]
+    assert set(DRIVERS) <= {row[0].removeprefix("| ") for row in rows_of}
+    named = {name for row in rows_of for name in re.findall(r"`(\w+)`", row[0])}
+    found = rows(
+        db,
+        "select distinct a.name from pg_proc as p"
+        " cross join unnest(p.proargnames, p.proargmodes) as a (name, mode)"
+        " where p.pronamespace = 'agentdb'::regnamespace and a.mode in ('t', 'o')"
+        " and p.proname = any (%s)",
+        [function for function, _ in CALLS],
+    )
+    assert {each["name"] for each in found} <= named
 
 
 def test_client_works_through_a_pool_in_transaction_mode(
