@@ -386,6 +386,9 @@ def test_claim_with_a_secret_is_not_sent(db: Connection, agent: Agent) -> None:
         with pytest.raises(InvalidArgument, match="secret"):
             run.claim_http("https://ada:hunter22x@shop.example/")
         run.ask("Is sk-proj-abcdefghijklmnopqrstuvwxyz0123456789 right?")
+        step = {"step": "with ghp_abcdefghijklmnopqrstuvwxyz0123456789"}
+        run.ask_function("log_progress", step, {"step": "text"})
+    assert value(db, "select step from agentdb.progress_log") == "with [secret]"
     assert value(db, "select count(*) from agentdb.claim") == 0
     assert "[secret]" in value(db, "select question from agentdb.question")
 
@@ -429,6 +432,23 @@ def test_generator_stays_one(db: Connection, agent: Agent) -> None:
         assert stopped.value.value == 5
     found = rows(db, "select tool, ok from agentdb.tool_call_log order by 1")
     assert found == [{"tool": "echo", "ok": True}, {"tool": "gives_back", "ok": True}]
+
+
+def test_generator_that_nobody_ends_is_recorded_and_bounded(
+    db: Connection, agent: Agent
+) -> None:
+    """Collected as garbage; what it gave is kept as a hash."""
+
+    def parts() -> Iterator[str]:
+        while True:
+            yield "x" * 1_000_000
+
+    with agent.run() as run:
+        generator = run.tool(parts)()
+        for _ in range(200):
+            next(generator)
+        del generator
+    assert value(db, "select result_size from agentdb.tool_call_log") == 200_000_000
 
 
 def test_asynchronous_generator_stays_one(db: Connection, agent: Agent) -> None:

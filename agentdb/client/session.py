@@ -102,6 +102,7 @@ class Session:
                 names = [column[0] for column in cursor.description]
                 return [_row(names, each) for each in cursor.fetchall()]
             finally:
+                self._used = time.monotonic()
                 with suppress(Exception):
                     cursor.close()
 
