@@ -113,6 +113,28 @@ def test_server_that_hangs_at_the_end_holds_nobody_back(
         run.check()
 
 
+def test_other_driver_with_a_timeout_of_its_own_hangs_no_more(
+    db: Connection, relay: Relay
+) -> None:
+    parts = conninfo_to_dict(relay.dsn(db.info.dbname, "agent_a"))
+
+    def connect() -> Any:
+        return dbapi.connect(
+            "agent_a", host="127.0.0.1", port=int(str(parts["port"])),
+            database=db.info.dbname, timeout=1,
+        )  # fmt: skip
+
+    with Agent(connect=connect, limits=QUICK).run() as run:
+        run.call("t", {"place": 0}, lambda: None)
+        until(lambda: places(db) == [0])
+        relay.flowing.clear()
+        run.call("t", {"place": 1}, lambda: None)
+        with pytest.raises(Unreachable):
+            run.claim_file("/x")
+        relay.flowing.set()
+    assert places(db) == [0, 1]
+
+
 def test_agent_that_fails_closed_is_told_when_the_server_hangs(
     db: Connection, relay: Relay
 ) -> None:
