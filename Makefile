@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test test-all check adapters soak chaos bench clean
+.PHONY: demo test test-all check adapters drivers soak chaos bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -40,6 +40,10 @@ check: .venv/checkers test
 # The adapters, each against the framework that it is for (200 MB of packages).
 adapters: .venv/frameworks
 	$(BIN)/python -m pytest -n 2 tests/adapters $(ARGS)
+
+# Every function that agents call through every driver, those of Node by npm.
+drivers: .venv/drivers
+	$(BIN)/python -m pytest -n 2 tests/test_drivers.py $(ARGS)
 
 # 20 minutes of random faults, or AGENTDB_SOAK seconds: nothing lost, nothing twice
 # without cause.  Then as long random tables, rights, statements and undos: what is staged
@@ -80,6 +84,11 @@ clean:
 
 .venv/frameworks: .venv/installed
 	$(PIP) --editable '.[frameworks]'
+	touch $@
+
+.venv/drivers: .venv/installed
+	$(PIP) --editable '.[drivers]'
+	npm install --silent --no-save --prefix .venv/node pg@8 postgres@3
 	touch $@
 
 .venv/checkers: .venv/installed

@@ -219,3 +219,164 @@ def test_stop_reaches_a_program_that_only_computes(db: Connection, dsn: str) -> 
     began = time.monotonic()
     assert "enough" in child.communicate(timeout=30)[0]
     assert time.monotonic() > began
+
+
+def test_signal_in_the_middle_of_anything_ends_the_program_and_loses_nothing(
+    db: Connection, dsn: str
+) -> None:
+    """Whatever the main thread was at, a lock of our own included."""
+    for delay in range(KILLS):
+        before = len(places(db))
+        child = program(
+            dsn,
+            f"""
+            import threading
+            run = agent.run().__enter__()
+            threading.Timer(
+                0.1 + {delay} / 50, os.kill, [os.getpid(), signal.SIGTERM]).start()
+            for place in range(10_000_000):
+                run.log_call("t", {{"place": place}})
+                print(place, flush=True)
+                if place % 5 == 0:
+                    run.budget()
+            """,
+        )
+        said = child.communicate(timeout=60)[0].splitlines()
+        assert child.returncode == -signal.SIGTERM
+        there = places(db)[before:]
+        assert there == list(range(len(there)))
+        assert len(there) >= len(said)
+
+
+def test_handler_of_the_program_stays_its_own(db: Connection, dsn: str) -> None:
+    child = program(
+        dsn,
+        """
+        signal.signal(signal.SIGTERM, lambda *_: sys.exit(9))
+        with agent.run() as run:
+            run.log_call("t", {"place": 1})
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(60)
+        """,
+    )
+    child.communicate()
+    assert child.returncode == 9
+    assert places(db) == [1]
+    assert value(db, "select outcome from agentdb.run") == "failed"
+
+
+@pytest.mark.parametrize("way", ["fork", "spawn"])
+def test_processes_of_multiprocessing_record_their_own(
+    db: Connection, dsn: str, way: str, tmp_path: Path
+) -> None:
+    """They end by os._exit: nothing that is registered for the end is called."""
+    file = tmp_path / "many.py"
+    file.write_text(
+        textwrap.dedent(
+            """
+            import multiprocessing, sys
+            from agentdb import Agent
+            def own(place):
+                with Agent.from_env().run() as run:
+                    run.log_call("t", {"place": place})
+            def work(place):
+                run.log_call("t", {"place": place})
+            if __name__ == "__main__":
+                way = multiprocessing.get_context(sys.argv[1])
+                with Agent.from_env().run() as run:
+                    run.log_call("t", {"place": 0})
+                    target = work if sys.argv[1] == "fork" else own
+                    all = [way.Process(target=target, args=[n]) for n in (1, 2, 3)]
+                    for each in all:
+                        each.start()
+                    for each in all:
+                        each.join()
+                    run.log_call("t", {"place": 4})
+            """
+        )
+    )
+    subprocess.run(
+        [sys.executable, str(file), way],
+        env={**os.environ, "AGENTDB_DSN": dsn, "PYTHONPATH": str(ROOT)},
+        check=True,
+        timeout=60,
+    )
+    assert sorted(places(db)) == [0, 1, 2, 3, 4]
+
+
+def test_fork_that_leaves_the_blocks_takes_nothing_of_the_parent_with_it(
+    db: Connection, dsn: str
+) -> None:
+    child = program(
+        dsn,
+        """
+        import threading
+        def fork():
+            if (pid := os.fork()) == 0:
+                sys.exit(0)
+            os.waitpid(pid, 0)
+        with agent.run() as run, run.lock("l") as lock, run.tokens(100) as spent:
+            spent.set(input=7, output=1)
+            if (pid := os.fork()) == 0:
+                sys.exit(0)
+            os.waitpid(pid, 0)
+            thread = threading.Thread(target=fork)
+            thread.start()
+            thread.join()
+            (own,) = [each for each in run.budget() if each["scope"] == "run"]
+            print(own["reserved"], lock.lost.is_set(), lock.release())
+        """,
+    )
+    said = child.communicate()[0]
+    assert child.returncode == 0
+    assert said == "100 False True\n"
+    assert value(db, "select outcome from agentdb.run") == "succeeded"
+    assert value(db, "select sum(input_tokens)::int from agentdb.token_log") == 7
+
+
+def test_interpreter_that_ends_in_the_midst_of_work_says_nothing(
+    db: Connection, dsn: str
+) -> None:
+    """Threads of the program and ours are at work when it comes to the end."""
+    child = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import threading\nfrom agentdb import Agent\n"
+            "run = Agent.from_env().run().__enter__()\n"
+            "def work():\n"
+            "    for place in range(3000):\n"
+            "        run.log_call('t', {'place': place})\n"
+            "threading.Thread(target=work).start()\n"
+            "threading.Thread(target=work, daemon=True).start()\n",
+        ],
+        env={**os.environ, "AGENTDB_DSN": dsn},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (child.returncode, child.stderr) == (0, "")
+    assert set(places(db)) == set(range(3000))
+
+
+def test_events_are_bounded_while_the_database_is_away(dsn: str) -> None:
+    child = program(
+        dsn.replace("port=", "port=1"),
+        """
+        import logging, resource
+        logging.disable()
+        with agent.run() as run:
+            for round in range(2):
+                for place in range(100_000):
+                    run.log_call("t", {"place": place, "text": "x" * 2000})
+                peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+                first = peak if round == 0 else first
+            print(peak - first, len(run._log._events), run._log.dropped)
+        """,
+    )
+    grown, kept, dropped = map(int, child.communicate()[0].split())
+    assert child.returncode == 0
+    assert grown < 8 * 1024
+    assert kept + dropped == 200_000
+    assert kept <= 10_000

@@ -16,6 +16,7 @@ import pytest
 from click.testing import CliRunner
 
 from agentdb.admin import doctor
+from agentdb.admin.finding import Finding
 from agentdb.admin.prompt import LINES, functions
 from agentdb.cli import main
 
@@ -132,7 +133,7 @@ def test_agent_that_may_become_the_owner_of_what_is_audited_is_found(
         db.execute("drop role zz_owner")
 
 
-def checks(dsn: str) -> dict[str, doctor.Finding]:
+def checks(dsn: str) -> dict[str, Finding]:
     return {finding.check_name: finding for finding in doctor.findings(dsn)}
 
 

@@ -21,13 +21,16 @@ PLACES = ("chat.completions", "responses", "messages")
 
 
 def recorded(run: Run | AsyncRun, client: Client) -> Client:
-    """Return the client, whose answers are recorded from now on."""
+    """Return the client, whose answers are recorded from now on, for this run alone."""
     for place in PLACES:
         holder: Any = client
         for name in place.split("."):
             holder = getattr(holder, name, None)
         if holder is not None and callable(getattr(holder, "create", None)):
-            holder.create = _recorded(run_of(run), holder.create, place)
+            # A client outlives a run: the one before is over.
+            own = getattr(holder.create, "_agentdb_own", holder.create)
+            holder.create = _recorded(run_of(run), own, place)
+            holder.create._agentdb_own = own
     return client
 
 

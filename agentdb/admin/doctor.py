@@ -6,7 +6,6 @@ import os
 import socket
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 import anyio
@@ -17,6 +16,8 @@ from ..secret.reference import resolve_target
 from ..secret.refused import Refused
 from ..verify import look
 from ..verify.access import user_name
+from .finding import Finding
+from .pool import pool
 
 # A notification that is late by less than this surprises nobody.
 SKEW = 2.0
@@ -36,25 +37,19 @@ order by receiver_name
 NO_USER = "select agentdb.set_os_user('{agent_name}', 'the user it runs as');"
 
 
-@dataclass(frozen=True)
-class Finding:
-    """What was looked at, how it is, and what fixes it."""
-
-    check_name: str
-    state: str
-    detail: str
-    fix: str | None = None
-
-
 def findings(dsn: str, *, user: str | None = None) -> list[Finding]:
     """Look at this machine as the database describes it, and at who we are."""
     with psycopg.connect(
-        dsn, autocommit=True, connect_timeout=5, row_factory=dict_row
+        dsn,
+        autocommit=True,
+        connect_timeout=5,
+        prepare_threshold=None,
+        row_factory=dict_row,
     ) as connection:
         found = [who(user), _skew(connection)]
         rows = connection.execute(PATHS).fetchall()
         receivers = connection.execute(RECEIVERS).fetchall()
-    found += [_path(**row) for row in rows]
+    found += [*pool(dsn), *(_path(**row) for row in rows)]
     return [*found, *_receivers(receivers)]
 
 

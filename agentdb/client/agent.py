@@ -5,9 +5,10 @@ from __future__ import annotations
 import atexit
 import os
 import signal
+import sys
 import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -43,11 +44,13 @@ class Agent:
     ) -> None:
         self.name = name
         self._secret = secret
+        self._limits = limits or Limits()
         self._connect = connect or connector(
-            connection.dsn(dsn), application=name or "agent"
+            connection.dsn(dsn),
+            application=name or "agent",
+            patience=self._limits.patience,
         )
         self._fail_closed = fail_closed
-        self._limits = limits or Limits()
         self._redaction = redaction or Redaction()
 
     @classmethod
@@ -102,12 +105,30 @@ def _forget() -> None:
     for run in list(_open):
         run._session.forget()
         run._log.forget()
+    if util := sys.modules.get("multiprocessing.util"):
+        # Its processes end without a word, but for what is told to it after the fork.
+        util.register_after_fork(_flush, _flush_at_end)
+
+
+def _flush_at_end(flush: Callable[[], None]) -> None:
+    from multiprocessing.util import Finalize
+
+    Finalize(None, flush, exitpriority=100)
 
 
 def _ended(number: int, frame: FrameType | None) -> None:
-    """Send what is kept, and then end as if nobody had listened."""
-    _flush()
+    """Send what is kept, and then end as if nobody had listened.
+
+    A signal comes in between anything: where we ourselves are at work that goes on,
+    and the signal comes again.
+    """
+    if any(run._log.busy() or run._busy() for run in list(_open)):
+        again = threading.Timer(0.002, os.kill, [os.getpid(), number])
+        again.daemon = True
+        again.start()
+        return
     signal.signal(number, signal.SIG_DFL)
+    _flush()
     os.kill(os.getpid(), number)
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
 
@@ -14,6 +16,32 @@ from .session import Row
 from .usage import Tokens, Usage
 
 T = TypeVar("T")
+
+
+async def _done(work: Callable[[], T], undo: Callable[[T], object]) -> T:
+    """Do in a thread what cannot be left half done: a task cancelled undoes it."""
+    turn, found = threading.Lock(), []
+    given_up = False
+
+    def whole() -> None:
+        result = work()
+        with turn:
+            found.append(result)
+            if not given_up:
+                return
+        undo(result)
+
+    try:
+        await asyncio.to_thread(whole)
+    except asyncio.CancelledError:
+        with turn:
+            given_up = True
+            done = list(found)
+        for each in done:
+            # Not in the loop's threads: it may be ending.
+            threading.Thread(target=undo, args=[each], name="agentdb-undo").start()
+        raise
+    return found[0]
 
 
 class AsyncAgent:
@@ -42,7 +70,7 @@ class AsyncRun:
 
     async def __aenter__(self) -> AsyncRun:
         """Start the run; raises Stopped, Paused, NotAnAgent or Unreachable."""
-        await asyncio.to_thread(self.sync.__enter__)
+        await _done(self.sync.__enter__, lambda run: run.end("cancelled"))
         return self
 
     async def __aexit__(
@@ -104,7 +132,8 @@ class AsyncRun:
 
     async def lock(self, name: str, **how: Any) -> AsyncHeld:
         """Take a lock, see Run.lock: `async with await run.lock(…)`."""
-        return AsyncHeld(await asyncio.to_thread(self.sync.lock, name, **how))
+        take = partial(self.sync.lock, name, **how)
+        return AsyncHeld(await _done(take, lambda held: held.release()))
 
     async def ask(
         self, question: str, options: Iterable[str] | None = None, **how: str
@@ -165,7 +194,11 @@ class AsyncTokens:
 
     async def __aenter__(self) -> AsyncTokens:
         """Reserve; raises BudgetRefused where a budget is too low."""
-        await asyncio.to_thread(self._tokens.__enter__)
+        cancelled = asyncio.CancelledError
+        await _done(
+            self._tokens.__enter__,
+            lambda tokens: tokens.__exit__(cancelled, cancelled(), None),
+        )
         return self
 
     async def __aexit__(

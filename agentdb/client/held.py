@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import threading
+import time
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from ..errors import AgentdbError, FenceLost
+from ..errors import AgentdbError, FenceLost, Paused, RunClosed, Stopped
 from .session import Away
 
 if TYPE_CHECKING:
@@ -14,6 +17,38 @@ if TYPE_CHECKING:
 
 # Of the time that a lock is held for, how long until it is renewed.
 RENEW_AFTER = 1 / 3
+# The least between two attempts, in seconds.
+LEAST = 0.05
+logger = logging.getLogger("agentdb.client")
+
+
+class Lost(threading.Event):
+    """Set when a lock is lost, which by itself it is when its time is over."""
+
+    def __init__(self, until: float) -> None:
+        super().__init__()
+        self.until = until
+
+    @property
+    def left(self) -> float:
+        """How long it is ours for certain, in seconds."""
+        return self.until - time.monotonic()
+
+    def is_set(self) -> bool:
+        """Tell whether somebody else may have the lock."""
+        if self.left <= 0:
+            self.set()
+        return super().is_set()
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Wait until the lock is lost, or for a time; tell whether it is."""
+        end = None if timeout is None else time.monotonic() + timeout
+        while not self.is_set():
+            rest = None if end is None else end - time.monotonic()
+            if rest is not None and rest <= 0:
+                return False
+            super().wait(max(min(self.left, self.left if rest is None else rest), 0))
+        return True
 
 
 class Held:
@@ -23,13 +58,15 @@ class Held:
     is written too late is refused by the database (FenceLost), whatever we know.
     """
 
-    def __init__(self, run: Run, name: str, fence: int, ttl_ms: int, ttl: str) -> None:
+    def __init__(
+        self, run: Run, name: str, fence: int, ttl_ms: int, ttl: str, since: float
+    ) -> None:
         self.name = name
         self.fence = fence
-        self.lost = threading.Event()
+        #: Set once somebody else may have the lock.
+        self.lost: threading.Event = Lost(since + ttl_ms / 1000)
         self._run = run
         self._ttl = ttl
-        self._left = ttl_ms / 1000
         self._over = threading.Event()
         self._thread = threading.Thread(
             target=self._renew, name=f"agentdb-lock {name}", daemon=True
@@ -46,6 +83,9 @@ class Held:
 
     def release(self) -> bool:
         """Give the lock back and wake who waits; return whether we still held it."""
+        if os.getpid() != self._run._process:
+            # A fork of the process whose lock it is.
+            return False
         self._over.set()
         self._thread.join()
         self._run._held.discard(self)
@@ -55,8 +95,11 @@ class Held:
             row = self._run._ask("release_lock", name=self.name, fence=self.fence)
             if row["released"] and row["waiting"]:
                 self._run._ask("wake_waiters", name=self.name)
-        except Away:
+        except (Away, Stopped, RunClosed):
+            # It ends with its time, or has ended with the run.
+            self.lost.set()
             return False
+        self.lost.set()
         return bool(row["released"])
 
     def __enter__(self) -> Held:
@@ -71,21 +114,25 @@ class Held:
         self.release()
 
     def _renew(self) -> None:
-        while not self._over.wait(self._left * RENEW_AFTER):
+        lost = self.lost
+        assert isinstance(lost, Lost)
+        while not self._over.wait(max(lost.left * RENEW_AFTER, LEAST)):
+            asked = time.monotonic()
             try:
                 row = self._run._ask(
                     "renew_lock", name=self.name, fence=self.fence, ttl=self._ttl
                 )
-            except Away:
-                # It may still be ours for what was left.
-                self._left *= 1 - RENEW_AFTER
-                if self._left < 0.1:
-                    self.lost.set()
-                    return
-                continue
+            except (Away, Paused):
+                # It is still ours for what is left.
+                row = None
             except AgentdbError:
                 row = {"renewed": False}
-            if not row["renewed"]:
-                self.lost.set()
+            except Exception:
+                logger.exception("agentdb: lock %s was not renewed", self.name)
+                row = None
+            if row is not None and not row["renewed"]:
+                lost.set()
+            elif row is not None:
+                lost.until = asked + (row["ttl_ms"] or 0) / 1000
+            if lost.is_set():
                 return
-            self._left = (row["ttl_ms"] or 0) / 1000

@@ -7,19 +7,31 @@ database is away they wait; where they are too many, the newest are dropped and 
 
 from __future__ import annotations
 
+import json
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from ..errors import AgentdbError, InvalidArgument, Paused, RunClosed, Stopped
+from ..errors import (
+    AgentdbError,
+    InvalidArgument,
+    LimitReached,
+    NotFound,
+    Paused,
+    RunClosed,
+    Stopped,
+    describe,
+)
+from ..message import read
 from .calls import as_json
 from .errors import Looping
-from .session import Away, Session
+from .session import PATIENCE, Away, Session
 
 MANY = {
     "tool": ("log_tool_call_many", "calls"),
@@ -41,11 +53,15 @@ logger = logging.getLogger("agentdb.client")
 
 @dataclass(frozen=True)
 class Limits:
-    """How much is kept and for how long: seconds, events, and bytes of JSON."""
+    """How much is kept and for how long: seconds, events, and bytes of JSON.
+
+    `patience` is how long the server may take for an answer, in seconds.
+    """
 
     window: float = 0.5
     events: int = 10_000
     size: int = 16 * 1024 * 1024
+    patience: float = PATIENCE
 
 
 @dataclass(frozen=True)
@@ -72,6 +88,8 @@ class Log:
         self._limits = limits
         self._begin()
         self.dropped = 0
+        #: Whether the run has ended here: nothing comes after.
+        self.ended = False
         # Why the run may do nothing more, or nothing now.
         self.stopped: AgentdbError | None = None
         # What the run has not heard of yet, and the alert that it heard of last.
@@ -81,10 +99,10 @@ class Log:
     def _begin(self) -> None:
         self._events: deque[Event] = deque()
         self._size = 0
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._wake = threading.Event()
         self._over = threading.Event()
-        self._sending = threading.Lock()
+        self._sending = threading.RLock()
         self._thread: threading.Thread | None = None
         # A transaction that may have committed, and how many events it holds.
         self._unsure: tuple[str, int] | None = None
@@ -93,7 +111,7 @@ class Log:
         """Keep an event until it is sent; never waits and never raises."""
         text = as_json({name: each for name, each in event.items() if each is not None})
         with self._lock:
-            full = len(self._events) >= self._limits.events
+            full = self._ended() or len(self._events) >= self._limits.events
             if full or self._size + len(text) > self._limits.size:
                 self.dropped += 1
                 return
@@ -116,13 +134,17 @@ class Log:
     def flush(self, timeout: float = LAST) -> bool:
         """Send what is kept; return whether all of it is recorded."""
         end = time.monotonic() + timeout
-        while self._events and time.monotonic() < end:
+        while self._events and (left := end - time.monotonic()) > 0:
             try:
-                self._send()
+                self._session.again()
+                self._send(left)
             except (Away, Paused):
                 time.sleep(0.1)
             except AgentdbError:
                 return False
+            except Exception:
+                logger.exception("agentdb: recording failed")
+                time.sleep(0.1)
         return not self._events
 
     def close(self, timeout: float = LAST) -> bool:
@@ -131,9 +153,14 @@ class Log:
         self._wake.set()
         done = self.flush(timeout)
         if self._thread is not None and self._thread is not threading.current_thread():
-            self._thread.join(timeout)
-        self._session.close()
+            self._thread.join(1.0)
+        self._session.close(1.0)
         return done
+
+    def busy(self) -> bool:
+        """Tell whether this very thread is at work here: it may be a signal's."""
+        locks: tuple[Any, ...] = (self._lock, self._sending, self._session.lock)
+        return any(lock._is_owned() for lock in locks)
 
     def forget(self) -> None:
         """Begin anew in a forked process: what is kept here the parent sends."""
@@ -145,7 +172,14 @@ class Log:
             self._thread = threading.Thread(
                 target=self._work, name="agentdb-log", daemon=True
             )
-            self._thread.start()
+            # At the end of the interpreter there are no threads more: it flushes.
+            with suppress(RuntimeError):
+                self._thread.start()
+
+    def _ended(self) -> bool:
+        """Tell whether nothing of this run can be recorded any more."""
+        stopped = self.stopped is not None and not isinstance(self.stopped, Paused)
+        return self.ended or stopped
 
     def _work(self) -> None:
         pause, looked_at = self._limits.window, time.monotonic()
@@ -160,15 +194,24 @@ class Log:
                     looked_at = time.monotonic()
                     self._look()
             except (Stopped, RunClosed, Paused) as error:
-                self.stopped = error
+                self._stop(error)
             except Away as error:
-                logger.warning("agentdb cannot be reached: %s", error)
+                logger.warning("%s", error)
                 pause = min(max(pause * 2, 1.0), LONGEST_PAUSE)
             except Exception:
                 logger.exception("agentdb: recording failed")
                 pause = 1.0
-            if self.stopped is not None and not isinstance(self.stopped, Paused):
+            if self._ended():
                 return
+
+    def _stop(self, error: AgentdbError) -> None:
+        """Note why the run may not go on; what it did since is nobody's to record."""
+        self.stopped = error
+        if self._ended():
+            with self._lock:
+                self.dropped += len(self._events)
+                self._events.clear()
+                self._size = 0
 
     def _look(self) -> None:
         """Ask whether the run may go on, and whether it is known to repeat itself."""
@@ -186,32 +229,59 @@ class Log:
         if isinstance(self.stopped, Paused):
             self.stopped = None
 
-    def _send(self) -> None:
+    def _send(self, timeout: float = -1) -> None:
         """Send one batch; what is sent is no longer kept."""
-        with self._sending:
+        if not self._sending.acquire(timeout=timeout):
+            return
+        try:
             with self._lock:
                 batch = [self._events[i] for i in range(min(BATCH, len(self._events)))]
             if not batch or (run := self._run()) is None:
                 return
             if self._unsure:
-                batch = batch[: self._settle()]
+                self._sent(self._settle())
             else:
-                try:
-                    self._record(batch, run)
-                except InvalidArgument:
-                    self._record_each(batch, run)
-            with self._lock:
-                for event in batch:
-                    self._events.popleft()
-                    self._size -= len(event.text)
+                self._record_all(batch, run)
+        finally:
+            self._sending.release()
         self._resumed()
         self._report_dropped()
+
+    def _sent(self, count: int) -> None:
+        """Forget the first events: they are recorded, or never will be."""
+        with self._lock:
+            for _ in range(min(count, len(self._events))):
+                self._size -= len(self._events.popleft().text)
+
+    def _record_all(self, batch: list[Event], run: int) -> None:
+        """Record events together, or one by one where one among them is refused."""
+        try:
+            self._record(batch, run)
+            self._sent(len(batch))
+        except Exception as error:
+            if not _is_refusal(error):
+                raise
+            for event in batch:
+                self._record_alone(event, run)
+                self._sent(1)
+
+    def _record_alone(self, event: Event, run: int) -> None:
+        try:
+            self._record([event], run)
+        except Exception as error:
+            if not _is_refusal(error):
+                raise
+            logger.warning("agentdb refused an event: %s", describe(error))
+            self.dropped += 1
 
     def _record(self, batch: list[Event], run: int) -> None:
         """Record events in one transaction; a commit without an answer is unsure."""
         with self._session.transaction():
             self._bind()
             for kind, events in groupby(batch, lambda event: event.kind):
+                if kind == "settled":
+                    self._settle_tokens([event.text for event in events], run)
+                    continue
                 function, name = MANY[kind]
                 array = "[" + ",".join(event.text for event in events) + "]"
                 query = f"select from agentdb.{function}({name} => %s::text::jsonb"
@@ -219,6 +289,11 @@ class Log:
             (row,) = self._session.rows("select pg_current_xact_id()::text as xid")
             self._unsure = (row["xid"], len(batch))
         self._unsure = None
+
+    def _settle_tokens(self, texts: list[str], run: int) -> None:
+        """Settle what could not be settled at once; twice counts once."""
+        for text in texts:
+            self._session.call("settle_tokens", **json.loads(text), run=run)
 
     def _bind(self) -> None:
         if token := self._token():
@@ -235,18 +310,21 @@ class Log:
         self._unsure = None
         return count if row["status"] == "committed" else 0
 
-    def _record_each(self, batch: list[Event], run: int) -> None:
-        """Record events one by one, for one among them is refused."""
-        for event in batch:
-            try:
-                self._record([event], run)
-            except InvalidArgument as error:
-                logger.warning("agentdb refused an event: %s", error)
-                self.dropped += 1
-
     def _report_dropped(self) -> None:
         with self._lock:
             dropped, self.dropped = self.dropped, 0
         if dropped:
             step = f"agentdb client: {dropped} events were not recorded"
             self.add("step", {"step": step, "details": {"dropped": dropped}})
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Tell whether what was sent is at fault, and will be refused ever after."""
+    if isinstance(error, AgentdbError):
+        return isinstance(error, InvalidArgument | LimitReached | NotFound)
+    said = read(error)
+    # Data, integrity, limits of the program; too large; took too long.
+    return said is not None and (
+        said.sqlstate[:2] in ("22", "23", "54")
+        or said.sqlstate in ("53200", "57014", "XX000")
+    )

@@ -7,38 +7,58 @@ recognize.  A secret without a form of its own is found by the name of its field
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-INSTEAD = "[secret]"
-# Deeper values are cut by the database anyway.
-DEEPEST = 32
+from .plain import Walk
 
+INSTEAD = "[secret]"
+# A token may stand behind an escape of JSON within a text; a word does not end in it.
+START = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
+# What a text holds, as it is, where a form can be found at all: looked for first, for
+# that takes next to nothing.  No form looks at a place more than a few times.
 FORMS = (
-    r"\bsk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{20,}",  # model providers
-    r"\b(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
-    r"\bglpat-[\w-]{20,}",
-    r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b",  # AWS, the key's name
-    r"\bAIza[\w-]{35}",  # Google
-    r"\bya29\.[\w-]{20,}",
-    r"\bxox[abeoprs]-[A-Za-z0-9-]{10,}",  # Slack
-    r"\b(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}",  # Stripe
-    r"\bSG\.[\w-]{16,}\.[\w-]{16,}",  # SendGrid
-    r"\bhf_[A-Za-z0-9]{30,}",
-    r"\b(?:npm|pypi)[_-][A-Za-z0-9_-]{30,}",
-    r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+",  # JSON Web Token
-    r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
-    r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*",
-    r"(?<=[Bb]asic )[A-Za-z0-9+/]{12,}=*",
-    r"(?<=://)[^\s/:@]*:[^\s/@]+(?=@)",  # a password in an address
+    (("sk-",), START + r"sk-(?:ant-|proj-|or-)?[A-Za-z0-9_-]{20,}"),  # model providers
+    (
+        ("gh", "github_pat_"),
+        START + r"(?:gh[pousr]_[A-Za-z0-9]{36,}|github_pat_\w{22,})",
+    ),
+    (("glpat-",), START + r"glpat-[\w-]{20,}"),
+    (("AKIA", "ASIA"), START + r"(?:AKIA|ASIA)[A-Z0-9]{16}\b"),  # AWS, the key's name
+    (("AIza",), START + r"AIza[\w-]{35}"),  # Google
+    (("ya29.",), START + r"ya29\.[\w-]{20,}"),
+    (("xox",), START + r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),  # Slack
+    (("k_live_", "k_test_"), START + r"(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}"),
+    (("SG.",), START + r"SG\.[\w-]{16,}\.[\w-]{16,}"),  # SendGrid
+    (("hf_",), START + r"hf_[A-Za-z0-9]{30,}"),
+    (("npm", "pypi"), START + r"(?:npm|pypi)[_-][A-Za-z0-9_-]{30,}"),
+    (  # JSON Web Token
+        ("eyJ",),
+        r"(?:(?<![\w-])|(?<=\\[bfnrt]))eyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]+",
+    ),
+    (
+        ("PRIVATE KEY",),
+        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
+        r".*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
+    ),
+    (("earer ",), r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*"),
+    (("asic ",), r"(?<=[Bb]asic )[A-Za-z0-9+/]{12,}=*"),
+    (("://",), r"(?<=://)[^\s/:@]{0,256}:[^\s/@]+(?=@)"),  # a password in an address
 )
+COMPILED = tuple((hints, re.compile(form, re.DOTALL)) for hints, form in FORMS)
+# password=…, "api_key": "…" within a text; the name stays.
+SAID = re.compile(
+    r"((?:passw(?:or)?d|passphrase|pwd|secret|api_?key|access_?key|private_?key"
+    r"|access_?token|refresh_?token|auth_?token)"
+    r"""\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)(?!\[secret\])[^\s"'\\&;,]{4,}""",
+    re.IGNORECASE,
+)
+HINTS = re.compile(r"pass|pwd|secret|key|token", re.IGNORECASE)
 NAMES = re.compile(
     r"pass(word|wd|phrase)?$|pwd$|secret|(?<!max_)(?<!input_)(?<!output_)token$"
     r"|api_?key|access_?key|private_?key|authorization|cookie|credential",
     re.IGNORECASE,
 )
-FORM = re.compile("|".join(FORMS), re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -54,40 +74,38 @@ class Redaction:
     _own: re.Pattern[str] | None = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        own = re.compile("|".join(self.patterns), re.DOTALL) if self.patterns else None
+        both = "|".join(f"(?:{each})" for each in self.patterns)
+        own = re.compile(both, re.DOTALL) if both else None
         object.__setattr__(self, "_own", own)
 
     def text(self, text: str) -> str:
         """Return a text without what looks like a secret."""
-        text = FORM.sub(INSTEAD, text)
+        for hints, form in COMPILED:
+            for hint in hints:
+                if hint in text:
+                    text = form.sub(INSTEAD, text)
+                    break
+        if ("=" in text or ":" in text) and HINTS.search(text):
+            text = SAID.sub(rf"\1{INSTEAD}", text)
         return self._own.sub(INSTEAD, text) if self._own else text
 
     def value(self, value: Any, tool: str = "") -> Any:
-        """Return a value of JSON without secrets, of one tool's arguments."""
-        return self._value(value, self._paths(tool), "", 0)
+        """Return any value as one of JSON without secrets, of one tool's arguments.
 
-    def _paths(self, tool: str) -> frozenset[str]:
+        It is a copy: what the program does to the value later does not change it.
+        """
+        return Walk(self.text, self._hidden(tool)).value(value)
+
+    def _hidden(self, tool: str) -> Any:
+        """Return what tells the text that stands for a member, None for itself."""
         named = (path.rpartition(":") for path in self.fields)
-        return frozenset(path for of, _, path in named if of in ("", tool))
+        paths = frozenset(path for of, _, path in named if of in ("", tool))
 
-    def _value(self, value: Any, paths: frozenset[str], place: str, depth: int) -> Any:
-        if isinstance(value, str):
-            return self.text(value)
-        if depth >= DEEPEST:
-            return value
-        if isinstance(value, Mapping):
-            return {
-                self.text(str(key)): self._member(str(key), each, paths, place, depth)
-                for key, each in value.items()
-            }
-        if isinstance(value, Iterable) and not isinstance(value, bytes | bytearray):
-            return [self._value(each, paths, place, depth + 1) for each in value]
-        return value
-
-    def _member(
-        self, key: str, value: Any, paths: frozenset[str], place: str, depth: int
-    ) -> Any:
-        path = f"{place}.{key}" if place else key
-        if path in paths or (NAMES.search(key) and not isinstance(value, bool | None)):
+        def hidden(key: str, path: str, value: Any) -> str | None:
+            if path in paths:
+                return INSTEAD
+            if value is None or isinstance(value, bool) or not NAMES.search(key):
+                return None
             return INSTEAD
-        return self._value(value, paths, path, depth + 1)
+
+        return hidden

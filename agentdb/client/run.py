@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, TypeVar
 
-from ..errors import AgentdbError, LockInUse
+from ..errors import (
+    AgentdbError,
+    AlreadyExists,
+    InvalidArgument,
+    LockInUse,
+    NoRun,
+    RunClosed,
+    describe,
+)
 from .calls import as_json, statement
 from .errors import Unreachable
 from .held import Held
 from .log import Limits, Log
-from .recorded import decorated, recorded
+from .recorded import WHOLE, Streamed, decorated, recorded
 from .redact import Redaction
 from .session import Away, Connect, Row, Session
 from .usage import Tokens, Usage
 
 T = TypeVar("T")
+# What a run is told in words: nothing is looked up by it.
+WORDS = {
+    "conversation", "details", "instance", "on_behalf_of", "options", "purpose",
+    "question", "reason", "step", "summary",
+}  # fmt: skip
+# The database keeps less.
+LONGEST_ERROR = 16_000
 # How often a lock that another holds is asked for again, in seconds.
 AGAIN = 0.25
+
+
+BEGIN = "Use it within: with agent.run() as run."
 
 
 class Run:
@@ -41,12 +62,17 @@ class Run:
         limits: Limits,
         redaction: Redaction,
     ) -> None:
-        self._start = dict(start)
+        self._start = {
+            name: redaction.text(str(each)) if name in WORDS and each else each
+            for name, each in start.items()
+        }
         self._fail_closed = fail_closed
         self._redaction = redaction
         self._session = Session(connect)
         self._held: set[Held] = set()
         self._process = os.getpid()
+        self._begun = False
+        self._ending = threading.Lock()
         self._log = Log(Session(connect), self._number, self._bound, limits)
         #: The number of the run, None until the database has given one.
         self.id: int | None = None
@@ -57,12 +83,19 @@ class Run:
 
     def __enter__(self) -> Run:
         """Start the run; raises Stopped, Paused, NotAnAgent or Unreachable."""
+        if self._begun:
+            raise AlreadyExists(
+                "the run has begun already",
+                hint="agent.run() makes another; a run is entered once.",
+            )
+        self._begun = True
         try:
             self._open()
         except Away as error:
             if self._fail_closed:
+                self._session.close()
                 raise Unreachable(
-                    f"agentdb cannot be reached: {error}",
+                    str(error),
                     hint="Do nothing until it can: nobody could stop this run.",
                 ) from error
         except BaseException:
@@ -78,10 +111,12 @@ class Run:
         trace: TracebackType | None,
     ) -> None:
         """End the run: succeeded, failed by an exception, or cancelled by a person."""
+        if isinstance(error, SystemExit) and error.code in (None, 0):
+            error = None
         if error is None:
             self.end()
-        elif isinstance(error, Exception):
-            self.end("failed", f"{type(error).__name__}: {error}")
+        elif isinstance(error, Exception | SystemExit):
+            self.end("failed", f"{type(error).__name__}: {said_of(error)}")
         else:
             self.end("cancelled", type(error).__name__)
 
@@ -95,16 +130,20 @@ class Run:
             # A fork of the process whose run it is.
             self._log.flush()
             return
-        for held in list(self._held):
-            held.release()
-        self._log.close()
-        said = None if summary is None else self._redaction.text(summary)[:2000]
-        try:
-            if self.id is not None:
-                self._ask("end_run", outcome=outcome, summary=said)
-        except (AgentdbError, Away):
-            pass
-        self._session.close()
+        with self._ending:
+            if not self._begun or self._log.ended:
+                return
+            for held in list(self._held):
+                with suppress(Exception):
+                    held.release()
+            self._log.close()
+            said = None if summary is None else self._redaction.text(summary)[:2000]
+            with suppress(Exception):
+                if self.id is not None:
+                    self._session.again()
+                    self._ask("end_run", outcome=outcome, summary=said)
+            self._log.ended = True
+            self._session.close(1.0)
 
     def check(self) -> None:
         """Raise Stopped or Paused where somebody stopped the run; asks nobody.
@@ -112,8 +151,12 @@ class Run:
         A stop is known within a second.  Raises FenceLost where a lock is lost, and
         Looping once for each time that people were alerted to a loop of the run.
         """
+        if not self._begun:
+            raise NoRun("the run has not begun", hint=BEGIN)
         if self._log.stopped is not None:
             raise self._log.stopped
+        if self._log.ended:
+            raise RunClosed(f"run {self.id} has ended", hint=BEGIN)
         for held in list(self._held):
             held.check()
         if looping := self._log.looping():
@@ -124,18 +167,23 @@ class Run:
         """Why the run may do nothing more (Stopped), or nothing now (Paused)."""
         return self._log.stopped
 
+    @property
+    def ended(self) -> bool:
+        """Tell whether the run has ended, or has not begun."""
+        return self._log.ended or not self._begun
+
     # What happened.
 
     def progress(self, step: str, **details: Any) -> None:
         """Record that something was reached that was not before; sent later."""
-        event = {"step": self._redaction.text(step)}
-        self._log.add(
-            "step", {**event, "details": self._redaction.value(details) or None}
-        )
+        self._add("step", {
+            "step": self._redaction.text(str(step)),
+            "details": self._redaction.value(details) or None,
+        })  # fmt: skip
 
     def log_tokens(self, used: Usage) -> None:
         """Record the tokens of a model call that was not reserved; sent later."""
-        self._log.add("tokens", {**vars(used)})
+        self._add("tokens", dict(vars(used)))
 
     def log_call(
         self,
@@ -153,17 +201,56 @@ class Run:
         Of the result only its size and a hash are kept.  `violation` says what is
         wrong with the arguments.
         """
-        text = None if result is None else _as_result(result)
-        self._log.add("tool", {
-            "tool": tool,
-            "args": None if args is None else self._redaction.value(args, tool),
+        self._record_call(
+            tool, self._kept(args, tool), result=result, error=error, seconds=seconds,
+            call_id=call_id, violation=violation,
+        )  # fmt: skip
+
+    def _kept(self, args: Any, tool: str) -> Any:
+        """Return arguments as they are to be recorded: a copy, without secrets."""
+        return None if args is None else self._redaction.value(args, tool)
+
+    def _record_call(
+        self,
+        tool: str,
+        kept: Any,
+        *,
+        result: Any,
+        error: str | BaseException | None,
+        seconds: float | None,
+        call_id: str | None,
+        violation: str | None,
+    ) -> None:
+        hide = self._redaction.text
+        size, text = (None, None) if result is None else self._result(result)
+        said = said_of(error) if isinstance(error, BaseException) else error
+        self._add("tool", {
+            "tool": hide(str(tool)),
+            "args": kept,
             "ok": error is None,
-            "error": None if error is None else self._redaction.text(error),
-            "result": None if text is None else self._redaction.text(text),
-            "duration": None if seconds is None else f"{seconds:.6f} s",
+            "error": None if said is None else hide(said[:LONGEST_ERROR]),
+            "result": text,
+            "result_size": size,
+            "duration": None if seconds is None else f"{max(seconds, 0):.6f} s",
             "call_id": call_id or uuid.uuid4().hex,
-            "violation": violation,
+            "violation": None if violation is None else hide(violation[:LONGEST_ERROR]),
         })  # fmt: skip
+
+    def _result(self, result: Any) -> tuple[int, str]:
+        """Return the size of a result, and its text or, where it is long, a hash."""
+        if isinstance(result, Streamed):
+            return result.size, self._redaction.text(result.text)
+        if not isinstance(result, str):
+            result = as_json(self._redaction.value(result))
+        if len(result) > WHOLE:
+            whole = result.encode(errors="replace")
+            return len(result), f"sha256:{hashlib.sha256(whole).hexdigest()}"
+        return len(result), self._redaction.text(result)
+
+    def _add(self, kind: str, event: dict[str, Any]) -> None:
+        if not self._begun:
+            raise NoRun("the run has not begun", hint=BEGIN)
+        self._log.add(kind, event)
 
     def call(
         self,
@@ -187,7 +274,8 @@ class Run:
         """Decorate a function: each of its calls is recorded with its arguments."""
 
         def decorate(function: Callable[..., Any]) -> Any:
-            return decorated(self, function, name or function.__name__)
+            own = getattr(function, "__name__", type(function).__name__)
+            return decorated(self, function, name or own)
 
         return decorate if function is None else decorate(function)
 
@@ -217,12 +305,13 @@ class Run:
         end = time.monotonic() + wait
         while True:
             self.check()
+            since = time.monotonic()
             row = self._ask(
                 "acquire_lock", name=name, ttl=ttl, max_hold=max_hold,
                 release_on_disconnect=release_on_disconnect or None,
             )  # fmt: skip
             if row["acquired"]:
-                held = Held(self, name, row["fence"], row["ttl_ms"], ttl)
+                held = Held(self, name, row["fence"], row["ttl_ms"], ttl, since)
                 self._held.add(held)
                 return held
             if time.monotonic() >= end:
@@ -240,8 +329,11 @@ class Run:
         urgency: str = "normal",
     ) -> int:
         """Ask people something; return the number under which answer() finds it."""
-        given = None if options is None else list(options)
-        row = self._ask("ask_human", question=question, options=given, urgency=urgency)
+        hide = self._redaction
+        given = None if options is None else hide.value(list(options))
+        row = self._ask(
+            "ask_human", question=hide.text(question), options=given, urgency=urgency
+        )
         return int(row["question_id"])
 
     def answer(self, question: int) -> str | None:
@@ -252,7 +344,7 @@ class Run:
 
     def hold(self, until: str, reason: str) -> None:
         """Say that the run waits until a time of PostgreSQL: '2026-12-01 08:00'."""
-        self._ask("hold_run", until=until, reason=reason)
+        self._ask("hold_run", until=until, reason=self._redaction.text(reason))
 
     def budget(self) -> list[Row]:
         """Return each budget: scope, max_tokens, spent, reserved, tokens_left, cost."""
@@ -315,6 +407,7 @@ class Run:
         `cursor` is one of any DB-API driver.  Needed behind a shared role, and where
         the role has several runs; the binding ends with the transaction.
         """
+        self._number()
         cursor.execute("select agentdb.bind_run(%s)", (self.token,))
 
     def spawn_token(self) -> str:
@@ -328,8 +421,19 @@ class Run:
         (row,) = self._session.call("start_run", **self._start)
         self.token, self.id = row["token"], row["run_id"]
 
+    def _busy(self) -> bool:
+        """Tell whether this very thread asks the database now."""
+        lock: Any = self._session.lock
+        return bool(lock._is_owned())
+
     def _number(self) -> int | None:
         """Return the number of the run, which starts now if it could not before."""
+        if self._log.ended:
+            raise RunClosed(f"run {self.id} has ended", hint=BEGIN)
+        if self.id is not None:
+            return self.id
+        if not self._begun:
+            raise NoRun("the run has not begun", hint=BEGIN)
         with self._session.lock:
             if self.id is None:
                 self._open()
@@ -364,7 +468,11 @@ class Run:
         self, function: str, values: Mapping[str, Any], types: Mapping[str, str]
     ) -> list[Row]:
         """Call a function of agentdb by what the catalogue says of its parameters."""
-        return self.rows(*statement(function, values, types))
+        hidden = {
+            name: self._redaction.value(each) if name in WORDS else each
+            for name, each in values.items()
+        }
+        return self.rows(*statement(function, hidden, types))
 
     def _ask_or_pass(self, function: str, **values: Any) -> Row:
         """Call a function; where the database is away return nothing, or refuse."""
@@ -375,12 +483,18 @@ class Run:
         except Away as error:
             if self._fail_closed:
                 raise Unreachable(
-                    f"agentdb cannot be reached: {error}",
+                    str(error),
                     hint="Wait, and try again: what is left cannot be known now.",
                 ) from error
             return {}
 
     def _claim(self, function: str, **values: Any) -> int:
+        said = as_json(values)
+        if self._redaction.text(said) != said:
+            raise InvalidArgument(
+                "the claim holds what looks like a secret: it is not sent",
+                hint="Claim what was done by something that may be stored and shown.",
+            )
         return int(self._ask(function, **values)["claim_id"])
 
 
@@ -388,5 +502,9 @@ def _key(key: Any) -> Any:
     return key if isinstance(key, Mapping) else {"id": key}
 
 
-def _as_result(result: Any) -> str:
-    return result if isinstance(result, str) else as_json(result)
+def said_of(error: BaseException) -> str:
+    """Return what an exception says, or its kind where it says nothing or cannot."""
+    try:
+        return describe(error) or type(error).__name__
+    except Exception:
+        return type(error).__name__

@@ -3,39 +3,74 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
 from ..errors import from_database
 from .calls import statement
+from .errors import Unreachable
 
 Row = dict[str, Any]
 Connect = Callable[[], Any]
 # Until the server must have answered, where the driver is ours to set up.
 PATIENCE = 10
+# How long nobody is asked again who did not answer: an agent does not wait each time.
+BREAK = 1.0, 30.0
+# After so many seconds without a call a connection is tried before it is used.
+IDLE = 1.0
+# A fork must not say anything on its parent's connections, not even good-bye.
+_parents: list[Any] = []
 
 
-def connector(dsn: str, *, application: str) -> Connect:
-    """Return what opens psycopg connections that work through a pooler too."""
+def connector(dsn: str, *, application: str, patience: float = PATIENCE) -> Connect:
+    """Return what opens psycopg connections that work through a pooler too.
+
+    A server that takes longer than `patience` seconds for an answer is away.
+    """
 
     def connect() -> Any:
         import psycopg
 
-        return psycopg.connect(
+        class Patient(psycopg.Connection):
+            def wait(self, gen: Any, *args: Any, **how: Any) -> Any:
+                return super().wait(_limited(gen, patience), *args, **how)
+
+        return Patient.connect(
             dsn,
             autocommit=True,
             # Behind a pooler a prepared statement may be another client's.
             prepare_threshold=None,
-            connect_timeout=PATIENCE,
+            connect_timeout=max(2, round(patience)),
             application_name=application,
         )
 
     return connect
 
 
-class Away(Exception):
+def _limited(waiting: Any, patience: float) -> Generator[Any, Any, Any]:
+    """Do what a generator of psycopg does, and give up when the time is over."""
+    end = time.monotonic() + patience
+    try:
+        wanted = next(waiting)
+        while True:
+            ready = yield wanted
+            if not ready and time.monotonic() > end:
+                raise TimeoutError(f"no answer within {patience:g} s")
+            wanted = waiting.send(ready)
+    except StopIteration as done:
+        return done.value
+
+
+class Away(Unreachable):
     """The database cannot be reached, or the connection broke in mid-call."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            f"agentdb cannot be reached: {why}",
+            hint="Wait, and try again; what needs no answer is recorded later.",
+        )
 
 
 class Session:
@@ -44,6 +79,9 @@ class Session:
     def __init__(self, connect: Connect) -> None:
         self._connect = connect
         self._connection: Any = None
+        self._asked_again = 0.0
+        self._why = ""
+        self._used = 0.0
         self.lock = threading.RLock()
 
     def call(self, function: str, **values: Any) -> list[Row]:
@@ -62,9 +100,11 @@ class Session:
                 if cursor.description is None:
                     return []
                 names = [column[0] for column in cursor.description]
-                return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+                return [_row(names, each) for each in cursor.fetchall()]
             finally:
-                cursor.close()
+                self._used = time.monotonic()
+                with suppress(Exception):
+                    cursor.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -78,29 +118,66 @@ class Session:
                 self._roll_back()
                 raise
 
-    def close(self) -> None:
-        """Close the connection; the next call opens another."""
-        with self.lock:
+    def close(self, timeout: float = -1) -> None:
+        """Close the connection; the next call opens another.
+
+        One that is in use for longer than `timeout` seconds is left as it is.
+        """
+        if not self.lock.acquire(timeout=timeout):
+            return
+        try:
             connection, self._connection = self._connection, None
             if connection is not None:
                 with suppress(Exception):
                     connection.close()
+        finally:
+            self.lock.release()
 
     def forget(self) -> None:
         """Leave the connection to the process that opened it: this one was forked."""
+        if self._connection is not None:
+            _parents.append(self._connection)
         self._connection = None
         self.lock = threading.RLock()
 
+    def again(self) -> None:
+        """Ask at the next call, however lately nobody answered."""
+        self._asked_again = 0.0
+
     def _open(self) -> Any:
+        """Return the connection; one that was idle is looked at, for it may be dead."""
+        if self._connection is not None and not self._is_alive():
+            self.close()
         if self._connection is None:
-            connection = self._connect()
-            # SQLAlchemy's raw_connection() is a wrapper.
-            driver: Any = getattr(connection, "dbapi_connection", connection)
-            driver.autocommit = True
-            self._connection = connection
+            if time.monotonic() < self._asked_again:
+                raise Away(self._why)
+            began = time.monotonic()
+            try:
+                self._connection = prepared(self._connect())
+            except Exception as error:
+                self._pause(began, error)
+                raise
+        self._used = time.monotonic()
         return self._connection
 
+    def _is_alive(self) -> bool:
+        if time.monotonic() - self._used < IDLE:
+            return True
+        try:
+            self._connection.cursor().execute("select 1")
+        except Exception:
+            return False
+        return True
+
+    def _pause(self, began: float, error: Exception) -> None:
+        """Spare the agent the next attempts, for longer where this one took long."""
+        now = time.monotonic()
+        self._asked_again = now + min(max(3 * (now - began), BREAK[0]), BREAK[1])
+        self._why = str(error).strip()
+
     def _roll_back(self) -> None:
+        if self._connection is None:
+            return
         try:
             self.rows("rollback")
         except Exception:
@@ -109,14 +186,23 @@ class Session:
     @contextmanager
     def _reported(self) -> Iterator[None]:
         """Raise our own errors by their class, the driver's as they are, or Away."""
+        began = time.monotonic()
         try:
             yield
+        except Away:
+            raise
         except Exception as error:
             if ours := from_database(error):
                 raise ours from error
             if self._is_away(error):
                 self.close()
+                if isinstance(error, TimeoutError):
+                    self._pause(began, error)
                 raise Away(str(error).strip()) from error
+            raise
+        except BaseException:
+            # In the middle of an answer: what comes next would be taken for another.
+            self.close()
             raise
 
     def _is_away(self, error: Exception) -> bool:
@@ -126,5 +212,27 @@ class Session:
         said = read(error)
         if said is None:
             return type(error).__module__.partition(".")[0] != "agentdb"
-        # Connection and operator intervention, or a server that takes nobody more.
-        return said.sqlstate[:2] in ("08", "57") or said.sqlstate in ("53300", "53400")
+        # Connection and operator intervention, or a server that takes nobody more or
+        # only reads; a statement that was cancelled had its answer.
+        return (
+            said.sqlstate[:2] in ("08", "57") and said.sqlstate != "57014"
+        ) or said.sqlstate in ("25006", "53300", "53400")
+
+
+def prepared(connection: Any) -> Any:
+    """Return a connection of any driver, made ready for us and ours alone."""
+    if hasattr(connection, "detach"):
+        # SQLAlchemy's: given back to its pool it would commit by itself ever after.
+        connection.detach()
+    driver: Any = getattr(connection, "dbapi_connection", connection)
+    driver.autocommit = True
+    if hasattr(driver, "prepare_threshold"):
+        driver.prepare_threshold = None
+    return connection
+
+
+def _row(names: list[str], row: Any) -> Row:
+    """Return a row by names, whatever the connection makes of its rows."""
+    if isinstance(row, Mapping):
+        return dict(row)
+    return dict(zip(names, row, strict=True))

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from ..errors import Paused, RunClosed, Stopped
 from .errors import BudgetRefused
+from .session import Away
 
 if TYPE_CHECKING:
     from .run import Run
+
+logger = logging.getLogger("agentdb.client")
 
 
 @dataclass(frozen=True)
@@ -106,6 +112,8 @@ class Tokens:
         return self._used
 
     def __enter__(self) -> Tokens:
+        self._used, self._reservation = None, None
+        self._process = os.getpid()
         row = self._run._ask_or_pass(
             "reserve_tokens", estimate=self._estimate, max_output=self._max_output
         )
@@ -128,14 +136,21 @@ class Tokens:
 
         What was not said after a success stays set aside until the run ends.
         """
+        if os.getpid() != self._process:
+            # A fork of the process whose prompt it is.
+            return
         used = self._used or (Usage(0, 0) if kind is not None else None)
         if used is None:
             return
         if self._reservation is None:
-            self._run.log_tokens(used)
+            if used != Usage(0, 0):
+                self._run.log_tokens(used)
             return
-        settled = self._run._ask_or_pass(
-            "settle_tokens", reservation=self._reservation, **vars(used)
-        )
-        if not settled:
-            self._run.log_tokens(used)
+        try:
+            self._run._ask("settle_tokens", reservation=self._reservation, **vars(used))
+        except Away:
+            # It may have been settled even so: asked again it counts once.
+            self._run._add("settled", {"reservation": self._reservation, **vars(used)})
+        except (Stopped, Paused, RunClosed):
+            # The next call says so; here it would hide what was raised within.
+            logger.warning("agentdb: the run may not settle its tokens any more")

@@ -7,6 +7,7 @@ when its result has gone by, once, however many messages it took.
 from __future__ import annotations
 
 import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +21,9 @@ from ..errors import AgentdbError, describe
 CALL_IDS = ("claudecode/toolUseId", "toolUseId", "gen_ai.tool.call.id")
 # Where a client of the later protocol says so in each request.
 VERSION = "io.modelcontextprotocol/protocolVersion"
+# So many calls wait for their clients' input, at most.
+WAITING = 1000
+logger = logging.getLogger("agentdb.mcp")
 
 
 @dataclass
@@ -52,15 +56,27 @@ class Gateway:
 
         `scope` is what the ids of its requests are unique within.
         """
-        for message in messages(data):
-            if refused := self._of_client(message, scope):
-                return refused
+        try:
+            found = list(messages(data))
+            if any(_is_call(message) for message in found):
+                try:
+                    self._run.check()
+                except AgentdbError as refused:
+                    return self._refusals(found, refused, data)
+            for message in found:
+                self._of_client(message, scope)
+        except Exception:
+            # Nobody's call that we understand: the server may.
+            logger.exception("a message was passed on unseen")
         return None
 
     def from_server(self, data: bytes, scope: str = "") -> None:
         """Look at what a server sends."""
         for message in messages(data):
-            self._of_server(message, scope)
+            try:
+                self._of_server(message, scope)
+            except Exception:
+                logger.exception("a message was passed on unseen")
 
     def failed(self, data: bytes, why: str, scope: str = "") -> None:
         """Record the calls of a message that the server has not taken."""
@@ -85,38 +101,51 @@ class Gateway:
         for pending in left:
             self._record(pending, error=f"protocol: {why}")
 
-    def _of_client(self, message: dict[str, Any], scope: str) -> bytes | None:
-        method, params = message.get("method"), message.get("params") or {}
+    def _of_client(self, message: dict[str, Any], scope: str) -> None:
+        method, params = message.get("method"), _dict(message.get("params"))
         if method == "notifications/cancelled":
             self._cancel(_key(params.get("requestId"), scope))
         elif method == "tools/list" and "id" in message:
             self._listings.add(_key(message["id"], scope))
-        elif method == "tools/call" and "id" in message:
-            try:
-                self._run.check()
-            except AgentdbError as refused:
-                return self._refusal(message["id"], params, refused)
+        elif _is_call(message):
             self._begin(_key(message["id"], scope), params)
-        return None
+
+    def _refusals(
+        self, found: list[dict[str, Any]], refused: AgentdbError, data: bytes
+    ) -> bytes:
+        """Return answers to all that is asked in a message: none of it is passed on."""
+        answers = [
+            self._refusal(each["id"], _dict(each.get("params")), refused)
+            if _is_call(each)
+            else _error(
+                each["id"], "not passed on: it came with a call that is refused"
+            )
+            for each in found
+            if "id" in each and "method" in each
+        ]
+        batch = data.lstrip()[:1] == b"["
+        return json.dumps(answers if batch else answers[0]).encode()
 
     def _refusal(
         self, number: Any, params: dict[str, Any], refused: AgentdbError
-    ) -> bytes:
+    ) -> dict[str, Any]:
         """Return a result that a model can act on; the call is not made."""
         self._record(_pending(params), error=f"refused: {refused}")
         text = {"type": "text", "text": describe(refused)}
         result: dict[str, Any] = {"content": [text], "isError": True}
-        if VERSION in (params.get("_meta") or {}):
+        if VERSION in _dict(params.get("_meta")):
             result["resultType"] = "complete"
-        answer = {"jsonrpc": "2.0", "id": number, "result": result}
-        return json.dumps(answer).encode()
+        return {"jsonrpc": "2.0", "id": number, "result": result}
 
     def _begin(self, key: str, params: dict[str, Any]) -> None:
         """Note a call; one that goes on with the client's input is the same call."""
         state = params.get("requestState")
         with self._lock:
-            former = self._waiting.pop(state, None) if state else None
+            former = self._waiting.pop(str(state), None) if state else None
+            reused = self._pending.get(key)
             self._pending[key] = former or _pending(params)
+        if reused:
+            self._record(reused, error="protocol: its id was given to another call")
 
     def _cancel(self, key: str) -> None:
         with self._lock:
@@ -130,16 +159,15 @@ class Gateway:
         key = _key(message["id"], scope)
         if key in self._listings:
             self._listings.discard(key)
-            self._learn((message.get("result") or {}).get("tools") or [])
+            self._learn(_dict(message.get("result")).get("tools"))
             return
         with self._lock:
             pending = self._pending.pop(key, None)
         if pending is None:
             return
-        result = message.get("result") or {}
+        result = _dict(message.get("result"))
         if result.get("resultType") == "input_required" and "requestState" in result:
-            with self._lock:
-                self._waiting[str(result["requestState"])] = pending
+            self._wait(str(result["requestState"]), pending)
         elif error := message.get("error"):
             self._record(pending, error=f"protocol: {_said(error)}")
         elif result.get("isError"):
@@ -147,12 +175,27 @@ class Gateway:
         else:
             self._record(pending, result=_text(result) or json.dumps(result))
 
-    def _learn(self, tools: list[Any]) -> None:
+    def _wait(self, state: str, pending: Pending) -> None:
+        """Keep a call until the client goes on with it; not every client does."""
+        with self._lock:
+            self._waiting[state] = pending
+            first = next(iter(self._waiting))
+            left = self._waiting.pop(first) if len(self._waiting) > WAITING else None
+        if left:
+            self._record(left, error="protocol: nobody gave the input that it needs")
+
+    def _learn(self, tools: Any) -> None:
         """Take over what tools there are, and how they are called."""
-        known = [tool for tool in tools if isinstance(tool, dict) and tool.get("name")]
+        known = [
+            tool
+            for tool in (tools if isinstance(tools, list) else [])
+            if isinstance(tool, dict) and isinstance(tool.get("name"), str)
+        ]
+        # A page of a list: what was on the others stays.
         self._schemas |= {tool["name"]: tool.get("inputSchema") for tool in known}
-        if self._register and known:
-            self._register(known)
+        if (register := self._register) and known:
+            # A database that hangs holds no client back.
+            threading.Thread(target=register, args=[known], daemon=True).start()
 
     def _record(
         self, pending: Pending, *, result: str | None = None, error: str | None = None
@@ -169,11 +212,15 @@ class Gateway:
             return None
         if pending.tool not in self._schemas:
             return "the server offers no such tool"
-        if (schema := self._schemas[pending.tool]) is None:
+        if not isinstance(schema := self._schemas[pending.tool], dict):
             return None
         from ..verify.arguments import first_violation
 
-        return first_violation(schema, pending.args)
+        try:
+            return first_violation(schema, pending.args)
+        except Exception as error:
+            logger.warning("the schema of %s says nothing: %s", pending.tool, error)
+            return None
 
 
 def messages(data: bytes) -> Iterator[dict[str, Any]]:
@@ -187,8 +234,21 @@ def messages(data: bytes) -> Iterator[dict[str, Any]]:
             yield message
 
 
+def _is_call(message: dict[str, Any]) -> bool:
+    return message.get("method") == "tools/call" and "id" in message
+
+
+def _dict(value: Any) -> dict[str, Any]:
+    """Return a value where it is what it has to be, else nothing."""
+    return value if isinstance(value, dict) else {}
+
+
+def _error(number: Any, text: str) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": number, "error": {"code": -32000, "message": text}}
+
+
 def _pending(params: dict[str, Any]) -> Pending:
-    meta = params.get("_meta") or {}
+    meta = _dict(params.get("_meta"))
     ids = (meta.get(name) for name in CALL_IDS)
     return Pending(
         str(params.get("name") or "(none)"), params.get("arguments"),
@@ -197,7 +257,9 @@ def _pending(params: dict[str, Any]) -> Pending:
 
 
 def _key(number: Any, scope: str) -> str:
-    """Return a request's id within its scope: 1 and "1" are two."""
+    """Return a request's id within its scope: 1 and "1" are two, 1 and 1.0 one."""
+    if isinstance(number, float) and number.is_integer():
+        number = int(number)
     return f"{scope} {json.dumps(number)}"
 
 

@@ -7,10 +7,11 @@ the way.  Only this machine can reach it, and only by an address of this machine
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import click
 import httpx
@@ -20,14 +21,17 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from .events import Events
 from .gateway import Gateway, messages
 
 # Between two parties only (RFC 9110, section 7.6.1), or to be reckoned anew.
 HOP = {
     "connection", "content-length", "host", "keep-alive", "proxy-authenticate",
     "proxy-authorization", "te", "trailer", "transfer-encoding", "upgrade",
-    "accept-encoding", "content-encoding",
 }  # fmt: skip
+METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]
+# The call was not made: the client proves who it is, or asks elsewhere, and asks again.
+NOT_MADE = (301, 302, 303, 307, 308, 401, 404, 421)
 HERE = ("127.0.0.1", "localhost", "::1", "[::1]")
 
 
@@ -37,17 +41,22 @@ def pass_requests(gateway: Gateway, url: str, port: int) -> None:
         listening.bind(("127.0.0.1", port))
         port = listening.getsockname()[1]
         click.echo(f"gateway to {url}: http://127.0.0.1:{port}{httpx.URL(url).path}")
-        config = uvicorn.Config(application(gateway, url), log_level="warning")
-        asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
-    gateway.closed("the gateway ended")
+        config = uvicorn.Config(
+            application(gateway, url), log_level="warning", timeout_graceful_shutdown=3
+        )
+        # It hears the signal, and raises it again when it has ended: the run ends then.
+        signal.signal(signal.SIGTERM, lambda *_: None)
+        try:
+            asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
+        finally:
+            gateway.closed("the gateway ended")
 
 
 def application(gateway: Gateway, url: str) -> Starlette:
     """Return the gateway as an application of ASGI."""
     proxy = _Proxy(gateway, url)
-    methods = ["GET", "POST", "DELETE"]
     return Starlette(
-        routes=[Route("/{path:path}", proxy.answer, methods=methods)],
+        routes=[Route("/{path:path}", proxy.answer, methods=METHODS)],
         lifespan=proxy.lifespan,
     )
 
@@ -55,10 +64,13 @@ def application(gateway: Gateway, url: str) -> Starlette:
 class _Proxy:
     def __init__(self, gateway: Gateway, url: str) -> None:
         self._gateway = gateway
-        self._url = url
-        # A stream may be silent for as long as a tool takes.
-        timeout = httpx.Timeout(10, read=None)
-        self._server = httpx.AsyncClient(timeout=timeout, follow_redirects=False)
+        self._url = httpx.URL(url)
+        # A stream may be silent for as long as a tool takes, and each client has one.
+        self._server = httpx.AsyncClient(
+            timeout=httpx.Timeout(10, read=None, pool=None),
+            limits=httpx.Limits(max_connections=None),
+            follow_redirects=False,
+        )
 
     @asynccontextmanager
     async def lifespan(self, application: Starlette) -> AsyncIterator[None]:
@@ -71,57 +83,109 @@ class _Proxy:
         if request.url.hostname not in HERE:
             # A page in a browser may give its own name to our address.
             return Response("this gateway answers to 127.0.0.1 alone\n", 421)
+        origin = request.headers.get("origin")
+        if origin and httpx.URL(origin).host not in HERE:
+            # It may as well send us what needs no leave to be sent.
+            return Response("this gateway answers no pages of others\n", 403)
         body = await request.body()
-        scope = _scope(request, body)
+        scope = _scope(request)
         refused = self._gateway.from_client(body, scope)
         if refused is not None:
             return Response(refused, media_type="application/json")
         try:
             answer = await self._server.send(self._asked(request, body), stream=True)
+            return await self._passed(answer, request, body, scope)
         except httpx.HTTPError as error:
             self._gateway.failed(body, f"{type(error).__name__} {error}", scope)
             return Response(f"the server cannot be reached: {error}\n", 502)
-        return await self._passed(answer, body, scope)
 
     def _asked(self, request: Request, body: bytes) -> httpx.Request:
-        headers = [(k, v) for k, v in request.headers.items() if k not in HOP]
+        headers = [
+            (name, each)
+            for name, each in request.headers.items()
+            if name not in HOP and name != "accept-encoding"
+        ]
         headers.append(("accept-encoding", "identity"))
         return self._server.build_request(
-            request.method, self._url, headers=headers, content=body,
-            params=request.query_params or None,
-        )  # fmt: skip
+            request.method, self._address(request), headers=headers, content=body
+        )
+
+    def _address(self, request: Request) -> httpx.URL:
+        """Return where a request goes: a server has more than its one address."""
+        query = request.url.query.encode() or self._url.query
+        path = request.url.path
+        own = path.rstrip("/") == self._url.path.rstrip("/") or path == "/"
+        to = self._url.path if own and path == "/" else path
+        return self._url.copy_with(path=to, query=query or None)
 
     async def _passed(
-        self, answer: httpx.Response, body: bytes, scope: str
+        self, answer: httpx.Response, request: Request, body: bytes, scope: str
     ) -> Response:
-        headers = {k: v for k, v in answer.headers.items() if k not in HOP}
         if answer.headers.get("content-type", "").startswith("text/event-stream"):
-            stream = self._events(answer, scope)
-            return StreamingResponse(stream, answer.status_code, headers)
-        content = await answer.aread()
-        await answer.aclose()
-        if answer.status_code == 404:
-            # Of a session that is over: the client begins another, and asks again.
+            stream = self._events(answer, body, scope)
+            passed: Response = StreamingResponse(stream, answer.status_code)
+        else:
+            content = await answer.aread()
+            await answer.aclose()
+            self._look(answer, content, body, scope)
+            passed = Response(content, answer.status_code)
+        head = passed.headers.get("content-length")
+        passed.raw_headers = [
+            (name.encode(), each.encode("latin-1"))
+            for name, each in self._headers(answer, request)
+        ]
+        if head and request.method != "HEAD" and answer.status_code not in (204, 304):
+            passed.raw_headers.append((b"content-length", head.encode()))
+        return passed
+
+    def _headers(
+        self, answer: httpx.Response, request: Request
+    ) -> list[tuple[str, str]]:
+        """Return what goes back; a redirect within the server is one within us."""
+        found = []
+        for name, each in answer.headers.multi_items():
+            if name in HOP or name == "content-encoding":
+                continue
+            if name == "location":
+                to = self._url.join(each)
+                if to.netloc == self._url.netloc:
+                    here = httpx.URL(str(request.base_url))
+                    each = str(here.copy_with(raw_path=to.raw_path))
+            found.append((name, each))
+        return found
+
+    def _look(
+        self, answer: httpx.Response, content: bytes, body: bytes, scope: str
+    ) -> None:
+        if answer.status_code in NOT_MADE:
+            # A 404 is of a session that is over: the client begins another.
             self._gateway.not_made(body, scope)
         elif answer.is_error and not any(messages(content)):
             self._gateway.failed(body, f"HTTP {answer.status_code}", scope)
         self._gateway.from_server(content, scope)
-        return Response(content, answer.status_code, headers)
 
-    async def _events(self, answer: httpx.Response, scope: str) -> AsyncIterator[bytes]:
+    async def _events(
+        self, answer: httpx.Response, body: bytes, scope: str
+    ) -> AsyncIterator[bytes]:
         """Pass a stream on as it comes, and look at each whole event."""
-        rest = b""
+        events, why = Events(), "the stream ended without an answer"
         try:
             async for part in answer.aiter_bytes():
-                *events, rest = (rest + part).replace(b"\r\n", b"\n").split(b"\n\n")
-                for event in events:
-                    self._gateway.from_server(_data(event), scope)
+                for event in events.add(part):
+                    self._gateway.from_server(event, scope)
                 yield part
+            self._gateway.from_server(events.end(), scope)
+        except httpx.HTTPError as error:
+            why = f"{type(error).__name__} {error}"
         finally:
-            await answer.aclose()
+            if "mcp-session-id" not in answer.request.headers:
+                # Nor will one come elsewhere.
+                self._gateway.failed(body, why, scope)
+            with suppress(Exception):
+                await answer.aclose()
 
 
-def _scope(request: Request, body: bytes) -> str:
+def _scope(request: Request) -> str:
     """Return what the ids of a request are unique within.
 
     Two clients without a session may use one id at the same time; a cancellation is of
@@ -129,9 +193,3 @@ def _scope(request: Request, body: bytes) -> str:
     """
     session = request.headers.get("mcp-session-id")
     return session if session else uuid.uuid4().hex
-
-
-def _data(event: bytes) -> bytes:
-    """Return the data of a server-sent event."""
-    lines = (line for line in event.split(b"\n") if line.startswith(b"data:"))
-    return b"\n".join(line[5:].removeprefix(b" ") for line in lines)

@@ -15,13 +15,14 @@ from anthropic import Anthropic, AsyncAnthropic
 from openai import AsyncOpenAI, OpenAI
 from sqlalchemy import create_engine, text
 
+from agentdb import Agent
 from agentdb.adapters import litellm as ours
 from agentdb.adapters.sdk import recorded
 from agentdb.adapters.sqlalchemy import bind
 from agentdb.client import Run
 from agentdb.errors import Stopped
 
-from ..agents import register, row, value
+from ..agents import register, row, rows, value
 from ..conftest import Connection
 from ..scene import until
 from ..servers import Server
@@ -238,3 +239,30 @@ def test_transactions_of_an_engine_write_for_the_run(
     assert value(db, "select run_id from agentdb.audit") == run.id
     register(db, "b", "agent_b")
     assert row(db, "select count(*) as n from agentdb.audit")["n"] == 1
+
+
+def test_client_and_engine_that_outlive_a_run_are_the_next_ones(
+    db: Connection, agent: Agent, address: str, server: Server
+) -> None:
+    """One client and one engine of a program, a run for each tick of it."""
+    db.execute(
+        "create table public.item (id int primary key);"
+        "grant select, insert on item to agent_a; select agentdb.audit_table('item')"
+    )
+    dsn = server.dsn(database=db.info.dbname, user="agent_a")
+    engine = create_engine(dsn.replace("postgresql://", "postgresql+psycopg://"))
+    runs = []
+    with OpenAI(api_key="k", base_url=f"{address}/v1") as client:
+        for tick in range(3):
+            with agent.run() as run:
+                runs.append(run.id)
+                bind(run, engine)
+                HOW["chat"](recorded(run, client), False)
+                with engine.begin() as connection:
+                    connection.execute(text(f"insert into item values ({tick})"))
+            with engine.connect() as connection:
+                assert connection.execute(text("select 1")).scalar() == 1
+    engine.dispose()
+    for table in ("token_log", "audit"):
+        found = rows(db, f"select run_id from agentdb.{table} order by 1")
+        assert [each["run_id"] for each in found] == runs
