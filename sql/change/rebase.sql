@@ -150,7 +150,7 @@ begin
   insert into agentdb.change_read (change_id, place, audit_target_id, row_key)
   select v_new, r.place, r.audit_target_id, r.row_key
   from agentdb.change_read as r where r.change_id = change;
-  perform agentdb._see_reads(v_new);
+  perform agentdb._see_reads(v_new, 0);
   return v_new;
 end;
 $$;
