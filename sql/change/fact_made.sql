@@ -135,9 +135,9 @@ as $$
     from pg_namespace as n
     where (n.nspname = 'public' or n.oid = (
         select c.relnamespace from pg_class as c where c.oid = _schemas_open.table_oid))
+      -- Also by SET ROLE, where it does not inherit the right.
       and not exists (
-        select from agentdb.agent as a
-        join pg_roles as r on r.rolname = a.role_name
+        select from unnest(agentdb._agents_roles()) as r (oid)
         where has_schema_privilege(r.oid, n.oid, 'create'))
     order by n.nspname = 'public');
 $$;
