@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .agents import row, start, value
+from .agents import refusal, row, start, value
 from .changes import approve, latest
 from .conftest import Connect, Connection
 
@@ -59,3 +59,91 @@ def test_facts_that_hold_no_more_are_looked_at_by_none(
     )
     assert used == {"all": 2, "newest": True}
     assert approve(reviewer, old["change_id"])["state"] == "applied"
+
+
+SCHEMA = "create schema mine; grant usage, create on schema mine to public;"
+FUNCTION = (
+    "create function mine.f() returns trigger language plpgsql as"
+    " $$ begin return coalesce(new, old); end $$;"
+)
+CHILD = (
+    "grant references on public.invoice to agent_a; set role agent_a;"
+    "create table mine.child (id int references public.invoice on {});"
+    "insert into mine.child values (1); reset role"
+)
+PARTS = (
+    "create table public.p (id int primary key, x text) partition by range (id);"
+    "create table public.p1 partition of p for values from (1) to (10);"
+    "insert into p values (1, 'a'); grant select, update on p to agent_a;"
+    "select agentdb.guard_table('public.p');"
+)
+CAST = (
+    "create type public.mood as enum ('a', 'b');"
+    "create table public.p (id int primary key, x public.mood);"
+    "insert into p values (1, 'a'); grant select, update on p to agent_a;"
+    "select agentdb.guard_table('public.p');"
+    "create function mine.f(text) returns mood return 'a'::varchar::mood;"
+)
+WRITE_P = "update agentdb_stage.p set x = 'b' where id = 1"
+
+
+@pytest.mark.parametrize(
+    ("before", "ddl", "statement", "said"),
+    [
+        (
+            "",
+            CHILD.format("delete cascade"),
+            "delete from agentdb_stage.invoice where id = 1",
+            "of mine.child, which a write reaches: it belongs to agent_a",
+        ),
+        (
+            "",
+            CHILD.format("update set null"),
+            NOTE,
+            "of mine.child, which a write reaches: it belongs to agent_a",
+        ),
+        (
+            "",
+            "grant trigger on public.line to agent_b",
+            NOTE,
+            "of public.line, which a write reaches: the right of agent_b",
+        ),
+        (PARTS, "alter table p1 owner to agent_b", WRITE_P, "it belongs to agent_b"),
+        (
+            PARTS + FUNCTION + "alter function mine.f() owner to agent_b;",
+            "create trigger f before update on p1 for each row"
+            " execute function mine.f()",
+            WRITE_P,
+            "of public.p1, which a write reaches: function mine.f of agent_b",
+        ),
+        (
+            CAST + "create cast (text as mood) with function mine.f(text) as implicit;",
+            "alter function mine.f(text) owner to agent_b",
+            WRITE_P,
+            "cast from text to public.mood by mine.f",
+        ),
+        (
+            CAST + "alter function mine.f(text) owner to agent_b;",
+            "create cast (text as mood) with function mine.f(text) as implicit",
+            WRITE_P,
+            "cast from text to public.mood by mine.f",
+        ),
+    ],
+)
+def test_what_an_agent_controls_of_what_a_write_reaches_is_found(
+    guarded: Connection,
+    agent: Connection,
+    before: str,
+    ddl: str,
+    statement: str,
+    said: str,
+) -> None:
+    guarded.execute((SCHEMA + before).encode())
+    with agent.transaction(force_rollback=True):
+        agent.execute(statement.encode())
+        agent.execute("set constraints all immediate")
+    agent.execute(NOTE.encode())
+    guarded.execute(ddl.encode())
+    found = refusal(agent, statement)
+    assert found.sqlstate == "ZA051"
+    assert said in (found.message_primary or "")
