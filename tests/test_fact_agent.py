@@ -147,3 +147,44 @@ def test_what_an_agent_controls_of_what_a_write_reaches_is_found(
     found = refusal(agent, statement)
     assert found.sqlstate == "ZA051"
     assert said in (found.message_primary or "")
+
+
+def test_code_that_an_apply_calls_decides_nothing_in_the_session_of_a_reviewer(
+    guarded: Connection, agent: Connection, reviewer: Connection
+) -> None:
+    agent.execute("update agentdb_stage.invoice set note = 'evil' where id = 2")
+    change = latest(guarded)
+    guarded.execute(
+        f"""{SCHEMA}
+        create table mine.side (id int); create table mine.said (what text);
+        grant all on mine.said to public;
+        create function public.note() returns trigger security definer
+          language plpgsql as
+          $$ begin insert into mine.side values (1); return new; end $$;
+        create trigger note before update on invoice
+          for each row execute function note();
+        create function mine.f() returns trigger language plpgsql as $$ begin
+          begin
+            perform agentdb.approve_change({change["change_id"]},
+              '{change["digest"]}');
+            insert into mine.said values ('approved');
+          exception when others then
+            insert into mine.said values (sqlstate);
+          end;
+          return new;
+        end $$;
+        create trigger f before insert on mine.side
+          for each row execute function mine.f();
+        alter table mine.side owner to agent_a""".encode()
+    )
+    agent.execute(NOTE.encode())
+    assert approve(reviewer, latest(guarded)["change_id"])["state"] == "applied"
+    assert value(guarded, "select string_agg(what, ' ') from mine.said") == "ZA055"
+    assert (
+        value(
+            guarded,
+            "select state from agentdb.change where change_id = %s",
+            change["change_id"],
+        )
+        == "pending"
+    )
