@@ -35,6 +35,19 @@ comment on function agentdb._fact (integer) is
   'The facts of a table as they are now: kept ones, or made anew.';
 
 
+-- A snapshot that is older shows a catalogue that may be another one by now, while
+-- PostgreSQL itself executes by that of now.  An agent has its old one at hand.
+create or replace function agentdb._is_outdated (age interval)
+  returns boolean
+  language sql
+  stable
+  return current_setting('transaction_isolation') <> 'read committed'
+    and statement_timestamp() - transaction_timestamp() >= age;
+
+comment on function agentdb._is_outdated (interval) is
+  'Whether the transaction sees the catalogue as it was so long ago.';
+
+
 -- Two that make the same at once both keep theirs: no agent waits for another.
 create or replace function agentdb._kept_fact (target integer)
   returns agentdb.change_fact
