@@ -54,8 +54,8 @@ as $$
         from jsonb_each(case jsonb_typeof(c.value -> 'columns')
           when 'object' then c.value -> 'columns' else '{}' end) as d
       ),
-      ' (by ' || concat_ws(' of ', 'run ' || (c.value #>> '{by,run}'),
-        coalesce(c.value #>> '{by,agent}', c.value #>> '{by,role}')) || ')'
+      ' (by ' || nullif(concat_ws(' of ', 'run ' || (c.value #>> '{by,run}'),
+        coalesce(c.value #>> '{by,agent}', c.value #>> '{by,role}')), '') || ')'
     ), '; ' order by c.place)
   from jsonb_array_elements(conflicts) with ordinality as c (value, place);
 $$;
