@@ -114,6 +114,7 @@
 \ir change/apply.sql
 \ir change/auto_approve.sql
 \ir change/submit.sql
+\ir change/rebase_check.sql
 \ir change/rebase.sql
 \ir change/decide.sql
 \ir change/withdraw.sql

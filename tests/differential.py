@@ -29,6 +29,13 @@ from .conftest import (
 from .worlds import World
 
 TABLES = ("t", "parent")
+BAD_VALUES = ("22001", "22003", "23514")
+LAST = "select coalesce(max(audit_log_id), 0) from agentdb.audit_log"
+SINCE = (
+    "select t.table_name as table, l.row_key as key from agentdb.audit_log as l"
+    " join agentdb.audit_target as t using (audit_target_id)"
+    " where l.audit_log_id > %s and l.row_key is not null"
+)
 STAGING = "agentdb_stage, guarded, pg_catalog"
 Open = Callable[[str], Connection]
 State = dict[tuple[str, str], Row]
@@ -121,6 +128,12 @@ class Comparison:
             # Constraints are looked at when the transaction ends: with this statement.
             self.withdraw(former)
             staged, shown = self.work(STAGING, story[: len(returned)])
+        if self.world.policies and not direct and staged in BAD_VALUES:
+            # Of a row that a policy leaves out the new value is made before that is known.
+            assert returned[len(shown) - 1][0] == 0, (returned, shown)
+            self.withdraw()
+            self.refill()
+            return
         # Of several violations another one may come first.
         another = direct[:2] == "23" and (staged[:2] == "23" or staged == "42501")
         assert staged == direct or another, (
@@ -141,6 +154,8 @@ class History:
         self.it = comparison
         self.states = [self.now()]
         self.writers: list[str] = []
+        self.written: list[set[tuple[str, str]]] = []
+        self.last = int(value(comparison.db, LAST))
 
     def now(self) -> State:
         """Return all rows by table and key."""
@@ -160,19 +175,24 @@ class History:
         """Remember what somebody has just made of the rows."""
         self.states.append(self.now())
         self.writers.append(writer)
+        self.written.append(
+            {key_of(each) for each in rows(self.it.db, SINCE, self.last)}
+        )
+        self.last = int(value(self.it.db, LAST))
 
     def touched(self, writer: str) -> set[tuple[str, str]]:
         """Return the rows that somebody else wrote since a writer wrote them."""
         hers: set[tuple[str, str]] = set()
         others: set[tuple[str, str]] = set()
-        for before, after, who in zip(
-            self.states, self.states[1:], self.writers, strict=False
+        for before, after, who, written in zip(
+            self.states, self.states[1:], self.writers, self.written, strict=False
         ):
             changed = {
                 key for key in {*before, *after} if before.get(key) != after.get(key)
             }
             if who == writer:
-                hers |= changed
+                # Deleted and inserted again it may look as before, and is another row.
+                hers |= changed | written
             else:
                 others |= changed & hers
         return others

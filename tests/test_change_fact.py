@@ -61,7 +61,7 @@ HOSTILE = {
         "create function app.cast_of(v short) returns xid8 language sql as"
         " $$select '1'::xid8$$; alter function app.cast_of(short) owner to agent_b;"
         "create cast (text as public.pair) with function app.pair_of(text)",
-        "cast from text by app.pair_of of agent_b",
+        "cast from text to public.pair by app.pair_of of agent_b",
         "create type public.pair as (v text);"
         "create function app.pair_of(v text) returns public.pair language sql as"
         " 'select row(v)::public.pair'; alter function app.pair_of(text) owner to agent_b",

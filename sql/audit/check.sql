@@ -96,14 +96,14 @@ begin
       from pg_type as t
       where t.oid = any (v_types) and t.typowner = any (v_roles)
       union
-      select format('cast from %s by %s of %s', format_type(c.castsource, null),
-        c.castfunc::regproc, p.proowner::regrole)
+      select format('cast from %s to %s by %s of %s', c.castsource::regtype,
+        c.casttarget::regtype, c.castfunc::regproc, p.proowner::regrole)
       from pg_cast as c
       join pg_proc as p on p.oid = c.castfunc
-      where c.castsource = any (v_types)
+      -- Values of a change come as text.
+      where v_types && array[c.castsource, c.casttarget]
         -- What comes with PostgreSQL is nobody else's.
-        and c.castfunc >= 16384
-        and p.proowner = any (v_roles)
+        and c.castfunc >= 16384 and p.proowner = any (v_roles)
       union
       select format('function %s of %s', p.oid::regproc, p.proowner::regrole)
       from (

@@ -27,6 +27,11 @@ begin
     return false;
   elsif agentdb._change_digest(change) is distinct from v_change.digest then
     perform agentdb._refuse_altered(change);
+  elsif agentdb._is_outdated('1 second') then
+    perform agentdb._refuse('this transaction sees tables and rights as they were when '
+      'it began',
+      'Decide and apply in a transaction of its own, or begin it with: begin isolation '
+        'level read committed;');
   end if;
   if v_change.builds_on <> '{}' then
     select array_agg(distinct c.state) into v_former

@@ -43,7 +43,7 @@ declare
   v_table record;
   v_met boolean;
 begin
-  if (
+  if agentdb._is_outdated('0') or (
     select c.row_count is distinct from (
       select sum(e.value::bigint) from jsonb_each_text(c.effects) as e)
       -- Staged anew by somebody else than its proposer.

@@ -1,7 +1,8 @@
 -- Conflicts as people and proposers are shown them.
 
 -- What others wrote is not for a proposer to learn here: it may have lost the right to
--- read it, or the sight of the row.  It reads the table again.
+-- read it, or the sight of the row.  It reads the table again.  Rows that a guard names
+-- it may never have been allowed to read.
 create or replace function agentdb._veiled (conflicts jsonb)
   returns jsonb
   language sql
@@ -10,14 +11,15 @@ create or replace function agentdb._veiled (conflicts jsonb)
 as $$
   select jsonb_agg(case jsonb_typeof(c.value -> 'columns')
       when 'object' then jsonb_set(c.value, '{columns}', (
-        select coalesce(jsonb_object_agg(d.key, d.value - 'current'), '{}')
+        select coalesce(jsonb_object_agg(d.key, case c.value ->> 'operation'
+          when 'read' then '{}' else d.value - 'current' end), '{}')
         from jsonb_each(c.value -> 'columns') as d))
       else c.value end order by c.place)
   from jsonb_array_elements(conflicts) with ordinality as c (value, place);
 $$;
 
 comment on function agentdb._veiled (jsonb) is
-  'Conflicts without what is there now.';
+  'Conflicts without what is there now, nor what rows were that are only read.';
 
 
 create or replace function agentdb._veiled_problem (problem jsonb)
@@ -52,8 +54,8 @@ as $$
         from jsonb_each(case jsonb_typeof(c.value -> 'columns')
           when 'object' then c.value -> 'columns' else '{}' end) as d
       ),
-      ' (by ' || concat_ws(' of ', 'run ' || (c.value #>> '{by,run}'),
-        coalesce(c.value #>> '{by,agent}', c.value #>> '{by,role}')) || ')'
+      ' (by ' || nullif(concat_ws(' of ', 'run ' || (c.value #>> '{by,run}'),
+        coalesce(c.value #>> '{by,agent}', c.value #>> '{by,role}')), '') || ')'
     ), '; ' order by c.place)
   from jsonb_array_elements(conflicts) with ordinality as c (value, place);
 $$;

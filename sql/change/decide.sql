@@ -74,6 +74,12 @@ declare
   v_change agentdb.change;
   v_reviewer record;
 begin
+  -- Code that an apply calls runs in the session of a reviewer, and is none.
+  if exists (
+    select from agentdb.change_pass as p where p.xid = pg_current_xact_id_if_assigned()
+  ) then
+    perform agentdb._refuse_reviewer(change, 'it is at applying a change');
+  end if;
   select c.* into v_change
   from agentdb.change as c where c.change_id = change for no key update;
   if not found then

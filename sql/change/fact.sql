@@ -12,14 +12,15 @@ as $$
 declare
   v_fact agentdb.change_fact;
 begin
-  -- The youngest first, and mostly no other.
+  -- The youngest first, and mostly no other.  Not all of them: who makes the catalogue
+  -- another one with each change slows nobody down.
   v_fact := (
     select k.fact
     from (
       select f as fact, f.fingerprint from agentdb.change_fact as f
       where f.audit_target_id = target
       order by f.change_fact_id desc
-      offset 0
+      limit 10
     ) as k
     where k.fingerprint = agentdb._fingerprint(k.fact)
     limit 1);
@@ -32,6 +33,19 @@ $$;
 
 comment on function agentdb._fact (integer) is
   'The facts of a table as they are now: kept ones, or made anew.';
+
+
+-- A snapshot that is older shows a catalogue that may be another one by now, while
+-- PostgreSQL itself executes by that of now.  An agent has its old one at hand.
+create or replace function agentdb._is_outdated (age interval)
+  returns boolean
+  language sql
+  stable
+  return current_setting('transaction_isolation') <> 'read committed'
+    and statement_timestamp() - transaction_timestamp() >= age;
+
+comment on function agentdb._is_outdated (interval) is
+  'Whether the transaction sees the catalogue as it was so long ago.';
 
 
 -- Two that make the same at once both keep theirs: no agent waits for another.

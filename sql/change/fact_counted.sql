@@ -109,7 +109,7 @@ begin
       on o.oid = d.refobjid and d.refclassid = 'pg_operator'::regclass
     union all
     select 'pg_proc'::regclass, c.castfunc from pg_cast as c
-    where c.castsource = any (types)
+    where c.castsource = any (types) or c.casttarget = any (types)
   ) as u;
   -- A new generator means new statements.
   functions := v_used.functions || 'agentdb._part_sql'::regproc::oid;

@@ -69,6 +69,27 @@ comment on function agentdb._is_special (agentdb.change_fact) is
   'Whether a table has what most do not: types of users, rules, children.';
 
 
+-- What runs as a cascade goes on runs in the session of who decides, too.
+create or replace function agentdb._hostile_reached (table_oid oid, reached oid[])
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select string_agg(case when r.oid = _hostile_reached.table_oid then h.part
+      else format('of %s, which a write reaches: %s', agentdb._table_name(r.oid),
+        h.part) end,
+    ', ' order by r.oid <> _hostile_reached.table_oid, r.oid)
+  from unnest(reached) as r (oid)
+  cross join lateral (select agentdb._hostile_part(r.oid) as part) as h
+  where h.part is not null;
+$$;
+
+comment on function agentdb._hostile_reached (oid, oid[]) is
+  'The same for a table with its partitions and children, and what foreign keys take '
+  'along.';
+
+
 -- One statement, and so one moment: no fact is younger than its fingerprint.
 create or replace function agentdb._made_fact (target integer)
   returns agentdb.change_fact
@@ -96,7 +117,7 @@ begin
   v_fact.layout := agentdb._layout_now(v_fact.table_oid);
   v_fact.columns := agentdb._columns_now(target);
   v_fact.policies := agentdb._policies_now(v_fact.table_oid);
-  v_fact.hostile := agentdb._hostile_part(v_fact.table_oid);
+  v_fact.hostile := agentdb._hostile_reached(v_fact.table_oid, v_counted.reached);
   v_fact.keyed := exists (
     select from agentdb.audit_column as c
     where c.audit_target_id = target and c.key_place is not null);
@@ -135,9 +156,9 @@ as $$
     from pg_namespace as n
     where (n.nspname = 'public' or n.oid = (
         select c.relnamespace from pg_class as c where c.oid = _schemas_open.table_oid))
+      -- Also by SET ROLE, where it does not inherit the right.
       and not exists (
-        select from agentdb.agent as a
-        join pg_roles as r on r.rolname = a.role_name
+        select from unnest(agentdb._agents_roles()) as r (oid)
         where has_schema_privilege(r.oid, n.oid, 'create'))
     order by n.nspname = 'public');
 $$;

@@ -157,7 +157,8 @@ comment on function agentdb._stale_reads (bigint, integer) is
   'The rows that a change rests on and that are not as they were, as conflicts.';
 
 
-create or replace function agentdb._see_reads (change bigint)
+-- Not those that its proposer has named: it has read them, or found them not there.
+create or replace function agentdb._see_reads (change bigint, named integer)
   returns void
   language sql
   volatile
@@ -169,14 +170,14 @@ as $$
   cross join lateral agentdb._read_as_applier(
     agentdb._reads_sql(change, g.audit_target_id), null) as f
   where r.change_id = change
-    and r.seen is null
+    and r.place > named
     and g.audit_target_id in (
       select k.audit_target_id from agentdb.change_read as k where k.change_id = change)
     and r.place = f.place;
 $$;
 
-comment on function agentdb._see_reads (bigint) is
-  'Writes down what rows are that a change rests on.';
+comment on function agentdb._see_reads (bigint, integer) is
+  'Writes down what rows are that a change rests on, after the first ones.';
 
 
 -- What the guard of a table says its rows rest on, read for the reviewer and not for
@@ -189,6 +190,8 @@ as $$
 declare
   v_guard record;
   v_key jsonb;
+  v_named integer := coalesce((
+    select max(r.place) from agentdb.change_read as r where r.change_id = change), 0);
 begin
   for v_guard in
     select g.audit_target_id, g.table_name, m.key as other, m.value as columns,
@@ -222,7 +225,7 @@ begin
       perform agentdb._add_read(change, v_guard.target, v_key, null);
     end loop;
   end loop;
-  perform agentdb._see_reads(change);
+  perform agentdb._see_reads(change, v_named);
 end;
 $$;
 

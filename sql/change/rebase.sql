@@ -1,63 +1,6 @@
 -- Rebase: a change that does not fit its rows any more is staged anew on today's, in
 -- the name of who proposed it, and has to be approved again.
 
-create or replace function agentdb._check_rebase (change bigint)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_change agentdb.change;
-  v_table text;
-begin
-  select c.* into v_change
-  from agentdb.change as c where c.change_id = change for no key update;
-  if not found then
-    perform agentdb._refuse_state(change, null, null);
-  elsif v_change.state not in ('pending', 'approved', 'conflict', 'expired') then
-    perform agentdb._refuse_state(change, v_change.state,
-      'pending, approved, conflict or expired');
-  elsif v_change.kind <> 'stage' then
-    perform agentdb._refuse('an undo is made anew, not rebased',
-      'Undo the same once more: what others wrote since is looked at then.');
-  elsif v_change.run_id is not null then
-    perform agentdb._check_write(v_change.run_id, null);
-  end if;
-  if v_change.rebased ? 'as' then
-    perform agentdb._refuse(format('change %s was staged anew as change %s', change,
-        v_change.rebased ->> 'as'),
-      format('agentdb change show %s', v_change.rebased ->> 'as'));
-  elsif exists (
-    select from agentdb.change as c
-    where c.change_id = any (v_change.builds_on)
-      and c.state in ('open', 'pending', 'approved')
-  ) then
-    perform agentdb._refuse(
-      format('change %s builds on one that is not decided', change),
-      format('Decide it first: agentdb change show %s',
-        array_to_string(v_change.builds_on, ', ')));
-  end if;
-  -- Only its own session can say what row security lets a role write.
-  select string_agg(t.table_name, ', ') into v_table
-  from agentdb.change_table as t
-  join pg_class as c on c.oid = t.table_oid
-  join pg_roles as r on r.rolname = v_change.proposed_by
-  where t.change_id = change
-    and c.relrowsecurity
-    and not (r.rolsuper or r.rolbypassrls);
-  if v_table is not null then
-    perform agentdb._refuse(format('%s has row security that holds for %s', v_table,
-        v_change.proposed_by),
-      'Only its proposer can stage the change again.');
-  end if;
-end;
-$$;
-
-comment on function agentdb._check_rebase (bigint) is
-  'Locks a change; raises ZA004, ZA006, ZA040, ZA041 or ZA053 where it cannot be '
-  'staged anew.';
-
-
 -- What others have done to a row that the change would overwrite is theirs to be kept
 -- or to be overridden; what they did beside it is not in the way.
 create or replace function agentdb._rebased_rows (change bigint)
@@ -207,7 +150,7 @@ begin
   insert into agentdb.change_read (change_id, place, audit_target_id, row_key)
   select v_new, r.place, r.audit_target_id, r.row_key
   from agentdb.change_read as r where r.change_id = change;
-  perform agentdb._see_reads(v_new);
+  perform agentdb._see_reads(v_new, 0);
   return v_new;
 end;
 $$;

@@ -28,14 +28,17 @@ begin
   end if;
   return (
     select format('with k as (select distinct %1$s from jsonb_array_elements($1) as e '
-      '(key)), u as (update %2$s as s set %3$s from k where %4$s returning 1) '
-      'select jsonb_agg(%5$s) from k cross join (select count(*) from u) as n',
+      '(key)), u as (update %2$s as s set %3$s from k where %4$s '
+      'returning %5$s as given, %6$s as held) '
+      'select jsonb_agg(coalesce(u.held, %5$s)) from k left join u on u.given = %5$s',
       string_agg(format('%s as %I', agentdb._typed_sql('e.key', c.column_name,
         c.type_name), c.column_name), ', '),
       v_view,
       string_agg(format('%1$I = s.%1$I', c.column_name), ', '),
       string_agg(format('s.%1$I = k.%1$I', c.column_name), ' and '),
-      agentdb._key_sql(v_target, 'k'))
+      agentdb._key_sql(v_target, 'k'),
+      -- In the form that the row has: what = finds may be written in several.
+      agentdb._key_sql(v_target, 's'))
     from agentdb.change_column as c
     where c.audit_target_id = v_target and c.key_place is not null
   );
