@@ -152,7 +152,14 @@ async def _run_until_signalled(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _stop, runner, number)
     if read:
-        loop.add_signal_handler(signal.SIGHUP, _reload, runner, read)
+        reloads: set[asyncio.Task[None]] = set()
+
+        def hear() -> None:
+            # A task of its own: outside of one anyio may not know which loop this is.
+            reloads.add(reload := loop.create_task(_reload(runner, read)))
+            reload.add_done_callback(reloads.discard)
+
+        loop.add_signal_handler(signal.SIGHUP, hear)
     return 0 if await runner.run() else 1
 
 
@@ -164,7 +171,7 @@ def _stop(runner: Runner, number: signal.Signals) -> None:
     runner.stop()
 
 
-def _reload(runner: Runner, read: Callable[[], Config]) -> None:
+async def _reload(runner: Runner, read: Callable[[], Config]) -> None:
     """Read the configuration anew; a bad one changes nothing."""
     systemd.tell(systemd.reloading())
     try:
