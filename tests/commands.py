@@ -28,18 +28,23 @@ ARGUMENTS = {
     "answer": "{question} yes",
     "approve": "{change} --digest x",
     "audit": "{table}",
+    "change apply": "{change}",
+    "change rebase": "{change}",
     "change show": "{change}",
+    "change withdraw": "{change}",
     "changes": "",
     "check": "",
     "claims": "{run}",
     "config check": "",
     "demo": "",
     "doctor": "",
+    "gateway": "-- cat",
     "install": "--check",
     "kill": "{run} --reason x --yes",
     "lock release": "{lock} --reason x --yes",
     "locks": "",
     "maintain": "",
+    "mcp": "",
     "notify test": "{receiver} --wait 0",
     "outbox": "",
     "outbox drop": "{message}",
@@ -80,7 +85,7 @@ MORE = [
     "silence agent=x --for 1h -m x", "verify", "why 1", "why billing",
 ]  # fmt: skip
 # Which of them ask no database, or one of their own, or never stop asking.
-APART = {"config check", "demo", "probe", "run"}
+APART = {"config check", "demo", "gateway", "mcp", "probe", "run"}
 ASKING = sorted(set(ARGUMENTS) - APART)
 NAMING = sorted(command for command in ASKING if "{" in ARGUMENTS[command])
 # What docs/errors.md and `agentdb --help` list.

@@ -214,6 +214,7 @@ RIGHTS = {
         ],
         "grant agentdb_auditor to app_user",
     ),
+    "change rebase": "grant agentdb_reviewer to app_user",
     "change show": "grant agentdb_auditor to app_user",
     "rules list": "grant agentdb_auditor to app_user",
     "rules explain": "grant agentdb_auditor to app_user",

@@ -123,9 +123,11 @@ def test_up_prints_how_everybody_connects_and_alerts(
         with psycopg.connect(connections["reviewer"]) as reviewer:
             assert reviewer.execute("select session_user").fetchone() == ("reviewer_1",)
         process.stdout.readline()
-        alerts = [json.loads(process.stdout.readline()) for _ in range(2)]
-        told = {alert["rule"] for alert in alerts}
-        assert told == {"budget_low", "conversation_budget"}
+        # What follows from the budget may come before it, and is not sent after it.
+        told = {json.loads(process.stdout.readline())["rule"]}
+        if "conversation_budget" not in told:
+            told.add(json.loads(process.stdout.readline())["rule"])
+        assert "conversation_budget" in told <= {"budget_low", "conversation_budget"}
     finally:
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)

@@ -20,10 +20,11 @@ if TYPE_CHECKING:
 @click.option("--purpose", help="What the run is for, in words.")
 @click.option("--agent", envvar="AGENTDB_AGENT", help="Who, behind a shared role.")
 def mcp(dsn: str, purpose: str | None, agent: str | None) -> None:
-    """Offer agentdb's functions to a model, as an MCP server on standard output.
+    """Offer agentdb's functions to a model, as an MCP server.
 
-    Locks, steps, claims, staged changes, budgets and questions, in the name of a run
-    that begins now and ends with the input.  A secret comes from AGENTDB_AGENT_SECRET.
+    On standard output: locks, steps, claims, staged changes, budgets and questions, in
+    the name of a run that begins now and ends with the input.  A secret comes from
+    AGENTDB_AGENT_SECRET.
     """
     try:
         from agentdb.mcp.server import serve
@@ -59,12 +60,11 @@ def gateway(
     port: int,
     command: tuple[str, ...],
 ) -> None:
-    """Stand before an MCP server, COMMAND: pass everything on, record every call.
+    """Stand before an MCP server and record every call.
 
-    With --http it stands on 127.0.0.1 before a server at URL instead.
-
-    Calls of a run that was stopped, that repeats itself or whose budget is used up are
-    answered with an error that a model can act on, and not made.
+    Runs COMMAND and passes everything on, or stands on 127.0.0.1 before a server at the
+    URL of --http.  Calls of a run that was stopped or that repeats itself are answered
+    with an error that a model can act on, and not made.
     """
     from agentdb.client import Agent
     from agentdb.mcp.gateway import Gateway

@@ -25,6 +25,9 @@ GROUPS = {
     "outbox retry": ["agentdb_operator"],
     "approve": ["agentdb_reviewer"],
     "reject": ["agentdb_reviewer"],
+    "change apply": ["agentdb_operator"],
+    "change rebase": ["agentdb_reviewer"],
+    "change withdraw": ["agentdb_operator"],
 }
 OWNERS = ("install", "uninstall", "up")
 HINTS = {
