@@ -231,3 +231,14 @@ def test_what_it_rests_on_binds_it_anew_or_is_overridden(
     )
     assert seen == "other"
     assert approve(reviewer, anew)["state"] == "applied"
+
+
+def test_what_a_killed_agent_proposed_is_not_revived(
+    guarded: Connection, agent: Connection, reviewer: Connection, app: Connection
+) -> None:
+    change = stage(agent, guarded)
+    app.execute("update public.invoice set amount = 7 where id = 2")
+    approve(reviewer, change)
+    agent.execute("select agentdb.end_run()")
+    guarded.execute("select agentdb.kill_agent('a', 'x')")
+    assert refusal(reviewer, REBASE, change, "refuse", None).sqlstate == "ZA040"

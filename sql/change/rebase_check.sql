@@ -71,7 +71,7 @@ begin
     perform agentdb._refuse('an undo is made anew, not rebased',
       'Undo the same once more: what others wrote since is looked at then.');
   elsif v_change.run_id is not null then
-    perform agentdb._check_write(v_change.run_id, null);
+    perform agentdb._check_write(v_change.run_id, v_change.agent_id);
   end if;
   if v_change.rebased ? 'as' then
     perform agentdb._refuse(format('change %s was staged anew as change %s', change,
