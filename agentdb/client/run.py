@@ -15,13 +15,13 @@ from typing import Any, TypeVar
 from ..errors import (
     AgentdbError,
     AlreadyExists,
-    InvalidArgument,
     LockInUse,
     NoRun,
     RunClosed,
     describe,
 )
 from .calls import as_json, statement
+from .claim import Claims
 from .errors import Unreachable
 from .held import Held
 from .log import Limits, Log
@@ -45,7 +45,7 @@ AGAIN = 0.25
 BEGIN = "Use it within: with agent.run() as run."
 
 
-class Run:
+class Run(Claims):
     """One tick or session of an agent, a context manager: entered it starts.
 
     What is recorded (calls, steps, tokens) is sent in the background and outlives a
@@ -350,55 +350,6 @@ class Run:
         """Return each budget: scope, max_tokens, spent, reserved, tokens_left, cost."""
         return self._ask_all("remaining_budget")
 
-    # What is said to be done.
-
-    def claim_rows(
-        self,
-        table: str,
-        operation: str,
-        keys: Iterable[Any] | None = None,
-        count: int | None = None,
-    ) -> int:
-        """Claim that the run wrote rows of an audited table; return the claim.
-
-        `operation` is insert, update or delete; a key is a dictionary, or the value of
-        a primary key `id`.
-        """
-        given = None if keys is None else [_key(key) for key in keys]
-        return self._claim(
-            "claim_rows", relation=table, operation=operation, keys=given, count=count
-        )
-
-    def claim_file(
-        self, path: str, *, min_size: int | None = None, sha256: str | None = None
-    ) -> int:
-        """Claim that a file exists, as large as `min_size` bytes; return the claim."""
-        return self._claim("claim_file", path=path, min_size=min_size, sha256=sha256)
-
-    def claim_http(
-        self, url: str, *, status: int | None = None, has_text: str | None = None
-    ) -> int:
-        """Claim that an address answers with a status (200) and a text."""
-        return self._claim("claim_http", url=url, status=status, has_text=has_text)
-
-    def claim_message(
-        self, channel: str, recipient: str, *, has_text: str | None = None
-    ) -> int:
-        """Claim that a message has reached the record of its channel."""
-        return self._claim(
-            "claim_message", channel=channel, recipient=recipient, has_text=has_text
-        )
-
-    def claim_command(self, name: str, **args: Any) -> int:
-        """Claim that a command which the operator registered succeeds."""
-        return self._claim("claim_command", name=name, args=args or None)
-
-    def claim(self, kind: str, target: str, **expectation: Any) -> int:
-        """Claim what a verifier of the operator's own can look up."""
-        return self._claim(
-            "claim_custom", kind=kind, target=target, expectation=expectation or None
-        )
-
     # Other sessions.
 
     def bind(self, cursor: Any) -> None:
@@ -487,19 +438,6 @@ class Run:
                     hint="Wait, and try again: what is left cannot be known now.",
                 ) from error
             return {}
-
-    def _claim(self, function: str, **values: Any) -> int:
-        said = as_json(values)
-        if self._redaction.text(said) != said:
-            raise InvalidArgument(
-                "the claim holds what looks like a secret: it is not sent",
-                hint="Claim what was done by something that may be stored and shown.",
-            )
-        return int(self._ask(function, **values)["claim_id"])
-
-
-def _key(key: Any) -> Any:
-    return key if isinstance(key, Mapping) else {"id": key}
 
 
 def said_of(error: BaseException) -> str:
