@@ -81,6 +81,7 @@
 \ir claim/verdict.sql
 \ir change/guard.sql
 \ir change/stage_value.sql
+\ir change/key.sql
 \ir change/open.sql
 \ir change/stage_right.sql
 \ir change/stage_repeat.sql

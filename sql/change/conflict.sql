@@ -39,12 +39,7 @@ create or replace function agentdb._current_sql (change bigint, target integer)
       from agentdb.audit_target as t
       where t.audit_target_id = target
     ),
-    (
-      select string_agg(format('t.%I = %s', c.column_name,
-        agentdb._typed_sql('i.row_key', c.column_name, c.type_name)), ' and ')
-      from agentdb.change_column as c
-      where c.audit_target_id = target and c.key_place is not null
-    ),
+    agentdb._key_match_sql(target, 'i.row_key'),
     (
       select k.kind = 'stage' and k.strict from agentdb.change as k
       where k.change_id = change

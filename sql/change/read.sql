@@ -2,21 +2,6 @@
 -- which no trigger can know.  A proposer or a guard names them; applied is only while
 -- they are as they were.
 
-create or replace function agentdb._read_match_sql (target integer)
-  returns text
-  language sql
-  stable
-  return (
-    select string_agg(format('t.%I = %s', c.column_name,
-      agentdb._typed_sql('r.row_key', c.column_name, c.type_name)), ' and ')
-    from agentdb.change_column as c
-    where c.audit_target_id = target and c.key_place is not null
-  );
-
-comment on function agentdb._read_match_sql (integer) is
-  'SQL text: a row t of a table is that which a change r rests on.';
-
-
 create or replace function agentdb._reads_sql (change bigint, target integer)
   returns text
   language sql
@@ -41,7 +26,7 @@ create or replace function agentdb._reads_sql (change bigint, target integer)
       change, target,
       agentdb._stage_object_sql(target, 't', false),
       agentdb._table_name(g.table_oid),
-      agentdb._read_match_sql(target))
+      agentdb._key_match_sql(target, 'r.row_key'))
     from agentdb.guarded_table as g
     where g.audit_target_id = target
   );
@@ -106,7 +91,7 @@ begin
     perform agentdb._share_as_applier(format(
       'select from %s as t, agentdb.change_read as r '
       'where r.change_id = %s and r.audit_target_id = %s and %s for share of t',
-      v_table, change, v_target, agentdb._read_match_sql(v_target)));
+      v_table, change, v_target, agentdb._key_match_sql(v_target, 'r.row_key')));
     select f.row_key, f.conflict into v_row
     from agentdb._read_as_applier(agentdb._reads_sql(change, v_target), 1) as f;
     if found then

@@ -79,7 +79,8 @@ begin
     and c.agent_id is not distinct from v_change.agent_id
     and c.state in ('pending', 'approved')
     and r.audit_target_id = target
-    and jsonb_hash_extended(r.row_key, 0) = jsonb_hash_extended(key, 0)
+    and jsonb_hash_extended(r.row_key, r.change_id)
+      = jsonb_hash_extended(key, c.change_id)
     and r.row_key = key;
   if v_former is not null then
     perform agentdb._refuse(format('row %s is what change %s would make of it', key,

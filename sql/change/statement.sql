@@ -121,12 +121,7 @@ begin
   return concat(
     format('i.change_id = $1 and i.audit_target_id = %s and i.operation = %L',
       target, operation),
-    (
-      select string_agg(format(' and t.%I = %s', c.column_name,
-        agentdb._typed_sql('i.row_key', c.column_name, c.type_name)), '')
-      from agentdb.change_column as c
-      where c.audit_target_id = target and c.key_place is not null
-    ),
+    ' and ' || agentdb._key_match_sql(target, 'i.row_key'),
     (
       select string_agg(format(
         case when u.always then ' and %2$s'
