@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from agentdb import Agent
 from agentdb.client import Looping
 
@@ -16,6 +18,7 @@ def main(agent: Agent | None = None) -> str:
     with (agent or Agent.from_env()).run("answer a customer") as run:
         while True:
             with run.tokens(estimate=800) as spent:
+                time.sleep(0.1)  # the model thinks
                 spent.set(input=700, output=20, model="scripted")
             try:
                 run.call("look_up", {"order": "4711"}, lambda: look_up("4711"))
