@@ -30,7 +30,7 @@ from ..conftest import Connect, Connection
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
 TOLD = "Do not repeat it"
 # How long a model takes for an answer, in seconds.
-THINKS = 0.15
+THINKS = 0.3
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
