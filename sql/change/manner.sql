@@ -132,6 +132,7 @@ declare
   v_table record;
   v_fact agentdb.change_fact;
   v_count integer := 0;
+  v_manner agentdb.change_manner;
 begin
   known := true;
   for v_table in
@@ -147,19 +148,20 @@ begin
     v_fact := v_table.fact;
     known := known and coalesce(v_table.same, false);
     form := concat_ws(' ', form, v_table.kind, v_fact.change_fact_id);
-    manner.compared := v_table.undoes;
+    v_manner.compared := v_table.undoes;
   end loop;
   alone := v_count = 1;
   if not alone then
     v_fact := agentdb._shared_fact(change);
   end if;
   fact := v_fact.change_fact_id;
-  manner.ruled := v_fact.ruled;
-  manner.compared := manner.compared and v_fact.triggered;
-  manner.search_path := concat_ws(', ', 'pg_catalog',
+  v_manner.ruled := v_fact.ruled;
+  v_manner.compared := v_manner.compared and v_fact.triggered;
+  v_manner.search_path := concat_ws(', ', 'pg_catalog',
     nullif(array_to_string(v_fact.path, ', '), ''), 'pg_temp');
-  manner.written := v_fact.written;
-  manner.names := v_fact.names;
+  v_manner.written := v_fact.written;
+  v_manner.names := v_fact.names;
+  manner := v_manner;
 end;
 $$;
 
