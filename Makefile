@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test test-all check adapters drivers soak chaos bench clean
+.PHONY: demo test test-all check attacks adapters drivers soak chaos bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -36,6 +36,16 @@ check: .venv/checkers test
 	$(BIN)/pgspot --ignore PS002 --ignore PS015 $(SCRIPT).spot
 	$(BIN)/squawk --exclude prefer-text-field,prefer-bigint-over-int \
 	  --exclude require-lock-timeout,require-statement-timeout $(SCRIPT)
+
+# What an agent, an operator or a reviewer could try, each with a mutant of the pack in
+# which it succeeds; prints which line holds which.  PG=14 … 18 as for `test`.
+attacks: .venv/installed
+ifdef PG
+	bin=$$($(BIN)/python -m tests.binaries $(PG)) && \
+	  AGENTDB_PG_BIN=$$bin $(BIN)/python -m pytest -n 2 tests/attacks $(ARGS)
+else
+	$(BIN)/python -m pytest -n 2 tests/attacks $(ARGS)
+endif
 
 # The adapters, each against the framework that it is for (200 MB of packages).
 adapters: .venv/frameworks

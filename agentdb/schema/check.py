@@ -34,9 +34,59 @@ select 'grants on ' || c.oid::regclass,
        c.relowner::regrole || coalesce(c.relacl::text, '')
 from pg_class as c
 where c.relnamespace = 'agentdb'::regnamespace
-  and c.relkind in ('r', 'p')
+  and c.relkind in ('r', 'p', 'S')
   and not c.relispartition
   and c.relname <> 'alembic_version'
+union all
+select 'grants on schema ' || n.nspname,
+       n.nspowner::regrole || coalesce(n.nspacl::text, '')
+from pg_namespace as n
+where n.nspname in ('agentdb', 'agentdb_stage')
+"""
+
+# The release grants again what it grants: what is left over was somebody's own idea.
+# What an attached table has is granted when it is attached.  Its own roles go on
+# finding the schema while it is put in place.
+REVOKE = """
+do $$
+declare
+  v_owner regrole;
+  v_grantee text;
+  v_object text;
+begin
+  for v_owner, v_grantee, v_object in
+    select distinct o.owner::regrole,
+      case g.grantee when 0 then 'public' else g.grantee::regrole::text end, o.object
+    from (
+      select p.proowner, p.proacl, 'function ' || p.oid::regprocedure
+      from pg_proc as p
+      where p.pronamespace = 'agentdb'::regnamespace
+        and p.proname !~ '^_[a-z]+_[0-9]+$'
+      union all
+      select c.relowner, c.relacl,
+        case c.relkind when 'S' then 'sequence ' else 'table ' end || c.oid::regclass
+      from pg_class as c
+      where c.relnamespace = 'agentdb'::regnamespace
+        and c.relkind in ('r', 'p', 'v', 'S')
+        and not c.relispartition
+        and c.relname <> 'alembic_version'
+      union all
+      select n.nspowner, n.nspacl, 'schema ' || quote_ident(n.nspname)
+      from pg_namespace as n
+      where n.nspname in ('agentdb', 'agentdb_stage')
+    ) as o (owner, acl, object)
+    cross join aclexplode(o.acl) as g
+    where g.grantee <> o.owner
+      and not (o.object like 'schema %' and g.grantee in (
+        'agentdb_owner'::regrole, 'agentdb_capture'::regrole,
+        'agentdb_applier'::regrole))
+  loop
+    execute format('set local role %s', v_owner);
+    execute format('revoke all on %s from %s cascade', v_object, v_grantee);
+  end loop;
+  set local role agentdb_owner;
+end;
+$$;
 """
 
 # Read the same by every supported version, unlike the definitions that pg_dump prints:
@@ -98,6 +148,7 @@ def differences(connection: Connection) -> list[str]:
     before = _fingerprint(connection)
     known = _exists(connection, "agentdb.altered_table")
     outdated = _generated(connection, ALTERED) if known else set()
+    schema.run(connection, REVOKE)
     schema.run(connection, schema.code())
     faults = _audit_faults(connection)
     after = _fingerprint(connection)

@@ -1,0 +1,14 @@
+-- The agent looks for an answer with operators and functions of its own first in its search_path.
+-- Mutant: sql: alter function agentdb.answer_of(bigint, bigint) reset search_path
+--@ p postgres
+create schema work authorization agent_a;
+--@ a agent_a file=trap.sql
+--@ a agent_a
+select token from agentdb.start_run();
+--@ a agent_a save=q
+select question_id from agentdb.ask_human('may I?');
+--@ a agent_a
+set search_path = work, pg_catalog;
+select * from agentdb.answer_of(${q});
+--@ p postgres value=0 must
+select count(*) from work.stolen as s where s.who <> 'agent_a';

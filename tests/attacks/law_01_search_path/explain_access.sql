@@ -1,0 +1,12 @@
+-- The agent asks why it may not with operators and functions of its own first in its search_path.
+-- Mutant: sql: alter function agentdb.explain_access(text, text, text) reset search_path
+--@ p postgres
+create schema work authorization agent_a;
+--@ a agent_a file=trap.sql
+--@ a agent_a
+select token from agentdb.start_run();
+--@ a agent_a
+set search_path = work, pg_catalog;
+select * from agentdb.explain_access('app.billing');
+--@ p postgres value=0 must
+select count(*) from work.stolen as s where s.who <> 'agent_a';

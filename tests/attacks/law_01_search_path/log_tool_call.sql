@@ -1,0 +1,12 @@
+-- The agent logs a call with operators and functions of its own first in its search_path.
+-- Mutant: sql: alter function agentdb.log_tool_call(text, jsonb, boolean, text, bigint, interval, text, text, text, bigint) reset search_path
+--@ p postgres
+create schema work authorization agent_a;
+--@ a agent_a file=trap.sql
+--@ a agent_a
+select token from agentdb.start_run();
+--@ a agent_a
+set search_path = work, pg_catalog;
+select * from agentdb.log_tool_call('t', '{}', call_id => 'c', result_size => 1, duration => '1 s');
+--@ p postgres value=0 must
+select count(*) from work.stolen as s where s.who <> 'agent_a';

@@ -1,0 +1,9 @@
+-- A second session of the agent reports a call that a first one is reporting in a transaction that it keeps open.
+-- Mutant: sql: alter function agentdb.log_tool_call (text, jsonb, boolean, text, bigint, interval, text, text, text, bigint) reset lock_timeout
+--@ a agent_a save=run
+select run_id from agentdb.start_run();
+--@ a agent_a
+begin;
+select * from agentdb.log_tool_call('t', call_id => 'c-1');
+--@ c agent_a is=55P03 limit=4 must
+select * from agentdb.log_tool_call('t', call_id => 'c-1', run => ${run});

@@ -1,0 +1,14 @@
+-- The agent holds its run in a transaction that began long before, and would have it dated then.
+-- Mutant: sql: alter table agentdb.stop_log alter column recorded_at set default transaction_timestamp()
+--@ a agent_a
+select run_id from agentdb.start_run();
+--@ a agent_a save=began
+begin;
+select transaction_timestamp();
+--@ a agent_a
+select pg_sleep(0.3);
+--@ a agent_a
+select * from agentdb.hold_run(clock_timestamp() + interval '1 minute', 'waiting');
+commit;
+--@ p postgres value=True must
+select max(recorded_at) > '${began}'::timestamptz + interval '0.25 s' from agentdb.stop_log;

@@ -1,0 +1,6 @@
+-- The agent logs a call that took less than no time.
+-- Mutant: log_tool_call: `elsif result_size < 0 or duration < '0' then` -> `elsif result_size < 0 then`
+--@ a agent_a
+select run_id from agentdb.start_run();
+--@ a agent_a is=ZA004 must
+select * from agentdb.log_tool_call('t', duration => '-1 hour');

@@ -1,0 +1,14 @@
+-- The agent ends its run after each question and asks again, all day.
+-- Mutant: _check_questions: `if v_open >= v_max_open or v_day >= v_max_day then` -> `if v_open >= v_max_open then`
+--@ p postgres
+update agentdb.policy set max_questions_day = 1;
+--@ a agent_a
+select run_id from agentdb.start_run();
+--@ a agent_a
+select * from agentdb.ask_human('one?');
+--@ a agent_a
+select * from agentdb.end_run();
+--@ a agent_a
+select run_id from agentdb.start_run();
+--@ a agent_a is=ZA005 must
+select * from agentdb.ask_human('two?');

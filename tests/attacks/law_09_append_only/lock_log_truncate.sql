@@ -1,0 +1,8 @@
+-- The agent gives back a lock; the owner of the log empties it.
+-- Mutant: sql: drop trigger agentdb_no_truncate on agentdb.lock_log; do $$ declare v text; begin for v in select format('drop trigger agentdb_no_truncate on %s', i.inhrelid::regclass) from pg_inherits as i where i.inhparent = 'agentdb.lock_log'::regclass loop execute v; end loop; end $$
+--@ a agent_a
+select run_id from agentdb.start_run();
+--@ a agent_a
+select agentdb.release_lock('l', fence) from agentdb.acquire_lock('l');
+--@ p postgres is=ZA008 must
+truncate agentdb.lock_log;

@@ -1,0 +1,9 @@
+-- The agent rewrites a whole table at once.
+-- Mutant: _max_rows: `where a.role_name = session_user` -> `where false`
+--@ p postgres
+update agentdb.policy set blast_radius_rows = 1;
+select agentdb.audit_table('app.orders', redact => '{card}', refuse_blast => true);
+--@ a agent_a
+select run_id from agentdb.start_run();
+--@ a agent_a is=ZA031 must
+update app.orders set note = 'all';
