@@ -67,7 +67,6 @@ select agentdb.guard_table('app.billing', columns => '{amount,paid,note,customer
 select agentdb.guard_table('app.customers');
 select agentdb.guard_table('app.invoices', columns => '{amount}');
 select agentdb.guard_table('app.ledger', columns => '{amount}');
-select agentdb.guard_table('app.tenant');
 select agentdb.guard_table('app.happy');
 select agentdb.guard_table('app.strange');
 select agentdb.fence_table('app.report', 'report');

@@ -1,5 +1,5 @@
 -- The agent stages bytes under the old format of writing them.
--- Mutant: sql: alter function agentdb._propose_9 () reset bytea_output
+-- Mutant: sql: alter function agentdb._propose_8 () reset bytea_output
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a

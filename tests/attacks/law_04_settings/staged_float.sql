@@ -1,5 +1,5 @@
 -- The agent stages a float with its digits cut, so that what is applied is not what it wrote.
--- Mutant: sql: alter function agentdb._propose_9 () reset extra_float_digits
+-- Mutant: sql: alter function agentdb._propose_8 () reset extra_float_digits
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a

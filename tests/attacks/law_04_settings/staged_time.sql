@@ -1,5 +1,5 @@
 -- The agent stages a row under another time zone; who reviews it reads the time that it is.
--- Mutant: sql: alter function agentdb._propose_9 () reset "TimeZone"
+-- Mutant: sql: alter function agentdb._propose_8 () reset "TimeZone"
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a
