@@ -41,6 +41,12 @@ def deliver(
     )
 
 
+def named(*notifications: Notification) -> dict[str, tuple[str, ...]]:
+    """Return what a runner's configuration lists for these to be delivered."""
+    given = [t for n in notifications for t in (n.target, n.secret_ref) if t]
+    return {name: ("*",) for name in given if name.startswith(("env:", "file:"))}
+
+
 def send(
     *notifications: Notification,
     stream: TextIO | None = None,
@@ -49,7 +55,7 @@ def send(
     """Send notifications one after the other; return the last one's outcome."""
 
     async def all_of_them() -> Outcome:
-        channels = Channels(stream=stream)
+        channels = Channels(stream=stream, secrets=named(*notifications))
         try:
             outcomes = [
                 await channels.deliver(n, deadline=deadline) for n in notifications

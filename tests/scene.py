@@ -20,10 +20,12 @@ from .sink import LONG, Sink
 
 RUN = """
 import json, sys
+from agentdb.config import read_secrets
 from agentdb.runner import Config, Settings, run
 given = json.loads(sys.argv[1])
 settings = Settings(name=given["name"], **given["settings"])
-sys.exit(run(Config({"main": given["dsn"]}, settings)))
+main = {"main": given["dsn"]}
+sys.exit(run(Config(main, settings, secrets=read_secrets(None))))
 """
 
 SETUP = """

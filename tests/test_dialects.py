@@ -26,7 +26,7 @@ from agentdb.channels.text import lines, plain, subject
 
 from .agents import refusal, value
 from .conftest import Connection
-from .delivery import CANARY, LONG, NOTIFICATION
+from .delivery import CANARY, LONG, NOTIFICATION, named
 from .sink import Sink
 
 CERTIFICATE = Path(__file__).with_name("localhost.pem")
@@ -54,7 +54,7 @@ def deliver(
     """Try once to deliver."""
 
     async def once() -> Outcome:
-        channels = Channels(programs=programs)
+        channels = Channels(programs=programs, secrets=named(notification))
         try:
             return await channels.deliver(notification, deadline=deadline)
         finally:

@@ -59,6 +59,8 @@ def secrets(scene: Scene, tmp_path: Path) -> dict[str, str]:
         [f"file:{tmp_path}/url", scene.sink.url("404")],
     )
     scene.db.execute("insert into agentdb.receiver values ('screen', 'stdout')")
+    listed = [*(f"env:{name}" for name in environment), f"file:{tmp_path}/url"]
+    environment["AGENTDB_SECRETS"] = " ".join(listed)
     return environment
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from urllib.parse import urlsplit
 
 import anyio
 import psycopg
 from psycopg.rows import dict_row
 
+from ..secret.allowed import Allowed
 from ..secret.reference import resolve_target
 from ..secret.refused import Refused
 from ..verify import look
@@ -37,7 +38,12 @@ order by receiver_name
 NO_USER = "select agentdb.set_os_user('{agent_name}', 'the user it runs as');"
 
 
-def findings(dsn: str, *, user: str | None = None) -> list[Finding]:
+def findings(
+    dsn: str,
+    *,
+    user: str | None = None,
+    secrets: Mapping[str, Sequence[str]] | None = None,
+) -> list[Finding]:
     """Look at this machine as the database describes it, and at who we are."""
     with psycopg.connect(
         dsn,
@@ -50,7 +56,7 @@ def findings(dsn: str, *, user: str | None = None) -> list[Finding]:
         rows = connection.execute(PATHS).fetchall()
         receivers = connection.execute(RECEIVERS).fetchall()
     found += [*pool(dsn), *(_path(**row) for row in rows)]
-    return [*found, *_receivers(receivers)]
+    return [*found, *_receivers(receivers, Allowed(secrets))]
 
 
 def who(user: str | None) -> Finding:
@@ -97,14 +103,21 @@ def _path(agent_name: str, os_user: str | None, path: str, want: str) -> Finding
     return Finding(check, "critical", str(found["detail"]), fix)
 
 
-def _receivers(rows: list[dict[str, str]]) -> Iterator[Finding]:
+def _receivers(rows: list[dict[str, str]], allowed: Allowed) -> Iterator[Finding]:
     for row in rows:
         check = f"receiver {row['receiver_name']}"
         try:
+            # As the runner does it: a row is not to have us read this machine.
+            allowed.check_target(row["target"])
             place = _place(row["target"])
         except Refused as error:
             # It names the reference, never its value.
-            yield Finding(check, "critical", str(error), "Set what it refers to.")
+            yield Finding(
+                check,
+                "critical",
+                str(error),
+                "List it there, and set what it refers to.",
+            )
             continue
         if place is None:
             yield Finding(check, "ok", f"by {row['channel']}: nothing to connect to")

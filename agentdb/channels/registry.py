@@ -10,6 +10,7 @@ from typing import TextIO
 
 import anyio
 
+from ..secret.allowed import Allowed
 from ..secret.redact import clean
 from .channel import Channel, Notification, Outcome, Refused
 
@@ -32,9 +33,11 @@ class Channels:
         *,
         stream: TextIO | None = None,
         programs: Mapping[str, Sequence[str]] | None = None,
+        secrets: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
         self._stream = stream
         self._programs = dict(programs or {})
+        self._secrets = Allowed(secrets)
         self._open: dict[str, Channel] = {}
         self._kinds: dict[str, Callable[[], Channel]] = {
             **{name: _import(name, kind) for name, kind in IMPORTED.items()},
@@ -42,14 +45,26 @@ class Channels:
             "stdout": self._stdout,
         }
 
-    def allow(self, programs: Mapping[str, Sequence[str]]) -> None:
-        """Let the channel exec run these programs from now on, and no other."""
+    def allow(
+        self,
+        programs: Mapping[str, Sequence[str]],
+        secrets: Mapping[str, Sequence[str]],
+    ) -> None:
+        """Run these programs and read these secrets from now on, and no other."""
         self._programs.clear()
         self._programs.update(programs)
+        self._secrets.replace(secrets)
 
-    async def deliver(self, notification: Notification, *, deadline: float) -> Outcome:
-        """Try once to deliver within `deadline` seconds; never raises."""
+    async def deliver(
+        self, notification: Notification, *, deadline: float, trusted: bool = False
+    ) -> Outcome:
+        """Try once to deliver within `deadline` seconds; never raises.
+
+        What the configuration says itself is trusted; a row of the database is not.
+        """
         try:
+            if not trusted:
+                self._secrets.check(notification.target, notification.secret_ref)
             with anyio.fail_after(deadline):
                 outcome = await self._channel(notification.channel).send(notification)
         except TimeoutError:

@@ -8,6 +8,7 @@ import click
 
 from ..terminal.diff import line, pair, text
 from ..terminal.output import Row, shown
+from ..terminal.value import harmless
 from ..words import counted
 
 COLOURS = {"insert": "green", "delete": "red", "update": "yellow"}
@@ -75,7 +76,7 @@ def _listed(values: dict[str, Any]) -> str:
 def print_conflicts(found: list[dict[str, Any]]) -> None:
     """Print what is in the way, a line each."""
     for conflict in found[:MOST]:
-        click.secho(f"conflict: {describe(conflict)}", fg="red")
+        click.secho(f"conflict: {harmless(describe(conflict))}", fg="red")
     if len(found) > MOST:
         click.secho(f"… and {len(found) - MOST:,} conflicts more", fg="red")
 

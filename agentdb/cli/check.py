@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from ..terminal.value import harmless
 from .failure import failure
 from .options import config, only_dsn
 from .read import EXIT_CODES, STATUS, UNKNOWN
@@ -28,11 +29,11 @@ def check(dsn: str | None, config: Path | None) -> None:
     try:
         databases = read(config, dsn=dsn).databases
     except Misconfigured as error:
-        click.echo(f"AGENTDB UNKNOWN - {error}")
+        click.echo(harmless(f"AGENTDB UNKNOWN - {error}"))
         raise click.exceptions.Exit(UNKNOWN) from error
     found = {name: _look(text) for name, text in databases.items()}
     for name, (code, said) in found.items():
-        click.echo(f"AGENTDB {NAMES[code]} - {name}: {said}")
+        click.echo(harmless(f"AGENTDB {NAMES[code]} - {name}: {said}"))
     # What is critical goes before what nobody knows.
     codes = sorted((code for code, _ in found.values()), key=(0, 1, 3, 2).index)
     raise click.exceptions.Exit(codes[-1])

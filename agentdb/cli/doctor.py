@@ -28,14 +28,16 @@ def doctor(dsn: str, config: Path | None, as_json: bool) -> None:
     Exits as monitoring plugins do: 0 ok, 1 warning, 2 critical, 3 unknown.
     """
     from agentdb.admin.doctor import findings
-    from agentdb.config import read_settings
+    from agentdb.config import read_secrets, read_settings
 
-    user = read_settings(config).user
+    user, secrets = read_settings(config).user, read_secrets(config)
     section = Section("doctor", query(DOCTOR), below="fix")
     try:
         with connect(dsn) as connection:
             found = rows(connection, section)
-        ours = [asdict(finding) for finding in findings(dsn, user=user)]
+        ours = [
+            asdict(finding) for finding in findings(dsn, user=user, secrets=secrets)
+        ]
     except psycopg.Error as error:
         raise unknown(error) from error
     found += [{"check": o.pop("check_name"), **o} for o in ours]

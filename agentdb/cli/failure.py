@@ -11,6 +11,7 @@ import click
 
 from agentdb.errors import AgentdbError, from_database
 from agentdb.process.interrupt import InDoubt
+from agentdb.terminal.value import harmless
 
 # Beside 0, and 1 for a failure or a finding: docs/errors.md lists them all.
 MISUSE = 2
@@ -40,7 +41,9 @@ class Failure(click.ClickException):
     def format_message(self) -> str:
         """Return the message, with its detail and hint on lines of their own."""
         parts = {"": self.message, "detail: ": self.detail, "hint: ": self.hint}
-        return "\n".join(prefix + text for prefix, text in parts.items() if text)
+        said = (prefix + text for prefix, text in parts.items() if text)
+        # An error quotes what somebody wrote.
+        return harmless("\n".join(said))
 
 
 class Unconfigured(Failure):

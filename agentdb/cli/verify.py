@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from ..terminal.output import Section, how, query, show
+from ..terminal.value import harmless, json_of
 from .options import config, dsn, number_of_run
 from .read import limit, require_run
 
@@ -100,8 +101,6 @@ def probe(path: str, user: str | None, want: str, as_json: bool) -> None:
 
     Exits 1 where something does, 2 where we may not become USER.
     """
-    import json
-
     import anyio
 
     from agentdb.verify import look
@@ -114,9 +113,9 @@ def probe(path: str, user: str | None, want: str, as_json: bool) -> None:
             f"cannot look as {user}: {error}\nhint: become root, or leave out --as"
         ) from error
     if as_json:
-        click.echo(json.dumps(theirs, indent=2))
+        click.echo(json_of(theirs, indent=2))
     else:
-        click.echo("\n".join(_told(theirs, ours)))
+        click.echo(harmless("\n".join(_told(theirs, ours))))
     raise click.exceptions.Exit(0 if theirs["verdict"] == "ok" else 1)
 
 

@@ -2,7 +2,7 @@
 
 from .config import Config, Fallback, Health, Log, Ping, Rate, Seal, Settings
 from .problem import Misconfigured
-from .read import read, read_limits, read_settings
+from .read import read, read_limits, read_secrets, read_settings
 
 __all__ = [
     "Config",
@@ -16,5 +16,6 @@ __all__ = [
     "Settings",
     "read",
     "read_limits",
+    "read_secrets",
     "read_settings",
 ]

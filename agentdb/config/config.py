@@ -160,6 +160,8 @@ class Config:
     verify: Limits = field(default_factory=Limits)
     # Argument vectors that the channel exec may run.
     programs: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    # References that receivers may have, and where their secrets may be sent.
+    secrets: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     rates: Mapping[str, Rate] = field(default_factory=dict)
     fallback: Fallback | None = None
     health: Health = field(default_factory=Health)

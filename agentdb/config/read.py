@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, Field, fields
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args, get_type_hints
 
 from .. import connection
+from ..secret.allowed import ANYWHERE
 from ..secret.reference import resolve, resolve_target
 from ..secret.refused import Refused
 from ..verify.claim import Limits
@@ -40,7 +42,8 @@ PLAIN: dict[str, type[Any]] = {
     "seal": Seal,
     "log": Log,
 }
-SECTIONS = ("databases", *PLAIN, "verify", "exec", "rate")
+SECTIONS = ("databases", *PLAIN, "verify", "exec", "secrets", "rate")
+REFERENCE = re.compile(r"env:[A-Za-z_][A-Za-z0-9_]*|file:/.+")
 WORDS = {str: "text", float: "number", int: "whole number", bool: "true or false"}
 TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -62,6 +65,16 @@ def read_limits(path: Path | str | None) -> Limits:
     """Return what verifiers may look at, whatever else the file says."""
     reader = _Reader(path, {})
     found = reader.limits()
+    reader.end()
+    return found
+
+
+def read_secrets(
+    path: Path | str | None, *, environment: Mapping[str, str] = os.environ
+) -> dict[str, tuple[str, ...]]:
+    """Return what section [secrets] says, whatever else the file says."""
+    reader = _Reader(path, environment)
+    found = reader.secrets()
     reader.end()
     return found
 
@@ -96,6 +109,7 @@ class _Reader:
         found["databases"] = self._databases(dsn)
         found["verify"] = self.limits()
         found["programs"] = self._each("exec", _program)
+        found["secrets"] = self.secrets()
         found["rates"] = self._each("rate", lambda given: _fill(Rate, given))
         self._references(found["fallback"], found["ping"])
         self.end()
@@ -104,6 +118,17 @@ class _Reader:
     def limits(self) -> Limits:
         """Return what section [verify] says."""
         return self._told("verify", lambda: limits(self._table("verify"))) or Limits()
+
+    def secrets(self) -> dict[str, tuple[str, ...]]:
+        """Return what section [secrets] and AGENTDB_SECRETS say."""
+        listed = self._environment.get("AGENTDB_SECRETS", "").split()
+        given = {**self._table("secrets"), **{name: ANYWHERE for name in listed}}
+        found = {}
+        for name, places in given.items():
+            made = self._told("secrets", partial(_places, name, places))
+            if made is not None:
+                found[name] = made
+        return found
 
     def settings(self) -> Settings:
         """Return what section [runner] says."""
@@ -232,6 +257,18 @@ def _in_table(make: Callable[[dict[str, Any]], T], given: object) -> T:
     if not isinstance(given, dict):
         raise Wrong("", "a table is wanted")
     return make(given)
+
+
+def _places(name: str, given: object) -> tuple[str, ...]:
+    """Return where a secret may be sent: a text or several."""
+    if not REFERENCE.fullmatch(name):
+        raise Wrong(name, "env:NAME or file:/path is meant")
+    places = [given] if isinstance(given, str) else given
+    if not isinstance(places, list) or not all(
+        isinstance(place, str) and place for place in places
+    ):
+        raise Wrong(name, "texts are wanted, the beginnings of addresses")
+    return tuple(places)
 
 
 def _program(given: dict[str, Any]) -> tuple[str, ...]:

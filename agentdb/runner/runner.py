@@ -45,7 +45,9 @@ class Runner:
 
     def __init__(self, config: Config, *, stream: TextIO | None = None) -> None:
         self.config = config
-        self.channels = Channels(stream=stream, programs=config.programs)
+        self.channels = Channels(
+            stream=stream, programs=config.programs, secrets=config.secrets
+        )
         self.watches: dict[str, Watch] = {}
         # Replaced at each reload, for those who act upon the configuration.
         self.reloaded = asyncio.Event()
@@ -69,7 +71,7 @@ class Runner:
         """Go on under another configuration; what is in flight ends in its own time."""
         before = self.watches
         self.config = config
-        self.channels.allow(config.programs)
+        self.channels.allow(config.programs, config.secrets)
         self._begin()
         for watch in before.values():
             watch.stop()

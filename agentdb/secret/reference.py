@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from .redact import keep
 from .refused import Refused
 
 LARGEST = 65536
+REFERENCE = re.compile(r"env:|file:")
 
 
 def resolve(reference: str) -> str:
@@ -31,7 +33,7 @@ def resolve_target(target: str | None) -> str:
     """Return an address, which may be given itself or by reference."""
     if not target:
         raise Refused("the receiver has no target")
-    return resolve(target) if target.startswith(("env:", "file:")) else target
+    return resolve(target) if REFERENCE.match(target) else target
 
 
 def _read(reference: str, path: Path) -> str:

@@ -13,6 +13,9 @@ from decimal import Decimal
 NUMBERS = {"change", "claim", "fence", "id", "message", "pid", "run", "xid"}
 
 
+# No ASCII but DEL: JSON has its own escapes for the rest, and its lines are lines.
+HIDDEN = re.compile(r"[\x7f-\U0010ffff]")
+
 # Between quotes it is a number; nobody who writes data can know it.
 MARK = secrets.token_hex(8)
 
@@ -22,9 +25,19 @@ class Number(Decimal):
 
 
 def json_of(value: object, *, indent: int | None = None) -> str:
-    """Return JSON, with the numbers that PostgreSQL wrote digit for digit."""
+    """Return JSON, with the numbers that PostgreSQL wrote digit for digit.
+
+    What a terminal would obey or hide is escaped: the value stays the same.
+    """
     text = json.dumps(value, default=_plain, indent=indent, ensure_ascii=False)
-    return re.sub(f'"{MARK}([^"]*)"', r"\1", text)
+    text = re.sub(f'"{MARK}([^"]*)"', r"\1", text)
+    return HIDDEN.sub(lambda found: _escaped(found[0]), text)
+
+
+def _escaped(character: str) -> str:
+    if character.isprintable():
+        return character
+    return json.dumps(character)[1:-1]
 
 
 def _plain(value: object) -> object:
@@ -58,7 +71,12 @@ def shown(value: object) -> str:
         return number(value)
     if isinstance(value, dict | list):
         value = json_of(value)
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(value))
+    return harmless(str(value))
+
+
+def harmless(text: str) -> str:
+    """Return a text without what a terminal would obey, hide or turn around."""
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def number(value: int | float | Decimal) -> str:

@@ -24,6 +24,19 @@ comment on function agentdb._clean_text (text, integer) is
   'characters.';
 
 
+-- What names something is shown between other things on a line: a line feed in it would
+-- let an agent write the next one.
+create or replace function agentdb._clean_line (value text, max_length integer)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return translate(agentdb._clean_text(value, max_length), E'\t\n', '  ');
+
+comment on function agentdb._clean_line (text, integer) is
+  'Returns text as _clean_text() does, on one line: tabs and line feeds are spaces.';
+
+
 create or replace function agentdb._is_clean_name (value text, max_length integer)
   returns boolean
   language sql

@@ -193,8 +193,8 @@ begin
   overriding system value
   select
     _add_run.run_id, agent, session_user, _add_run.pooled, conversation_name,
-    agentdb._clean_text(_add_run.purpose, 500), _add_run.tick_interval,
-    _add_run.instance, parent, agentdb._clean_text(_add_run.on_behalf_of, 200),
+    agentdb._clean_line(_add_run.purpose, 500), _add_run.tick_interval,
+    _add_run.instance, parent, agentdb._clean_line(_add_run.on_behalf_of, 200),
     agentdb._hash_secret(token),
     case when not _add_run.pooled then pg_backend_pid() end,
     not _add_run.pooled and agentdb._is_alone(_add_run.run_id),

@@ -67,7 +67,7 @@ begin
   )
   values (
     log_tokens.run_id, v_agent_id, input, cached_input, output, reasoning, cost,
-    agentdb._clean_text(model, 200)
+    agentdb._clean_line(model, 200)
   )
   returning t.recorded_at into log_tokens.recorded_at;
   return next;

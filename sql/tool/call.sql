@@ -63,7 +63,7 @@ begin
   if call_id is not null then
     insert into agentdb.tool_call (run_id, call_id, agent_id, tool, ended_at)
     values (
-      log_tool_call.run_id, call_id, v_agent_id, agentdb._clean_text(tool, 200),
+      log_tool_call.run_id, call_id, v_agent_id, agentdb._clean_line(tool, 200),
       clock_timestamp()
     )
     -- One that was begun ends here.
@@ -127,7 +127,7 @@ begin
   )
   values (
     _insert_tool_call.run_id, _insert_tool_call.agent_id,
-    agentdb._clean_text(_insert_tool_call.tool, 200),
+    agentdb._clean_line(_insert_tool_call.tool, 200),
     v_args, _insert_tool_call.ok,
     agentdb._clean_text(_insert_tool_call.error, 4000),
     coalesce(_insert_tool_call.result_size, length(_insert_tool_call.result)),

@@ -22,7 +22,7 @@ begin
   call := coalesce(call_id, gen_random_uuid()::text);
   insert into agentdb.tool_call as c (run_id, call_id, agent_id, tool, args)
   values (
-    begin_tool_call.run_id, call, v_agent_id, agentdb._clean_text(tool, 200),
+    begin_tool_call.run_id, call, v_agent_id, agentdb._clean_line(tool, 200),
     agentdb._bounded_json(agentdb._unquoted(args), 65536)
   )
   on conflict on constraint tool_call_pkey do nothing

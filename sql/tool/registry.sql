@@ -209,7 +209,7 @@ begin
   end if;
   fault := 'unknown';
   hint := format('There is no tool %s.  Nearest: %s.',
-    agentdb._clean_text(tool, 200), agentdb._nearest_tools(agent, tool));
+    agentdb._clean_line(tool, 200), agentdb._nearest_tools(agent, tool));
   insert into agentdb.tool_fault (run_id, tool_call_log_id, fault, detail)
   values (run, call, fault, hint);
 end;

@@ -178,7 +178,9 @@ def test_poison_in_a_payload_is_delivered_harmless_and_holds_up_nothing(
     )
     scene.db.execute("grant select on public.large to agentdb_operator")
     scene.rule("large", "public.large")
-    runner = scene.start(environment={"KEY": "canary-poison"})
+    runner = scene.start(
+        environment={"KEY": "canary-poison", "AGENTDB_SECRETS": "env:KEY"}
+    )
     until(lambda: scene.states()["sent"] >= 4 and scene.states()["queued"] == 0)
     until(lambda: "large" in {r.payload.get("rule") for r in scene.sink.received("ok")})
     assert runner.stop() == 0

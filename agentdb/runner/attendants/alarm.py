@@ -94,6 +94,7 @@ async def _send(runner: Runner, notification: Notification) -> bool:
             secret_ref=fallback.secret_ref,
         ),
         deadline=runner.config.runner.deadline,
+        trusted=True,
     )
     if outcome.error:
         log(logging.ERROR, "fallback not reached", error=outcome.error)

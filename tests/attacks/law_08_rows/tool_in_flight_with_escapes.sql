@@ -1,5 +1,5 @@
 -- The agent begins a call of a tool whose name moves the cursor; it is shown while it hangs.
--- Mutant: begin_tool_call: `agentdb._clean_text(tool, 200)` -> `tool`
+-- Mutant: begin_tool_call: `agentdb._clean_line(tool, 200)` -> `tool`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a

@@ -1,5 +1,5 @@
 -- The agent calls a tool whose name moves the cursor.
--- Mutant: _insert_tool_call: `agentdb._clean_text(_insert_tool_call.tool, 200), v_args` -> `_insert_tool_call.tool, v_args`
+-- Mutant: _insert_tool_call: `agentdb._clean_line(_insert_tool_call.tool, 200), v_args` -> `_insert_tool_call.tool, v_args`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a
