@@ -15,6 +15,9 @@ declare
   v_escalated bigint[];
   v_groups bigint[];
 begin
+  if max_alerts is null or max_alerts < 1 then
+    perform agentdb._refuse('max_alerts must be positive', 'Leave it out.');
+  end if;
   perform agentdb._bury_notifications();
   -- Waits for a silence that is being made; other runners do not get in its way.
   lock table agentdb.silence in row share mode;
@@ -120,7 +123,7 @@ as $$
             and e.notification_id < c.notification_id
         )
       order by c.visible_at, c.notification_id
-      limit claim_notification.max_notifications
+      limit greatest(claim_notification.max_notifications, 0)
       for update skip locked
     )
     returning n.*
@@ -190,7 +193,8 @@ declare
   v_wish interval := least(coalesce(retry_after, '0'), '1 hour');
   -- Exponential back-off with jitter, so that many failures do not return as one wave.
   v_delay interval := (0.5 + random() / 2)
-    * least('10 minutes', interval '0.5 seconds' * power(2, least(attempt, 12)));
+    * least('10 minutes',
+      interval '0.5 seconds' * power(2, least(greatest(attempt, 0), 12)));
 begin
   update agentdb.notification as n
   set state = case

@@ -23,6 +23,16 @@ begin
       where coalesce(l.label !~ '^[A-Za-z_][A-Za-z0-9_.-]{0,62}$', true)) then
     perform agentdb._refuse('group_by must name at most 10 labels',
       'Name labels such as {rule,agent}; {} is one group, {alert} each by itself.');
+  elsif name is null or name !~ '^[a-z0-9][a-z0-9_.-]{0,62}$' then
+    perform agentdb._refuse(
+      format('%L is no name for a route', agentdb._clean_text(name, 100)),
+      'Use 1 to 63 of a-z, 0-9, dot, dash and underscore.');
+  elsif coalesce(group_wait not between '0' and '1 day', true)
+    or coalesce(group_interval not between '0' and '1 day', true)
+    or repeat_interval not between '1 minute' and '30 days' then
+    perform agentdb._refuse('the times of a route are out of their range',
+      'group_wait and group_interval lie between 0 and 1 day, repeat_interval between '
+        '1 minute and 30 days.');
   end if;
   insert into agentdb.route as r (
     route_name, receiver_name, matchers, group_by, group_wait, group_interval,

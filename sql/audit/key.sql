@@ -38,9 +38,16 @@ begin
         array_to_string(v_columns, ', ')),
       'Give it as JSON: {"' || v_columns[1] || '": …}.');
   end if;
-  execute format('select %s from (select %s) as o',
-      agentdb._key_sql(v_target, 'o'), v_select)
-    into v_key using v_key;
+  begin
+    execute format('select %s from (select %s) as o',
+        agentdb._key_sql(v_target, 'o'), v_select)
+      into v_key using v_key;
+  exception when data_exception then
+    perform agentdb._refuse(
+      format('%s is no key of %s: %s', agentdb._clean_text(key::text, 200),
+        agentdb._table_name(relation), sqlerrm),
+      format('Give %s as the table has it.', array_to_string(v_columns, ', ')));
+  end;
   return v_key;
 end;
 $$;

@@ -163,7 +163,7 @@ end;
 $$;
 
 comment on function agentdb.show_change (bigint) is
-  'One change, for its proposer and its reviewers; raises ZA006.';
+  'One change, for its proposer and its reviewers; raises ZA004, ZA006.';
 
 
 create or replace function agentdb._context_of (change bigint)
@@ -216,6 +216,9 @@ create or replace function agentdb.show_change_rows (
 as $$
 begin
   perform agentdb._check_seen(change);
+  if most < 0 then
+    perform agentdb._refuse('most must not be negative', 'Leave it out for 1000 rows.');
+  end if;
   return query
     -- Its proposer reads the table itself, as far as it still may.
     with context as materialized (

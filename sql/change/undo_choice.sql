@@ -33,7 +33,9 @@ begin
     perform agentdb._refuse(
       format('%s is nothing that this undo takes back',
         agentdb._clean_text(v_wrong::text, 200)),
-      (select 'It takes back rows of ' || string_agg(distinct t.table_name, ', ') || '.'
+      (select 'It takes back '
+        || coalesce('rows of ' || string_agg(distinct t.table_name, ', '), 'nothing')
+        || '.'
         from agentdb.change_row as r
         join agentdb.audit_target as t on t.audit_target_id = r.audit_target_id
         where r.change_id = change));

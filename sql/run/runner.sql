@@ -16,6 +16,9 @@ create or replace function agentdb.beat (
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
+  select agentdb._refuse('name, host, process and version of a runner must not be NULL',
+    'agentdb run gives them.')
+  where num_nulls(beat.runner_name, beat.host, beat.pid, beat.version) > 0;
   insert into agentdb.runner as r (
     runner_name, host, pid, version, revision, evaluated_at, flushed_at, sent_at,
     listened_at, verified_at

@@ -166,7 +166,7 @@ begin
         where d.run_id = l.run_id and d.tool_call_log_id = l.tool_call_log_id
       )
     order by l.tool_call_log_id desc
-    limit max_calls;
+    limit greatest(max_calls, 0);
 end;
 $$;
 
@@ -187,6 +187,10 @@ create or replace function agentdb.note_diagnosis (
   set lock_timeout = '2s'
 as $$
 begin
+  if call is null or diagnosis is null then
+    perform agentdb._refuse('call and diagnosis must not be NULL',
+      'Give the number of the call, and what was found.');
+  end if;
   insert into agentdb.tool_diagnosis (run_id, tool_call_log_id, diagnosis)
   select r.run_id, call, agentdb._bounded_json(note_diagnosis.diagnosis, 65536)
   from agentdb.run as r where r.run_id = run

@@ -62,7 +62,7 @@ begin
       select c.* from agentdb.tool_call_log as c
       where c.xid > v_low and c.xid < v_high
       order by c.xid
-      fetch first (max_calls) rows with ties
+      fetch first (greatest(max_calls, 1)) rows with ties
     ) as l
     left join agentdb.tool_alias as n on n.alias = l.tool
     join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
@@ -76,7 +76,7 @@ begin
           select o.xid from agentdb.tool_call_log as o
           where o.xid > v_low and o.xid < v_high
           order by o.xid
-          fetch first (max_calls) rows with ties) as c
+          fetch first (greatest(max_calls, 1)) rows with ties) as c
         order by c.xid desc
         limit 1), v_low)::text;
   end if;
@@ -111,6 +111,9 @@ begin
   update agentdb.tool_check_state as s
   set horizon = greatest(s.horizon, note_faults.horizon::xid8);
   return v_count;
+exception when data_exception then
+  perform agentdb._refuse('the faults or the horizon are ill-formed: ' || sqlerrm,
+    'Send what take_unchecked_calls() gave: [{"run": 1, "call": 2, "detail": "…"}].');
 end;
 $$;
 

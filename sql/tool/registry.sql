@@ -59,6 +59,11 @@ create or replace function agentdb.register_tool (
 as $$
 begin
   perform agentdb._check_tool_definition(name, input_schema, writes);
+  if longest <= '0' or longest > '100 years' then
+    perform agentdb._refuse(
+      format('longest must be between 0 and 100 years, got %s', longest),
+      'Give the longest time that a call of it can take.');
+  end if;
   insert into agentdb.tool as t (
     tool_name, input_schema, server, writes, effect, poll, longest
   )
