@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test test-all check attacks adapters drivers soak chaos bench clean
+.PHONY: demo test test-all check lint audit lock release attacks adapters drivers soak chaos bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -24,10 +24,13 @@ endif
 test-all: .venv/installed
 	set -e; for major in 14 15 16 17 18; do $(MAKE) test PG=$$major; done
 
-# What must hold before a commit.  Left out are findings on scripts of extensions,
-# which adopt what is there (PS002, PS015); advice for a table of Alembic's and for
-# small numbers; and timeouts, which are the installing session's to set.
-check: .venv/checkers test
+# What must hold before a commit.
+check: lint test
+
+# Left out are findings on scripts of extensions, which adopt what is there (PS002,
+# PS015); advice for a table of Alembic's and for small numbers; and timeouts, which are
+# the installing session's to set.
+lint: .venv/checkers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -36,6 +39,20 @@ check: .venv/checkers test
 	$(BIN)/pgspot --ignore PS002 --ignore PS015 $(SCRIPT).spot
 	$(BIN)/squawk --exclude prefer-text-field,prefer-bigint-over-int \
 	  --exclude require-lock-timeout,require-statement-timeout $(SCRIPT)
+
+# Known vulnerabilities of what the container installs; needs an index that knows them.
+audit: .venv/checkers
+	$(BIN)/pip-audit -r requirements.lock --require-hashes --disable-pip
+
+# The packages of the container, each with its hashes.
+lock: .venv/release
+	$(BIN)/uv pip compile -q pyproject.toml --group build --universal --generate-hashes \
+	  --python-version 3.10 --custom-compile-command 'make lock' -o requirements.lock
+
+# Wheel, sdist, bill of materials and signed provenance in dist/: make release KEY=…
+release: .venv/release
+	$(BIN)/python deploy/release.py $(KEY) "$$(git remote get-url origin)" \
+	  "$$(git rev-parse HEAD)"
 
 # What an agent, an operator or a reviewer could try, each with a mutant of the pack in
 # which it succeeds; prints which line holds which.  PG=14 … 18 as for `test`.
@@ -103,4 +120,8 @@ clean:
 
 .venv/checkers: .venv/installed
 	$(PIP) --editable '.[check]'
+	touch $@
+
+.venv/release: .venv/installed
+	$(PIP) --editable '.[release]'
 	touch $@

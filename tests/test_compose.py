@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,12 +13,17 @@ from typing import Any
 import pytest
 import yaml
 
+from agentdb import __version__
 from agentdb.config import read
 from agentdb.local import LocalServer
 
 from .servers import answer, client, tell
 
 FILE = Path(__file__).parent.parent / "docker-compose.yml"
+LOCK = "requirements.lock"
+PARTS = {
+    "pyproject.toml", "README.md", "LICENSE", "agentdb", "alembic", "sql", LOCK,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +91,45 @@ def test_image_gets_the_files_that_the_package_is_built_from(
     dockerfile = compose["x-agentdb"]["build"]["dockerfile_inline"]
     copied = re.findall(r"^COPY (.+) \S+$", dockerfile, re.MULTILINE)
     names = " ".join(copied).split()
-    assert {"pyproject.toml", "README.md", "LICENSE", "agentdb", "alembic", "sql"} == {
-        *names
-    }
+    assert set(names) == PARTS
     assert all((FILE.parent / name).exists() for name in names)
+
+
+def test_image_installs_what_is_locked_and_nothing_else(
+    compose: dict[str, Any], tmp_path: Path
+) -> None:
+    dockerfile = compose["x-agentdb"]["build"]["dockerfile_inline"]
+    commands = re.findall(r"^RUN (pip .+?)(?: && useradd .*)?$", dockerfile, re.M)
+    assert len(commands) == 2
+    for name in PARTS:
+        source = FILE.parent / name
+        if source.is_dir():
+            shutil.copytree(source, tmp_path / name)
+        else:
+            shutil.copy(source, tmp_path)
+    subprocess.run([sys.executable, "-m", "venv", tmp_path / "image"], check=True)
+    programs = tmp_path / "image" / "bin"
+    for command in commands:
+        words = [str(programs / "python"), "-m", *command.split()]
+        subprocess.run(words, check=True, cwd=tmp_path)
+    freeze = [programs / "python", "-m", "pip", "list", "--format", "freeze"]
+    listed = subprocess.run(freeze, check=True, capture_output=True, text=True).stdout
+    bare = {"pip", "setuptools", "wheel", "agentdb-pg"}
+    installed = set(named(listed)) - {x for x in named(listed) if x[0] in bare}
+    assert installed <= set(named((FILE.parent / LOCK).read_text()))
+    done = subprocess.run(
+        [str(programs / "agentdb"), "--version"],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert __version__ in done.stdout
+
+
+def named(text: str) -> list[tuple[str, str]]:
+    """Return packages and versions of a list, as an index spells them."""
+    found = re.findall(r"^([\w.-]+)(?:\[\w,]+\])?==([\w.]+)", text, re.M)
+    return [(re.sub(r"[-_.]+", "-", name).lower(), v) for name, v in found]
 
 
 def test_runner_role_is_made_once_and_its_password_set_each_time(

@@ -76,7 +76,7 @@ def is_plain(path: Path) -> bool:
 
 def _base(account: Account) -> Path:
     """Return the directory for temporary ones: the usual one, or a plainer one."""
-    for name in (tempfile.gettempdir(), "/tmp", "/var/tmp"):
+    for name in (tempfile.gettempdir(), "/tmp", "/var/tmp"):  # noqa: S108
         base = Path(name).absolute()
         short = fits_socket(base / f"{PREFIX}12345678")
         if short and is_plain(base) and account.can_write(base):

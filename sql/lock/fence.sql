@@ -65,7 +65,6 @@ create or replace function agentdb._refuse_write (target text, name text, run_id
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_now timestamptz := clock_timestamp();
   v_detail text;
 begin
   select string_agg(case

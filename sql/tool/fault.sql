@@ -114,6 +114,7 @@ begin
 exception when data_exception then
   perform agentdb._refuse('the faults or the horizon are ill-formed: ' || sqlerrm,
     'Send what take_unchecked_calls() gave: [{"run": 1, "call": 2, "detail": "…"}].');
+  return null;
 end;
 $$;
 
