@@ -107,12 +107,12 @@ def test_image_installs_what_is_locked_and_nothing_else(
             shutil.copytree(source, tmp_path / name)
         else:
             shutil.copy(source, tmp_path)
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "image"], check=True)
+    subprocess.run([sys.executable, "-m", "venv", str(tmp_path / "image")], check=True)
     programs = tmp_path / "image" / "bin"
     for command in commands:
         words = [str(programs / "python"), "-m", *command.split()]
         subprocess.run(words, check=True, cwd=tmp_path)
-    freeze = [programs / "python", "-m", "pip", "list", "--format", "freeze"]
+    freeze = [str(programs / "python"), "-m", "pip", "list", "--format", "freeze"]
     listed = subprocess.run(freeze, check=True, capture_output=True, text=True).stdout
     bare = {"pip", "setuptools", "wheel", "agentdb-pg"}
     installed = set(named(listed)) - {x for x in named(listed) if x[0] in bare}
