@@ -166,7 +166,8 @@ grant execute on function
   agentdb._visible_sql,
   agentdb._key_sql, agentdb._row_sql,
   agentdb._value_sql, agentdb._object_sql, agentdb._layout, agentdb._calls_of,
-  agentdb._lasted, agentdb._diagnosis_text
+  agentdb._hostile_part, agentdb._owners_of, agentdb._made_of, agentdb._attached,
+  agentdb._read_with, agentdb._lasted, agentdb._diagnosis_text
   to agentdb_auditor, agentdb_operator;
 
 -- What an agent asks, a person answers.

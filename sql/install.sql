@@ -61,6 +61,7 @@
 \ir audit/function.sql
 \ir audit/placement.sql
 \ir audit/maintain.sql
+\ir audit/part.sql
 \ir audit/check.sql
 \ir audit/level.sql
 \ir audit/fault.sql

@@ -966,6 +966,8 @@ create table agentdb.change_fact (
   path text[] not null,
   written oid[],
   names text[],
+  reached oid[] not null,
+  others oid[] not null,
   constraint change_fact_pkey primary key (change_fact_id)
 );
 
@@ -2037,6 +2039,10 @@ comment on column agentdb.change_fact.written is
   'The tables that a write of it can write; NULL where that is not known.';
 comment on column agentdb.change_fact.names is
   'What they are called, a partition as its root.';
+comment on column agentdb.change_fact.reached is
+  'The tables that a write of it writes where no trigger does more.';
+comment on column agentdb.change_fact.others is
+  'Extensions, operators and the like that it is made of.';
 comment on table agentdb.change_statement is
   'Statements that apply changes, for each form that their rows can have.';
 comment on column agentdb.change_statement.form is

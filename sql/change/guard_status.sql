@@ -13,8 +13,13 @@ create or replace function agentdb._check_guard (
 as $$
 declare
   v_unknown text;
+  v_hostile text := agentdb._hostile_reached(relation, agentdb._reached(relation));
 begin
-  if not exists (
+  if v_hostile is not null then
+    perform agentdb._refuse_guard(relation,
+      'an agent controls a part of it: ' || v_hostile,
+      'Give these to the owner of the table, or revoke them; then guard it.');
+  elsif not exists (
     select from agentdb.change_column as c
     where c.audit_target_id = target and c.key_place is not null
   ) then
