@@ -91,7 +91,7 @@ grant execute on function
   agentdb._check_outcome, agentdb._missed, agentdb._missed_sql, agentdb._is_same,
   agentdb._execute_in_parts, agentdb._change_parts,
   agentdb._execute_by_detour, agentdb._detour_parts, agentdb._refuse_exchange,
-  agentdb._exchange, agentdb._is_ordered
+  agentdb._exchange, agentdb._is_ordered, agentdb._may_apply
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.
@@ -99,7 +99,8 @@ grant execute on function
   agentdb.guard_table, agentdb.unguard_table, agentdb._register_guard,
   agentdb._end_guard, agentdb._drop_guard, agentdb._create_guard, agentdb._lend_table,
   agentdb._guard_arguments, agentdb._place_guard, agentdb._note_children,
-  agentdb._guard, agentdb.drop_staging_view, agentdb.advance_changes
+  agentdb._guard, agentdb._guard_role, agentdb.drop_staging_view,
+  agentdb.advance_changes
   to agentdb_operator;
 
 -- Auditors and operators read everything but the hashes of secrets.

@@ -936,6 +936,7 @@ create table agentdb.change_pass (
   change_id bigint not null,
   opens_guard boolean not null default true,
   trial boolean not null default false,
+  basis bigint[] not null default '{}',
   constraint change_pass_pkey primary key (xid)
 );
 
@@ -997,7 +998,8 @@ create type agentdb.change_manner as (
   ruled boolean,
   compared boolean,
   written oid[],
-  names text[]
+  names text[],
+  closed boolean
 );
 
 -- What seldom changes comes first: the log of the server leaves it out of an update.
@@ -2026,6 +2028,8 @@ comment on table agentdb.change_pass is
   'Transactions that are applying a change: the guard lets them write.';
 comment on column agentdb.change_pass.trial is
   'Whether it is rolled back for certain: the audit leaves no record of it.';
+comment on column agentdb.change_pass.basis is
+  'The changes that are applied before it in the same trial.';
 comment on table agentdb.change_fact is
   'Facts of the catalogue about guarded and undone tables, which hold as long as their '
   'fingerprint is the same.';
