@@ -91,6 +91,8 @@
 \ir change/stage_call.sql
 \ir change/read_bind.sql
 \ir change/stage_trigger.sql
+\ir change/stage_drop.sql
+\ir change/stage_number.sql
 \ir change/stage_view.sql
 \ir change/stage_read.sql
 \ir change/stage_statement.sql

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 
 from .agents import refusal, register, row, rows, start, value
@@ -344,3 +345,86 @@ def test_deferred_check_of_the_application_is_made_before_anybody_is_asked(
     connect(guarded.info.dbname, "agent_b").execute(DEFERRED["own table"].encode())
     refused = refusal(agent, "update agentdb_stage.invoice set size = 5 where id = 1")
     assert refused.sqlstate == "23503"
+
+
+# What the runner reads --------------------------------------------------------------
+
+EVIL = """
+create schema mine authorization agent_a; grant usage on schema mine to public;
+set role agent_a;
+create function mine.f() returns timestamptz language plpgsql as $$ begin
+  perform nextval('spying.hits'); return now(); end $$;
+create table mine.outbox (recipient text, sent_at timestamptz, body text);
+create view mine.sent as select 'bob'::text as recipient, mine.f() as sent_at;
+create view mine.flood as select '{"a": "b"}'::jsonb as labels, 1::float8 as value,
+  jsonb_build_object('summary', mine.f()) as annotations;
+grant select on all tables in schema mine to agentdb_operator;
+reset role;
+create schema shop; grant usage on schema shop to agentdb_operator;
+create table shop.outbox (recipient text, sent_at timestamptz);
+grant select on shop.outbox to agentdb_operator;
+"""
+SWAPPED = {
+    "owner": "alter table shop.outbox owner to agent_a",
+    "view": "drop table shop.outbox; create view shop.outbox as select * from mine.sent;"
+    "grant select on shop.outbox to agentdb_operator",
+    "function": "drop table shop.outbox; create view shop.outbox as select 'bob'::text"
+    " as recipient, mine.f() as sent_at; grant select on shop.outbox to"
+    " agentdb_operator",
+    "policy": "alter table shop.outbox enable row level security; create policy p on"
+    " shop.outbox using (mine.f() is not null); insert into shop.outbox values ('bob',"
+    " now())",
+    "schema": "alter schema shop owner to agent_a",
+}
+
+
+@pytest.mark.parametrize("swap", SWAPPED)
+def test_look_for_a_message_runs_no_code_of_an_agent(
+    guarded: Connection, agent: Connection, connect: Connect, swap: str
+) -> None:
+    guarded.execute((SPYING + EVIL).encode())
+    runner = connect(guarded.info.dbname, "operator_o")
+    for relation in ("mine.outbox", "mine.sent"):
+        call = "select agentdb.register_message_channel('mail', '{}', 'recipient',"
+        refused = refusal(runner, f"{call.format(relation)} 'sent_at')")
+        assert refused.sqlstate == "ZA030"
+    runner.execute(f"{call.format('shop.outbox')} 'sent_at')".encode())
+    claim = value(agent, "select claim_id from agentdb.claim_message('mail', 'bob')")
+    look = "select verdict, evidence from agentdb.look_for_message(%s)"
+    assert row(runner, look, claim)["verdict"] == "refuted"
+    guarded.execute(SWAPPED[swap].encode())
+    with runner.transaction():
+        found = row(runner, look, claim)
+    assert found["verdict"] == "unreachable"
+    assert "an agent controls a part" in found["evidence"]["problem"]
+    assert value(guarded, "select is_called from spying.hits") is False
+
+
+def test_rule_over_a_view_of_an_agent_fails_and_runs_nothing(
+    guarded: Connection, connect: Connect
+) -> None:
+    guarded.execute((SPYING + EVIL).encode())
+    guarded.execute(
+        "update agentdb.alert_rule set enabled = false;"
+        "create view shop.flood as select * from mine.flood;"
+        "create view shop.calm as select '{}'::jsonb as labels, 1::float8 as value,"
+        " '{}'::jsonb as annotations; grant select on all tables in schema shop to"
+        " agentdb_operator"
+    )
+    runner = connect(guarded.info.dbname, "operator_o")
+    for view in ("mine.flood", "shop.flood", "shop.calm"):
+        runner.execute(
+            "insert into agentdb.alert_rule (rule_name, description, view_name)"
+            " values (%s::text, '', %s)",
+            [view.replace(".", "_"), view],
+        )
+    said = {}
+    for _ in range(3):
+        rule = row(runner, "select rule_name, query from agentdb.claim_rule()")
+        try:
+            said[rule["rule_name"]] = value(runner, rule["query"])
+        except psycopg.Error as error:
+            said[rule["rule_name"]] = error.sqlstate
+    assert said.pop("shop_calm") == [{"labels": {}, "value": 1, "annotations": {}}]
+    assert said == {"mine_flood": "ZA030", "shop_flood": "ZA030"}
+    assert value(guarded, "select is_called from spying.hits") is False

@@ -2346,7 +2346,7 @@ begin
     union
     select 'sequence', c.oid::regclass::text, a.grantee::regrole
     from pg_class as c cross join aclexplode(c.relacl) as a
-    where a.grantee in ('agentdb_applier'::regrole, 'agentdb_agent'::regrole)
+    where a.grantee in ('agentdb_applier'::regrole, 'agentdb_owner'::regrole)
       and c.relkind = 'S'
       and c.relnamespace not in (
         'agentdb'::regnamespace, 'agentdb_stage'::regnamespace)
@@ -2374,7 +2374,6 @@ set local role agentdb_owner;
 do $$
 declare
   v_function regprocedure;
-  v_view regclass;
 begin
   for v_function in
     select p.oid from agentdb.audit_target as t
@@ -2383,12 +2382,7 @@ begin
   loop
     execute format('drop function %s', v_function);
   end loop;
-  for v_view in
-    select c.oid from pg_class as c
-    where c.relnamespace = 'agentdb_stage'::regnamespace and c.relkind = 'v'
-  loop
-    execute format('drop view %s', v_view);
-  end loop;
+  perform agentdb._drop_leaning();
   for v_function in
     select p.oid from pg_proc as p
     where p.pronamespace = 'agentdb'::regnamespace and p.proname ~ '^_propose_[0-9]+$'

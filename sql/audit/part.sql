@@ -281,3 +281,27 @@ $$;
 comment on function agentdb._hostile_reached (oid, oid[]) is
   'The same for a table with its partitions and children, and what foreign keys take '
   'along.';
+
+
+-- For what somebody else is to read with rights of their own.
+create or replace function agentdb._check_relation (relation oid)
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_hostile text := agentdb._hostile_part(relation);
+begin
+  if v_hostile is not null then
+    raise exception 'an agent controls a part of %: %', agentdb._table_name(relation),
+        v_hostile
+      using errcode = 'ZA030',
+            hint = 'Read a relation in which no agent has a part: its code would run '
+              'with the rights of whoever reads.';
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_relation (oid) is
+  'Raises ZA030 for a relation of which an agent controls a part.';

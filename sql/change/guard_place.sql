@@ -114,8 +114,9 @@ begin
       and d.refobjid = relation::oid
       and d.deptype in ('a', 'i')
   loop
-    execute format('grant usage on sequence %s to agentdb_applier, agentdb_agent',
+    execute format('grant usage on sequence %s to agentdb_applier, agentdb_owner',
       v_sequence);
+    execute format('revoke usage on sequence %s from agentdb_agent', v_sequence);
   end loop;
   if current_setting('server_version_num')::integer < 150000 then
     execute format('grant select on %s to agentdb_owner', relation);
@@ -127,8 +128,8 @@ end;
 $$;
 
 comment on function agentdb._lend_table (regclass) is
-  'Lets agentdb_applier write a table, and agents take numbers from its sequences, '
-  'with the rights of the caller.';
+  'Lets agentdb_applier write a table, and its staging view draw numbers from its '
+  'sequences, with the rights of the caller.';
 
 
 -- A child that agents write directly needs a parent that is applied already.

@@ -189,8 +189,9 @@ declare
   v_schema text;
   v_table text;
 begin
-  perform agentdb._check_temporary()
-  where as_applier and (basis <> '{}' or not v_manner.closed);
+  if as_applier and (basis <> '{}' or not v_manner.closed) then
+    perform agentdb._check_temporary();
+  end if;
   begin
     v_applying := set_config('agentdb.applying', change::text, true);
     if as_applier then

@@ -127,6 +127,19 @@ create or replace view agentdb.role_finding as
     -- Said by the name of the agent.
     and c.relowner <> all (agentdb._agents_roles())
   union all
+  select 'numbers of ' || g.table_name, 'warning',
+    format('all agents can use up the numbers of %s', c.oid::regclass),
+    format('revoke usage on sequence %s from %s;', c.oid::regclass,
+      case x.grantee when 0 then 'public' else 'agentdb_agent' end)
+  from agentdb.guarded_table as g
+  cross join lateral agentdb._attached(g.table_oid) as a
+  join pg_class as c on c.oid = a.objid and c.relkind = 'S'
+  cross join lateral aclexplode(c.relacl) as x
+  where a.classid = 'pg_class'::regclass
+    and x.privilege_type = 'USAGE'
+    and (x.grantee = 0 or x.grantee = (
+      select r.oid from pg_roles as r where r.rolname = 'agentdb_agent'))
+  union all
   select 'owners', 'critical',
     format('%s is a member of %s and can undo every protection', m.rolname, g.rolname),
     format('revoke %I from %s;', g.rolname, x.member::regrole)
