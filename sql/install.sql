@@ -170,6 +170,7 @@
 \ir rule/budget.sql
 \ir rule/context.sql
 \ir rule/tool.sql
+\ir rule/flood.sql
 \ir rule/loop.sql
 \ir rule/run.sql
 \ir rule/schedule.sql

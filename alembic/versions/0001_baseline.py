@@ -51,6 +51,8 @@ create table agentdb.policy (
   silent_loop_model_calls integer not null default 20,
   repeated_tool_call_count integer,
   repeated_tool_call_window interval not null default '10 minutes',
+  call_flood_count integer default 2000,
+  call_flood_window interval not null default '10 minutes',
   tool_errors_count integer not null default 5,
   tool_errors_share double precision not null default 0.5,
   tool_errors_sigma double precision default 3,
@@ -117,6 +119,7 @@ create table agentdb.policy (
     and token_rate_unusual_hour > 0
     and token_rate_regular_hours between 0 and 24
     and repeated_tool_call_count > 0
+    and call_flood_count > 0
     and tool_errors_count > 0
     and conversation_budget_tokens > 0
     and max_locks between 1 and 10000
@@ -181,6 +184,7 @@ create table agentdb.policy (
     and token_rate_baseline between '1 day' and '31 days'
     and tool_errors_baseline between '1 day' and '31 days'
     and repeated_tool_call_window between '1 second' and '1 day'
+    and call_flood_window between '1 second' and '1 day'
     and tool_errors_window between '1 second' and '1 day'
     and lock_contention_window between '1 minute' and '1 day'
   ),
@@ -564,6 +568,7 @@ create index tool_fault_found_at_idx on agentdb.tool_fault (found_at);
 create table agentdb.tool_check_state (
   only_row boolean not null default true,
   horizon xid8 not null,
+  last_call bigint not null default 0,
   constraint tool_check_state_pkey primary key (only_row),
   constraint tool_check_state_only_row_check check (only_row)
 );
@@ -1683,6 +1688,11 @@ comment on column agentdb.policy.repeated_tool_call_count is
   '(the playbook''s 5); NULL is off, since 8 % of good runs make more.';
 comment on column agentdb.policy.repeated_tool_call_window is
   'Rule repeated_tool_call: the window.';
+comment on column agentdb.policy.call_flood_count is
+  'Rule call_flood: how many tool calls and steps an agent may log in the window; NULL '
+  'for any number.';
+comment on column agentdb.policy.call_flood_window is
+  'Rule call_flood: the window.';
 comment on column agentdb.policy.tool_errors_count is
   'Rule tool_errors: from how many failed calls of a tool in the window on; fewer say '
   'nothing about a rate.';
@@ -1821,7 +1831,7 @@ comment on table agentdb.agent_tool is
 comment on table agentdb.tool_fault is
   'What is wrong with single calls: made up, or with arguments that break the schema.';
 comment on table agentdb.tool_check_state is
-  'The transaction up to which arguments were compared with schemas.';
+  'The transaction, and its call, up to which arguments were compared with schemas.';
 comment on table agentdb.tool_diagnosis is
   'What was found when somebody looked into a failed tool call.';
 comment on table agentdb.agent_secret is
