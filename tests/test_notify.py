@@ -91,7 +91,9 @@ def test_full_queue_keeps_no_message_from_people(full: str, tmp_path: Path) -> N
     with (
         psycopg.connect(full, autocommit=True) as db,
         Sink().serving() as sink,
-        Scene(db, full.replace("postgres@", "operator_o@"), sink, tmp_path).open() as scene,
+        Scene(
+            db, full.replace("postgres@", "operator_o@"), sink, tmp_path
+        ).open() as scene,
     ):
         scene.receiver()
         scene.start(poll=0.2)

@@ -150,7 +150,6 @@ def test_number_is_drawn_for_whoever_may_insert_and_nobody_else(
 def test_right_to_draw_is_taken_back_with_the_guard_and_named_where_it_came_back(
     db: Connection, sessions: tuple[Connection, Connection]
 ) -> None:
-    agent, _ = sessions
     guard(db, KINDS["serial"])
     named = "select fix from agentdb.doctor where check_name = 'numbers of public.t'"
     assert rows(db, named) == []

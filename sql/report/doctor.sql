@@ -215,6 +215,15 @@ create or replace view agentdb.session_finding as
     'grant pg_read_all_stats to agentdb_owner;' as fix
   where not pg_has_role('agentdb_owner', 'pg_read_all_stats', 'usage')
   union all
+  select 'prepared by ' || p.owner, 'critical',
+    format('transaction %L of %s has been prepared since %s: it holds what it locked, '
+      'a drain too, and no kill ends it', p.gid, p.owner,
+      to_char(p.prepared, 'YYYY-MM-DD HH24:MI')),
+    format('rollback prepared %L;', p.gid)
+  from pg_prepared_xacts as p
+  where p.database = current_database()
+    and p.owner in (select a.role_name from agentdb.agent as a)
+  union all
   select 'connection of ' || a.agent_name, 'warning',
     format('role %s of agent %s: a machine that is lost without a word stays connected '
       'for hours, and its run alive', a.role_name, a.agent_name),
@@ -239,11 +248,11 @@ create or replace view agentdb.session_finding as
   having bool_and(p.unbound_writes = 'record');
 
 comment on view agentdb.session_finding is
-  'What keeps a run from being told from outside.';
+  'What keeps a run from being told from outside, or ended.';
 comment on column agentdb.session_finding.check_name is
   'What was looked at.';
 comment on column agentdb.session_finding.state is
-  'warning.';
+  'warning or critical.';
 comment on column agentdb.session_finding.detail is
   'What was seen.';
 comment on column agentdb.session_finding.fix is
