@@ -73,7 +73,7 @@ select agentdb._declare_rule(
   ends_when => 'fewer calls and steps are left in policy.call_flood_window',
   remedy => $$
     See what its runs call; stop the agent if nobody wants that.
-    agentdb timeline {agent}
+    agentdb why {agent}
     agentdb kill {agent} --reason …
   $$,
   keep_firing => '5 minutes'
