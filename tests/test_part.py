@@ -77,12 +77,14 @@ REACHED = {
     " insert into shop.seen values (new.id)",
 }
 
+ALL: dict[str, str] = PARTS | REACHED
+
 
 def make(db: Connection, part: str) -> None:
     known = "select count(*) from pg_available_extensions where name = 'citext'"
     if "extension" in part and not value(db, known):
         pytest.skip("the server has no citext")
-    db.execute({**PARTS, **REACHED}[part].encode())
+    db.execute(ALL[part].encode())
 
 
 @pytest.fixture
@@ -93,7 +95,7 @@ def shop(db: Connection) -> Connection:
     return db
 
 
-@pytest.mark.parametrize("part", {**PARTS, **REACHED})
+@pytest.mark.parametrize("part", ALL)
 def test_table_of_which_an_agent_controls_a_part_is_not_guarded(
     shop: Connection, part: str
 ) -> None:
@@ -104,7 +106,7 @@ def test_table_of_which_an_agent_controls_a_part_is_not_guarded(
     assert "agent_b" in (refused.message_primary or "")
 
 
-@pytest.mark.parametrize("part", {**PARTS, **REACHED})
+@pytest.mark.parametrize("part", ALL)
 def test_what_comes_after_the_guard_is_found_at_the_change_and_named_by_the_doctor(
     shop: Connection, connect: Connect, part: str
 ) -> None:

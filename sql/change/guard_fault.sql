@@ -44,7 +44,7 @@ create or replace view agentdb.guard_fault as
     where t.tgenabled is distinct from 'A'
       or case when w.tgname like '%role'
         then t.tgfoid <> 'agentdb._guard_role'::regproc
-          or pg_get_triggerdef(t.oid) !~ 'agentdb_applier.*agentdb_agent'
+          or pg_get_triggerdef(t.oid) !~* 'when \(+current_user <> session_user\)'
         else t.tgfoid <> 'agentdb._guard'::regproc or t.tgqual is not null end
   ) as f;
 

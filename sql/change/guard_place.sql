@@ -39,18 +39,15 @@ declare
     select case when c.relkind = 'p' or c.relispartition then 'row' else 'statement' end
     from pg_class as c where c.oid = relation
   );
-  v_acts_for_another text :=
-    'current_user <> session_user and (current_user = ''agentdb_applier'' '
-    'or pg_has_role(''agentdb_agent'', ''member'') '
-    'and not pg_has_role(''agentdb_owner'', ''member''))';
   v_part regclass;
   v_name name;
 begin
   execute format('create trigger "00_agentdb_guard" before insert or update or delete '
     'on %s for each %s execute function agentdb._guard(%L)', relation, v_level, whom);
   execute format('create trigger "00_agentdb_guard_role" '
-    'before insert or update or delete on %s for each %s when (%s) '
-    'execute function agentdb._guard_role()', relation, v_level, v_acts_for_another);
+    'before insert or update or delete on %s for each %s '
+    'when (current_user <> session_user) execute function agentdb._guard_role()',
+    relation, v_level);
   for v_part in
     select coalesce(p.relid, relation) from (select) as one
     left join pg_partition_tree(relation) as p on true
@@ -58,8 +55,9 @@ begin
     execute format('create trigger "00_agentdb_guard_truncate" before truncate on %s '
       'for each statement execute function agentdb._guard(%L)', v_part, whom);
     execute format('create trigger "00_agentdb_guard_truncate_role" '
-      'before truncate on %s for each statement when (%s) '
-      'execute function agentdb._guard_role()', v_part, v_acts_for_another);
+      'before truncate on %s for each statement '
+      'when (current_user <> session_user) execute function agentdb._guard_role()',
+      v_part);
     foreach v_name in array array['00_agentdb_guard', '00_agentdb_guard_role',
       '00_agentdb_guard_truncate', '00_agentdb_guard_truncate_role']
     loop
