@@ -5,13 +5,15 @@ set local search_path = pg_catalog, pg_temp;
 set local standard_conforming_strings = on;
 set local check_function_bodies = on;
 set local client_min_messages = warning;
+-- Whoever is in the way for long, in a transaction that it left open, is not waited for.
+select set_config('lock_timeout', '30s', true)
+where current_setting('lock_timeout') = '0';
 
 do $$
 declare
   v_role text;
   v_fault text;
 begin
-  perform pg_advisory_xact_lock(hashtext('agentdb.install'));
   if current_setting('server_version_num')::integer < 140000 then
     raise exception 'agentdb needs PostgreSQL 14 or newer, this is %',
         current_setting('server_version')
@@ -126,3 +128,13 @@ end;
 $$;
 
 set local role agentdb_owner;
+
+-- One installation at a time, by what nobody else has a right to: an advisory lock is
+-- everybody's.  Two first ones collide on the schema.
+do $$
+begin
+  if to_regclass('agentdb.alembic_version') is not null then
+    lock table agentdb.alembic_version in share row exclusive mode;
+  end if;
+end;
+$$;

@@ -37,7 +37,7 @@ grant execute on function agentdb.row_policy
 grant execute on function
   agentdb.open_change, agentdb.submit_change, agentdb.stage_change,
   agentdb.staging_view, agentdb.staging_statement, agentdb.staged_rows,
-  agentdb.my_changes, agentdb.withdraw_change,
+  agentdb.my_changes, agentdb.withdraw_change, agentdb.next_number,
   agentdb.stage_reads, agentdb.stage_absent, agentdb.reads_statement,
   agentdb.waiting_changes, agentdb.show_change, agentdb.show_change_rows,
   agentdb.change_conflicts,
@@ -91,15 +91,17 @@ grant execute on function
   agentdb._check_outcome, agentdb._missed, agentdb._missed_sql, agentdb._is_same,
   agentdb._execute_in_parts, agentdb._change_parts,
   agentdb._execute_by_detour, agentdb._detour_parts, agentdb._refuse_exchange,
-  agentdb._exchange, agentdb._is_ordered
+  agentdb._exchange, agentdb._is_ordered, agentdb._may_apply
   to agentdb_applier;
 
 -- A table's owner guards it, with its own rights.
 grant execute on function
   agentdb.guard_table, agentdb.unguard_table, agentdb._register_guard,
   agentdb._end_guard, agentdb._drop_guard, agentdb._create_guard, agentdb._lend_table,
-  agentdb._guard_arguments, agentdb._place_guard, agentdb._note_children,
-  agentdb._guard, agentdb.drop_staging_view, agentdb.advance_changes
+  agentdb._guard_arguments, agentdb._attached, agentdb._place_guard,
+  agentdb._note_children,
+  agentdb._guard, agentdb._guard_role, agentdb.drop_staging_view,
+  agentdb.advance_changes
   to agentdb_operator;
 
 -- Auditors and operators read everything but the hashes of secrets.
@@ -156,6 +158,7 @@ grant execute on function
   agentdb._deed, agentdb._change_event, agentdb._call_told, agentdb._deeds,
   agentdb._did, agentdb._claimed_keys, agentdb._row_event, agentdb._writes,
   agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,
+  agentdb._codeless_type,
   agentdb._gap_text, agentdb._unrecorded, agentdb._past, agentdb._past_sql,
   agentdb._check_past, agentdb._gaps, agentdb._record_missed, agentdb._in_place_now,
   agentdb._past_members, agentdb._children_of, agentdb._types_of,
@@ -166,7 +169,8 @@ grant execute on function
   agentdb._visible_sql,
   agentdb._key_sql, agentdb._row_sql,
   agentdb._value_sql, agentdb._object_sql, agentdb._layout, agentdb._calls_of,
-  agentdb._lasted, agentdb._diagnosis_text
+  agentdb._hostile_part, agentdb._owners_of, agentdb._made_of, agentdb._attached,
+  agentdb._read_with, agentdb._lasted, agentdb._diagnosis_text
   to agentdb_auditor, agentdb_operator;
 
 -- What an agent asks, a person answers.
@@ -197,7 +201,8 @@ grant execute on function
   agentdb._note_reaped,
   agentdb.force_release_lock,
   agentdb.verify_rows, agentdb.take_claim, agentdb.give_verdict,
-  agentdb.look_for_message, agentdb.register_message_channel,
+  agentdb.look_for_message, agentdb._check_relation,
+  agentdb.register_message_channel,
   agentdb.set_os_user, agentdb.declare_path,
   agentdb.register_tool, agentdb.register_tools, agentdb.rename_tool,
   agentdb.take_unchecked_calls, agentdb.note_faults,

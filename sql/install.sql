@@ -61,6 +61,7 @@
 \ir audit/function.sql
 \ir audit/placement.sql
 \ir audit/maintain.sql
+\ir audit/part.sql
 \ir audit/check.sql
 \ir audit/level.sql
 \ir audit/fault.sql
@@ -90,6 +91,8 @@
 \ir change/stage_call.sql
 \ir change/read_bind.sql
 \ir change/stage_trigger.sql
+\ir change/stage_drop.sql
+\ir change/stage_number.sql
 \ir change/stage_view.sql
 \ir change/stage_read.sql
 \ir change/stage_statement.sql
@@ -167,6 +170,7 @@
 \ir rule/budget.sql
 \ir rule/context.sql
 \ir rule/tool.sql
+\ir rule/flood.sql
 \ir rule/loop.sql
 \ir rule/run.sql
 \ir rule/schedule.sql

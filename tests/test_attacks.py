@@ -63,6 +63,7 @@ LATER = (
     "end_wait",
     "explain_access",
     "my_changes",
+    "next_number",
     "open_change",
     "reads_statement",
     "reject_change",

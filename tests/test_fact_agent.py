@@ -156,14 +156,14 @@ def test_code_that_an_apply_calls_decides_nothing_in_the_session_of_a_reviewer(
     change = latest(guarded)
     guarded.execute(
         f"""{SCHEMA}
-        create table mine.side (id int); create table mine.said (what text);
+        create table mine.said (what text);
         grant all on mine.said to public;
         create function public.note() returns trigger security definer
           language plpgsql as
           $$ begin insert into mine.side values (1); return new; end $$;
         create trigger note before update on invoice
           for each row execute function note();
-        create function mine.f() returns trigger language plpgsql as $$ begin
+        create function mine.f() returns int language plpgsql as $$ begin
           begin
             perform agentdb.approve_change({change["change_id"]},
               '{change["digest"]}');
@@ -171,11 +171,10 @@ def test_code_that_an_apply_calls_decides_nothing_in_the_session_of_a_reviewer(
           exception when others then
             insert into mine.said values (sqlstate);
           end;
-          return new;
+          return 1;
         end $$;
-        create trigger f before insert on mine.side
-          for each row execute function mine.f();
-        alter table mine.side owner to agent_a""".encode()
+        alter function mine.f() owner to agent_a;
+        create table mine.side (id int, by int default mine.f())""".encode()
     )
     agent.execute(NOTE.encode())
     assert approve(reviewer, latest(guarded)["change_id"])["state"] == "applied"

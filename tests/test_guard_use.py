@@ -103,7 +103,7 @@ def test_view_that_others_hold_on_to_keeps_no_maintenance_up(
     )
     register(db)
     agent = connect(db.info.dbname, "agent_a")
-    agent.execute("create temp view mine as select * from agentdb_stage.t")
+    db.execute("create view app.mine as select * from agentdb_stage.t")
     db.execute(
         "create table app.other (id int primary key); grant select on app.other"
         " to agent_a; select agentdb.guard_table('app.other');"
@@ -120,7 +120,7 @@ def test_view_that_others_hold_on_to_keeps_no_maintenance_up(
     assert rows(db, altered) == stuck
     installation.install(installed)
     assert rows(db, altered) == stuck
-    agent.execute("drop view mine")
+    db.execute("drop view app.mine")
     db.execute("select agentdb.maintain(0)")
     assert rows(db, altered) == []
     agent.execute("create temp view mine as select w from agentdb_stage.t")
@@ -236,3 +236,53 @@ def test_dump_and_restore_go_on_guarding(
     reviewer = connect(target, "reviewer_r")
     assert approve(reviewer, latest(admin)["change_id"])["state"] == "applied"
     assert value(admin, "select v from public.t") == 2
+
+
+BUILT = {
+    "temporary view": "create temp view mine as select * from agentdb_stage.invoice",
+    "view": "create view mine.v as select * from agentdb_stage.invoice;"
+    "create view mine.w as select id from mine.v",
+    "materialized view": "create materialized view mine.v as select 1 as one from"
+    " agentdb_stage.invoice",
+    "type": "create table mine.t (r agentdb_stage.invoice)",
+    "function": "create function mine.f(agentdb_stage.invoice) returns int language sql"
+    " as 'select 1'",
+    "parsed function": "create function mine.f() returns bigint language sql begin atomic"
+    " select count(*) from agentdb_stage.invoice; end",
+    "function of ours": "create temp view mine as select * from agentdb.my_changes();"
+    "create function mine.f() returns jsonb language sql begin atomic"
+    " select agentdb.clean_json('1'); end",
+}
+
+
+@pytest.mark.parametrize("kind", BUILT)
+@pytest.mark.parametrize("ends", ["unguard", "altered", "renamed", "uninstall"])
+def test_what_an_agent_built_on_a_view_of_ours_stops_nobody(
+    guarded: Connection, server: Server, connect: Connect, kind: str, ends: str
+) -> None:
+    guarded.execute("create schema mine authorization agent_a")
+    agent = connect(guarded.info.dbname, "agent_a")
+    agent.execute(BUILT[kind].encode())
+    if ends == "unguard":
+        guarded.execute("select agentdb.unguard_table('public.invoice')")
+    elif ends == "altered":
+        guarded.execute("select agentdb.drop_staging_view('public.invoice')")
+        guarded.execute("alter table invoice alter note type varchar(70)")
+        guarded.execute("select agentdb.maintain_tables()")
+    elif ends == "renamed":
+        guarded.execute("alter table invoice rename note to memo")
+        found = rows(guarded, "select * from agentdb.maintain_tables()")
+        assert "staging view regenerated" in {each["action"] for each in found}
+    else:
+        installation.uninstall(server.dsn(database=guarded.info.dbname))
+        assert value(guarded, "select to_regnamespace('agentdb')") is None
+
+
+def test_what_others_built_on_what_an_agent_built_is_named(
+    guarded: Connection, connect: Connect
+) -> None:
+    guarded.execute("create schema mine authorization agent_a")
+    connect(guarded.info.dbname, "agent_a").execute(BUILT["view"].encode())
+    guarded.execute("create view public.theirs as select * from mine.w")
+    refused = refusal(guarded, "select agentdb.unguard_table('public.invoice')")
+    assert refused.sqlstate == "2BP01"

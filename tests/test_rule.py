@@ -19,6 +19,7 @@ def agent(db: Connection, connect: Connect) -> Connection:
 
 
 RULES = (
+    "call_flood",
     "conversation_budget",
     "crashed_run",
     "hung_tool_call",
@@ -200,3 +201,32 @@ def test_page_lists_every_rule(db: Connection) -> None:
     if os.environ.get("AGENTDB_WRITE_SCHEMA"):
         page.write_text(expected)
     assert page.read_text() == expected
+
+
+def test_flood_of_calls_that_are_all_different_is_told(
+    db: Connection, agent: Connection
+) -> None:
+    many = (
+        "select agentdb.log_tool_call_many((select jsonb_agg(jsonb_build_object("
+        "'tool', 't' || g, 'args', jsonb_build_object('n', g)))"
+        " from generate_series(1, 1000) as g))"
+    )
+    steps = (
+        "select agentdb.log_progress_many((select jsonb_agg(jsonb_build_object("
+        "'step', 's' || g)) from generate_series(1, 500) as g))"
+    )
+    start(agent)
+    agent.execute(many.encode())
+    agent.execute(many.encode())
+    assert labels(db, "call_flood") == []
+    agent.execute(steps.encode())
+    assert labels(db, "call_flood") == [{"agent": "a"}]
+    (told,) = rows(db, "select value, annotations from agentdb.call_flood")
+    assert told["value"] == 2500
+    assert told["annotations"]["threshold"] == 2000
+    db.execute("update agentdb.policy set call_flood_count = null")
+    assert labels(db, "call_flood") == []
+    db.execute("update agentdb.policy set call_flood_count = 5")
+    age(db, "tool_call_log", "recorded_at", "11 minutes")
+    age(db, "progress_log", "recorded_at", "11 minutes")
+    assert labels(db, "call_flood") == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from .agents import register, row, rows, start, value
+from .agents import refusal, register, row, rows, start, value
 from .changes import approve, latest
 from .conftest import Connect, Connection
 
@@ -112,3 +112,51 @@ def test_undo_and_redo_draw_none(
         assert approve(reviewer, change)["state"] == "applied"
     assert rows(db, "select * from t") == [{"id": 1, "v": 1}]
     assert drawn(db) == 1
+
+
+def test_number_is_drawn_for_whoever_may_insert_and_nobody_else(
+    db: Connection, sessions: tuple[Connection, Connection], connect: Connect
+) -> None:
+    agent, _ = sessions
+    register(db, "b", "agent_b")
+    db.execute(
+        "create sequence other; create table plain (id serial primary key);"
+        "create table child (like plain);"
+        "grant usage on sequence other to agent_b, agentdb_owner"
+    )
+    guard(db, KINDS["identity"])
+    poor = connect(db.info.dbname, "agent_b")
+    start(poor)
+    db.execute("grant select on t to agent_b")
+    for draw in (
+        "select nextval('t_id_seq')",
+        "select setval('t_id_seq', 1000)",
+        "select agentdb.next_number('t_id_seq')",
+        "insert into agentdb_stage.t (v) values (1)",
+    ):
+        assert refusal(poor, draw).sqlstate == "42501", draw
+    for nobodys in ("other", "plain_id_seq", "t", "agentdb.change_fact_seq"):
+        refused = refusal(agent, f"select agentdb.next_number('{nobodys}')")
+        assert refused.sqlstate == "ZA004", nobodys
+    assert refusal(agent, "select agentdb.next_number(null)").sqlstate == "ZA004"
+    assert refusal(agent, "select nextval('t_id_seq')").sqlstate == "42501"
+    assert drawn(db) == 0
+    # A number of its own, or the right to draw one.
+    poor.execute("insert into agentdb_stage.t (id, v) values (700, 1)")
+    db.execute("grant usage on sequence t_id_seq to agent_b")
+    assert value(poor, "insert into agentdb_stage.t (v) values (1) returning id") == 1
+
+
+def test_right_to_draw_is_taken_back_with_the_guard_and_named_where_it_came_back(
+    db: Connection, sessions: tuple[Connection, Connection]
+) -> None:
+    guard(db, KINDS["serial"])
+    named = "select fix from agentdb.doctor where check_name = 'numbers of public.t'"
+    assert rows(db, named) == []
+    for group in ("agentdb_agent", "public"):
+        db.execute(f"grant usage on sequence t_id_seq to {group}".encode())
+        assert value(db, named) == f"revoke usage on sequence t_id_seq from {group};"
+        db.execute(value(db, named).encode())
+    db.execute("select agentdb.unguard_table('t')")
+    held = "select coalesce(relacl::text, '') from pg_class where relname = 't_id_seq'"
+    assert "agentdb_" not in value(db, held)

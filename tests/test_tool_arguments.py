@@ -215,3 +215,32 @@ def test_schema_without_end_is_refused(db: Connection) -> None:
     deep = '{"not": ' * 200 + "{}" + "}" * 200
     query = "select agentdb.register_tool('t', input_schema => %s)"
     assert refusal(db, query, deep).sqlstate == "ZA004"
+
+
+def test_calls_of_one_large_transaction_are_gone_through_in_parts(
+    db: Connection, agent: Connection
+) -> None:
+    tell = "select agentdb.register_tool('big', '{\"type\": \"object\"}', agent => 'a')"
+    db.execute(tell.encode())
+    many = (
+        "select agentdb.log_tool_call_many((select jsonb_agg(jsonb_build_object("
+        "'tool', 'big', 'args', jsonb_build_object('n', g)))"
+        " from generate_series(1, 450) as g))"
+    )
+    with agent.transaction():
+        agent.execute(many.encode())
+    agent.execute(many.replace("450", "3").encode())
+    seen, sizes = [], []
+    while True:
+        found = rows(db, "select * from agentdb.take_unchecked_calls()")
+        if found[0]["run_id"] is None:
+            break
+        # What was taken and not told is taken again.
+        assert found == rows(db, "select * from agentdb.take_unchecked_calls()")
+        sizes.append(len(found))
+        seen += [each["args"]["n"] for each in found]
+        db.execute("select agentdb.note_faults('[]', %s)", [found[0]["horizon"]])
+        # A runner that comes too late takes nothing back.
+        db.execute("select agentdb.note_faults('[]', '0 5')")
+    assert sizes == [200, 200, 53]
+    assert seen == [*range(1, 451), 1, 2, 3]

@@ -107,8 +107,11 @@ def drop_code(revision: str | None = None) -> str:
     way round; whatever somebody else built on it stops the drop.
     """
     made = dict.fromkeys(CREATED.findall(code(revision)))
+    # Some went before, with what an agent had built on them.
     return "\n".join(
-        f"drop trigger {trigger} on {table};" if trigger else f"drop {kind} {name};"
+        f"drop trigger {trigger} on {table};"
+        if trigger
+        else f"drop {kind} if exists {name};"
         for kind, name, _, trigger, table in reversed(made)
     )
 

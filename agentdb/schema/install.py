@@ -17,9 +17,10 @@ from . import code as schema
 
 T = TypeVar("T")
 
-# Roles belong to the cluster and an advisory lock to one database, so installations
-# of two databases can collide on a role: these say so, and trying again helps.
-COLLISIONS = {"23505", "40001", "40P01", "42710", "XX000"}
+# Roles belong to the cluster and a lock to one database, so installations of two
+# databases can collide on a role, and two first ones of a database on its schema: these
+# say so, and trying again helps.
+COLLISIONS = {"23505", "40001", "40P01", "42710", "42P06", "XX000"}
 ATTEMPTS = 10
 
 

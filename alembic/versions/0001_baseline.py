@@ -51,6 +51,8 @@ create table agentdb.policy (
   silent_loop_model_calls integer not null default 20,
   repeated_tool_call_count integer,
   repeated_tool_call_window interval not null default '10 minutes',
+  call_flood_count integer default 2000,
+  call_flood_window interval not null default '10 minutes',
   tool_errors_count integer not null default 5,
   tool_errors_share double precision not null default 0.5,
   tool_errors_sigma double precision default 3,
@@ -117,6 +119,7 @@ create table agentdb.policy (
     and token_rate_unusual_hour > 0
     and token_rate_regular_hours between 0 and 24
     and repeated_tool_call_count > 0
+    and call_flood_count > 0
     and tool_errors_count > 0
     and conversation_budget_tokens > 0
     and max_locks between 1 and 10000
@@ -181,6 +184,7 @@ create table agentdb.policy (
     and token_rate_baseline between '1 day' and '31 days'
     and tool_errors_baseline between '1 day' and '31 days'
     and repeated_tool_call_window between '1 second' and '1 day'
+    and call_flood_window between '1 second' and '1 day'
     and tool_errors_window between '1 second' and '1 day'
     and lock_contention_window between '1 minute' and '1 day'
   ),
@@ -564,6 +568,7 @@ create index tool_fault_found_at_idx on agentdb.tool_fault (found_at);
 create table agentdb.tool_check_state (
   only_row boolean not null default true,
   horizon xid8 not null,
+  last_call bigint not null default 0,
   constraint tool_check_state_pkey primary key (only_row),
   constraint tool_check_state_only_row_check check (only_row)
 );
@@ -936,6 +941,7 @@ create table agentdb.change_pass (
   change_id bigint not null,
   opens_guard boolean not null default true,
   trial boolean not null default false,
+  basis bigint[] not null default '{}',
   constraint change_pass_pkey primary key (xid)
 );
 
@@ -966,6 +972,8 @@ create table agentdb.change_fact (
   path text[] not null,
   written oid[],
   names text[],
+  reached oid[] not null,
+  others oid[] not null,
   constraint change_fact_pkey primary key (change_fact_id)
 );
 
@@ -995,7 +1003,8 @@ create type agentdb.change_manner as (
   ruled boolean,
   compared boolean,
   written oid[],
-  names text[]
+  names text[],
+  closed boolean
 );
 
 -- What seldom changes comes first: the log of the server leaves it out of an update.
@@ -1679,6 +1688,11 @@ comment on column agentdb.policy.repeated_tool_call_count is
   '(the playbook''s 5); NULL is off, since 8 % of good runs make more.';
 comment on column agentdb.policy.repeated_tool_call_window is
   'Rule repeated_tool_call: the window.';
+comment on column agentdb.policy.call_flood_count is
+  'Rule call_flood: how many tool calls and steps an agent may log in the window; NULL '
+  'for any number.';
+comment on column agentdb.policy.call_flood_window is
+  'Rule call_flood: the window.';
 comment on column agentdb.policy.tool_errors_count is
   'Rule tool_errors: from how many failed calls of a tool in the window on; fewer say '
   'nothing about a rate.';
@@ -1817,7 +1831,7 @@ comment on table agentdb.agent_tool is
 comment on table agentdb.tool_fault is
   'What is wrong with single calls: made up, or with arguments that break the schema.';
 comment on table agentdb.tool_check_state is
-  'The transaction up to which arguments were compared with schemas.';
+  'The transaction, and its call, up to which arguments were compared with schemas.';
 comment on table agentdb.tool_diagnosis is
   'What was found when somebody looked into a failed tool call.';
 comment on table agentdb.agent_secret is
@@ -2024,6 +2038,8 @@ comment on table agentdb.change_pass is
   'Transactions that are applying a change: the guard lets them write.';
 comment on column agentdb.change_pass.trial is
   'Whether it is rolled back for certain: the audit leaves no record of it.';
+comment on column agentdb.change_pass.basis is
+  'The changes that are applied before it in the same trial.';
 comment on table agentdb.change_fact is
   'Facts of the catalogue about guarded and undone tables, which hold as long as their '
   'fingerprint is the same.';
@@ -2037,6 +2053,10 @@ comment on column agentdb.change_fact.written is
   'The tables that a write of it can write; NULL where that is not known.';
 comment on column agentdb.change_fact.names is
   'What they are called, a partition as its root.';
+comment on column agentdb.change_fact.reached is
+  'The tables that a write of it writes where no trigger does more.';
+comment on column agentdb.change_fact.others is
+  'Extensions, operators and the like that it is made of.';
 comment on table agentdb.change_statement is
   'Statements that apply changes, for each form that their rows can have.';
 comment on column agentdb.change_statement.form is
@@ -2336,7 +2356,7 @@ begin
     union
     select 'sequence', c.oid::regclass::text, a.grantee::regrole
     from pg_class as c cross join aclexplode(c.relacl) as a
-    where a.grantee in ('agentdb_applier'::regrole, 'agentdb_agent'::regrole)
+    where a.grantee in ('agentdb_applier'::regrole, 'agentdb_owner'::regrole)
       and c.relkind = 'S'
       and c.relnamespace not in (
         'agentdb'::regnamespace, 'agentdb_stage'::regnamespace)
@@ -2364,7 +2384,6 @@ set local role agentdb_owner;
 do $$
 declare
   v_function regprocedure;
-  v_view regclass;
 begin
   for v_function in
     select p.oid from agentdb.audit_target as t
@@ -2373,12 +2392,7 @@ begin
   loop
     execute format('drop function %s', v_function);
   end loop;
-  for v_view in
-    select c.oid from pg_class as c
-    where c.relnamespace = 'agentdb_stage'::regnamespace and c.relkind = 'v'
-  loop
-    execute format('drop view %s', v_view);
-  end loop;
+  perform agentdb._drop_leaning();
   for v_function in
     select p.oid from pg_proc as p
     where p.pronamespace = 'agentdb'::regnamespace and p.proname ~ '^_propose_[0-9]+$'

@@ -1,7 +1,10 @@
 -- Agents: who may speak.  Identity is the login role of the session, never an argument.
 
 -- A role that can act as the owner, skip row security or make roles is beyond every
--- protection of this pack; better said at registration than found out at night.
+-- protection of this pack; better said at registration than found out at night.  A
+-- membership counts whatever its options: who may grant it may act as it.  Of the roles
+-- that come with PostgreSQL only those that look at statistics are let pass: what a
+-- later version brings is refused until somebody has thought about it.
 create or replace function agentdb._role_fault (role_name name)
   returns text
   language sql
@@ -16,9 +19,15 @@ create or replace function agentdb._role_fault (role_name name)
       (
         select 'it is a member of ' || string_agg(g.rolname, ', ' order by g.rolname)
         from pg_roles as g
-        where g.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier',
-          'agentdb_operator', 'agentdb_reviewer')
+        where (g.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier',
+              'agentdb_operator', 'agentdb_reviewer')
+            or g.rolname like 'pg\_%' and g.rolname not in ('pg_monitor',
+              'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables')
+            or g.rolsuper or g.rolbypassrls or g.rolcreaterole or g.rolreplication)
           and pg_has_role(r.oid, g.oid, 'MEMBER')
+          and g.oid <> r.oid
+          -- A superuser is a member of all.
+          and not r.rolsuper
       )
     )
     from pg_roles as r

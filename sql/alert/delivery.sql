@@ -232,6 +232,8 @@ comment on function agentdb._settle_members (bigint[], timestamptz) is
   'Remembers what was told of each alert, and forgets those whose end was.';
 
 
+-- It notifies nobody: where the queue of NOTIFY is full, which anybody can see to, the
+-- transaction would fail.  Who has committed it wakes the runners, or they poll.
 -- The caller has locked the groups.  The outbox is locked next: a claim either came
 -- before, and then its message stands, or waits for what is decided here.
 create or replace function agentdb._tell_groups (groups bigint[])
@@ -251,10 +253,6 @@ begin
   perform agentdb._withdraw_messages(groups, v_at);
   v_made := agentdb._write_messages(groups, v_at);
   perform agentdb._settle_members(groups, v_at);
-  -- Only runners listen, and no agent can call this.
-  if v_made > 0 then
-    perform pg_notify('agentdb_notification', '');
-  end if;
   return v_made;
 end;
 $$;

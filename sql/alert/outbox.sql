@@ -106,7 +106,6 @@ begin
       visible_at = clock_timestamp(),
       finished_at = null
   where n.notification_id = notification;
-  perform pg_notify('agentdb_notification', '');
 end;
 $$;
 
@@ -169,7 +168,6 @@ begin
     raise exception 'there is no receiver %', coalesce(receiver, 'NULL')
       using errcode = 'ZA006', hint = 'select receiver_name from agentdb.receiver;';
   end if;
-  perform pg_notify('agentdb_notification', '');
   return v_number;
 end;
 $$;

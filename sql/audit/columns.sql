@@ -38,7 +38,7 @@ comment on function agentdb._base_type (oid) is
 
 
 -- Equal means identical: not so for numeric without a scale, floats, json, citext and
--- many more.
+-- many more.  Which = an enum has is decided by the casts of whoever made it.
 create or replace function agentdb._is_exact (
   type oid,
   typmod integer,
@@ -48,8 +48,7 @@ create or replace function agentdb._is_exact (
   language sql
   stable
   return (
-    select t.typtype = 'e'
-      or t.oid in (
+    select t.oid in (
         'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype,
         'oid'::regtype, 'uuid'::regtype, 'date'::regtype, 'timestamp'::regtype,
         'timestamptz'::regtype,
@@ -79,12 +78,11 @@ create or replace view agentdb.audit_column as
       when b.oid = 'jsonb'::regtype then 'jsonb'
       when b.oid in ('float4'::regtype, 'float8'::regtype) then 'float'
       when b.oid = 'json'::regtype or b.typcategory = 'A' or b.typtype = 'c'
-        or b.oid >= 16384 and b.typtype not in ('e', 'r', 'm')
-        then 'text'
+        or b.oid >= 16384 then 'text'
       else 'plain'
     end as form,
     -- The whole row may go to to_jsonb() only where no type can bring its own cast.
-    b.oid < 16384 or b.typtype = 'e' as safe,
+    b.oid < 16384 as safe,
     agentdb._is_exact(a.atttypid, a.atttypmod, a.attcollation) as exact,
     a.attname = any (t.redacted) or a.attnum = any (t.redacted_places) as redacted,
     a.attname = any (t.excluded) or a.attnum = any (t.excluded_places) as excluded,

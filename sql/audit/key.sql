@@ -18,7 +18,7 @@ declare
 begin
   select array_agg(c.column_name::text order by c.key_place),
          string_agg(format('($1 ->> %L)::%s as %I', c.column_name::text,
-           format_type(a.atttypid, a.atttypmod), c.column_name),
+           agentdb._codeless_type(a.atttypid, a.atttypmod), c.column_name),
            ', ' order by c.key_place)
     into v_columns, v_select
   from agentdb.audit_column as c
@@ -54,6 +54,63 @@ $$;
 
 comment on function agentdb._canonical_key (regclass, jsonb) is
   'The key of a row as audit_log has it; raises ZA004, ZA006 or ZA033.';
+
+
+-- A key is read with our rights: what a domain checks would run with them.  The value
+-- is the same without its domain.
+create or replace function agentdb._codeless_type (type oid, typmod integer)
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_type text;
+begin
+  with recursive base (oid, next, typmod) as (
+    select t.oid, t.typbasetype, _codeless_type.typmod
+    from pg_type as t where t.oid = _codeless_type.type
+    union all
+    select t.oid, t.typbasetype, o.typtypmod
+    from base as b
+    join pg_type as o on o.oid = b.oid
+    join pg_type as t on t.oid = b.next
+  ),
+  part (oid, within) as (
+    select b.oid, false from base as b where b.next = 0
+    union
+    select s.oid, true
+    from part as p
+    join pg_type as t on t.oid = p.oid
+    cross join lateral (
+      select t.typelem
+      union all select a.atttypid from pg_attribute as a
+        where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+      union all select r.rngsubtype from pg_range as r
+        where t.oid in (r.rngtypid, r.rngmultitypid)
+    ) as s (oid)
+    where s.oid <> 0
+  )
+  select format_type(b.oid, b.typmod) into v_type
+  from base as b
+  where b.next = 0
+    and not exists (
+      select from part as p
+      join pg_type as t on t.oid = p.oid
+      where p.within and t.typtype = 'd');
+  if v_type is null then
+    perform agentdb._refuse(
+      format('a value of type %s cannot be given here: a part of it is a domain',
+        format_type(type, typmod)),
+      'Say how many rows instead, or look for them with SQL of your own.');
+  end if;
+  return v_type;
+end;
+$$;
+
+comment on function agentdb._codeless_type (oid, integer) is
+  'The name of the type below a domain, which runs nobody''s code; raises ZA004 for '
+  'one that has a domain within.';
 
 
 create or replace function agentdb._target_of (relation regclass)

@@ -108,7 +108,7 @@ begin
       select from pg_policy as y
       where y.polrelid = tg_relid
         and y.polcmd in ('r', '*')
-        and y.polroles @> array['agentdb_capture'::regrole::oid]
+        and y.polroles && array['agentdb_capture'::regrole::oid, 0]
       having bool_and(y.polpermissive)
         and bool_or(pg_get_expr(y.polqual, y.polrelid) = 'true')
     ) then

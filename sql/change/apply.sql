@@ -221,26 +221,6 @@ comment on function agentdb._apply_as_caller (bigint) is
   'Applies an undo with the rights of the caller, where tables are not guarded.';
 
 
-create or replace function agentdb._all_guarded (change bigint)
-  returns boolean
-  language sql
-  stable
-  security definer
-  set search_path = pg_catalog, pg_temp
-as $$
-  select not exists (
-    select from agentdb.change_row as r
-    where r.change_id = change
-      and not exists (
-        select from agentdb.guarded_table as g
-        where g.audit_target_id = r.audit_target_id)
-  );
-$$;
-
-comment on function agentdb._all_guarded (bigint) is
-  'Whether agentdb_applier may write all tables of a change.';
-
-
 create or replace function agentdb.apply_change (change bigint)
   returns table (change_id bigint, state text, effects jsonb, problem jsonb)
   language plpgsql

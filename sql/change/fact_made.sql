@@ -14,7 +14,11 @@ begin
       where r.ev_class = any (reached) and r.ev_type <> '1')
     and not exists (
       select from pg_proc as p
-      where p.oid = any (functions) and p.pronamespace <> 'agentdb'::regnamespace)
+      join pg_language as l on l.oid = p.prolang
+      where p.oid = any (functions)
+        and p.pronamespace <> 'agentdb'::regnamespace
+        -- Only a superuser makes these.
+        and l.lanname not in ('internal', 'c'))
     and not exists (
       select from agentdb.application_trigger as t where t.table_oid = any (reached));
 end;
@@ -56,7 +60,8 @@ create or replace function agentdb._is_special (f agentdb.change_fact)
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select exists (select from unnest(f.types) as t (oid) where t.oid >= 16384)
+  select f.others <> '{}'
+    or exists (select from unnest(f.types) as t (oid) where t.oid >= 16384)
     or exists (select from unnest(f.collations) as c (oid) where c.oid >= 16384)
     or exists (
       select from pg_class as c
@@ -67,27 +72,6 @@ $$;
 
 comment on function agentdb._is_special (agentdb.change_fact) is
   'Whether a table has what most do not: types of users, rules, children.';
-
-
--- What runs as a cascade goes on runs in the session of who decides, too.
-create or replace function agentdb._hostile_reached (table_oid oid, reached oid[])
-  returns text
-  language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select string_agg(case when r.oid = _hostile_reached.table_oid then h.part
-      else format('of %s, which a write reaches: %s', agentdb._table_name(r.oid),
-        h.part) end,
-    ', ' order by r.oid <> _hostile_reached.table_oid, r.oid)
-  from unnest(reached) as r (oid)
-  cross join lateral (select agentdb._hostile_part(r.oid) as part) as h
-  where h.part is not null;
-$$;
-
-comment on function agentdb._hostile_reached (oid, oid[]) is
-  'The same for a table with its partitions and children, and what foreign keys take '
-  'along.';
 
 
 -- One statement, and so one moment: no fact is younger than its fingerprint.
@@ -110,6 +94,8 @@ begin
   v_fact.functions := v_counted.functions;
   v_fact.schemas := v_counted.schemas;
   v_fact.collations := v_counted.collations;
+  v_fact.reached := v_counted.reached;
+  v_fact.others := v_counted.others;
   v_fact.roles := agentdb._counted_roles();
   v_fact.special := agentdb._is_special(v_fact);
   v_fact.fingerprint := agentdb._fingerprint(v_fact);

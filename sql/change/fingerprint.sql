@@ -66,12 +66,21 @@ begin
       where i.inhparent = any (f.relations)),
     array(select concat(c.oid, ' ', c.xmin, ' ', c.cmin) from pg_collation as c
       where c.oid = any (f.collations)),
+    array(select concat(s.objid, ' ', s.refobjid) from pg_shdepend as s
+      where s.dbid = (
+          select d.oid from pg_database as d where d.datname = current_database())
+        and s.classid = any (array['pg_extension', 'pg_operator', 'pg_opclass',
+          'pg_opfamily', 'pg_language', 'pg_conversion', 'pg_ts_config',
+          'pg_ts_dict']::regclass[])
+        and s.objid = any (f.others)
+        and s.deptype = 'o'),
     (select n.oid from pg_namespace as n where n.nspname = 'public'));
 end;
 $$;
 
 comment on function agentdb._special_print (agentdb.change_fact) is
-  'The same of what most tables do not have: types of users, rules, children.';
+  'The same of what most tables do not have: types of users, extensions, rules, '
+  'children.';
 
 
 -- Who is an agent, and as whom it can act.

@@ -50,6 +50,66 @@ comment on function agentdb._guard () is
   'change.';
 
 
+-- Fires only where somebody acts in a session of somebody else, and runs as that one: a
+-- function with our rights would not see who that is.  What an agent owns writes
+-- nothing, whoever logged in, and what runs as agentdb_applier only the tables of its
+-- change.
+create or replace function agentdb._guard_role ()
+  returns trigger
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if current_user = 'agentdb_applier' then
+    if not agentdb._may_apply(tg_relid) then
+      raise exception 'a change may not % %.%, which is none of its tables',
+          lower(tg_op), tg_table_schema, tg_table_name
+        using errcode = 'ZA050',
+              hint = 'A trigger that writes other guarded tables does so with the '
+                'rights of its own owner: make its function security definer.';
+    end if;
+  -- A superuser is a member of all, as whoever installed may be.
+  elsif pg_has_role('agentdb_agent', 'member')
+    and not pg_has_role('agentdb_owner', 'member') then
+    raise exception '% may not % %.% directly in a session of %: it is guarded',
+        current_user, lower(tg_op), tg_table_schema, tg_table_name, session_user
+      using errcode = 'ZA050',
+            detail = 'What a function writes for its owner is the owner''s; nothing '
+              'was changed.',
+            hint = 'Let it write the staging view of the table instead.';
+  end if;
+  return case when tg_op = 'DELETE' then old else new end;
+end;
+$$;
+
+comment on function agentdb._guard_role () is
+  'Trigger function on users'' tables: refuses writes of agents'' functions in '
+  'others'' sessions, and of a change in tables that are not its own.';
+
+
+create or replace function agentdb._may_apply (table_oid oid)
+  returns boolean
+  language plpgsql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+begin
+  return exists (
+    select
+    from agentdb.change_pass as p
+    join agentdb.change_table as t on t.change_id = any (p.change_id || p.basis)
+    join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+    where p.xid = pg_current_xact_id_if_assigned()
+      and _may_apply.table_oid = any (f.reached));
+end;
+$$;
+
+comment on function agentdb._may_apply (oid) is
+  'Whether a table is one that the change being applied may write.';
+
+
 create or replace function agentdb._refuse_direct (
   operation text,
   table_name text,

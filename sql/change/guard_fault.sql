@@ -31,20 +31,21 @@ create or replace view agentdb.guard_fault as
     select format('trigger %s on %s is %s', w.tgname, w.table_oid::regclass,
       case when t.oid is null then 'missing' else 'disabled or replaced' end)
     from (
-      select c.oid as table_oid, n.tgname
-      from unnest(array['00_agentdb_guard', '00_agentdb_guard_truncate']) as n (tgname)
-      where c.oid is not null
-      union all
-      select p.relid, n.tgname
-      from pg_partition_tree(c.oid) as p
-      cross join unnest(array['00_agentdb_guard', '00_agentdb_guard_truncate'])
-        as n (tgname)
-      where p.relid <> c.oid
+      select p.relid as table_oid, n.tgname
+      from (
+        select c.oid as relid where c.oid is not null
+        union
+        select p.relid from pg_partition_tree(c.oid) as p
+      ) as p
+      cross join unnest(array['00_agentdb_guard', '00_agentdb_guard_truncate',
+        '00_agentdb_guard_role', '00_agentdb_guard_truncate_role']) as n (tgname)
     ) as w
     left join pg_trigger as t on t.tgrelid = w.table_oid and t.tgname = w.tgname
     where t.tgenabled is distinct from 'A'
-      or t.tgqual is not null
-      or t.tgfoid <> 'agentdb._guard'::regproc
+      or case when w.tgname like '%role'
+        then t.tgfoid <> 'agentdb._guard_role'::regproc
+          or pg_get_triggerdef(t.oid) !~* 'when \(+current_user <> session_user\)'
+        else t.tgfoid <> 'agentdb._guard'::regproc or t.tgqual is not null end
   ) as f;
 
 comment on view agentdb.guard_fault is

@@ -75,3 +75,23 @@ $$;
 
 comment on function agentdb._approvals_now (bigint) is
   'How many approvals a change needs, by the guards as they were and as they are.';
+
+
+create or replace function agentdb._all_guarded (change bigint)
+  returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select not exists (
+    select from agentdb.change_row as r
+    where r.change_id = change
+      and not exists (
+        select from agentdb.guarded_table as g
+        where g.audit_target_id = r.audit_target_id)
+  );
+$$;
+
+comment on function agentdb._all_guarded (bigint) is
+  'Whether agentdb_applier may write all tables of a change.';

@@ -12,7 +12,7 @@ begin
   for v_trigger in
     select t.tgname, t.tgrelid::regclass as name
     from pg_trigger as t
-    where t.tgfoid = 'agentdb._guard'::regproc
+    where t.tgfoid in ('agentdb._guard'::regproc, 'agentdb._guard_role'::regproc)
       and t.tgparentid = 0
       and (t.tgrelid = relation
         or t.tgrelid in (select r.relid from pg_partition_tree(relation) as r))
@@ -35,25 +35,34 @@ create or replace function agentdb._create_guard (relation regclass, whom text)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_level text := (
+    select case when c.relkind = 'p' or c.relispartition then 'row' else 'statement' end
+    from pg_class as c where c.oid = relation
+  );
   v_part regclass;
+  v_name name;
 begin
   execute format('create trigger "00_agentdb_guard" before insert or update or delete '
-    'on %s for each %s execute function agentdb._guard(%L)', relation,
-    (
-      select case when c.relkind = 'p' or c.relispartition then 'row'
-        else 'statement' end
-      from pg_class as c where c.oid = relation
-    ), whom);
+    'on %s for each %s execute function agentdb._guard(%L)', relation, v_level, whom);
+  execute format('create trigger "00_agentdb_guard_role" '
+    'before insert or update or delete on %s for each %s '
+    'when (current_user <> session_user) execute function agentdb._guard_role()',
+    relation, v_level);
   for v_part in
     select coalesce(p.relid, relation) from (select) as one
     left join pg_partition_tree(relation) as p on true
   loop
-    execute format('alter table only %s enable always trigger "00_agentdb_guard"',
-      v_part);
     execute format('create trigger "00_agentdb_guard_truncate" before truncate on %s '
       'for each statement execute function agentdb._guard(%L)', v_part, whom);
-    execute format(
-      'alter table only %s enable always trigger "00_agentdb_guard_truncate"', v_part);
+    execute format('create trigger "00_agentdb_guard_truncate_role" '
+      'before truncate on %s for each statement '
+      'when (current_user <> session_user) execute function agentdb._guard_role()',
+      v_part);
+    foreach v_name in array array['00_agentdb_guard', '00_agentdb_guard_role',
+      '00_agentdb_guard_truncate', '00_agentdb_guard_truncate_role']
+    loop
+      execute format('alter table only %s enable always trigger %I', v_part, v_name);
+    end loop;
   end loop;
 end;
 $$;
@@ -103,8 +112,9 @@ begin
       and d.refobjid = relation::oid
       and d.deptype in ('a', 'i')
   loop
-    execute format('grant usage on sequence %s to agentdb_applier, agentdb_agent',
+    execute format('grant usage on sequence %s to agentdb_applier, agentdb_owner',
       v_sequence);
+    execute format('revoke usage on sequence %s from agentdb_agent', v_sequence);
   end loop;
   if current_setting('server_version_num')::integer < 150000 then
     execute format('grant select on %s to agentdb_owner', relation);
@@ -116,8 +126,8 @@ end;
 $$;
 
 comment on function agentdb._lend_table (regclass) is
-  'Lets agentdb_applier write a table, and agents take numbers from its sequences, '
-  'with the rights of the caller.';
+  'Lets agentdb_applier write a table, and its staging view draw numbers from its '
+  'sequences, with the rights of the caller.';
 
 
 -- A child that agents write directly needs a parent that is applied already.

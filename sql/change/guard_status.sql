@@ -13,8 +13,13 @@ create or replace function agentdb._check_guard (
 as $$
 declare
   v_unknown text;
+  v_hostile text := agentdb._hostile_reached(relation, agentdb._reached(relation));
 begin
-  if not exists (
+  if v_hostile is not null then
+    perform agentdb._refuse_guard(relation,
+      'an agent controls a part of it: ' || v_hostile,
+      'Give these to the owner of the table, or revoke them; then guard it.');
+  elsif not exists (
     select from agentdb.change_column as c
     where c.audit_target_id = target and c.key_place is not null
   ) then
@@ -166,7 +171,7 @@ begin
   from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
   where c.oid = relation;
   if v_former.view_name <> v_view then
-    execute format('drop view if exists agentdb_stage.%I', v_former.view_name);
+    perform agentdb._drop_stage(v_former.view_name);
   end if;
   insert into agentdb.guarded_table (
     table_oid, table_name, audit_target_id, view_name, columns, context, approvals,
@@ -240,7 +245,7 @@ begin
       where r.change_id = c.change_id
         and r.audit_target_id = v_guard.audit_target_id)
   for no key update of c skip locked;
-  execute format('drop view if exists agentdb_stage.%I', v_guard.view_name);
+  perform agentdb._drop_stage(v_guard.view_name);
   execute format('drop function agentdb.%I', '_propose_' || v_guard.audit_target_id);
 end;
 $$;

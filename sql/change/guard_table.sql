@@ -105,11 +105,21 @@ create or replace function agentdb.unguard_table (relation regclass)
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '10s'
 as $$
+declare
+  v_sequence regclass;
 begin
   perform agentdb._end_guard(relation);
   perform agentdb._drop_guard(relation);
   execute format('revoke all on %s from agentdb_applier', relation);
   execute format('revoke select on %s from agentdb_owner', relation);
+  for v_sequence in
+    select a.objid from agentdb._attached(relation) as a
+    join pg_class as c on c.oid = a.objid and c.relkind = 'S'
+    where a.classid = 'pg_class'::regclass
+  loop
+    execute format('revoke all on sequence %s from agentdb_applier, agentdb_owner',
+      v_sequence);
+  end loop;
 end;
 $$;
 

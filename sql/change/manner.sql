@@ -160,6 +160,7 @@ begin
   v_manner.search_path := concat_ws(', ', 'pg_catalog',
     nullif(array_to_string(v_fact.path, ', '), ''), 'pg_temp');
   v_manner.written := v_fact.written;
+  v_manner.closed := v_fact.written is not null;
   v_manner.names := v_fact.names;
   manner := v_manner;
 end;
@@ -187,7 +188,8 @@ begin
   v_manner := v_tables.manner;
   v_manner.row_count := coalesce(v_rows.row_count, 0);
   v_manner.parts := coalesce(v_rows.parts, 0);
-  v_manner.constraints := agentdb._deferred();
+  v_manner.constraints := agentdb._deferred(case when agentdb._all_guarded(change)
+    then 'agentdb_applier' else session_user end);
   if v_manner.constraints is not null then
     -- What is deferred may be anything.
     v_manner.written := null;

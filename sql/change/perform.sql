@@ -45,8 +45,11 @@ begin
   return (
     select coalesce(jsonb_object_agg(w.what, w.count), '{}')
     from (
-      select format('%s %s', agentdb._table_name(coalesce(pg_partition_root(c.oid),
-          c.oid)), o.operation) as what, sum(o.count) as count
+      -- The schema of temporary tables is another one in each session.
+      select format('%s %s', case c.relpersistence
+          when 't' then format('pg_temp.%I', c.relname)
+          else agentdb._table_name(coalesce(pg_partition_root(c.oid), c.oid)) end,
+        o.operation) as what, sum(o.count) as count
       from pg_class as c
       cross join lateral (values
         ('inserted', pg_stat_get_xact_tuples_inserted(c.oid)),
@@ -66,8 +69,10 @@ comment on function agentdb._written_anywhere () is
   'The same for all tables, where triggers may write any.';
 
 
--- What an agent has deferred itself must not run here, where the guard is open.
-create or replace function agentdb._deferred ()
+-- What an agent has deferred itself must not run here, where the guard is open.  What
+-- others have in sessions of their own never does; what the role may not name is
+-- checked by the commit.
+create or replace function agentdb._deferred (role_name name)
   returns text
   language plpgsql
   stable
@@ -89,9 +94,10 @@ begin
   v_roles := agentdb._agents_roles();
   return (
     select case when bool_and(k.harmless) is not false then 'all'
-      else string_agg(k.name, ', ') filter (where k.harmless) end
+      else string_agg(k.name, ', ') filter (where k.harmless
+        and has_schema_privilege(role_name, k.schema, 'usage')) end
     from (
-      select format('%I.%I', n.nspname, k.conname) as name,
+      select format('%I.%I', n.nspname, k.conname) as name, n.oid as schema,
         bool_and(c.relowner <> all (v_roles) and p.proowner <> all (v_roles))
           as harmless
       from pg_trigger as t
@@ -100,15 +106,16 @@ begin
       join pg_class as c on c.oid = t.tgrelid
       join pg_proc as p on p.oid = t.tgfoid
       where t.tgdeferrable
-      group by n.nspname, k.conname
+        and (c.relpersistence <> 't' or c.relnamespace = pg_my_temp_schema())
+      group by n.oid, n.nspname, k.conname
     ) as k
   );
 end;
 $$;
 
-comment on function agentdb._deferred () is
-  'SQL text: the deferrable constraints in which no agent has a part; NULL where there '
-  'is none to check.';
+comment on function agentdb._deferred (name) is
+  'SQL text: the deferrable constraints in which no agent has a part and that a role '
+  'may name; NULL where there is none to check.';
 
 
 -- Settings that say what a text means are pinned: it may run in an agent's session.

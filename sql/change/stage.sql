@@ -31,6 +31,7 @@ begin
   end if;
   if v_columns is not null
     and (operation <> 'update' or new_values - v_columns <> '{}') then
+    perform agentdb._refuse_hostile(target);
     perform agentdb._refuse(
       format('a change of %s may only set %s', v_name,
         array_to_string(v_columns, ', ')),
@@ -43,7 +44,31 @@ end;
 $$;
 
 comment on function agentdb._check_stage (integer, text, jsonb) is
-  'Raises ZA004 or 42501 for a row that may not be staged.';
+  'Raises ZA004, ZA051 or 42501 for a row that may not be staged.';
+
+
+-- What is wrong with the table comes before what is wrong with the row: nothing that
+-- the proposer does about its row would help.
+create or replace function agentdb._refuse_hostile (target integer)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_fact agentdb.change_fact := agentdb._fact(target);
+begin
+  if v_fact.hostile is not null then
+    raise exception 'an agent controls a part of %: %', v_fact.table_name,
+        v_fact.hostile
+      using errcode = 'ZA051',
+            hint = 'The table has to be put right and guarded again.  Tell people: '
+              'select * from agentdb.ask_human(question => ''…'');';
+  end if;
+end;
+$$;
+
+comment on function agentdb._refuse_hostile (integer) is
+  'Raises ZA051 for a table of which an agent controls a part.';
 
 
 create or replace function agentdb._refuse_more_rows (max_rows integer)

@@ -1,7 +1,8 @@
 -- Keys and unique values that are taken, as a row is staged: an INSERT or an UPDATE of
 -- the table would say so at once.
 
--- Only what PostgreSQL itself can compare: it runs with our rights.
+-- Only what PostgreSQL itself can compare: it runs with our rights, and whoever makes a
+-- type may make casts of it.
 create or replace function agentdb._unique_keys (target integer)
   returns table (
     constraint_name name, is_primary boolean, columns text[], same text, changed text,
@@ -28,8 +29,7 @@ as $$
     and x.indexprs is null and x.indpred is null
   group by n.relname, x.indisprimary, x.indnkeyatts
   having count(*) = x.indnkeyatts
-    and bool_and(not c.hidden
-      and (b.typtype = 'e' or b.typnamespace = 'pg_catalog'::regnamespace));
+    and bool_and(not c.hidden and b.oid < 16384);
 $$;
 
 comment on function agentdb._unique_keys (integer) is
@@ -38,7 +38,7 @@ comment on function agentdb._unique_keys (integer) is
 
 
 -- As the table has it: what the change did to the row is known anyway.  What cannot be
--- looked up, the trial finds.
+-- looked up, the trial finds: a policy of the table would run with our rights.
 create or replace function agentdb._taken_sql (target integer)
   returns text
   language sql
@@ -46,7 +46,7 @@ create or replace function agentdb._taken_sql (target integer)
   set search_path = pg_catalog, pg_temp
 as $$
   select coalesce(string_agg(format($taken$
-  if tg_op = 'INSERT' or %1$s then
+  if (tg_op = 'INSERT' or %1$s) and not row_security_active(%7$L::regclass) then
     begin
       v_holder := (select %2$s from %3$s%4$s as t where %5$s limit 1);
     exception when undefined_table or insufficient_privilege then
@@ -62,7 +62,8 @@ as $$
         else format('if v_holder not in (%s, %s) then
       perform agentdb._check_free(%s, %L, v_holder, %L, tg_op, concat_ws('', '', %s));
     end if;', agentdb._key_sql(target, 'o'), agentdb._key_sql(target, 'n'), target,
-          k.constraint_name, k.columns, k.shown) end
+          k.constraint_name, k.columns, k.shown) end,
+      agentdb._table_name(r.oid)
     ), '' order by k.is_primary desc, k.constraint_name), '')
   from agentdb.audit_target as a
   join pg_class as r on r.oid = a.table_oid

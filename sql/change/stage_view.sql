@@ -111,17 +111,20 @@ begin
   begin
     execute agentdb._stage_view_sql(target, view_name);
   exception when invalid_table_definition then
-    execute format('drop view agentdb_stage.%I', view_name);
+    perform agentdb._drop_stage(view_name);
     execute agentdb._stage_view_sql(target, view_name);
   end;
   for v_column in
     select a.attname as name,
-      coalesce('set default ' || c.default_expression, 'drop default') as action
+      coalesce('set default ' || n.expression, 'drop default') as action
     from pg_attribute as a
     left join agentdb.change_column as c
-      on c.audit_target_id = target and c.column_name = a.attname and not c.hidden
+      on c.audit_target_id = target and c.column_name = a.attname
+    cross join lateral (
+      select agentdb._staged_default(target, c.place) as expression
+    ) as n
     where a.attrelid = format('agentdb_stage.%I', view_name)::regclass
-      and (a.atthasdef or c.default_expression is not null)
+      and (a.atthasdef or n.expression is not null)
   loop
     execute format('alter view agentdb_stage.%I alter column %I %s', view_name,
       v_column.name, v_column.action);

@@ -29,6 +29,142 @@ $$;
 comment on function agentdb._safe_detail (text, text, text, text) is
   'The detail of an error, NULL where it could show what is not to be recorded.';
 
+
+-- A trigger of the application that names no schema finds what is temporary first, and
+-- that would run as agentdb_applier.
+create or replace function agentdb._check_temporary ()
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_schema oid := pg_my_temp_schema();
+  v_found text;
+begin
+  if v_schema = 0 then
+    return;
+  end if;
+  select f.what into v_found
+  from (
+    select 'function ' || p.oid::regprocedure as what from pg_proc as p
+    where p.pronamespace = v_schema
+    union all
+    select 'view ' || c.oid::regclass from pg_class as c
+    where c.relnamespace = v_schema and c.relkind = 'v'
+    union all
+    select 'domain ' || t.oid::regtype from pg_type as t
+    where t.typnamespace = v_schema and t.typtype = 'd'
+    union all
+    select 'a table that calls ' || m.objid::regprocedure
+    from agentdb._made_of(array(
+      select c.oid from pg_class as c
+      where c.relnamespace = v_schema and c.relkind in ('r', 'p'))) as m
+    where m.classid = 'pg_proc'::regclass
+  ) as f
+  limit 1;
+  if v_found is not null then
+    raise exception 'this session has a temporary %, which triggers could come upon',
+        v_found
+      using errcode = 'ZA051', hint = 'discard temp;';
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_temporary () is
+  'Raises ZA051 where the session has temporary objects that run code.';
+
+
+create or replace function agentdb._open_guards (
+  change bigint,
+  basis bigint[],
+  trial boolean
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into agentdb.change_pass (change_id, basis, trial)
+  values (change, _open_guards.basis, _open_guards.trial)
+  on conflict on constraint change_pass_pkey do update
+  set change_id = excluded.change_id, opens_guard = true, basis = excluded.basis,
+      trial = excluded.trial;
+end;
+$$;
+
+comment on function agentdb._open_guards (bigint, bigint[], boolean) is
+  'Lets the transaction write the tables of a change and of those before it.';
+
+
+create or replace function agentdb._check_effects (effects jsonb)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_roles oid[] := agentdb._agents_roles();
+  v_table text;
+begin
+  select w.name into v_table
+  from pg_class as c
+  cross join lateral (
+    select case c.relpersistence when 't' then format('pg_temp.%I', c.relname)
+      else agentdb._table_name(c.oid) end as name
+  ) as w
+  where c.relkind in ('r', 'p')
+    and (c.relpersistence <> 't' or c.relnamespace = pg_my_temp_schema())
+    and (c.relowner = any (v_roles) or exists (
+      select from pg_trigger as t
+      join pg_proc as p on p.oid = t.tgfoid
+      where t.tgrelid = c.oid and p.proowner = any (v_roles)))
+    and effects ?| array[w.name || ' inserted', w.name || ' updated',
+      w.name || ' deleted']
+  limit 1;
+  if found then
+    raise exception 'a trigger writes %, of which an agent controls a part', v_table
+      using errcode = 'ZA051';
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_effects (jsonb) is
+  'Raises ZA051 where a change has written a table of which an agent controls a part.';
+
+
+create or replace function agentdb._perform_after (
+  basis bigint[],
+  change bigint,
+  manner agentdb.change_manner
+)
+  returns jsonb
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_former bigint;
+  v_effects jsonb;
+begin
+  foreach v_former in array basis loop
+    perform agentdb._check_tables(v_former);
+    perform agentdb._perform_as_applier(v_former, agentdb._manner(v_former));
+  end loop;
+  perform agentdb._check_reads(change);
+  v_effects := agentdb._perform_as_applier(change, manner);
+  if not manner.closed then
+    perform agentdb._check_effects(v_effects);
+  end if;
+  return v_effects;
+end;
+$$;
+
+comment on function agentdb._perform_after (
+  bigint[], bigint, agentdb.change_manner) is
+  'Applies a change on guarded tables after those it builds on, and returns what it '
+  'wrote where; raises ZA051 or ZA052.';
+
+
 -- With keep it stays, else it is rolled back.  What another attempt may heal is raised
 -- and changes nothing.
 create or replace function agentdb._attempt (
@@ -46,7 +182,6 @@ as $$
 declare
   v_manner agentdb.change_manner := agentdb._manner(change);
   v_applying text;
-  v_former bigint;
   v_state text;
   v_message text;
   v_detail text;
@@ -54,18 +189,14 @@ declare
   v_schema text;
   v_table text;
 begin
+  if as_applier and (basis <> '{}' or not v_manner.closed) then
+    perform agentdb._check_temporary();
+  end if;
   begin
     v_applying := set_config('agentdb.applying', change::text, true);
     if as_applier then
-      insert into agentdb.change_pass (change_id, trial) values (change, not keep)
-      on conflict on constraint change_pass_pkey do update
-      set change_id = excluded.change_id, opens_guard = true, trial = excluded.trial;
-      foreach v_former in array basis loop
-        perform agentdb._check_tables(v_former);
-        perform agentdb._perform_as_applier(v_former, agentdb._manner(v_former));
-      end loop;
-      perform agentdb._check_reads(change);
-      effects := agentdb._perform_as_applier(change, v_manner);
+      perform agentdb._open_guards(change, basis, not keep);
+      effects := agentdb._perform_after(basis, change, v_manner);
       if keep then
         delete from agentdb.change_pass as p where p.xid = pg_current_xact_id();
       end if;

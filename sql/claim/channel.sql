@@ -35,6 +35,7 @@ begin
       'Name the column that holds the recipient, the one that holds when it was sent '
         '(timestamptz), and, if it is kept, the text.');
   end if;
+  perform agentdb._check_relation(relation);
   insert into agentdb.message_channel (
     channel_name, relation_name, recipient_column, sent_at_column, text_column
   )
@@ -51,16 +52,19 @@ comment on function agentdb.register_message_channel (
 
 
 -- Only runs look at what was sent since they began: an old message proves nothing.
+-- What belongs to the table runs with the rights of whoever looks, and may be another
+-- one by now; volatile, so that the catalogue is that of the moment.
 create or replace function agentdb.look_for_message (claim bigint)
   returns table (verdict text, evidence jsonb)
   language plpgsql
-  stable
+  volatile
   set search_path = pg_catalog, pg_temp
   set "TimeZone" = 'UTC'
   set lock_timeout = '2s'
 as $$
 declare
   v_query text;
+  v_relation text;
   v_recipient text;
   v_since timestamptz;
   v_text text;
@@ -73,8 +77,8 @@ begin
       m.relation_name, m.recipient_column, m.sent_at_column,
       coalesce('position($3 in m.' || quote_ident(m.text_column) || '::text) > 0',
         'true')),
-    c.target, r.started_at, c.expectation ->> 'has_text'
-    into v_query, v_recipient, v_since, v_text
+    m.relation_name, c.target, r.started_at, c.expectation ->> 'has_text'
+    into v_query, v_relation, v_recipient, v_since, v_text
   from agentdb.claim as c
   join agentdb.run as r on r.run_id = c.run_id
   join agentdb.message_channel as m
@@ -86,6 +90,7 @@ begin
       '{"problem": "the channel is gone, or keeps no text"}'::jsonb;
     return;
   end if;
+  perform agentdb._check_relation(v_relation::regclass);
   execute v_query into v_count, v_last using v_recipient, v_since, v_text;
   return query select
     case when v_count > 0 then 'verified' else 'refuted' end,

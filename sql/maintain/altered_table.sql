@@ -194,7 +194,7 @@ begin
   if not found then
     perform agentdb._refuse_unguarded(relation);
   end if;
-  execute format('drop view if exists agentdb_stage.%I', v_view);
+  perform agentdb._drop_stage(v_view);
 end;
 $$;
 

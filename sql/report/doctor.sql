@@ -102,6 +102,44 @@ create or replace view agentdb.role_finding as
     having count(*) > 1 and min(o.agent_name) = a.agent_name
   ) as f
   union all
+  -- Not registered, and an agent all the same.
+  select 'role of ' || r.rolname, 'critical',
+    format('role %s of agents: %s', r.rolname, agentdb._role_fault(r.rolname)),
+    format('revoke agentdb_agent from %I;', r.rolname)
+  from pg_roles as r
+  where r.rolcanlogin and not r.rolsuper
+    and pg_has_role(r.oid, 'agentdb_agent', 'usage')
+    and agentdb._role_fault(r.rolname) <> ''
+    and not exists (select from agentdb.agent as a where a.role_name = r.rolname)
+  union all
+  select 'parts of ' || t.table_name, 'critical',
+    format('an agent controls a part of it: %s', h.part),
+    'Give these to the owner of the table, or revoke them.'
+  from agentdb.audit_target as t
+  join pg_class as c on c.oid = t.table_oid
+  cross join lateral (
+    select agentdb._hostile_reached(c.oid, case when exists (
+        select from agentdb.guarded_table as g where g.table_oid = c.oid)
+      then agentdb._reached(c.oid) else array[c.oid] end) as part
+  ) as h
+  where t.unaudited_at is null
+    and h.part is not null
+    -- Said by the name of the agent.
+    and c.relowner <> all (agentdb._agents_roles())
+  union all
+  select 'numbers of ' || g.table_name, 'warning',
+    format('all agents can use up the numbers of %s', c.oid::regclass),
+    format('revoke usage on sequence %s from %s;', c.oid::regclass,
+      case x.grantee when 0 then 'public' else 'agentdb_agent' end)
+  from agentdb.guarded_table as g
+  cross join lateral agentdb._attached(g.table_oid) as a
+  join pg_class as c on c.oid = a.objid and c.relkind = 'S'
+  cross join lateral aclexplode(c.relacl) as x
+  where a.classid = 'pg_class'::regclass
+    and x.privilege_type = 'USAGE'
+    and (x.grantee = 0 or x.grantee = (
+      select r.oid from pg_roles as r where r.rolname = 'agentdb_agent'))
+  union all
   select 'owners', 'critical',
     format('%s is a member of %s and can undo every protection', m.rolname, g.rolname),
     format('revoke %I from %s;', g.rolname, x.member::regrole)
@@ -116,7 +154,8 @@ create or replace view agentdb.role_finding as
       and coalesce(not (to_jsonb(x) ->> 'set_option')::boolean, false));
 
 comment on view agentdb.role_finding is
-  'Login roles that can do more than an agent must be able to.';
+  'Login roles that can do more than an agent must be able to, and tables of which an '
+  'agent controls a part.';
 comment on column agentdb.role_finding.check_name is
   'What was looked at.';
 comment on column agentdb.role_finding.state is
@@ -176,6 +215,15 @@ create or replace view agentdb.session_finding as
     'grant pg_read_all_stats to agentdb_owner;' as fix
   where not pg_has_role('agentdb_owner', 'pg_read_all_stats', 'usage')
   union all
+  select 'prepared by ' || p.owner, 'critical',
+    format('transaction %L of %s has been prepared since %s: it holds what it locked, '
+      'a drain too, and no kill ends it', p.gid, p.owner,
+      to_char(p.prepared, 'YYYY-MM-DD HH24:MI')),
+    format('rollback prepared %L;', p.gid)
+  from pg_prepared_xacts as p
+  where p.database = current_database()
+    and p.owner in (select a.role_name from agentdb.agent as a)
+  union all
   select 'connection of ' || a.agent_name, 'warning',
     format('role %s of agent %s: a machine that is lost without a word stays connected '
       'for hours, and its run alive', a.role_name, a.agent_name),
@@ -200,11 +248,11 @@ create or replace view agentdb.session_finding as
   having bool_and(p.unbound_writes = 'record');
 
 comment on view agentdb.session_finding is
-  'What keeps a run from being told from outside.';
+  'What keeps a run from being told from outside, or ended.';
 comment on column agentdb.session_finding.check_name is
   'What was looked at.';
 comment on column agentdb.session_finding.state is
-  'warning.';
+  'warning or critical.';
 comment on column agentdb.session_finding.detail is
   'What was seen.';
 comment on column agentdb.session_finding.fix is
@@ -221,6 +269,18 @@ create or replace view agentdb.doctor as
     union all
     select 'roles', 'ok', 'no agent''s role can do more than it must', null
     where not exists (select from agentdb.role_finding)
+    union all
+    -- PostgreSQL's own from version 16 on, and not his to revoke.
+    select 'installer', 'ok',
+      format('%s made %s and can act as it: the role of a DBA, and no agent''s',
+        x.member::regrole, string_agg(g.rolname, ', ' order by g.rolname)),
+      null
+    from pg_auth_members as x
+    join pg_roles as g on g.oid = x.roleid
+    where g.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier')
+      and x.admin_option
+      and not (select r.rolsuper from pg_roles as r where r.oid = x.member)
+    group by x.member
     union all
     select s.check_name, s.state, s.detail, s.fix from agentdb.session_finding as s
     union all

@@ -39,6 +39,13 @@ as $$
         and j.server_started_at = pg_postmaster_start_time()
         and agentdb._is_same_start(j.backend_started_at, s.began_at))
   union all
+  -- Kept by no session, it is ended by none.
+  select format('transaction %1$L of role %2$s is prepared and can still be committed: '
+    'rollback prepared %1$L;', p.gid, p.owner)
+  from killed as k
+  join pg_prepared_xacts as p
+    on p.owner = k.role_name and p.database = current_database()
+  union all
   select format('what role %s writes without a token is refused for %s, and then '
     'recorded as nobody''s: policy.unbound_writes is record', k.role_name,
     agentdb._span(k.run_silence))

@@ -50,36 +50,38 @@ create or replace function agentdb.take_unchecked_calls (max_calls integer defau
   set lock_timeout = '2s'
 as $$
 declare
-  v_low xid8 := (select s.horizon from agentdb.tool_check_state as s);
+  v_low agentdb.tool_check_state := (
+    select s from agentdb.tool_check_state as s);
   v_high xid8 := pg_snapshot_xmin(pg_current_snapshot());
 begin
+  -- A transaction may have logged any number of calls: it is gone through in parts.
   return query
-    select l.run_id, l.tool_call_log_id, l.args, t.input_schema,
-      -- All calls of the last transaction are taken, however many they are.  PostgreSQL
-      -- 14 has no max() of xid8.
-      (first_value(l.xid) over (order by l.xid desc))::text
-    from (
-      select c.* from agentdb.tool_call_log as c
-      where c.xid > v_low and c.xid < v_high
-      order by c.xid
-      fetch first (greatest(max_calls, 1)) rows with ties
-    ) as l
-    left join agentdb.tool_alias as n on n.alias = l.tool
-    join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
-    where t.input_schema is not null
-      -- Of what was too large or deep only the head is there to be compared.
-      and not coalesce(l.args ?& '{truncated,bytes,md5,head}', false);
-  if not found then
-    return query select null::bigint, null::bigint, null::jsonb, null::jsonb,
-      coalesce(
-        (select c.xid from (
-          select o.xid from agentdb.tool_call_log as o
-          where o.xid > v_low and o.xid < v_high
-          order by o.xid
-          fetch first (greatest(max_calls, 1)) rows with ties) as c
-        order by c.xid desc
-        limit 1), v_low)::text;
-  end if;
+    with taken as materialized (
+      select c.run_id, c.tool_call_log_id, c.tool, c.args, c.xid
+      from agentdb.tool_call_log as c
+      where c.xid >= v_low.horizon
+        and (c.xid, c.tool_call_log_id) > (v_low.horizon, v_low.last_call)
+        and c.xid < v_high
+      order by c.xid, c.tool_call_log_id
+      limit greatest(max_calls, 1)
+    ),
+    checked as (
+      select l.run_id, l.tool_call_log_id, l.args, t.input_schema
+      from taken as l
+      left join agentdb.tool_alias as n on n.alias = l.tool
+      join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
+      where t.input_schema is not null
+        -- Of what was too large or deep only the head is there to be compared.
+        and not coalesce(l.args ?& '{truncated,bytes,md5,head}', false)
+    )
+    select c.run_id, c.tool_call_log_id, c.args, c.input_schema,
+      coalesce((
+        select concat(l.xid, ' ', l.tool_call_log_id) from taken as l
+        order by l.xid desc, l.tool_call_log_id desc
+        limit 1
+      ), concat(v_low.horizon, ' ', v_low.last_call))
+    from (select) as one
+    left join checked as c on true;
 end;
 $$;
 
@@ -109,7 +111,13 @@ begin
   on conflict on constraint tool_fault_pkey do update set detail = excluded.detail;
   get diagnostics v_count = row_count;
   update agentdb.tool_check_state as s
-  set horizon = greatest(s.horizon, note_faults.horizon::xid8);
+  set horizon = h.horizon, last_call = h.last_call
+  from (
+    select split_part(note_faults.horizon, ' ', 1)::xid8 as horizon,
+      coalesce(nullif(split_part(note_faults.horizon, ' ', 2), '')::bigint,
+        9223372036854775807) as last_call
+  ) as h
+  where (s.horizon, s.last_call) < (h.horizon, h.last_call);
   return v_count;
 exception when data_exception then
   perform agentdb._refuse('the faults or the horizon are ill-formed: ' || sqlerrm,

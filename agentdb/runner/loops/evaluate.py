@@ -12,7 +12,7 @@ from ..logs import log
 from ..loop import Loop
 from ..session import SLOW, Lost, Session, brief
 from ..state import State
-from .flush import flush
+from .flush import flush, wake
 from .rule import Answer, Rule, ask, complaint
 
 ROLL_UP_EVERY = 5.0
@@ -126,6 +126,7 @@ class Evaluate(Loop):
         try:
             if await flush(session):
                 self.state.wake.set()
+                await wake(session, "agentdb_notification")
         except psycopg.Error as error:
             log(logging.WARNING, "flush failed", error=brief(error))
 

@@ -28,7 +28,28 @@ ENFORCE = {
     "select * from agentdb.reap_transactions()": "old transaction of an agent",
     "select * from agentdb.advance_changes()": "change moved on",
 }
+# Those of the last minute: who commits late is not passed over.
+ENDED = """
+select change_id from agentdb.change
+where closed_at > clock_timestamp() - interval '1 minute'
+"""
+NOTIFY = "select pg_notify(%(channel)s::text, %(payload)s::text)"
 FLUSH = "select * from agentdb.flush(max_alerts => %(batch)s::integer)"
+
+
+async def wake(session: Session, channel: str, payload: str = "") -> bool:
+    """Wake who listens, in a transaction of its own; tell whether that went.
+
+    Anybody can fill the queue of NOTIFY, and then it fails: everybody polls as well.
+    """
+    try:
+        await session.rows(NOTIFY, {"channel": channel, "payload": payload})
+    except psycopg.Error as error:
+        if session.connection.closed:
+            raise
+        log(logging.DEBUG, "nobody woken", channel=channel, error=brief(error))
+        return False
+    return True
 
 
 async def flush(session: Session) -> int:
@@ -53,6 +74,7 @@ class Flush(Loop):
         self._enforce_at = 0.0
         self._schedule_at = 0.0
         self._adapt_at = 0.0
+        self._told: set[int] = set()
 
     async def lap(self, session: Session) -> None:
         """Flush once, then wait."""
@@ -63,6 +85,7 @@ class Flush(Loop):
         await self._adapt(session)
         if await flush(session):
             self.state.wake.set()
+            await wake(session, "agentdb_notification")
         await self.state.pause(self.state.until_poll())
 
     async def _maintain(self, session: Session) -> None:
@@ -112,8 +135,18 @@ class Flush(Loop):
             for query, event in ENFORCE.items():
                 for row in await session.rows(query, deadline=SLOW):
                     log(logging.WARNING, event, **{k: str(v) for k, v in row.items()})
+            await self._tell_ended(session)
         except psycopg.Error as error:
             log(logging.WARNING, "enforcing stops failed", error=brief(error))
+
+    async def _tell_ended(self, session: Session) -> None:
+        """Wake who waits for the end of a change."""
+        ended = {row["change_id"] for row in await session.rows(ENDED)}
+        self._told &= ended
+        for change in sorted(ended - self._told):
+            if not await wake(session, "agentdb_change", str(change)):
+                break
+            self._told.add(change)
 
     async def _schedule(self, session: Session) -> None:
         """Reckon the next starts of schedules that have none."""
