@@ -40,6 +40,8 @@ create or replace function agentdb._numbered_table (sequence oid)
 as $$
   select g.table_oid
   from pg_depend as d
+  -- A partition depends on its table in the same way.
+  join pg_class as s on s.oid = d.objid and s.relkind = 'S'
   join agentdb.guarded_table as g on g.table_oid = d.refobjid
   where d.classid = 'pg_class'::regclass
     and d.objid = _numbered_table.sequence

@@ -2,4 +2,4 @@
 -- Mutant: sql: grant agentdb_applier to reviewer_r
 --@ r reviewer_r is=42501 must
 set role agentdb_applier;
-update app.billing set amount = 0;
+

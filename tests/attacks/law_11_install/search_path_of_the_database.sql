@@ -9,9 +9,9 @@ create schema work authorization agent_a;
 create table work.stolen (who name, what text);
 grant usage on schema work to public;
 grant insert on work.stolen to public;
-create function work.hashtext (text) returns integer language plpgsql as $$ begin
-  insert into work.stolen values (current_user, 'hashtext'); return 1; end $$;
-alter function work.hashtext (text) owner to agent_a;
+create function work.current_setting (text) returns text language plpgsql as $$ begin
+  insert into work.stolen values (current_user, 'current_setting'); return pg_catalog.current_setting($1); end $$;
+alter function work.current_setting (text) owner to agent_a;
 --@ i cli:other:installer
 install
 --@ q other:postgres value=0 must
