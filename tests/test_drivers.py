@@ -75,7 +75,7 @@ OTHER = {
     "end_run", "open_change", "submit_change", "staging_view", "staging_statement",
     "staged_rows", "stage_absent", "reads_statement", "waiting_changes", "show_change",
     "show_change_rows", "change_conflicts", "approve_change", "reject_change",
-    "row_policy",
+    "row_policy", "next_number",
 }  # fmt: skip
 # Their names are those of a type elsewhere.
 KINDS = {

@@ -144,3 +144,12 @@ def test_agent_cannot_take_away_a_table_that_is_guarded(
             shop.execute("set local role agent_b")
             shop.execute(taken.encode())
     assert refusal(agent, "drop table shop.price").sqlstate == "42501"
+
+
+def test_guard_can_be_taken_off_whatever_an_agent_controls(shop: Connection) -> None:
+    shop.execute("select agentdb.guard_table('shop.price')")
+    shop.execute(PARTS["schema"].encode())
+    shop.execute("select agentdb.drop_staging_view('shop.price')")
+    shop.execute("select agentdb.unguard_table('shop.price')")
+    assert rows(shop, "select * from agentdb.guarded_table") == []
+    shop.execute("select agentdb.unaudit_table('shop.price')")

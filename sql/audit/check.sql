@@ -56,6 +56,49 @@ comment on function agentdb._refuse_audit (oid, text, text) is
   'Raises ZA030 for a table that cannot be audited.';
 
 
+create or replace function agentdb._check_table_owner (table_oid oid)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_owner oid;
+begin
+  select c.relowner into v_owner
+  from pg_class as c where c.oid = _check_table_owner.table_oid;
+  if v_owner is null then
+    perform agentdb._refuse('there is no such table',
+      'Give its name: audit_table(''public.orders'').');
+  elsif exists (
+    select from pg_roles as r
+    where r.rolname = session_user
+      and r.oid = any (agentdb._agents_roles())
+      and not r.rolsuper
+  ) then
+    perform agentdb._refuse_audit(_check_table_owner.table_oid,
+      format('%s is an agent, or a member of an agent''s role', session_user),
+      'Log in as the owner of the table.  If this is the owner, it must not be a '
+        'member of what agents are: revoke ' || coalesce((
+          select string_agg(quote_ident(r.rolname), ', ' order by r.rolname)
+          from pg_roles as r
+          where r.rolname in (select a.role_name from agentdb.agent as a)
+            and r.rolname <> session_user
+            and pg_has_role(session_user, r.oid, 'MEMBER')), 'agentdb_agent')
+        || ' from ' || quote_ident(session_user) || ';');
+  elsif not pg_has_role(session_user, v_owner, 'MEMBER') then
+    perform agentdb._refuse_audit(_check_table_owner.table_oid,
+      format('%s does not own it', session_user),
+      format('Log in as a superuser, or as a member of %s and agentdb_operator: '
+        'grant %s, agentdb_operator to %I;', v_owner::regrole, v_owner::regrole,
+        session_user));
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_table_owner (oid) is
+  'Raises ZA030 or ZA004 where a session does not own a table, or is an agent''s.';
+
+
 create or replace function agentdb._check_audit (
   table_oid oid,
   exclude text[],
@@ -67,36 +110,8 @@ create or replace function agentdb._check_audit (
 as $$
 declare
   v_fault text;
-  v_owner oid;
 begin
-  select c.relowner into v_owner
-  from pg_class as c where c.oid = _check_audit.table_oid;
-  if v_owner is null then
-    perform agentdb._refuse('there is no such table',
-      'Give its name: audit_table(''public.orders'').');
-  elsif exists (
-    select from pg_roles as r
-    where r.rolname = session_user
-      and r.oid = any (agentdb._agents_roles())
-      and not r.rolsuper
-  ) then
-    perform agentdb._refuse_audit(_check_audit.table_oid,
-      format('%s is an agent, or a member of an agent''s role', session_user),
-      'Log in as the owner of the table.  If this is the owner, it must not be a '
-        'member of what agents are: revoke ' || coalesce((
-          select string_agg(quote_ident(r.rolname), ', ' order by r.rolname)
-          from pg_roles as r
-          where r.rolname in (select a.role_name from agentdb.agent as a)
-            and r.rolname <> session_user
-            and pg_has_role(session_user, r.oid, 'MEMBER')), 'agentdb_agent')
-        || ' from ' || quote_ident(session_user) || ';');
-  elsif not pg_has_role(session_user, v_owner, 'MEMBER') then
-    perform agentdb._refuse_audit(_check_audit.table_oid,
-      format('%s does not own it', session_user),
-      format('Log in as a superuser, or as a member of %s and agentdb_operator: '
-        'grant %s, agentdb_operator to %I;', v_owner::regrole, v_owner::regrole,
-        session_user));
-  end if;
+  perform agentdb._check_table_owner(_check_audit.table_oid);
   v_fault := agentdb._table_fault(_check_audit.table_oid);
   if v_fault is not null then
     perform agentdb._refuse_audit(_check_audit.table_oid, v_fault,

@@ -228,7 +228,8 @@ as $$
 declare
   v_guard record;
 begin
-  perform agentdb._check_audit(relation, '{}', '{}');
+  -- Whatever an agent controls of it by now.
+  perform agentdb._check_table_owner(relation);
   delete from agentdb.guarded_table as g where g.table_oid = relation::oid
   returning g.view_name, g.audit_target_id into v_guard;
   if not found then

@@ -188,7 +188,7 @@ as $$
 declare
   v_view text;
 begin
-  perform agentdb._check_audit(relation, '{}', '{}');
+  perform agentdb._check_table_owner(relation);
   select g.view_name into v_view
   from agentdb.guarded_table as g where g.table_oid = relation::oid;
   if not found then
