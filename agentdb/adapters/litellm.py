@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from litellm.integrations.custom_logger import CustomLogger
 
-from ..client import AsyncRun, Run, Usage
+from ..client import AsyncRun, Run
 from ..client.usage import usage_of
 from .common import run_of
+
+# Sums of binary fractions differ by less.
+SAME = Decimal("1e-9")
 
 
 class Recorded(CustomLogger):  # type: ignore[misc, unused-ignore]
@@ -26,11 +32,34 @@ class Recorded(CustomLogger):  # type: ignore[misc, unused-ignore]
             used = usage_of(response_obj)
         except ValueError:
             return
-        cost = kwargs.get("response_cost")
-        self._run.log_tokens(Usage(**{**vars(used), "cost": cost}))
+        self._run.log_tokens(replace(used, **_cost(kwargs)))
 
     async def async_log_success_event(
         self, kwargs: Any, response_obj: Any, start_time: Any, end_time: Any
     ) -> None:
         """Record a completion that was awaited."""
         self.log_success_event(kwargs, response_obj, start_time, end_time)
+
+
+def _cost(kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what LiteLLM reckons: by kind where these are all, else the total."""
+    total = _amount(kwargs.get("response_cost"))
+    said = kwargs.get("standard_logging_object") or {}
+    parts = said.get("cost_breakdown") or {}
+    fresh = _amount(parts.get("input_cost"))
+    written = _amount(parts.get("cache_creation_cost")) or Decimal(0)
+    cached = _amount(parts.get("cache_read_cost")) or Decimal(0)
+    output = _amount(parts.get("output_cost"))
+    if total is None or fresh is None or output is None:
+        return {"cost": total}
+    if abs(total - fresh - written - cached - output) > SAME:
+        # A discount, a margin, or what a tool of the provider cost.
+        return {"cost": total}
+    return {
+        "input_cost": fresh + written, "cached_input_cost": cached,
+        "output_cost": output,
+    }  # fmt: skip
+
+
+def _amount(value: Any) -> Decimal | None:
+    return None if value is None else Decimal(str(value))

@@ -347,7 +347,10 @@ class Run(Claims):
         self._ask("hold_run", until=until, reason=self._redaction.text(reason))
 
     def budget(self) -> list[Row]:
-        """Return each budget: scope, max_tokens, spent, reserved, tokens_left, cost."""
+        """Return each budget: scope, max_tokens, spent, reserved, tokens_left, cost.
+
+        And of the cost what the input, the cached input and the output are.
+        """
         return self._ask_all("remaining_budget")
 
     # Other sessions.
