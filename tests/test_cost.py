@@ -132,7 +132,7 @@ def test_cost_by_agent_model_conversation_and_day(
     # What it adds up goes with its run.
     db.execute(
         "update agentdb.run set started_at = now() - interval '2 years',"
-        " ended_at = now() - interval '1 year'"
+        " ended_at = now() - interval '1 year', outcome = coalesce(outcome, 'succeeded')"
     )
     db.execute("select agentdb._forget_runs('30 days')")
     assert value(db, "select count(*) from agentdb.run_cost") == 0
