@@ -191,7 +191,7 @@ grant execute on function
   agentdb.resolve_alert, agentdb.resolve_group,
   agentdb.retry_notification, agentdb.drop_notification, agentdb.test_receiver,
   agentdb.beat, agentdb.retire_runner,
-  agentdb.kill_run, agentdb.kill_agent, agentdb.kill_all,
+  agentdb.kill_run, agentdb.kill_agent, agentdb.kill_all, agentdb.wake_runs,
   agentdb.pause_agent, agentdb.resume_agent, agentdb.drain_run, agentdb.drain_agent,
   agentdb.drain_stopped, agentdb.left_after_kill,
   agentdb.end_sessions, agentdb._sessions_of, agentdb.reap_transactions,

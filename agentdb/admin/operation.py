@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -91,9 +92,20 @@ def release_lock(
     dsn: str, name: str, *, reason: str, slot: int | None = None
 ) -> list[str]:
     """Take a lock from its holders, with a logged reason; return who had it."""
-    with psycopg.connect(dsn, connect_timeout=10) as connection:
+    with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
         values = {"name": name, "reason": reason, "slot": slot}
-        return [str(row[0]) for row in connection.execute(RELEASE, values)]
+        holders = [str(row[0]) for row in connection.execute(RELEASE, values)]
+        wake_runs(connection)
+    return holders
+
+
+WAKE = "select from agentdb.wake_runs()"
+
+
+def wake_runs(connection: psycopg.Connection[tuple[object, ...]]) -> None:
+    """Tell the programs of runs to look, after the commit; they do so anyway soon."""
+    with suppress(psycopg.DatabaseError):
+        connection.execute(WAKE)
 
 
 KILL_RUN = """
@@ -123,6 +135,7 @@ def kill(
     with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
         values = {"target": target, "reason": reason, "tree": tree}
         killed = connection.execute(statement.encode(), values).fetchall()
+        wake_runs(connection)
         lines = [
             f"run {run} of {agent} is killed: {freed(locks, reservations, changes)}"
             for run, agent, locks, reservations, changes in killed
@@ -193,6 +206,7 @@ def pause(dsn: str, statement: str, *, agent: str, reason: str) -> int:
     """Pause or resume an agent; return how many open runs that concerned."""
     with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
         row = connection.execute(statement.encode(), [agent, reason]).fetchone()
+        wake_runs(connection)
     assert row is not None
     return int(str(row[0]))
 

@@ -24,7 +24,7 @@ from .calls import as_json, statement
 from .claim import Claims
 from .errors import Unreachable
 from .held import Held
-from .log import Limits, Log
+from .log import CHANNEL, Limits, Log
 from .recorded import WHOLE, Streamed, decorated, recorded
 from .redact import Redaction
 from .session import Away, Connect, Row, Session
@@ -73,7 +73,10 @@ class Run(Claims):
         self._process = os.getpid()
         self._begun = False
         self._ending = threading.Lock()
-        self._log = Log(Session(connect), self._number, self._bound, limits)
+        self._log = Log(
+            Session(connect, CHANNEL), self._number, self._bound, limits,
+            lambda: list(self._held),
+        )  # fmt: skip
         #: The number of the run, None until the database has given one.
         self.id: int | None = None
         #: What binds another session to this run; a secret.

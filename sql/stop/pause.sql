@@ -88,3 +88,22 @@ comment on function agentdb.resume_agent (text, text) is
   'Lets an agent go on that was paused, or start again that was killed; killed runs '
   'stay '
   'dead; raises ZA004 or ZA006.';
+
+
+-- Never within what stops: a NOTIFY that fails must not undo it, and none is on the way
+-- of a write.  Who is not told looks by himself within a second.
+create or replace function agentdb.wake_runs ()
+  returns void
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  perform pg_notify('agentdb_stop', '');
+end;
+$$;
+
+comment on function agentdb.wake_runs () is
+  'Has the programs of all runs look at once whether they may go on and have their '
+  'locks, in a transaction of its own after a kill, a pause or a released lock.';

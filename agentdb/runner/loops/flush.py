@@ -28,6 +28,7 @@ ENFORCE = {
     "select * from agentdb.reap_transactions()": "old transaction of an agent",
     "select * from agentdb.advance_changes()": "change moved on",
 }
+WAKE = "select from agentdb.wake_runs()"
 FLUSH = "select * from agentdb.flush(max_alerts => %(batch)s::integer)"
 
 
@@ -37,6 +38,9 @@ async def flush(session: Session) -> int:
     while made >= BATCH:
         made = await session.value(FLUSH, {"batch": BATCH}, deadline=DEADLINE)
         total += made
+    if total:
+        # Who is stopped by an alert, or repeats itself, hears of it at once.
+        await session.rows(WAKE)
     return total
 
 
