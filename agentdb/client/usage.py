@@ -205,10 +205,11 @@ class Tokens:
                 self._run.log_tokens(used)
             return
         try:
-            self._run._ask("settle_tokens", reservation=self._reservation, **vars(used))
+            said = {"reservation": self._reservation, **self._run._used(used)}
+            self._run._ask("settle_tokens", **said)
         except Away:
             # It may have been settled even so: asked again it counts once.
-            self._run._add("settled", {"reservation": self._reservation, **vars(used)})
+            self._run._add("settled", said)
         except (Stopped, Paused, RunClosed):
             # The next call says so; here it would hide what was raised within.
             logger.warning("agentdb: the run may not settle its tokens any more")
