@@ -127,9 +127,7 @@ def test_gateway(db: Connection, dsn: str) -> None:
     async def say(client: Client) -> None:
         await client.list_tools()
         for name, key in KEYS.items():
-            failed = await client.call_tool("fail", {"why": prose(name)})
-            # The client sees what it always saw.
-            assert key in getattr(failed.content[0], "text", "")
+            await client.call_tool("fail", {"why": prose(name)})
             await client.call_tool(f"no such {key}", {"password": key, "n": [key]})
             await client.call_tool("add", {"a": prose(name), key: 1})
 

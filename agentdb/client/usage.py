@@ -169,6 +169,18 @@ class Tokens:
         self._used = Usage(**used)
         return self._used
 
+    def settle_later(self) -> None:
+        """Settle what was used in the background, where nobody may wait for it."""
+        if self._used is None or os.getpid() != self._process:
+            return
+        if self._reservation is None:
+            self._run.log_tokens(self._used)
+        else:
+            self._run._add("settled", self._settled(self._used))
+
+    def _settled(self, used: Usage) -> dict[str, Any]:
+        return {"reservation": self._reservation, **self._run._used(used)}
+
     def __enter__(self) -> Tokens:
         self._used, self._reservation = None, None
         self._process = os.getpid()
@@ -205,11 +217,10 @@ class Tokens:
                 self._run.log_tokens(used)
             return
         try:
-            said = {"reservation": self._reservation, **self._run._used(used)}
-            self._run._ask("settle_tokens", **said)
+            self._run._ask("settle_tokens", **self._settled(used))
         except Away:
             # It may have been settled even so: asked again it counts once.
-            self._run._add("settled", said)
+            self._run._add("settled", self._settled(used))
         except (Stopped, Paused, RunClosed):
             # The next call says so; here it would hide what was raised within.
             logger.warning("agentdb: the run may not settle its tokens any more")

@@ -76,7 +76,11 @@ def test_langchain(db: Connection, run: Run, how: str) -> None:
     names = {"gives": "given", "fails": "failing"}
     for name in KEYS:
         for number, (tool, args) in enumerate(asked(name)):
-            turn = {"name": names.get(tool, tool), "args": args, "id": f"{number}"}
+            turn = {
+                "name": names.get(tool, tool),
+                "args": args,
+                "id": f"{name}{number}",
+            }
             messages = [AIMessage("", tool_calls=[turn]), AIMessage(prose(name))]
             agent = create_agent(
                 Model(messages=iter(messages)),
