@@ -18,6 +18,7 @@ from mcp_types import CallToolResult, ElicitResult
 from starlette.testclient import TestClient
 
 from agentdb import Agent
+from agentdb.client import Usage
 from agentdb.mcp.gateway import Gateway
 from agentdb.mcp.http import application
 
@@ -219,6 +220,50 @@ def test_stopped_run_is_answered_and_the_server_not_asked(
 
     speak(dsn, talk)
     assert rows(db, "select tool from agentdb.tool_call_log") == []
+
+
+def test_run_over_its_budget_is_answered_until_it_has_more(
+    db: Connection, dsn: str
+) -> None:
+    """Whoever spent it: a gateway sees no prompts."""
+    db.execute("update agentdb.policy set run_budget_cost = 1")
+    texts: list[str] = []
+
+    async def talk(client: Client) -> None:
+        spend = (
+            "insert into agentdb.token_log (run_id, agent_id, input_tokens, output_tokens,"
+            " cached_input_tokens, reasoning_tokens, cost)"
+            " select run_id, agent_id, 1, 0, 0, 0, 1 from agentdb.run"
+        )
+        texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
+        db.execute(spend)
+        while "used up" not in texts[-1]:
+            texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
+        assert "cost of 1 of 1" in texts[-1] and "End this run" in texts[-1]
+        db.execute("update agentdb.policy set run_budget_cost = 2")
+        while "used up" in texts[-1]:
+            texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
+
+    speak(dsn, talk)
+    refused = sum("used up" in each for each in texts)
+    assert refused >= 1
+    told = "select count(*) from agentdb.tool_call_log where error like 'refused: %%'"
+    assert value(db, told) == refused
+    assert value(db, "select count(*) from agentdb.tool_call_log") == len(texts)
+
+
+def test_budget_that_is_used_up_before_is_known_at_the_first_call(
+    db: Connection, dsn: str
+) -> None:
+    db.execute("update agentdb.policy set agent_day_budget_tokens = 1")
+    with Agent(dsn).run() as run:
+        run.log_tokens(Usage(5, 5))
+
+    async def talk(client: Client) -> None:
+        said = str(await client.call_tool("add", {"a": 1, "b": 2}))
+        assert "agent_day budget is used up: 10 of 1 tokens" in said
+
+    speak(dsn, talk)
 
 
 def test_loop_is_answered_once(db: Connection, dsn: str) -> None:

@@ -63,8 +63,8 @@ def gateway(
     """Stand before an MCP server and record every call.
 
     Runs COMMAND and passes everything on, or stands on 127.0.0.1 before a server at the
-    URL of --http.  Calls of a run that was stopped or that repeats itself are answered
-    with an error that a model can act on, and not made.
+    URL of --http.  Calls of a run that was stopped, that repeats itself or has used up
+    a budget are answered with an error that a model can act on, and not made.
     """
     from agentdb.client import Agent
     from agentdb.mcp.gateway import Gateway

@@ -31,8 +31,8 @@ from ..errors import (
 from ..message import read
 from .bell import Bell
 from .calls import as_json
-from .errors import Looping
-from .session import PATIENCE, Away, Session
+from .errors import BudgetRefused, Looping
+from .session import PATIENCE, Away, Row, Session
 
 if TYPE_CHECKING:
     from .held import Held
@@ -103,6 +103,9 @@ class Log:
         self.stopped: AgentdbError | None = None
         # What the run has not heard of yet, and the alert that it heard of last.
         self._looping: Looping | None = None
+        #: Whether budgets are looked at too, and the one that is used up.
+        self.watches_budget = False
+        self.over_budget: BudgetRefused | None = None
         self._alerted_at: Any = None
 
     def _begin(self) -> None:
@@ -135,6 +138,13 @@ class Log:
         """Return once what people were alerted to, None afterwards."""
         found, self._looping = self._looping, None
         return found
+
+    def look(self) -> None:
+        """Look now whether the run may go on."""
+        try:
+            self._look()
+        except (Stopped, RunClosed, Paused) as error:
+            self._stop(error)
 
     def watch(self) -> None:
         """Begin to look for a stop, also while nothing is recorded."""
@@ -246,6 +256,11 @@ class Log:
         with self._session.transaction():
             self._bind()
             (row,) = self._session.call("check_run", run=run)
+            if self.watches_budget:
+                left = self._session.call("remaining_budget", run=run)
+                self.over_budget = next(
+                    (_used_up(each) for each in left if each["advice"]), None
+                )
         self._resumed()
         for each in held:
             if each.fence not in row["fences"]:
@@ -345,6 +360,16 @@ class Log:
         if dropped:
             step = f"agentdb client: {dropped} events were not recorded"
             self.add("step", {"step": step, "details": {"dropped": dropped}})
+
+
+def _used_up(budget: Row) -> BudgetRefused:
+    """Return what a budget that has nothing left is refused with."""
+    used = f"{budget['spent']} of {budget['max_tokens'] or 'any'} tokens"
+    if budget["max_cost"] is not None:
+        used += f", a cost of {budget['cost']:g} of {budget['max_cost']:g}"
+    return BudgetRefused(
+        f"the {budget['scope']} budget is used up: {used}", hint=budget["advice"]
+    )
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -170,6 +170,17 @@ class Run(Claims):
         """Why the run may do nothing more (Stopped), or nothing now (Paused)."""
         return self._log.stopped
 
+    def watch_budget(self) -> None:
+        """Look at the budgets as often as for a stop, and at once; see over_budget."""
+        self._log.watches_budget = True
+        with suppress(Away):
+            self._log.look()
+
+    @property
+    def over_budget(self) -> AgentdbError | None:
+        """Why no more may be spent, where watch_budget() was asked to look."""
+        return self._log.over_budget
+
     @property
     def ended(self) -> bool:
         """Tell whether the run has ended, or has not begun."""

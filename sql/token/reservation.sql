@@ -265,7 +265,7 @@ create or replace function agentdb.remaining_budget (run bigint default null)
   returns table (
     scope text, max_tokens bigint, spent bigint, reserved bigint, tokens_left bigint,
     max_cost double precision, cost double precision, input_cost numeric,
-    cached_input_cost numeric, output_cost numeric
+    cached_input_cost numeric, output_cost numeric, advice text
   )
   language plpgsql
   stable
@@ -276,7 +276,10 @@ as $$
 begin
   return query
     select b.scope, b.max_tokens, b.spent, b.reserved, b.tokens_left, b.max_cost,
-      b.cost::double precision, b.input_cost, b.cached_input_cost, b.output_cost
+      b.cost::double precision, b.input_cost, b.cached_input_cost, b.output_cost,
+      case when b.spent >= b.max_tokens or b.cost >= b.max_cost
+        then agentdb._budget_advice(b.scope)
+      end
     from agentdb._current_run(remaining_budget.run) as c
     join agentdb.run as r on r.run_id = c.run_id
     cross join lateral agentdb._budget(c.run_id, c.agent_id, r.conversation) as b
@@ -285,6 +288,5 @@ end;
 $$;
 
 comment on function agentdb.remaining_budget (bigint) is
-  'Says for each budget of the run what is spent, reserved and left; NULL left is '
-  'no limit; '
-  'raises ZA001 or ZA003.';
+  'Says for each budget of the run what is spent, reserved and left (NULL: no limit), '
+  'and what to do where it is used up; raises ZA001 or ZA003.';
