@@ -14,7 +14,12 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
-from mcp_types import CallToolResult, ElicitResult
+from mcp_types import (
+    CallToolResult,
+    CreateMessageResult,
+    ElicitResult,
+    TextContent,
+)
 from starlette.testclient import TestClient
 
 from agentdb import Agent
@@ -39,6 +44,22 @@ def dsn(db: Connection, server: Server) -> str:
     return server.dsn(database=db.info.dbname, user="agent_a")
 
 
+async def answer(context: Any, params: Any) -> ElicitResult:
+    return ElicitResult(action="accept", content={"sure": True})
+
+
+async def sampled(context: Any, params: Any) -> CreateMessageResult:
+    thought = TextContent(type="text", text="because")
+    return CreateMessageResult(role="assistant", content=thought, model="m")
+
+
+# What a client does that a server asks something.
+ASKED_BACK: dict[str, Any] = {
+    "elicitation_callback": answer,
+    "sampling_callback": sampled,
+}
+
+
 def speak(dsn: str | None, talk: Talk, *, mode: Any = "auto", **more: str) -> Any:
     """Talk to the server, through the gateway where there is a database."""
     command = SERVER
@@ -51,11 +72,8 @@ def speak(dsn: str | None, talk: Talk, *, mode: Any = "auto", **more: str) -> An
         cwd=ROOT,
     )
 
-    async def answer(context: Any, params: Any) -> ElicitResult:
-        return ElicitResult(action="accept", content={"sure": True})
-
     async def main() -> Any:
-        async with Client(program, mode=mode, elicitation_callback=answer) as client:
+        async with Client(program, mode=mode, **ASKED_BACK) as client:
             return await talk(client)
 
     return asyncio.run(main())
@@ -75,6 +93,7 @@ async def everything(client: Client) -> list[Any]:
         ("no_such", {"a": 1}),
         ("add", {"a": "x"}),
         ("ask", {}),
+        ("think", {}),
         ("picture", {}),
         ("progress", {}),
     ):
@@ -101,6 +120,7 @@ def test_client_sees_the_same_with_and_without(
         ("no_such", False),
         ("add", False),
         ("ask", True),
+        ("think", True),
         ("picture", True),
         ("progress", True),
     ]
@@ -146,11 +166,8 @@ def answers(port: int) -> bool:
 
 
 def over_http(address: str, talk: Talk, mode: Any = "auto") -> Any:
-    async def answer(context: Any, params: Any) -> ElicitResult:
-        return ElicitResult(action="accept", content={"sure": True})
-
     async def main() -> Any:
-        async with Client(address, mode=mode, elicitation_callback=answer) as client:
+        async with Client(address, mode=mode, **ASKED_BACK) as client:
             return await talk(client)
 
     return asyncio.run(main())
@@ -161,8 +178,8 @@ def test_over_http_client_sees_the_same_with_and_without(
     db: Connection, address: str, gateway: str, mode: str
 ) -> None:
     assert over_http(gateway, everything, mode) == over_http(address, everything, mode)
-    until(lambda: value(db, "select count(*) from agentdb.tool_call_log") == 7)
-    assert value(db, "select count(*) from agentdb.tool_call_log where ok") == 4
+    until(lambda: value(db, "select count(*) from agentdb.tool_call_log") == 8)
+    assert value(db, "select count(*) from agentdb.tool_call_log where ok") == 5
 
 
 def test_over_http_stopped_run_is_answered(db: Connection, gateway: str) -> None:
@@ -202,7 +219,7 @@ def test_tools_are_registered_by_an_operator(
     speak(dsn, talk, AGENTDB_OPERATOR_DSN=operator)
     names = rows(db, "select tool_name from agentdb.tool order by 1")
     assert [each["tool_name"] for each in names] == [
-        "add", "ask", "fail", "picture", "progress", "slow",
+        "add", "ask", "fail", "picture", "progress", "slow", "think",
     ]  # fmt: skip
 
 
