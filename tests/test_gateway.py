@@ -339,6 +339,8 @@ def test_server_that_dies_ends_the_gateway_with_its_code(
     assert call == {
         "tool": "t", "ok": False, "error": "protocol: the server ended with 7",
     }  # fmt: skip
+    ended = row(db, "select outcome, summary from agentdb.run")
+    assert ended == {"outcome": "failed", "summary": "the server ended with 7"}
 
 
 def test_what_is_no_json_goes_through(dsn: str) -> None:
