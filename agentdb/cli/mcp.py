@@ -61,7 +61,7 @@ def gateway(
     Runs COMMAND and passes everything on, or stands on 127.0.0.1 before a server at the
     URL of --http.  Calls of a run that was stopped, that repeats itself or has used up
     a budget are answered with an error that a model can act on, and not made.  Ends
-    with the server's exit code; of one that a signal ended, 128 and the signal's number.
+    with the server's exit code: of one that a signal ended, 128 and its number.
     """
     from agentdb.client import Agent
     from agentdb.mcp.gateway import Gateway
