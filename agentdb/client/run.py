@@ -148,11 +148,12 @@ class Run(Claims):
             self._log.ended = True
             self._session.close(1.0)
 
-    def check(self) -> None:
+    def check(self, *, loops: bool = True) -> None:
         """Raise Stopped or Paused where somebody stopped the run; asks nobody.
 
         A stop is known within a second.  Raises FenceLost where a lock is lost, and
-        Looping once for each time that people were alerted to a loop of the run.
+        Looping once for each time that people were alerted to a loop of the run; with
+        `loops` false that waits for the next call of a tool, to be told in its place.
         """
         if not self._begun:
             raise NoRun("the run has not begun", hint=BEGIN)
@@ -162,7 +163,7 @@ class Run(Claims):
             raise RunClosed(f"run {self.id} has ended", hint=BEGIN)
         for held in list(self._held):
             held.check()
-        if looping := self._log.looping():
+        if loops and (looping := self._log.looping()):
             raise looping
 
     @property

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -26,10 +27,30 @@ MESSAGES = {
 }  # fmt: skip
 
 
+# How long a model takes for an answer that it thinks about, in seconds, and what ends
+# its looking for an order.
+THINKS = 0.3
+TOLD = "Do not repeat it"
+
+
+def looks_up(asked: dict[str, Any]) -> dict[str, Any] | None:
+    """Return what a model with tools asks for: the same, until it is told not to."""
+    if not asked.get("tools"):
+        return None
+    time.sleep(THINKS)
+    if TOLD in json.dumps(asked["messages"][-1]):
+        return None
+    return {"id": f"c{len(asked['messages'])}", "args": {"order": "4711"}}
+
+
 def chat(asked: dict[str, Any]) -> list[dict[str, Any]]:
     head = {"id": "x", "created": 1, "model": "m-1"}
     if not asked.get("stream"):
-        message = {"role": "assistant", "content": "hi"}
+        message: dict[str, Any] = {"role": "assistant", "content": "hi"}
+        if call := looks_up(asked):
+            called = {"name": "look_up", "arguments": json.dumps(call["args"])}
+            made = {"id": call["id"], "type": "function", "function": called}
+            message |= {"content": None, "tool_calls": [made]}
         choice = {"index": 0, "message": message, "finish_reason": "stop"}
         return [
             head | {"object": "chat.completion", "choices": [choice], "usage": CHAT}
@@ -63,6 +84,9 @@ def message(asked: dict[str, Any]) -> list[dict[str, Any]]:
         "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn",
         "stop_sequence": None, "usage": MESSAGES,
     }  # fmt: skip
+    if call := looks_up(asked):
+        made = {"type": "tool_use", "id": call["id"], "name": "look_up"}
+        whole |= {"content": [{**made, "input": call["args"]}]}
     if not asked.get("stream"):
         return [whole]
     begun = whole | {"content": [], "usage": MESSAGES | {"output_tokens": 1}}
