@@ -9,7 +9,6 @@ from anthropic import Anthropic
 from agentdb import Agent
 from agentdb.adapters.sdk import recorded
 from agentdb.client import Looping, Run
-from agentdb.errors import describe
 
 TOOLS: Any = [
     {
@@ -34,7 +33,7 @@ def answered(run: Run, asked: Any) -> dict[str, Any]:
     try:
         text = run.call(asked.name, given, lambda: look_up(**given), call_id=asked.id)
     except Looping as looping:
-        text = describe(looping)
+        text = looping.advice
     return {"type": "tool_result", "tool_use_id": asked.id, "content": text}
 
 

@@ -10,7 +10,6 @@ import litellm
 from agentdb import Agent
 from agentdb.adapters.litellm import Recorded
 from agentdb.client import Looping, Run
-from agentdb.errors import describe
 
 TOOLS = [
     {
@@ -40,7 +39,7 @@ def answered(run: Run, call: Any) -> str:
             call.function.name, given, lambda: look_up(**given), call_id=call.id
         )
     except Looping as looping:
-        return describe(looping)
+        return looping.advice
 
 
 def main(agent: Agent | None = None, model: str = "openai/gpt-5", **how: Any) -> str:
