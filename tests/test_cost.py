@@ -221,6 +221,15 @@ def test_what_is_not_known_is_not_priced(model: str | None, terms: Terms) -> Non
     assert priced(used, terms) == used
 
 
+def test_list_that_fails_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: object, **named: object) -> None:
+        raise RuntimeError("another release")
+
+    monkeypatch.setattr("genai_prices.calc_price", broken)
+    used = Usage(100, 50, model="gpt-4o")
+    assert priced(used, Terms("openai")) == used
+
+
 def test_what_the_emitter_says_is_not_priced_anew() -> None:
     used = Usage(100, 50, model="gpt-4o", cost=0.25)
     assert priced(used, Terms("openai")) == used

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import inspect
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from ..client import AsyncRun, Run, Tokens
@@ -19,6 +21,7 @@ from ..mcp.events import Events
 from .common import estimate, run_of
 
 Client = TypeVar("Client")
+logger = logging.getLogger("agentdb.client")
 # Where an SDK has what asks a model.
 PLACES = (
     "chat.completions", "completions", "embeddings", "responses", "messages",
@@ -93,13 +96,22 @@ def _asking_for_usage(path: str, body: Mapping[str, Any]) -> Mapping[str, Any]:
     return {**body, "stream_options": options}
 
 
+@contextmanager
+def unharmed() -> Iterator[None]:
+    """Let no answer be lost because we cannot read what it used."""
+    try:
+        yield
+    except Exception:
+        logger.exception("agentdb: what an answer used could not be read")
+
+
 class _Asked:
     """One prompt: its tokens are set aside first, and settled when it is answered."""
 
     def __init__(self, run: Run, said: Mapping[str, Any], url: str) -> None:
         prompt = [said[name] for name in PROMPT if said.get(name)]
-        most = next((said[name] for name in MOST if said.get(name)), 0)
-        self._tokens = run.tokens(max(estimate(prompt), 1), int(most))
+        most = next((said[name] for name in MOST if isinstance(said.get(name), int)), 0)
+        self._tokens = run.tokens(max(estimate(prompt), 1), most)
         self._url = url
         self._streams = False
 
@@ -123,15 +135,16 @@ class _Asked:
         """Take what an answer used, at once or when it has been read or is closed."""
         total = _Sum(self._tokens, self._url)
         response: Any = _of(found, "http_response") or _of(found, "response")
-        if not hasattr(response, "iter_bytes"):
-            total.add(found)
-            total.take()
-        elif response.is_stream_consumed:
-            total.parse(response.content)
-            total.take()
-        else:
-            self._streams = True
-            _listen(response, total)
+        with unharmed():
+            if not hasattr(response, "iter_bytes"):
+                total.add(found)
+                total.take()
+            elif response.is_stream_consumed:
+                total.parse(response.content)
+                total.take()
+            else:
+                self._streams = True
+                _listen(response, total)
         return found
 
 
@@ -192,15 +205,17 @@ def _listen(response: Any, total: _Sum) -> None:
     whole = bytearray()
 
     def heard(part: bytes) -> None:
-        if events is None:
-            whole.extend(part)
-        else:
-            for event in events.add(part):
-                total.parse(event)
+        with unharmed():
+            if events is None:
+                whole.extend(part)
+            else:
+                for event in events.add(part):
+                    total.parse(event)
 
     def over() -> None:
-        total.parse(bytes(whole) if events is None else events.end())
-        total.end()
+        with unharmed():
+            total.parse(bytes(whole) if events is None else events.end())
+            total.end()
 
     own = response.iter_bytes, response.aiter_bytes, response.close, response.aclose
 

@@ -6,8 +6,10 @@ or that used more than tokens of text, has no price.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timezone
 from decimal import Decimal
 from importlib import import_module
 from importlib.metadata import version
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 # What providers call the price that everybody pays.
 COMMON = (None, "", "auto", "default", "standard", "standard_only")
 NOTHING = Decimal(0)
+logger = logging.getLogger("agentdb.client")
 
 
 @dataclass(frozen=True)
@@ -51,8 +54,11 @@ def priced(used: Usage, terms: Terms) -> Usage:
         return used
     try:
         return _priced(prices, used, terms)
-    except (LookupError, ValueError, TypeError):
-        # Another list than the one that we know, or a model that it does not have.
+    except LookupError:
+        return used
+    except Exception:
+        # Another list than the one that we know: no agent ends for want of a price.
+        logger.exception("agentdb: a call has no price")
         return used
 
 
@@ -104,9 +110,6 @@ def _has(found: Any, tier: str | None) -> bool:
 
 
 def _day(found: Any) -> str:
-    """Return of which day the price is: the list's last update, or of its release."""
-    if found.auto_update_timestamp is not None:
-        return f"{found.auto_update_timestamp:%Y-%m-%d}"
-    from datetime import datetime, timezone
-
-    return f"{datetime.now(timezone.utc):%Y-%m-%d}"
+    """Return of which day the price is: the list's last update, else today's of it."""
+    at = found.auto_update_timestamp or datetime.now(timezone.utc)
+    return f"{at:%Y-%m-%d}"

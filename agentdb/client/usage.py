@@ -97,6 +97,7 @@ def _openai(used: Any, model: str | None, terms: Terms) -> Usage:
     )
     cached = _count(detail_in, "cached_tokens") or _count(detail_in, "cache_read")
     given = _count(used, "prompt_tokens") or _count(used, "input_tokens")
+    hour = _count(detail_in, "ephemeral_1h_input_tokens")
     heard = sum(
         _count(each, name)
         for each in (detail_in, detail_out)
@@ -114,7 +115,9 @@ def _openai(used: Any, model: str | None, terms: Terms) -> Usage:
         replace(
             terms,
             cache_write=_count(detail_in, "cache_write_tokens")
-            or _count(detail_in, "cache_creation"),
+            or _count(detail_in, "cache_creation")
+            or hour + _count(detail_in, "ephemeral_5m_input_tokens"),
+            cache_write_1h=hour,
             beyond=heard > 0,
         ),
     )

@@ -18,6 +18,7 @@ from sqlalchemy import create_engine, text
 
 from agentdb import Agent
 from agentdb.adapters import litellm as ours
+from agentdb.adapters import sdk
 from agentdb.adapters.sdk import recorded
 from agentdb.adapters.sqlalchemy import bind
 from agentdb.client import BudgetRefused, Run
@@ -295,6 +296,33 @@ def test_prompt_over_the_budget_is_not_sent(
             model="m-1", messages=SAID, max_tokens=2000
         )
     assert tokens() == []
+
+
+def test_picture_is_not_counted_by_its_characters(
+    db: Connection, run: Run, address: str
+) -> None:
+    db.execute("update agentdb.policy set run_budget_tokens = 10000")
+    shown = {"type": "image_url", "image_url": {"url": "data:;base64," + "A" * 900_000}}
+    asked: Any = [{"role": "user", "content": [shown]}]
+    with OpenAI(api_key="k", base_url=f"{address}/v1") as client:
+        recorded(run, client).chat.completions.create(model="m-1", messages=asked)
+    assert value(db, "select prompt_tokens from agentdb.token_reservation") < 2000
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_answer_that_cannot_be_read_is_the_programs_even_so(
+    run: Run, address: str, stream: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*given: Any, **named: Any) -> Any:
+        raise RuntimeError("a usage of another kind")
+
+    monkeypatch.setattr(sdk, "usage_of", broken)
+    with OpenAI(api_key="k", base_url=f"{address}/v1") as client:
+        found = HOW["chat"](recorded(run, client), stream)
+        if stream:
+            assert "hi" in str(list(found))
+        else:
+            assert found.choices[0].message.content == "hi"
 
 
 def test_prompt_that_fails_is_free_again(
