@@ -17,6 +17,8 @@ from mcp import Client, StdioServerParameters
 from agentdb import Agent
 from agentdb.client import AsyncAgent, Redaction, Run, Usage
 from agentdb.errors import AgentdbError, InvalidArgument
+from agentdb.question import ask_human
+from agentdb.tool import log_tool_call
 
 from .agents import register, value
 from .changes import TABLES
@@ -104,6 +106,19 @@ def test_asynchronous_client(db: Connection, dsn: str) -> None:
     db.execute("update agentdb.policy set max_questions = 100")
     asyncio.run(speak())
     assert value(db, "select count(*) from agentdb.tool_call_log") == 2 * len(KEYS)
+    assert leaked(db) == []
+
+
+def test_calls_without_a_run_of_the_client(db: Connection, agent: Connection) -> None:
+    for name, key in KEYS.items():
+        log_tool_call(
+            agent, f"tool {key}", {"a": prose(name), "password": key}, ok=False,
+            error=prose(name), result=prose(name),
+        )  # fmt: skip
+    db.execute("update agentdb.policy set max_questions = 100")
+    for name, key in KEYS.items():
+        ask_human(agent, prose(name), options=[key, "no"], timeout=0)
+    assert value(db, "select count(*) from agentdb.tool_call_log") == len(KEYS)
     assert leaked(db) == []
 
 
