@@ -254,12 +254,14 @@ def test_run_over_its_budget_is_answered_until_it_has_more(
         )
         texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
         db.execute(spend)
-        while "used up" not in texts[-1]:
-            texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
+        with anyio.fail_after(60):
+            while "used up" not in texts[-1]:
+                texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
         assert "cost of 1 of 1" in texts[-1] and "End this run" in texts[-1]
         db.execute("update agentdb.policy set run_budget_cost = 2")
-        while "used up" in texts[-1]:
-            texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
+        with anyio.fail_after(60):
+            while "used up" in texts[-1]:
+                texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
 
     speak(dsn, talk)
     refused = sum("used up" in each for each in texts)
