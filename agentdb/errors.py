@@ -16,7 +16,13 @@ class AgentdbError(Exception):
     def __init__(self, message: str, *, detail: str = "", hint: str = "") -> None:
         super().__init__(message)
         self.detail = detail
+        #: What to do next.
         self.hint = hint
+
+    @property
+    def advice(self) -> str:
+        """All of it in one text, for a model to read and to act on."""
+        return describe(self)
 
 
 class NoRun(AgentdbError):

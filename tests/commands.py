@@ -36,6 +36,7 @@ ARGUMENTS = {
     "check": "",
     "claims": "{run}",
     "config check": "",
+    "costs": "",
     "demo": "",
     "doctor": "",
     "gateway": "-- cat",

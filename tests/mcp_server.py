@@ -5,6 +5,8 @@ import time
 from typing import Annotated, Any
 
 from mcp.server.mcpserver import Context, Elicit, Image, MCPServer, Resolve
+from mcp.server.mcpserver.resolve import Sample
+from mcp_types import CreateMessageResult, SamplingMessage, TextContent
 from pydantic import BaseModel
 
 server = MCPServer("shop", log_level="CRITICAL")
@@ -47,6 +49,18 @@ async def surely() -> Elicit[Answer]:
 def ask(answer: Annotated[Answer, Resolve(surely)]) -> str:
     """Ask the client for something before it goes on."""
     return f"sure: {answer.sure}"
+
+
+async def thought() -> Sample:
+    said = SamplingMessage(role="user", content=TextContent(type="text", text="why?"))
+    return Sample([said], max_tokens=5)
+
+
+@server.tool()
+def think(answer: Annotated[CreateMessageResult, Resolve(thought)]) -> str:
+    """Have the client's model think."""
+    assert isinstance(answer.content, TextContent)
+    return f"it thinks {answer.content.text}"
 
 
 @server.tool()

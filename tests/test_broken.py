@@ -201,6 +201,7 @@ RIGHTS = {
             "changes",
             "check",
             "claims",
+            "costs",
             "doctor",
             "locks",
             "questions",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -23,7 +24,9 @@ from .scene import until
 from .servers import Server
 
 ROOT = Path(__file__).parent.parent
-KILLS = int(os.environ.get("AGENTDB_KILLS", "8"))
+# So many processes are killed, at work so many at a time.
+KILLS, TOGETHER = int(os.environ.get("AGENTDB_KILLS", "30")), 6
+SIGNALS = 8
 
 
 @pytest.fixture
@@ -44,39 +47,53 @@ def program(dsn: str, body: str) -> subprocess.Popen[str]:
     )
 
 
-def places(db: Connection) -> list[int]:
+def places(db: Connection, run: int | None = None) -> list[int]:
     found = rows(
         db,
         "select (args ->> 'place')::int as n from agentdb.tool_call_log"
-        " order by tool_call_log_id",
+        " where run_id = coalesce(%s, run_id) order by tool_call_log_id",
+        run,
     )
     return [each["n"] for each in found]
 
 
+def is_recorded(db: Connection, run: int, place: int) -> bool:
+    return place in places(db, run)
+
+
+@pytest.mark.parametrize("batch", range(KILLS // TOGETHER))
 def test_killed_process_leaves_a_prefix_of_what_happened(
-    db: Connection, dsn: str
+    db: Connection, dsn: str, batch: int
 ) -> None:
-    """No call is missing before one that is there, none is twice."""
-    for _ in range(KILLS):
-        before = len(places(db))
-        child = program(
-            dsn,
-            """
-            run = agent.run().__enter__()
-            for place in range(1_000_000):
-                run.log_call("t", {"place": place})
-                print(place, flush=True)
-                time.sleep(0.001)
-            """,
-        )
+    """No call is missing before one that is there, none is twice.
+
+    What has been sent once is there: only what is younger than the window is lost.
+    """
+    body = """
+        run = agent.run().__enter__()
+        print(run.id, flush=True)
+        for place in range(1_000_000):
+            run.log_call("t", {"place": place})
+            print(place, flush=True)
+            time.sleep(0.001)
+        """
+    children = [program(dsn, body) for _ in range(TOGETHER)]
+    chance = random.Random(batch)
+    for child in children:
         assert child.stdout
-        for _ in range(700):
-            assert child.stdout.readline()
+        run, early = int(child.stdout.readline()), 0
+        for _ in range(chance.randrange(1, 300)):
+            early = int(child.stdout.readline())
+        # It comes by itself, while the program goes on.
+        until(partial(is_recorded, db, run, early))
+        for _ in range(chance.randrange(1, 700)):
+            child.stdout.readline()
         child.kill()
         child.wait()
         child.stdout.close()
-        there = places(db)[before:]
+        there = places(db, run)
         assert there == list(range(len(there)))
+        assert len(there) > early
 
 
 @pytest.mark.parametrize(
@@ -225,7 +242,7 @@ def test_signal_in_the_middle_of_anything_ends_the_program_and_loses_nothing(
     db: Connection, dsn: str
 ) -> None:
     """Whatever the main thread was at, a lock of our own included."""
-    for delay in range(KILLS):
+    for delay in range(SIGNALS):
         before = len(places(db))
         child = program(
             dsn,

@@ -15,8 +15,8 @@ import pydantic
 import pytest
 
 from agentdb.client import Redaction
-from agentdb.client.plain import DEEPEST, PARTS
-from agentdb.client.redact import FORMS, INSTEAD
+from agentdb.plain import DEEPEST, PARTS
+from agentdb.redaction import FORMS, INSTEAD
 
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 

@@ -15,6 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from agentdb import errors
+from agentdb.client import BudgetRefused, Looping, Unreachable
 from agentdb.message import read
 
 from .agents import register
@@ -192,3 +193,17 @@ def test_two_open_runs_are_told_how_a_plain_statement_names_one(dsn: str) -> Non
         with connection.transaction():
             connection.execute("select agentdb.bind_run(%s)", found)
             connection.execute(staged.encode())
+
+
+@pytest.mark.parametrize(
+    "kind", [*errors.BY_SQLSTATE.values(), BudgetRefused, Looping, Unreachable]
+)
+def test_error_of_each_class_is_made_for_a_model(
+    kind: type[errors.AgentdbError],
+) -> None:
+    error = kind("it is so", detail="here", hint="do that")
+    assert (error.detail, error.hint) == ("here", "do that")
+    assert error.advice.splitlines() == [
+        f"it is so (SQLSTATE {kind.sqlstate})", "DETAIL: here", "HINT: do that",
+    ]  # fmt: skip
+    assert kind("it is so").advice == f"it is so (SQLSTATE {kind.sqlstate})"

@@ -14,10 +14,16 @@ from typing import Any
 import anyio
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
-from mcp_types import CallToolResult, ElicitResult
+from mcp_types import (
+    CallToolResult,
+    CreateMessageResult,
+    ElicitResult,
+    TextContent,
+)
 from starlette.testclient import TestClient
 
 from agentdb import Agent
+from agentdb.client import Usage
 from agentdb.mcp.gateway import Gateway
 from agentdb.mcp.http import application
 
@@ -38,6 +44,22 @@ def dsn(db: Connection, server: Server) -> str:
     return server.dsn(database=db.info.dbname, user="agent_a")
 
 
+async def answer(context: Any, params: Any) -> ElicitResult:
+    return ElicitResult(action="accept", content={"sure": True})
+
+
+async def sampled(context: Any, params: Any) -> CreateMessageResult:
+    thought = TextContent(type="text", text="because")
+    return CreateMessageResult(role="assistant", content=thought, model="m")
+
+
+# What a client does that a server asks something.
+ASKED_BACK: dict[str, Any] = {
+    "elicitation_callback": answer,
+    "sampling_callback": sampled,
+}
+
+
 def speak(dsn: str | None, talk: Talk, *, mode: Any = "auto", **more: str) -> Any:
     """Talk to the server, through the gateway where there is a database."""
     command = SERVER
@@ -50,11 +72,8 @@ def speak(dsn: str | None, talk: Talk, *, mode: Any = "auto", **more: str) -> An
         cwd=ROOT,
     )
 
-    async def answer(context: Any, params: Any) -> ElicitResult:
-        return ElicitResult(action="accept", content={"sure": True})
-
     async def main() -> Any:
-        async with Client(program, mode=mode, elicitation_callback=answer) as client:
+        async with Client(program, mode=mode, **ASKED_BACK) as client:
             return await talk(client)
 
     return asyncio.run(main())
@@ -74,6 +93,7 @@ async def everything(client: Client) -> list[Any]:
         ("no_such", {"a": 1}),
         ("add", {"a": "x"}),
         ("ask", {}),
+        ("think", {}),
         ("picture", {}),
         ("progress", {}),
     ):
@@ -100,6 +120,7 @@ def test_client_sees_the_same_with_and_without(
         ("no_such", False),
         ("add", False),
         ("ask", True),
+        ("think", True),
         ("picture", True),
         ("progress", True),
     ]
@@ -145,11 +166,8 @@ def answers(port: int) -> bool:
 
 
 def over_http(address: str, talk: Talk, mode: Any = "auto") -> Any:
-    async def answer(context: Any, params: Any) -> ElicitResult:
-        return ElicitResult(action="accept", content={"sure": True})
-
     async def main() -> Any:
-        async with Client(address, mode=mode, elicitation_callback=answer) as client:
+        async with Client(address, mode=mode, **ASKED_BACK) as client:
             return await talk(client)
 
     return asyncio.run(main())
@@ -160,8 +178,8 @@ def test_over_http_client_sees_the_same_with_and_without(
     db: Connection, address: str, gateway: str, mode: str
 ) -> None:
     assert over_http(gateway, everything, mode) == over_http(address, everything, mode)
-    until(lambda: value(db, "select count(*) from agentdb.tool_call_log") == 7)
-    assert value(db, "select count(*) from agentdb.tool_call_log where ok") == 4
+    until(lambda: value(db, "select count(*) from agentdb.tool_call_log") == 8)
+    assert value(db, "select count(*) from agentdb.tool_call_log where ok") == 5
 
 
 def test_over_http_stopped_run_is_answered(db: Connection, gateway: str) -> None:
@@ -201,7 +219,7 @@ def test_tools_are_registered_by_an_operator(
     speak(dsn, talk, AGENTDB_OPERATOR_DSN=operator)
     names = rows(db, "select tool_name from agentdb.tool order by 1")
     assert [each["tool_name"] for each in names] == [
-        "add", "ask", "fail", "picture", "progress", "slow",
+        "add", "ask", "fail", "picture", "progress", "slow", "think",
     ]  # fmt: skip
 
 
@@ -219,6 +237,52 @@ def test_stopped_run_is_answered_and_the_server_not_asked(
 
     speak(dsn, talk)
     assert rows(db, "select tool from agentdb.tool_call_log") == []
+
+
+def test_run_over_its_budget_is_answered_until_it_has_more(
+    db: Connection, dsn: str
+) -> None:
+    """Whoever spent it: a gateway sees no prompts."""
+    db.execute("update agentdb.policy set run_budget_cost = 1")
+    texts: list[str] = []
+
+    async def talk(client: Client) -> None:
+        spend = (
+            "insert into agentdb.token_log (run_id, agent_id, input_tokens, output_tokens,"
+            " cached_input_tokens, reasoning_tokens, cost)"
+            " select run_id, agent_id, 1, 0, 0, 0, 1 from agentdb.run"
+        )
+        texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
+        db.execute(spend)
+        with anyio.fail_after(60):
+            while "used up" not in texts[-1]:
+                texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
+        assert "cost of 1 of 1" in texts[-1] and "End this run" in texts[-1]
+        db.execute("update agentdb.policy set run_budget_cost = 2")
+        with anyio.fail_after(60):
+            while "used up" in texts[-1]:
+                texts.append(str(await client.call_tool("add", {"a": 1, "b": 2})))
+
+    speak(dsn, talk)
+    refused = sum("used up" in each for each in texts)
+    assert refused >= 1
+    told = "select count(*) from agentdb.tool_call_log where error like 'refused: %%'"
+    assert value(db, told) == refused
+    assert value(db, "select count(*) from agentdb.tool_call_log") == len(texts)
+
+
+def test_budget_that_is_used_up_before_is_known_at_the_first_call(
+    db: Connection, dsn: str
+) -> None:
+    db.execute("update agentdb.policy set agent_day_budget_tokens = 1")
+    with Agent(dsn).run() as run:
+        run.log_tokens(Usage(5, 5))
+
+    async def talk(client: Client) -> None:
+        said = str(await client.call_tool("add", {"a": 1, "b": 2}))
+        assert "agent_day budget is used up: 10 of 1 tokens" in said
+
+    speak(dsn, talk)
 
 
 def test_loop_is_answered_once(db: Connection, dsn: str) -> None:
@@ -277,6 +341,8 @@ def test_server_that_dies_ends_the_gateway_with_its_code(
     assert call == {
         "tool": "t", "ok": False, "error": "protocol: the server ended with 7",
     }  # fmt: skip
+    ended = row(db, "select outcome, summary from agentdb.run")
+    assert ended == {"outcome": "failed", "summary": "the server ended with 7"}
 
 
 def test_what_is_no_json_goes_through(dsn: str) -> None:

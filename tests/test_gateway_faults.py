@@ -205,7 +205,27 @@ def test_signal_to_the_gateway_is_one_to_the_server(db: Connection, dsn: str) ->
     child.send_signal(signal.SIGTERM)
     assert child.wait(60) == 5
     child.communicate()
-    assert value(db, "select outcome from agentdb.run") == "succeeded"
+    assert value(db, "select outcome from agentdb.run") == "cancelled"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_server_that_hears_no_signal_is_ended_by_it(
+    db: Connection, dsn: str, number: signal.Signals
+) -> None:
+    """Its open call is recorded, and the code is that of a shell."""
+    child = stand(dsn, sys.executable, "-c", "print(1, flush=True); input(); input()")
+    assert child.stdin and child.stdout
+    assert child.stdout.readline() == b"1\n"
+    child.stdin.write(line(CALL) + b"\n")
+    child.stdin.flush()
+    until(lambda: value(db, "select count(*) from agentdb.run") == 1)
+    child.send_signal(number)
+    assert child.wait(60) == 128 + signal.SIGTERM
+    child.communicate()
+    ended = row(db, "select outcome, summary from agentdb.run")
+    assert ended == {"outcome": "cancelled", "summary": "the gateway was told to end"}
+    (error,) = rows(db, "select error from agentdb.tool_call_log")
+    assert error == {"error": "protocol: the server ended with -15"}
 
 
 # Over HTTP.
@@ -336,7 +356,10 @@ def test_large_event_is_read_in_one_go() -> None:
     assert len(list(events.add(b"\n\n"))) == 1
 
 
-def test_over_http_signal_ends_the_run(db: Connection, dsn: str, upstream: str) -> None:
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_over_http_signal_ends_the_run(
+    db: Connection, dsn: str, upstream: str, number: signal.Signals
+) -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "agentdb", "gateway", "--http", upstream],
         env={**os.environ, "AGENTDB_DSN": dsn},
@@ -346,8 +369,9 @@ def test_over_http_signal_ends_the_run(db: Connection, dsn: str, upstream: str) 
     assert child.stdout
     port = int(child.stdout.readline().rpartition(b":")[2].split(b"/")[0])
     until(lambda: answers(port))
-    child.terminate()
+    child.send_signal(number)
     child.communicate(timeout=60)
+    assert child.returncode == 0
     assert value(db, "select outcome from agentdb.run") == "succeeded"
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
+import subprocess
 import sys
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -149,3 +151,45 @@ def test_killed_run_is_refused_everything(db: Connection, dsn: str) -> None:
         assert found.is_error and "was killed: enough" in text(found)
 
     speak(dsn, talk)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
+def test_signal_cancels_the_run_with_what_it_recorded(
+    db: Connection, dsn: str, number: signal.Signals
+) -> None:
+    """Also while its client is there and says nothing."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "agentdb", "mcp"],
+        env={**os.environ, "AGENTDB_DSN": dsn}, cwd=ROOT,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    )  # fmt: skip
+    assert child.stdin and child.stdout
+    client = {"protocolVersion": "2025-11-25", "capabilities": {},
+              "clientInfo": {"name": "c", "version": "1"}}  # fmt: skip
+    step = {"name": "log_progress", "arguments": {"step": "found 3"}}
+    said: list[dict[str, Any]] = [
+        {"id": 1, "method": "initialize", "params": client},
+        {"method": "notifications/initialized"},
+        {"id": 2, "method": "tools/call", "params": step},
+    ]
+    for each in said:
+        child.stdin.write(json.dumps({"jsonrpc": "2.0", **each}).encode() + b"\n")
+        child.stdin.flush()
+        if "id" in each:
+            assert json.loads(child.stdout.readline())["id"] == each["id"]
+    child.send_signal(number)
+    assert child.wait(60) == 128 + number
+    child.communicate()
+    ended = row(db, "select outcome, summary from agentdb.run")
+    assert ended == {"outcome": "cancelled", "summary": number.name}
+    assert value(db, "select step from agentdb.progress_log") == "found 3"
+
+
+def test_closed_input_ends_the_run_as_done(db: Connection, dsn: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "agentdb", "mcp"],
+        env={**os.environ, "AGENTDB_DSN": dsn}, cwd=ROOT,
+        stdin=subprocess.DEVNULL, capture_output=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert value(db, "select outcome from agentdb.run") == "succeeded"

@@ -45,7 +45,11 @@ def test_kinds_of_tokens_are_kept_apart(db: Connection, agent: Connection) -> No
         "1, 1, cost => 'NaN'",
         "1, 1, cost => 'infinity'",
         "1, 1, cost => -0.01",
-        "1, 1, cost => null",
+        "1, 1, input_cost => 'NaN'",
+        "1, 1, cached_input_cost => 'infinity'",
+        "1, 1, output_cost => -0.000000001",
+        "1, 1, output_cost => 1000000000.1",
+        "1, 1, cost => 3, input_cost => 1, output_cost => 1",
     ],
 )
 def test_counts_that_cannot_be_are_refused(

@@ -94,8 +94,8 @@ def test_left_out_arguments_are_an_empty_object(
     ("args", "stored"),
     [
         ({"path": "a\0b\ud800"}, {"path": "a\ufffdb?"}),
-        ({"path": float("nan")}, "{'path': nan}"),
-        ({"path": b"x"}, {"path": "b'x'"}),
+        ({"path": float("nan")}, {"path": "nan"}),
+        ({"path": b"x"}, {"path": "x"}),
         ({"path": "a", "depth": 10**30}, {"path": "a", "depth": 10**30}),
     ],
 )

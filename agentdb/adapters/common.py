@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from ..client import AsyncRun, Run
 
+# What is no text, and what it counts for in characters.
+DATA, PICTURE = re.compile(r"[A-Za-z0-9+/=_-]{4000,}"), 6000
 UNKNOWN = "the agent has no such tool"
 
 
@@ -26,5 +29,8 @@ def arguments(given: Any) -> Any:
 
 
 def estimate(messages: Any) -> int:
-    """Return about how many tokens a prompt has: four characters are one."""
-    return len(str(messages)) // 4
+    """Return about how many tokens a prompt has: four characters are one.
+
+    A picture or a document is not paid for by the characters that it is sent as.
+    """
+    return len(DATA.sub(" " * PICTURE, str(messages))) // 4

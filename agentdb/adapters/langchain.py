@@ -8,7 +8,7 @@ from typing import Any
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AIMessage, ToolMessage
 
-from ..client import AsyncRun, Looping, Run, Tokens, Usage
+from ..client import AsyncRun, Looping, Run, Tokens
 from ..client.aio import AsyncTokens
 from ..client.recorded import Call
 from ..client.usage import usage_of
@@ -53,7 +53,7 @@ class Recorded(AgentMiddleware[Any, Any]):
         """Set tokens aside, and settle what was used; raises BudgetRefused."""
         with self._run.tokens(estimate(request.messages)) as tokens:
             response = handler(request)
-            _settle(tokens, response)
+            _settle(tokens, response, getattr(request, "model", None))
         return response
 
     async def awrap_model_call(
@@ -63,7 +63,7 @@ class Recorded(AgentMiddleware[Any, Any]):
         tokens = self._run.tokens(estimate(request.messages))
         async with AsyncTokens(tokens):
             response = await handler(request)
-            _settle(tokens, response)
+            _settle(tokens, response, getattr(request, "model", None))
         return response
 
     def _refused(self, request: Any) -> ToolMessage | None:
@@ -95,11 +95,24 @@ def _ended(call: Call, request: Any, found: Any) -> Any:
     return found
 
 
-def _settle(tokens: Tokens, response: Any) -> None:
+def _settle(tokens: Tokens, response: Any, model: Any) -> None:
     """Take the usage of the messages that a model has answered with."""
     messages = getattr(response, "result", None) or [response]
     for message in messages:
         if isinstance(message, AIMessage) and message.usage_metadata:
-            used = usage_of(message)
-            model = message.response_metadata.get("model_name")
-            tokens.usage(Usage(**{**vars(used), "model": model}))
+            said = message.response_metadata
+            tokens.usage(usage_of(
+                {
+                    "usage": message.usage_metadata, "model": said.get("model_name"),
+                    "service_tier": said.get("service_tier"),
+                },
+                **_provider(model, said),
+            ))  # fmt: skip
+
+
+def _provider(model: Any, said: dict[str, Any]) -> dict[str, Any]:
+    """Return whose price a message has: of the address asked, else of the provider."""
+    for name in ("openai_api_base", "anthropic_api_url", "azure_endpoint"):
+        if isinstance(address := getattr(model, name, None), str) and address:
+            return {"url": address}
+    return {"provider": said.get("model_provider")}

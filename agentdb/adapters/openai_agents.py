@@ -11,8 +11,9 @@ from typing import Any
 from agents import RunHooks, ToolGuardrailFunctionOutput, ToolInputGuardrail
 from agents.tracing import get_current_span
 
-from ..client import AsyncRun, Looping, Run, Usage
+from ..client import AsyncRun, Looping, Run
 from ..client.recorded import Call
+from ..client.usage import usage_of
 from ..errors import describe
 from .common import UNKNOWN, arguments, run_of
 
@@ -20,8 +21,10 @@ from .common import UNKNOWN, arguments, run_of
 class Recorded(RunHooks[Any]):
     """Records the tools and tokens of an agent; raises Stopped before either."""
 
-    def __init__(self, run: Run | AsyncRun) -> None:
+    def __init__(self, run: Run | AsyncRun, provider: str | None = None) -> None:
+        """`provider` is whose prices the tokens have, such as openai: no hook knows."""
         self._run = run_of(run)
+        self._provider = provider
         self._calls: dict[tuple[str, int], Call] = {}
 
     async def on_llm_start(self, context: Any, agent: Any, *prompt: Any) -> None:
@@ -30,15 +33,12 @@ class Recorded(RunHooks[Any]):
 
     async def on_llm_end(self, context: Any, agent: Any, response: Any) -> None:
         """Record what a model used, and the calls of tools that there are not."""
-        used = response.usage
-        cached = used.input_tokens_details.cached_tokens
+        model = agent.model
+        name = model if isinstance(model, str) else getattr(model, "model", None)
         self._run.log_tokens(
-            Usage(
-                input=max(used.input_tokens - cached, 0),
-                output=used.output_tokens,
-                cached_input=cached,
-                reasoning=used.output_tokens_details.reasoning_tokens,
-                model=agent.model if isinstance(agent.model, str) else None,
+            usage_of(
+                {"usage": response.usage, "model": name if name else None},
+                provider=self._provider,
             )
         )
         names = {tool.name for tool in await agent.get_all_tools(context)}

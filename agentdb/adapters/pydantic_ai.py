@@ -10,6 +10,7 @@ from pydantic_ai.messages import ModelResponse
 
 from ..client import AsyncRun, Looping, Run, Usage
 from ..client.aio import AsyncTokens
+from ..client.price import Terms, priced
 from ..errors import describe
 from .common import UNKNOWN, arguments, estimate, run_of
 
@@ -68,10 +69,19 @@ class Recorded(AbstractCapability[Any]):
 def _usage(response: ModelResponse) -> Usage:
     """Cached input is within the input."""
     used = response.usage
-    return Usage(
-        input=max(used.input_tokens - used.cache_read_tokens, 0),
-        output=used.output_tokens,
-        cached_input=used.cache_read_tokens,
-        reasoning=used.details.get("reasoning_tokens", 0),
-        model=response.model_name,
+    return priced(
+        Usage(
+            input=max(used.input_tokens - used.cache_read_tokens, 0),
+            output=used.output_tokens,
+            cached_input=used.cache_read_tokens,
+            reasoning=used.details.get("reasoning_tokens", 0),
+            model=response.model_name,
+        ),
+        Terms(
+            provider=response.provider_name,
+            url=response.provider_url,
+            tier=(response.provider_details or {}).get("service_tier"),
+            cache_write=used.cache_write_tokens,
+            beyond=bool(used.input_audio_tokens or used.output_audio_tokens),
+        ),
     )

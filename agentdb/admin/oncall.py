@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
-from contextlib import suppress
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+
+from .wake import MESSAGES, wake
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -99,7 +100,7 @@ def try_receiver(
     with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
         row = connection.execute(TEST, [receiver]).fetchone()
         assert row is not None
-        _wake_runners(connection)
+        wake(connection, MESSAGES)
         end = time.monotonic() + wait
         while True:
             found = connection.execute(STATE, [row[0]]).fetchone()
@@ -113,15 +114,6 @@ def _call(dsn: str, statement: LiteralString, *values: object) -> tuple[Any, ...
     """Return the one row of a call, in a transaction of its own."""
     with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
         row = connection.execute(statement, values).fetchone()
-        _wake_runners(connection)
+        wake(connection, MESSAGES)
     assert row is not None
     return row
-
-
-def _wake_runners(connection: psycopg.Connection[Any]) -> None:
-    """Have runners send at once, in a transaction of its own; else they poll.
-
-    It fails where somebody has filled the queue of NOTIFY, which anybody can.
-    """
-    with suppress(psycopg.Error):
-        connection.execute("notify agentdb_notification")

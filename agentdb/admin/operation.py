@@ -15,6 +15,7 @@ from psycopg.types.json import set_json_loads
 
 from ..process.interrupt import committing
 from ..words import counted
+from .wake import STOPS, wake
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -91,9 +92,11 @@ def release_lock(
     dsn: str, name: str, *, reason: str, slot: int | None = None
 ) -> list[str]:
     """Take a lock from its holders, with a logged reason; return who had it."""
-    with psycopg.connect(dsn, connect_timeout=10) as connection:
+    with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
         values = {"name": name, "reason": reason, "slot": slot}
-        return [str(row[0]) for row in connection.execute(RELEASE, values)]
+        holders = [str(row[0]) for row in connection.execute(RELEASE, values)]
+        wake(connection, STOPS)
+    return holders
 
 
 KILL_RUN = """
@@ -123,6 +126,7 @@ def kill(
     with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
         values = {"target": target, "reason": reason, "tree": tree}
         killed = connection.execute(statement.encode(), values).fetchall()
+        wake(connection, STOPS)
         lines = [
             f"run {run} of {agent} is killed: {freed(locks, reservations, changes)}"
             for run, agent, locks, reservations, changes in killed
@@ -193,6 +197,7 @@ def pause(dsn: str, statement: str, *, agent: str, reason: str) -> int:
     """Pause or resume an agent; return how many open runs that concerned."""
     with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
         row = connection.execute(statement.encode(), [agent, reason]).fetchone()
+        wake(connection, STOPS)
     assert row is not None
     return int(str(row[0]))
 

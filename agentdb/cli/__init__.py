@@ -27,6 +27,7 @@ COMMANDS = {
     "check": "check",
     "claims": "verify",
     "config": "config",
+    "costs": "read",
     "demo": "demo",
     "doctor": "doctor",
     "gateway": "mcp",

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import click
 
 from ..extra import command
 from .failure import Failure
 from .options import dsn
-
-if TYPE_CHECKING:
-    from agentdb.mcp.gateway import Gateway
 
 
 @click.command()
@@ -23,8 +19,8 @@ def mcp(dsn: str, purpose: str | None, agent: str | None) -> None:
     """Offer agentdb's functions to a model, as an MCP server.
 
     On standard output: locks, steps, claims, staged changes, budgets and questions, in
-    the name of a run that begins now and ends with the input.  A secret comes from
-    AGENTDB_AGENT_SECRET.
+    the name of a run that begins now and ends with the input.  SIGTERM (143) and Ctrl-C
+    (130) cancel it.  A secret comes from AGENTDB_AGENT_SECRET.
     """
     try:
         from agentdb.mcp.server import serve
@@ -63,8 +59,9 @@ def gateway(
     """Stand before an MCP server and record every call.
 
     Runs COMMAND and passes everything on, or stands on 127.0.0.1 before a server at the
-    URL of --http.  Calls of a run that was stopped or that repeats itself are answered
-    with an error that a model can act on, and not made.
+    URL of --http.  Calls of a run that was stopped, that repeats itself or has used up
+    a budget are answered with an error that a model can act on, and not made.  Ends
+    with the server's exit code: of one that a signal ended, 128 and its number.
     """
     from agentdb.client import Agent
     from agentdb.mcp.gateway import Gateway
@@ -75,18 +72,16 @@ def gateway(
     secret = os.environ.get("AGENTDB_AGENT_SECRET")
     register = registers(operator_dsn, agent) if operator_dsn else None
     with Agent(dsn, name=agent, secret=secret).run(purpose) as run:
-        code = _stand(Gateway(run, register), http, port, command)
-    raise click.exceptions.Exit(code)
+        if http is not None:
+            from agentdb.mcp.http import pass_requests
 
-
-def _stand(
-    gateway: Gateway, http: str | None, port: int, command: tuple[str, ...]
-) -> int:
-    if http is None:
+            pass_requests(Gateway(run, register), http, port)
+            return
         from agentdb.mcp.stdio import pass_through
 
-        return pass_through(gateway, command)
-    from agentdb.mcp.http import pass_requests
-
-    pass_requests(gateway, http, port)
-    return 0
+        end = pass_through(Gateway(run, register), command)
+        if end.told:
+            run.end("cancelled", "the gateway was told to end")
+        elif end.code:
+            run.end("failed", f"the server ended with {end.code}")
+    raise click.exceptions.Exit(end.code)

@@ -46,6 +46,22 @@ where ({agent}::text is null or agent_name = {agent})
 order by run_id desc
 limit {limit}
 """
+# What nobody has a price for is nothing in the sums: said beside them.
+COSTS = """
+select c.day, case {by} when 'model' then c.model when 'conversation' then
+    c.conversation else c.agent_name end as what,
+  sum(c.model_calls)::bigint as calls, sum(c.unpriced_calls)::bigint as unpriced,
+  sum(c.input_tokens)::bigint as input, sum(c.cached_input_tokens)::bigint as cached,
+  sum(c.output_tokens)::bigint as output, sum(c.input_cost) as input_cost,
+  sum(c.cached_input_cost) as cached_cost, sum(c.output_cost) as output_cost,
+  sum(c.cost) as cost
+from agentdb.cost as c
+where c.day > (now() at time zone 'UTC')::date - {days}::integer
+  and ({agent}::text is null or c.agent_name = {agent})
+group by 1, 2
+order by 1 desc, sum(c.cost) desc, 2
+limit {limit}
+"""
 COUNTED = """
 select detail from agentdb.health_check where check_name = 'roll-up' and state <> 'ok'
 """
@@ -149,6 +165,44 @@ def runs(
     """List runs, the newest first."""
     statement = query(RUNS, agent=agent, open=only_open, limit=limit)
     section = Section("runs", statement, below="last_step")
+    show(dsn, [section], as_json=as_json, as_sql=as_sql)
+    if not (as_json or as_sql):
+        say_if_uncounted(dsn)
+
+
+@click.command()
+@dsn
+@how
+@click.option(
+    "--by",
+    type=click.Choice(["agent", "model", "conversation"]),
+    default="agent",
+    show_default=True,
+    help="Whose costs are added up.",
+)
+@click.option("--agent", help="Only those of this agent.")
+@click.option(
+    "--days", type=click.IntRange(1, 10_000), default=7, show_default=True,
+    help="How many UTC days, today among them.",
+)  # fmt: skip
+@limit
+def costs(
+    dsn: str,
+    as_json: bool,
+    as_sql: bool,
+    by: str,
+    agent: str | None,
+    days: int,
+    limit: int,
+) -> None:
+    """Show what models cost a day, input apart from output.
+
+    In the currency that the callers log.  Of calls that are unpriced nobody knows the
+    cost: it is in no sum.
+    """
+    statement = query(COSTS, by=by, agent=agent, days=days, limit=limit)
+    title = f"costs by {by} and UTC day"
+    section = Section(title, statement, "no model was called")
     show(dsn, [section], as_json=as_json, as_sql=as_sql)
     if not (as_json or as_sql):
         say_if_uncounted(dsn)

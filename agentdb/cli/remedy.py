@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 # Who may do what: the group that a command wants, where it is not the operators'.
 AUDITOR = (
-    "alerts audit change changes check claims doctor locks outbox questions runs "
+    "alerts audit change changes check claims costs doctor locks outbox questions runs "
     "seals silences status timeline why"
 )
 GROUPS = {

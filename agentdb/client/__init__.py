@@ -1,11 +1,11 @@
 """What an agent's program imports."""
 
+from ..redaction import Redaction
 from .agent import Agent
 from .aio import AsyncAgent, AsyncRun
 from .errors import BudgetRefused, Looping, Unreachable
 from .held import Held
 from .log import Limits
-from .redact import Redaction
 from .run import Run
 from .usage import Tokens, Usage
 

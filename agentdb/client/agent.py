@@ -13,8 +13,8 @@ from types import FrameType
 from typing import Any
 
 from .. import connection
+from ..redaction import Redaction
 from .log import Limits
-from .redact import Redaction
 from .run import Run
 from .session import Connect, connector
 
@@ -29,6 +29,7 @@ class Agent:
     `connect` opens connections of any DB-API driver with %s parameters: `psycopg`,
     `pg8000.dbapi`, an engine's `raw_connection`.  `name` and `secret` are for agents
     that share a role.  With `fail_closed` nothing goes on that cannot be asked for.
+    `redaction` is what never leaves the process, else what AGENTDB_REDACTION names.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class Agent:
             patience=self._limits.patience,
         )
         self._fail_closed = fail_closed
-        self._redaction = redaction or Redaction()
+        self._redaction = redaction or Redaction.from_env()
 
     @classmethod
     def from_env(

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ..errors import InvalidArgument
+from ..redaction import Redaction
 from .calls import as_json
-from .redact import Redaction
 from .session import Row
 
 
@@ -69,13 +69,21 @@ class Claims(ABC):
         )
 
     def _claim(self, function: str, **values: Any) -> int:
-        said = as_json(values)
-        if self._redaction.text(said) != said:
-            raise InvalidArgument(
-                "the claim holds what looks like a secret: it is not sent",
-                hint="Claim what was done by something that may be stored and shown.",
-            )
+        refuse_secret(self._redaction, function, values)
         return int(self._ask(function, **values)["claim_id"])
+
+
+def refuse_secret(
+    redaction: Redaction, function: str, values: Mapping[str, Any]
+) -> None:
+    """Raise InvalidArgument for what cannot be sent, and would be wrong without it."""
+    said = as_json(values)
+    if redaction.text(said) != said:
+        raise InvalidArgument(
+            f"the arguments of {function} hold what looks like a secret: "
+            "they are not sent",
+            hint="Name it by something that may be stored and shown.",
+        )
 
 
 def _key(key: Any) -> Any:

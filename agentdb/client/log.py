@@ -12,11 +12,11 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import (
     AgentdbError,
@@ -29,9 +29,13 @@ from ..errors import (
     describe,
 )
 from ..message import read
+from .bell import Bell
 from .calls import as_json
-from .errors import Looping
-from .session import PATIENCE, Away, Session
+from .errors import BudgetRefused, Looping
+from .session import PATIENCE, Away, Row, Session
+
+if TYPE_CHECKING:
+    from .held import Held
 
 MANY = {
     "tool": ("log_tool_call_many", "calls"),
@@ -42,8 +46,11 @@ BATCH = 500
 # How long a flush at exit may take in all.
 LAST = 5.0
 LONGEST_PAUSE = 30.0
-# A stop is known at the next look, or at the next batch.
+# A stop is known at the next look, or at the next batch; at once where somebody says
+# so, whoever it is, but not more often than that.
 LOOK_EVERY = 0.9
+LEAST = 0.1
+CHANNEL = "agentdb_stop"
 INSTEAD = (
     "Do not repeat it: try another way, ask a person, or end the run; a step that is "
     "new (progress) says that you got on."
@@ -81,8 +88,10 @@ class Log:
         run: Callable[[], int | None],
         token: Callable[[], str | None],
         limits: Limits,
+        held: Callable[[], Iterable[Held]],
     ) -> None:
         self._session = session
+        self._held = held
         self._run = run
         self._token = token
         self._limits = limits
@@ -94,13 +103,17 @@ class Log:
         self.stopped: AgentdbError | None = None
         # What the run has not heard of yet, and the alert that it heard of last.
         self._looping: Looping | None = None
+        #: Whether budgets are looked at too, and the one that is used up.
+        self.watches_budget = False
+        self.over_budget: BudgetRefused | None = None
         self._alerted_at: Any = None
 
     def _begin(self) -> None:
         self._events: deque[Event] = deque()
         self._size = 0
         self._lock = threading.RLock()
-        self._wake = threading.Event()
+        self._bell = Bell()
+        self._looked_at = time.monotonic()
         self._over = threading.Event()
         self._sending = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -119,12 +132,19 @@ class Log:
             self._size += len(text)
             self._start()
             if len(self._events) >= BATCH:
-                self._wake.set()
+                self._bell.ring()
 
     def looping(self) -> Looping | None:
         """Return once what people were alerted to, None afterwards."""
         found, self._looping = self._looping, None
         return found
+
+    def look(self) -> None:
+        """Look now whether the run may go on."""
+        try:
+            self._look()
+        except (Stopped, RunClosed, Paused) as error:
+            self._stop(error)
 
     def watch(self) -> None:
         """Begin to look for a stop, also while nothing is recorded."""
@@ -150,10 +170,13 @@ class Log:
     def close(self, timeout: float = LAST) -> bool:
         """Flush, and end the thread and the connection."""
         self._over.set()
-        self._wake.set()
+        self._bell.ring()
         done = self.flush(timeout)
         if self._thread is not None and self._thread is not threading.current_thread():
             self._thread.join(1.0)
+        if self._thread is None or not self._thread.is_alive():
+            with self._lock:
+                self._bell.close()
         self._session.close(1.0)
         return done
 
@@ -182,16 +205,15 @@ class Log:
         return self.ended or stopped
 
     def _work(self) -> None:
-        pause, looked_at = self._limits.window, time.monotonic()
+        pause = self._limits.window
         while not self._over.is_set():
-            self._wake.wait(pause)
-            self._wake.clear()
+            told = self._rest(pause)
             pause = self._limits.window
             try:
                 if self._events:
                     self._send()
-                if time.monotonic() - looked_at > LOOK_EVERY:
-                    looked_at = time.monotonic()
+                if told or time.monotonic() - self._looked_at > LOOK_EVERY:
+                    self._looked_at = time.monotonic()
                     self._look()
             except (Stopped, RunClosed, Paused) as error:
                 self._stop(error)
@@ -203,6 +225,19 @@ class Log:
                 pause = 1.0
             if self._ended():
                 return
+
+    def _rest(self, seconds: float) -> bool:
+        """Wait for a time or a batch; tell whether a stop was spoken of meanwhile."""
+        end = time.monotonic() + seconds
+        while (left := end - time.monotonic()) > 0:
+            rung, said = self._bell.wait(left, self._session.ear)
+            # Also what came with the answers of other calls.
+            if self._session.hear():
+                self._over.wait(max(self._looked_at + LEAST - time.monotonic(), 0))
+                return True
+            if rung or not said:
+                break
+        return False
 
     def _stop(self, error: AgentdbError) -> None:
         """Note why the run may not go on; what it did since is nobody's to record."""
@@ -217,10 +252,19 @@ class Log:
         """Ask whether the run may go on, and whether it is known to repeat itself."""
         if (run := self._run()) is None:
             return
+        held = list(self._held())
         with self._session.transaction():
             self._bind()
             (row,) = self._session.call("check_run", run=run)
+            if self.watches_budget:
+                left = self._session.call("remaining_budget", run=run)
+                self.over_budget = next(
+                    (_used_up(each) for each in left if each["advice"]), None
+                )
         self._resumed()
+        for each in held:
+            if each.fence not in row["fences"]:
+                each.lost.set()
         if row["looping"] and row["since"] != self._alerted_at:
             self._alerted_at = row["since"]
             self._looping = Looping(row["looping"], hint=INSTEAD)
@@ -316,6 +360,16 @@ class Log:
         if dropped:
             step = f"agentdb client: {dropped} events were not recorded"
             self.add("step", {"step": step, "details": {"dropped": dropped}})
+
+
+def _used_up(budget: Row) -> BudgetRefused:
+    """Return what a budget that has nothing left is refused with."""
+    used = f"{budget['spent']} of {budget['max_tokens'] or 'any'} tokens"
+    if budget["max_cost"] is not None:
+        used += f", a cost of {budget['cost']:g} of {budget['max_cost']:g}"
+    return BudgetRefused(
+        f"the {budget['scope']} budget is used up: {used}", hint=budget["advice"]
+    )
 
 
 def _is_refusal(error: Exception) -> bool:

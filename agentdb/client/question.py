@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import psycopg
 
+from ..redaction import Redaction
+
 # How long to sleep between two looks, at first and at most.
 FIRST, LONGEST = 0.5, 5.0
 
@@ -43,16 +45,21 @@ def ask_human(
     urgency: str = "normal",
     timeout: float = 3600,
     run: int | None = None,
+    redaction: Redaction | None = None,
 ) -> Answer:
     """Ask, and return the answer, or the open question when the time is over.
+
+    What looks like a secret is blanked out before it is sent.
 
     The connection must be in autocommit mode: in a transaction nobody would see
     the question.  An answer that comes later is read by `wait_for_answer`.
     """
     if not connection.autocommit:
         raise ValueError("ask_human needs a connection in autocommit mode")
-    given = None if options is None else json.dumps(list(options))
-    row = connection.execute(ASK, [question, given, urgency, run]).fetchone()
+    hide = redaction or Redaction.from_env()
+    given = None if options is None else json.dumps(hide.value(list(options)))
+    asked = [hide.text(question), given, urgency, run]
+    row = connection.execute(ASK, asked).fetchone()
     assert row is not None
     return wait_for_answer(connection, row[0], timeout=timeout, run=run)
 

@@ -37,7 +37,8 @@ class Call:
     def __init__(self, run: Run, tool: str, args: Any, call_id: str | None) -> None:
         self._run = run
         self._tool = tool
-        self._args = run._kept(args, tool)
+        self._secrets: set[str] = set()
+        self._args = run._kept(args, tool, self._secrets)
         self._id = call_id
         self._began = time.perf_counter()
         self._done = False
@@ -55,8 +56,8 @@ class Call:
         seconds = time.perf_counter() - self._began
         try:
             self._run._record_call(
-                self._tool, self._args, result=result, error=error, seconds=seconds,
-                call_id=self._id, violation=violation,
+                self._tool, self._args, self._secrets, result=result, error=error,
+                seconds=seconds, call_id=self._id, violation=violation,
             )  # fmt: skip
         except Exception:
             # What a tool has done stays done, and its caller hears of it.

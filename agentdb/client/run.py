@@ -20,13 +20,13 @@ from ..errors import (
     RunClosed,
     describe,
 )
+from ..redaction import INSTEAD, Redaction
 from .calls import as_json, statement
-from .claim import Claims
+from .claim import Claims, refuse_secret
 from .errors import Unreachable
 from .held import Held
-from .log import Limits, Log
+from .log import CHANNEL, Limits, Log
 from .recorded import WHOLE, Streamed, decorated, recorded
-from .redact import Redaction
 from .session import Away, Connect, Row, Session
 from .usage import Tokens, Usage
 
@@ -73,7 +73,10 @@ class Run(Claims):
         self._process = os.getpid()
         self._begun = False
         self._ending = threading.Lock()
-        self._log = Log(Session(connect), self._number, self._bound, limits)
+        self._log = Log(
+            Session(connect, CHANNEL), self._number, self._bound, limits,
+            lambda: list(self._held),
+        )  # fmt: skip
         #: The number of the run, None until the database has given one.
         self.id: int | None = None
         #: What binds another session to this run; a secret.
@@ -145,11 +148,12 @@ class Run(Claims):
             self._log.ended = True
             self._session.close(1.0)
 
-    def check(self) -> None:
+    def check(self, *, loops: bool = True) -> None:
         """Raise Stopped or Paused where somebody stopped the run; asks nobody.
 
         A stop is known within a second.  Raises FenceLost where a lock is lost, and
-        Looping once for each time that people were alerted to a loop of the run.
+        Looping once for each time that people were alerted to a loop of the run; with
+        `loops` false that waits for the next call of a tool, to be told in its place.
         """
         if not self._begun:
             raise NoRun("the run has not begun", hint=BEGIN)
@@ -159,13 +163,24 @@ class Run(Claims):
             raise RunClosed(f"run {self.id} has ended", hint=BEGIN)
         for held in list(self._held):
             held.check()
-        if looping := self._log.looping():
+        if loops and (looping := self._log.looping()):
             raise looping
 
     @property
     def stopped(self) -> AgentdbError | None:
         """Why the run may do nothing more (Stopped), or nothing now (Paused)."""
         return self._log.stopped
+
+    def watch_budget(self) -> None:
+        """Look at the budgets as often as for a stop, and at once; see over_budget."""
+        self._log.watches_budget = True
+        with suppress(Away):
+            self._log.look()
+
+    @property
+    def over_budget(self) -> AgentdbError | None:
+        """Why no more may be spent, where watch_budget() was asked to look."""
+        return self._log.over_budget
 
     @property
     def ended(self) -> bool:
@@ -183,7 +198,14 @@ class Run(Claims):
 
     def log_tokens(self, used: Usage) -> None:
         """Record the tokens of a model call that was not reserved; sent later."""
-        self._add("tokens", dict(vars(used)))
+        self._add("tokens", self._used(used))
+
+    def _used(self, used: Usage) -> dict[str, Any]:
+        """Return a usage as it is sent: what is text in it without secrets."""
+        return {
+            name: self._redaction.text(each) if isinstance(each, str) else each
+            for name, each in vars(used).items()
+        }
 
     def log_call(
         self,
@@ -201,19 +223,21 @@ class Run(Claims):
         Of the result only its size and a hash are kept.  `violation` says what is
         wrong with the arguments.
         """
+        secrets: set[str] = set()
         self._record_call(
-            tool, self._kept(args, tool), result=result, error=error, seconds=seconds,
-            call_id=call_id, violation=violation,
+            tool, self._kept(args, tool, secrets), secrets, result=result, error=error,
+            seconds=seconds, call_id=call_id, violation=violation,
         )  # fmt: skip
 
-    def _kept(self, args: Any, tool: str) -> Any:
+    def _kept(self, args: Any, tool: str, secrets: set[str]) -> Any:
         """Return arguments as they are to be recorded: a copy, without secrets."""
-        return None if args is None else self._redaction.value(args, tool)
+        return None if args is None else self._redaction.value(args, tool, secrets)
 
     def _record_call(
         self,
         tool: str,
         kept: Any,
+        secrets: set[str],
         *,
         result: Any,
         error: str | BaseException | None,
@@ -221,31 +245,45 @@ class Run(Claims):
         call_id: str | None,
         violation: str | None,
     ) -> None:
-        hide = self._redaction.text
+        def hide(text: str, longest: int = LONGEST_ERROR) -> str:
+            # A tool may say what it was given.  Cut last, or half a key would stay.
+            text = text[: 2 * longest]
+            for each in sorted(secrets, key=len, reverse=True):
+                text = text.replace(each, INSTEAD)
+            return self._redaction.text(text)[:longest]
+
         size, text = (None, None) if result is None else self._result(result)
         said = said_of(error) if isinstance(error, BaseException) else error
         self._add("tool", {
             "tool": hide(str(tool)),
             "args": kept,
             "ok": error is None,
-            "error": None if said is None else hide(said[:LONGEST_ERROR]),
-            "result": text,
+            "error": None if said is None else hide(said),
+            "result": None if text is None else hide(text, WHOLE),
             "result_size": size,
             "duration": None if seconds is None else f"{max(seconds, 0):.6f} s",
-            "call_id": call_id or uuid.uuid4().hex,
-            "violation": None if violation is None else hide(violation[:LONGEST_ERROR]),
+            "call_id": self._call_id(call_id),
+            "violation": None if violation is None else hide(violation),
         })  # fmt: skip
+
+    def _call_id(self, given: str | None) -> str:
+        """Return the id of a call, its hash where it must not be seen."""
+        if not given:
+            return uuid.uuid4().hex
+        if self._redaction.text(given) == given:
+            return given
+        return f"sha256:{hashlib.sha256(given.encode(errors='replace')).hexdigest()}"
 
     def _result(self, result: Any) -> tuple[int, str]:
         """Return the size of a result, and its text or, where it is long, a hash."""
         if isinstance(result, Streamed):
-            return result.size, self._redaction.text(result.text)
+            return result.size, result.text
         if not isinstance(result, str):
             result = as_json(self._redaction.value(result))
         if len(result) > WHOLE:
             whole = result.encode(errors="replace")
             return len(result), f"sha256:{hashlib.sha256(whole).hexdigest()}"
-        return len(result), self._redaction.text(result)
+        return len(result), result
 
     def _add(self, kind: str, event: dict[str, Any]) -> None:
         if not self._begun:
@@ -302,6 +340,7 @@ class Run(Claims):
         It is renewed in the background, and given back by its release() or at the end
         of the `with` block.  `ttl` and `max_hold` are intervals of PostgreSQL.
         """
+        refuse_secret(self._redaction, "lock", {"name": name})
         end = time.monotonic() + wait
         while True:
             self.check()
@@ -347,7 +386,10 @@ class Run(Claims):
         self._ask("hold_run", until=until, reason=self._redaction.text(reason))
 
     def budget(self) -> list[Row]:
-        """Return each budget: scope, max_tokens, spent, reserved, tokens_left, cost."""
+        """Return each budget: scope, max_tokens, spent, reserved, tokens_left, cost.
+
+        And of the cost what the input, the cached input and the output are.
+        """
         return self._ask_all("remaining_budget")
 
     # Other sessions.
@@ -420,10 +462,12 @@ class Run(Claims):
     ) -> list[Row]:
         """Call a function of agentdb by what the catalogue says of its parameters."""
         hidden = {
-            name: self._redaction.value(each) if name in WORDS else each
-            for name, each in values.items()
-        }
-        return self.rows(*statement(function, hidden, types))
+            name: self._redaction.value(each) for name, each in values.items()
+            if name in WORDS
+        }  # fmt: skip
+        kept = {name: each for name, each in values.items() if name not in WORDS}
+        refuse_secret(self._redaction, function, kept)
+        return self.rows(*statement(function, {**kept, **hidden}, types))
 
     def _ask_or_pass(self, function: str, **values: Any) -> Row:
         """Call a function; where the database is away return nothing, or refuse."""

@@ -76,8 +76,13 @@ class Away(Unreachable):
 class Session:
     """One connection in autocommit mode, opened when needed; safe among threads."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, channel: str | None = None) -> None:
+        """`channel` is listened to, where the connection has a session to itself."""
         self._connect = connect
+        self._channel = channel
+        self._told = False
+        #: What is readable when the database has said something, if it can be heard.
+        self.ear: int | None = None
         self._connection: Any = None
         self._asked_again = 0.0
         self._why = ""
@@ -127,6 +132,7 @@ class Session:
             return
         try:
             connection, self._connection = self._connection, None
+            self.ear = None
             if connection is not None:
                 with suppress(Exception):
                     connection.close()
@@ -137,8 +143,23 @@ class Session:
         """Leave the connection to the process that opened it: this one was forked."""
         if self._connection is not None:
             _parents.append(self._connection)
-        self._connection = None
+        self._connection = self.ear = None
         self.lock = threading.RLock()
+
+    def hear(self) -> bool:
+        """Tell whether there was a notice since it was last asked: anybody's word."""
+        with self.lock:
+            driver = driver_of(self._connection)
+            try:
+                if self.ear is not None:
+                    driver.pgconn.consume_input()
+                    while driver.pgconn.notifies():
+                        self._told = True
+            except Exception:
+                # It has ended: the next call opens another.
+                self.close()
+            told, self._told = self._told, False
+            return told
 
     def again(self) -> None:
         """Ask at the next call, however lately nobody answered."""
@@ -154,11 +175,28 @@ class Session:
             began = time.monotonic()
             try:
                 self._connection = prepared(self._connect())
+                self._listen()
             except Exception as error:
                 self._pause(began, error)
                 raise
         self._used = time.monotonic()
         return self._connection
+
+    def _listen(self) -> None:
+        """Listen, unless a pooler would have others listen in our place."""
+        driver = driver_of(self._connection)
+        if self._channel is None or not hasattr(driver, "pgconn"):
+            return
+        cursor = driver.cursor()
+        cursor.execute("select pg_backend_pid()")
+        (pid,) = _row(["pid"], cursor.fetchone()).values()
+        if pid == driver.info.backend_pid:
+            driver.add_notify_handler(self._notified)
+            cursor.execute(f"listen {self._channel}")
+            self.ear = driver.fileno()
+
+    def _notified(self, notice: object) -> None:
+        self._told = True
 
     def _is_alive(self) -> bool:
         if time.monotonic() - self._used < IDLE:
@@ -224,11 +262,16 @@ def prepared(connection: Any) -> Any:
     if hasattr(connection, "detach"):
         # SQLAlchemy's: given back to its pool it would commit by itself ever after.
         connection.detach()
-    driver: Any = getattr(connection, "dbapi_connection", connection)
+    driver = driver_of(connection)
     driver.autocommit = True
     if hasattr(driver, "prepare_threshold"):
         driver.prepare_threshold = None
     return connection
+
+
+def driver_of(connection: Any) -> Any:
+    """Return the driver's own connection, where another stands for it."""
+    return getattr(connection, "dbapi_connection", connection)
 
 
 def _row(names: list[str], row: Any) -> Row:

@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 
+from ..redaction import Redaction
 from .calls import as_json, characters
 
 SCHEMA = "select agentdb.tool_schema(tool => %s::text, run => %s::bigint)"
@@ -44,12 +45,15 @@ def log_tool_call(
     call_id: str | None = None,
     result: str | None = None,
     run: int | None = None,
+    redaction: Redaction | None = None,
 ) -> ToolCall:
     """Record a finished call with the first thing that is wrong with its arguments.
 
-    The runner compares them as well, whatever is said here.
+    The runner compares them as well, whatever is said here.  What looks like a secret
+    is blanked out before it is sent, as by a run of the client.
     """
-    found = connection.execute(SCHEMA, [_text(tool), run]).fetchone()
+    hide = redaction or Redaction.from_env()
+    found = connection.execute(SCHEMA, [characters(tool), run]).fetchone()
     schema = found[0] if found else None
     violation = None
     if schema is not None:
@@ -57,12 +61,13 @@ def log_tool_call(
         from ..verify.arguments import first_violation
 
         violation = first_violation(schema, args)
-    given: list[object] = [_text(tool), None if args is None else as_json(args), ok]
-    given += [_text(error), result_size, duration, call_id, _text(result)]
-    row = connection.execute(LOG, [*given, _text(violation), run]).fetchone()
+
+    def text(value: str | None) -> str | None:
+        return None if value is None else characters(hide.text(value))
+
+    kept = None if args is None else as_json(hide.value(args, tool))
+    given: list[object] = [text(tool), kept, ok, text(error), result_size, duration]
+    given += [call_id, text(result), text(violation), run]
+    row = connection.execute(LOG, given).fetchone()
     assert row is not None
     return ToolCall(*row)
-
-
-def _text(value: str | None) -> str | None:
-    return None if value is None else characters(value)

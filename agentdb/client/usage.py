@@ -5,12 +5,14 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Paused, RunClosed, Stopped
 from .errors import BudgetRefused
+from .price import Terms, priced
 from .session import Away
 
 if TYPE_CHECKING:
@@ -21,42 +23,67 @@ logger = logging.getLogger("agentdb.client")
 
 @dataclass(frozen=True)
 class Usage:
-    """Tokens by kind: `input` without the cached part, `output` with its reasoning."""
+    """Tokens by kind: `input` without the cached part, `output` with its reasoning.
+
+    The cost is known by these kinds, or as a total, or not at all (None); in the
+    currency that you log.  `priced_by` says whose price it is.
+    """
 
     input: int
     output: int
     cached_input: int = 0
     reasoning: int = 0
     model: str | None = None
-    cost: float | None = None
+    cost: Decimal | float | None = None
+    input_cost: Decimal | float | None = None
+    cached_input_cost: Decimal | float | None = None
+    output_cost: Decimal | float | None = None
+    priced_by: str | None = None
 
 
-def usage_of(response: Any) -> Usage:
+def usage_of(
+    response: Any, *, provider: str | None = None, url: str | None = None
+) -> Usage:
     """Return what a response of the OpenAI or Anthropic SDK says that it used.
 
-    Takes the object or its dictionary; raises ValueError where it names no usage.
+    Takes the object or its dictionary; raises ValueError where it names no usage.  It
+    is priced by genai-prices for the `provider` (openai, azure, …), or that at a `url`,
+    else for the provider whose SDK the response is of.
     """
     used = _get(response, "usage") or _get(response, "usage_metadata")
     if used is None:
         raise ValueError(f"{type(response).__name__} names no usage: give it yourself")
     model = _get(response, "model")
+    known = provider or (None if url else _sdk(response))
+    terms = Terms(provider=known, url=url, tier=_tier(response, used))
     if _get(used, "cache_read_input_tokens") is not None:
-        return _anthropic(used, model)
-    return _openai(used, model)
+        return _anthropic(used, model, terms)
+    return _openai(used, model, terms)
 
 
-def _anthropic(used: Any, model: str | None) -> Usage:
+def _anthropic(used: Any, model: str | None, terms: Terms) -> Usage:
     """Cached input is beside the input."""
-    return Usage(
-        input=_count(used, "input_tokens")
-        + _count(used, "cache_creation_input_tokens"),
-        output=_count(used, "output_tokens"),
-        cached_input=_count(used, "cache_read_input_tokens"),
-        model=model,
+    written = _count(used, "cache_creation_input_tokens")
+    tools = _get(used, "server_tool_use")
+    return priced(
+        Usage(
+            input=_count(used, "input_tokens") + written,
+            output=_count(used, "output_tokens"),
+            cached_input=_count(used, "cache_read_input_tokens"),
+            model=model,
+        ),
+        replace(
+            terms,
+            cache_write=written,
+            cache_write_1h=_count(
+                _get(used, "cache_creation"), "ephemeral_1h_input_tokens"
+            ),
+            beyond=_count(tools, "web_search_requests") > 0,
+        ),
     )
 
 
-def _openai(used: Any, model: str | None) -> Usage:
+def _openai(used: Any, model: str | None, terms: Terms) -> Usage:
     """Cached input is within the input."""
     detail_in = (
         _get(used, "prompt_tokens_details")
@@ -70,14 +97,41 @@ def _openai(used: Any, model: str | None) -> Usage:
     )
     cached = _count(detail_in, "cached_tokens") or _count(detail_in, "cache_read")
     given = _count(used, "prompt_tokens") or _count(used, "input_tokens")
-    return Usage(
-        input=max(given - cached, 0),
-        output=_count(used, "completion_tokens") or _count(used, "output_tokens"),
-        cached_input=cached,
-        reasoning=_count(detail_out, "reasoning_tokens")
-        or _count(detail_out, "reasoning"),
-        model=model,
+    hour = _count(detail_in, "ephemeral_1h_input_tokens")
+    heard = sum(
+        _count(each, name)
+        for each in (detail_in, detail_out)
+        for name in ("audio_tokens", "audio", "image_tokens")
     )
+    return priced(
+        Usage(
+            input=max(given - cached, 0),
+            output=_count(used, "completion_tokens") or _count(used, "output_tokens"),
+            cached_input=cached,
+            reasoning=_count(detail_out, "reasoning_tokens")
+            or _count(detail_out, "reasoning"),
+            model=model,
+        ),
+        replace(
+            terms,
+            cache_write=_count(detail_in, "cache_write_tokens")
+            or _count(detail_in, "cache_creation")
+            or hour + _count(detail_in, "ephemeral_5m_input_tokens"),
+            cache_write_1h=hour,
+            beyond=heard > 0,
+        ),
+    )
+
+
+def _sdk(response: Any) -> str | None:
+    """Return the provider whose SDK a response is of."""
+    package = type(response).__module__.partition(".")[0]
+    return package if package in ("openai", "anthropic") else None
+
+
+def _tier(response: Any, used: Any) -> str | None:
+    found = _get(response, "service_tier") or _get(used, "service_tier")
+    return found if isinstance(found, str) else None
 
 
 def _get(source: Any, name: str) -> Any:
@@ -101,15 +155,34 @@ class Tokens:
         self._reservation: int | None = None
         self._used: Usage | None = None
 
-    def usage(self, response: Any) -> Usage:
-        """Take over what a response of a model's SDK says that it used."""
-        self._used = response if isinstance(response, Usage) else usage_of(response)
+    def usage(self, response: Any, provider: str | None = None) -> Usage:
+        """Take over what a response of a model's SDK says that it used, see usage_of.
+
+        `provider` is whose price it has where that is not the maker of the SDK.
+        """
+        self._used = (
+            response
+            if isinstance(response, Usage)
+            else usage_of(response, provider=provider)
+        )
         return self._used
 
     def set(self, **used: Any) -> Usage:
-        """Say what was used: input, output, cached_input, reasoning, model, cost."""
+        """Say what was used: the fields of Usage, of which input and output must be."""
         self._used = Usage(**used)
         return self._used
+
+    def settle_later(self) -> None:
+        """Settle what was used in the background, where nobody may wait for it."""
+        if self._used is None or os.getpid() != self._process:
+            return
+        if self._reservation is None:
+            self._run.log_tokens(self._used)
+        else:
+            self._run._add("settled", self._settled(self._used))
+
+    def _settled(self, used: Usage) -> dict[str, Any]:
+        return {"reservation": self._reservation, **self._run._used(used)}
 
     def __enter__(self) -> Tokens:
         self._used, self._reservation = None, None
@@ -147,10 +220,10 @@ class Tokens:
                 self._run.log_tokens(used)
             return
         try:
-            self._run._ask("settle_tokens", reservation=self._reservation, **vars(used))
+            self._run._ask("settle_tokens", **self._settled(used))
         except Away:
             # It may have been settled even so: asked again it counts once.
-            self._run._add("settled", {"reservation": self._reservation, **vars(used)})
+            self._run._add("settled", self._settled(used))
         except (Stopped, Paused, RunClosed):
             # The next call says so; here it would hide what was raised within.
             logger.warning("agentdb: the run may not settle its tokens any more")

@@ -43,6 +43,7 @@ class Gateway:
         self, run: Run, register: Callable[[list[Any]], None] | None = None
     ) -> None:
         self._run = run
+        run.watch_budget()
         self._register = register
         self._lock = threading.Lock()
         self._pending: dict[str, Pending] = {}
@@ -61,6 +62,8 @@ class Gateway:
             if any(_is_call(message) for message in found):
                 try:
                     self._run.check()
+                    if over := self._run.over_budget:
+                        raise over
                 except AgentdbError as refused:
                     return self._refusals(found, refused, data)
             for message in found:

@@ -45,7 +45,8 @@ def pass_requests(gateway: Gateway, url: str, port: int) -> None:
             application(gateway, url), log_level="warning", timeout_graceful_shutdown=3
         )
         # It hears the signal, and raises it again when it has ended: the run ends then.
-        signal.signal(signal.SIGTERM, lambda *_: None)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, lambda *_: None)
         try:
             asyncio.run(uvicorn.Server(config).serve(sockets=[listening]))
         finally:

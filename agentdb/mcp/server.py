@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
+import threading
+from functools import partial
+from types import FrameType
 from typing import Any
 
 import mcp_types as types
@@ -24,9 +29,26 @@ INSTRUCTIONS = (
 
 
 def serve(agent: Agent, purpose: str | None) -> None:
-    """Serve on standard input and output until it is closed; the run ends with it."""
+    """Serve on standard input and output until it is closed; the run ends with it.
+
+    SIGTERM, SIGHUP and Ctrl-C cancel the run, and end the process as they always do:
+    with 128 and the signal's number.
+    """
     with agent.run(purpose) as run:
+        for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(each, partial(_cancelled, run))
         asyncio.run(_serve(run))
+
+
+def _cancelled(run: Run, number: int, frame: FrameType | None) -> None:
+    """End the run, and the process, whose thread that reads waits for more input."""
+
+    def end() -> None:
+        run.end("cancelled", signal.Signals(number).name)
+        os._exit(128 + number)
+
+    # Not here: what a signal comes in between may hold what this waits for.
+    threading.Thread(target=end, name="agentdb-end").start()
 
 
 async def _serve(run: Run) -> None:

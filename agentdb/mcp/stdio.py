@@ -8,6 +8,7 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import IO
 
 from .gateway import Gateway
@@ -17,13 +18,28 @@ from .gateway import Gateway
 PATIENCE = 10
 
 
-def pass_through(gateway: Gateway, command: Sequence[str]) -> int:
-    """Run a server between us and the client; return its exit code."""
+@dataclass(frozen=True)
+class End:
+    """How a server ended: its exit code, and whether a signal told us to end it."""
+
+    code: int
+    told: bool
+
+
+def pass_through(gateway: Gateway, command: Sequence[str]) -> End:
+    """Run a server between us and the client, until it ends."""
+    told: list[int] = []
+
+    def end(number: int, frame: object) -> None:
+        told.append(number)
+        server.terminate()
+
     server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     assert server.stdin and server.stdout
     if threading.current_thread() is threading.main_thread():
         # Its end is ours, with all that is recorded.
-        signal.signal(signal.SIGTERM, lambda *_: server.terminate())
+        for each in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+            signal.signal(each, end)
     turn = threading.Lock()
     reader = threading.Thread(
         target=_to_server, args=(gateway, server, server.stdin, turn), daemon=True
@@ -32,7 +48,8 @@ def pass_through(gateway: Gateway, command: Sequence[str]) -> int:
     _to_client(gateway, server.stdout, turn)
     code = _ended(server)
     gateway.closed(f"the server ended with {code}")
-    return code
+    # Of a signal as a shell says it.
+    return End(code if code >= 0 else 128 - code, bool(told))
 
 
 def _to_client(gateway: Gateway, said: IO[bytes], turn: threading.Lock) -> None:

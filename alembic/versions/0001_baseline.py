@@ -598,8 +598,12 @@ create table agentdb.token_log (
   cached_input_tokens bigint not null,
   output_tokens bigint not null,
   reasoning_tokens bigint not null,
-  cost numeric(20, 9) not null,
+  cost numeric(20, 9),
   model text,
+  input_cost numeric(20, 9),
+  cached_input_cost numeric(20, 9),
+  output_cost numeric(20, 9),
+  priced_by text,
   constraint token_log_pkey primary key (run_id, token_log_id, recorded_at),
   -- PostgreSQL reads it anew at each insert: what log_tokens() checks is not repeated.
   constraint token_log_amounts_check check (
@@ -1129,10 +1133,33 @@ create table agentdb.run_activity (
   evidence_at timestamptz,
   calls_since bigint not null default 0,
   model_calls_since bigint not null default 0,
+  input_cost numeric not null default 0,
+  cached_input_cost numeric not null default 0,
+  output_cost numeric not null default 0,
   constraint run_activity_pkey primary key (run_id),
   constraint run_activity_run_id_fkey
     foreign key (run_id) references agentdb.run on delete cascade
 ) with (fillfactor = 70);
+
+create table agentdb.run_cost (
+  run_id bigint not null,
+  day_at timestamptz not null,
+  model text not null,
+  model_calls bigint not null,
+  unpriced_calls bigint not null,
+  input_tokens bigint not null,
+  cached_input_tokens bigint not null,
+  output_tokens bigint not null,
+  cost numeric not null,
+  input_cost numeric not null,
+  cached_input_cost numeric not null,
+  output_cost numeric not null,
+  constraint run_cost_pkey primary key (run_id, day_at, model),
+  constraint run_cost_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+) with (fillfactor = 70);
+
+create index run_cost_day_at_idx on agentdb.run_cost (day_at);
 
 create table agentdb.run_step (
   run_id bigint not null,
@@ -1160,6 +1187,9 @@ create table agentdb.token_half_hour (
   cached_input_tokens bigint not null,
   output_tokens bigint not null,
   cost numeric not null,
+  input_cost numeric not null default 0,
+  cached_input_cost numeric not null default 0,
+  output_cost numeric not null default 0,
   constraint token_half_hour_pkey primary key (agent_id, half_hour_at)
 ) with (fillfactor = 70);
 
@@ -1918,6 +1948,16 @@ comment on column agentdb.tool_call_log.result_signature is
   'Hash of what the call returned without what is volatile; NULL where nobody told.';
 comment on table agentdb.token_log is
   'Tokens of each model call; append-only, a partition a UTC day.';
+comment on column agentdb.token_log.cost is
+  'What it cost, in the currency of the callers; NULL where nobody knows.';
+comment on column agentdb.token_log.input_cost is
+  'Of it the input that came from no cache; NULL where only the total is known.';
+comment on column agentdb.token_log.cached_input_cost is
+  'Of it the input from the provider''s cache.';
+comment on column agentdb.token_log.output_cost is
+  'Of it the output.';
+comment on column agentdb.token_log.priced_by is
+  'Whose price it is, with version and date; NULL where the caller said the cost.';
 comment on table agentdb.claim is
   'What an agent says it has done, put so that somebody else can look.';
 comment on table agentdb.verdict is
@@ -2150,6 +2190,12 @@ comment on column agentdb.run_activity.calls_since is
   'Tool calls since then.';
 comment on column agentdb.run_activity.model_calls_since is
   'Model calls since then and since the last tool call.';
+comment on table agentdb.run_cost is
+  'What each model cost a run a UTC day, below roll_up_state.horizon.';
+comment on column agentdb.run_cost.model is
+  'The model; empty where nobody said.';
+comment on column agentdb.run_cost.unpriced_calls is
+  'Calls whose cost nobody knows: it is not in the sums.';
 comment on table agentdb.run_step is
   'Which steps a run has logged, so that a label repeated is no progress.';
 comment on table agentdb.tool_day is
@@ -2424,6 +2470,7 @@ drop table agentdb.token_normal;
 drop table agentdb.token_half_hour;
 drop table agentdb.tool_day;
 drop table agentdb.run_step;
+drop table agentdb.run_cost;
 drop table agentdb.run_activity;
 drop table agentdb.fenced_write;
 drop table agentdb.lock_waiter;

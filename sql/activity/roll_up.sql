@@ -73,11 +73,13 @@ create or replace function agentdb._roll_up_tokens (low xid8, high xid8)
 as $$
   insert into agentdb.run_activity as a (
     run_id, last_tokens_at, model_calls, input_tokens, cached_input_tokens,
-    output_tokens, cost, model_calls_since
+    output_tokens, cost, input_cost, cached_input_cost, output_cost, model_calls_since
   )
   select
     l.run_id, max(l.recorded_at), count(*), sum(l.input_tokens),
-    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost),
+    sum(l.cached_input_tokens), sum(l.output_tokens), coalesce(sum(l.cost), 0),
+    coalesce(sum(l.input_cost), 0), coalesce(sum(l.cached_input_cost), 0),
+    coalesce(sum(l.output_cost), 0),
     count(*) filter (where l.recorded_at > coalesce(
       greatest(v.evidence_at, v.last_tool_call_at), '-infinity'))
   from agentdb.token_log as l
@@ -91,14 +93,20 @@ as $$
       cached_input_tokens = a.cached_input_tokens + excluded.cached_input_tokens,
       output_tokens = a.output_tokens + excluded.output_tokens,
       cost = a.cost + excluded.cost,
+      input_cost = a.input_cost + excluded.input_cost,
+      cached_input_cost = a.cached_input_cost + excluded.cached_input_cost,
+      output_cost = a.output_cost + excluded.output_cost,
       model_calls_since = a.model_calls_since + excluded.model_calls_since;
 
   insert into agentdb.token_half_hour as h (
-    agent_id, half_hour_at, input_tokens, cached_input_tokens, output_tokens, cost
+    agent_id, half_hour_at, input_tokens, cached_input_tokens, output_tokens, cost,
+    input_cost, cached_input_cost, output_cost
   )
   select
     l.agent_id, date_bin('30 minutes', l.recorded_at, 'epoch'), sum(l.input_tokens),
-    sum(l.cached_input_tokens), sum(l.output_tokens), sum(l.cost)
+    sum(l.cached_input_tokens), sum(l.output_tokens), coalesce(sum(l.cost), 0),
+    coalesce(sum(l.input_cost), 0), coalesce(sum(l.cached_input_cost), 0),
+    coalesce(sum(l.output_cost), 0)
   from agentdb.token_log as l
   where l.xid >= low and l.xid < high
   group by 1, 2
@@ -106,11 +114,49 @@ as $$
   set input_tokens = h.input_tokens + excluded.input_tokens,
       cached_input_tokens = h.cached_input_tokens + excluded.cached_input_tokens,
       output_tokens = h.output_tokens + excluded.output_tokens,
-      cost = h.cost + excluded.cost;
+      cost = h.cost + excluded.cost,
+      input_cost = h.input_cost + excluded.input_cost,
+      cached_input_cost = h.cached_input_cost + excluded.cached_input_cost,
+      output_cost = h.output_cost + excluded.output_cost;
 $$;
 
 comment on function agentdb._roll_up_tokens (xid8, xid8) is
   'Adds the tokens of a range of transactions to run_activity and token_half_hour.';
+
+
+create or replace function agentdb._roll_up_cost (low xid8, high xid8)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.run_cost as c (
+    run_id, day_at, model, model_calls, unpriced_calls, input_tokens,
+    cached_input_tokens, output_tokens, cost, input_cost, cached_input_cost, output_cost
+  )
+  select
+    l.run_id, date_bin('1 day', l.recorded_at, 'epoch'), coalesce(l.model, ''),
+    count(*), count(*) filter (where l.cost is null), sum(l.input_tokens),
+    sum(l.cached_input_tokens), sum(l.output_tokens), coalesce(sum(l.cost), 0),
+    coalesce(sum(l.input_cost), 0), coalesce(sum(l.cached_input_cost), 0),
+    coalesce(sum(l.output_cost), 0)
+  from agentdb.token_log as l
+  where l.xid >= low and l.xid < high
+  group by 1, 2, 3
+  on conflict (run_id, day_at, model) do update
+  set model_calls = c.model_calls + excluded.model_calls,
+      unpriced_calls = c.unpriced_calls + excluded.unpriced_calls,
+      input_tokens = c.input_tokens + excluded.input_tokens,
+      cached_input_tokens = c.cached_input_tokens + excluded.cached_input_tokens,
+      output_tokens = c.output_tokens + excluded.output_tokens,
+      cost = c.cost + excluded.cost,
+      input_cost = c.input_cost + excluded.input_cost,
+      cached_input_cost = c.cached_input_cost + excluded.cached_input_cost,
+      output_cost = c.output_cost + excluded.output_cost;
+$$;
+
+comment on function agentdb._roll_up_cost (xid8, xid8) is
+  'Adds the cost of a range of transactions to run_cost.';
 
 
 create or replace function agentdb._roll_up_evidence (low xid8, high xid8)
@@ -174,6 +220,7 @@ begin
       perform agentdb._roll_up_evidence(v_low, v_high);
       perform agentdb._roll_up_tool_calls(v_low, v_high);
       perform agentdb._roll_up_tokens(v_low, v_high);
+      perform agentdb._roll_up_cost(v_low, v_high);
       update agentdb.roll_up_state as s
       set horizon = v_high,
           rolled_at = clock_timestamp();

@@ -14,6 +14,9 @@ create or replace view agentdb.run_summary as
     coalesce(v.cached_input_tokens, 0) as cached_input_tokens,
     coalesce(v.output_tokens, 0) as output_tokens,
     coalesce(v.cost, 0) as cost,
+    coalesce(v.input_cost, 0) as input_cost,
+    coalesce(v.cached_input_cost, 0) as cached_input_cost,
+    coalesce(v.output_cost, 0) as output_cost,
     r.summary, r.instance, r.parent_run_id, r.end_reason, r.released,
     r.on_behalf_of
   from agentdb.run as r
@@ -61,7 +64,13 @@ comment on column agentdb.run_summary.cached_input_tokens is
 comment on column agentdb.run_summary.output_tokens is
   'Output tokens, reasoning included.';
 comment on column agentdb.run_summary.cost is
-  'What its model calls cost, in the currency of the caller.';
+  'What its model calls cost, in the currency of the caller, as far as anybody knows.';
+comment on column agentdb.run_summary.input_cost is
+  'Of it the input that came from no cache.';
+comment on column agentdb.run_summary.cached_input_cost is
+  'Of it the input from the provider''s cache.';
+comment on column agentdb.run_summary.output_cost is
+  'Of it the output; what was said as a total alone is in none of the three.';
 comment on column agentdb.run_summary.summary is
   'What the agent said at its end.';
 comment on column agentdb.run_summary.instance is

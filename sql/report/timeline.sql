@@ -104,6 +104,20 @@ comment on function agentdb._call_told (bigint, timestamptz) is
   'The tool calls of a run with their errors, and what was found out about them.';
 
 
+create or replace function agentdb._used (call agentdb.token_log)
+  returns jsonb
+  language sql
+  immutable
+  return jsonb_build_object('input', (call).input_tokens,
+      'cached_input', (call).cached_input_tokens, 'output', (call).output_tokens)
+    || jsonb_strip_nulls(jsonb_build_object('cost', (call).cost,
+      'input_cost', (call).input_cost, 'cached_input_cost', (call).cached_input_cost,
+      'output_cost', (call).output_cost));
+
+comment on function agentdb._used (agentdb.token_log) is
+  'What a model call used, and what of it is known to have cost.';
+
+
 -- Events of the same instant keep the order in which they were logged.
 create or replace function agentdb.timeline (run bigint)
   returns table (
@@ -144,9 +158,7 @@ as $$
     union all
     select t.recorded_at, t.token_log_id, 'tokens',
       coalesce(t.model, 'model call'), null,
-      t.input_tokens + t.cached_input_tokens + t.output_tokens,
-      jsonb_build_object('input', t.input_tokens, 'cached_input', t.cached_input_tokens,
-        'output', t.output_tokens)
+      t.input_tokens + t.cached_input_tokens + t.output_tokens, agentdb._used(t)
     from span as s
     join agentdb.token_log as t
       on t.run_id = s.run_id and t.recorded_at >= s.started_at

@@ -84,7 +84,7 @@ select agentdb._declare_rule(
   why => 'Context that only grows is paid again with every call.',
   evidence => $$
     select t.recorded_at, t.run_id, t.model, t.input_tokens, t.cached_input_tokens,
-      t.output_tokens
+      t.output_tokens, t.input_cost, t.cached_input_cost, t.output_cost
     from agentdb.token_log as t
     join agentdb.run as r on r.run_id = t.run_id
     join agentdb.agent as a on a.agent_id = r.agent_id
@@ -136,6 +136,7 @@ begin atomic
         '%s has used %s%% of its %s budget:%s%s', a.agent_name, round(u.share * 100),
         r.scope, ' ' || b.spent || ' of ' || b.max_tokens || ' tokens',
         ' cost ' || round(b.cost, 2) || ' of ' || b.max_cost
+          || agentdb._cost_apart(b.input_cost, b.cached_input_cost, b.output_cost)
       ),
       'policy', p.policy_name,
       'setting', 'budget_low_share',
@@ -184,7 +185,8 @@ select agentdb._declare_rule(
   health => 'overspending',
   why => 'A budget that runs low will refuse the agent soon.',
   evidence => $$
-    select b.scope, r.run_id, b.max_tokens, b.spent, b.reserved, b.tokens_left, b.cost
+    select b.scope, r.run_id, b.max_tokens, b.spent, b.reserved, b.tokens_left, b.cost,
+      b.input_cost, b.cached_input_cost, b.output_cost
     from (
       select r.* from agentdb._recent_run(:at) as r
       join agentdb.agent as a on a.agent_id = r.agent_id

@@ -92,7 +92,7 @@ select agentdb._declare_rule(
   why => 'One large file read whole, and every later call pays for it again.',
   evidence => $$
     select t.recorded_at, t.model, t.input_tokens, t.cached_input_tokens,
-      t.output_tokens
+      t.output_tokens, t.input_cost, t.cached_input_cost, t.output_cost
     from agentdb.token_log as t
     where t.run_id = (:labels ->> 'run')::bigint
       and t.recorded_at <= :at

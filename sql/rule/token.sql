@@ -310,7 +310,8 @@ select agentdb._declare_rule(
   health => 'burning',
   why => 'Input is what a context bomb costs; output does not show it.',
   evidence => $$
-    select c.day, c.input_tokens, c.cached_input_tokens, c.output_tokens, c.cost
+    select c.day, c.input_tokens, c.cached_input_tokens, c.output_tokens, c.cost,
+      c.input_cost, c.cached_input_cost, c.output_cost
     from agentdb.cost_by_agent_day as c
     where c.agent_name = :labels ->> 'agent'
     order by c.day desc

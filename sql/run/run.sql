@@ -57,7 +57,7 @@ comment on function agentdb.start_run (
 -- The agent is told of its loop as people are: what it does next is up to it, unless
 -- the rule's action blocks or kills the run.
 create or replace function agentdb.check_run (run bigint default null)
-  returns table (run_id bigint, looping text, since timestamptz)
+  returns table (run_id bigint, looping text, since timestamptz, fences bigint[])
   language plpgsql
   stable
   security definer
@@ -66,7 +66,13 @@ create or replace function agentdb.check_run (run bigint default null)
 as $$
 begin
   return query
-    select c.run_id, left(a.annotations ->> 'summary', 500), a.firing_at
+    select c.run_id, left(a.annotations ->> 'summary', 500), a.firing_at,
+      array(
+        select l.fence from agentdb.lock as l
+        where l.agent_id = c.agent_id
+          and l.run_id = c.run_id
+          and l.expires_at > clock_timestamp()
+      )
     from agentdb._current_run(check_run.run) as c
     join agentdb.agent as g on g.agent_id = c.agent_id
     left join agentdb.alert as a
@@ -79,9 +85,9 @@ end;
 $$;
 
 comment on function agentdb.check_run (bigint) is
-  'Returns a run that may go on, and what it repeats where people have been alerted to '
-  'a loop; raises ZA001, ZA003 (ended), ZA040 (killed) or ZA041 (paused), as every '
-  'other call of the run would.';
+  'Returns a run that may go on, what it repeats where people have been alerted to '
+  'a loop, and the fences of the locks that it has; raises ZA001, ZA003 (ended), ZA040 '
+  '(killed) or ZA041 (paused), as every other call of the run would.';
 
 
 create or replace function agentdb._check_open_runs (agent_id bigint, policy_name text)

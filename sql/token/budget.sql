@@ -32,7 +32,10 @@ comment on function agentdb._budget_limit (bigint) is
 
 -- One statement, so that the totals and the tail above them are of the same moment.
 create or replace function agentdb._spent (run bigint, agent bigint, conversation text)
-  returns table (scope text, tokens bigint, cost numeric)
+  returns table (
+    scope text, tokens bigint, cost numeric, input_cost numeric,
+    cached_input_cost numeric, output_cost numeric
+  )
   language sql
   stable
 begin atomic
@@ -46,39 +49,48 @@ begin atomic
     select date_trunc('day', clock_timestamp() at time zone 'UTC') at time zone 'UTC'
   ),
   tail as materialized (
-    select t.run_id, t.recorded_at, t.cost,
+    select t.run_id, t.recorded_at, t.cost, t.input_cost, t.cached_input_cost,
+      t.output_cost,
       t.input_tokens + t.cached_input_tokens + t.output_tokens as tokens
     from agentdb.token_log as t
     where t.xid >= agentdb._horizon()
       and t.agent_id = agent
   ),
-  part (scope, tokens, cost) as (
-    select 'run', a.input_tokens + a.cached_input_tokens + a.output_tokens, a.cost
+  part (scope, tokens, cost, input_cost, cached_input_cost, output_cost) as (
+    select 'run', a.input_tokens + a.cached_input_tokens + a.output_tokens, a.cost,
+      a.input_cost, a.cached_input_cost, a.output_cost
     from agentdb.run_activity as a
     where a.run_id = run
     union all
-    select 'run', t.tokens, t.cost from tail as t where t.run_id = run
+    select 'run', t.tokens, t.cost, t.input_cost, t.cached_input_cost, t.output_cost
+    from tail as t
+    where t.run_id = run
     union all
     select 'conversation',
-      a.input_tokens + a.cached_input_tokens + a.output_tokens, a.cost
+      a.input_tokens + a.cached_input_tokens + a.output_tokens, a.cost,
+      a.input_cost, a.cached_input_cost, a.output_cost
     from agentdb.run_activity as a
     where a.run_id in (select m.run_id from member as m)
     union all
-    select 'conversation', t.tokens, t.cost
+    select 'conversation', t.tokens, t.cost, t.input_cost, t.cached_input_cost,
+      t.output_cost
     from tail as t
     where t.run_id in (select m.run_id from member as m)
     union all
-    select 'agent_day', h.input_tokens + h.cached_input_tokens + h.output_tokens, h.cost
+    select 'agent_day', h.input_tokens + h.cached_input_tokens + h.output_tokens,
+      h.cost, h.input_cost, h.cached_input_cost, h.output_cost
     from today as d
     join agentdb.token_half_hour as h
       on h.agent_id = agent
       and h.half_hour_at >= d.since
     union all
-    select 'agent_day', t.tokens, t.cost
+    select 'agent_day', t.tokens, t.cost, t.input_cost, t.cached_input_cost,
+      t.output_cost
     from today as d
     join tail as t on t.recorded_at >= d.since
   )
-  select p.scope, sum(p.tokens)::bigint, sum(p.cost)
+  select p.scope, sum(p.tokens)::bigint, sum(p.cost), sum(p.input_cost),
+    sum(p.cached_input_cost), sum(p.output_cost)
   from part as p
   group by p.scope;
 end;
@@ -116,10 +128,29 @@ comment on function agentdb._reserved (bigint, bigint, text) is
   'What is set aside in a run, its conversation and by its agent.';
 
 
+create or replace function agentdb._cost_apart (
+  input_cost numeric,
+  cached_input_cost numeric,
+  output_cost numeric
+)
+  returns text
+  language sql
+  immutable
+  return case
+    when input_cost + cached_input_cost + output_cost = 0 then ''
+    else format(' (input %s, cached input %s, output %s)', round(input_cost, 2),
+      round(cached_input_cost, 2), round(output_cost, 2))
+  end;
+
+comment on function agentdb._cost_apart (numeric, numeric, numeric) is
+  'A cost by its kinds, in words; nothing where only totals are known.';
+
+
 create or replace function agentdb._budget (run bigint, agent bigint, conversation text)
   returns table (
     scope text, max_tokens bigint, spent bigint, reserved bigint, tokens_left bigint,
-    max_cost double precision, cost numeric
+    max_cost double precision, cost numeric, input_cost numeric,
+    cached_input_cost numeric, output_cost numeric
   )
   language sql
   stable
@@ -130,7 +161,8 @@ begin atomic
     case when l.max_tokens is not null
       then greatest(0, l.max_tokens - coalesce(s.tokens, 0) - coalesce(v.tokens, 0))
     end,
-    l.max_cost, coalesce(s.cost, 0)
+    l.max_cost, coalesce(s.cost, 0), coalesce(s.input_cost, 0),
+    coalesce(s.cached_input_cost, 0), coalesce(s.output_cost, 0)
   from agentdb._budget_limit(agent) as l
   left join agentdb._spent(run, agent, conversation) as s on s.scope = l.scope
   left join agentdb._reserved(run, agent, conversation) as v on v.scope = l.scope;

@@ -177,8 +177,12 @@ create or replace function agentdb.settle_tokens (
   cached_input bigint default 0,
   reasoning bigint default 0,
   model text default null,
-  cost double precision default 0,
-  run bigint default null
+  cost double precision default null,
+  run bigint default null,
+  input_cost numeric default null,
+  cached_input_cost numeric default null,
+  output_cost numeric default null,
+  priced_by text default null
 )
   returns table (run_id bigint, repeated boolean)
   language plpgsql
@@ -187,7 +191,8 @@ create or replace function agentdb.settle_tokens (
   set lock_timeout = '2s'
 as $$
 begin
-  perform agentdb._check_tokens(input, output, cached_input, reasoning, cost);
+  perform agentdb._check_tokens(input, output, cached_input, reasoning);
+  perform agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
   select c.run_id into settle_tokens.run_id
   from agentdb._current_run(settle_tokens.run) as c;
   update agentdb.token_reservation as v
@@ -198,7 +203,8 @@ begin
   repeated := not found;
   if not repeated then
     perform agentdb.log_tokens(
-      input, output, cached_input, reasoning, model, cost, settle_tokens.run_id);
+      input, output, cached_input, reasoning, model, cost, settle_tokens.run_id,
+      input_cost, cached_input_cost, output_cost, priced_by);
   elsif not exists (
     select from agentdb.token_reservation as v
     where v.token_reservation_id = reservation and v.run_id = settle_tokens.run_id
@@ -215,7 +221,8 @@ end;
 $$;
 
 comment on function agentdb.settle_tokens (
-  bigint, bigint, bigint, bigint, bigint, text, double precision, bigint) is
+  bigint, bigint, bigint, bigint, bigint, text, double precision, bigint, numeric,
+  numeric, numeric, text) is
   'Records what a reserved prompt really used and frees the rest; a cancelled one '
   'settles '
   'to its input; a second time changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';
@@ -257,7 +264,8 @@ comment on function agentdb._cancel_reservations (bigint) is
 create or replace function agentdb.remaining_budget (run bigint default null)
   returns table (
     scope text, max_tokens bigint, spent bigint, reserved bigint, tokens_left bigint,
-    max_cost double precision, cost double precision
+    max_cost double precision, cost double precision, input_cost numeric,
+    cached_input_cost numeric, output_cost numeric, advice text
   )
   language plpgsql
   stable
@@ -268,7 +276,10 @@ as $$
 begin
   return query
     select b.scope, b.max_tokens, b.spent, b.reserved, b.tokens_left, b.max_cost,
-      b.cost::double precision
+      b.cost::double precision, b.input_cost, b.cached_input_cost, b.output_cost,
+      case when b.spent >= b.max_tokens or b.cost >= b.max_cost
+        then agentdb._budget_advice(b.scope)
+      end
     from agentdb._current_run(remaining_budget.run) as c
     join agentdb.run as r on r.run_id = c.run_id
     cross join lateral agentdb._budget(c.run_id, c.agent_id, r.conversation) as b
@@ -277,6 +288,5 @@ end;
 $$;
 
 comment on function agentdb.remaining_budget (bigint) is
-  'Says for each budget of the run what is spent, reserved and left; NULL left is '
-  'no limit; '
-  'raises ZA001 or ZA003.';
+  'Says for each budget of the run what is spent, reserved and left (NULL: no limit), '
+  'and what to do where it is used up; raises ZA001 or ZA003.';

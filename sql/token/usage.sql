@@ -1,12 +1,12 @@
 -- Tokens: what every model call cost.  Input that came from the provider's cache is
--- kept apart, because it costs a tenth and says something else.
+-- kept apart, because it costs a tenth and says something else.  So is what each kind
+-- cost: a context bomb shows in the cost of the input and not in that of the output.
 
 create or replace function agentdb._check_tokens (
   input bigint,
   output bigint,
   cached_input bigint,
-  reasoning bigint,
-  cost double precision
+  reasoning bigint
 )
   returns void
   language plpgsql
@@ -25,19 +25,63 @@ begin
       'Each lies between 0 and 1000000000; input leaves out what came from the cache; '
         'reasoning is a part of output.'
     );
-  -- NaN is greater than every number to PostgreSQL.
-  elsif cost is null or cost < 0 or cost > 1000000000 then
-    perform agentdb._refuse(
-      format('cost %s is no amount', coalesce(cost::text, 'NULL')),
-      'Give what the call cost in your currency, between 0 and 1000000000.'
-    );
   end if;
 end;
 $$;
 
-comment on function agentdb._check_tokens (
-  bigint, bigint, bigint, bigint, double precision) is
-  'Raises ZA004 for token counts or a cost that cannot be.';
+comment on function agentdb._check_tokens (bigint, bigint, bigint, bigint) is
+  'Raises ZA004 for token counts that cannot be.';
+
+
+-- NULL is a cost that nobody knows, which is none of 0.  A double is taken by its 15
+-- digits, so that 0.1 is a tenth.
+create or replace function agentdb._total_cost (
+  cost double precision,
+  input_cost numeric,
+  cached_input_cost numeric,
+  output_cost numeric
+)
+  returns numeric
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_parts numeric;
+begin
+  -- NaN is greater than every number to PostgreSQL.
+  if least(cost::numeric, input_cost, cached_input_cost, output_cost) < 0
+    or greatest(cost::numeric, input_cost, cached_input_cost, output_cost) > 1000000000
+  then
+    perform agentdb._refuse(
+      format('cost %s, input_cost %s, cached_input_cost %s, output_cost %s are no '
+          'amounts', coalesce(cost::text, 'NULL'), coalesce(input_cost::text, 'NULL'),
+        coalesce(cached_input_cost::text, 'NULL'),
+        coalesce(output_cost::text, 'NULL')),
+      'Give what the call cost in your currency, between 0 and 1000000000, or nothing '
+        'where you do not know.'
+    );
+  end if;
+  if coalesce(input_cost, cached_input_cost, output_cost) is null then
+    return round(cost::numeric, 9);
+  end if;
+  v_parts := coalesce(round(input_cost, 9), 0)
+    + coalesce(round(cached_input_cost, 9), 0) + coalesce(round(output_cost, 9), 0);
+  -- Who rounds each part rounds the total too.
+  if abs(v_parts - cost::numeric) > 0.000001 then
+    perform agentdb._refuse(
+      format('the parts of the cost are %s together, and not %s', v_parts, cost),
+      'Leave cost out: it is what input_cost, cached_input_cost and output_cost add up '
+        'to.'
+    );
+  end if;
+  return v_parts;
+end;
+$$;
+
+comment on function agentdb._total_cost (double precision, numeric, numeric, numeric) is
+  'What a call cost: the sum of its parts, or the total where that alone is known; '
+  'raises ZA004 for what is no amount.';
 
 
 create or replace function agentdb.log_tokens (
@@ -46,8 +90,12 @@ create or replace function agentdb.log_tokens (
   cached_input bigint default 0,
   reasoning bigint default 0,
   model text default null,
-  cost double precision default 0,
-  run bigint default null
+  cost double precision default null,
+  run bigint default null,
+  input_cost numeric default null,
+  cached_input_cost numeric default null,
+  output_cost numeric default null,
+  priced_by text default null
 )
   returns table (run_id bigint, recorded_at timestamptz)
   language plpgsql
@@ -57,17 +105,25 @@ create or replace function agentdb.log_tokens (
 as $$
 declare
   v_agent_id bigint;
+  v_cost numeric;
+  v_apart boolean := coalesce(input_cost, cached_input_cost, output_cost) is not null;
 begin
-  perform agentdb._check_tokens(input, output, cached_input, reasoning, cost);
+  perform agentdb._check_tokens(input, output, cached_input, reasoning);
+  v_cost := agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
   select c.run_id, c.agent_id into log_tokens.run_id, v_agent_id
   from agentdb._current_run(log_tokens.run) as c;
   insert into agentdb.token_log as t (
     run_id, agent_id, input_tokens, cached_input_tokens, output_tokens,
-    reasoning_tokens, cost, model
+    reasoning_tokens, cost, model, input_cost, cached_input_cost, output_cost, priced_by
   )
   values (
-    log_tokens.run_id, v_agent_id, input, cached_input, output, reasoning, cost,
-    agentdb._clean_line(model, 200)
+    log_tokens.run_id, v_agent_id, input, cached_input, output, reasoning, v_cost,
+    agentdb._clean_line(model, 200),
+    -- A part that is not given beside another is nothing.
+    case when v_apart then coalesce(input_cost, 0) end,
+    case when v_apart then coalesce(cached_input_cost, 0) end,
+    case when v_apart then coalesce(output_cost, 0) end,
+    agentdb._clean_line(priced_by, 200)
   )
   returning t.recorded_at into log_tokens.recorded_at;
   return next;
@@ -75,9 +131,11 @@ end;
 $$;
 
 comment on function agentdb.log_tokens (
-  bigint, bigint, bigint, bigint, text, double precision, bigint) is
+  bigint, bigint, bigint, bigint, text, double precision, bigint, numeric, numeric,
+  numeric, text) is
   'Records the tokens of one model call: input without the cached part, output with '
-  'its reasoning part; raises ZA001, ZA003 or ZA004.';
+  'its reasoning part; the cost by these kinds, or as a total, or not where nobody '
+  'knows; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb.log_tokens_many (
@@ -106,8 +164,12 @@ begin
       cached_input => coalesce(agentdb._json_text(v_usage, 'cached_input')::bigint, 0),
       reasoning => coalesce(agentdb._json_text(v_usage, 'reasoning')::bigint, 0),
       model => agentdb._json_text(v_usage, 'model'),
-      cost => coalesce(agentdb._json_text(v_usage, 'cost')::double precision, 0),
-      run => log_tokens_many.run_id
+      cost => agentdb._json_text(v_usage, 'cost')::double precision,
+      run => log_tokens_many.run_id,
+      input_cost => agentdb._json_text(v_usage, 'input_cost')::numeric,
+      cached_input_cost => agentdb._json_text(v_usage, 'cached_input_cost')::numeric,
+      output_cost => agentdb._json_text(v_usage, 'output_cost')::numeric,
+      priced_by => agentdb._json_text(v_usage, 'priced_by')
     );
     recorded := recorded + 1;
   end loop;
@@ -115,12 +177,13 @@ begin
 exception when invalid_text_representation or numeric_value_out_of_range then
   perform agentdb._refuse(
     format('a row of the array is ill-formed: %s', sqlerrm),
-    'Token counts are whole numbers and cost is a number; nothing of this call was '
+    'Token counts are whole numbers and costs are numbers; nothing of this call was '
       'recorded.'
   );
 end;
 $$;
 
 comment on function agentdb.log_tokens_many (jsonb, bigint) is
-  'Records a JSON array of {input, output, cached_input, reasoning, model, cost}, '
-  'all or none; raises ZA001, ZA003 or ZA004.';
+  'Records a JSON array of {input, output, cached_input, reasoning, model, cost, '
+  'input_cost, cached_input_cost, output_cost, priced_by}, all or none; raises ZA001, '
+  'ZA003 or ZA004.';

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -13,6 +14,10 @@ from agentdb.client import Limits, Run
 from ..agents import register, rows
 from ..conftest import Connection
 from ..servers import Server
+from .provider import provider
+
+# Its own list of prices, and no look for a newer one on the way of each test.
+os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
 
 
 @pytest.fixture
@@ -59,3 +64,10 @@ def tokens(db: Connection, run: Run) -> Callable[[], list[dict[str, Any]]]:
         )
 
     return read
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    """Return the address of a provider of models."""
+    with provider() as address:
+        yield address

@@ -11,9 +11,11 @@ from typing import Any
 
 import pytest
 from agents.testing.model import ModelStep, ScriptedModel
+from anthropic import Anthropic
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
+from openai import OpenAI
 from openai.types.responses import (
     ResponseFunctionToolCall,
     ResponseOutputMessage,
@@ -21,16 +23,16 @@ from openai.types.responses import (
 )
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
+from sqlalchemy import create_engine
 
 from agentdb import Agent
 
 from ..agents import evaluate, rows, value
 from ..conftest import Connect, Connection
+from ..servers import Server
+from .provider import THINKS, TOLD
 
 EXAMPLES = Path(__file__).parent.parent.parent / "examples"
-TOLD = "Do not repeat it"
-# How long a model takes for an answer, in seconds.
-THINKS = 0.3
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
@@ -129,7 +131,74 @@ def test_example_ends_when_it_is_told_and_people_were_alerted(
 ) -> None:
     said = load(name).main(agent, **MODELS[name]())
     assert said == "I cannot find it." or "(look_up)" in said
-    alerts = rows(db, "select rule_name from agentdb.alert where state = 'firing'")
+    alerts = rows(db, "select rule_name from agentdb.alert where firing_at is not null")
     assert {"rule_name": "silent_loop"} in alerts
     assert value(db, "select outcome from agentdb.run") == "succeeded"
+    assert value(db, "select count(*) from agentdb.tool_call_log") >= 5
+
+
+def openai_sdk(address: str) -> dict[str, Any]:
+    return {"client": OpenAI(api_key="k", base_url=f"{address}/v1")}
+
+
+def anthropic_sdk(address: str) -> dict[str, Any]:
+    return {"client": Anthropic(api_key="k", base_url=address)}
+
+
+def litellm_of(address: str) -> dict[str, Any]:
+    return {"model": "openai/gpt-4o", "api_base": f"{address}/v1", "api_key": "k"}
+
+
+SDKS = {
+    "with_openai": openai_sdk, "with_anthropic": anthropic_sdk,
+    "with_litellm": litellm_of,
+}  # fmt: skip
+
+
+@pytest.mark.usefixtures("watched")
+@pytest.mark.parametrize("name", SDKS)
+def test_example_of_an_sdk_ends_when_it_is_told(
+    db: Connection, agent: Agent, address: str, name: str
+) -> None:
+    assert load(name).main(agent, **SDKS[name](address)) == "hi"
+    alerts = rows(db, "select rule_name from agentdb.alert where firing_at is not null")
+    assert {"rule_name": "silent_loop"} in alerts
+    calls = value(db, "select count(*) from agentdb.tool_call_log")
+    assert calls >= 5
+    asked = value(db, "select count(*) from agentdb.token_log where input_tokens = 60")
+    # LiteLLM says in the background what was used, and may say the last too late.
+    assert asked >= calls
+
+
+@pytest.mark.usefixtures("watched")
+def test_example_of_an_engine_writes_for_its_run(
+    db: Connection, agent: Agent, server: Server
+) -> None:
+    db.execute(
+        "create table public.orders (id int primary key, state text);"
+        "create table public.note (said text primary key);"
+        "grant select on orders to agent_a; grant select, insert on note to agent_a;"
+        "select agentdb.audit_table('note')"
+    )
+    dsn = server.dsn(database=db.info.dbname, user="agent_a")
+    engine = create_engine(dsn.replace("postgresql://", "postgresql+psycopg://"))
+    said = load("with_sqlalchemy").main(agent, engine)
+    engine.dispose()
+    alerts = rows(db, "select rule_name from agentdb.alert where firing_at is not null")
+    assert {"rule_name": "silent_loop"} in alerts
+    written = rows(db, "select r.run_id, a.new_values ->> 'said' as said from"
+                       " agentdb.audit as a join agentdb.run as r using (run_id)")  # fmt: skip
+    assert [each["said"] for each in written] == [said]
+
+
+@pytest.mark.usefixtures("watched")
+def test_example_of_a_gateway_ends_when_it_is_told(
+    db: Connection, agent: Agent, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = server.dsn(database=db.info.dbname, user="agent_a")
+    monkeypatch.setenv("AGENTDB_DSN", dsn)
+    monkeypatch.setenv("PYTHONPATH", str(EXAMPLES.parent))
+    assert TOLD in load("with_mcp").main()
+    alerts = rows(db, "select rule_name from agentdb.alert where firing_at is not null")
+    assert {"rule_name": "silent_loop"} in alerts
     assert value(db, "select count(*) from agentdb.tool_call_log") >= 5

@@ -58,6 +58,9 @@ async def flush(session: Session) -> int:
     while made >= BATCH:
         made = await session.value(FLUSH, {"batch": BATCH}, deadline=DEADLINE)
         total += made
+    if total:
+        # Who is stopped by an alert, or repeats itself, hears of it at once.
+        await wake(session, "agentdb_stop")
     return total
 
 

@@ -1,4 +1,6 @@
-"""Keeps secrets out of what an agent's program records, before it leaves the process.
+"""Keeps secrets out of what is recorded of an agent, before it leaves the process.
+
+The one list of all that records: the client, the adapters, the MCP servers.
 
 The patterns are those of the tokens' own documentations: what a service made easy to
 recognize.  A secret without a form of its own is found by the name of its field.
@@ -6,13 +8,18 @@ recognize.  A secret without a form of its own is found by the name of its field
 
 from __future__ import annotations
 
+import os
 import re
+import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from .errors import InvalidArgument
 from .plain import Walk
+from .secret.redact import INSTEAD as INSTEAD
+from .secret.redact import SHORTEST
 
-INSTEAD = "[secret]"
 # A token may stand behind an escape of JSON within a text; a word does not end in it.
 START = r"(?:(?<![A-Za-z0-9])|(?<=\\[bfnrt])|(?<=\\u[0-9a-fA-F]{4}))"
 # What a text holds, as it is, where a form can be found at all: looked for first, for
@@ -78,6 +85,24 @@ class Redaction:
         own = re.compile(both, re.DOTALL) if both else None
         object.__setattr__(self, "_own", own)
 
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str] = os.environ) -> Redaction:
+        """Return what the TOML file of AGENTDB_REDACTION says: patterns, and fields.
+
+        Raises InvalidArgument where it cannot be read: nothing is recorded then.
+        """
+        place = environment.get("AGENTDB_REDACTION")
+        if not place:
+            return cls()
+        try:
+            return cls(**_file(place))
+        except (OSError, ValueError, TypeError, re.error) as error:
+            raise InvalidArgument(
+                f"AGENTDB_REDACTION, {place}: {error}",
+                hint='It holds patterns = ["…"] and fields = ["user.iban", '
+                '"send_mail:body"].',
+            ) from error
+
     def text(self, text: str) -> str:
         """Return a text without what looks like a secret."""
         for hints, form in COMPILED:
@@ -89,23 +114,40 @@ class Redaction:
             text = SAID.sub(rf"\1{INSTEAD}", text)
         return self._own.sub(INSTEAD, text) if self._own else text
 
-    def value(self, value: Any, tool: str = "") -> Any:
+    def value(self, value: Any, tool: str = "", secrets: set[str] | None = None) -> Any:
         """Return any value as one of JSON without secrets, of one tool's arguments.
 
-        It is a copy: what the program does to the value later does not change it.
+        It is a copy: what the program does to the value later does not change it.  What
+        was blanked out for its field is added to `secrets`.
         """
-        return Walk(self.text, self._hidden(tool)).value(value)
+        found: set[str] = set() if secrets is None else secrets
+        return Walk(self.text, self._hidden(tool, found)).value(value)
 
-    def _hidden(self, tool: str) -> Any:
+    def _hidden(self, tool: str, found: set[str]) -> Any:
         """Return what tells the text that stands for a member, None for itself."""
         named = (path.rpartition(":") for path in self.fields)
         paths = frozenset(path for of, _, path in named if of in ("", tool))
 
         def hidden(key: str, path: str, value: Any) -> str | None:
-            if path in paths:
-                return INSTEAD
-            if value is None or isinstance(value, bool) or not NAMES.search(key):
+            named = value is not None and not isinstance(value, bool)
+            if path not in paths and not (named and NAMES.search(key)):
                 return None
+            if isinstance(value, str) and len(value) >= SHORTEST:
+                found.add(value)
             return INSTEAD
 
         return hidden
+
+
+def _file(place: str) -> dict[str, tuple[str, ...]]:
+    """Return the lists of texts in a TOML file."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    with open(place, "rb") as file:
+        said = tomllib.load(file)
+    for name, each in said.items():
+        if not (isinstance(each, list) and all(isinstance(one, str) for one in each)):
+            raise ValueError(f"{name} is no list of texts")
+    return {name: tuple(each) for name, each in said.items()}

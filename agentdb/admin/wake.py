@@ -1,0 +1,22 @@
+"""Wakes who listens, after the commit and in a transaction of its own.
+
+Anybody can fill the queue of NOTIFY, and then it fails: what it would tell is committed
+already, and everybody polls as well.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import psycopg
+
+# Whom each is for: runners that send, and programs of runs that may be stopped.
+MESSAGES = "agentdb_notification"
+STOPS = "agentdb_stop"
+
+
+def wake(connection: psycopg.Connection[Any], channel: str) -> None:
+    """Notify a channel on a connection that commits each statement."""
+    with suppress(psycopg.Error):
+        connection.execute("select pg_notify(%s::text, '')", [channel])
