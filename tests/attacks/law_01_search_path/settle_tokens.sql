@@ -9,6 +9,6 @@ select token from agentdb.start_run();
 select reservation from agentdb.reserve_tokens(10, 10);
 --@ a agent_a
 set search_path = work, pg_catalog;
-select * from agentdb.settle_tokens;
+select * from agentdb.settle_tokens(${r}, 5, 5);
 --@ p postgres value=0 must
 select count(*) from work.stolen as s where s.who <> 'agent_a';

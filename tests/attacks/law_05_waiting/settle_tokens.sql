@@ -6,6 +6,6 @@ select run_id from agentdb.start_run();
 select reservation from agentdb.reserve_tokens(10);
 --@ a agent_a
 begin;
-select * from agentdb.settle_tokens;
+select * from agentdb.settle_tokens(${r}, 1, 1);
 --@ c agent_a is=55P03 limit=4 must
-select * from agentdb.settle_tokens;
+select * from agentdb.settle_tokens(${r}, 1, 1, run => ${run});
