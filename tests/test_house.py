@@ -229,3 +229,9 @@ def test_sql_parses_and_plpgsql_compiles() -> None:
 
     statements = pglast.parse_sql(schema.code())
     assert len(statements) > 100
+
+
+def test_page_on_security_names_tests_that_are_there() -> None:
+    named = re.findall(r"`(test_\w+)`", (ROOT / "docs/security.md").read_text())
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / f"tests/{name}.py").exists()] == []

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -110,3 +112,13 @@ def test_doctor_reads_no_more_than_a_runner(scene: Scene) -> None:
     listed = {"env:AGENTDB_TEST_ADDRESS": ["*"]}
     told = {f.check_name: f.detail for f in findings(scene.dsn, secrets=listed)}
     assert "cannot be reached" in told["receiver theirs"]
+
+
+def test_check_of_the_configuration_says_what_may_go_where(tmp_path: Path) -> None:
+    file = tmp_path / "agentdb.toml"
+    file.write_text(f"[secrets]\n'env:KEY' = '{HOOKS}'\n'env:CHAT' = '*'\n")
+    command = [sys.executable, "-m", "agentdb", "config", "check", "--dsn", "dbname=x"]
+    done = subprocess.run(
+        [*command, "--config", str(file)], check=True, capture_output=True, text=True
+    )
+    assert f"secrets: env:CHAT (anywhere), env:KEY ({HOOKS})" in done.stdout

@@ -32,3 +32,8 @@ def check(dsn: str | None, config: Path | None) -> None:
     fallback = found.fallback.channel if found.fallback else "none"
     click.echo(f"fallback: {fallback}")
     click.echo(f"pages: {found.health.address or 'none'}")
+    secrets = (
+        f"{name} ({'anywhere' if '*' in places else ', '.join(places)})"
+        for name, places in sorted(found.secrets.items())
+    )
+    click.echo(f"secrets: {', '.join(secrets) or 'none'}")
