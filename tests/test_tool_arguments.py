@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+from contextlib import closing
 from datetime import timedelta
 from typing import Any
 
+import pg8000.dbapi
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from agentdb.client.tool import log_tool_call
 
 from .agents import refusal, register, row, rows, start, value
 from .conftest import Connect, Connection
+from .servers import Server
 from .test_tool_registry import ANTHROPIC, register_tools
 
 
@@ -244,3 +248,15 @@ def test_calls_of_one_large_transaction_are_gone_through_in_parts(
         db.execute("select agentdb.note_faults('[]', '0 5')")
     assert sizes == [200, 200, 53]
     assert seen == [*range(1, 451), 1, 2, 3]
+
+
+def test_connection_of_another_driver_is_refused_with_what_to_use(
+    server: Server,
+) -> None:
+    parts = conninfo_to_dict(server.dsn())
+    connection = pg8000.dbapi.connect(
+        user=str(parts["user"]),
+        unix_sock=f"{parts['host']}/.s.PGSQL.{parts['port']}",
+    )
+    with closing(connection), pytest.raises(TypeError, match="not of pg8000"):
+        log_tool_call(connection, "t")

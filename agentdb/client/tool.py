@@ -52,6 +52,12 @@ def log_tool_call(
     The runner compares them as well, whatever is said here.  What looks like a secret
     is blanked out before it is sent, as by a run of the client.
     """
+    if not isinstance(connection, psycopg.Connection):
+        raise TypeError(
+            "log_tool_call takes a connection of psycopg, not of "
+            f"{type(connection).__module__}: call agentdb.log_tool_call() in SQL, or "
+            "use agentdb.Agent(connect=…)"
+        )
     hide = redaction or Redaction.from_env()
     found = connection.execute(SCHEMA, [characters(tool), run]).fetchone()
     schema = found[0] if found else None
