@@ -6,6 +6,7 @@ and an error has written nothing.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,6 +27,8 @@ from ..conftest import Connection, create_database, drop_database
 from ..servers import Server
 
 ERRORS = Path(__file__).parents[2] / "docs/errors.md"
+# The same calls each time, but for `make soak`, which tries new ones, and more.
+TIMES = int(os.environ.get("AGENTDB_FUZZ", "1"))
 # Each of a group that may call something, and how many calls are tried of it.
 CALLERS = {"agent_a": 400, "operator_o": 400, "reviewer_r": 120, "auditor_u": 120}
 # What waits on purpose, or ends what the next examples need.
@@ -170,7 +173,8 @@ def test_no_call_fails_in_a_way_that_nobody_described(
         ]
 
         @settings(
-            max_examples=CALLERS[role],
+            max_examples=CALLERS[role] * TIMES,
+            derandomize=TIMES == 1,
             deadline=None,
             database=None,
             suppress_health_check=list(HealthCheck),
@@ -187,8 +191,10 @@ def test_no_call_fails_in_a_way_that_nobody_described(
             state = session.call(function, given_)
             called.add(function.name)
             if state:
-                # What views call for their readers is nobody's interface.
-                fits = known if function.name[0] != "_" else INTERNAL
+                # What views call for their readers is nobody's interface, and a rule at
+                # a moment of no calendar is PostgreSQL's to refuse.
+                ours = not function.name.startswith(("_", "rule_"))
+                fits = known if ours else INTERNAL
                 assert fits.fullmatch(state), f"{state} of {function.name}({given_})"
                 assert watch.execute(WRITTEN).fetchone() == before
 

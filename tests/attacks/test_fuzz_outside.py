@@ -24,9 +24,11 @@ from agentdb.mcp.gateway import Gateway
 
 from ..conftest import Connection
 from ..servers import Server
+from .test_fuzz import TIMES
 
 QUICK = settings(
-    max_examples=200,
+    max_examples=200 * TIMES,
+    derandomize=TIMES == 1,
     deadline=None,
     database=None,
     suppress_health_check=list(HealthCheck),
