@@ -75,12 +75,13 @@ drivers: .venv/drivers
 # 20 minutes of random faults, or AGENTDB_SOAK seconds: nothing lost, nothing twice
 # without cause.  Then as long random tables, rights, statements and undos: what is staged
 # does what it does directly, and an undo takes back nothing else.  Then a day's calls of
-# one program, which must not grow.  Not part of `check`.
+# one program, which must not grow; and new calls of every function.  Not part of `check`.
 soak: .venv/installed
 	$(BIN)/python -m tests.faults.soak
 	$(BIN)/python -m tests.differential $${AGENTDB_SOAK:-1200} $${AGENTDB_SEED:-1}
 	AGENTDB_TRAFFIC=$${AGENTDB_TRAFFIC:-400000} \
 	  $(BIN)/python -m pytest tests/test_client_growth.py
+	AGENTDB_FUZZ=20 $(BIN)/python -m pytest -n 2 tests/attacks -k fuzz
 
 # Whose is what, while processes of agents die, are replaced and killed and the server
 # crashes: about six minutes, or `make chaos ARGS=--short`; PG=14 … 18 as for `test`.
