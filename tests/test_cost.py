@@ -264,15 +264,20 @@ def test_client_settles_what_a_response_cost(
             spent.usage(COMPLETION)
         with run.tokens(estimate=10) as spent:
             spent.set(input=1, output=1, cost=0.1)
+        with run.tokens(estimate=10) as spent:
+            spent.set(input=100, output=50, model="gpt-4o", provider="openai")
+        with run.tokens(estimate=10) as spent:
+            spent.set(input=100, output=50, model="gpt-4o")
         run.log_tokens(usage_of(COMPLETION, provider="openai"))
         assert run._log.flush()
-        assert run.budget()[0]["input_cost"] == Decimal("0.0005")
+        assert run.budget()[0]["input_cost"] == Decimal("0.00075")
     listed = amounts("0.00025", "0.001125", "0.0005", "0.001875")
     found = rows(db, PARTS)
     by = [each.pop("priced_by") for each in found]
     assert found == [
-        listed, amounts(None, None, None, None), amounts(None, None, None, "0.1"), listed
+        listed, amounts(None, None, None, None), amounts(None, None, None, "0.1"),
+        amounts("0.00025", "0", "0.0005", "0.00075"), amounts(None, None, None, None), listed,
     ]  # fmt: skip
     assert [each and each.split(" ")[0] for each in by] == [
-        "genai-prices", None, None, "genai-prices",
+        "genai-prices", None, None, "genai-prices", None, "genai-prices",
     ]  # fmt: skip
