@@ -129,6 +129,12 @@ def test_cost_by_agent_model_conversation_and_day(
     told = agentdb("costs", "--by", "conversation", "--agent", "a", dsn=dsn)
     assert "input_cost" in told and "case 7" in told
     assert "no model was called" in agentdb("costs", "--agent", "b", dsn=dsn)
+    agent.execute(logged.replace("%s", "model => 'unknown'").encode())
+    db.execute("select agentdb.roll_up()")
+    last = json.loads(agentdb("costs", "--by", "model", "--json", dsn=dsn))[-1]
+    # Nobody knows what it cost: that is not nothing.
+    assert (last["what"], last["unpriced"]) == ("unknown", 1)
+    assert last["cost"] is None and last["input_cost"] is None
     # What it adds up goes with its run.
     db.execute(
         "update agentdb.run set started_at = now() - interval '2 years',"
