@@ -96,7 +96,7 @@ class Redaction:
             return cls()
         try:
             return cls(**_file(place))
-        except (OSError, ValueError, TypeError, re.error) as error:
+        except (OSError, ValueError, re.error) as error:
             raise InvalidArgument(
                 f"AGENTDB_REDACTION, {place}: {error}",
                 hint='It holds patterns = ["…"] and fields = ["user.iban", '
@@ -148,6 +148,8 @@ def _file(place: str) -> dict[str, tuple[str, ...]]:
     with open(place, "rb") as file:
         said = tomllib.load(file)
     for name, each in said.items():
+        if name not in ("patterns", "fields"):
+            raise ValueError(f"{name} is unknown")
         if not (isinstance(each, list) and all(isinstance(one, str) for one in each)):
             raise ValueError(f"{name} is no list of texts")
     return {name: tuple(each) for name, each in said.items()}

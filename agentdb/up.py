@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import secrets
+import shlex
 from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
+from urllib.parse import quote, urlencode
 
 import psycopg
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from agentdb.admin import operation
 from agentdb.schema import install as installation
@@ -91,10 +94,29 @@ def _create(
 
 def _as(dsn: str, login: str | None, password: str | None) -> str:
     """Return the connection string of a login, or of the caller without a password."""
-    parts = conninfo_to_dict(dsn)
+    parts = {name: str(part) for name, part in conninfo_to_dict(dsn).items()}
     parts.pop("password", None)
     if login:
         parts["user"] = login
     if password:
         parts["password"] = password
-    return make_conninfo("", **parts)
+    return url_of(parts)
+
+
+def url_of(parts: dict[str, str]) -> str:
+    """Return a connection string that every driver takes, and a shell as it stands."""
+    rest = dict(parts)
+    who = quote(rest.pop("user", ""), safe="")
+    if password := rest.pop("password", ""):
+        who += f":{quote(password, safe='')}"
+    where = ""
+    if re.fullmatch(r"[\w.-]+", rest.get("host", "")):
+        where = rest.pop("host")
+        where += f":{rest.pop('port')}" if rest.get("port", "").isdecimal() else ""
+    elif rest.get("port") == "5432":
+        del rest["port"]
+    place = f"{who}@{where}" if who else where
+    database = quote(rest.pop("dbname", ""), safe="")
+    more = urlencode(rest, quote_via=quote, safe="/")
+    url = f"postgresql://{place}/{database}" + (f"?{more}" if more else "")
+    return shlex.quote(url) if "&" in url else url

@@ -5,11 +5,17 @@ from __future__ import annotations
 import os
 import time
 
+import psycopg
 from sqlalchemy import Engine, create_engine, text
 
 from agentdb import Agent
 from agentdb.adapters.sqlalchemy import bind
 from agentdb.client import Looping
+
+
+def connect() -> psycopg.Connection:
+    """Connect as the agent; no other form of its connection string is needed."""
+    return psycopg.connect(os.environ["AGENTDB_DSN"])
 
 
 def look_up(engine: Engine, order: int) -> str:
@@ -21,8 +27,7 @@ def look_up(engine: Engine, order: int) -> str:
 
 def main(agent: Agent | None = None, engine: Engine | None = None) -> str:
     """Wait for an order that never comes, and leave a note when that is said."""
-    address = os.environ.get("AGENTDB_DSN", "").partition("://")[2]
-    engine = engine or create_engine(f"postgresql+psycopg://{address}")
+    engine = engine or create_engine("postgresql+psycopg://", creator=connect)
     with (agent or Agent.from_env()).run("answer a customer") as run:
         bind(run, engine)
         while True:

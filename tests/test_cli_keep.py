@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import shlex
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 
+import asyncpg
 import pytest
+from psycopg.conninfo import conninfo_to_dict
 
 from agentdb import up
 from agentdb.local import LocalServer
@@ -83,12 +87,42 @@ def test_up_names_the_roles_and_the_database_before_it_makes_them(
     assert "login roles reviewer_1 on" in run(monkeypatch, ["up"], given.dsn()).err
 
 
+async def asked(dsn: str) -> str:
+    """Ask by a driver that takes nothing but a URL."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        return str(await connection.fetchval("select current_user"))
+    finally:
+        await connection.close()
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "host=/tmp/a dbname=x user=u port=5432",
+        "host=/tmp/a,/tmp/b port=5433,5434 user='o \\'x' dbname='a/b?' password='p@:/&'",
+        "host=::1 port=5433 user=u sslmode=require options='-c a=b'",
+        "host=db.example port=5433 dbname=app",
+        "",
+    ],
+)
+def test_connection_string_is_a_url_that_says_the_same(dsn: str) -> None:
+    parts = {name: str(part) for name, part in conninfo_to_dict(dsn).items()}
+    (url,) = shlex.split(up.url_of(parts))
+    assert url.startswith("postgresql://")
+    assert {"port": "5432", **conninfo_to_dict(url)} == {"port": "5432", **parts}
+
+
 def test_up_does_it_when_told_to_and_asks_no_more(given: LocalServer) -> None:
     for words in (["up", "--yes"], ["up"]):
         process = begin(words, given.dsn())
         assert process.stdout
         lines = [process.stdout.readline() for _ in range(3)]
         assert [line.split()[0] for line in lines] == ["agent", "reviewer", "dba"]
+        agent, _, dba = (line.split()[1] for line in lines)
+        for at, user in (agent, "agent_1"), (dba, "postgres"):
+            assert answer(at, "select current_user") == user
+            assert asyncio.run(asked(at)) == user
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
         assert process.returncode == 0

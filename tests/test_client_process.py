@@ -17,6 +17,7 @@ import pytest
 
 from agentdb import AsyncAgent
 from agentdb.client import BudgetRefused, Limits
+from agentdb.errors import LockInUse
 
 from .agents import register, row, rows, value
 from .conftest import Connection
@@ -179,8 +180,13 @@ def test_asyncio_has_the_same(db: Connection, dsn: str) -> None:
             assert await run.tool(double)(4) == 8
             async with run.tokens(100) as spent:
                 spent.set(input=5, output=1)
-            async with await run.lock("l") as lock:
+            async with run.lock("l") as lock:
                 assert not lock.lost.is_set()
+                with pytest.raises(LockInUse):
+                    async with agent.run("y") as second, second.lock("l"):
+                        raise AssertionError("two have it")
+            held = await run.lock("l")
+            assert await held.release() and not await held.release()
             with pytest.raises(BudgetRefused):
                 async with run.tokens(10**9):
                     raise AssertionError("it was let through")
@@ -191,7 +197,9 @@ def test_asyncio_has_the_same(db: Connection, dsn: str) -> None:
 
     asyncio.run(work())
     assert value(db, "select count(*) from agentdb.tool_call_log") == 21
-    assert row(db, "select state, on_behalf_of from agentdb.run_summary") == {
+    assert row(
+        db, "select state, on_behalf_of from agentdb.run_summary where purpose = 'x'"
+    ) == {
         "state": "succeeded",
         "on_behalf_of": "ada",
     }

@@ -184,6 +184,20 @@ def test_command_checks_and_the_runner_refuses_with_the_same_code(
     assert done.exit_code == 0 and "fine" in done.output
 
 
+def test_command_reads_what_receivers_may_have(
+    place: Path, scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = '[secrets]\n"env:PAGER_KEY" = "*"\n"env:CHAT_URL" = "*"'
+    given = ["config", "check", "--config", str(written(place, text))]
+    monkeypatch.setenv("PAGER_KEY", CANARY)
+    done = CliRunner().invoke(main, given)
+    assert done.exit_code == 78
+    assert "agentdb.toml: [secrets] env:CHAT_URL is empty or not set" in done.output
+    assert "PAGER_KEY" not in done.output and CANARY not in done.output
+    monkeypatch.setenv("CHAT_URL", CANARY)
+    assert CliRunner().invoke(main, given).exit_code == 0
+
+
 def test_reload_loses_nothing_and_a_bad_file_keeps_the_old(scene: Scene) -> None:
     scene.receiver("hang")
     scene.trouble(3)

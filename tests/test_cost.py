@@ -129,6 +129,12 @@ def test_cost_by_agent_model_conversation_and_day(
     told = agentdb("costs", "--by", "conversation", "--agent", "a", dsn=dsn)
     assert "input_cost" in told and "case 7" in told
     assert "no model was called" in agentdb("costs", "--agent", "b", dsn=dsn)
+    agent.execute(logged.replace("%s", "model => 'unknown'").encode())
+    db.execute("select agentdb.roll_up()")
+    last = json.loads(agentdb("costs", "--by", "model", "--json", dsn=dsn))[-1]
+    # Nobody knows what it cost: that is not nothing.
+    assert (last["what"], last["unpriced"]) == ("unknown", 1)
+    assert last["cost"] is None and last["input_cost"] is None
     # What it adds up goes with its run.
     db.execute(
         "update agentdb.run set started_at = now() - interval '2 years',"
@@ -264,15 +270,20 @@ def test_client_settles_what_a_response_cost(
             spent.usage(COMPLETION)
         with run.tokens(estimate=10) as spent:
             spent.set(input=1, output=1, cost=0.1)
+        with run.tokens(estimate=10) as spent:
+            spent.set(input=100, output=50, model="gpt-4o", provider="openai")
+        with run.tokens(estimate=10) as spent:
+            spent.set(input=100, output=50, model="gpt-4o")
         run.log_tokens(usage_of(COMPLETION, provider="openai"))
         assert run._log.flush()
-        assert run.budget()[0]["input_cost"] == Decimal("0.0005")
+        assert run.budget()[0]["input_cost"] == Decimal("0.00075")
     listed = amounts("0.00025", "0.001125", "0.0005", "0.001875")
     found = rows(db, PARTS)
     by = [each.pop("priced_by") for each in found]
     assert found == [
-        listed, amounts(None, None, None, None), amounts(None, None, None, "0.1"), listed
+        listed, amounts(None, None, None, None), amounts(None, None, None, "0.1"),
+        amounts("0.00025", "0", "0.0005", "0.00075"), amounts(None, None, None, None), listed,
     ]  # fmt: skip
     assert [each and each.split(" ")[0] for each in by] == [
-        "genai-prices", None, None, "genai-prices",
+        "genai-prices", None, None, "genai-prices", None, "genai-prices",
     ]  # fmt: skip

@@ -45,7 +45,7 @@ def test_root_cannot_name_root_or_a_stranger(
 def test_root_is_told_which_directory_keeps_the_user_out(home: Path) -> None:
     home.mkdir(mode=0o700)
     with (
-        pytest.raises(LocalServerError, match=f"{home} keeps it out"),
+        pytest.raises(LocalServerError, match=f"{home} keeps it out\nhint: .*--direc"),
         LocalServer(directory=home / "deeper"),
     ):
         pass

@@ -215,5 +215,6 @@ def test_list_that_cannot_be_read_is_no_list(tmp_path: Path, text: str) -> None:
     with pytest.raises(InvalidArgument) as raised:
         Redaction.from_env({"AGENTDB_REDACTION": str(place)})
     assert str(place) in str(raised.value) and "patterns" in raised.value.hint
+    assert "__init__" not in str(raised.value)
     with pytest.raises(InvalidArgument):
         Redaction.from_env({"AGENTDB_REDACTION": str(tmp_path / "none")})

@@ -98,7 +98,9 @@ def test_question_closes_with_its_run(
 ) -> None:
     number = value(agent, ASK, "which?")
     agent.execute("select agentdb.end_run(outcome => 'failed')")
-    assert refusal(db, ANSWER, number, "left").sqlstate == "ZA077"
+    refused = refusal(db, ANSWER, number, "left")
+    assert refused.sqlstate == "ZA077"
+    assert refused.message_detail == "The run that asked has ended."
     assert rows(db, "select * from agentdb.open_question") == []
     start(agent)
     # Another run of the agent may read what the first asked.

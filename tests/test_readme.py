@@ -198,10 +198,16 @@ def commands(text: str) -> list[tuple[str, str]]:
     return [(command, output) for command, _, output in split]
 
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    ROOT / "examples/README.md",
+]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize(
+    "page", PAGES, ids=lambda page: f"{page.parent.name}/{page.name}"
+)
 def test_page_is_true(page: Path, server: LocalServer, tmp_path: Path) -> None:
     reader = Reader(server, tmp_path)
     with reader.background:
@@ -210,7 +216,7 @@ def test_page_is_true(page: Path, server: LocalServer, tmp_path: Path) -> None:
 
 def read(page: Path, reader: Reader) -> None:
     """Type in all of a page, in order."""
-    if page.name != "README.md" and not page.name.startswith("quickstart"):
+    if page != ROOT / "README.md" and not page.name.startswith("quickstart"):
         prepare(reader)
     for kind, text, expected in blocks(page):
         if kind == "sql":
@@ -227,7 +233,7 @@ def read(page: Path, reader: Reader) -> None:
         elif kind == "toml":
             reader.write(text)
         else:
-            assert kind in ("text", "json", "mermaid"), kind
+            assert kind in ("text", "json", "mermaid", "sh"), kind
 
 
 def prepare(reader: Reader) -> None:

@@ -119,6 +119,10 @@ def test_check_of_the_configuration_says_what_may_go_where(tmp_path: Path) -> No
     file.write_text(f"[secrets]\n'env:KEY' = '{HOOKS}'\n'env:CHAT' = '*'\n")
     command = [sys.executable, "-m", "agentdb", "config", "check", "--dsn", "dbname=x"]
     done = subprocess.run(
-        [*command, "--config", str(file)], check=True, capture_output=True, text=True
+        [*command, "--config", str(file)],
+        check=True,
+        capture_output=True,
+        text=True,
+        env={**os.environ, "KEY": "k", "CHAT": "c"},
     )
     assert f"secrets: env:CHAT (anywhere), env:KEY ({HOOKS})" in done.stdout

@@ -97,6 +97,13 @@ def test_table_that_does_not_fit_becomes_records() -> None:
     assert printed(its, 40).count("lock_name") == 1
 
 
+def test_table_does_without_columns_that_say_nothing() -> None:
+    its = [{"run_id": 1, "instance": None, "lock_name": "nightly", "parent": None}] * 2
+    assert printed(its, 40).count("instance") == 1
+    said = printed(its, 20)
+    assert said.count("lock_name") == 1 and "instance" not in said
+
+
 @pytest.mark.parametrize(
     ("value", "expected"),
     [

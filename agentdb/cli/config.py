@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
 
+from ..secret.reference import resolve
+from ..secret.refused import Refused
 from .options import config as config_option
 from .options import only_dsn
 
@@ -27,6 +30,7 @@ def check(dsn: str | None, config: Path | None) -> None:
     from agentdb.config import read
 
     found = read(config, dsn=dsn)
+    _resolve(config, found.secrets)
     click.echo(f"{config or 'environment'}: fine")
     click.echo(f"databases: {', '.join(found.databases)}")
     fallback = found.fallback.channel if found.fallback else "none"
@@ -37,3 +41,17 @@ def check(dsn: str | None, config: Path | None) -> None:
         for name, places in sorted(found.secrets.items())
     )
     click.echo(f"secrets: {', '.join(secrets) or 'none'}")
+
+
+def _resolve(config: Path | None, references: Iterable[str]) -> None:
+    """Read what receivers may have; a runner reads it at the first message."""
+    from agentdb.config import Misconfigured
+
+    problems = []
+    for reference in references:
+        try:
+            resolve(reference)
+        except Refused as error:
+            problems.append(f"{config or 'AGENTDB_SECRETS'}: [secrets] {error}")
+    if problems:
+        raise Misconfigured("\n".join(problems))

@@ -46,15 +46,19 @@ where ({agent}::text is null or agent_name = {agent})
 order by run_id desc
 limit {limit}
 """
-# What nobody has a price for is nothing in the sums: said beside them.
+# What nobody has a price for is in no sum, and counted beside; where that is all of it,
+# the cost is not known, which is not 0.
 COSTS = """
 select c.day, case {by} when 'model' then c.model when 'conversation' then
     c.conversation else c.agent_name end as what,
   sum(c.model_calls)::bigint as calls, sum(c.unpriced_calls)::bigint as unpriced,
   sum(c.input_tokens)::bigint as input, sum(c.cached_input_tokens)::bigint as cached,
-  sum(c.output_tokens)::bigint as output, sum(c.input_cost) as input_cost,
-  sum(c.cached_input_cost) as cached_cost, sum(c.output_cost) as output_cost,
-  sum(c.cost) as cost
+  sum(c.output_tokens)::bigint as output,
+  sum(c.input_cost) filter (where c.unpriced_calls < c.model_calls) as input_cost,
+  sum(c.cached_input_cost) filter (where c.unpriced_calls < c.model_calls)
+    as cached_cost,
+  sum(c.output_cost) filter (where c.unpriced_calls < c.model_calls) as output_cost,
+  sum(c.cost) filter (where c.unpriced_calls < c.model_calls) as cost
 from agentdb.cost as c
 where c.day > (now() at time zone 'UTC')::date - {days}::integer
   and ({agent}::text is null or c.agent_name = {agent})

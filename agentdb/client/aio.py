@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping
 from functools import partial
 from types import TracebackType
 from typing import Any, TypeVar
@@ -130,10 +130,9 @@ class AsyncRun:
         """Set tokens aside for a prompt: an asynchronous context manager."""
         return AsyncTokens(self.sync.tokens(estimate, max_output))
 
-    async def lock(self, name: str, **how: Any) -> AsyncHeld:
-        """Take a lock, see Run.lock: `async with await run.lock(…)`."""
-        take = partial(self.sync.lock, name, **how)
-        return AsyncHeld(await _done(take, lambda held: held.release()))
+    def lock(self, name: str, **how: Any) -> AsyncLock:
+        """Take a lock, see Run.lock: `async with run.lock(…)`, or await it."""
+        return AsyncLock(partial(self.sync.lock, name, **how))
 
     async def ask(
         self, question: str, options: Iterable[str] | None = None, **how: str
@@ -209,6 +208,31 @@ class AsyncTokens:
     ) -> None:
         """Settle what was used."""
         await asyncio.to_thread(self._tokens.__exit__, kind, error, trace)
+
+
+class AsyncLock:
+    """A lock that is taken when this is awaited or entered."""
+
+    def __init__(self, take: Callable[[], Held]) -> None:
+        self._take = take
+
+    def __await__(self) -> Generator[Any, None, AsyncHeld]:
+        return self._taken().__await__()
+
+    async def __aenter__(self) -> AsyncHeld:
+        self._held = await self._taken()
+        return self._held
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._held.release()
+
+    async def _taken(self) -> AsyncHeld:
+        return AsyncHeld(await _done(self._take, lambda held: held.release()))
 
 
 class AsyncHeld:

@@ -14,4 +14,4 @@ class Looping(AgentdbError):
 
 
 class Unreachable(AgentdbError):
-    """The database is away, and the run was told to fail closed."""
+    """The database is away, where an answer is needed or the run is to fail closed."""

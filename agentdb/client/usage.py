@@ -167,9 +167,12 @@ class Tokens:
         )
         return self._used
 
-    def set(self, **used: Any) -> Usage:
-        """Say what was used: the fields of Usage, of which input and output must be."""
-        self._used = Usage(**used)
+    def set(self, *, provider: str | None = None, **used: Any) -> Usage:
+        """Say what was used: the fields of Usage, of which input and output must be.
+
+        With a `provider` it has the price of that one's model, where no cost is given.
+        """
+        self._used = priced(Usage(**used), Terms(provider=provider))
         return self._used
 
     def settle_later(self) -> None:

@@ -56,7 +56,8 @@ def prepare(directory: Path, account: Account) -> None:
     if not account.can_write(directory):
         raise LocalServerError(
             f"user {account.name}, who is to run PostgreSQL, cannot use {directory}: "
-            f"{account.obstacle(directory)} keeps it out"
+            f"{account.obstacle(directory)} keeps it out",
+            hint="name a place that it can reach: --directory /var/tmp/agentdb-data",
         )
 
 

@@ -70,8 +70,16 @@ def print_table(
         console.print(_card(its[0], console.width, full=True))
     elif needed(section, its) <= console.width:
         console.print(_table(section, its))
+    elif needed(section, told := _told(its)) <= console.width:
+        console.print(_table(section, told))
     else:
         console.print(_records(section, its, console.width))
+
+
+def _told(its: list[Row]) -> list[Row]:
+    """Leave out the columns in which no row has anything."""
+    names = [name for name in its[0] if any(row[name] is not None for row in its)]
+    return [{name: row[name] for name in names} for row in its]
 
 
 def _print_page(row: Row, width: int) -> None:

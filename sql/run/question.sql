@@ -195,8 +195,8 @@ begin
   if v_question.answer is not null or v_ended is not null then
     raise exception 'question Q-% is closed', v_question.question_id
       using errcode = 'ZA077',
-            detail = coalesce(format('%s answered: %s', v_question.answered_by,
-              v_question.answer), 'The run that asked has ended.'),
+            detail = coalesce(v_question.answered_by || ' answered: '
+              || v_question.answer, 'The run that asked has ended.'),
             hint = 'agentdb questions lists those that are open.';
   elsif answer <> all (v_question.options) then
     perform agentdb._refuse('the answer is none of the options',

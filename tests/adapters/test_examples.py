@@ -23,7 +23,6 @@ from openai.types.responses import (
 )
 from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
 from pydantic_ai.models.function import FunctionModel
-from sqlalchemy import create_engine
 
 from agentdb import Agent
 
@@ -170,9 +169,9 @@ def test_example_of_an_sdk_ends_when_it_is_told(
     assert asked >= calls
 
 
-@pytest.mark.usefixtures("watched")
+@pytest.mark.usefixtures("watched", "agent")
 def test_example_of_an_engine_writes_for_its_run(
-    db: Connection, agent: Agent, server: Server
+    db: Connection, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     db.execute(
         "create table public.orders (id int primary key, state text);"
@@ -181,9 +180,8 @@ def test_example_of_an_engine_writes_for_its_run(
         "select agentdb.audit_table('note')"
     )
     dsn = server.dsn(database=db.info.dbname, user="agent_a")
-    engine = create_engine(dsn.replace("postgresql://", "postgresql+psycopg://"))
-    said = load("with_sqlalchemy").main(agent, engine)
-    engine.dispose()
+    monkeypatch.setenv("AGENTDB_DSN", dsn)
+    said = load("with_sqlalchemy").main()
     alerts = rows(db, "select rule_name from agentdb.alert where firing_at is not null")
     assert {"rule_name": "silent_loop"} in alerts
     written = rows(db, "select r.run_id, a.new_values ->> 'said' as said from"
