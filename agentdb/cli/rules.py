@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..terminal.output import Section, connect, how, print_table, query, rows, show
+from ..terminal.value import harmless
 from .failure import Failure
 from .options import dsn
 from .working import working
@@ -117,7 +118,8 @@ def lint(dsn: str, rule: str | None) -> None:
     with connect(dsn) as connection:
         findings = look(connection, rule)
     for finding in findings:
-        click.echo(f"{finding.rule}: {finding.problem}\n  hint: {finding.hint}")
+        said = f"{finding.rule}: {finding.problem}\n  hint: {finding.hint}"
+        click.echo(harmless(said))
     if findings:
         raise click.exceptions.Exit(1)
     click.echo("no problems found")

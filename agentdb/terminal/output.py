@@ -15,7 +15,7 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from .layout import Row, Section, print_table
-from .value import Number, json_of, shown, span
+from .value import Number, harmless, json_of, shown, span
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -104,7 +104,7 @@ def show(
     """Print sections in the form that was asked for and return their rows."""
     if as_sql:
         for section in sections:
-            click.echo(f"-- {section.title}\n{section.statement};")
+            click.echo(harmless(f"-- {section.title}\n{section.statement};"))
         return []
     with connect(connection_string) as connection:
         found = [rows(connection, section) for section in sections]
