@@ -115,7 +115,7 @@ def lint(dsn: str, rule: str | None) -> None:
     """Check a rule, a view to become one, or all.  Exits 1 on findings."""
     from agentdb.rules.lint import lint as look
 
-    with connect(dsn) as connection:
+    with connect(dsn, guest=True) as connection:
         findings = look(connection, rule)
     for finding in findings:
         said = f"{finding.rule}: {finding.problem}\n  hint: {finding.hint}"
