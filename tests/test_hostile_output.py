@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import re
 import unicodedata
 
 import psycopg
 import pytest
 from psycopg import sql
+
+from agentdb.runner import logs
 
 from .agents import evaluate, register, rows, start
 from .commands import ARGUMENTS, MORE, run, words
@@ -146,3 +150,22 @@ def test_no_command_prints_it(spoiled: str, monkeypatch: pytest.MonkeyPatch) -> 
     assert found == {}
     # Of those that were asked for what was spoiled.
     assert answered > 20
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_no_log_writes_it(form: str) -> None:
+    """Errors of the database and of libraries quote what agents wrote."""
+    stream = io.StringIO()
+    handler = logs.Handler(stream)
+    handler.setFormatter(
+        logs.TextFormatter() if form == "text" else logs.JsonFormatter()
+    )
+    try:
+        raise ValueError(EVIL)
+    except ValueError as error:
+        told = logging.LogRecord(
+            "x", logging.ERROR, "", 0, EVIL, None, (type(error), error, None)
+        )
+    told.details = {"error": EVIL, "more": [EVIL]}
+    handler.emit(told)
+    assert "ValueError" in stream.getvalue() and seen(stream.getvalue()) == []

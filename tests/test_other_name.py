@@ -428,3 +428,21 @@ def test_rule_over_a_view_of_an_agent_fails_and_runs_nothing(
     assert said.pop("shop_calm") == [{"labels": {}, "value": 1, "annotations": {}}]
     assert said == {"mine_flood": "ZA030", "shop_flood": "ZA030"}
     assert value(guarded, "select is_called from spying.hits") is False
+
+
+def test_doctor_names_functions_that_write_under_the_login_of_their_caller(
+    db: Connection, connect: Connect
+) -> None:
+    register(db)
+    db.execute("create schema work authorization agent_a")
+    agent = connect(db.info.dbname, "agent_a")
+    agent.execute(
+        "create function work.tidy () returns int language sql security definer"
+        " as 'select 1'"
+    )
+    query = "select state, fix from agentdb.doctor where check_name = 'functions of agent_a'"
+    [found] = rows(db, query)
+    assert found["state"] == "warning"
+    fix, _, _ = found["fix"].partition(";")
+    db.execute(fix.encode())
+    assert rows(db, query) == []

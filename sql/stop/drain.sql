@@ -161,8 +161,8 @@ as $$
 $$;
 
 comment on function agentdb._has_prepared (bigint) is
-  'Whether the role of an agent has a transaction that is prepared and may be committed '
-  'at any time, in no session that a kill could end.';
+  'Whether the role of an agent has a transaction that is prepared: it may be '
+  'committed at any time, and no session of it can be ended.';
 
 
 -- What an agent wrote in no run, or in one that it was about to start, has no run to be
