@@ -81,6 +81,8 @@ class Walk:
 
     def _list(self, value: Any, path: str, depth: int) -> list[Any]:
         found: list[Any] = []
+        if (named := self._pair(value, path)) is not None:
+            return named
         # In one order each time, or the same call would look like another.
         for each in (
             sorted(value, key=repr) if isinstance(value, set | frozenset) else value
@@ -90,8 +92,22 @@ class Walk:
             found.append(self._value(each, path, depth + 1))
         return found
 
+    def _pair(self, value: Any, path: str) -> list[Any] | None:
+        """Return a header and what stands for it, where it is such a pair."""
+        if not (isinstance(value, list | tuple) and len(value) == 2):
+            return None
+        name, content = value
+        if isinstance(name, bytes):
+            name = name[:LONGEST].decode(errors="replace")
+        if not isinstance(name, str) or isinstance(content, Mapping | list | tuple):
+            return None
+        instead = self._hidden(name, f"{path}.{name}" if path else name, content)
+        return None if instead is None else [self.shown(name), instead]
+
     def _object(self, members: Mapping[Any, Any], path: str, depth: int) -> Any:
         found: dict[str, Any] = {}
+        # {"name": "password", "value": …}: a field that is told, not one that is.
+        told = members.get("name", members.get("key"))
         for name, each in list(members.items()):
             if self._left <= 0:
                 found["…"] = "[too much]"
@@ -99,6 +115,8 @@ class Walk:
             key = name if isinstance(name, str) else _said(name)
             place = f"{path}.{key}" if path else key
             instead = self._hidden(key, place, each)
+            if instead is None and key == "value" and isinstance(told, str):
+                instead = self._hidden(told, place, each)
             found[self.shown(key)] = (
                 self._value(each, place, depth + 1) if instead is None else instead
             )

@@ -38,6 +38,17 @@ FORMS = (
     (("k_live_", "k_test_"), START + r"(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}"),
     (("SG.",), START + r"SG\.[\w-]{16,}\.[\w-]{16,}"),  # SendGrid
     (("hf_",), START + r"hf_[A-Za-z0-9]{30,}"),
+    (("gsk_", "xai-", "pplx-"), START + r"(?:gsk_|xai-|pplx-)[A-Za-z0-9]{20,}"),
+    (("dop_v1_",), START + r"dop_v1_[0-9a-f]{64}"),
+    # Addresses that are themselves the key: chats, and what is signed for a while.
+    (("hooks.slack.com/",), r"(?<=hooks\.slack\.com/services/)[A-Za-z0-9/]{20,}"),
+    (("/api/webhooks/",), r"(?<=/api/webhooks/)[0-9]{6,24}/[\w-]{30,}"),
+    ((":AA",), START + r"[0-9]{6,12}:AA[\w-]{30,}"),  # Telegram
+    (
+        ("token=", "key=", "sig=", "ignature="),
+        r"(?:(?<=[?&]token=)|(?<=[?&]key=)|(?<=[?&]sig=)|(?<=[?&-][Ss]ignature=))"
+        r"[^\s&\"'<>\\]{8,}",
+    ),
     (("npm", "pypi"), START + r"(?:npm|pypi)[_-][A-Za-z0-9_-]{30,}"),
     (  # JSON Web Token
         ("eyJ",),
@@ -45,25 +56,33 @@ FORMS = (
     ),
     (
         ("PRIVATE KEY",),
-        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----"
-        r".*?(?:-----END [A-Z ]{0,40}PRIVATE KEY-----|\Z)",
+        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+        r".*?(?:-----END [A-Z ]{0,40}PRIVATE KEY(?: BLOCK)?-----|\Z)",
     ),
-    (("earer ",), r"(?<=[Bb]earer )[A-Za-z0-9._~+/-]{16,}=*"),
-    (("asic ",), r"(?<=[Bb]asic )[A-Za-z0-9+/]{12,}=*"),
-    (("://",), r"(?<=://)[^\s/:@]{0,256}:[^\s/@]+(?=@)"),  # a password in an address
+    (
+        ("earer", "EARER"),
+        r"(?:(?<=[Bb]earer[ \t])|(?<=BEARER )|(?<=[Bb]earer  ))"
+        r"[A-Za-z0-9._~+/-]{16,}=*",
+    ),
+    (("asic ", "ASIC "), r"(?:(?<=[Bb]asic )|(?<=BASIC ))[A-Za-z0-9+/]{12,}=*"),
+    (
+        ("://",),
+        r"(?<=://)[^\s/:@]{0,256}:[^\s/]{1,256}(?=@)",
+    ),  # a password in an address
 )
 COMPILED = tuple((hints, re.compile(form, re.DOTALL)) for hints, form in FORMS)
 # password=…, "api_key": "…" within a text; the name stays.
 SAID = re.compile(
-    r"((?:passw(?:or)?d|passphrase|pwd|secret|api_?key|access_?key|private_?key"
-    r"|access_?token|refresh_?token|auth_?token)"
-    r"""\\?["']?\s{0,4}[=:]\s{0,4}\\?["']?)(?!\[secret\])[^\s"'\\&;,]{4,}""",
+    r"((?:passw(?:or)?d|passphrase|pwd|secret|(?:api|access|private|account)[_-]?key"
+    r"|(?:access|refresh|auth|session|security)[_-]?token)"
+    r"""(?:>|\\?["']?\s{0,4}(?:=>|[=:]))\s{0,4}\\?["']?)(?!\[secret\])[^\s"'\\&;,]{4,}""",
     re.IGNORECASE,
 )
 HINTS = re.compile(r"pass|pwd|secret|key|token", re.IGNORECASE)
 NAMES = re.compile(
-    r"pass(word|wd|phrase)?$|pwd$|secret|(?<!max_)(?<!input_)(?<!output_)token$"
-    r"|api_?key|access_?key|private_?key|authorization|cookie|credential",
+    r"pass(word|wd|phrase)?s?$|pwd$|secret|(?<!max_)(?<!input_)(?<!output_)token$"
+    r"|(api|access|private|account)[_-]?key|authorization|^auth$|^bearer$|cookie"
+    r"|credential",
     re.IGNORECASE,
 )
 
@@ -110,7 +129,7 @@ class Redaction:
                 if hint in text:
                     text = form.sub(INSTEAD, text)
                     break
-        if ("=" in text or ":" in text) and HINTS.search(text):
+        if any(each in text for each in "=:>") and HINTS.search(text):
             text = SAID.sub(rf"\1{INSTEAD}", text)
         return self._own.sub(INSTEAD, text) if self._own else text
 

@@ -315,3 +315,12 @@ def test_what_a_change_rests_on_is_shown(
     said = agentdb("change", "show", "2", dsn=reviewer)
     assert "read public.customer id 1\n  name  acme\n" in said
     assert "rows more" not in said
+
+
+def test_who_waits_for_a_change_is_woken_by_whoever_decides(
+    db: Connection, agent: Connection, reviewer: str
+) -> None:
+    agent.execute("listen agentdb_change")
+    agentdb("reject", "1", "--reason", "no", dsn=reviewer)
+    heard = [each.payload for each in agent.notifies(timeout=30, stop_after=1)]
+    assert heard == ["1"]

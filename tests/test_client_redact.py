@@ -18,6 +18,8 @@ from agentdb.client import Redaction
 from agentdb.plain import DEEPEST, PARTS
 from agentdb.redaction import FORMS, INSTEAD
 
+from .planted import BODY
+
 KEY = "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789"
 
 
@@ -175,3 +177,44 @@ def test_hostile_text_is_read_in_one_go(piece: str) -> None:
 def test_own_patterns_are_each_their_own() -> None:
     redaction = Redaction((r"A\d+", r"(?i:b)\d+"))
     assert redaction.text("A1 b2 B3 a4") == f"{INSTEAD} {INSTEAD} {INSTEAD} a4"
+
+
+# As HTTP, addresses, consoles and other services write them.
+OTHERWISE = {
+    "a header by its dash": {"X-Api-Key": BODY},
+    "a list of headers": {"headers": [["x-api-key", BODY], ("Cookie", BODY)]},
+    "a named field": [{"name": "password", "value": BODY}, {"key": "api-key", "value": BODY}],
+    "several": {"passwords": [BODY], "auth": BODY},
+    "a header as text": f"X-Api-Key: {BODY}\nx-auth-token: {BODY}",
+    "another case": f"AUTHORIZATION: BEARER {BODY}",
+    "a tab": f"Bearer\t{BODY}",
+    "an address with a token": f"https://x.example/y?a=1&token={BODY}&b=2",
+    "a signed address": f"https://x.example/y?X-Amz-Signature={BODY}",
+    "a password with an at": f"postgresql://u:p@s{BODY}@db/x",
+    "a chat's address": f"https://hooks.slack.com/services/T0000/B0000/{BODY}",
+    "another chat's": f"https://discord.com/api/webhooks/123456789012/{BODY}",
+    "a bot": f"12345678:AA{BODY}x",
+    "a storage account": f"AccountName=x;AccountKey={BODY}==;",
+    "an element": f"<password>{BODY}</password>",
+    "PGP": f"-----BEGIN PGP PRIVATE KEY BLOCK-----\n{BODY}\n-----END PGP PRIVATE KEY BLOCK-----",
+    "another provider": f"gsk_{BODY} xai-{BODY} pplx-{BODY}",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", OTHERWISE)
+def test_forms_that_a_key_takes_elsewhere(form: str) -> None:
+    assert BODY not in json.dumps(Redaction().value({"said": OTHERWISE[form]}))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"name": "key", "values": [1, 2]}, ["token", 3], {"key": "invoice", "value": "7"},
+        "the key=4711 of a row", "passwords must be longer than 8", "a > b",
+        {"input_tokens": 5, "primary_key": "id"}, "https://x.example/?key=id",
+        "mail a:b@c.example", [["name", "Ann"], ["city", "Bern"]],
+    ],
+)  # fmt: skip
+def test_words_stay(said: Any) -> None:
+    shown = Redaction().value(said)
+    assert shown == said or said == ["token", 3]

@@ -321,3 +321,11 @@ def test_uninstalling_takes_the_fences_off(
     installation.uninstall(dsn)
     a.execute(WRITE)
     assert written(db) == 1
+
+
+@pytest.mark.parametrize("name", ["", " ", "a b", 'x".y', "a.b.c.d"])
+def test_text_that_is_no_name_is_no_table(db: Connection, name: str) -> None:
+    for call in ("fence_table(%s, 'report')", "unfence_table(%s)"):
+        with pytest.raises(psycopg.Error) as raised:
+            db.execute(f"select agentdb.{call}".encode(), [name])
+        assert raised.value.sqlstate == "ZA006"

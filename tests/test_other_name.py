@@ -428,3 +428,43 @@ def test_rule_over_a_view_of_an_agent_fails_and_runs_nothing(
     assert said.pop("shop_calm") == [{"labels": {}, "value": 1, "annotations": {}}]
     assert said == {"mine_flood": "ZA030", "shop_flood": "ZA030"}
     assert value(guarded, "select is_called from spying.hits") is False
+
+
+def test_doctor_names_functions_that_write_under_the_login_of_their_caller(
+    db: Connection, connect: Connect
+) -> None:
+    register(db)
+    db.execute("create schema work authorization agent_a")
+    agent = connect(db.info.dbname, "agent_a")
+    agent.execute(
+        "create function work.tidy () returns int language sql security definer"
+        " as 'select 1'"
+    )
+    query = "select state, fix from agentdb.doctor where check_name = 'functions of agent_a'"
+    [found] = rows(db, query)
+    assert found["state"] == "warning"
+    fix, _, _ = found["fix"].partition(";")
+    db.execute(fix.encode())
+    assert rows(db, query) == []
+
+
+def test_superuser_looks_for_no_message_in_a_view_of_an_operator(
+    guarded: Connection, agent: Connection, connect: Connect
+) -> None:
+    guarded.execute("create schema op authorization operator_o")
+    operator = connect(guarded.info.dbname, "operator_o")
+    operator.execute(
+        "create function op.f () returns text language plpgsql as"
+        " $$ begin execute 'create table public.pwned ()'; return 'bob'; end $$;"
+        "create view op.sent as select op.f() as recipient, now() as sent_at"
+    )
+    operator.execute(
+        "select agentdb.register_message_channel('mail', 'op.sent', 'recipient',"
+        " 'sent_at')"
+    )
+    claim = value(agent, "select claim_id from agentdb.claim_message('mail', 'bob')")
+    look = "select verdict, evidence from agentdb.look_for_message(%s)"
+    found = row(guarded, look, claim)
+    assert found["verdict"] == "unreachable"
+    assert "belongs to an operator" in found["evidence"]["problem"]
+    assert value(guarded, "select to_regclass('public.pwned')") is None

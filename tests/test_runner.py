@@ -12,6 +12,8 @@ import pytest
 from agentdb.config import Config, Misconfigured, read
 from agentdb.runner import Runner, Settings
 
+from .agents import register, start
+from .changes import TABLES, approve, latest
 from .conftest import (
     Connect,
     MakeDatabase,
@@ -112,6 +114,27 @@ def test_notification_of_another_session_is_announced(scene: Scene) -> None:
     )
     scene.db.execute("select agentdb.flush()")
     scene.sink.wait()
+
+
+def test_who_waits_for_a_change_is_woken_by_the_runner(
+    scene: Scene, connect: Connect
+) -> None:
+    scene.db.execute(TABLES)
+    scene.db.execute("select agentdb.guard_table('invoice')")
+    register(scene.db)
+    agent = connect(scene.db.info.dbname, "agent_a")
+    start(agent)
+    agent.execute("update agentdb_stage.invoice set state = 'paid' where id = 1")
+    change = latest(scene.db)["change_id"]
+    agent.execute("listen agentdb_change")
+    runner = scene.start()
+    until(lambda: scene.value("select count(*) from agentdb.runner") == 1)
+    # By SQL, as an application that has agents' work reviewed does it.
+    approved = approve(connect(scene.db.info.dbname, "reviewer_r"), change)
+    assert approved["state"] == "applied"
+    heard = [each.payload for each in agent.notifies(timeout=30, stop_after=1)]
+    assert heard == [str(change)]
+    assert runner.stop() == 0
 
 
 def test_stdout_gets_a_line_for_each_notification(scene: Scene) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from agentdb.channels import Channels
 from agentdb.secret.allowed import Allowed
 from agentdb.secret.refused import Refused
 
-from .delivery import CANARY
+from .delivery import CANARY, NOTIFICATION
 from .scene import Scene, until
 
 HOOKS = "https://hooks.example/agentdb"
@@ -89,6 +92,9 @@ def test_target_below_a_listed_address_is_meant(target: str) -> None:
         "https://hooks.example/agentdbx",
         "https://hooks.example/agentdb@evil.example/",
         "https://hooks.example/agentdb/../other",
+        "https://hooks.example/agentdb/%2e%2E/other",
+        "https://hooks.example/agentdb/.%252e/other",
+        "https://hooks.example/agentdb/..\\other",
         "http://hooks.example/agentdb",
         "https://HOOKS.example/other",
         "https://evil.example/?https://hooks.example/agentdb",
@@ -97,6 +103,33 @@ def test_target_below_a_listed_address_is_meant(target: str) -> None:
 def test_target_that_only_looks_like_it_is_not(target: str) -> None:
     with pytest.raises(Refused, match="may not be sent"):
         Allowed({"env:KEY": [HOOKS]}).check(target, "env:KEY")
+
+
+def test_secret_of_one_place_is_no_address_and_no_key_of_another() -> None:
+    """A receiver without a target takes its secret for an address, or for a key."""
+    allowed = Allowed({"env:SMTP": [HOOKS], "env:CHAT": ["*"]})
+    allowed.check(None, "env:CHAT")
+    with pytest.raises(Refused, match="may not be sent"):
+        allowed.check(None, "env:SMTP")
+
+
+@pytest.mark.parametrize(
+    ("channel", "target"),
+    [
+        ("pagerduty", None),
+        ("apprise", None),
+        ("email", "smtp://u@mail.example/?from=a@b&to=c@d&tls=no"),
+    ],
+)
+def test_password_of_a_mail_server_stays_with_it(
+    monkeypatch: pytest.MonkeyPatch, channel: str, target: str | None
+) -> None:
+    monkeypatch.setenv("SMTP", CANARY)
+    allowed = {"env:SMTP": ["smtp://u@mail.example/"]}
+    given = replace(NOTIFICATION, channel=channel, target=target, secret_ref="env:SMTP")
+    outcome = asyncio.run(Channels(secrets=allowed).deliver(given, deadline=5))
+    assert outcome.permanent and outcome.error
+    assert "may not be sent" in outcome.error or "in clear" in outcome.error
 
 
 def test_doctor_reads_no_more_than_a_runner(scene: Scene) -> None:

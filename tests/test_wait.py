@@ -17,6 +17,7 @@ from .agents import register, row, rows, start, value
 from .changes import TABLES
 from .conftest import INSTALLER, Connect, Connection, MakeDatabase, install_on
 from .servers import Server
+from .test_cli import agentdb
 
 # Whatever key an installation could think of.
 KEYS = """
@@ -104,3 +105,31 @@ def test_prepared_transaction_of_an_agent_is_named() -> None:
             assert named == {"state": "critical", "fix": said}
             db.execute("rollback prepared 'kept'")
             assert value(db, drain, run) is True
+            # Neither in a run nor in a table of ours, and all the same to be committed.
+            register(db, "b", "agent_b")
+            with psycopg.connect(dsn, user="agent_b", autocommit=True) as other:
+                other.execute("begin; update customer set name = 'x' where id = 1")
+                other.execute("prepare transaction 'left'")
+            db.execute("select from agentdb.kill_agent('b', 'x')")
+            ended = "select drained from agentdb.drain_agent('b', '100 ms')"
+            assert value(db, ended) is False
+            db.execute("rollback prepared 'left'")
+            assert value(db, ended) is True
+
+
+def test_name_of_a_prepared_transaction_is_shown_and_not_obeyed() -> None:
+    settings = {"max_prepared_transactions": "2"}
+    with LocalServer(fast=True, settings=settings) as server:
+        install_on(server)
+        dsn = server.dsn(database="agentdb")
+        with (
+            psycopg.connect(dsn, autocommit=True) as db,
+            psycopg.connect(dsn, user="agent_a", autocommit=True) as agent,
+        ):
+            register(db)
+            run = start(agent)
+            agent.execute("begin; select 1")
+            agent.execute("prepare transaction 'x\x1b[2J\u202e'")
+            said = agentdb("kill", str(run), "--reason", "x", "--yes", dsn=dsn)
+            assert "rollback prepared 'x\ufffd[2J\ufffd'" in said
+            db.execute("rollback prepared 'x\x1b[2J\u202e'")

@@ -15,7 +15,7 @@ from psycopg.types.json import set_json_loads
 
 from ..process.interrupt import committing
 from ..words import counted
-from .wake import STOPS, wake
+from .wake import CHANGES, STOPS, wake
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -163,8 +163,8 @@ def _finish_agent(
 ) -> list[str]:
     """Wait for the last writers of an agent, or of all, outside any run."""
     return [
-        f"agent {name} still has a transaction open outside its runs: it can commit "
-        "what it wrote before; end its sessions"
+        f"agent {name} still has a transaction open outside its runs, or prepared: it "
+        "can commit what it wrote before; end its sessions, and see agentdb doctor"
         for (name,) in connection.execute(DRAIN_AGENT, [agent]).fetchall()
     ]
 
@@ -271,8 +271,15 @@ def _decide(dsn: str, statement: str, values: dict[str, object]) -> dict[str, An
         row = connection.execute(statement.encode(), values).fetchone()
         with committing():
             connection.commit()
+        _tell(connection, values["change"])
     assert row is not None
     return row
+
+
+def _tell(connection: psycopg.Connection[dict[str, Any]], change: object) -> None:
+    """Wake who waits for a change, at once instead of at the runner's next look."""
+    connection.autocommit = True
+    wake(connection, CHANGES, str(change))
 
 
 def _connect(dsn: str) -> psycopg.Connection[dict[str, Any]]:
@@ -330,6 +337,8 @@ def undo(
             connection.rollback()
         with committing():
             connection.commit()
+        if stays and change:
+            _tell(connection, change)
     return Undone(
         change, state, made["row_count"], found, conflicts or [],
         made["left_undone"] or [],

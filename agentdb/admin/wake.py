@@ -11,12 +11,14 @@ from typing import Any
 
 import psycopg
 
-# Whom each is for: runners that send, and programs of runs that may be stopped.
+# Whom each is for: runners that send, programs of runs that may be stopped, and agents
+# that wait for what becomes of a change, whose number comes along.
 MESSAGES = "agentdb_notification"
+CHANGES = "agentdb_change"
 STOPS = "agentdb_stop"
 
 
-def wake(connection: psycopg.Connection[Any], channel: str) -> None:
+def wake(connection: psycopg.Connection[Any], channel: str, payload: str = "") -> None:
     """Notify a channel on a connection that commits each statement."""
     with suppress(psycopg.Error):
-        connection.execute("select pg_notify(%s::text, '')", [channel])
+        connection.execute("select pg_notify(%s::text, %s::text)", [channel, payload])

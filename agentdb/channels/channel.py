@@ -11,6 +11,9 @@ from ..secret.refused import Refused
 
 __all__ = ["Channel", "Notification", "Outcome", "Refused"]
 
+# Where a receiver of PagerDuty without a target sends to.
+PAGERDUTY = "https://events.pagerduty.com/v2/enqueue"
+
 
 @dataclass(frozen=True)
 class Notification:

@@ -18,6 +18,7 @@ from .text import lines, subject
 
 PORTS = {"smtps": 465, "smtp": 587}
 FAREWELL = 1.0
+HERE = ("localhost", "127.0.0.1", "::1")
 WANTED = "smtps://user@host/?from=agentdb@example.org&to=team@example.org"
 
 
@@ -36,6 +37,8 @@ class Email(Channel):
             # An address with a line feed, the only text here that nobody has cleaned.
             raise Refused(f"the target is not like {WANTED}") from None
         secure = query.get("tls", ["yes"])[0] != "no"
+        if notification.secret_ref and not secure and place.hostname not in HERE:
+            raise Refused("tls=no sends a password in clear: to this machine only")
         password = resolve(notification.secret_ref) if notification.secret_ref else None
         client = aiosmtplib.SMTP(
             hostname=place.hostname,

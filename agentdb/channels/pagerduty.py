@@ -6,11 +6,10 @@ import json
 from typing import Any
 
 from ..secret.reference import resolve, resolve_target
-from .channel import Channel, Notification, Outcome, Refused
+from .channel import PAGERDUTY, Channel, Notification, Outcome, Refused
 from .post import Poster
 from .text import lines, subject
 
-EVENTS = "https://events.pagerduty.com/v2/enqueue"
 ACTIONS = {
     "acknowledged": "acknowledge",
     "resolved": "resolve",
@@ -30,7 +29,7 @@ class PagerDuty(Channel):
         """Send one event; the dedup key makes it about the same incident."""
         if not notification.secret_ref:
             raise Refused("the routing key is wanted as secret_ref")
-        target = resolve_target(notification.target or EVENTS)
+        target = resolve_target(notification.target or PAGERDUTY)
         body = event(notification, resolve(notification.secret_ref))
         return await self._poster.post(target, json.dumps(body).encode())
 

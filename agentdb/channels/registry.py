@@ -12,7 +12,7 @@ import anyio
 
 from ..secret.allowed import Allowed
 from ..secret.redact import clean
-from .channel import Channel, Notification, Outcome, Refused
+from .channel import PAGERDUTY, Channel, Notification, Outcome, Refused
 
 # Those that are imported when they are first needed.
 IMPORTED = {
@@ -22,6 +22,7 @@ IMPORTED = {
     "pagerduty": "PagerDuty",
     "webhook": "Webhook",
 }
+DEFAULTS = {"pagerduty": PAGERDUTY}
 CHANNELS = tuple(sorted((*IMPORTED, "exec", "stdout")))
 
 
@@ -64,7 +65,8 @@ class Channels:
         """
         try:
             if not trusted:
-                self._secrets.check(notification.target, notification.secret_ref)
+                place = notification.target or DEFAULTS.get(notification.channel)
+                self._secrets.check(place, notification.secret_ref)
             with anyio.fail_after(deadline):
                 outcome = await self._channel(notification.channel).send(notification)
         except TimeoutError:

@@ -58,7 +58,7 @@ def print_rows(found: list[Row], total: int | None, more: str = "") -> None:
         place = _listed(row["row_key"])
         context = _listed(row["context"] or {})
         click.secho(
-            f"{row['operation']} {shown(row['table_name'])} {place}"
+            f"{row['operation']} {line(row['table_name'])} {place}"
             + (f"  ({context})" if context else ""),
             fg=COLOURS.get(row["operation"]),
             bold=True,
@@ -70,7 +70,7 @@ def print_rows(found: list[Row], total: int | None, more: str = "") -> None:
 
 
 def _listed(values: dict[str, Any]) -> str:
-    return ", ".join(f"{name} {text(value)}" for name, value in values.items())
+    return ", ".join(f"{line(name)} {text(value)}" for name, value in values.items())
 
 
 def print_conflicts(found: list[dict[str, Any]]) -> None:

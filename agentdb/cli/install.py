@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..terminal.value import harmless
 from .confirm import confirm
 from .options import dsn
 from .working import working
@@ -36,12 +37,12 @@ def install(dsn: str, check: bool, as_sql: bool) -> None:
             said = installation.install(dsn)
         click.echo(said)
         for step in installation.next_steps(dsn):
-            click.echo(f"next: {step}")
+            click.echo(harmless(f"next: {step}"))
 
 
 def _check(found: list[str]) -> None:
     for difference in found:
-        click.echo(difference)
+        click.echo(harmless(difference))
     if found:
         raise click.exceptions.Exit(1)
     click.echo("the database is as this release makes it")
@@ -94,6 +95,6 @@ def maintain(dsn: str, days_ahead: int) -> None:
         with committing():
             connection.commit()
     for action, name in done:
-        click.echo(f"{action} {name}")
+        click.echo(harmless(f"{action} {name}"))
     if not done:
         click.echo("there was nothing to do")

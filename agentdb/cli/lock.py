@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..terminal.output import Section, connect, how, query, rows, show, shown
+from ..terminal.value import harmless
 from .confirm import confirm
 from .failure import Failure
 from .options import dsn
@@ -57,7 +58,7 @@ def release(dsn: str, name: str, reason: str, slot: int | None, yes: bool) -> No
         confirm(f"Take lock {name} from {_holders(dsn, name, slot)}?")
     released = operation.release_lock(dsn, name, reason=reason, slot=slot)
     for holder in released:
-        click.echo(f"lock {name} is free; {holder} had it")
+        click.echo(harmless(f"lock {name} is free; {holder} had it"))
     if not released:
         _holders(dsn, name, slot)
         click.echo(f"lock {name} was free already")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ..terminal.output import Section, connect, how, print_table, query, rows, show
+from ..terminal.value import harmless
 from .failure import Failure
 from .options import dsn
 from .working import working
@@ -114,10 +115,11 @@ def lint(dsn: str, rule: str | None) -> None:
     """Check a rule, a view to become one, or all.  Exits 1 on findings."""
     from agentdb.rules.lint import lint as look
 
-    with connect(dsn) as connection:
+    with connect(dsn, guest=True) as connection:
         findings = look(connection, rule)
     for finding in findings:
-        click.echo(f"{finding.rule}: {finding.problem}\n  hint: {finding.hint}")
+        said = f"{finding.rule}: {finding.problem}\n  hint: {finding.hint}"
+        click.echo(harmless(said))
     if findings:
         raise click.exceptions.Exit(1)
     click.echo("no problems found")

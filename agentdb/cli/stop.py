@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..terminal.output import Section, connect, query, rows
+from ..terminal.value import harmless
 from ..words import counted
 from .confirm import confirm
 from .options import dsn, number_of_run
@@ -79,7 +80,8 @@ def kill(
         else (operation.KILL_AGENT, target)
     )
     for line in operation.kill(dsn, statement, target=value, reason=reason, tree=tree):
-        click.echo(line)
+        # Names of transactions are an agent's to choose.
+        click.echo(harmless(line))
 
 
 @click.command()

@@ -144,7 +144,11 @@ def _sections(
             Section("alert", query(ALERT, alert=number), card=True),
             Section("remedy", query(REMEDY, alert=number), "it is over", page=True),
             Section(
-                "evidence", _evidence(connection, number), below="args", spare=True
+                "evidence",
+                _evidence(connection, number),
+                below="args",
+                spare=True,
+                guest=True,
             ),
         ]
     if kind == "run":

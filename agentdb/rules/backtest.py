@@ -11,6 +11,8 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import sql
 
+from .. import guest
+
 Connection: TypeAlias = psycopg.Connection[dict[str, Any]]
 
 RULE = """
@@ -180,12 +182,14 @@ def ask(
 
     Each in a transaction of its own: a long one would hold up the roll-up.
     """
-    query = sql.SQL("select labels, value, annotations from {}(%s::timestamptz)")
+    query = sql.SQL("select labels, value, annotations from {}({}::timestamptz)")
     with connection.transaction(force_rollback=True):
+        guest.invite(connection)
         if change is not None:
             connection.execute(change)
         connection.execute("set local transaction_read_only = on")
-        return connection.execute(query.format(rule.function), [at]).fetchall()
+        asked = query.format(rule.function, sql.Literal(at.isoformat()))
+        return guest.ask(connection, asked.as_string(connection))
 
 
 class Life:

@@ -8,6 +8,8 @@ from typing import Any, TypeAlias
 import psycopg
 from psycopg import sql
 
+from .. import guest
+
 Connection: TypeAlias = psycopg.Connection[dict[str, Any]]
 
 RULES = """
@@ -57,6 +59,7 @@ def lint(connection: Connection, name: str | None = None) -> list[Finding]:
 def _look(connection: Connection, row: dict[str, Any]) -> list[Finding]:
     try:
         with connection.transaction(force_rollback=True):
+            guest.invite(connection)
             parts = _parts(connection, row["view_name"])
             connection.execute(LIMITS, [str(row["timeout_ms"])])
             findings = _shape(connection, row, parts)
@@ -64,6 +67,8 @@ def _look(connection: Connection, row: dict[str, Any]) -> list[Finding]:
                 findings = _rows(connection, row, parts) + _evidence(connection, row)
     except psycopg.errors.QueryCanceled:
         return [_slow(row, f"has no answer in {row['timeout_ms']} ms")]
+    except guest.Unsafe as error:
+        return [Finding(row["name"], str(error), "agentdb rules lint as an operator")]
     except psycopg.Error as error:
         problem = f"{error.sqlstate}: {str(error).splitlines()[0]}"
         return [
@@ -82,9 +87,10 @@ def _shape(
     connection: Connection, row: dict[str, Any], parts: list[str]
 ) -> list[Finding]:
     """Check columns, types and the runner's right to read."""
-    empty = sql.SQL("select * from {} limit 0").format(sql.Identifier(*parts))
-    described = connection.execute(empty).description or []
-    types = {column.name: NAMES.get(column.type_code, "") for column in described}
+    # Parsed only: to plan it would be to run what of it is immutable.
+    whole = sql.SQL("select * from {}").format(sql.Identifier(*parts))
+    names, kinds, _ = guest.parse(connection, whole.as_string(connection))
+    types = {name: NAMES.get(kind, "") for name, kind in zip(names, kinds, strict=True)}
     findings = [
         Finding(
             row["name"],
@@ -108,18 +114,16 @@ def _rows(
     """Evaluate the view, and check what it says now."""
     view = sql.Identifier(*parts)
     explain = sql.SQL("explain (analyze, format json) select * from {}").format(view)
-    plan = connection.execute(explain).fetchone()
-    assert plan is not None
+    (plan,) = guest.ask(connection, explain.as_string(connection))
     (told,) = plan["QUERY PLAN"]
     took = told["Planning Time"] + told["Execution Time"]
     findings = []
     if took > SLOW * row["timeout_ms"]:
         findings.append(_slow(row, f"took {took:.0f} of {row['timeout_ms']} ms"))
-    answer = connection.execute(
-        sql.SQL("select labels, annotations from {} limit {}").format(
-            view, row["max_alerts"] + 1
-        )
-    ).fetchall()
+    content = sql.SQL("select labels, annotations from {} limit {}").format(
+        view, row["max_alerts"] + 1
+    )
+    answer = guest.ask(connection, content.as_string(connection))
     return findings + [
         Finding(row["name"], problem, hint) for problem, hint in _content(row, answer)
     ]
@@ -157,7 +161,9 @@ def _evidence(connection: Connection, row: dict[str, Any]) -> list[Finding]:
         text = text.replace(name, value)
     try:
         with connection.transaction(force_rollback=True):
-            connection.execute(f"explain {text}".encode())
+            # By itself it is one statement; after a word it could be several.
+            guest.parse(connection, text)
+            guest.ask(connection, f"explain {text}")
     except psycopg.Error as error:
         problem = f"evidence_query: {str(error).splitlines()[0]}"
         return [Finding(row["name"], problem, "agentdb why could not show its rows")]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 
 from ..config import Log
 from ..secret.redact import clean
+from ..terminal.value import harmless
 
 if TYPE_CHECKING:
     _Stream = logging.StreamHandler[TextIO]
@@ -60,11 +61,14 @@ def configure(settings: Log | None = None, *, stream: TextIO | None = None) -> N
 
 
 class Handler(_Stream):
-    """Writes lines, each without any secret that we know."""
+    """Writes lines, each without any secret that we know.
+
+    Nor what a terminal would obey: errors quote what agents wrote.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return clean(super().format(record))
+        return harmless(clean(super().format(record)).expandtabs(4))
 
 
 class JsonFormatter(logging.Formatter):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection
 
+from . import by_hand
 from . import code as schema
 
 CODE = """
@@ -18,6 +19,9 @@ union all
 select 'view ' || c.oid::regclass,
        pg_get_viewdef(c.oid) || coalesce(c.reloptions::text, '')
          || c.relowner::regrole || coalesce(c.relacl::text, '')
+         || coalesce((
+           select string_agg(a.attname || a.attacl::text, ' ' order by a.attnum)
+           from pg_attribute as a where a.attrelid = c.oid), '')
          || coalesce(obj_description(c.oid, 'pg_class'), '')
 from pg_class as c
 where c.relnamespace = 'agentdb'::regnamespace and c.relkind = 'v'
@@ -32,6 +36,9 @@ where c.relnamespace = 'agentdb'::regnamespace
 union all
 select 'grants on ' || c.oid::regclass,
        c.relowner::regrole || coalesce(c.relacl::text, '')
+         || coalesce((
+           select string_agg(a.attname || a.attacl::text, ' ' order by a.attnum)
+           from pg_attribute as a where a.attrelid = c.oid), '')
 from pg_class as c
 where c.relnamespace = 'agentdb'::regnamespace
   and c.relkind in ('r', 'p', 'S')
@@ -68,6 +75,15 @@ begin
       from pg_class as c
       where c.relnamespace = 'agentdb'::regnamespace
         and c.relkind in ('r', 'p', 'v', 'S')
+        and not c.relispartition
+        and c.relname <> 'alembic_version'
+      union all
+      -- Whoever loses the table loses its columns.
+      select c.relowner, a.attacl, 'table ' || c.oid::regclass
+      from pg_class as c
+      join pg_attribute as a on a.attrelid = c.oid
+      where c.relnamespace = 'agentdb'::regnamespace
+        and c.relkind in ('r', 'p', 'v')
         and not c.relispartition
         and c.relname <> 'alembic_version'
       union all
@@ -145,12 +161,15 @@ def differences(connection: Connection) -> list[str]:
     head = ScriptDirectory.from_config(schema.config()).get_current_head()
     if revision != head:
         return [f"revision {revision}, expected {head}"]
+    if strangers := by_hand.strangers(connection):
+        return strangers
+    done = by_hand.done(connection)
     before = _fingerprint(connection)
     known = _exists(connection, "agentdb.altered_table")
     outdated = _generated(connection, ALTERED) if known else set()
     schema.run(connection, REVOKE)
     schema.run(connection, schema.code())
-    faults = _audit_faults(connection)
+    faults = [*done, *_audit_faults(connection)]
     after = _fingerprint(connection)
     foreign = _foreign(after, _generated(connection) | _planned(connection))
     for name in foreign:

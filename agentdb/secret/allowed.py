@@ -6,7 +6,9 @@ have a password of one service sent to another.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from urllib.parse import unquote
 
 from .reference import REFERENCE
 from .refused import Refused
@@ -32,16 +34,15 @@ class Allowed:
     def check(self, target: str | None, secret_ref: str | None) -> None:
         """Raise `Refused` where a receiver names what it may not have.
 
-        A receiver without a target has a secret that is itself the address.
+        A receiver without a target has a secret that is itself the address, and may be
+        anywhere: what is for one place is not used so.
         """
         self.check_target(target)
         if not secret_ref:
             return
         places = self._places_of(secret_ref)
-        if (
-            target
-            and ANYWHERE not in places
-            and not any(_begins(target, place) for place in places)
+        if ANYWHERE not in places and not any(
+            _begins(target or "", place) for place in places
         ):
             raise Refused(
                 f"{secret_ref} may not be sent to the target of this receiver: "
@@ -63,4 +64,11 @@ def _begins(target: str, place: str) -> bool:
         return False
     rest = target.removeprefix(place)
     whole = place.endswith("/") or rest[:1] in ("", "/", "?")
-    return whole and ".." not in rest.split("/")
+    return whole and ".." not in re.split(r"[/\\?#]", _decoded(rest))
+
+
+def _decoded(text: str) -> str:
+    """Return an address as the last of several servers might read it."""
+    while (read := unquote(text)) != text:
+        text = read
+    return text

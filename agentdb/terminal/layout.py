@@ -42,7 +42,7 @@ class Section:
     `below` names a column of long text that goes under its row, `hidden` one that
     only JSON shows; `card` prints a single row as one line a column, `page` as
     sentences and commands.  Where a `spare` one cannot be had, the others are shown
-    all the same.
+    all the same.  A `guest` is SQL that an operator wrote.
     """
 
     title: str
@@ -53,6 +53,7 @@ class Section:
     card: bool = False
     page: bool = False
     spare: bool = False
+    guest: bool = False
 
 
 def print_table(

@@ -14,8 +14,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
+from .. import guest as guests
 from .layout import Row, Section, print_table
-from .value import Number, json_of, shown, span
+from .value import Number, harmless, json_of, shown, span
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -60,10 +61,11 @@ def how(function: F) -> F:
 
 
 @contextmanager
-def connect(dsn: str) -> Iterator[psycopg.Connection[Row]]:
+def connect(dsn: str, *, guest: bool = False) -> Iterator[psycopg.Connection[Row]]:
     """Open a transaction that only reads and gives up rather than hang.
 
-    Nothing is set for a session or prepared in it: a pooler would not keep it.
+    Nothing is set for a session or prepared in it: a pooler would not keep it.  With a
+    `guest` SQL that operators wrote can be run in it.
     """
     with psycopg.connect(
         dsn,
@@ -73,8 +75,12 @@ def connect(dsn: str) -> Iterator[psycopg.Connection[Row]]:
         prepare_threshold=None,
     ) as connection:
         set_json_loads(_loads, connection)
+        if guest:
+            guests.invite(connection)
         connection.execute(LIMITS)
         yield connection
+        if guest:
+            connection.rollback()
 
 
 def _loads(text: str | bytes) -> object:
@@ -91,7 +97,11 @@ def rows(connection: psycopg.Connection[Row], section: Section) -> list[Row]:
         return connection.execute(section.statement.encode()).fetchall()
     try:
         with connection.transaction():
+            if section.guest:
+                return guests.ask(connection, section.statement)
             return connection.execute(section.statement.encode()).fetchall()
+    except guests.Unsafe as error:
+        return [{"error": str(error)}]
     except psycopg.DatabaseError as error:
         if connection.closed:
             raise
@@ -104,9 +114,10 @@ def show(
     """Print sections in the form that was asked for and return their rows."""
     if as_sql:
         for section in sections:
-            click.echo(f"-- {section.title}\n{section.statement};")
+            click.echo(harmless(f"-- {section.title}\n{section.statement};"))
         return []
-    with connect(connection_string) as connection:
+    guest = any(section.guest for section in sections)
+    with connect(connection_string, guest=guest) as connection:
         found = [rows(connection, section) for section in sections]
     if as_json:
         print_json(sections, found)

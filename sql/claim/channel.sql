@@ -91,6 +91,14 @@ begin
     return;
   end if;
   perform agentdb._check_relation(v_relation::regclass);
+  -- An operator names the table: its code runs with a superuser's rights for nobody.
+  if (select r.rolsuper from pg_roles as r where r.rolname = current_user) and exists (
+      select from pg_class as c
+      join pg_roles as o on o.oid = c.relowner and not o.rolsuper
+      where c.oid = v_relation::regclass
+        and pg_has_role(o.oid, 'agentdb_operator', 'member')) then
+    raise exception '% belongs to an operator: no superuser looks into it', v_relation;
+  end if;
   execute v_query into v_count, v_last using v_recipient, v_since, v_text;
   return query select
     case when v_count > 0 then 'verified' else 'refuted' end,

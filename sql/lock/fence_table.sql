@@ -67,8 +67,14 @@ create or replace function agentdb._fence_target (table_name text)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_table regclass := to_regclass(table_name);
+  v_table regclass;
 begin
+  begin
+    v_table := to_regclass(table_name);
+  -- Text that is no name at all is the name of no table.
+  exception when syntax_error or invalid_name or feature_not_supported then
+    null;
+  end;
   if v_table is null then
     raise exception 'there is no table %',
         coalesce(agentdb._clean_text(table_name, 200), 'NULL')

@@ -127,6 +127,21 @@ create or replace view agentdb.role_finding as
     -- Said by the name of the agent.
     and c.relowner <> all (agentdb._agents_roles())
   union all
+  select 'functions of ' || p.proowner::regrole, 'warning',
+    format('%s run as %s in whoever''s session calls them: what they write to a table '
+      'that is audited and not guarded is recorded under the login of that session',
+      left(string_agg(distinct p.oid::regprocedure::text, ', '), 500),
+      p.proowner::regrole),
+    format('revoke execute on function %s from %s; guard what it writes, or make it '
+      'security invoker.', min(p.oid::regprocedure::text),
+      coalesce(min(x.grantee::regrole::text) filter (where x.grantee <> 0), 'public'))
+  from pg_proc as p
+  cross join lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as x
+  where p.prosecdef and p.prorettype <> 'trigger'::regtype
+    and p.proowner = any (agentdb._agents_roles())
+    and x.grantee <> p.proowner
+  group by p.proowner
+  union all
   select 'numbers of ' || g.table_name, 'warning',
     format('all agents can use up the numbers of %s', c.oid::regclass),
     format('revoke usage on sequence %s from %s;', c.oid::regclass,

@@ -145,6 +145,26 @@ comment on function agentdb.drain_run (bigint, interval) is
   'any more; false when its transactions outlast the patience; raises ZA004 or ZA006.';
 
 
+-- Behind a shared role nobody knows whose it is: there the gates tell.
+create or replace function agentdb._has_prepared (agent_id bigint)
+  returns boolean
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select exists (
+    select
+    from agentdb.agent as a
+    join pg_prepared_xacts as p
+      on p.owner = a.role_name and p.database = current_database()
+    where a.agent_id = _has_prepared.agent_id and not a.pooled);
+$$;
+
+comment on function agentdb._has_prepared (bigint) is
+  'Whether the role of an agent has a transaction that is prepared: it may be '
+  'committed at any time, and no session of it can be ended.';
+
+
 -- What an agent wrote in no run, or in one that it was about to start, has no run to be
 -- waited for.
 create or replace function agentdb.drain_agent (
@@ -170,7 +190,7 @@ begin
   loop
     begin
       perform from agentdb.agent_gate as g where g.agent_id = v_agent_id for update;
-      drained := true;
+      drained := not agentdb._has_prepared(v_agent_id);
     exception when lock_not_available or deadlock_detected then
       drained := false;
     end;
@@ -181,7 +201,8 @@ $$;
 
 comment on function agentdb.drain_agent (text, interval) is
   'Waits until a stopped agent, or each, has no writer outside its runs in flight: '
-  'drained true, and nothing of it commits to an audited table any more; raises ZA004.';
+  'drained true, and nothing of it commits to an audited table any more; false also '
+  'while its role has a transaction prepared; raises ZA004.';
 
 
 create or replace function agentdb.drain_stopped ()
