@@ -113,6 +113,8 @@ def test_notification_of_another_session_is_announced(scene: Scene) -> None:
         " from agentdb.alert_rule where rule_name = 'trouble'"
     )
     scene.db.execute("select agentdb.flush()")
+    # As a runner and the command line do, after the commit.
+    scene.db.execute("notify agentdb_notification")
     scene.sink.wait()
 
 

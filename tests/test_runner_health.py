@@ -156,7 +156,11 @@ def test_alarm_is_repeated_each_quarter_of_an_hour_until_it_is_over(
     answers = [Outcome(503, error="no"), *[Outcome(200)] * 4]
 
     class Channel:
-        async def deliver(self, told: Notification, *, deadline: float) -> Outcome:
+        async def deliver(
+            self, told: Notification, *, deadline: float, trusted: bool
+        ) -> Outcome:
+            # The configuration says whom to tell, and no row of the database.
+            assert trusted
             sent.append((now, told.kind, told.attempt))
             return answers[len(sent) - 1]
 

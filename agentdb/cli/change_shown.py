@@ -6,9 +6,9 @@ from typing import Any
 
 import click
 
+from ..harmless import harmless
 from ..terminal.diff import line, pair, text
 from ..terminal.output import Row, shown
-from ..terminal.value import harmless
 from ..words import counted
 
 COLOURS = {"insert": "green", "delete": "red", "update": "yellow"}

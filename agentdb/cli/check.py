@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from ..terminal.value import harmless
+from ..harmless import harmless
 from .failure import failure
 from .options import config, only_dsn
 from .read import EXIT_CODES, STATUS, UNKNOWN

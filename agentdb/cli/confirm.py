@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import click
 
-from ..terminal.value import harmless
+from ..harmless import harmless
 
 
 def confirm(

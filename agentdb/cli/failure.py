@@ -10,8 +10,8 @@ from typing import Any
 import click
 
 from agentdb.errors import AgentdbError, from_database
+from agentdb.harmless import harmless
 from agentdb.process.interrupt import InDoubt
-from agentdb.terminal.value import harmless
 
 # Beside 0, and 1 for a failure or a finding: docs/errors.md lists them all.
 MISUSE = 2

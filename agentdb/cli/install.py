@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from ..terminal.value import harmless
+from ..harmless import harmless
 from .confirm import confirm
 from .options import dsn
 from .working import working

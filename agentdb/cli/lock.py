@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..harmless import harmless
 from ..terminal.output import Section, connect, how, query, rows, show, shown
-from ..terminal.value import harmless
 from .confirm import confirm
 from .failure import Failure
 from .options import dsn

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ..harmless import harmless
 from ..terminal.output import Section, connect, how, print_table, query, rows, show
-from ..terminal.value import harmless
 from .failure import Failure
 from .options import dsn
 from .working import working

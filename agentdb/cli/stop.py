@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import click
 
+from ..harmless import harmless
 from ..terminal.output import Section, connect, query, rows
-from ..terminal.value import harmless
 from ..words import counted
 from .confirm import confirm
 from .options import dsn, number_of_run

@@ -10,8 +10,8 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, TextIO
 
 from ..config import Log
+from ..harmless import harmless
 from ..secret.redact import clean
-from ..terminal.value import harmless
 
 if TYPE_CHECKING:
     _Stream = logging.StreamHandler[TextIO]

@@ -15,8 +15,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from .. import guest as guests
+from ..harmless import harmless
 from .layout import Row, Section, print_table
-from .value import Number, harmless, json_of, shown, span
+from .value import Number, json_of, shown, span
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString

@@ -9,6 +9,8 @@ import secrets
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
+from ..harmless import harmless
+
 # Columns of numbers that name something.
 NUMBERS = {"change", "claim", "fence", "id", "message", "pid", "run", "xid"}
 
@@ -72,11 +74,6 @@ def shown(value: object) -> str:
     if isinstance(value, dict | list):
         value = json_of(value)
     return harmless(str(value))
-
-
-def harmless(text: str) -> str:
-    """Return a text without what a terminal would obey, hide or turn around."""
-    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 
 
 def number(value: int | float | Decimal) -> str:

@@ -1,5 +1,5 @@
 -- The agent writes a row with escapes, and an operator asks who changed it.
--- Mutant: file agentdb/terminal/value.py: `return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)` -> `return text`
+-- Mutant: file agentdb/harmless.py: `return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)` -> `return text`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a
