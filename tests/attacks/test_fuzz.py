@@ -44,7 +44,7 @@ NUMBERS = [0, 1, -1, 2, 7, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63)]
 DOUBLES = ["NaN", "Infinity", "-Infinity", "1e308", "-0.0", "5e-324", "0", "1.5"]
 SPANS = [
     "0", "1 s", "-1 s", "1 day", "1 month -30 days", "178000000 years",
-    "-178000000 years", "9223372036854 s", "00:00:00.000001",
+    "-178000000 years", "1000000 hours", "00:00:00.000001",
 ]  # fmt: skip
 MOMENTS = [
     "now", "epoch", "infinity", "-infinity", "4713-01-01 00:00Z BC",
