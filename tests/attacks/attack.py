@@ -121,7 +121,7 @@ def attacks() -> list[Attack]:
 
 def read(path: Path) -> Attack:
     """Return the attack of a file."""
-    head, *parts = re.split(r"^--@ ", path.read_text(), flags=re.MULTILINE)
+    head, steps = _parts(path)
     said = " ".join(line[3:].strip() for line in head.splitlines())
     title, _, mutant = said.partition(" Mutant: ")
     only = re.search(r" Servers: (\d+)-(\d+)", title)
@@ -131,7 +131,7 @@ def read(path: Path) -> Attack:
         path,
         title[: only.start()] if only else title,
         Mutant(found[1], found[2].strip()),
-        tuple(_step(number, part) for number, part in enumerate(parts, 1)),
+        steps,
         (int(only[1]), int(only[2])) if only else (14, 99),
     )
 
@@ -149,8 +149,13 @@ def _step(number: int, part: str) -> Step:
 
 def read_steps(path: Path) -> tuple[Step, ...]:
     """Return the steps of a file that is no attack."""
-    _, *parts = re.split(r"^--@ ", path.read_text(), flags=re.MULTILINE)
-    return tuple(_step(number, part) for number, part in enumerate(parts, 1))
+    return _parts(path)[1]
+
+
+def _parts(path: Path) -> tuple[str, tuple[Step, ...]]:
+    """Return the head of a file, and its steps."""
+    head, *parts = re.split(r"^--@ ", path.read_text(), flags=re.MULTILINE)
+    return head, tuple(_step(number, part) for number, part in enumerate(parts, 1))
 
 
 @cache
