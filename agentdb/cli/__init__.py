@@ -50,6 +50,7 @@ COMMANDS = {
     "run": "serve",
     "runs": "read",
     "seals": "seals",
+    "serve": "serve",
     "silence": "silence",
     "silences": "silence",
     "status": "read",

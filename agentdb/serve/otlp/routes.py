@@ -16,6 +16,7 @@ from ..errors import Busy, Refused
 from ..identity import Peer, peer_of
 from . import proto, text
 from .answer import JSON, PROTOBUF, accepted, refused
+from .record import Record
 
 if TYPE_CHECKING:
     from ..intake import Intake
@@ -85,10 +86,12 @@ async def _receive(
     return accepted(signal, kind, reading.rejected + len(bad), why)
 
 
-def _read(data: bytes, signal: str, kind: str, reading: Reading, intake: Intake) -> None:
+def _read(
+    data: bytes, signal: str, kind: str, reading: Reading, intake: Intake
+) -> None:
     """Turn a body into events."""
     settings = intake.settings
-    found: Iterable[proto.Record]
+    found: Iterable[Record]
     if kind == JSON:
         found = text.records(
             text.loads(data), signal, settings.most_elements, reading.unreadable
