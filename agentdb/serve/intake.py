@@ -35,8 +35,8 @@ RECORD = (
 JUDGE = (
     "select allowed, reason, run_id from agentdb.judge_call(%s, %s, %s, %s, %s::jsonb)"
 )
-OF_TOKEN = "select agentdb.agent_of_intake(%s)"
-OF_USER = "select agentdb.agent_of_os_user(%s)"
+PROVEN = "select agentdb.agent_of_intake(%s)"
+RUNS_AS = "select agentdb.agent_of_os_user(%s)"
 NOTE = "select agentdb.note_problem(%s::jsonb)"
 # Faults of what was sent, by SQLSTATE: the same again fails again.
 OF_THE_DATA = ("22", "23", "ZA", "P0")
@@ -110,11 +110,11 @@ class Intake:
 
     async def agent_of_token(self, token: str) -> Peer:
         """Return whose token it is, or UNPROVEN; raises Away where nobody can tell."""
-        return await self._proof(OF_TOKEN, token)
+        return await self._proof(PROVEN, token)
 
     async def agent_of_user(self, user: str) -> Peer:
         """Return the agent of a user of this machine, or UNPROVEN; raises Away."""
-        return await self._proof(OF_USER, user)
+        return await self._proof(RUNS_AS, user)
 
     async def work(self) -> None:
         """Commit what comes, until cancelled."""
