@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,8 @@ from .record import Record
 
 if TYPE_CHECKING:
     from ..intake import Intake
+
+logger = logging.getLogger("agentdb.serve")
 
 # Below it is read where it is: a thread would cost more.
 SMALL = 32 << 10
@@ -104,4 +107,11 @@ def _read(
             settings.most_elements,
             reading.unreadable,
         )
-    reading.read(found)
+    try:
+        reading.read(found)
+    except Refused:
+        raise
+    except Exception as error:
+        # Sent again it fails again, and 500 would tell nobody why.
+        logger.exception("agentdb: a request could not be read")
+        raise Refused(f"not understood: {type(error).__name__}") from error
