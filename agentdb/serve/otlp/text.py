@@ -97,7 +97,7 @@ def _metrics(found: dict[str, Any], source: Source) -> Iterator[Point]:
         for each in _list(kind, "dataPoints"):
             if not isinstance(each, dict):
                 raise Malformed("a point is an object")
-            given = each.get("asInt", each.get("asDouble", 0))
+            given: Any = each.get("asInt", each.get("asDouble", 0))
             yield Point(
                 source,
                 _text(found.get("name")),
