@@ -56,7 +56,10 @@ as $$
       where b.status is null and b.kind = 'begin'
       order by b.run_id, b.call_id, b.place
     ) as e
-    join agentdb.run as r on r.run_id = e.run_id
+    cross join lateral (
+      select o.ended_at, o.outcome from agentdb.run as o where o.run_id = e.run_id
+      offset 0
+    ) as r
     order by e.run_id, e.call_id
     on conflict on constraint tool_call_pkey do update
     -- What is known of its end came first.
@@ -167,8 +170,14 @@ as $$
   from agentdb._merged_calls(events) as m
   cross join lateral agentdb._recorded_at(
     _told_calls.recorded_by, m.happened_at) as n (at)
-  left join agentdb.tool_call as f
-    on f.run_id = m.run_id and f.call_id = m.call_id;
+  -- Nobody knows how many there are: each is one look into the index, whatever the
+  -- planner takes them for.
+  left join lateral (
+    select c.tool, c.args, c.began_at, c.ended_at, c.run_outcome, c.known
+    from agentdb.tool_call as c
+    where c.run_id = m.run_id and c.call_id = m.call_id
+    offset 0
+  ) as f on true;
 $$;
 
 comment on function agentdb._told_calls (agentdb.intake_event[], text) is

@@ -18,7 +18,10 @@ as $$
       'duration_ms', extract(epoch from t.duration) * 1000,
       'violation', left(t.violation, 1000), 'unknown', nullif(t.unknown, false)))
   from unnest(calls) as t
-  join agentdb.run as r on r.run_id = t.run_id
+  cross join lateral (
+    select o.ended_at, o.outcome from agentdb.run as o where o.run_id = t.run_id
+    offset 0
+  ) as r
   where t.fate = 'half'
   order by t.run_id, t.call_id
   on conflict on constraint tool_call_pkey do update
@@ -142,7 +145,12 @@ as $$
   select c.run_id, c.tool_call_log_id, 'failed',
     coalesce(agentdb._clean_text(t.error, 1000), 'told later that it failed')
   from unnest(calls) as t
-  join agentdb.tool_call as c on c.run_id = t.run_id and c.call_id = t.call_id
+  cross join lateral (
+    select o.run_id, o.tool_call_log_id, o.ok
+    from agentdb.tool_call as o
+    where o.run_id = t.run_id and o.call_id = t.call_id
+    offset 0
+  ) as c
   where t.fate = 'late' and not t.ok and c.ok
   on conflict on constraint tool_fault_pkey do nothing;
 $$;

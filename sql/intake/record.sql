@@ -67,6 +67,23 @@ comment on function agentdb._take_keys (agentdb.intake_event[]) is
   'that were known.';
 
 
+create or replace function agentdb._forget_refused (events agentdb.intake_event[])
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  delete from agentdb.event_key as k
+  using unnest(events) as e
+  cross join lateral unnest(e.keys) as t (key)
+  where e.status = 'refused'
+    and (k.agent_id, k.key) = (e.agent_id, t.key);
+$$;
+
+comment on function agentdb._forget_refused (agentdb.intake_event[]) is
+  'Has what was refused after all be new when it is sent again.';
+
+
 create or replace function agentdb._record_placed (
   events agentdb.intake_event[],
   recorded_by text
@@ -77,21 +94,20 @@ create or replace function agentdb._record_placed (
 as $$
 declare
   v_events agentdb.intake_event[] := events;
+  v_many integer[];
 begin
-  v_events := agentdb._mark(v_events, agentdb._too_many_begun(v_events), 'refused',
-    'its run has 1000 calls in flight; end those that are over');
+  v_many := agentdb._too_many_begun(v_events);
+  if v_many <> '{}' then
+    v_events := agentdb._mark(v_events, v_many, 'refused',
+      'its run has 1000 calls in flight; end those that are over');
+    perform agentdb._forget_refused(v_events);
+  end if;
   v_events := agentdb._mark(
     v_events, agentdb._record_begins(v_events, recorded_by), 'repeated');
   v_events := agentdb._mark(
     v_events, agentdb._record_calls(v_events, recorded_by), 'repeated');
   perform agentdb._record_usage(v_events, recorded_by);
   perform agentdb._record_steps(v_events, recorded_by);
-  -- What was refused after all may be sent again.
-  delete from agentdb.event_key as k
-  using unnest(v_events) as e
-  cross join lateral unnest(e.keys) as t (key)
-  where e.status = 'refused' and (k.agent_id, k.key) = (e.agent_id, t.key)
-    and e.run_id is not null;
   return v_events;
 end;
 $$;

@@ -160,8 +160,12 @@ as $$
     where e.status is null or e.status = 'repeated'
     group by e.agent_id, e.conversation, e.thread
   ) as s
-  join agentdb.intake_session as i
-    on (i.agent_id, i.conversation, i.thread) = (s.agent_id, s.conversation, s.thread)
+  cross join lateral (
+    select o.run_id from agentdb.intake_session as o
+    where (o.agent_id, o.conversation, o.thread)
+      = (s.agent_id, s.conversation, s.thread)
+    offset 0
+  ) as i
   join agentdb.agent as a on a.agent_id = s.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   cross join lateral agentdb._session_last_run(
@@ -303,10 +307,12 @@ begin
       coalesce(e.run_id, s.run_id)
     )::agentdb.intake_event
     from unnest(v_events) with ordinality as e
-    left join agentdb.intake_session as s
-      on (s.agent_id, s.conversation, s.thread)
+    left join lateral (
+      select o.run_id from agentdb.intake_session as o
+      where e.status is null and (o.agent_id, o.conversation, o.thread)
         = (e.agent_id, e.conversation, e.thread)
-      and e.status is null
+      offset 0
+    ) as s on true
     order by e.ordinality);
 end;
 $$;
