@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
 
 from . import metrics
 from .guard import Guard
@@ -21,11 +20,7 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
 
-def create_app(
-    pool: AsyncConnectionPool[Any],
-    settings: Settings,
-    more: Sequence[BaseRoute] = (),
-) -> Starlette:
+def create_app(pool: AsyncConnectionPool[Any], settings: Settings) -> Starlette:
     """Return the application; it opens the pool, and closes it at its end."""
     intake = Intake(pool, settings)
 
@@ -40,7 +35,7 @@ def create_app(
         await pool.close(timeout=1.0)
 
     app = Starlette(
-        routes=[*metrics.routes(intake), *otlp.routes(intake), *more],
+        routes=[*metrics.routes(intake), *otlp.routes(intake)],
         middleware=[Middleware(Guard, settings=settings)],
         lifespan=life,
     )
