@@ -35,7 +35,7 @@ for part in ask("two", stream=True, stream_options={"include_usage": True}):
 ask("three")
 try:
     ask("four", num_retries=0, max_retries=0)
-except litellm.exceptions.APIError:
+except litellm.exceptions.InternalServerError:
     pass
 ask("five", max_retries=1)
 
