@@ -32,6 +32,7 @@ COMMANDS = {
     "doctor": "doctor",
     "gateway": "mcp",
     "install": "install",
+    "intake": "intake",
     "kill": "stop",
     "lock": "lock",
     "locks": "lock",
