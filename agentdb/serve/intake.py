@@ -15,7 +15,7 @@ from psycopg.rows import tuple_row
 
 from ..redaction import Redaction
 from .dialect import Memory
-from .errors import Away
+from .errors import Away, Refused
 from .identity import UNPROVEN, Peer
 from .problem import Problems
 from .queue import Event, Queue, Result
@@ -95,7 +95,8 @@ class Intake:
         conversation: str | None = None,
         thread: str | None = None,
     ) -> Verdict:
-        """Return whether a proven agent may make a call; raises Away.
+        """Return whether a proven agent may make a call; raises Away, and
+        Refused for a call that none can be.
 
         A peer without a proof stops nothing, so it is allowed.
         """
@@ -143,6 +144,9 @@ class Intake:
                     row: tuple[Any, ...] | None = await cursor.fetchone()
                     return row
         except (psycopg.Error, OSError, TimeoutError) as error:
+            if _of_the_data(error):
+                # Whoever asks for what cannot be must not take the database from all.
+                raise Refused("the database refuses it") from error
             raise self._lost(error) from error
 
     async def _write(self, events: list[Event], recorded_by: str) -> list[Result]:
@@ -170,7 +174,7 @@ class Intake:
                 await cursor.execute(RECORD, [f"[{','.join(texts)}]", recorded_by])
                 found = [Result(*row) for row in await cursor.fetchall()]
         except psycopg.Error as error:
-            if not (error.sqlstate or "").startswith(OF_THE_DATA):
+            if not _of_the_data(error):
                 raise
             if len(texts) > 1:
                 return await self._halves(connection, texts, recorded_by)
@@ -217,6 +221,16 @@ class Intake:
                     await self._ask(NOTE, [shape(noted, self._redaction)])
                 except Away:
                     self.problems.back(noted)
+                except Refused:
+                    logger.warning("agentdb: a problem was refused: %r", noted)
+
+
+def _of_the_data(error: BaseException) -> bool:
+    """Return whether what was sent is at fault, and not the database."""
+    if isinstance(error, psycopg.DataError):
+        return True
+    state = error.sqlstate if isinstance(error, psycopg.Error) else None
+    return (state or "").startswith(OF_THE_DATA)
 
 
 def _of(peer: Peer, event: Event) -> Event:

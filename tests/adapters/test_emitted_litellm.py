@@ -16,11 +16,22 @@ from .scripted import REASONING, Asks, says, scripted
 # The exporter is the process's own.
 PROGRAM = """
 import sys
+import time
 import litellm
+from litellm.integrations.custom_logger import CustomLogger
+from litellm.integrations.opentelemetry import OpenTelemetry, OpenTelemetryConfig
 from opentelemetry import trace
 
-litellm.callbacks = ["otel"]
-url = sys.argv[1]
+seen = []
+
+
+class Seen(CustomLogger):
+    def log_success_event(self, *told):
+        seen.append(told)
+
+url, endpoint, header = sys.argv[1:]
+config = OpenTelemetryConfig(exporter="otlp_http", endpoint=endpoint, headers=header)
+litellm.callbacks = [OpenTelemetry(config=config), Seen()]
 
 
 def ask(text, **more):
@@ -39,13 +50,11 @@ except litellm.exceptions.InternalServerError:
     pass
 ask("five", max_retries=1)
 
-import time
-from litellm.litellm_core_utils.logging_worker import GLOBAL_LOGGING_WORKER
-time.sleep(1)
-from litellm.litellm_core_utils.litellm_logging import _in_memory_loggers
-for each in _in_memory_loggers:
-    provider = getattr(each, "_tracer_provider", None) or trace.get_tracer_provider()
-    getattr(provider, "force_flush", bool)()
+# Its callbacks run in threads of their own.
+end = time.monotonic() + 15
+while len(seen) < 4 and time.monotonic() < end:
+    time.sleep(0.1)
+trace.get_tracer_provider().force_flush()
 """
 
 
@@ -56,16 +65,13 @@ def test_requests(db: Connection, serve: Serving) -> None:
     )
     with script as provider:
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, provider.url],
+            [
+                *(sys.executable, "-c", PROGRAM, provider.url, serve.url),
+                f"authorization=Bearer {serve.token}",
+            ],
             env={
                 **os.environ,
                 "LITELLM_LOCAL_MODEL_COST_MAP": "True",
-                "OTEL_EXPORTER": "otlp_http",
-                "OTEL_EXPORTER_OTLP_PROTOCOL": "http/protobuf",
-                "OTEL_ENDPOINT": serve.url,
-                "OTEL_EXPORTER_OTLP_ENDPOINT": serve.url,
-                "OTEL_HEADERS": f"authorization=Bearer {serve.token}",
-                "OTEL_EXPORTER_OTLP_HEADERS": f"authorization=Bearer%20{serve.token}",
             },
             timeout=120,
         )
