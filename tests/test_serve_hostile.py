@@ -17,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from .agents import rows, value
+from .agents import value
 from .conftest import Connection
 from .servers import Server
 from .serving import JSON, PROTOBUF, Serving, called, encoded, serving, span, traces
