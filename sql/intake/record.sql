@@ -127,7 +127,6 @@ as $$
 declare
   v_events agentdb.intake_event[] := events;
 begin
-  perform agentdb._record_unproven(v_events, recorded_by);
   v_events := agentdb._mark(v_events, array(
     select e.place from unnest(v_events) as e
     where e.status is null and not e.proven), 'unproven');
@@ -139,6 +138,7 @@ begin
   v_events := agentdb._record_placed(v_events, recorded_by);
   perform agentdb._record_starts(v_events);
   perform agentdb._record_ends(v_events);
+  perform agentdb._record_unproven(v_events, recorded_by);
   return v_events;
 end;
 $$;
