@@ -266,7 +266,12 @@ def test_a_call_in_halves_is_one(db: Connection, intake: Connection) -> None:
     record(intake, event("call", call_id="t1", tool="read", args={"p": 1}))
     record(intake, event("call", call_id="t2", ok=False, error="bang", thread="s"))
     record(intake, event("begin", call_id="t2", tool="look", args={}, thread="s"))
-    record(intake, event("call", call_id="t2", tool="look", thread="s"))
+    again = record(intake, event("call", call_id="t2", tool="look", thread="s"))
+    assert statuses(again) == ["repeated"]
+    held = event("call", call_id="t0", ok=True, result_size=3, duration_ms=7)
+    assert statuses(record(intake, held, held)) == ["recorded", "repeated"]
+    unfinished = "select count(*) from agentdb.tool_call where ended_at is null"
+    assert value(db, unfinished) == 0
     record(intake, event("call", call_id="t3", tool="read", args={"p": 3}))
     late = record(intake, event("call", call_id="t3", ok=False, error="late"))
     assert statuses(late) == ["repeated"]

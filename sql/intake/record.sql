@@ -96,6 +96,11 @@ declare
   v_events agentdb.intake_event[] := events;
   v_many integer[];
 begin
+  if exists (
+    select from unnest(v_events) as e where e.kind = 'begin' and e.status is null
+  ) then
+    v_events := agentdb._ended_begins(v_events);
+  end if;
   v_many := agentdb._too_many_begun(v_events);
   if v_many <> '{}' then
     v_events := agentdb._mark(v_events, v_many, 'refused',
