@@ -509,3 +509,56 @@ def test_emitters_that_name_each_other_as_parents_end(
         "agentdb.run_tree(r.run_id) where r.parent_run_id is null",
     )
     assert tree == 4
+
+
+def test_the_agent_and_its_emitter_tell_the_same_at_once(
+    db: Connection, intake: Connection, connect: Connect
+) -> None:
+    """Calls and tokens by both ways, in other orders, and each counts once."""
+    numbers = list(range(300))
+    failures: list[Exception] = []
+
+    def tell(own: bool) -> None:
+        chance = random.Random(own)
+        mine = chance.sample(numbers, len(numbers))
+        session = connect(db.info.dbname, "agent_a" if own else "intake_i")
+        try:
+            if own:
+                start(session, conversation="c-1")
+                began.set()
+                for n in mine:
+                    with session.transaction():
+                        session.execute(
+                            "select from agentdb.log_tokens(1, 1, response_id => %s), "
+                            "agentdb.log_tool_call('t', call_id => %s)",
+                            [f"{LONG}{n}", f"t{n}"],
+                        )
+                return
+            assert began.wait(20)
+            for place in range(0, 300, 20):
+                part = mine[place : place + 20]
+                batch = [
+                    *(
+                        event("tokens", input=1, output=1, ids=[f"{LONG}{n}"])
+                        for n in part
+                    ),
+                    *(event("call", tool="t", call_id=f"t{n}") for n in part),
+                ]
+                while "refused" in statuses(record(session, *batch)):
+                    continue
+        except Exception as error:
+            failures.append(error)
+
+    began = threading.Event()
+    threads = [threading.Thread(target=tell, args=[own]) for own in (True, False)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    (only,) = runs(db)
+    assert only["opened_by"] is None
+    for log in ("tool_call_log", "token_log"):
+        assert value(db, f"select count(*) from agentdb.{log}") == 300
+    by_whom = rows(db, "select distinct recorded_by from agentdb.token_log")
+    assert {each["recorded_by"] for each in by_whom} == {None, "otlp"}

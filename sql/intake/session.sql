@@ -71,21 +71,26 @@ create or replace function agentdb._touch_sessions (
   set search_path = pg_catalog, pg_temp
 as $$
   insert into agentdb.intake_session as s (
-    agent_id, conversation, thread, parent_thread, emitter, recorded_by, hook_at
+    agent_id, conversation, thread, parent_thread, emitter, recorded_by, hooked,
+    hook_at
   )
   select e.agent_id, e.conversation, t.thread,
     max(e.parent_thread) filter (where t.thread = e.thread), max(e.emitter),
-    _touch_sessions.recorded_by,
-    case when bool_or(e.event ->> 'source' = 'hook') or recorded_by = 'hook'
-      then clock_timestamp() end
+    _touch_sessions.recorded_by, bool_or(h.hook),
+    case when bool_or(h.hook) then clock_timestamp() end
   from unnest(events) as e
   cross join lateral (values (''), (e.thread)) as t (thread)
+  cross join lateral (
+    select coalesce(e.event ->> 'source' = 'hook', false)
+      or _touch_sessions.recorded_by = 'hook'
+  ) as h (hook)
   where e.status is null
   group by e.agent_id, e.conversation, t.thread
   order by e.agent_id, e.conversation, t.thread
   on conflict on constraint intake_session_pkey do update
   set last_at = clock_timestamp(),
       parent_thread = coalesce(s.parent_thread, excluded.parent_thread),
+      hooked = s.hooked or excluded.hooked,
       hook_at = coalesce(excluded.hook_at, s.hook_at),
       emitter = coalesce(excluded.emitter, s.emitter);
 $$;
