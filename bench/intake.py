@@ -1,127 +1,166 @@
-"""Measures what an event of an emitter costs the database, in batches as they come.
+"""How many spans a second `agentdb serve` takes, of a stream of batches.
 
-Prints microseconds an event, the median of several rounds, for batches of one kind and
-for the mix of a coding agent (two events of a call to one of a model), new and
-repeated; and milliseconds of one judgement.  Run as ``python -m bench.intake
-[ROUNDS]``.
+Run it from the checkout: python -m bench.intake [--seconds N]
+Spans of tool calls and of requests to a model, one of three, with arguments, 512 in a
+batch as exporters send them, protobuf by gzip; each batch waits for its commit.
+Processor time is that of the server and of the database's sessions, so that a span a
+second a core is one of all that the machine does for it.
 """
 
 from __future__ import annotations
 
-import itertools
+import argparse
+import gzip
 import json
-import statistics
+import os
+import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import httpx
 import psycopg
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
-from agentdb.admin import operation
 from agentdb.local import LocalServer
 from agentdb.schema import install as installation
 
-Event = dict[str, Any]
-CALL = "select count(*) from agentdb.record_events(%s::text::jsonb)"
-JUDGE = "select * from agentdb.judge_call('a', 'c-1', null, 'read', %s::jsonb)"
-number = itertools.count()
+BATCH = 512
+TICK = os.sysconf("SC_CLK_TCK")
 
 
-def event(kind: str, session: int, **told: object) -> Event:
-    """Return an event of one of the agent's sessions."""
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=15.0)
+    seconds = parser.parse_args().seconds
+    with LocalServer() as server:
+        installation.install(server.dsn())
+        with psycopg.connect(server.dsn(), autocommit=True) as admin:
+            admin.execute("create role intake_i login in role agentdb_intake")
+            admin.execute("select agentdb.register_intake_agent('coder')")
+            row = admin.execute("select agentdb.make_intake_token('coder')").fetchone()
+            assert row is not None
+        dsn = server.dsn(user="intake_i")
+        command = [sys.executable, "-m", "agentdb", "serve", "--dsn", dsn]
+        with subprocess.Popen(
+            [*command, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, text=True
+        ) as process:
+            assert process.stdout is not None
+            url = process.stdout.readline().rpartition(" ")[2].strip()
+            measure(url, row[0], process.pid, seconds)
+            process.terminate()
+
+
+def measure(url: str, token: str, pid: int, seconds: float) -> None:
+    """Send for so long, and print what became of it."""
+    headers = {
+        "authorization": f"Bearer {token}",
+        "content-type": "application/x-protobuf",
+        "content-encoding": "gzip",
+    }
+    batches = (packed(number) for number in range(1_000_000))
+    with httpx.Client(headers=headers, timeout=60) as client:
+        for _ in range(5):
+            client.post(f"{url}/v1/traces", content=next(batches)).raise_for_status()
+        sent, spent, waited = 0, used(pid), 0.0
+        while waited < seconds:
+            content = next(batches)
+            began = perf_counter()
+            answer = client.post(f"{url}/v1/traces", content=content)
+            waited += perf_counter() - began
+            assert answer.status_code == 200 and not answer.content, answer.text
+            sent += BATCH
+        serve, database = (b - a for a, b in zip(spent, used(pid), strict=True))
+    print(f"spans              {sent}")
+    print(f"a second           {sent / waited:8.0f}   one client, one after the other")
+    print(f"a second a core    {sent / (serve + database):8.0f}   of server and database")
+    print(f"server             {serve / sent * 1e6:8.1f} us of processor a span")
+    print(f"database           {database / sent * 1e6:8.1f} us of processor a span")
+
+
+def used(pid: int) -> tuple[float, float]:
+    """Return seconds of processor: of the server, and of the sessions it has."""
+    sessions = 0.0
+    for place in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            title = place.read_bytes()
+        except OSError:
+            continue
+        if title.startswith(b"postgres: intake_i"):
+            sessions += of(place.parent)
+    return of(Path(f"/proc/{pid}")), sessions
+
+
+def of(process: Path) -> float:
+    try:
+        fields = (process / "stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def packed(number: int) -> bytes:
+    """Return a batch of spans, as an exporter sends it."""
+    request = trace_service_pb2.ExportTraceServiceRequest()
+    group = request.resource_spans.add()
+    add(group.resource, {"service.name": "app"})
+    scoped = group.scope_spans.add()
+    scoped.scope.name, scoped.scope.version = "pydantic-ai", "2.68.0"
+    for place in range(BATCH):
+        span = scoped.spans.add()
+        span.trace_id = number.to_bytes(16, "big")
+        span.span_id = (number * BATCH + place + 1).to_bytes(8, "big")
+        span.parent_span_id = (1 << 60).to_bytes(8, "big")
+        span.start_time_unix_nano = 1795971433_000000000 + number * 1_000_000 + place
+        span.end_time_unix_nano = span.start_time_unix_nano + 1_000_000
+        model = place % 3 == 0
+        span.name = "chat m-1" if model else "execute_tool search"
+        add(span, request_of(number, place) if model else call_of(number, place))
+    return gzip.compress(request.SerializeToString(), 1)
+
+
+def call_of(number: int, place: int) -> dict[str, Any]:
+    args = {"query": f"invoices of May {place}", "page": place, "limit": 50}
     return {
-        "kind": kind,
-        "agent": "a",
-        "proven": True,
-        "conversation": f"c-{session}",
-        "at": "2026-11-29T12:00:00.123456Z",
-        "emitter": "claude-code 2.1.332",
-        "source": "span",
-        "ids": [f"span-{next(number)}"],
-        **told,
+        "gen_ai.operation.name": "execute_tool",
+        "gen_ai.tool.name": f"search_{place % 7}",
+        "gen_ai.tool.call.id": f"call_{number}_{place}",
+        "gen_ai.tool.call.arguments": json.dumps(args),
+        "gen_ai.tool.call.result": "x" * 400,
+        "gen_ai.agent.name": "coder",
+        "gen_ai.conversation.id": f"conversation {number % 20}",
+        "logfire.msg": "running tool: search",
     }
 
 
-def call(session: int) -> Event:
-    """Return a call with arguments as a coding agent makes them."""
-    place = next(number)
-    args = {"file_path": f"/src/app/module_{place}.py", "limit": 200, "offset": place}
-    return event(
-        "call",
-        session,
-        tool="Read",
-        args=args,
-        call_id=f"toolu_{place}",
-        ok=True,
-        result_size=5120,
-        duration_ms=12.5,
-    )
+def request_of(number: int, place: int) -> dict[str, Any]:
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.agent.name": "coder",
+        "gen_ai.conversation.id": f"conversation {number % 20}",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": "m-1",
+        "gen_ai.response.model": "m-1",
+        "gen_ai.response.id": f"resp_{number}_{place}",
+        "gen_ai.usage.input_tokens": 900,
+        "gen_ai.usage.output_tokens": 40,
+        "gen_ai.usage.cache_read.input_tokens": 800,
+        "gen_ai.input.messages": json.dumps([{"role": "user", "parts": []}] * 10),
+        "gen_ai.output.messages": json.dumps([{"role": "assistant", "parts": []}]),
+    }
 
 
-def tokens(session: int) -> Event:
-    """Return the tokens of a model call."""
-    return event(
-        "tokens", session, model="m-1", input=120, cached_input=9000, output=310
-    )
-
-
-def mixed(session: int) -> Event:
-    """Return one of what a coding agent tells, in turn."""
-    return (call, call, tokens)[next(number) % 3](session)
-
-
-def batches(make: Callable[[int], Event], size: int, sessions: int) -> Iterator[str]:
-    """Yield batches without end."""
-    while True:
-        yield json.dumps([make(place % sessions) for place in range(size)])
-
-
-def cost(connection: psycopg.Connection, batch: str) -> float:
-    """Return the seconds that a batch takes."""
-    begun = perf_counter()
-    connection.execute(CALL, [batch])
-    return perf_counter() - begun
-
-
-def report(connection: psycopg.Connection, rounds: int) -> None:
-    """Print a line for each kind and size."""
-    cases = itertools.product((call, tokens, mixed), (1, 50, 500), (1, 20))
-    for make, size, sessions in cases:
-        stream = batches(make, size, sessions)
-        taken = [next(stream) for _ in range(rounds)]
-        fresh = statistics.median(cost(connection, batch) for batch in taken)
-        again = statistics.median(cost(connection, batch) for batch in taken)
-        print(
-            f"{make.__name__:8}{size:6} events of {sessions:3} sessions"
-            f"{fresh / size * 1e6:10.0f} µs new{again / size * 1e6:10.0f} µs repeated"
-        )
-
-
-def judge(connection: psycopg.Connection) -> None:
-    """Print what one judgement takes."""
-    begun = perf_counter()
-    for place in range(200):
-        connection.execute(JUDGE, [json.dumps({"path": f"/{place}"})])
-    print(f"judge_call {(perf_counter() - begun) / 200 * 1e3:.2f} ms")
-
-
-def main(rounds: int = 15) -> None:
-    settings = {"synchronous_commit": "off", "autovacuum": "off"}
-    with LocalServer(settings=settings) as server:
-        installation.install(server.dsn())
-        operation.register_agent(server.dsn(), "a", role="agent_1", create_role=True)
-        with psycopg.connect(server.dsn(), autocommit=True) as connection:
-            connection.execute("create role intake_1 login in role agentdb_intake")
-            connection.execute("select agentdb.maintain()")
-        dsn = server.dsn(user="intake_1")
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            report(connection, rounds)
-            # As a runner does every few seconds.
-            with psycopg.connect(server.dsn(), autocommit=True) as owner:
-                owner.execute("select agentdb.roll_up()")
-            judge(connection)
+def add(to: Any, attributes: dict[str, Any]) -> None:
+    for key, value in attributes.items():
+        pair = to.attributes.add()
+        pair.key = key
+        if isinstance(value, int):
+            pair.value.int_value = value
+        else:
+            pair.value.string_value = value
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:]))
+    main()

@@ -93,6 +93,7 @@ def scene(server: Server, make_here: Callable[..., str]) -> str:
         agent.execute("update customer set name = 'b'")
         evaluate(db)
         db.execute("select agentdb.silence_alerts('agent=x', '1 hour', 'test')")
+        db.execute("select agentdb.make_intake_token('billing')")
     return database
 
 

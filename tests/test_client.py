@@ -22,6 +22,7 @@ from agentdb.client import (
     Unreachable,
     Usage,
 )
+from agentdb.client.usage import usage_of
 from agentdb.errors import FenceLost, LockInUse, NotAnAgent, Stopped
 
 from .agents import evaluate, register, row, rows, value
@@ -425,3 +426,33 @@ def test_loop_that_people_were_alerted_to_is_raised_once(
             run.call("search", {"q": "May"}, lambda: "nothing")
         assert "another way" in looping.value.hint
         assert run.call("other", {"q": "June"}, lambda: "found") == "found"
+
+
+def test_an_answer_of_a_model_is_counted_once_whoever_tells_of_it(
+    db: Connection, agent: Agent
+) -> None:
+    answer = {
+        "id": "chatcmpl-0123456789abcdef",
+        "usage": {"prompt_tokens": 10, "completion_tokens": 5},
+    }
+    # Some servers count their answers from 1, and begin anew.
+    short = {**answer, "id": "chatcmpl-1"}
+    with agent.run("once") as run:
+        for _ in range(2):
+            run.log_tokens(usage_of(answer))
+            run.log_tokens(usage_of(short))
+        with run.tokens(100) as tokens:
+            tokens.usage(answer)
+    assert value(db, "select sum(input_tokens) from agentdb.token_log") == 30
+    settled = "select count(*) from agentdb.token_reservation where settled_at is null"
+    assert value(db, settled) == 0
+
+
+@pytest.mark.parametrize("said", [None, 7, "", "a b", "x\ny", "\u202e", "x" * 201])
+def test_what_is_no_name_of_an_answer_costs_no_tokens(
+    db: Connection, agent: Agent, said: Any
+) -> None:
+    answer = {"id": said, "usage": {"prompt_tokens": 10, "completion_tokens": 5}}
+    with agent.run("once") as run:
+        run.log_tokens(usage_of(answer))
+    assert value(db, "select sum(input_tokens) from agentdb.token_log") == 10

@@ -54,6 +54,19 @@ CALLS = [
     "ask_human('go on?', options => '[\"yes\", \"no\"]')",
     "claim_rows('customer', 'insert', keys => '[{\"id\": 7}]')", "claim_file('/tmp/x')",
 ]  # fmt: skip
+# What comes from emitters, with proof and without.
+TOLD = """
+select agentdb.make_intake_token('billing'),
+  agentdb.note_problem('{"reason": "malformed", "emitter": "e", "sample": "s"}'),
+  count(*)
+from agentdb.record_events('[
+  {"kind": "call", "agent": "billing", "proven": true, "conversation": "c",
+    "thread": "t", "tool": "read", "args": {"a": 1}, "emitter": "e", "call_id": "1"},
+  {"kind": "begin", "agent": "billing", "proven": true, "conversation": "c",
+    "tool": "look", "call_id": "2"},
+  {"kind": "call", "agent": "billing", "conversation": "run-1", "tool": "rm"}
+]')
+"""
 SPOIL = """
 create function public.spoil (given jsonb, evil text) returns jsonb language sql as $$
   select case jsonb_typeof(given)
@@ -72,7 +85,7 @@ READING = sorted(
     " ".join(words(command))
     for command in set(ARGUMENTS) & {
         "alerts", "audit", "change show", "changes", "check", "claims", "costs", "doctor",
-        "install", "locks", "maintain", "outbox", "prompt", "questions", "rules backtest",
+        "install", "intake problems", "intake tokens", "locks", "maintain", "outbox", "prompt", "questions", "rules backtest",
         "rules explain", "rules lint", "rules list", "runs", "seals", "silences", "status",
         "timeline", "verify", "why"}
 ) + [each for each in MORE if each.split()[0] not in ("kill", "silence", "undo")] + [
@@ -109,6 +122,7 @@ def build(db: Connection, agent: Connection) -> None:
     agent.execute(
         "insert into agentdb_stage.guarded values (%s, 'second')", ["b" + EVIL]
     )
+    db.execute(TOLD)
     evaluate(db)
     db.execute("select agentdb.silence_alerts('agent=x', '1 hour', 'test')")
     # So that install --check has something to say.

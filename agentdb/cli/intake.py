@@ -29,7 +29,7 @@ HEADERS = "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20{token}"
 
 @click.group()
 def intake() -> None:
-    """What agents tell through hooks and OpenTelemetry: who may, and what failed."""
+    """Who may tell of agents, and what was not understood."""
 
 
 @intake.command()

@@ -644,9 +644,7 @@ create table agentdb.event_key (
   agent_id bigint not null,
   key bytea not null,
   recorded_at timestamptz not null default clock_timestamp(),
-  constraint event_key_pkey primary key (agent_id, key),
-  constraint event_key_agent_id_fkey
-    foreign key (agent_id) references agentdb.agent on delete cascade
+  constraint event_key_pkey primary key (agent_id, key)
 );
 
 create index event_key_recorded_at_idx on agentdb.event_key
@@ -1323,9 +1321,11 @@ create table agentdb.intake_session (
   agent_id bigint not null,
   conversation text not null,
   thread text not null,
+  parent_thread text,
   run_id bigint,
   first_at timestamptz not null default clock_timestamp(),
   last_at timestamptz not null default clock_timestamp(),
+  hooked boolean not null default false,
   hook_at timestamptz,
   emitter text,
   recorded_by text not null,
@@ -1337,6 +1337,8 @@ create table agentdb.intake_session (
 ) with (fillfactor = 80);
 
 create index intake_session_run_id_idx on agentdb.intake_session (run_id);
+create index intake_session_hooked_idx
+  on agentdb.intake_session (agent_id) where hooked;
 
 create table agentdb.unproven_log (
   unproven_log_id bigint generated always as identity,
@@ -2427,8 +2429,10 @@ comment on table agentdb.intake_session is
   'in.';
 comment on column agentdb.intake_session.thread is
   'A subagent''s own id; empty for the conversation itself.';
+comment on column agentdb.intake_session.hooked is
+  'Whether a hook ever told of it.';
 comment on column agentdb.intake_session.hook_at is
-  'When a hook reported last; NULL where none ever did.';
+  'When a hook told of it last.';
 comment on table agentdb.unproven_log is
   'What somebody said in the name of an agent without proof: shown, and else nothing; '
   'append-only, a partition a UTC day.';

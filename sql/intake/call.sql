@@ -32,6 +32,34 @@ comment on function agentdb._too_many_begun (agentdb.intake_event[]) is
   'The places of calls that begin in a run which has 1000 in flight.';
 
 
+-- Its end was told first: with its beginning all of it is known.
+create or replace function agentdb._ended_begins (events agentdb.intake_event[])
+  returns agentdb.intake_event[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array(
+    select row(
+      e.place, case when h.ended then 'call' else e.kind end, e.agent_id, e.proven,
+      e.conversation, e.thread, e.parent_thread, e.happened_at, e.emitter, e.keys,
+      e.call_id, e.tool, e.event, e.status, e.problem, e.run_id
+    )::agentdb.intake_event
+    from unnest(events) with ordinality as e
+    cross join lateral (
+      select case when e.kind = 'begin' and e.status is null then exists (
+          select from agentdb.tool_call as c
+          where c.run_id = e.run_id and c.call_id = e.call_id and c.tool = '?')
+        else false end as ended
+    ) as h
+    order by e.ordinality);
+$$;
+
+comment on function agentdb._ended_begins (agentdb.intake_event[]) is
+  'The events of a batch, where the beginning of a call whose end was told before is '
+  'the call.';
+
+
 -- A call that was closed because its run ended has not been recorded, and may be still.
 create or replace function agentdb._record_begins (
   events agentdb.intake_event[],
@@ -61,11 +89,7 @@ as $$
       offset 0
     ) as r
     order by e.run_id, e.call_id
-    on conflict on constraint tool_call_pkey do update
-    -- What is known of its end came first.
-    set tool = excluded.tool,
-        args = coalesce(c.args, excluded.args)
-    where c.tool = '?'
+    on conflict on constraint tool_call_pkey do nothing
     returning c.run_id, c.call_id
   )
   -- NOT IN is one look into a hash, however many there are.

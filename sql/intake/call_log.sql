@@ -1,7 +1,8 @@
 -- The log of calls that emitters told of: what is recorded, held until the rest is
 -- told, or told too late.
 
--- Of what is told first of an end nobody knows what was called: it waits for the rest.
+-- Of what is told first of an end nobody knows what was called: it waits for the rest,
+-- and is not in flight.
 create or replace function agentdb._hold_halves (calls agentdb.intake_call[])
   returns void
   language sql
@@ -12,16 +13,12 @@ as $$
     run_id, call_id, agent_id, tool, args, began_at, ended_at, run_outcome, known
   )
   select t.run_id, t.call_id, t.agent_id, '?', t.args, t.recorded_at,
-    case when r.ended_at is not null then clock_timestamp() end, r.outcome,
+    clock_timestamp(), 'half',
     jsonb_strip_nulls(jsonb_build_object('ok', t.ok, 'error', t.error,
       'result', left(t.result, 65536), 'result_size', t.result_size,
       'duration_ms', extract(epoch from t.duration) * 1000,
       'violation', left(t.violation, 1000), 'unknown', nullif(t.unknown, false)))
   from unnest(calls) as t
-  cross join lateral (
-    select o.ended_at, o.outcome from agentdb.run as o where o.run_id = t.run_id
-    offset 0
-  ) as r
   where t.fate = 'half'
   order by t.run_id, t.call_id
   on conflict on constraint tool_call_pkey do update
@@ -120,8 +117,7 @@ as $$
   ) as f
   where t.unknown or t.violation is not null;
 
-  -- Chosen before any is noted: in a join, which comes first is the planner's choice.
-  with foreign_tool as materialized (
+  select from (
     select t.run_id, t.agent_id, t.tool_call_log_id, t.tool
     from unnest(calls) as t
     where not t.unknown
@@ -129,8 +125,9 @@ as $$
       and not exists (
         select from agentdb.agent_tool as a
         where a.agent_id = t.agent_id and a.tool_name = t.tool)
-  )
-  select from foreign_tool as t
+    -- First who they are, else it is called for each.
+    offset 0
+  ) as t
   cross join lateral agentdb._note_unknown_tool(
     t.run_id, t.agent_id, t.tool_call_log_id, t.tool) as n;
 $$;

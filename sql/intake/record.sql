@@ -96,6 +96,11 @@ declare
   v_events agentdb.intake_event[] := events;
   v_many integer[];
 begin
+  if exists (
+    select from unnest(v_events) as e where e.kind = 'begin' and e.status is null
+  ) then
+    v_events := agentdb._ended_begins(v_events);
+  end if;
   v_many := agentdb._too_many_begun(v_events);
   if v_many <> '{}' then
     v_events := agentdb._mark(v_events, v_many, 'refused',
@@ -127,7 +132,6 @@ as $$
 declare
   v_events agentdb.intake_event[] := events;
 begin
-  perform agentdb._record_unproven(v_events, recorded_by);
   v_events := agentdb._mark(v_events, array(
     select e.place from unnest(v_events) as e
     where e.status is null and not e.proven), 'unproven');
@@ -139,6 +143,7 @@ begin
   v_events := agentdb._record_placed(v_events, recorded_by);
   perform agentdb._record_starts(v_events);
   perform agentdb._record_ends(v_events);
+  perform agentdb._record_unproven(v_events, recorded_by);
   return v_events;
 end;
 $$;

@@ -37,7 +37,7 @@ as $$
       date_trunc('hour', clock_timestamp() at time zone 'UTC') at time zone 'UTC',
       count(*)
     from unnest(events) as e
-    where e.status is null and not e.proven
+    where e.status = 'unproven'
     group by e.agent_id
     order by e.agent_id
     on conflict on constraint unproven_hour_pkey do update
@@ -56,7 +56,7 @@ as $$
     select u.*, row_number() over (partition by u.agent_id order by u.place) as nth,
       count(*) over (partition by u.agent_id) as many
     from unnest(events) as u
-    where u.status is null and not u.proven
+    where u.status = 'unproven'
   ) as e
   join counted as c on c.agent_id = e.agent_id
   where c.events - e.many + e.nth <= 10000

@@ -117,6 +117,10 @@ as $$
     join agentdb.run as r on r.run_id = t.run_id
     where e.status is null and e.kind = 'end'
       and r.opened_by is not null and r.ended_at is null
+      -- Who was killed is ended by the kill.
+      and not exists (
+        select from agentdb.run_stop as s
+        where s.run_id = r.run_id and s.kind = 'killed')
     order by r.run_id, r.run_id = e.run_id desc
   ) as n
   cross join lateral agentdb._end_run(

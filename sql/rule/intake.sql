@@ -10,30 +10,39 @@ create or replace function agentdb._hookless (as_of timestamptz)
   language sql
   stable
 begin atomic
-  select r.run_id, a.agent_name, p.policy_name, r.conversation,
-    coalesce(s.hook_at, r.started_at), p.unhooked_after, s.hook_at is null
-  from agentdb._open_run(as_of) as r
-  join agentdb.run as o on o.run_id = r.run_id
-  join agentdb.agent as a on a.agent_id = r.agent_id and not a.imported
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  left join agentdb.intake_session as s
-    on (s.agent_id, s.conversation, s.thread) = (r.agent_id, r.conversation, '')
-    and s.first_at <= as_of
-  where o.parent_run_id is null
-    and r.started_at < as_of - p.unhooked_after
-    and coalesce(s.hook_at < as_of - p.unhooked_after, true)
-    -- Of an agent that has other sessions too only those of emitters are looked at.
-    and (p.expects_hooks or p.expects_hooks is null and s.run_id is not null
-      and exists (
-        select from agentdb.intake_session as h
-        where h.agent_id = r.agent_id and h.hook_at <= as_of))
-    -- It was at work, and no hook told of it.
-    and exists (
-      select from agentdb.tool_call_log as l
-      where l.run_id = r.run_id
-        and l.recorded_by is distinct from 'hook'
-        and l.recorded_at <= as_of
-        and l.recorded_at > coalesce(s.hook_at + p.unhooked_after, r.started_at));
+  select c.run_id, c.agent_name, c.policy_name, c.conversation,
+    coalesce(c.hook_at, c.started_at), c.unhooked_after, c.hook_at is null
+  from (
+    select r.run_id, a.agent_name, p.policy_name, r.conversation, r.started_at,
+      s.hook_at, p.unhooked_after
+    from agentdb._open_run(as_of) as r
+    join agentdb.run as o on o.run_id = r.run_id and o.parent_run_id is null
+    join agentdb.agent as a on a.agent_id = r.agent_id and not a.imported
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    left join agentdb.intake_session as s
+      on (s.agent_id, s.conversation, s.thread) = (r.agent_id, r.conversation, '')
+      and s.first_at <= as_of
+    where r.started_at < as_of - p.unhooked_after
+      and coalesce(s.hook_at < as_of - p.unhooked_after, true)
+      -- Of an agent that has other runs too only the sessions of emitters count.
+      and (p.expects_hooks or p.expects_hooks is null and s.run_id is not null
+        and exists (
+          select from agentdb.intake_session as h
+          where h.agent_id = r.agent_id and h.hooked and h.first_at <= as_of))
+    offset 0
+  ) as c
+  -- It was at work, and no hook told of it; of a run of a million calls the latest.
+  where exists (
+    select from (
+      select l.recorded_by, l.recorded_at
+      from agentdb.tool_call_log as l
+      where l.run_id = c.run_id
+      order by l.tool_call_log_id desc
+      limit 200
+    ) as l
+    where l.recorded_by is distinct from 'hook'
+      and l.recorded_at <= as_of
+      and l.recorded_at > coalesce(c.hook_at + c.unhooked_after, c.started_at));
 end;
 
 comment on function agentdb._hookless (timestamptz) is

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+# What each answer is called.
+ANSWER = "x"
 CHAT = {
     "prompt_tokens": 100, "completion_tokens": 7, "total_tokens": 107,
     "prompt_tokens_details": {"cached_tokens": 40},
@@ -44,7 +46,7 @@ def looks_up(asked: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def chat(asked: dict[str, Any]) -> list[dict[str, Any]]:
-    head = {"id": "x", "created": 1, "model": "m-1"}
+    head = {"id": ANSWER, "created": 1, "model": "m-1"}
     if not asked.get("stream"):
         message: dict[str, Any] = {"role": "assistant", "content": "hi"}
         if call := looks_up(asked):
@@ -65,7 +67,7 @@ def chat(asked: dict[str, Any]) -> list[dict[str, Any]]:
 
 def response(asked: dict[str, Any]) -> list[dict[str, Any]]:
     whole = {
-        "id": "x", "object": "response", "created_at": 1, "model": "m-1", "output": [],
+        "id": ANSWER, "object": "response", "created_at": 1, "model": "m-1", "output": [],
         "usage": RESPONSES, "parallel_tool_calls": True, "tool_choice": "auto",
         "tools": [], "status": "completed",
     }  # fmt: skip
@@ -80,7 +82,7 @@ def response(asked: dict[str, Any]) -> list[dict[str, Any]]:
 
 def message(asked: dict[str, Any]) -> list[dict[str, Any]]:
     whole = {
-        "id": "x", "type": "message", "role": "assistant", "model": "m-1",
+        "id": ANSWER, "type": "message", "role": "assistant", "model": "m-1",
         "content": [{"type": "text", "text": "hi"}], "stop_reason": "end_turn",
         "stop_sequence": None, "usage": MESSAGES,
     }  # fmt: skip

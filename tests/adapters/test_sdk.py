@@ -28,6 +28,7 @@ from ..agents import register, row, rows, value
 from ..conftest import Connection
 from ..scene import until
 from ..servers import Server
+from . import provider
 
 # What the libraries leave open is theirs.
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -66,6 +67,35 @@ def test_tokens_of_each_answer(
             assert len(list(found)) >= 1
     used = USED | ({"reasoning": 0} if way == "messages" else {})
     assert tokens() == [used]
+
+
+TOLD = """
+select status from agentdb.record_events(jsonb_build_array(jsonb_build_object(
+  'kind', 'tokens', 'agent', 'a', 'proven', true, 'conversation', (
+    select conversation from agentdb.run), 'input', 60, 'ids', array[%s::text])))
+"""
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("way", HOW)
+def test_an_answer_is_known_by_its_id(
+    db: Connection, run: Run, address: str, tokens: Read, way: str, stream: bool,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Also to what an exporter tells of it: counted once."""
+    monkeypatch.setattr(provider, "ANSWER", "resp_0123456789abcdef")
+    plain: Any
+    if way == "messages":
+        plain = Anthropic(api_key="k", base_url=address)
+    else:
+        plain = OpenAI(api_key="k", base_url=f"{address}/v1")
+    with recorded(run, plain) as client:
+        found = HOW[way](client, stream)
+        if stream:
+            assert len(list(found)) >= 1
+    assert len(tokens()) == 1
+    assert value(db, TOLD, "resp_0123456789abcdef") == "repeated"
+    assert value(db, TOLD, "resp_0123456789abcdee") == "recorded"
 
 
 @pytest.mark.parametrize("stream", [False, True])
