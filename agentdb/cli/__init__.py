@@ -31,6 +31,8 @@ COMMANDS = {
     "demo": "demo",
     "doctor": "doctor",
     "gateway": "mcp",
+    "hook": "hook",
+    "import": "import_",
     "install": "install",
     "kill": "stop",
     "lock": "lock",
