@@ -12,6 +12,7 @@ declare
 begin
   foreach v_role in array array[
     'agentdb_agent', 'agentdb_reviewer', 'agentdb_auditor', 'agentdb_operator',
+    'agentdb_intake',
     'agentdb_capture', 'agentdb_applier', 'agentdb_owner'
   ] loop
     begin

@@ -34,7 +34,8 @@ begin
   -- that could log in, or that somebody can act as, would own our definer functions.
   foreach v_role in array array[
     'agentdb_owner', 'agentdb_capture', 'agentdb_applier',
-    'agentdb_agent', 'agentdb_reviewer', 'agentdb_auditor', 'agentdb_operator'
+    'agentdb_agent', 'agentdb_reviewer', 'agentdb_auditor', 'agentdb_operator',
+    'agentdb_intake'
   ] loop
     begin
       execute format('create role %I nologin', v_role);
@@ -84,7 +85,8 @@ begin
       select from pg_roles as r
       where not pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')
         and r.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier',
-          'agentdb_agent', 'agentdb_reviewer', 'agentdb_auditor', 'agentdb_operator')
+          'agentdb_agent', 'agentdb_reviewer', 'agentdb_auditor', 'agentdb_operator',
+          'agentdb_intake')
     ) then
     raise exception 'the roles of agentdb on this server are another role''s'
       using errcode = 'ZA012',
@@ -92,7 +94,7 @@ begin
               'its roles; this role may not.',
             hint = format('As that role or as a superuser: grant agentdb_owner, '
               'agentdb_capture, agentdb_applier, agentdb_agent, agentdb_reviewer, '
-              'agentdb_auditor, agentdb_operator to %I with admin true, set false, '
+              'agentdb_auditor, agentdb_operator, agentdb_intake to %I with admin true, set false, '
               'inherit false;', current_user);
   end if;
 

@@ -10,7 +10,7 @@ revoke all on schema agentdb from public;
 
 grant usage on schema agentdb
   to agentdb_agent, agentdb_reviewer, agentdb_auditor, agentdb_operator,
-    agentdb_capture, agentdb_applier;
+    agentdb_capture, agentdb_applier, agentdb_intake;
 
 -- Agents: functions only, no table and no view.
 grant execute on function
@@ -106,7 +106,8 @@ grant execute on function
 
 -- Auditors and operators read everything but the hashes of secrets.
 grant select on all tables in schema agentdb to agentdb_auditor, agentdb_operator;
-revoke all on agentdb.agent_secret, agentdb.run_token, agentdb.spawn_token
+revoke all on agentdb.agent_secret, agentdb.run_token, agentdb.spawn_token,
+  agentdb.intake_token
   from agentdb_auditor, agentdb_operator;
 
 -- What people read by calling it; a rule is one by its name.
@@ -208,6 +209,16 @@ grant execute on function
   agentdb.register_tool, agentdb.register_tools, agentdb.rename_tool,
   agentdb.take_unchecked_calls, agentdb.note_faults,
   agentdb.take_failed_calls, agentdb.note_diagnosis
+  to agentdb_operator;
+
+-- What takes in what emitters tell names the agent of each event: nobody else may.
+grant execute on function
+  agentdb.record_events, agentdb.judge_call, agentdb.agent_of_intake,
+  agentdb.agent_of_os_user, agentdb.note_problem
+  to agentdb_intake;
+grant execute on function
+  agentdb.register_intake_agent, agentdb.make_intake_token,
+  agentdb.revoke_intake_token, agentdb.import_events
   to agentdb_operator;
 
 -- A table's owner fences it, with its own rights.

@@ -46,6 +46,7 @@
 \ir tool/fault.sql
 \ir tool/diff.sql
 \ir tool/error.sql
+\ir token/seen.sql
 \ir token/usage.sql
 \ir token/baseline.sql
 \ir token/budget.sql
@@ -148,6 +149,17 @@
 \ir stop/suspender.sql
 \ir stop/suspend.sql
 \ir stop/suspension.sql
+\ir intake/agent.sql
+\ir intake/token.sql
+\ir intake/problem.sql
+\ir intake/parse.sql
+\ir intake/unproven.sql
+\ir intake/session.sql
+\ir intake/call.sql
+\ir intake/usage.sql
+\ir intake/record.sql
+\ir intake/import.sql
+\ir intake/judge.sql
 \ir alert/evaluation.sql
 \ir alert/end.sql
 \ir alert/seen.sql

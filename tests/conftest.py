@@ -38,6 +38,7 @@ LOGINS = {
     "reviewer_r": "agentdb_reviewer",
     "auditor_u": "agentdb_auditor",
     "operator_o": "agentdb_operator",
+    "intake_i": "agentdb_intake",
     "app_user": None,
 }
 # A database is copied for each test: nine times as fast where files are memory.

@@ -105,6 +105,13 @@ create table agentdb.policy (
   max_claims integer not null default 1000,
   verify_within interval not null default '10 minutes',
   claim_window interval not null default '1 hour',
+  intake_silence interval not null default '1 hour',
+  expects_hooks boolean,
+  unhooked_after interval not null default '10 minutes',
+  unproven_activity_count integer default 100,
+  unproven_activity_window interval not null default '1 hour',
+  denied_tools text[] not null default '{}',
+  deny_unknown_tools boolean not null default false,
   log_retention interval not null default '30 days',
   audit_retention interval not null default '90 days',
   constraint policy_pkey primary key (policy_name),
@@ -236,6 +243,14 @@ create table agentdb.policy (
     and tool_diff_window between '10 seconds' and '1 day'
     and unknown_tool_critical > 0
     and unknown_tool_window between '1 second' and '7 days'
+  ),
+  constraint policy_intake_check check (
+    intake_silence between '1 minute' and '30 days'
+    and unhooked_after between '1 second' and '1 day'
+    and unproven_activity_count > 0
+    and unproven_activity_window between '1 minute' and '1 day'
+    and cardinality(denied_tools) <= 1000
+    and array_position(denied_tools, null) is null
   )
 );
 
@@ -260,6 +275,7 @@ create table agentdb.agent (
   pooled boolean not null,
   policy_name text not null,
   os_user text,
+  imported boolean not null default false,
   registered_at timestamptz not null default clock_timestamp(),
   registered_by name not null default session_user,
   constraint agent_pkey primary key (agent_id),
@@ -315,6 +331,7 @@ create table agentdb.run (
   token_hash bytea,
   pid integer,
   alone boolean not null default false,
+  opened_by text,
   stop_seen bigint,
   label text not null,
   lock_max_ttl interval not null,
@@ -478,6 +495,8 @@ create table agentdb.progress_log (
   xid xid8 not null default pg_current_xact_id(),
   step text not null,
   details jsonb,
+  recorded_by text,
+  happened_at timestamptz,
   constraint progress_log_pkey primary key (run_id, progress_log_id, recorded_at)
 ) partition by range (recorded_at);
 
@@ -547,6 +566,8 @@ create table agentdb.tool_call_log (
   call_signature bigint,
   shape_signature bigint,
   result_signature bigint,
+  recorded_by text,
+  happened_at timestamptz,
   constraint tool_call_log_pkey primary key (run_id, tool_call_log_id, recorded_at),
   constraint tool_call_log_result_size_check check (result_size >= 0)
 ) partition by range (recorded_at);
@@ -604,12 +625,27 @@ create table agentdb.token_log (
   cached_input_cost numeric(20, 9),
   output_cost numeric(20, 9),
   priced_by text,
+  recorded_by text,
+  happened_at timestamptz,
+  untold text[],
   constraint token_log_pkey primary key (run_id, token_log_id, recorded_at),
   -- PostgreSQL reads it anew at each insert: what log_tokens() checks is not repeated.
   constraint token_log_amounts_check check (
     least(input_tokens, cached_input_tokens, output_tokens, reasoning_tokens, cost) >= 0
   )
 ) partition by range (recorded_at);
+
+create table agentdb.event_key (
+  agent_id bigint not null,
+  key bytea not null,
+  recorded_at timestamptz not null default clock_timestamp(),
+  constraint event_key_pkey primary key (agent_id, key),
+  constraint event_key_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+);
+
+create index event_key_recorded_at_idx on agentdb.event_key
+  using brin (recorded_at) with (pages_per_range = 32, autosummarize = on);
 
 create table agentdb.claim (
   claim_id bigint generated always as identity,
@@ -1261,6 +1297,100 @@ create table agentdb.roll_up_state (
 insert into agentdb.roll_up_state (horizon, rolled_at)
 values (pg_snapshot_xmin(pg_current_snapshot()), '-infinity');
 
+create table agentdb.intake_token (
+  intake_token_id bigint generated always as identity,
+  agent_id bigint not null,
+  token_hash bytea not null,
+  made_at timestamptz not null default clock_timestamp(),
+  made_by name not null default session_user,
+  used_on date,
+  revoked_at timestamptz,
+  revoked_by name,
+  constraint intake_token_pkey primary key (intake_token_id),
+  constraint intake_token_token_hash_key unique (token_hash),
+  constraint intake_token_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+);
+
+create index intake_token_agent_id_idx on agentdb.intake_token (agent_id);
+
+create table agentdb.intake_session (
+  agent_id bigint not null,
+  conversation text not null,
+  thread text not null,
+  run_id bigint,
+  first_at timestamptz not null default clock_timestamp(),
+  last_at timestamptz not null default clock_timestamp(),
+  hook_at timestamptz,
+  emitter text,
+  recorded_by text not null,
+  constraint intake_session_pkey primary key (agent_id, conversation, thread),
+  constraint intake_session_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade,
+  constraint intake_session_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete set null
+) with (fillfactor = 80);
+
+create index intake_session_run_id_idx on agentdb.intake_session (run_id);
+
+create table agentdb.unproven_event (
+  unproven_event_id bigint generated always as identity,
+  recorded_at timestamptz not null default clock_timestamp(),
+  agent_id bigint not null,
+  conversation text,
+  thread text,
+  kind text not null,
+  what text,
+  event jsonb not null,
+  emitter text,
+  happened_at timestamptz,
+  recorded_by text not null,
+  constraint unproven_event_pkey primary key (unproven_event_id, recorded_at)
+) partition by range (recorded_at);
+
+create table agentdb.unproven_hour (
+  agent_id bigint not null,
+  hour_at timestamptz not null,
+  events bigint not null,
+  last_at timestamptz not null default clock_timestamp(),
+  constraint unproven_hour_pkey primary key (agent_id, hour_at),
+  constraint unproven_hour_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+);
+
+create table agentdb.intake_problem (
+  intake_problem_id bigint generated always as identity,
+  agent_name text not null,
+  path text not null,
+  emitter text not null,
+  reason text not null,
+  sample text,
+  count bigint not null default 1,
+  first_at timestamptz not null default clock_timestamp(),
+  last_at timestamptz not null default clock_timestamp(),
+  constraint intake_problem_pkey primary key (intake_problem_id),
+  constraint intake_problem_reason_key unique (reason, emitter, path)
+);
+
+create type agentdb.intake_event as (
+  place integer,
+  kind text,
+  agent_id bigint,
+  proven boolean,
+  conversation text,
+  thread text,
+  parent_thread text,
+  happened_at timestamptz,
+  emitter text,
+  keys bytea[],
+  call_id text,
+  tool text,
+  event jsonb,
+  status text,
+  problem text,
+  run_id bigint
+);
+
 create table agentdb.alert_rule (
   rule_name text not null,
   description text not null,
@@ -1794,6 +1924,23 @@ comment on column agentdb.policy.verify_within is
   'is tried again.';
 comment on column agentdb.policy.claim_window is
   'Rules refuted_claim and unverified_claim: how long they tell of a claim.';
+comment on column agentdb.policy.intake_silence is
+  'How long a run that an emitter opened may stay silent before it is over.';
+comment on column agentdb.policy.expects_hooks is
+  'Rule unhooked_session: whether the sessions of its agents have hooks; NULL is found '
+  'out from those they had.';
+comment on column agentdb.policy.unhooked_after is
+  'Rule unhooked_session: how long a session may go on before its first hook.';
+comment on column agentdb.policy.unproven_activity_count is
+  'Rule unproven_activity: from how many events without proof in the window on; NULL '
+  'is off.';
+comment on column agentdb.policy.unproven_activity_window is
+  'Rule unproven_activity: the window, counted in whole hours.';
+comment on column agentdb.policy.denied_tools is
+  'Tools that judge_call() denies.';
+comment on column agentdb.policy.deny_unknown_tools is
+  'Whether judge_call() denies a tool that is not among those registered for its '
+  'agent, where any are.';
 comment on column agentdb.policy.audit_retention is
   'How long audit_log is kept; the longest of all policies counts.';
 comment on column agentdb.policy.lock_max_ttl is
@@ -1844,6 +1991,9 @@ comment on column agentdb.policy.log_retention is
 
 comment on table agentdb.agent is
   'Configured actors, each speaking through a login role.';
+comment on column agentdb.agent.imported is
+  'Whether it is known from files of the past alone: nobody is it, or is alerted to '
+  'it.';
 comment on column agentdb.agent.os_user is
   'The operating system user that it runs as, where an operator has said so.';
 comment on table agentdb.agent_path is
@@ -1880,6 +2030,9 @@ comment on column agentdb.run.lock_max_ttl is
   'As in the policy of its agent, see run_limit.sql.';
 comment on column agentdb.run.renew_needs_progress is
   'As in the policy of its agent, see run_limit.sql.';
+comment on column agentdb.run.opened_by is
+  'What opened it on behalf of its agent, such as otlp; NULL for a session of the '
+  'agent''s own.';
 comment on column agentdb.run.stop_seen is
   'The number of the last stop, which was not this run''s; NULL where that is not '
   'known.';
@@ -1940,6 +2093,20 @@ comment on column agentdb.tool_call.run_outcome is
   'How the run ended while the call was in flight; NULL for a call that ended itself.';
 comment on table agentdb.tool_call_log is
   'Finished tool calls; append-only, a partition a UTC day.';
+comment on column agentdb.progress_log.recorded_by is
+  'Who recorded it, such as otlp or hook; NULL for the agent''s own session.';
+comment on column agentdb.progress_log.happened_at is
+  'The emitter''s clock.';
+comment on column agentdb.tool_call_log.recorded_by is
+  'Who recorded it, such as otlp or hook; NULL for the agent''s own session.';
+comment on column agentdb.tool_call_log.happened_at is
+  'The emitter''s clock.';
+comment on column agentdb.token_log.recorded_by is
+  'Who recorded it, such as otlp or hook; NULL for the agent''s own session.';
+comment on column agentdb.token_log.happened_at is
+  'The emitter''s clock.';
+comment on column agentdb.token_log.untold is
+  'Which counts the emitter did not tell; they are 0 here, which nobody said.';
 comment on column agentdb.tool_call_log.call_signature is
   'Hash of tool and arguments without request ids and counters.';
 comment on column agentdb.tool_call_log.shape_signature is
@@ -2217,6 +2384,33 @@ comment on table agentdb.token_reservation is
   'Tokens set aside before a prompt: until settled, or until they expire.';
 comment on table agentdb.roll_up_state is
   'The transaction below which the roll-ups have counted everything.';
+comment on table agentdb.intake_token is
+  'Secrets with which an emitter proves for whom it speaks; only hashes are kept.';
+comment on column agentdb.intake_token.used_on is
+  'The last day on which it proved an agent.';
+comment on table agentdb.intake_session is
+  'What emitters call one conversation, or one thread of it, and the run it is kept '
+  'in.';
+comment on column agentdb.intake_session.thread is
+  'A subagent''s own id; empty for the conversation itself.';
+comment on column agentdb.intake_session.hook_at is
+  'When a hook reported last; NULL where none ever did.';
+comment on table agentdb.unproven_event is
+  'What somebody said in the name of an agent without proof: shown, and else nothing; '
+  'append-only, a partition a UTC day.';
+comment on column agentdb.unproven_event.happened_at is
+  'The emitter''s clock.';
+comment on table agentdb.unproven_hour is
+  'How many events an hour named an agent without proof, those not kept included.';
+comment on table agentdb.intake_problem is
+  'What could not be understood, by kind: the first sample and how often.';
+comment on column agentdb.intake_problem.count is
+  'How often it came.';
+comment on type agentdb.intake_event is
+  'An event on its way through record_events().';
+comment on table agentdb.event_key is
+  'What has been recorded already, by a hash of the emitter''s own id, so that each '
+  'event counts once.';
 comment on table agentdb.alert_rule is
   'Rules: a view that has a row for each trouble, how often to ask it and how to '
   'alert.';
@@ -2329,6 +2523,7 @@ LOGS = (
     "audit_log",
     "lock_log",
     "stop_log",
+    "unproven_event",
 )
 
 # A row whose day has no partition yet lands in the default one; maintain() moves it.
@@ -2462,6 +2657,12 @@ drop table agentdb.receiver;
 drop table agentdb.alert_log;
 drop table agentdb.alert;
 drop table agentdb.alert_rule;
+drop type agentdb.intake_event;
+drop table agentdb.intake_problem;
+drop table agentdb.unproven_hour;
+drop table agentdb.unproven_event;
+drop table agentdb.intake_session;
+drop table agentdb.intake_token;
 drop table agentdb.roll_up_state;
 drop table agentdb.token_reservation;
 drop table agentdb.budget_gate;
@@ -2504,6 +2705,7 @@ drop table agentdb.audit_target;
 drop table agentdb.message_channel;
 drop table agentdb.verdict;
 drop table agentdb.claim;
+drop table agentdb.event_key;
 drop table agentdb.token_log;
 drop table agentdb.tool_diagnosis;
 drop table agentdb.tool_check_state;

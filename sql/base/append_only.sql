@@ -34,6 +34,11 @@ create or replace trigger agentdb_append_only
 
 create or replace trigger agentdb_append_only
   before update or delete
+  on agentdb.unproven_event
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_append_only
+  before update or delete
   on agentdb.alert_log
   for each row execute function agentdb._refuse_rewrite();
 
@@ -75,6 +80,16 @@ create or replace trigger agentdb_no_truncate
 create or replace trigger agentdb_no_truncate
   before truncate
   on agentdb.token_log
+  for each statement execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.unproven_event
+  for each statement execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.unproven_event_default
   for each statement execute function agentdb._refuse_rewrite();
 
 create or replace trigger agentdb_no_truncate

@@ -52,6 +52,8 @@ begin
   for v_run in
     select r.* from agentdb.run as r
     where r.ended_at is null
+      -- What an emitter tells of has no session: it ends by policy.intake_silence.
+      and r.opened_by is null
       and r.started_at < clock_timestamp() - interval '1 minute'
       and not agentdb._is_paused(r.run_id, clock_timestamp())
     order by r.run_id

@@ -104,7 +104,9 @@ begin
   perform agentdb._abandon_runs(_check_open_runs.agent_id);
   select array_agg(r.run_id order by r.run_id) into v_open
   from agentdb.run as r
-  where r.agent_id = _check_open_runs.agent_id and r.ended_at is null;
+  where r.agent_id = _check_open_runs.agent_id
+    and r.ended_at is null
+    and r.opened_by is null;
   if cardinality(v_open) >= v_max then
     raise exception 'the agent has % open runs already', cardinality(v_open)
       using errcode = 'ZA005',

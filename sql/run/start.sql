@@ -109,7 +109,7 @@ begin
   for v_run_id, v_same in
     select r.run_id, coalesce(r.instance = _close_former.instance, false)
     from agentdb.run as r
-    where r.agent_id = agent and r.ended_at is null
+    where r.agent_id = agent and r.ended_at is null and r.opened_by is null
     order by r.run_id
   loop
     v_gone := agentdb._is_gone(v_run_id, starting => true);

@@ -182,7 +182,8 @@ create or replace function agentdb.settle_tokens (
   input_cost numeric default null,
   cached_input_cost numeric default null,
   output_cost numeric default null,
-  priced_by text default null
+  priced_by text default null,
+  response_id text default null
 )
   returns table (run_id bigint, repeated boolean)
   language plpgsql
@@ -204,7 +205,7 @@ begin
   if not repeated then
     perform agentdb.log_tokens(
       input, output, cached_input, reasoning, model, cost, settle_tokens.run_id,
-      input_cost, cached_input_cost, output_cost, priced_by);
+      input_cost, cached_input_cost, output_cost, priced_by, response_id);
   elsif not exists (
     select from agentdb.token_reservation as v
     where v.token_reservation_id = reservation and v.run_id = settle_tokens.run_id
@@ -222,7 +223,7 @@ $$;
 
 comment on function agentdb.settle_tokens (
   bigint, bigint, bigint, bigint, bigint, text, double precision, bigint, numeric,
-  numeric, numeric, text) is
+  numeric, numeric, text, text) is
   'Records what a reserved prompt really used and frees the rest; a cancelled one '
   'settles '
   'to its input; a second time changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';

@@ -95,9 +95,10 @@ create or replace function agentdb.log_tokens (
   input_cost numeric default null,
   cached_input_cost numeric default null,
   output_cost numeric default null,
-  priced_by text default null
+  priced_by text default null,
+  response_id text default null
 )
-  returns table (run_id bigint, recorded_at timestamptz)
+  returns table (run_id bigint, recorded_at timestamptz, repeated boolean)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -112,6 +113,11 @@ begin
   v_cost := agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
   select c.run_id, c.agent_id into log_tokens.run_id, v_agent_id
   from agentdb._current_run(log_tokens.run) as c;
+  repeated := not agentdb._see_usage(v_agent_id, response_id);
+  if repeated then
+    return next;
+    return;
+  end if;
   insert into agentdb.token_log as t (
     run_id, agent_id, input_tokens, cached_input_tokens, output_tokens,
     reasoning_tokens, cost, model, input_cost, cached_input_cost, output_cost, priced_by
@@ -132,17 +138,17 @@ $$;
 
 comment on function agentdb.log_tokens (
   bigint, bigint, bigint, bigint, text, double precision, bigint, numeric, numeric,
-  numeric, text) is
-  'Records the tokens of one model call: input without the cached part, output with '
-  'its reasoning part; the cost by these kinds, or as a total, or not where nobody '
-  'knows; raises ZA001, ZA003 or ZA004.';
+  numeric, text, text) is
+  'Records the tokens of one model call, once per response_id: input without the '
+  'cached part, output with its reasoning part; the cost by these kinds, or as a '
+  'total, or not where nobody knows; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb.log_tokens_many (
   usages jsonb,
   run bigint default null
 )
-  returns table (run_id bigint, recorded integer)
+  returns table (run_id bigint, recorded integer, repeated integer)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -150,15 +156,18 @@ create or replace function agentdb.log_tokens_many (
 as $$
 declare
   v_usage jsonb;
+  v_repeated boolean;
 begin
   usages := agentdb._unquoted(usages);
   perform agentdb._check_rows(usages, 'input');
   select c.run_id into log_tokens_many.run_id
   from agentdb._current_run(log_tokens_many.run) as c;
   recorded := 0;
+  repeated := 0;
   for v_usage in select e.item from jsonb_array_elements(usages) as e (item)
   loop
-    perform agentdb.log_tokens(
+    select l.repeated into v_repeated
+    from agentdb.log_tokens(
       input => agentdb._json_text(v_usage, 'input')::bigint,
       output => coalesce(agentdb._json_text(v_usage, 'output')::bigint, 0),
       cached_input => coalesce(agentdb._json_text(v_usage, 'cached_input')::bigint, 0),
@@ -169,9 +178,11 @@ begin
       input_cost => agentdb._json_text(v_usage, 'input_cost')::numeric,
       cached_input_cost => agentdb._json_text(v_usage, 'cached_input_cost')::numeric,
       output_cost => agentdb._json_text(v_usage, 'output_cost')::numeric,
-      priced_by => agentdb._json_text(v_usage, 'priced_by')
-    );
-    recorded := recorded + 1;
+      priced_by => agentdb._json_text(v_usage, 'priced_by'),
+      response_id => agentdb._json_text(v_usage, 'response_id')
+    ) as l;
+    recorded := recorded + (not v_repeated)::integer;
+    repeated := repeated + v_repeated::integer;
   end loop;
   return next;
 exception when invalid_text_representation or numeric_value_out_of_range then
@@ -185,5 +196,5 @@ $$;
 
 comment on function agentdb.log_tokens_many (jsonb, bigint) is
   'Records a JSON array of {input, output, cached_input, reasoning, model, cost, '
-  'input_cost, cached_input_cost, output_cost, priced_by}, all or none; raises ZA001, '
-  'ZA003 or ZA004.';
+  'input_cost, cached_input_cost, output_cost, priced_by, response_id}, all or none; '
+  'raises ZA001, ZA003 or ZA004.';

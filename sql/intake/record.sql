@@ -1,0 +1,156 @@
+-- Record: a batch of events of any agents, in a handful of statements.  Role
+-- agentdb_intake alone may do so, and each row says who recorded it.
+
+create or replace function agentdb._mark (
+  events agentdb.intake_event[],
+  places integer[],
+  status text,
+  problem text default null
+)
+  returns agentdb.intake_event[]
+  language sql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select case when places = '{}' then events else array(
+    select row(
+      e.place, e.kind, e.agent_id, e.proven, e.conversation, e.thread, e.parent_thread,
+      e.happened_at, e.emitter, e.keys, e.call_id, e.tool, e.event,
+      case when n.marked then _mark.status else e.status end,
+      case when n.marked then _mark.problem else e.problem end,
+      e.run_id
+    )::agentdb.intake_event
+    from unnest(events) with ordinality as e
+    cross join lateral (
+      select e.place in (select p from unnest(places) as p) as marked
+    ) as n
+    order by e.ordinality)
+  end;
+$$;
+
+comment on function agentdb._mark (agentdb.intake_event[], integer[], text, text) is
+  'The events of a batch, some of them with another status.';
+
+
+-- In the order of the keys, so that two batches never wait for each other.
+create or replace function agentdb._take_keys (events agentdb.intake_event[])
+  returns integer[]
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with told as materialized (
+    select e.agent_id, k.key, e.place,
+      row_number() over (partition by e.agent_id, k.key order by e.place) as nth
+    from unnest(events) as e
+    cross join lateral unnest(e.keys) as k (key)
+    where e.status is null
+  ),
+  fresh as (
+    insert into agentdb.event_key as f (agent_id, key)
+    select t.agent_id, t.key
+    from told as t
+    where t.nth = 1
+    order by t.agent_id, t.key
+    on conflict on constraint event_key_pkey do nothing
+    returning f.agent_id, f.key
+  )
+  select array(
+    select distinct t.place
+    from told as t
+    where t.nth > 1
+      or (t.agent_id, t.key) not in (select f.agent_id, f.key from fresh as f));
+$$;
+
+comment on function agentdb._take_keys (agentdb.intake_event[]) is
+  'Writes down what the events of a batch are known by and returns the places of those '
+  'that were known.';
+
+
+create or replace function agentdb._record_placed (
+  events agentdb.intake_event[],
+  recorded_by text
+)
+  returns agentdb.intake_event[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_events agentdb.intake_event[] := events;
+begin
+  v_events := agentdb._mark(
+    v_events, agentdb._record_begins(v_events, recorded_by), 'repeated');
+  v_events := agentdb._mark(
+    v_events, agentdb._record_calls(v_events, recorded_by), 'repeated');
+  perform agentdb._record_usage(v_events, recorded_by);
+  perform agentdb._record_steps(v_events, recorded_by);
+  return v_events;
+end;
+$$;
+
+comment on function agentdb._record_placed (agentdb.intake_event[], text) is
+  'Writes the events of a batch into the logs of their runs.';
+
+
+create or replace function agentdb._record (
+  events agentdb.intake_event[],
+  recorded_by text
+)
+  returns agentdb.intake_event[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_events agentdb.intake_event[] := events;
+begin
+  perform agentdb._record_unproven(v_events, recorded_by);
+  v_events := agentdb._mark(v_events, array(
+    select e.place from unnest(v_events) as e
+    where e.status is null and not e.proven), 'unproven');
+  perform agentdb._touch_sessions(v_events, recorded_by);
+  v_events := agentdb._mark(v_events, agentdb._take_keys(v_events), 'repeated');
+  v_events := agentdb._place_events(v_events, recorded_by);
+  v_events := agentdb._record_placed(v_events, recorded_by);
+  perform agentdb._record_starts(v_events);
+  perform agentdb._record_ends(v_events);
+  return v_events;
+end;
+$$;
+
+comment on function agentdb._record (agentdb.intake_event[], text) is
+  'Records the events of a batch, and says of each what became of it.';
+
+
+create or replace function agentdb.record_events (
+  events jsonb,
+  recorded_by text default 'otlp'
+)
+  returns table (place integer, status text, problem text, run_id bigint)
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+declare
+  v_events agentdb.intake_event[];
+begin
+  if recorded_by is null or recorded_by = 'import'
+    or recorded_by !~ '^[a-z][a-z0-9_-]{0,30}$' then
+    perform agentdb._refuse(
+      format('%L is no way to record', agentdb._clean_text(recorded_by, 50)),
+      'Say otlp, hook or the like: a small word.');
+  end if;
+  events := agentdb._unquoted(events);
+  perform agentdb._check_batch(events);
+  v_events := agentdb._record(agentdb._parse_events(events), recorded_by);
+  return query
+    select e.place, coalesce(e.status, 'recorded'), e.problem, e.run_id
+    from unnest(v_events) as e
+    order by e.place;
+end;
+$$;
+
+comment on function agentdb.record_events (jsonb, text) is
+  'Records a JSON array of events, each {kind, agent, proven, conversation, thread, '
+  'at, emitter, ids, …}, and says of each whether it was recorded, repeated, unproven '
+  'or refused; raises ZA004 for what is no batch, and 55P03.';
