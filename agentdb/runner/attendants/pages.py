@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from ... import __version__
+from ...exposition import KIND, line
 from ...secret.redact import clean
 from ..logs import log
 
@@ -27,7 +28,6 @@ AGAIN_AFTER = 5.0
 # What a client may do to its own request.
 HARMLESS = (OSError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 JSON = "application/json"
-METRICS = "text/plain; version=0.0.4; charset=utf-8"
 
 
 async def attend(runner: Runner) -> None:
@@ -107,7 +107,7 @@ class _Pages:
         return {
             "/healthz": (200 if well else 503, JSON, body),
             "/readyz": (200 if ready else 503, JSON, body),
-            "/metrics": (200, METRICS, "\n".join(_metrics(self._runner)) + "\n"),
+            "/metrics": (200, KIND, "\n".join(_metrics(self._runner)) + "\n"),
         }
 
 
@@ -115,21 +115,21 @@ def _metrics(runner: Runner) -> Iterator[str]:
     """Return the numbers in Prometheus' text format."""
     yield "# HELP agentdb_runner_info The release that runs."
     yield "# TYPE agentdb_runner_info gauge"
-    yield _line("agentdb_runner_info", 1, version=__version__, runner=runner.name)
+    yield line("agentdb_runner_info", 1, version=__version__, runner=runner.name)
     yield "# HELP agentdb_config_reloads_total Configurations read anew."
     yield "# TYPE agentdb_config_reloads_total counter"
     for outcome, count in runner.reloads.items():
-        yield _line("agentdb_config_reloads_total", count, outcome=outcome)
+        yield line("agentdb_config_reloads_total", count, outcome=outcome)
     yield "# HELP agentdb_loop_silent_seconds Since a loop last succeeded."
     yield "# TYPE agentdb_loop_silent_seconds gauge"
     for name, watch in runner.watches.items():
         for loop, age in watch.state.signs.ages().items():
-            yield _line("agentdb_loop_silent_seconds", age, database=name, loop=loop)
+            yield line("agentdb_loop_silent_seconds", age, database=name, loop=loop)
     yield "# HELP agentdb_deliveries_total Attempts to deliver."
     yield "# TYPE agentdb_deliveries_total counter"
     for name, watch in runner.watches.items():
         for (receiver, outcome), count in sorted(watch.state.counts.items()):
-            yield _line(
+            yield line(
                 "agentdb_deliveries_total",
                 count,
                 database=name,
@@ -139,13 +139,4 @@ def _metrics(runner: Runner) -> Iterator[str]:
     yield "# HELP agentdb_outcomes_not_recorded Deliveries the database does not know."
     yield "# TYPE agentdb_outcomes_not_recorded gauge"
     for name, watch in runner.watches.items():
-        yield _line("agentdb_outcomes_not_recorded", len(watch.marks), database=name)
-
-
-def _line(metric: str, value: float, **labels: str) -> str:
-    given = ",".join(f'{name}="{_escaped(text)}"' for name, text in labels.items())
-    return f"{metric}{{{given}}} {value:.12g}"
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
+        yield line("agentdb_outcomes_not_recorded", len(watch.marks), database=name)

@@ -1,0 +1,317 @@
+"""What one request was read into: events, and what could not be understood of it."""
+
+from __future__ import annotations
+
+import json
+from collections import OrderedDict
+from collections.abc import Hashable, Iterable, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from ..identity import Peer
+from ..otlp.record import Log, Point, Record, Span
+from ..problem import Problems
+from ..queue import Event
+from .value import first, parsed, text, whole
+
+# Conversations of which something is remembered, and calls that one may ask for.
+REMEMBERED = 20_000
+ASKED = 256
+NANO = 1_000_000_000
+
+
+class Memory:
+    """What is remembered of earlier requests, bounded; a restart forgets it.
+
+    Emitters send a model's reply and the call that it asked for in requests of their
+    own, and some name the call's id in the reply alone.
+    """
+
+    def __init__(self) -> None:
+        self._asked: OrderedDict[Hashable, list[tuple[str, str, str]]] = OrderedDict()
+        self._sights: OrderedDict[Hashable, list[str]] = OrderedDict()
+
+    def ask(self, where: Hashable, tool: str, args: Any, call: str) -> None:
+        """Remember that a model asked for a call."""
+        asked = self._asked.setdefault(where, [])
+        known = (tool, _same(args), call)
+        if len(asked) < ASKED and known not in asked:
+            asked.append(known)
+        self._asked.move_to_end(where)
+        while len(self._asked) > REMEMBERED:
+            self._asked.popitem(last=False)
+
+    def asked(
+        self, where: Hashable, tool: str, args: Any
+    ) -> tuple[str | None, Any]:
+        """Return the id of a call that was asked for, and its arguments, once.
+
+        It is found by its arguments, or by its tool where only one of that is left.
+        """
+        asked = self._asked.get(where, [])
+        ofit = [each for each in asked if each[0] == tool]
+        same = [each for each in ofit if each[1] == _same(args)]
+        if not same and len(ofit) != 1:
+            return None, args
+        found = (same or ofit)[0]
+        asked.remove(found)
+        return found[2], args if same else parsed(found[1])
+
+    def occurrence(self, where: Hashable, sight: str) -> int:
+        """Return the how-manieth this sight of a call id is: the same one the same."""
+        sights = self._sights.setdefault(where, [])
+        self._sights.move_to_end(where)
+        while len(self._sights) > REMEMBERED:
+            self._sights.popitem(last=False)
+        if sight not in sights and len(sights) < ASKED:
+            sights.append(sight)
+        return sights.index(sight) + 1 if sight in sights else ASKED
+
+
+class Reading:
+    """The events of one request, in the order of what happened."""
+
+    def __init__(self, peer: Peer, signal: str, memory: Memory) -> None:
+        self.peer = peer
+        self.signal = signal
+        self.memory = memory
+        self.events: list[Event] = []
+        self.problems = Problems()
+        self.rejected = 0
+        self._whys: dict[str, None] = {}
+
+    def read(self, records: Iterable[Record]) -> None:
+        """Read records; what is no agent's is left out."""
+        from . import registry
+
+        kept = [
+            (record, module)
+            for record in records
+            if (module := registry.dialect(record)) is not None
+        ]
+        # A model's reply comes before the calls that it asks for.
+        kept.sort(key=lambda pair: _ended(pair[0]))
+        for record, module in kept:
+            try:
+                module.read(record, self)
+            except (LookupError, ValueError, TypeError, AttributeError) as error:
+                self.rejected += 1
+                why = f"{type(error).__name__} in {module.__name__.rpartition('.')[2]}"
+                self.problem(f"not understood: {why}", why, record)
+
+    # -- what dialects say ----------------------------------------------------------
+
+    def call(
+        self,
+        record: Span | Log,
+        tool: str,
+        *,
+        call_id: Any = None,
+        occurrence: int | None = None,
+        conversation: Any = None,
+        thread: Any = None,
+        place: int | None = None,
+        **said: Any,
+    ) -> None:
+        """Add a tool call: one that was made, or at a `place` of a reply in vain."""
+        event = self._event("call", record, conversation, thread)
+        event["tool"] = tool
+        if place is not None:
+            event.pop("duration_ms", None)
+            event["ids"] = [f"{each}:{place}" for each in event["ids"]]
+        if call := text(call_id):
+            event["call_id"] = call
+            sight = f"{record.trace}:{_span(record)}:{place}"
+            where = (
+                self.peer.agent,
+                event["agent"],
+                event.get("conversation"),
+                event.get("thread"),
+                record.source.scope,
+                bool(said.get("unknown")),
+                call,
+            )
+            found = occurrence or self.memory.occurrence(where, sight)
+            if found > 1:
+                event["occurrence"] = found
+        self._add(event, **said)
+
+    def tokens(
+        self,
+        record: Span | Log,
+        *,
+        ids: Iterable[Any] = (),
+        input: Any = None,
+        cached_input: Any = None,
+        inside: bool = True,
+        output: Any = None,
+        conversation: Any = None,
+        thread: Any = None,
+        **said: Any,
+    ) -> None:
+        """Add what one request to a model used; with `inside`, cached is in input."""
+        given, cached, made = whole(input), whole(cached_input), whole(output)
+        if given is None and made is None:
+            return
+        if inside and given is not None and cached is not None and cached <= given:
+            given -= cached
+        event = self._event("tokens", record, conversation, thread)
+        event["ids"] = [*filter(None, map(text, ids)), *event["ids"]]
+        self._add(event, input=given, cached_input=cached, output=made, **said)
+
+    def end(self, span: Span, conversation: Any = None, **said: Any) -> None:
+        """Add the end of a run."""
+        event = self._event("end", span, conversation, None)
+        if event["conversation"] is None:
+            event["conversation"] = f"trace {span.trace}"
+        event["at"] = moment(span.end) or event.get("at")
+        self._add(event, **said)
+
+    def add(
+        self,
+        kind: str,
+        record: Span | Log,
+        *,
+        conversation: Any = None,
+        thread: Any = None,
+        **said: Any,
+    ) -> None:
+        """Add an event of another kind."""
+        self._add(self._event(kind, record, conversation, thread), **said)
+
+    def asks(self, record: Span | Log, tool: str, args: Any, call: Any) -> None:
+        """Remember that a model asked for a call, for a record that names no id."""
+        if found := text(call):
+            self.memory.ask((self.peer.agent, record.trace), tool, args, found)
+
+    def asked(
+        self, record: Span | Log, tool: str, args: Any
+    ) -> tuple[str | None, Any]:
+        """Return id and arguments of a call that a model asked for in this trace."""
+        return self.memory.asked((self.peer.agent, record.trace), tool, args)
+
+    def always(self, record: Record, *names: str) -> None:
+        """Note a field that was always there, by one of its names, and is not."""
+        if not any(name in record.attributes for name in names):
+            self.problem(
+                "field_vanished", "", record, sample=f"{names[0]} of {_named(record)}"
+            )
+
+    def problem(
+        self, reason: str, why: str, about: Any, sample: str | None = None
+    ) -> None:
+        """Note what was not understood."""
+        emitter = "" if isinstance(about, dict | str) else emitter_of(about)
+        if isinstance(about, dict):
+            emitter = str(about.get("emitter") or "")
+        if sample is None:
+            sample = _shown(about)
+        if why:
+            self._whys.setdefault(why)
+        path = f"/v1/{self.signal}"
+        self.problems.add(self.peer.agent, path, emitter, reason, sample)
+
+    def unreadable(self, reason: str, sample: bytes) -> None:
+        """Note an element that could not be unpacked."""
+        self.rejected += 1
+        self._whys.setdefault(reason)
+        path = f"/v1/{self.signal}"
+        self.problems.add(self.peer.agent, path, "", reason, repr(sample))
+
+    def whys(self) -> Sequence[str]:
+        """Return why elements were rejected, some of it."""
+        return list(self._whys)[:3]
+
+    # -- how an event is made --------------------------------------------------------
+
+    def _event(
+        self, kind: str, record: Span | Log, conversation: Any, thread: Any
+    ) -> Event:
+        of, resource = record.attributes, record.source.resource
+        found = first(of, "agentdb.conversation") or first(
+            resource, "agentdb.conversation"
+        )
+        event: Event = {
+            "kind": kind,
+            "agent": text(
+                first(resource, "agentdb.agent")
+                or first(of, "gen_ai.agent.name")
+                or record.source.service
+            ),
+            "conversation": text(found) or text(conversation) or told(record),
+            "at": moment(record.start if isinstance(record, Span) else record.time),
+            "emitter": emitter_of(record),
+            "source": "span" if isinstance(record, Span) else "log",
+            "ids": [f"{record.trace}:{record.id}"]
+            if isinstance(record, Span)
+            else [],
+        }
+        if thread := text(thread):
+            event["thread"] = thread
+        if isinstance(record, Span) and record.end > record.start and kind == "call":
+            event["duration_ms"] = round((record.end - record.start) / 1e6, 3)
+        return event
+
+    def _add(self, event: Event, **said: Any) -> None:
+        event.update((name, each) for name, each in said.items() if each is not None)
+        if event.get("conversation") is None:
+            del event["conversation"]
+        self.events.append(event)
+
+
+def told(record: Span | Log) -> str | None:
+    """Return the conversation that a record names; else its trace, where it has parts.
+
+    A request to a model that stands alone belongs to no conversation that is known.
+    """
+    of = record.attributes
+    found = first(of, "gen_ai.conversation.id", "session.id", "conversation.id")
+    found = found or first(record.source.resource, "session.id")
+    if found is not None:
+        return text(found)
+    if isinstance(record, Span) and not record.parent:
+        return None
+    return f"trace {record.trace}" if record.trace else None
+
+
+def moment(nano: int) -> str | None:
+    """Return a time in the form of ISO 8601."""
+    if not 0 < nano < 1 << 62:
+        return None
+    whole, part = divmod(nano, NANO)
+    stamp = datetime.fromtimestamp(whole, timezone.utc).strftime("%Y-%m-%dT%H:%M:%S")
+    return f"{stamp}.{part // 1000:06}Z"
+
+
+def emitter_of(record: Any) -> str:
+    """Return the library that wrote a record, with its version."""
+    source = record.source
+    return f"{source.scope or source.service} {source.version}".strip()[:200]
+
+
+def _ended(record: Record) -> int:
+    return record.end if isinstance(record, Span) else record.time
+
+
+def _span(record: Span | Log) -> str:
+    return record.id if isinstance(record, Span) else record.span
+
+
+def _same(args: Any) -> str:
+    try:
+        return json.dumps(parsed(args), sort_keys=True, default=str)[:4000]
+    except (TypeError, ValueError, RecursionError):
+        return ""
+
+
+def _named(record: Record) -> str:
+    return f"{record.name}: has {', '.join(sorted(record.attributes)[:100])}"
+
+
+def _shown(about: Any) -> str:
+    if isinstance(about, Span | Log | Point):
+        return _named(about)
+    try:
+        return json.dumps(about, default=str)[:4000]
+    except (TypeError, ValueError, RecursionError):
+        return repr(type(about))

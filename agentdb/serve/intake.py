@@ -1,0 +1,227 @@
+"""The one way of events into the database, and of questions about calls."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import Counter, OrderedDict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import anyio
+import psycopg
+from psycopg.rows import tuple_row
+
+from ..redaction import Redaction
+from .dialect import Memory
+from .errors import Away
+from .identity import UNPROVEN, Peer
+from .problem import Problems
+from .queue import Event, Queue, Result
+from .settings import Settings
+from .shape import shape
+
+if TYPE_CHECKING:
+    from psycopg import AsyncConnection
+    from psycopg_pool import AsyncConnectionPool
+
+logger = logging.getLogger("agentdb.serve")
+
+RECORD = (
+    "select status, problem, run_id from agentdb.record_events(%s::jsonb, %s)"
+    " order by place"
+)
+JUDGE = (
+    "select allowed, reason, run_id"
+    " from agentdb.judge_call(%s, %s, %s, %s, %s::jsonb)"
+)
+BY_TOKEN = "select agent from agentdb.agent_of_intake(%s) as t (agent)"
+BY_USER = "select agent from agentdb.agent_of_os_user(%s) as t (agent)"
+NOTE = "select agentdb.note_problem(%s::jsonb)"
+# Faults of what was sent, by SQLSTATE: the same again fails again.
+OF_THE_DATA = ("22", "23", "ZA", "P0")
+# The database takes 16 MB in one call.
+LARGEST = 8 << 20
+PROOFS = 1000
+
+
+class Verdict(NamedTuple):
+    """Whether a call may be made, and why not, in words for the model."""
+
+    allowed: bool
+    reason: str | None = None
+    run_id: int | None = None
+
+
+class Intake:
+    """Records events of peers, and judges their calls; one for all routes."""
+
+    def __init__(
+        self,
+        pool: AsyncConnectionPool[Any],
+        settings: Settings,
+        redaction: Redaction | None = None,
+    ) -> None:
+        self.settings = settings
+        self.problems = Problems()
+        self.queue = Queue(self._write, batch=settings.batch, most=settings.queued)
+        self.memory = Memory()
+        #: Requests by path and status, and events by status, for /metrics.
+        self.requests: Counter[tuple[str, int]] = Counter()
+        self.events: Counter[str] = Counter()
+        self.away = False
+        self._pool = pool
+        self._redaction = redaction or Redaction.from_env()
+        self._proofs: OrderedDict[tuple[str, str], tuple[float, Peer]] = OrderedDict()
+
+    async def record(
+        self, peer: Peer, events: Sequence[Event], recorded_by: str = "otlp"
+    ) -> list[Result]:
+        """Return what became of the events, once what is kept is committed.
+
+        Whose they are is the peer's proof; a peer without one may say a name.  Raises
+        Away or Full, where all of them may be sent again.
+        """
+        if self.away:
+            raise Away("the database is away")
+        return await self.queue.put(
+            [_of(peer, event) for event in events], recorded_by
+        )
+
+    async def judge(
+        self,
+        peer: Peer,
+        tool: str,
+        args: Any = None,
+        *,
+        conversation: str | None = None,
+        thread: str | None = None,
+    ) -> Verdict:
+        """Return whether a proven agent may make a call; raises Away.
+
+        A peer without a proof stops nothing, so it is allowed.
+        """
+        if not peer.proven:
+            return Verdict(True)
+        given = shape({"tool": tool, "args": args}, self._redaction)
+        row = await self._ask(
+            JUDGE.replace("%s::jsonb", "%s::jsonb->'args'"),
+            [peer.agent, conversation, thread, tool, given],
+        )
+        return Verdict(*row) if row else Verdict(True)
+
+    async def agent_of_token(self, token: str) -> Peer:
+        """Return whose token it is, or UNPROVEN; raises Away where nobody can tell."""
+        return await self._proof(BY_TOKEN, token)
+
+    async def agent_of_user(self, user: str) -> Peer:
+        """Return the agent of a user of this machine, or UNPROVEN; raises Away."""
+        return await self._proof(BY_USER, user)
+
+    async def work(self) -> None:
+        """Commit what comes, until cancelled."""
+        await asyncio.gather(self.queue.work(), self._look(), self._note())
+
+    async def _proof(self, question: str, given: str) -> Peer:
+        key, now = (question, given), time.monotonic()
+        if (found := self._proofs.get(key)) and now < found[0]:
+            return found[1]
+        row = await self._ask(question, [given])
+        peer = Peer(row[0], True) if row and row[0] else UNPROVEN
+        self._proofs[key] = (now + self.settings.believed, peer)
+        self._proofs.move_to_end(key)
+        while len(self._proofs) > PROOFS:
+            self._proofs.popitem(last=False)
+        return peer
+
+    async def _ask(self, question: str, values: list[Any]) -> tuple[Any, ...] | None:
+        if self.away:
+            raise Away("the database is away")
+        try:
+            with anyio.fail_after(self.settings.commit_within):
+                async with self._pool.connection() as connection:
+                    cursor = connection.cursor(row_factory=tuple_row)
+                    await cursor.execute(question, values)
+                    return await cursor.fetchone()
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            raise self._lost(error) from error
+
+    async def _write(self, events: list[Event], recorded_by: str) -> list[Result]:
+        """Commit events; those that the database refuses are told apart."""
+        texts = [shape(event, self._redaction) for event in events]
+        try:
+            with anyio.fail_after(self.settings.commit_within):
+                async with self._pool.connection() as connection:
+                    results = await self._insert(connection, texts, recorded_by)
+        except (psycopg.Error, OSError, TimeoutError) as error:
+            raise self._lost(error) from error
+        self.events.update(result.status for result in results)
+        return results
+
+    async def _insert(
+        self, connection: AsyncConnection[Any], texts: list[str], recorded_by: str
+    ) -> list[Result]:
+        """Return the results of some events: halves of them where one spoils all."""
+        if len(texts) > 1 and sum(map(len, texts)) > LARGEST:
+            return await self._halves(connection, texts, recorded_by)
+        try:
+            # A transaction of its own, committed on return.
+            async with connection.transaction():
+                cursor = connection.cursor(row_factory=tuple_row)
+                await cursor.execute(RECORD, [f"[{','.join(texts)}]", recorded_by])
+                found = [Result(*row) for row in await cursor.fetchall()]
+        except psycopg.Error as error:
+            if not (error.sqlstate or "").startswith(OF_THE_DATA):
+                raise
+            if len(texts) > 1:
+                return await self._halves(connection, texts, recorded_by)
+            return [Result("refused", error.diag.message_primary or "refused")]
+        if len(found) != len(texts):
+            raise psycopg.InternalError("record_events answered for another number")
+        return found
+
+    async def _halves(
+        self, connection: AsyncConnection[Any], texts: list[str], recorded_by: str
+    ) -> list[Result]:
+        middle = len(texts) // 2
+        first = await self._insert(connection, texts[:middle], recorded_by)
+        return first + await self._insert(connection, texts[middle:], recorded_by)
+
+    def _lost(self, error: BaseException) -> Away:
+        """Return what clients are told; until it is back they are told so at once."""
+        if not self.away:
+            logger.warning("agentdb: the database does not take events: %s", error)
+        self.away = True
+        return Away("the database is away")
+
+    async def _look(self) -> None:
+        """Look whether a database that was away is back."""
+        while True:
+            await asyncio.sleep(0.2)
+            if not self.away:
+                continue
+            try:
+                with anyio.fail_after(self.settings.commit_within):
+                    async with self._pool.connection() as connection:
+                        # What a batch needs, not only a server that answers.
+                        await connection.execute(RECORD, ["[]", "otlp"])
+            except (psycopg.Error, OSError, TimeoutError):
+                continue
+            self.away = False
+
+    async def _note(self) -> None:
+        """Write down problems, once a second, where the database is there."""
+        while True:
+            await asyncio.sleep(1.0)
+            while not self.away and (noted := self.problems.take()):
+                try:
+                    await self._ask(NOTE, [shape(noted, self._redaction)])
+                except Away:
+                    self.problems.back(noted)
+
+
+def _of(peer: Peer, event: Event) -> Event:
+    """Return an event in the name of its peer."""
+    agent = peer.agent if peer.proven else event.get("agent")
+    return {**event, "agent": agent, "proven": peer.proven}

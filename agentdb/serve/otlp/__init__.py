@@ -1,0 +1,1 @@
+"""OTLP over HTTP: from bodies to spans, log records and points of metrics."""
