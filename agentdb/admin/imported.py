@@ -12,9 +12,9 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
+from ..intake.event import Event
 from ..redaction import Redaction
 from ..rules import backtest
-from ..intake.event import Event
 
 # What one call of the database takes.
 BATCH = 2000
@@ -24,8 +24,8 @@ IMPORT = """
 select i.status, i.problem, i.run_id from agentdb.import_events(%s::jsonb) as i
 """
 RUNS = """
-select r.run_id as run, a.agent_name as agent, r.conversation, r.parent_run_id as parent,
-  r.started_at, r.ended_at, r.outcome,
+select r.run_id as run, a.agent_name as agent, r.conversation,
+  r.parent_run_id as parent, r.started_at, r.ended_at, r.outcome,
   count(c.*) as calls, count(c.*) filter (where not c.ok) as failed,
   count(f.*) as faults,
   (select sum(t.input_tokens + t.cached_input_tokens + t.output_tokens)
@@ -69,7 +69,9 @@ def load(connection: psycopg.Connection[Any], events: Iterable[Event]) -> Import
     return done
 
 
-def _load(connection: psycopg.Connection[Any], batch: list[str], done: Imported) -> None:
+def _load(
+    connection: psycopg.Connection[Any], batch: list[str], done: Imported
+) -> None:
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
         for row in cursor.execute(IMPORT, [f"[{','.join(batch)}]"]):
             status = row["status"]
@@ -86,7 +88,9 @@ def _harmless(event: Event, redaction: Redaction) -> str:
     return shape(event, redaction)
 
 
-def runs(connection: psycopg.Connection[Any], numbers: Iterable[int]) -> list[dict[str, Any]]:
+def runs(
+    connection: psycopg.Connection[Any], numbers: Iterable[int]
+) -> list[dict[str, Any]]:
     """Return what the runs add up to."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(RUNS, [sorted(numbers)]).fetchall()

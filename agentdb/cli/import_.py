@@ -27,11 +27,15 @@ KEEP = "update agentdb.policy set log_retention = '100 years'"
 @click.command(name="import")
 @only_dsn
 @click.option("--agent", help="Name it goes under; else the emitter's with -past.")
-@click.option("--local", is_flag=True, help="In a database of its own, gone at the end.")
+@click.option(
+    "--local", is_flag=True, help="In a database of its own, gone at the end."
+)
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
 )
-def import_(dsn: str | None, agent: str | None, local: bool, files: tuple[Path, ...]) -> None:
+def import_(
+    dsn: str | None, agent: str | None, local: bool, files: tuple[Path, ...]
+) -> None:
     """Take in FILES of the past and say what would have been seen.
 
     Transcripts of Claude Code and Codex, OTLP in JSON, exports of LangSmith and

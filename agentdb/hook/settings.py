@@ -1,7 +1,7 @@
 """The settings of coding agents: which hooks they have, and ours among them.
 
-A file is changed as a whole and atomically; what it was is kept beside it, so that the
-file is as it was, to the byte, when ours are taken out, unless somebody else changed it.
+A file is changed as a whole and atomically; what it was is kept beside it, so that it
+is as it was, to the byte, when ours are taken out, unless somebody else changed it.
 """
 
 from __future__ import annotations

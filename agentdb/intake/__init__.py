@@ -1,1 +1,1 @@
-"""What emitters say of an agent, read as events of the database; imports next to nothing."""
+"""What emitters say of an agent, read as events; imports next to nothing."""

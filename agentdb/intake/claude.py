@@ -1,8 +1,9 @@
 """The transcripts of Claude Code: a line a message, of the session or of a subagent.
 
 One answer of the model is several lines, a block each, all with the same usage: it is
-counted once, by its request and its message.  A call is a `tool_use` block; how it ended
-is the `tool_result` of a later line, where an error says which kind it is by its words.
+counted once, by its request and its message.  A call is a `tool_use` block; how it
+ended is the `tool_result` of a later line, where only the words of an error say which
+kind it is.
 """
 
 from __future__ import annotations
@@ -44,8 +45,7 @@ def refused(said: str) -> bool:
 
 
 def usage(message: dict[str, Any], request: object) -> Event | None:
-    """Return the tokens of an answer; input is what neither came from nor went to the cache
-    at the price of a read: what was written to it is fresh."""
+    """Return the tokens of an answer; what was written to the cache is fresh input."""
     used = message.get("usage")
     if not isinstance(used, dict) or message.get("model") == "<synthetic>":
         return None

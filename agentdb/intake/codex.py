@@ -127,7 +127,9 @@ class Transcript:
                 )
         elif line == "event_msg" and kind == "token_count":
             self._count(payload.get("info"))
-        elif line == "event_msg" and kind == "user_message" or kind == "item_completed":
+        elif (
+            line == "event_msg" and kind == "user_message"
+        ) or kind == "item_completed":
             yield from self._start(payload)
         elif line == "response_item" and kind in CALLS:
             yield self._call(payload)

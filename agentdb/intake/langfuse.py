@@ -91,7 +91,9 @@ def _call(found: dict[str, Any]) -> Event:
 
 def _tokens(found: dict[str, Any]) -> Event | None:
     used = as_object(loaded(found.get("usageDetails") or found.get("usage")))
-    numbers = {name: count(value) or 0 for name, value in used.items() if name != "total"}
+    numbers = {
+        name: count(value) or 0 for name, value in used.items() if name != "total"
+    }
     if not numbers:
         return None
     incoming = {n: v for n, v in numbers.items() if "input" in n or "prompt" in n}

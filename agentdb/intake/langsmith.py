@@ -23,7 +23,11 @@ def events(run: dict[str, Any]) -> Iterator[Event]:
     """Give what a run and the runs within it tell."""
     metadata = as_object(as_object(run.get("extra")).get("metadata"))
     thread = next(
-        (metadata[n] for n in ("session_id", "thread_id", "conversation_id") if metadata.get(n)),
+        (
+            metadata[n]
+            for n in ("session_id", "thread_id", "conversation_id")
+            if metadata.get(n)
+        ),
         run.get("trace_id"),
     )
     base = known(
@@ -35,7 +39,11 @@ def events(run: dict[str, Any]) -> Iterator[Event]:
         }
     )
     if run.get("parent_run_id") is None:
-        begun = {"kind": "start", "at": run.get("start_time"), "purpose": run.get("name")}
+        begun = {
+            "kind": "start",
+            "at": run.get("start_time"),
+            "purpose": run.get("name"),
+        }
         yield base | known(begun)
     if run.get("run_type") == "tool":
         yield base | _call(run)
@@ -70,7 +78,9 @@ def _tokens(run: dict[str, Any], metadata: dict[str, Any]) -> Event | None:
     output = count(used.get("output_tokens", run.get("completion_tokens")))
     if whole is None or output is None:
         return None
-    details = as_object(used.get("input_token_details") or run.get("prompt_token_details"))
+    details = as_object(
+        used.get("input_token_details") or run.get("prompt_token_details")
+    )
     cached = count(details.get("cache_read")) or 0
     thought = as_object(
         used.get("output_token_details") or run.get("completion_token_details")

@@ -11,7 +11,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import BaseRoute
 
-from . import metrics
+from . import hook, metrics
 from .guard import Guard
 from .intake import Intake
 from .otlp import routes as otlp
@@ -40,7 +40,12 @@ def create_app(
         await pool.close(timeout=1.0)
 
     app = Starlette(
-        routes=[*metrics.routes(intake), *otlp.routes(intake), *more],
+        routes=[
+            *metrics.routes(intake),
+            *otlp.routes(intake),
+            *hook.routes(intake),
+            *more,
+        ],
         middleware=[Middleware(Guard, settings=settings)],
         lifespan=life,
     )

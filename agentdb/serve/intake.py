@@ -33,8 +33,7 @@ RECORD = (
     " order by place"
 )
 JUDGE = (
-    "select allowed, reason, run_id"
-    " from agentdb.judge_call(%s, %s, %s, %s, %s::jsonb)"
+    "select allowed, reason, run_id from agentdb.judge_call(%s, %s, %s, %s, %s::jsonb)"
 )
 BY_TOKEN = "select agent from agentdb.agent_of_intake(%s) as t (agent)"
 BY_USER = "select agent from agentdb.agent_of_os_user(%s) as t (agent)"
@@ -85,9 +84,7 @@ class Intake:
         """
         if self.away:
             raise Away("the database is away")
-        return await self.queue.put(
-            [_of(peer, event) for event in events], recorded_by
-        )
+        return await self.queue.put([_of(peer, event) for event in events], recorded_by)
 
     async def judge(
         self,

@@ -120,9 +120,7 @@ class Queue:
             room -= size
         return parts
 
-    def _settle(
-        self, parts: list[tuple[_Request, int]], results: list[Result]
-    ) -> None:
+    def _settle(self, parts: list[tuple[_Request, int]], results: list[Result]) -> None:
         place = 0
         for request, size in parts:
             request.results += results[place : place + size]

@@ -64,7 +64,9 @@ def tool(span: Span, reading: Reading, **said: Any) -> None:
     args = arguments(shown)
     output = parsed(of.get("output.value"))
     # A message of langchain has the result beside the id.
-    call = first(of, "tool_call.id", "tool.id") or member(output, "data", "tool_call_id")
+    call = first(of, "tool_call.id", "tool.id") or member(
+        output, "data", "tool_call_id"
+    )
     result = member(output, "data", "content") or of.get("output.value")
     error = said.pop("error", None) or genai.failure(span)
     asked = reading.asked(span, name, args)

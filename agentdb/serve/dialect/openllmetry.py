@@ -22,8 +22,8 @@ def speaks(record: Record) -> bool:
     """Return whether a record is in these words."""
     if not isinstance(record, Span):
         return False
-    return "llm.request.type" in record.attributes and (
-        record.source.scope != "litellm"
+    return (
+        "llm.request.type" in record.attributes and (record.source.scope != "litellm")
     ) or any(name.startswith("traceloop.") for name in record.attributes)
 
 

@@ -41,9 +41,7 @@ class Memory:
         while len(self._asked) > REMEMBERED:
             self._asked.popitem(last=False)
 
-    def asked(
-        self, where: Hashable, tool: str, args: Any
-    ) -> tuple[str | None, Any]:
+    def asked(self, where: Hashable, tool: str, args: Any) -> tuple[str | None, Any]:
         """Return the id of a call that was asked for, and its arguments, once.
 
         It is found by its arguments, or by its tool where only one of that is left.
@@ -184,9 +182,7 @@ class Reading:
         if found := text(call):
             self.memory.ask((self.peer.agent, record.trace), tool, args, found)
 
-    def asked(
-        self, record: Span | Log, tool: str, args: Any
-    ) -> tuple[str | None, Any]:
+    def asked(self, record: Span | Log, tool: str, args: Any) -> tuple[str | None, Any]:
         """Return id and arguments of a call that a model asked for in this trace."""
         return self.memory.asked((self.peer.agent, record.trace), tool, args)
 
@@ -242,9 +238,7 @@ class Reading:
             "at": moment(record.start if isinstance(record, Span) else record.time),
             "emitter": emitter_of(record),
             "source": "span" if isinstance(record, Span) else "log",
-            "ids": [f"{record.trace}:{record.id}"]
-            if isinstance(record, Span)
-            else [],
+            "ids": [f"{record.trace}:{record.id}"] if isinstance(record, Span) else [],
         }
         if thread := text(thread):
             event["thread"] = thread

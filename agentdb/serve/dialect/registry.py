@@ -44,4 +44,3 @@ def dialect(record: Record) -> ModuleType | None:
         if module.speaks(record):
             return module
     return None
-

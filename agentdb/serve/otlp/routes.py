@@ -85,7 +85,9 @@ async def _receive(
     return accepted(signal, kind, reading.rejected + len(bad), why)
 
 
-def _read(data: bytes, signal: str, kind: str, reading: Reading, intake: Intake) -> None:
+def _read(
+    data: bytes, signal: str, kind: str, reading: Reading, intake: Intake
+) -> None:
     """Turn a body into events."""
     settings = intake.settings
     found: Iterable[proto.Record]
