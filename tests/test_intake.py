@@ -113,7 +113,9 @@ def test_a_session_becomes_one_run(db: Connection, intake: Connection) -> None:
         "untold": ["reasoning"],
     }
     assert value(db, "select step from agentdb.progress_log") == "read the file"
-    assert value(db, "select count(*) from agentdb.tool_call where ended_at is null") == 0
+    assert (
+        value(db, "select count(*) from agentdb.tool_call where ended_at is null") == 0
+    )
 
 
 def test_the_same_batch_again_is_repeated(db: Connection, intake: Connection) -> None:
@@ -127,7 +129,9 @@ def test_the_same_batch_again_is_repeated(db: Connection, intake: Connection) ->
     ]
     assert statuses(record(intake, *batch)) == ["recorded"] * 6
     assert statuses(record(intake, *batch)) == ["repeated"] * 6
-    assert statuses(record(intake, event("tokens", input=9, ids=["q1"]))) == ["repeated"]
+    assert statuses(record(intake, event("tokens", input=9, ids=["q1"]))) == [
+        "repeated"
+    ]
     assert value(db, "select count(*) from agentdb.tool_call_log") == 3
     assert value(db, "select sum(input_tokens) from agentdb.token_log") == 1
     assert value(db, "select count(*) from agentdb.run") == 1
@@ -199,7 +203,9 @@ def test_what_is_wrong_is_said_and_costs_nothing_else(
         *["refused"] * 5,
         "recorded",
     ]
-    assert all(bool(problem) == (status == "refused") for _, status, problem, _ in answers)
+    assert all(
+        bool(problem) == (status == "refused") for _, status, problem, _ in answers
+    )
 
 
 def test_judge_denies_with_a_reason(

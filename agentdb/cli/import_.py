@@ -38,9 +38,10 @@ def import_(
 ) -> None:
     """Take in FILES of the past and say what would have been seen.
 
-    Transcripts of Claude Code and Codex, OTLP in JSON, exports of LangSmith and
-    Langfuse; of a folder, what is in it.  Each conversation becomes a run of the past,
-    and every rule is asked about that time.  The same file again changes nothing.
+    Transcripts of Claude Code, Codex and Gemini CLI, OTLP in JSON, exports of
+    LangSmith and Langfuse; of a folder, what is in it.  Each conversation becomes a run
+    of the past, and every rule is asked about that time.  The same file again changes
+    nothing.
     """
     import psycopg
     from psycopg.rows import dict_row

@@ -23,6 +23,7 @@ BEFORE_TOOL = ("PreToolUse", "BeforeTool")
 # When the agent has written into its transcript what it was billed.
 READS = (
     "PostToolBatch", "Stop", "StopFailure", "SubagentStop", "SessionEnd", "PreCompact",
+    "AfterTool", "AfterAgent",
 )  # fmt: skip
 
 
@@ -54,7 +55,9 @@ def main() -> int:
 
 def _ask(event: dict[str, Any], name: str) -> str:
     tail = None
-    if name in READS and isinstance(path := _transcript(event, name), str):
+    # Codex has no event for what its calls came to, but the next.
+    reads = name in READS or (name == "PostToolUse" and "turn_id" in event)
+    if reads and isinstance(path := _transcript(event, name), str):
         from .tail import Tail
 
         tail = Tail(path)
@@ -66,7 +69,7 @@ def _ask(event: dict[str, Any], name: str) -> str:
 
 
 def _transcript(event: dict[str, Any], name: str) -> object:
-    # A subagent writes its own; Codex and Gemini have transcripts of another kind.
+    # A subagent writes its own.
     if name == "SubagentStop":
         return event.get("agent_transcript_path")
     return None if event.get("agent_id") else event.get("transcript_path")

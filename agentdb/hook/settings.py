@@ -39,7 +39,9 @@ CODEX = (
     "SessionStart", "UserPromptSubmit", "PreToolUse", "PostToolUse", "PreCompact",
     "SubagentStart", "SubagentStop", "Stop", "SessionEnd",
 )  # fmt: skip
-GEMINI = ("SessionStart", "BeforeAgent", "BeforeTool", "AfterTool", "SessionEnd")
+GEMINI = (
+    "SessionStart", "BeforeAgent", "BeforeTool", "AfterTool", "AfterAgent", "SessionEnd",
+)  # fmt: skip
 
 
 class Unusable(ValueError):

@@ -1,8 +1,8 @@
 """The rollouts of Codex: a line an item, of one thread.
 
 A call is a `function_call` (or `custom_tool_call`) item, its end an item with the same
-`call_id`, which has no mark of failure: only its words say it.  What an answer was billed is
-a `token_usage_record`, and in older files the difference that a `token_count` makes.
+`call_id`, which has no mark of failure: only its words say it.  What an answer was
+billed is a `token_usage_record`; older files have a `token_count` at most.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def shown(said: str) -> str:
 
 
 def usage(used: object) -> Event | None:
-    """Return the tokens of an answer: what Codex calls input has the cached part in it."""
+    """Return the tokens of an answer: Codex counts the cached part as input."""
     if not isinstance(used, dict) or (whole := count(used.get("input_tokens"))) is None:
         return None
     cached = count(used.get("cached_input_tokens")) or 0
@@ -127,9 +127,7 @@ class Transcript:
                 )
         elif line == "event_msg" and kind == "token_count":
             self._count(payload.get("info"))
-        elif (
-            line == "event_msg" and kind == "user_message"
-        ) or kind == "item_completed":
+        elif line == "event_msg" and kind in ("user_message", "item_completed"):
             yield from self._start(payload)
         elif line == "response_item" and kind in CALLS:
             yield self._call(payload)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
-from . import claude, codex
+from . import claude, codex, gemini
 from .event import objects
 
-Transcript = claude.Transcript | codex.Transcript
+Transcript = claude.Transcript | codex.Transcript | gemini.Transcript
 
 
 def transcript_of(lines: Iterable[bytes]) -> Transcript | None:
@@ -16,6 +16,8 @@ def transcript_of(lines: Iterable[bytes]) -> Transcript | None:
     for first in islice(objects(lines), 10):
         if codex.is_of(first):
             return codex.Transcript()
+        if gemini.is_of(first):
+            return gemini.Transcript()
         if claude.is_of(first):
             return claude.Transcript()
     return None

@@ -1,8 +1,8 @@
-"""Observations as Langfuse's API and its exports give them, by themselves or in a trace.
+"""Observations as Langfuse's API and exports give them, alone or in a trace.
 
-Tokens are those of generations and embeddings.  `input` of usageDetails leaves out what has
-a name of its own, such as input_cached_tokens, where the SDK was told so; Langfuse adds the
-parts up by their names, and so does this.
+Tokens are those of generations and embeddings.  `input` of usageDetails leaves out what
+has a name of its own, such as input_cached_tokens; Langfuse adds the parts up by their
+names, and so does this.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Runs as LangSmith's API and its client give them: a tree of runs a trace.
 
-Tokens are those of runs of type llm; their parents repeat the sums of their children.  The
-prompt has the cached part in it.
+Tokens are those of runs of type llm; their parents repeat the sums of their children.
+The prompt has the cached part in it.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@ from .event import Event, NotThisFormat, as_list, objects
 from .kind import transcript_of
 
 KNOWN = (
-    "transcripts of Claude Code and Codex (JSON lines), OTLP in JSON, exports of LangSmith"
-    " and Langfuse (JSON or JSON lines)"
+    "transcripts of Claude Code, Codex and Gemini CLI (JSON lines), OTLP in JSON,"
+    " exports of LangSmith and Langfuse (JSON or JSON lines)"
 )
 # What is no list of lines is read as a whole.
 LARGEST = 1 << 30

@@ -1,7 +1,7 @@
 """What an event of a hook says, and how its emitter wants to be answered.
 
-The shape is Claude Code's: JSON with hook_event_name, session_id, tool_name, tool_input and
-tool_use_id.  Codex took it over; Gemini CLI has names of its own and no ids of calls.
+The shape is Claude Code's: JSON with hook_event_name, session_id, tool_name, tool_input
+and tool_use_id.  Codex took it over; Gemini CLI has its own names, and no ids of calls.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ GEMINI = (
     "BeforeTool", "AfterTool", "BeforeAgent", "AfterAgent", "BeforeModel", "AfterModel",
     "BeforeToolSelection", "PreCompress",
 )  # fmt: skip
-# How a session ended, where that is known; that it ended says nothing of its work.
-DEEPEST = 200
 
 
 class NoEvent(ValueError):
@@ -139,8 +137,8 @@ class Hook:
             yield {"kind": "begin", **self._call()}
 
     def _after(self) -> Iterator[Event]:
-        # Codex does not say how a call ended; its transcript does.
-        if self.codex:
+        # Codex does not say how a call ended, nor Gemini which; their transcripts do.
+        if self.codex or self.name in GEMINI:
             return
         said = self.given.get("tool_response")
         result = said if isinstance(said, str) else json.dumps(said, sort_keys=True)
@@ -198,9 +196,7 @@ READ: dict[str, Callable[[Hook], Iterator[Event]]] = {
     "SessionEnd": Hook._ended,
     "SubagentStop": Hook._ended,
     "PreToolUse": Hook._before,
-    "BeforeTool": Hook._before,
     "PostToolUse": Hook._after,
-    "AfterTool": Hook._after,
     "PostToolUseFailure": Hook._failed,
     "PermissionDenied": Hook._denied,
     "PostToolBatch": Hook._batch,

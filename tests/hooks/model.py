@@ -48,7 +48,7 @@ class Model:
 
     def turn(self, request: dict[str, Any]) -> tuple[str, int, Turn]:
         """Return which script a request goes on with, and its next turn."""
-        said = request.get("messages") or request["input"]
+        said = request.get("messages") or request.get("input") or request["contents"]
         # The latter begins with what the agent says of itself.
         words = json.dumps(said[:1] if "messages" in request else said)
         found = [begin for begin in self.scripts if begin in words]
@@ -64,7 +64,7 @@ class Model:
 def _answers(said: list[dict[str, Any]]) -> int:
     """Return how many answers a conversation has: runs of what the model said."""
     own = [
-        m.get("role") == "assistant"
+        m.get("role") in ("assistant", "model")
         or m.get("type") in ("function_call", "custom_tool_call")
         for m in said
     ]
@@ -118,6 +118,30 @@ def _response(
             "response": whole | {"usage": used, "output": items},
         },
     ]
+
+
+def _generated(turn: Turn, ident: str, calls: Sequence[Block]) -> list[Block]:
+    """Return the only part of an answer of Gemini's API."""
+    parts: list[Block] = [{"text": turn.text}] if turn.text else []
+    parts += [
+        {
+            "functionCall": {
+                "id": call["id"],
+                "name": call["name"],
+                "args": call["input"],
+            }
+        }
+        for call in calls
+    ]
+    used = {
+        "promptTokenCount": turn.input + turn.cached,
+        "cachedContentTokenCount": turn.cached,
+        "candidatesTokenCount": turn.output,
+        "totalTokenCount": turn.input + turn.cached + turn.output,
+    }
+    content = {"role": "model", "parts": parts}
+    candidate = {"content": content, "finishReason": "STOP", "index": 0}
+    return [{"candidates": [candidate], "usageMetadata": used, "responseId": ident}]
 
 
 def _usage(turn: Turn, output: int) -> dict[str, int]:
@@ -188,7 +212,7 @@ class _Handler(BaseHTTPRequestHandler):
             "id": f"msg_{len(self.model.asked):04}",
             "type": "message",
             "role": "assistant",
-            "model": asked["model"],
+            "model": asked.get("model"),
             "content": blocks,
             "stop_reason": "tool_use" if turn.calls else "end_turn",
             "stop_sequence": None,
@@ -196,10 +220,14 @@ class _Handler(BaseHTTPRequestHandler):
         }
         if script:
             self.model.billed.append((script, number, message["id"]))
+        calls = [block for block in blocks if block["type"] == "tool_use"]
         events = _events(message, turn)
         if self.path.endswith("/responses"):
-            calls = [block for block in blocks if block["type"] == "tool_use"]
-            events = iter(_response(turn, asked["model"], message["id"], calls))
+            events = iter(_response(turn, message["model"], message["id"], calls))
+        elif "eneratecontent" in self.path.lower():
+            events = iter(_generated(turn, message["id"], calls))
+            if "stream" not in self.path:
+                return self._answer(200, next(events))
         elif not asked.get("stream"):
             return self._answer(200, message)
         self.send_response(200)
@@ -207,8 +235,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("request-id", f"req_{len(self.model.asked):04}")
         self.end_headers()
         for event in events:
-            line = f"event: {event['type']}\ndata: {json.dumps(event)}\n\n"
-            self.wfile.write(line.encode())
+            kind = f"event: {event['type']}\n" if "type" in event else ""
+            self.wfile.write(f"{kind}data: {json.dumps(event)}\n\n".encode())
         return None
 
     def do_GET(self) -> None:
