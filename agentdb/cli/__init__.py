@@ -52,6 +52,7 @@ COMMANDS = {
     "run": "serve",
     "runs": "read",
     "seals": "seals",
+    "serve": "serve",
     "silence": "silence",
     "silences": "silence",
     "status": "read",

@@ -10,7 +10,9 @@ import click
 
 from agentdb.connection import shown
 
+from ..extra import command
 from .confirm import confirm
+from .failure import Failure
 from .options import config, dsn, end_in_order, only_dsn
 
 
@@ -64,3 +66,67 @@ def up(dsn: str, directory: Path, yes: bool) -> None:
         )
     signal.signal(signal.SIGTERM, end_in_order)
     raise click.exceptions.Exit(up.up(dsn, directory, tell=click.echo))
+
+
+@click.command()
+@dsn
+@click.option(
+    "--listen",
+    metavar="ADDRESS:PORT",
+    help="Where; 127.0.0.1:4318, unless there is only a --socket.",
+)
+@click.option(
+    "--socket",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A unix socket, whose peers are known by their user.",
+)
+@click.option(
+    "--token-required", is_flag=True, help="Nothing is taken without an intake token."
+)
+@click.option(
+    "--behind-proxy",
+    metavar="NAME",
+    multiple=True,
+    help="The name that a proxy is asked by; a token is required.",
+)
+def serve(
+    dsn: str,
+    listen: str | None,
+    socket: Path | None,
+    token_required: bool,
+    behind_proxy: tuple[str, ...],
+) -> None:
+    """Take what agents emit: OTLP and hooks over HTTP.
+
+    POST /v1/traces, /v1/logs and /v1/metrics, as OTEL_EXPORTER_OTLP_ENDPOINT has them;
+    /healthz and /metrics about itself.  An agent is proven by a token in the header
+    `Authorization: Bearer …` (agentdb intake token AGENT), or by the user at the other
+    end of the socket.  Logs in as a member of agentdb_intake.
+    """
+    try:
+        from agentdb.serve.listen import serve
+        from agentdb.serve.settings import Settings
+    except ImportError as error:
+        missing = f"the extra serve is missing: {error}"
+        raise Failure(missing, hint=command("serve")) from error
+    host, port = (None, 0) if socket and not listen else _address(listen)
+    try:
+        settings = Settings(
+            host=host,
+            port=port,
+            socket=socket,
+            token_required=token_required or bool(behind_proxy),
+            names=frozenset(each.lower() for each in behind_proxy),
+        )
+    except ValueError as error:
+        hint = "add --token-required, or listen on 127.0.0.1"
+        raise Failure(str(error), hint=hint) from error
+    serve(dsn, settings, lambda where: click.echo(f"agentdb serve: {where}"))
+
+
+def _address(given: str | None) -> tuple[str, int]:
+    """Return host and port of what was given."""
+    host, _, port = (given or "127.0.0.1:4318").rpartition(":")
+    if not host or not port.isdecimal() or int(port) > 65535:
+        raise click.UsageError("--listen has the form ADDRESS:PORT")
+    return host.strip("[]"), int(port)

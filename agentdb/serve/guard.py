@@ -38,7 +38,7 @@ class Guard:
         host = headers.get("host", "")
         name = _name(host)
         if name not in self._names and not _is_address(name):
-            return "this server has another name: give it as --name\n"
+            return "this server has another name: start it with --behind-proxy NAME\n"
         origin = headers.get("origin")
         if origin is not None and urlsplit(origin).netloc != host:
             return "a page of another server asks\n"

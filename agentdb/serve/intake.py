@@ -35,8 +35,8 @@ RECORD = (
 JUDGE = (
     "select allowed, reason, run_id from agentdb.judge_call(%s, %s, %s, %s, %s::jsonb)"
 )
-BY_TOKEN = "select agent from agentdb.agent_of_intake(%s) as t (agent)"
-BY_USER = "select agent from agentdb.agent_of_os_user(%s) as t (agent)"
+PROVEN = "select agentdb.agent_of_intake(%s)"
+RUNS_AS = "select agentdb.agent_of_os_user(%s)"
 NOTE = "select agentdb.note_problem(%s::jsonb)"
 # Faults of what was sent, by SQLSTATE: the same again fails again.
 OF_THE_DATA = ("22", "23", "ZA", "P0")
@@ -110,11 +110,11 @@ class Intake:
 
     async def agent_of_token(self, token: str) -> Peer:
         """Return whose token it is, or UNPROVEN; raises Away where nobody can tell."""
-        return await self._proof(BY_TOKEN, token)
+        return await self._proof(PROVEN, token)
 
     async def agent_of_user(self, user: str) -> Peer:
         """Return the agent of a user of this machine, or UNPROVEN; raises Away."""
-        return await self._proof(BY_USER, user)
+        return await self._proof(RUNS_AS, user)
 
     async def work(self) -> None:
         """Commit what comes, until cancelled."""
@@ -132,7 +132,7 @@ class Intake:
             self._proofs.popitem(last=False)
         return peer
 
-    async def _ask(self, question: str, values: list[Any]) -> tuple[Any, ...] | None:
+    async def _ask(self, question: Any, values: list[Any]) -> tuple[Any, ...] | None:
         if self.away:
             raise Away("the database is away")
         try:
@@ -140,7 +140,8 @@ class Intake:
                 async with self._pool.connection() as connection:
                     cursor = connection.cursor(row_factory=tuple_row)
                     await cursor.execute(question, values)
-                    return await cursor.fetchone()
+                    row: tuple[Any, ...] | None = await cursor.fetchone()
+                    return row
         except (psycopg.Error, OSError, TimeoutError) as error:
             raise self._lost(error) from error
 

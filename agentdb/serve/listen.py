@@ -7,8 +7,9 @@ import os
 import socket
 import struct
 from asyncio import BaseTransport
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
 from typing import Any
 
 import uvicorn
@@ -47,29 +48,28 @@ def peer_user(end: Any) -> int | None:
 
 
 def serve(dsn: str, settings: Settings, told: Callable[[str], object]) -> None:
-    """Serve until told to end by SIGTERM or Ctrl-C; says where, once it listens."""
-    pool = make_pool(dsn)
-    listening = _listen(settings)
-    config = uvicorn.Config(
-        create_app(pool, settings),
-        http=Protocol,
-        ws="none",
-        lifespan="on",
-        log_level=logging.WARNING,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=LAST,
-        timeout_keep_alive=75,
-        backlog=512,
-    )
-    told(_place(listening, settings))
-    try:
-        uvicorn.Server(config).run(sockets=[listening])
-    finally:
-        listening.close()
-        if settings.socket is not None:
-            with suppress(FileNotFoundError):
-                os.unlink(settings.socket)
+    """Serve until told to end by SIGTERM or Ctrl-C; says where, once it listens.
+
+    Raises OSError where it cannot listen.
+    """
+    with ExitStack() as stack:
+        listening = [stack.enter_context(each) for each in _listen(settings, stack)]
+        config = uvicorn.Config(
+            create_app(make_pool(dsn), settings),
+            http=Protocol,
+            ws="none",
+            lifespan="on",
+            log_level=logging.WARNING,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=LAST,
+            timeout_keep_alive=75,
+            backlog=512,
+        )
+        for each in listening:
+            each.listen(config.backlog)
+            told(_place(each))
+        uvicorn.Server(config).run(sockets=listening)
 
 
 def make_pool(dsn: str) -> AsyncConnectionPool[Any]:
@@ -86,35 +86,38 @@ def make_pool(dsn: str) -> AsyncConnectionPool[Any]:
     )
 
 
-def _listen(settings: Settings) -> socket.socket:
-    if settings.socket is None:
+def _listen(settings: Settings, stack: ExitStack) -> Iterator[socket.socket]:
+    """Yield the sockets, bound; what they leave behind is removed with the stack."""
+    if settings.host is not None:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
         made = socket.socket(family, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((settings.host, settings.port))
-        return made
-    made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    with suppress(FileNotFoundError):
-        _remove_stale(settings.socket)
-    made.bind(os.fspath(settings.socket))
-    # Whoever connects is known by name; that is what keeps others out.
-    os.chmod(settings.socket, 0o666)
-    return made
+        yield made
+    if settings.socket is not None:
+        made = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        with suppress(FileNotFoundError):
+            _remove_stale(settings.socket)
+        made.bind(os.fspath(settings.socket))
+        stack.callback(settings.socket.unlink, missing_ok=True)
+        # Whoever connects is known by name; that is what keeps others out.
+        settings.socket.chmod(0o666)
+        yield made
 
 
-def _remove_stale(path: os.PathLike[str]) -> None:
+def _remove_stale(path: Path) -> None:
     """Remove the socket of a server that is gone; raises OSError where one is there."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
         try:
             probe.connect(os.fspath(path))
         except ConnectionRefusedError:
-            os.unlink(path)
+            path.unlink()
             return
     raise OSError(f"{path}: another server listens there")
 
 
-def _place(listening: socket.socket, settings: Settings) -> str:
-    if settings.socket is not None:
-        return f"unix:{settings.socket}"
+def _place(listening: socket.socket) -> str:
+    if listening.family == socket.AF_UNIX:
+        return f"unix:{listening.getsockname()}"
     host, port = listening.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -50,5 +50,5 @@ def _metrics(intake: Intake) -> Iterator[str]:
         yield line("agentdb_intake_requests_total", count, **labels)
     yield "# HELP agentdb_intake_events_total Events by what became of them."
     yield "# TYPE agentdb_intake_events_total counter"
-    for status, count in sorted(intake.events.items()):
-        yield line("agentdb_intake_events_total", count, status=status)
+    for outcome, count in sorted(intake.events.items()):
+        yield line("agentdb_intake_events_total", count, status=outcome)

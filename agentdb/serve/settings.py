@@ -16,7 +16,8 @@ class Settings:
     Sizes are in bytes, times in seconds.
     """
 
-    host: str = "127.0.0.1"
+    #: None: on the unix socket alone.
+    host: str | None = "127.0.0.1"
     port: int = 4318
     socket: Path | None = None
     token_required: bool = False
@@ -41,17 +42,15 @@ class Settings:
     commit_within: float = 5.0
     #: What a client is told to wait.
     retry_after: int = 2
-    #: How long a proof is believed after it was looked up: so late a revoked token ends.
+    #: How long a proof is believed, and so how late a revoked token ends.
     believed: float = 5.0
 
     def __post_init__(self) -> None:
-        if self.socket is None and not (self.loopback or self.token_required):
+        if self.host is None:
+            if self.socket is None:
+                raise ValueError("there is nothing to listen on")
+        elif not (is_loopback(self.host) or self.token_required):
             raise ValueError(f"{self.host} can be reached by others: require a token")
-
-    @property
-    def loopback(self) -> bool:
-        """Whether only this machine can ask."""
-        return is_loopback(self.host)
 
 
 def is_loopback(host: str) -> bool:

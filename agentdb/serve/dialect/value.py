@@ -20,10 +20,13 @@ def first(of: Mapping[str, Any], *names: str) -> Any:
 
 
 def text(value: Any) -> str | None:
-    """Return a short text, None where there is none."""
-    if value is None or value == "" or isinstance(value, dict | list):
+    """Return a name or an id: 1 to 200 visible characters, None where there is none."""
+    if value is None or isinstance(value, dict | list):
         return None
-    return str(value)[:500]
+    found = str(value)[:1000]
+    if not found.isprintable():
+        found = "".join(each for each in found if each.isprintable())
+    return found.strip()[:200].strip() or None
 
 
 def whole(value: Any) -> int | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,12 @@ from ..errors import Busy, Refused
 from ..identity import Peer, peer_of
 from . import proto, text
 from .answer import JSON, PROTOBUF, accepted, refused
+from .record import Record
 
 if TYPE_CHECKING:
     from ..intake import Intake
+
+logger = logging.getLogger("agentdb.serve")
 
 # Below it is read where it is: a thread would cost more.
 SMALL = 32 << 10
@@ -90,7 +94,7 @@ def _read(
 ) -> None:
     """Turn a body into events."""
     settings = intake.settings
-    found: Iterable[proto.Record]
+    found: Iterable[Record]
     if kind == JSON:
         found = text.records(
             text.loads(data), signal, settings.most_elements, reading.unreadable
@@ -103,4 +107,11 @@ def _read(
             settings.most_elements,
             reading.unreadable,
         )
-    reading.read(found)
+    try:
+        reading.read(found)
+    except Refused:
+        raise
+    except Exception as error:
+        # Sent again it fails again, and 500 would tell nobody why.
+        logger.exception("agentdb: a request could not be read")
+        raise Refused(f"not understood: {type(error).__name__}") from error

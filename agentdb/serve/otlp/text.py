@@ -51,8 +51,10 @@ def records(
                 if left < 0:
                     raise Refused("too many elements in one request", 413)
                 try:
+                    if not isinstance(element, dict):
+                        raise Malformed("an element is an object")
                     yield from READERS[signal](element, source)
-                except (Malformed, ValueError, TypeError, RecursionError):
+                except (Malformed, ValueError, TypeError, LookupError, RecursionError):
                     unreadable("malformed", repr(element)[:400].encode())
 
 
@@ -70,6 +72,7 @@ def _spans(found: dict[str, Any], source: Source) -> Iterator[Span]:
         [
             (_text(each.get("name")), _attributes(each.get("attributes")))
             for each in _list(found, "events")
+            if isinstance(each, dict)
         ],
         CODES.get(status.get("code", 0), 0),
         _text(status.get("message")),
@@ -92,7 +95,9 @@ def _metrics(found: dict[str, Any], source: Source) -> Iterator[Point]:
     for name in ("sum", "gauge"):
         kind = _object(found, name)
         for each in _list(kind, "dataPoints"):
-            given = each.get("asInt", each.get("asDouble", 0))
+            if not isinstance(each, dict):
+                raise Malformed("a point is an object")
+            given: Any = each.get("asInt", each.get("asDouble", 0))
             yield Point(
                 source,
                 _text(found.get("name")),
@@ -116,9 +121,12 @@ def _attributes(pairs: Any, depth: int = 0) -> Attributes:
         return {}
     if not isinstance(pairs, list):
         raise Malformed("attributes are a list")
-    return {
-        _text(each.get("key")): _value(each.get("value"), depth + 1) for each in pairs
-    }
+    found = {}
+    for each in pairs:
+        if not isinstance(each, dict):
+            raise Malformed("an attribute is an object")
+        found[_text(each.get("key"))] = _value(each.get("value"), depth + 1)
+    return found
 
 
 def _value(value: Any, depth: int = 0) -> Any:
@@ -142,7 +150,7 @@ def _value(value: Any, depth: int = 0) -> Any:
     return value.get("bytesValue")
 
 
-def _list(of: Any, name: str) -> list[dict[str, Any]]:
+def _list(of: Any, name: str) -> list[Any]:
     found = of.get(name) if isinstance(of, dict) else None
     if found is None:
         return []
