@@ -7,7 +7,6 @@ names, and so does this.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -17,14 +16,8 @@ EMITTER = "langfuse"
 MODELS = ("GENERATION", "EMBEDDING")
 
 
-def _camel(found: dict[str, Any]) -> dict[str, Any]:
-    """Return an object with the names of the older API: the newer has snake_case."""
-    return {re.sub("_([a-z])", lambda m: m[1].upper(), n): v for n, v in found.items()}
-
-
 def is_of(first: dict[str, Any]) -> bool:
     """Tell whether an object is a trace or an observation."""
-    first = _camel(first)
     return ("traceId" in first and "startTime" in first) or (
         "observations" in first and "timestamp" in first
     )
@@ -32,7 +25,6 @@ def is_of(first: dict[str, Any]) -> bool:
 
 def events(found: dict[str, Any]) -> Iterator[Event]:
     """Give what a trace, or an observation, tells."""
-    found = _camel(found)
     if "observations" in found:
         yield from _trace(found)
     else:
@@ -50,7 +42,7 @@ def _trace(trace: dict[str, Any]) -> Iterator[Event]:
         }
     )
     for observation in as_list(trace["observations"]):
-        yield from _observation(_camel(as_object(observation)), conversation)
+        yield from _observation(as_object(observation), conversation)
 
 
 def _base(conversation: object, at: object) -> Event:
@@ -64,6 +56,9 @@ def _base(conversation: object, at: object) -> Event:
 
 def _observation(found: dict[str, Any], conversation: object) -> Iterator[Event]:
     base = known(_base(conversation, found.get("endTime") or found.get("startTime")))
+    if not found.get("parentObservationId"):
+        begun = {"kind": "start", "at": found.get("startTime")}
+        yield base | begun | known({"purpose": found.get("name")})
     kind = str(found.get("type", "")).upper()
     if kind == "TOOL":
         yield base | _call(found)

@@ -6,12 +6,16 @@ The prompt has the cached part in it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
 from .event import Event, as_list, as_object, count, known, text_of
 
 EMITTER = "langsmith"
+# No run is made of a tool that does not exist: only the step's messages name it.
+UNKNOWN = re.compile(r"^Error: \S+ is not a valid tool")
+INVALID = re.compile(r"^Error invoking tool .*? with error:\s*(.*)", re.DOTALL)
 
 
 def is_of(first: dict[str, Any]) -> bool:
@@ -47,6 +51,8 @@ def events(run: dict[str, Any]) -> Iterator[Event]:
         yield base | known(begun)
     if run.get("run_type") == "tool":
         yield base | _call(run)
+    elif run.get("run_type") == "chain":
+        yield from (base | each for each in _unknown(run))
     elif run.get("run_type") == "llm" and (used := _tokens(run, metadata)):
         yield base | used
     for child in as_list(run.get("child_runs")):
@@ -63,13 +69,33 @@ def _call(run: dict[str, Any]) -> Event:
             "kind": "call",
             "tool": run.get("name"),
             "args": run.get("inputs"),
-            "call_id": message.get("tool_call_id") or str(run.get("id")),
+            "call_id": as_object(run.get("extra")).get("tool_call_id")
+            or message.get("tool_call_id")
+            or str(run.get("id")),
             "ok": not error,
             "error": text_of(error) if error else None,
+            "violation": found[1] if (found := INVALID.search(said)) else None,
             "result": said,
             "result_size": len(said),
         }
     )
+
+
+def _unknown(run: dict[str, Any]) -> Iterator[Event]:
+    """Give the calls of a step that no tool was there for."""
+    for each in as_list(as_object(run.get("outputs")).get("messages")):
+        message = as_object(each)
+        message = as_object(message.get("kwargs")) or message
+        said = text_of(message.get("content"))
+        if message.get("type") == "tool" and UNKNOWN.search(said):
+            yield {
+                "kind": "call",
+                "tool": message.get("name"),
+                "call_id": message.get("tool_call_id"),
+                "ok": False,
+                "error": said,
+                "unknown": True,
+            }
 
 
 def _tokens(run: dict[str, Any], metadata: dict[str, Any]) -> Event | None:

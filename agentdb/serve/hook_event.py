@@ -94,8 +94,11 @@ class Hook:
                 "at": self.given.get("timestamp"),
             }
         )
+        told: list[Event] = []
         if self.name in BEFORE_TOOL and reason is not None:
-            told = [{"kind": "denied", **self._call(), "reason": reason}]
+            # Without an id the transcript's word for it would be another's.
+            if self.given.get("tool_use_id"):
+                told = [{"kind": "denied", **self._call(), "reason": reason}]
         else:
             told = list(READ.get(self.name, _nothing)(self))
         return [base | event for event in told] + self._transcript()
@@ -111,7 +114,8 @@ class Hook:
             | event
             | {"conversation": self.conversation, "source": "transcript"}
             for event in found
-            if isinstance(event, dict)
+            # That it began is said by an event of its own, and but once.
+            if isinstance(event, dict) and event.get("kind") not in ("start", "end")
         ]
 
     def _call(self) -> Event:
