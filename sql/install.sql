@@ -156,6 +156,7 @@
 \ir intake/unproven.sql
 \ir intake/session.sql
 \ir intake/call.sql
+\ir intake/call_log.sql
 \ir intake/usage.sql
 \ir intake/record.sql
 \ir intake/import.sql

@@ -173,7 +173,7 @@ def test_without_proof_it_is_only_kept(db: Connection, intake: Connection) -> No
     assert {answer[3] for answer in answers} == {None}
     for log in ("run", "token_log", "progress_log", "tool_call_log", "intake_session"):
         assert value(db, f"select count(*) from agentdb.{log}") == 0
-    assert value(db, "select count(*) from agentdb.unproven_event") == 4
+    assert value(db, "select count(*) from agentdb.unproven_log") == 4
     assert value(db, "select events from agentdb.unproven_hour") == 4
 
 

@@ -383,6 +383,8 @@ create index run_parent_run_id_idx
 create index run_agent_id_idx on agentdb.run (agent_id, started_at desc);
 create index run_conversation_idx on agentdb.run (agent_id, conversation);
 create index run_ended_at_idx on agentdb.run (ended_at);
+create index run_opened_by_idx
+  on agentdb.run (agent_id) where ended_at is null and opened_by is not null;
 create index run_crashed_idx on agentdb.run (ended_at) where outcome = 'crashed';
 
 create table agentdb.run_token (
@@ -542,6 +544,9 @@ create table agentdb.tool_call (
   began_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz,
   run_outcome text,
+  tool_call_log_id bigint,
+  ok boolean,
+  known jsonb,
   constraint tool_call_pkey primary key (run_id, call_id),
   constraint tool_call_run_id_fkey
     foreign key (run_id) references agentdb.run on delete cascade
@@ -581,7 +586,7 @@ create table agentdb.tool_fault (
   constraint tool_fault_pkey primary key (run_id, tool_call_log_id, fault),
   constraint tool_fault_run_id_fkey
     foreign key (run_id) references agentdb.run on delete cascade,
-  constraint tool_fault_fault_check check (fault in ('unknown', 'invalid_args'))
+  constraint tool_fault_fault_check check (fault in ('unknown', 'invalid_args', 'failed'))
 );
 
 create index tool_fault_found_at_idx on agentdb.tool_fault (found_at);
@@ -1333,8 +1338,8 @@ create table agentdb.intake_session (
 
 create index intake_session_run_id_idx on agentdb.intake_session (run_id);
 
-create table agentdb.unproven_event (
-  unproven_event_id bigint generated always as identity,
+create table agentdb.unproven_log (
+  unproven_log_id bigint generated always as identity,
   recorded_at timestamptz not null default clock_timestamp(),
   agent_id bigint not null,
   conversation text,
@@ -1345,8 +1350,11 @@ create table agentdb.unproven_event (
   emitter text,
   happened_at timestamptz,
   recorded_by text not null,
-  constraint unproven_event_pkey primary key (unproven_event_id, recorded_at)
+  constraint unproven_log_pkey primary key (unproven_log_id, recorded_at)
 ) partition by range (recorded_at);
+
+create index unproven_log_conversation_idx
+  on agentdb.unproven_log (agent_id, conversation);
 
 create table agentdb.unproven_hour (
   agent_id bigint not null,
@@ -1370,6 +1378,26 @@ create table agentdb.intake_problem (
   last_at timestamptz not null default clock_timestamp(),
   constraint intake_problem_pkey primary key (intake_problem_id),
   constraint intake_problem_reason_key unique (reason, emitter, path)
+);
+
+create type agentdb.intake_call as (
+  place integer,
+  fate text,
+  run_id bigint,
+  agent_id bigint,
+  call_id text,
+  tool text,
+  args jsonb,
+  ok boolean,
+  error text,
+  result text,
+  result_size bigint,
+  duration interval,
+  violation text,
+  unknown boolean,
+  recorded_at timestamptz,
+  happened_at timestamptz,
+  tool_call_log_id bigint
 );
 
 create type agentdb.intake_event as (
@@ -2097,6 +2125,12 @@ comment on column agentdb.progress_log.recorded_by is
   'Who recorded it, such as otlp or hook; NULL for the agent''s own session.';
 comment on column agentdb.progress_log.happened_at is
   'The emitter''s clock.';
+comment on column agentdb.tool_call.tool_call_log_id is
+  'Its row in the log, where an emitter told of it.';
+comment on column agentdb.tool_call.ok is
+  'Whether an emitter said that it succeeded.';
+comment on column agentdb.tool_call.known is
+  'What an emitter told of its end before it told what was called.';
 comment on column agentdb.tool_call_log.recorded_by is
   'Who recorded it, such as otlp or hook; NULL for the agent''s own session.';
 comment on column agentdb.tool_call_log.happened_at is
@@ -2395,10 +2429,10 @@ comment on column agentdb.intake_session.thread is
   'A subagent''s own id; empty for the conversation itself.';
 comment on column agentdb.intake_session.hook_at is
   'When a hook reported last; NULL where none ever did.';
-comment on table agentdb.unproven_event is
+comment on table agentdb.unproven_log is
   'What somebody said in the name of an agent without proof: shown, and else nothing; '
   'append-only, a partition a UTC day.';
-comment on column agentdb.unproven_event.happened_at is
+comment on column agentdb.unproven_log.happened_at is
   'The emitter''s clock.';
 comment on table agentdb.unproven_hour is
   'How many events an hour named an agent without proof, those not kept included.';
@@ -2406,6 +2440,8 @@ comment on table agentdb.intake_problem is
   'What could not be understood, by kind: the first sample and how often.';
 comment on column agentdb.intake_problem.count is
   'How often it came.';
+comment on type agentdb.intake_call is
+  'A finished call on its way through record_events(): new, half of one, or late.';
 comment on type agentdb.intake_event is
   'An event on its way through record_events().';
 comment on table agentdb.event_key is
@@ -2523,7 +2559,7 @@ LOGS = (
     "audit_log",
     "lock_log",
     "stop_log",
-    "unproven_event",
+    "unproven_log",
 )
 
 # A row whose day has no partition yet lands in the default one; maintain() moves it.
@@ -2658,9 +2694,10 @@ drop table agentdb.alert_log;
 drop table agentdb.alert;
 drop table agentdb.alert_rule;
 drop type agentdb.intake_event;
+drop type agentdb.intake_call;
 drop table agentdb.intake_problem;
 drop table agentdb.unproven_hour;
-drop table agentdb.unproven_event;
+drop table agentdb.unproven_log;
 drop table agentdb.intake_session;
 drop table agentdb.intake_token;
 drop table agentdb.roll_up_state;

@@ -34,7 +34,7 @@ create or replace trigger agentdb_append_only
 
 create or replace trigger agentdb_append_only
   before update or delete
-  on agentdb.unproven_event
+  on agentdb.unproven_log
   for each row execute function agentdb._refuse_rewrite();
 
 create or replace trigger agentdb_append_only
@@ -84,12 +84,12 @@ create or replace trigger agentdb_no_truncate
 
 create or replace trigger agentdb_no_truncate
   before truncate
-  on agentdb.unproven_event
+  on agentdb.unproven_log
   for each statement execute function agentdb._refuse_rewrite();
 
 create or replace trigger agentdb_no_truncate
   before truncate
-  on agentdb.unproven_event_default
+  on agentdb.unproven_log_default
   for each statement execute function agentdb._refuse_rewrite();
 
 create or replace trigger agentdb_no_truncate

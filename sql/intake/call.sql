@@ -1,6 +1,37 @@
 -- Calls of tools as emitters tell of them: one call is one row, in however many halves
 -- and by however many ways it comes.
 
+-- More of a run that neither end nor go on are a leak, as for the agent itself.
+create or replace function agentdb._too_many_begun (events agentdb.intake_event[])
+  returns integer[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array(
+    select b.place
+    from (
+      select e.place, e.run_id,
+        row_number() over (partition by e.run_id order by e.place) as nth
+      from unnest(events) as e
+      where e.status is null and e.kind = 'begin'
+    ) as b
+    join (
+      select r.run_id, (
+          select count(*) from agentdb.tool_call as c
+          where c.run_id = r.run_id and c.ended_at is null) as calls
+      from (
+        select distinct e.run_id from unnest(events) as e
+        where e.status is null and e.kind = 'begin'
+      ) as r
+    ) as f on f.run_id = b.run_id
+    where f.calls + b.nth > 1000);
+$$;
+
+comment on function agentdb._too_many_begun (agentdb.intake_event[]) is
+  'The places of calls that begin in a run which has 1000 in flight.';
+
+
 -- A call that was closed because its run ended has not been recorded, and may be still.
 create or replace function agentdb._record_begins (
   events agentdb.intake_event[],
@@ -25,9 +56,16 @@ as $$
       where b.status is null and b.kind = 'begin'
       order by b.run_id, b.call_id, b.place
     ) as e
-    join agentdb.run as r on r.run_id = e.run_id
+    cross join lateral (
+      select o.ended_at, o.outcome from agentdb.run as o where o.run_id = e.run_id
+      offset 0
+    ) as r
     order by e.run_id, e.call_id
-    on conflict on constraint tool_call_pkey do nothing
+    on conflict on constraint tool_call_pkey do update
+    -- What is known of its end came first.
+    set tool = excluded.tool,
+        args = coalesce(c.args, excluded.args)
+    where c.tool = '?'
     returning c.run_id, c.call_id
   )
   -- NOT IN is one look into a hash, however many there are.
@@ -43,18 +81,18 @@ comment on function agentdb._record_begins (agentdb.intake_event[], text) is
   'had.';
 
 
-create or replace function agentdb._duration_ms (object jsonb)
-  returns double precision
+create or replace function agentdb._duration (object jsonb)
+  returns interval
   language sql
   immutable
   parallel safe
   return case
     when agentdb._json_text(object, 'duration_ms') ~ '^\d{1,12}(\.\d{1,20})?$'
-    then (object ->> 'duration_ms')::double precision
+    then make_interval(secs => (object ->> 'duration_ms')::double precision / 1000)
   end;
 
-comment on function agentdb._duration_ms (jsonb) is
-  'How long a call took, in milliseconds, NULL where that is not told.';
+comment on function agentdb._duration (jsonb) is
+  'How long a call took, NULL where that is not told.';
 
 
 -- Sights of one call in a batch are one: what any of them knows is known of it.
@@ -77,14 +115,14 @@ as $$
     select c.place, c.run_id, c.agent_id, c.call_id, c.tool, c.happened_at,
       nullif(c.event -> 'args', 'null') as args,
       c.kind = 'call' and coalesce(
-        agentdb._json_text(c.event, 'ok') = 'true',
+        nullif(c.event -> 'ok', 'null') = 'true',
         agentdb._json_text(c.event, 'error') is null) as ok,
       case c.kind when 'denied' then concat_ws(': ', 'denied', coalesce(
           agentdb._json_text(c.event, 'reason'), agentdb._json_text(c.event, 'error')))
         else agentdb._json_text(c.event, 'error') end as error,
       c.event ->> 'result' as result,
       agentdb._count_of(c.event, 'result_size') as result_size,
-      make_interval(secs => agentdb._duration_ms(c.event) / 1000) as duration,
+      agentdb._duration(c.event) as duration,
       agentdb._json_text(c.event, 'violation') as violation,
       coalesce(c.event -> 'unknown' = 'true', false) as unknown
     from unnest(events) as c
@@ -97,88 +135,51 @@ comment on function agentdb._merged_calls (agentdb.intake_event[]) is
   'The finished calls of a batch, each once.';
 
 
-create or replace function agentdb._record_calls (
+-- With what was known before.  The number is drawn here: a fault is noted with the call
+-- that it belongs to.
+create or replace function agentdb._told_calls (
   events agentdb.intake_event[],
   recorded_by text
 )
-  returns integer[]
+  returns agentdb.intake_call[]
   language sql
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  with told as materialized (
-    select m.place, m.run_id, m.agent_id, m.call_id,
-      coalesce(m.tool, f.tool) as tool,
-      agentdb._bounded_json(agentdb._unquoted(coalesce(m.args, f.args)), 65536) as args,
-      m.ok, m.error, m.result, m.result_size,
-      greatest(coalesce(m.duration, n.at - f.began_at), '0') as duration,
-      m.violation, m.unknown, m.happened_at, n.at,
-      nextval('agentdb.tool_call_log_tool_call_log_id_seq') as log_id
-    from agentdb._merged_calls(events) as m
-    cross join lateral agentdb._recorded_at(
-      _record_calls.recorded_by, m.happened_at) as n (at)
-    left join agentdb.tool_call as f
-      on f.run_id = m.run_id and f.call_id = m.call_id
-      and (f.ended_at is null or f.run_outcome is not null)
-  ),
-  fresh as (
-    insert into agentdb.tool_call as c (
-      run_id, call_id, agent_id, tool, began_at, ended_at
-    )
-    select t.run_id, t.call_id, t.agent_id, coalesce(t.tool, '?'),
-      t.at - coalesce(t.duration, '0'), t.at
-    from told as t
-    where t.call_id is not null
-    order by t.run_id, t.call_id
-    on conflict on constraint tool_call_pkey do update
-    set ended_at = excluded.ended_at,
-        args = null,
-        run_outcome = null
-    where c.ended_at is null or c.run_outcome is not null
-    returning c.run_id, c.call_id
-  ),
-  logged as (
-    insert into agentdb.tool_call_log as l (
-      tool_call_log_id, run_id, agent_id, recorded_at, tool, args, ok, error,
-      result_size, duration, call_id, call_signature, shape_signature,
-      result_signature, recorded_by, happened_at
-    )
-    overriding system value
-    select t.log_id, t.run_id, t.agent_id, t.at, coalesce(t.tool, '?'), t.args, t.ok,
-      agentdb._clean_text(t.error, 4000), coalesce(t.result_size, length(t.result)),
-      t.duration, t.call_id, agentdb._call_signature(t.tool, t.args),
-      agentdb._shape_signature(t.tool, t.args),
-      agentdb._result_signature(t.ok, t.result, t.error), _record_calls.recorded_by,
-      t.happened_at
-    from told as t
-    where t.call_id is null
-      or (t.run_id, t.call_id) in (select f.run_id, f.call_id from fresh as f)
-    order by t.happened_at, t.place
-    returning l.tool_call_log_id
-  ),
-  faulty as (
-    insert into agentdb.tool_fault (run_id, tool_call_log_id, fault, detail)
-    select t.run_id, t.log_id, f.fault, agentdb._clean_text(f.detail, 1000)
-    from told as t
-    cross join lateral (
-      select 'unknown' as fault,
-        coalesce(t.error, 'what called it has no such tool') as detail
-      where t.unknown
-      union all
-      select 'invalid_args', t.violation where t.violation ~ '\S'
-    ) as f
-    where t.log_id in (select l.tool_call_log_id from logged as l)
-  )
-  select array(
-    select e.place
-    from unnest(events) as e
-    where e.status is null and e.kind in ('call', 'denied')
-      and e.place not in (
-        select t.place from told as t
-        where t.call_id is null
-          or (t.run_id, t.call_id) in (select f.run_id, f.call_id from fresh as f)));
+  select coalesce(array_agg(row(
+      m.place,
+      case
+        when f.ended_at is not null and f.run_outcome is null then 'late'
+        when coalesce(m.tool, nullif(f.tool, '?')) is null then 'half'
+        else 'new'
+      end,
+      m.run_id, m.agent_id, m.call_id, coalesce(m.tool, nullif(f.tool, '?')),
+      agentdb._bounded_json(agentdb._unquoted(coalesce(m.args, f.args)), 65536),
+      m.ok and coalesce(f.known -> 'ok' = 'true', true),
+      agentdb._clean_text(coalesce(m.error, f.known ->> 'error'), 4000),
+      coalesce(m.result, f.known ->> 'result'),
+      coalesce(m.result_size, agentdb._count_of(f.known, 'result_size')),
+      -- A clock that was set back tells nothing.
+      coalesce(m.duration, agentdb._duration(f.known),
+        case when n.at >= f.began_at and f.known is null then n.at - f.began_at end),
+      coalesce(m.violation, f.known ->> 'violation'),
+      m.unknown or coalesce(f.known -> 'unknown' = 'true', false),
+      n.at, m.happened_at,
+      nextval('agentdb.tool_call_log_tool_call_log_id_seq')
+    )::agentdb.intake_call order by m.happened_at, m.place), '{}')
+  from agentdb._merged_calls(events) as m
+  cross join lateral agentdb._recorded_at(
+    _told_calls.recorded_by, m.happened_at) as n (at)
+  -- Nobody knows how many there are: each is one look into the index, whatever the
+  -- planner takes them for.
+  left join lateral (
+    select c.tool, c.args, c.began_at, c.ended_at, c.run_outcome, c.known
+    from agentdb.tool_call as c
+    where c.run_id = m.run_id and c.call_id = m.call_id
+    offset 0
+  ) as f on true;
 $$;
 
-comment on function agentdb._record_calls (agentdb.intake_event[], text) is
-  'Records the finished calls of a batch and returns the places of those that were '
-  'recorded before.';
+comment on function agentdb._told_calls (agentdb.intake_event[], text) is
+  'The finished calls of a batch in the order in which they happened: new, half told, '
+  'or recorded before.';

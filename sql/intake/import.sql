@@ -92,9 +92,12 @@ begin
       s.run_id
     )::agentdb.intake_event
     from unnest(events) as e
-    left join agentdb.intake_session as s
-      on (s.agent_id, s.conversation, s.thread)
+    left join lateral (
+      select o.run_id from agentdb.intake_session as o
+      where (o.agent_id, o.conversation, o.thread)
         = (e.agent_id, e.conversation, e.thread)
+      offset 0
+    ) as s on true
     order by e.happened_at, e.place);
 end;
 $$;

@@ -13,7 +13,8 @@ as $$
 declare
   v_at timestamptz;
 begin
-  if value is null or value !~ '^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d' or length(value) > 40 then
+  if value is null or length(value) > 40
+    or value !~ '^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d' then
     return null;
   end if;
   v_at := value::timestamptz;
@@ -45,7 +46,7 @@ comment on function agentdb._count_of (jsonb, text) is
   'A count that a JSON object has, NULL where it has none, -1 for what is no count.';
 
 
-create or replace function agentdb._is_named (object jsonb, key text)
+create or replace function agentdb._is_name_or_absent (object jsonb, key text)
   returns boolean
   language sql
   immutable
@@ -53,7 +54,7 @@ create or replace function agentdb._is_named (object jsonb, key text)
   return coalesce(object -> key, 'null') = 'null'
     or agentdb._is_clean_name(agentdb._json_text(object, key), 200);
 
-comment on function agentdb._is_named (jsonb, text) is
+comment on function agentdb._is_name_or_absent (jsonb, text) is
   'Whether a member of a JSON object is a name, or absent.';
 
 
@@ -88,7 +89,7 @@ create or replace function agentdb._call_problem (item jsonb, kind text)
   immutable
   parallel safe
   return case
-    when not agentdb._is_named(item, 'call_id')
+    when not agentdb._is_name_or_absent(item, 'call_id')
       then 'call_id is 1 to 200 visible characters on one line'
     when agentdb._json_text(item, 'call_id') is null
       and (kind = 'begin' or coalesce(agentdb._json_text(item, 'tool'), '') !~ '\S')
@@ -116,9 +117,9 @@ create or replace function agentdb._event_problem (item jsonb, kind text)
     when kind is null or kind not in (
         'start', 'end', 'begin', 'call', 'tokens', 'progress', 'denied')
       then 'kind is start, end, begin, call, tokens, progress or denied'
-    when not agentdb._is_named(item, 'conversation')
+    when not agentdb._is_name_or_absent(item, 'conversation')
       then 'conversation is 1 to 200 visible characters on one line'
-    when not agentdb._is_named(item, 'thread')
+    when not agentdb._is_name_or_absent(item, 'thread')
       then 'thread is 1 to 200 visible characters on one line'
     when item ? 'ids' and (jsonb_typeof(item -> 'ids') not in ('array', 'null')
         or item #> '{ids,20}' is not null)

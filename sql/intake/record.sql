@@ -67,6 +67,23 @@ comment on function agentdb._take_keys (agentdb.intake_event[]) is
   'that were known.';
 
 
+create or replace function agentdb._forget_refused (events agentdb.intake_event[])
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  delete from agentdb.event_key as k
+  using unnest(events) as e
+  cross join lateral unnest(e.keys) as t (key)
+  where e.status = 'refused'
+    and (k.agent_id, k.key) = (e.agent_id, t.key);
+$$;
+
+comment on function agentdb._forget_refused (agentdb.intake_event[]) is
+  'Has what was refused after all be new when it is sent again.';
+
+
 create or replace function agentdb._record_placed (
   events agentdb.intake_event[],
   recorded_by text
@@ -77,7 +94,14 @@ create or replace function agentdb._record_placed (
 as $$
 declare
   v_events agentdb.intake_event[] := events;
+  v_many integer[];
 begin
+  v_many := agentdb._too_many_begun(v_events);
+  if v_many <> '{}' then
+    v_events := agentdb._mark(v_events, v_many, 'refused',
+      'its run has 1000 calls in flight; end those that are over');
+    perform agentdb._forget_refused(v_events);
+  end if;
   v_events := agentdb._mark(
     v_events, agentdb._record_begins(v_events, recorded_by), 'repeated');
   v_events := agentdb._mark(
@@ -107,6 +131,8 @@ begin
   v_events := agentdb._mark(v_events, array(
     select e.place from unnest(v_events) as e
     where e.status is null and not e.proven), 'unproven');
+  v_events := agentdb._mark(v_events, agentdb._too_many_sessions(v_events), 'refused',
+    'its agent has 1000 sessions open; end those that are over');
   perform agentdb._touch_sessions(v_events, recorded_by);
   v_events := agentdb._mark(v_events, agentdb._take_keys(v_events), 'repeated');
   v_events := agentdb._place_events(v_events, recorded_by);
@@ -121,6 +147,51 @@ comment on function agentdb._record (agentdb.intake_event[], text) is
   'Records the events of a batch, and says of each what became of it.';
 
 
+-- Whoever holds something locked that its emitter tells of keeps nobody else waiting.
+create or replace function agentdb._record_apart (
+  events agentdb.intake_event[],
+  recorded_by text
+)
+  returns agentdb.intake_event[]
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent bigint;
+  v_part agentdb.intake_event[];
+  v_done agentdb.intake_event[] := '{}';
+  v_busy integer := 0;
+  v_agents bigint[] := array(
+    select distinct e.agent_id from unnest(events) as e where e.status is null
+    order by 1);
+begin
+  foreach v_agent in array v_agents loop
+    v_part := array(
+      select e from unnest(events) as e
+      where e.status is null and e.agent_id = v_agent order by e.place);
+    begin
+      v_part := agentdb._record(v_part, recorded_by);
+    exception when lock_not_available then
+      v_busy := v_busy + 1;
+      v_part := agentdb._mark(v_part, array(select e.place from unnest(v_part) as e),
+        'refused', 'busy: a transaction of its agent is in the way; send it again');
+    end;
+    v_done := v_done || v_part;
+  end loop;
+  if v_busy = cardinality(v_agents) then
+    raise exception 'what the events are about is locked'
+      using errcode = '55P03', hint = 'Send them again.';
+  end if;
+  return v_done || array(
+    select e from unnest(events) as e where e.status is not null);
+end;
+$$;
+
+comment on function agentdb._record_apart (agentdb.intake_event[], text) is
+  'Records a batch agent by agent, but for those that have to be waited for; raises '
+  '55P03 where that is all of them.';
+
+
 create or replace function agentdb.record_events (
   events jsonb,
   recorded_by text default 'otlp'
@@ -129,7 +200,8 @@ create or replace function agentdb.record_events (
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
-  set lock_timeout = '2s'
+  -- Shorter than deadlock_timeout: a session that waits for us is not the one to fail.
+  set lock_timeout = '200ms'
 as $$
 declare
   v_events agentdb.intake_event[];
@@ -142,7 +214,12 @@ begin
   end if;
   events := agentdb._unquoted(events);
   perform agentdb._check_batch(events);
-  v_events := agentdb._record(agentdb._parse_events(events), recorded_by);
+  v_events := agentdb._parse_events(events);
+  begin
+    v_events := agentdb._record(v_events, recorded_by);
+  exception when lock_not_available then
+    v_events := agentdb._record_apart(v_events, recorded_by);
+  end;
   return query
     select e.place, coalesce(e.status, 'recorded'), e.problem, e.run_id
     from unnest(v_events) as e

@@ -95,6 +95,53 @@ comment on function agentdb._touch_sessions (agentdb.intake_event[], text) is
   'Writes down that the sessions of a batch were heard of, and locks them.';
 
 
+-- A session costs a run: who makes up names of conversations fills no table with them.
+create or replace function agentdb._too_many_sessions (events agentdb.intake_event[])
+  returns integer[]
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_agent record;
+  v_places integer[] := '{}';
+begin
+  for v_agent in
+    select s.agent_id, s.open
+    from (
+      select e.agent_id, count(distinct (e.conversation, e.thread)) as sessions, (
+          select count(*) from agentdb.run as r
+          where r.agent_id = e.agent_id
+            and r.ended_at is null
+            and r.opened_by is not null) as open
+      from unnest(events) as e
+      where e.status is null
+      group by e.agent_id
+    ) as s
+    where s.open + s.sessions > 1000
+  loop
+    v_places := v_places || array(
+      select n.place
+      from (
+        select e.place,
+          dense_rank() over (order by e.conversation, e.thread) as nth
+        from unnest(events) as e
+        where e.status is null
+          and e.agent_id = v_agent.agent_id
+          and (select r.run_id from agentdb._session_run_id(
+            e.agent_id, e.conversation, e.thread) as r) is null
+      ) as n
+      where v_agent.open + n.nth > 1000);
+  end loop;
+  return v_places;
+end;
+$$;
+
+comment on function agentdb._too_many_sessions (agentdb.intake_event[]) is
+  'The places of events of sessions that would be more than 1000 open ones of their '
+  'agent.';
+
+
 create or replace function agentdb._known_sessions (events agentdb.intake_event[])
   returns table (
     agent_id bigint, conversation text, thread text, start_place integer,
@@ -113,8 +160,12 @@ as $$
     where e.status is null or e.status = 'repeated'
     group by e.agent_id, e.conversation, e.thread
   ) as s
-  join agentdb.intake_session as i
-    on (i.agent_id, i.conversation, i.thread) = (s.agent_id, s.conversation, s.thread)
+  cross join lateral (
+    select o.run_id from agentdb.intake_session as o
+    where (o.agent_id, o.conversation, o.thread)
+      = (s.agent_id, s.conversation, s.thread)
+    offset 0
+  ) as i
   join agentdb.agent as a on a.agent_id = s.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   cross join lateral agentdb._session_last_run(
@@ -256,10 +307,12 @@ begin
       coalesce(e.run_id, s.run_id)
     )::agentdb.intake_event
     from unnest(v_events) with ordinality as e
-    left join agentdb.intake_session as s
-      on (s.agent_id, s.conversation, s.thread)
+    left join lateral (
+      select o.run_id from agentdb.intake_session as o
+      where e.status is null and (o.agent_id, o.conversation, o.thread)
         = (e.agent_id, e.conversation, e.thread)
-      and e.status is null
+      offset 0
+    ) as s on true
     order by e.ordinality);
 end;
 $$;

@@ -45,7 +45,7 @@ as $$
         last_at = clock_timestamp()
     returning h.agent_id, h.events
   )
-  insert into agentdb.unproven_event (
+  insert into agentdb.unproven_log (
     agent_id, conversation, thread, kind, what, event, emitter, happened_at,
     recorded_by
   )
@@ -65,3 +65,33 @@ $$;
 
 comment on function agentdb._record_unproven (agentdb.intake_event[], text) is
   'Keeps and counts the events of a batch that nothing proves.';
+
+
+create or replace view agentdb.unproven_event as
+  select u.recorded_at, a.agent_name, u.conversation, nullif(u.thread, '') as thread,
+    u.kind, u.what, u.emitter, u.happened_at, u.recorded_by, u.event
+  from agentdb.unproven_log as u
+  join agentdb.agent as a on a.agent_id = u.agent_id;
+
+comment on view agentdb.unproven_event is
+  'What somebody said in the name of an agent without proof.';
+comment on column agentdb.unproven_event.recorded_at is
+  'When it came.';
+comment on column agentdb.unproven_event.agent_name is
+  'The agent that it names.';
+comment on column agentdb.unproven_event.conversation is
+  'The conversation that it names.';
+comment on column agentdb.unproven_event.thread is
+  'The subagent that it names.';
+comment on column agentdb.unproven_event.kind is
+  'start, end, begin, call, tokens, progress or denied.';
+comment on column agentdb.unproven_event.what is
+  'What it says, in a few words.';
+comment on column agentdb.unproven_event.emitter is
+  'What sent it, as it says itself.';
+comment on column agentdb.unproven_event.happened_at is
+  'The emitter''s clock.';
+comment on column agentdb.unproven_event.recorded_by is
+  'Through what it came.';
+comment on column agentdb.unproven_event.event is
+  'All of it.';

@@ -89,6 +89,7 @@ as $$
     from unnest(events) as e
     where e.status is null and e.kind = 'start'
     group by e.run_id
+    offset 0
   ) as s
   where r.run_id = s.run_id
     and r.opened_by is not null

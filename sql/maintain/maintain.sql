@@ -39,6 +39,9 @@ begin
     select 'abandoned', format('run %s', r.run_id)
     from agentdb._abandon_runs(null) as r;
   return query
+    select 'abandoned', format('run %s', r.run_id)
+    from agentdb._end_silent_intake() as r;
+  return query
     select 'crashed', format('run %s: %s', r.run_id, r.reason)
     from agentdb.close_gone_runs() as r;
   return query
@@ -50,7 +53,8 @@ begin
       values
         (agentdb._forget_runs(greatest(v_keep, v_keep_audit)), 'runs'),
         (agentdb._forget_alerts(v_keep), 'alerts'),
-        (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes')
+        (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes'),
+        (agentdb._forget_intake(v_keep), 'sessions of emitters')
     ) as f (count, what)
     where f.count > 0;
   perform agentdb._plan_statements();

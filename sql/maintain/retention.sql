@@ -94,3 +94,30 @@ comment on function agentdb._forget_alerts (interval) is
   'Removes alerts resolved before the retention with their messages, runners silent '
   'for a '
   'week, and hours no baseline needs; returns how many alerts.';
+
+
+-- What makes an event count once is kept as long as the event.
+create or replace function agentdb._forget_intake (keep interval)
+  returns bigint
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_count bigint;
+begin
+  delete from agentdb.event_key as k
+  where k.recorded_at < clock_timestamp() - keep;
+  delete from agentdb.unproven_hour as h
+  where h.hour_at < clock_timestamp() - keep;
+  delete from agentdb.intake_problem as p
+  where p.last_at < clock_timestamp() - keep;
+  delete from agentdb.intake_session as s
+  where s.last_at < clock_timestamp() - keep;
+  get diagnostics v_count = row_count;
+  return v_count;
+end;
+$$;
+
+comment on function agentdb._forget_intake (interval) is
+  'Removes what is known of the sessions and events of emitters before the retention; '
+  'returns how many sessions.';

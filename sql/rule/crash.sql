@@ -19,6 +19,7 @@ begin atomic
     and r.run_id > run
     and r.instance is not distinct from _successor.instance
     and r.parent_run_id is distinct from run
+    and r.opened_by is null
     and r.started_at > since
     and r.started_at <= as_of
   order by r.started_at desc

@@ -19,7 +19,9 @@ begin atomic
   )
   select
     w.run_id, p.policy_name, l.tool_call_log_id, l.place, l.tool, l.recorded_at, l.ok,
-    l.call_signature, l.shape_signature,
+    -- Calls whose arguments nobody told are not known to be the same.
+    coalesce(l.call_signature, -l.tool_call_log_id),
+    coalesce(l.shape_signature, -l.tool_call_log_id),
     coalesce(l.result_signature, l.result_size, -1), l.result_signature is not null,
     l.ok and coalesce(l.result_size, 0) >= p.silent_loop_result_size,
     coalesce(t.poll, false), coalesce(t.effect, false)

@@ -35,6 +35,44 @@ comment on function agentdb._release_crashed () is
   'Releases the locks of crashed runs whose time is over.';
 
 
+-- Of a session that nobody is connected for silence is all that can be seen; an
+-- emitter that is switched off is no crash.
+create or replace function agentdb._end_silent_intake ()
+  returns table (run_id bigint)
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select s.run_id
+  from (
+    select o.run_id, p.intake_silence
+    from agentdb.run as o
+    join agentdb.agent as a on a.agent_id = o.agent_id
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where o.ended_at is null
+      and o.opened_by is not null
+      and greatest(o.started_at, (
+          select max(i.last_at) from agentdb.intake_session as i
+          where i.run_id = o.run_id
+        )) < clock_timestamp() - p.intake_silence
+      and not agentdb._is_paused(o.run_id, clock_timestamp())
+      and not exists (
+        select from agentdb.tool_call as c
+        where c.run_id = o.run_id
+          and c.ended_at is null
+          and c.began_at > clock_timestamp() - p.max_long_call)
+    for no key update of o skip locked
+  ) as s
+  cross join lateral agentdb._end_run(s.run_id, 'abandoned', format(
+    'nothing was told of it for %s (policy.intake_silence)',
+    agentdb._span(s.intake_silence))) as e
+  where e.ended_at is not null;
+$$;
+
+comment on function agentdb._end_silent_intake () is
+  'Ends the runs that emitters opened and told nothing of for policy.intake_silence.';
+
+
 -- A successor closes at once what is gone.  Here a run that somebody waits for is given
 -- a minute, any other policy.run_silence: some programs connect anew for each call.
 create or replace function agentdb.close_gone_runs ()
@@ -49,6 +87,7 @@ declare
   v_reason text;
 begin
   perform agentdb._release_crashed();
+  perform agentdb._end_silent_intake();
   for v_run in
     select r.* from agentdb.run as r
     where r.ended_at is null

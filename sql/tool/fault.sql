@@ -28,9 +28,9 @@ comment on column agentdb.faulty_call.run_id is
 comment on column agentdb.faulty_call.tool is
   'The tool, as the model wrote it.';
 comment on column agentdb.faulty_call.fault is
-  'unknown, invalid_args or not_executed.';
+  'unknown, invalid_args, failed (told later that it did) or not_executed.';
 comment on column agentdb.faulty_call.detail is
-  'The nearest tools, or the first violation of the schema.';
+  'The nearest tools, the first violation of the schema, or the error told later.';
 comment on column agentdb.faulty_call.args is
   'What it was called with.';
 comment on column agentdb.faulty_call.tool_call_log_id is
