@@ -30,6 +30,7 @@ class Memory:
     def __init__(self) -> None:
         self._asked: OrderedDict[Hashable, list[tuple[str, str, str]]] = OrderedDict()
         self._sights: OrderedDict[Hashable, list[str]] = OrderedDict()
+        self._kept: OrderedDict[Hashable, dict[str, Any]] = OrderedDict()
 
     def ask(self, where: Hashable, tool: str, args: Any, call: str) -> None:
         """Remember that a model asked for a call."""
@@ -54,6 +55,16 @@ class Memory:
         found = (same or ofit)[0]
         asked.remove(found)
         return found[2], args if same else parsed(found[1])
+
+    def keep(self, where: Hashable, value: dict[str, Any]) -> None:
+        """Remember a little of a record, until another one asks for it."""
+        self._kept[where] = value
+        while len(self._kept) > REMEMBERED:
+            self._kept.popitem(last=False)
+
+    def kept(self, where: Hashable) -> dict[str, Any] | None:
+        """Return what was remembered, once."""
+        return self._kept.pop(where, None)
 
     def occurrence(self, where: Hashable, sight: str) -> int:
         """Return the how-manieth this sight of a call id is: the same one the same."""
@@ -177,14 +188,35 @@ class Reading:
         """Add an event of another kind."""
         self._add(self._event(kind, record, conversation, thread), **said)
 
-    def asks(self, record: Span | Log, tool: str, args: Any, call: Any) -> None:
-        """Remember that a model asked for a call, for a record that names no id."""
-        if found := text(call):
-            self.memory.ask((self.peer.agent, record.trace), tool, args, found)
+    def asks(
+        self,
+        record: Span | Log,
+        tool: str,
+        args: Any,
+        call: Any,
+        where: str | None = None,
+    ) -> None:
+        """Remember that a model asked for a call, for a record that names no id.
 
-    def asked(self, record: Span | Log, tool: str, args: Any) -> tuple[str | None, Any]:
-        """Return id and arguments of a call that a model asked for in this trace."""
-        return self.memory.asked((self.peer.agent, record.trace), tool, args)
+        Both are in one trace, or in another place that is given.
+        """
+        if found := text(call):
+            place = (self.peer.agent, where or record.trace)
+            self.memory.ask(place, tool, args, found)
+
+    def asked(
+        self, record: Span | Log, tool: str, args: Any, where: str | None = None
+    ) -> tuple[str | None, Any]:
+        """Return id and arguments of a call that a model asked for in one place."""
+        return self.memory.asked((self.peer.agent, where or record.trace), tool, args)
+
+    def keep(self, record: Span | Log, name: Any, value: dict[str, Any]) -> None:
+        """Remember what another record of the same trace goes on with."""
+        self.memory.keep((self.peer.agent, record.trace, text(name)), value)
+
+    def kept(self, record: Span | Log, name: Any) -> dict[str, Any] | None:
+        """Return what an earlier record of the same trace left, once."""
+        return self.memory.kept((self.peer.agent, record.trace, text(name)))
 
     def always(self, record: Record, *names: str) -> None:
         """Note a field that was always there, by one of its names, and is not."""
