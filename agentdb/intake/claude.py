@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .event import Event, count, known, objects, text_of
+from .event import Event, as_list, as_object, count, known, objects, text_of
 
 UNKNOWN = re.compile(r"No such tool available: (\S+?)[.<]?(\s|<|$)")
 INVALID = re.compile(r"InputValidationError:? ?(.*)", re.DOTALL)
@@ -26,7 +26,8 @@ TAGS = re.compile(r"</?tool_use_error>")
 
 def is_of(first: dict[str, Any]) -> bool:
     """Tell whether a line is of a transcript of Claude Code."""
-    return "sessionId" in first and "type" in first
+    # Langfuse has both names too.
+    return "sessionId" in first and "type" in first and "traceId" not in first
 
 
 def outcome(said: str) -> Event:
@@ -49,18 +50,15 @@ def usage(message: dict[str, Any], request: object) -> Event | None:
     used = message.get("usage")
     if not isinstance(used, dict) or message.get("model") == "<synthetic>":
         return None
-    fresh, written = (
-        count(used.get("input_tokens")),
-        used.get("cache_creation_input_tokens"),
-    )
+    fresh = count(used.get("input_tokens"))
     if fresh is None:
         return None
-    details = used.get("output_tokens_details") or {}
+    details = as_object(used.get("output_tokens_details"))
     return known(
         {
             "kind": "tokens",
             "ids": [each for each in (message.get("id"), request) if each],
-            "input": fresh + (count(written) or 0),
+            "input": fresh + (count(used.get("cache_creation_input_tokens")) or 0),
             "cached_input": count(used.get("cache_read_input_tokens")),
             "output": count(used.get("output_tokens")) or 0,
             "reasoning": count(details.get("thinking_tokens")),
@@ -77,7 +75,7 @@ class Transcript:
         # The last line of an answer has what it was billed.
         self._used: Event = {}
         self._seen: dict[str, int] = {}
-        self._begun: set[tuple[object, object]] = set()
+        self._begun: set[str] = set()
 
     def events(self, lines: Iterable[bytes]) -> Iterator[Event]:
         """Give what the lines tell."""
@@ -87,7 +85,7 @@ class Transcript:
                 continue
             base = known(
                 {
-                    "conversation": line["sessionId"],
+                    "conversation": str(line["sessionId"]),
                     "thread": line.get("agentId"),
                     "at": line.get("timestamp"),
                     "emitter": f"claude-code {line.get('version', '')}".strip(),
@@ -110,7 +108,7 @@ class Transcript:
 
     def _of(self, line: dict[str, Any], message: dict[str, Any]) -> Iterator[Event]:
         content = message.get("content")
-        blocks = content if isinstance(content, list) else []
+        blocks = [as_object(block) for block in as_list(content)]
         if line.get("type") == "assistant":
             used = usage(message, line.get("requestId"))
             if used:
@@ -121,14 +119,14 @@ class Transcript:
             yield from self._results(blocks)
 
     def _start(self, line: dict[str, Any], content: object) -> Iterator[Event]:
-        key = (line["sessionId"], line.get("agentId"))
+        key = str((line["sessionId"], line.get("agentId")))
         if key not in self._begun and isinstance(content, str):
             self._begun.add(key)
             yield {"kind": "start", "purpose": content[:500]}
 
     def _calls(self, blocks: list[Any]) -> Iterator[Event]:
         for block in blocks:
-            if not isinstance(block, dict) or block.get("type") != "tool_use":
+            if block.get("type") != "tool_use":
                 continue
             call = str(block.get("id"))
             # The same id twice in one reply is two calls.
@@ -145,7 +143,7 @@ class Transcript:
 
     def _results(self, blocks: list[Any]) -> Iterator[Event]:
         for block in blocks:
-            if not isinstance(block, dict) or block.get("type") != "tool_result":
+            if block.get("type") != "tool_result":
                 continue
             made = self.open.pop(str(block.get("tool_use_id")), None)
             if made is None:
