@@ -256,9 +256,10 @@ begin
     from agentdb._session_run_id(agent, conversation, '') as r;
     v_parent := coalesce(v_run,
       agentdb._enter_session(agent, conversation, '', null, opened_by));
-    select coalesce(r.run_id, v_parent) into v_parent
-    from agentdb._session_run_id(agent, conversation, parent_thread) as r
-    where parent_thread <> thread and not r.killed;
+    v_parent := coalesce((
+      select r.run_id
+      from agentdb._session_run_id(agent, conversation, parent_thread) as r
+      where parent_thread <> thread and not r.killed), v_parent);
   end if;
   if not coalesce(v_killed, false) then
     v_run := agentdb._open_intake_run(agent, conversation, v_parent, opened_by);

@@ -24,6 +24,12 @@ def speaks(record: Record) -> bool:
     return record.source.scope.startswith(SCOPE)
 
 
+def early(record: Record) -> bool:
+    """Return whether a record tells how the call of another one went."""
+    kind = record.attributes.get("span.type")
+    return kind in ("tool.execution", "tool.blocked_on_user")
+
+
 def read(record: Record, reading: Reading) -> None:
     """Read a request to a model, a call of a tool, or a refusal."""
     if isinstance(record, Point):

@@ -6,6 +6,7 @@ import json
 from collections import OrderedDict
 from collections.abc import Hashable, Iterable, Sequence
 from datetime import datetime, timezone
+from types import ModuleType
 from typing import Any
 
 from ..identity import Peer
@@ -98,8 +99,9 @@ class Reading:
             for record in records
             if (module := registry.dialect(record)) is not None
         ]
-        # A model's reply comes before the calls that it asks for.
-        kept.sort(key=lambda pair: _ended(pair[0]))
+        # A model's reply comes before the calls that it asks for; clocks of
+        # milliseconds do not always tell which part of a call ended first.
+        kept.sort(key=lambda pair: (not _early(*pair), _ended(pair[0])))
         for record, module in kept:
             try:
                 module.read(record, self)
@@ -317,6 +319,12 @@ def emitter_of(record: Any) -> str:
 
 def _ended(record: Record) -> int:
     return record.end if isinstance(record, Span) else record.time
+
+
+def _early(record: Record, module: ModuleType) -> bool:
+    """Return whether others go on with what a record tells, whenever it ended."""
+    early = getattr(module, "early", None)
+    return early is not None and bool(early(record))
 
 
 def _span(record: Span | Log) -> str:
