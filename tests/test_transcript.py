@@ -72,7 +72,7 @@ def ended(event: Event) -> tuple[str, str]:
         how = "invalid"
     else:
         how = "ok" if event["ok"] else "failed"
-    return SHELL.get(event["tool"], event["tool"]), how
+    return SHELL.get(event["tool"], str(event["tool"])), how
 
 
 def calls(events: list[Event]) -> Counter[tuple[str, str]]:
