@@ -192,6 +192,7 @@
 \ir rule/change.sql
 \ir rule/question.sql
 \ir rule/suspension.sql
+\ir rule/intake.sql
 \ir rule/setting.sql
 \ir rule/inhibition.sql
 \ir maintain/repair.sql

@@ -16,10 +16,10 @@ from agentdb.cli import main
 # What the scene has of each kind, and what it does not have.
 THERE = {"agent": "billing", "run": "1", "table": "customer", "rule": "silent_loop",
          "change": "1", "lock": "nightly", "alert": "A-1", "question": "Q-1",
-         "message": "1", "receiver": "stdout", "silence": "S-1"}  # fmt: skip
+         "message": "1", "receiver": "stdout", "silence": "S-1", "token": "1"}  # fmt: skip
 WRONG = {"agent": "nobody", "run": "4711", "table": "nothing", "rule": "none",
          "change": "4711", "lock": "nowhere", "alert": "A-4711", "question": "Q-4711",
-         "message": "4711", "receiver": "void", "silence": "S-4711"}  # fmt: skip
+         "message": "4711", "receiver": "void", "silence": "S-4711", "token": "4711"}  # fmt: skip
 # A command that is missing here fails test_table_has_every_command.
 ARGUMENTS = {
     "ack": "{alert} -m mine",
@@ -41,6 +41,10 @@ ARGUMENTS = {
     "doctor": "",
     "gateway": "-- cat",
     "install": "--check",
+    "intake problems": "",
+    "intake revoke": "{token}",
+    "intake token": "{agent}",
+    "intake tokens": "",
     "kill": "{run} --reason x --yes",
     "lock release": "{lock} --reason x --yes",
     "locks": "",

@@ -222,6 +222,8 @@ RIGHTS = {
     "rules backtest": "grant agentdb_auditor to app_user",
     "rules tune": "grant agentdb_auditor to app_user",
     "rules lint": "grant agentdb_auditor to app_user",
+    "intake problems": "grant agentdb_auditor to app_user",
+    "intake tokens": "grant agentdb_auditor to app_user",
     "approve": "grant agentdb_reviewer to app_user",
     "reject": "grant agentdb_reviewer to app_user",
     "uninstall": "superuser",

@@ -58,7 +58,14 @@ def test_a_session_becomes_one_run(db: Connection, intake: Connection) -> None:
         event("begin", tool="read", args={"path": "/a"}, call_id="t1"),
         event("call", call_id="t1", ok=True, result="text", duration_ms=12.5),
         event("call", tool="read", args={}, call_id="t2", ok=False, error="no file"),
-        event("tokens", input=100, cached_input=820, output=30, ids=["r1"], model="m"),
+        event(
+            "tokens",
+            input=100,
+            cached_input=820,
+            output=30,
+            ids=["resp_0000000000000001"],
+            model="m",
+        ),
         event("progress", step="read the file", ids=["p1"]),
         event("end", ids=["e"], outcome="failed", summary="no file"),
     )
@@ -124,14 +131,19 @@ def test_the_same_batch_again_is_repeated(db: Connection, intake: Connection) ->
         event("call", tool="read", args={}, call_id="t1", ids=["span-1"]),
         event("call", tool="look", at="2026-11-29T12:00:00Z"),
         event("call", tool="look", at="2026-11-29T12:00:00Z"),
-        event("tokens", input=1, output=2, ids=["r1", "q1"]),
+        event(
+            "tokens",
+            input=1,
+            output=2,
+            ids=["resp_0000000000000001", "req_00000000000000001"],
+        ),
         event("progress", step="x", ids=["p"]),
     ]
     assert statuses(record(intake, *batch)) == ["recorded"] * 6
     assert statuses(record(intake, *batch)) == ["repeated"] * 6
-    assert statuses(record(intake, event("tokens", input=9, ids=["q1"]))) == [
-        "repeated"
-    ]
+    assert statuses(
+        record(intake, event("tokens", input=9, ids=["req_00000000000000001"]))
+    ) == ["repeated"]
     assert value(db, "select count(*) from agentdb.tool_call_log") == 3
     assert value(db, "select sum(input_tokens) from agentdb.token_log") == 1
     assert value(db, "select count(*) from agentdb.run") == 1
@@ -143,18 +155,20 @@ def test_the_agents_own_run_is_the_one(
     session = connect(db.info.dbname, "agent_a")
     run = start(session, conversation="c-1")
     session.execute("select agentdb.log_tool_call('read', call_id => 't1')")
-    session.execute("select agentdb.log_tokens(10, 5, response_id => 'r1')")
+    session.execute(
+        "select agentdb.log_tokens(10, 5, response_id => 'resp_0000000000000001')"
+    )
     answers = record(
         intake,
         event("call", tool="read", call_id="t1"),
-        event("tokens", input=10, output=5, ids=["r1"]),
+        event("tokens", input=10, output=5, ids=["resp_0000000000000001"]),
         event("call", tool="read", call_id="t2"),
-        event("tokens", input=7, output=5, ids=["r2"]),
+        event("tokens", input=7, output=5, ids=["resp_0000000000000002"]),
     )
     assert statuses(answers) == ["repeated", "repeated", "recorded", "recorded"]
     assert {answer[3] for answer in answers} == {run}
     again = session.execute(
-        "select repeated from agentdb.log_tokens(7, 5, response_id => 'r2')"
+        "select repeated from agentdb.log_tokens(7, 5, response_id => 'resp_0000000000000002')"
     ).fetchone()
     assert again == (True,)
     assert value(db, "select sum(input_tokens) from agentdb.token_log") == 17

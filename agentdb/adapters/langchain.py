@@ -104,6 +104,7 @@ def _settle(tokens: Tokens, response: Any, model: Any) -> None:
             tokens.usage(usage_of(
                 {
                     "usage": message.usage_metadata, "model": said.get("model_name"),
+                    "id": said.get("id"),
                     "service_tier": said.get("service_tier"),
                 },
                 **_provider(model, said),

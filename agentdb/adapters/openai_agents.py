@@ -37,7 +37,11 @@ class Recorded(RunHooks[Any]):
         name = model if isinstance(model, str) else getattr(model, "model", None)
         self._run.log_tokens(
             usage_of(
-                {"usage": response.usage, "model": name if name else None},
+                {
+                    "usage": response.usage,
+                    "model": name if name else None,
+                    "id": response.response_id,
+                },
                 provider=self._provider,
             )
         )

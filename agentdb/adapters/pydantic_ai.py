@@ -11,6 +11,7 @@ from pydantic_ai.messages import ModelResponse
 from ..client import AsyncRun, Looping, Run, Usage
 from ..client.aio import AsyncTokens
 from ..client.price import Terms, priced
+from ..client.usage import response_id
 from ..errors import describe
 from .common import UNKNOWN, arguments, estimate, run_of
 
@@ -76,6 +77,7 @@ def _usage(response: ModelResponse) -> Usage:
             cached_input=used.cache_read_tokens,
             reasoning=used.details.get("reasoning_tokens", 0),
             model=response.model_name,
+            response_id=response_id(response.provider_response_id),
         ),
         Terms(
             provider=response.provider_name,

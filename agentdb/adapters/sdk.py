@@ -164,6 +164,9 @@ class _Sum:
         for name in ("model", "service_tier"):
             if isinstance(said := _of(whole, name), str):
                 self._said[name] = said
+        # A part of a stream has an id of its own, an answer one beside its model.
+        if _of(whole, "model") and isinstance(said := _of(whole, "id"), str):
+            self._said["id"] = said
         used = _of(whole, "usage")
         if used is not None:
             said = used if isinstance(used, Mapping) else used.model_dump()

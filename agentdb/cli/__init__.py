@@ -35,6 +35,7 @@ COMMANDS = {
     "hook": "hook",
     "import": "import_",
     "install": "install",
+    "intake": "intake",
     "kill": "stop",
     "lock": "lock",
     "locks": "lock",

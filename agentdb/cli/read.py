@@ -71,7 +71,7 @@ select detail from agentdb.health_check where check_name = 'roll-up' and state <
 """
 KNOWN_RUN = "select 1 as known from agentdb.run where run_id = {run}"
 TIMELINE = """
-select at, kind, ok, tokens, what, details
+select at, kind, ok, tokens, concat(what, ' [' || recorded_by || ']') as what, details
 from (
   select t.*, row_number() over () as place from agentdb.timeline({run}) as t
   order by place desc limit {limit}

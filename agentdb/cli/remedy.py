@@ -21,6 +21,8 @@ GROUPS = {
     **{command: ["agentdb_auditor"] for command in AUDITOR.split()},
     # With other thresholds the past wants the right to change them.
     "rules": ["agentdb_auditor", "agentdb_operator"],
+    "intake problems": ["agentdb_auditor"],
+    "intake tokens": ["agentdb_auditor"],
     "outbox drop": ["agentdb_operator"],
     "outbox retry": ["agentdb_operator"],
     "approve": ["agentdb_reviewer"],

@@ -60,7 +60,7 @@ order by seen_at desc
 limit 20
 """
 RUN_EVENTS = """
-select at, kind, ok, tokens, what
+select at, kind, ok, tokens, concat(what, ' [' || recorded_by || ']') as what
 from (
   select t.*, row_number() over () as place from agentdb.timeline({run}) as t
 ) as t

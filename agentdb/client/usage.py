@@ -26,7 +26,8 @@ class Usage:
     """Tokens by kind: `input` without the cached part, `output` with its reasoning.
 
     The cost is known by these kinds, or as a total, or not at all (None); in the
-    currency that you log.  `priced_by` says whose price it is.
+    currency that you log.  `priced_by` says whose price it is.  With the `response_id`
+    of its provider a model call counts once, whoever else tells of it.
     """
 
     input: int
@@ -39,6 +40,7 @@ class Usage:
     cached_input_cost: Decimal | float | None = None
     output_cost: Decimal | float | None = None
     priced_by: str | None = None
+    response_id: str | None = None
 
 
 def usage_of(
@@ -56,9 +58,15 @@ def usage_of(
     model = _get(response, "model")
     known = provider or (None if url else _sdk(response))
     terms = Terms(provider=known, url=url, tier=_tier(response, used))
-    if _get(used, "cache_read_input_tokens") is not None:
-        return _anthropic(used, model, terms)
-    return _openai(used, model, terms)
+    by_cache = _get(used, "cache_read_input_tokens") is not None
+    counted = (_anthropic if by_cache else _openai)(used, model, terms)
+    return replace(counted, response_id=response_id(_get(response, "id")))
+
+
+def response_id(said: Any) -> str | None:
+    """Return what a response is called, where that can be a name."""
+    named = isinstance(said, str) and said.isprintable() and " " not in said
+    return said if named and 0 < len(said) <= 200 else None
 
 
 def _anthropic(used: Any, model: str | None, terms: Terms) -> Usage:

@@ -147,6 +147,25 @@ comment on function agentdb._act_on (text, timestamptz) is
   'so.';
 
 
+-- What was imported is asked about the past, and alerts nobody.
+create or replace function agentdb._of_the_present (instances jsonb)
+  returns jsonb
+  language sql
+  stable
+  return case
+    when exists (select from agentdb.agent as a where a.imported) then (
+      select coalesce(jsonb_agg(i.item order by i.place), '[]')
+      from jsonb_array_elements(instances) with ordinality as i (item, place)
+      where not exists (
+        select from agentdb.agent as a
+        where a.imported and a.agent_name = i.item -> 'labels' ->> 'agent'))
+    else instances
+  end;
+
+comment on function agentdb._of_the_present (jsonb) is
+  'The rows of a rule but those about agents that are known from files of the past.';
+
+
 create or replace function agentdb.ingest (
   rule_name text,
   evaluation bigint,
@@ -164,6 +183,7 @@ declare
   v_now timestamptz := clock_timestamp();
 begin
   perform agentdb._check_instances(instances);
+  instances := agentdb._of_the_present(instances);
   update agentdb.alert_rule as r
   set evaluated_at = v_now,
       evaluation_ms = duration_ms,

@@ -147,11 +147,14 @@ create or replace function agentdb._event_keys (
 )
   returns bytea[]
   language sql
-  immutable
+  stable
   parallel safe
   return case
     when jsonb_typeof(item -> 'ids') = 'array' and item -> 'ids' <> '[]' then array(
-      select distinct agentdb._event_key(kind, i.id)
+      -- A short id names nothing but within its moment: some servers count from 1.
+      select distinct agentdb._event_key(kind, case when length(i.id) >= 16 then i.id
+        else concat_ws(' ', item ->> 'conversation', item ->> 'thread',
+          extract(epoch from happened_at), i.id) end)
       from jsonb_array_elements_text(item -> 'ids') as i (id)
       where i.id ~ '\S'
     )

@@ -83,7 +83,9 @@ comment on function agentdb._deed (bigint, timestamptz) is
 -- A diagnosis is told once, not beside each of many calls that failed alike; the line
 -- of the error is the agent's, and those below it are ours.
 create or replace function agentdb._call_told (run bigint, since timestamptz)
-  returns table (at timestamptz, place bigint, what text, ok boolean, details jsonb)
+  returns table (
+    at timestamptz, place bigint, what text, ok boolean, details jsonb, recorded_by text
+  )
   language sql
   stable
 begin atomic
@@ -92,7 +94,7 @@ begin atomic
       when d.diagnosis is distinct from
           lag(d.diagnosis) over (order by c.recorded_at, c.tool_call_log_id)
         then E'\n' || agentdb._diagnosis_text(d.diagnosis) end),
-    c.ok, c.args
+    c.ok, c.args, c.recorded_by
   from agentdb.tool_call_log as c
   left join agentdb.tool_diagnosis as d
     on d.run_id = c.run_id and d.tool_call_log_id = c.tool_call_log_id
@@ -110,6 +112,7 @@ create or replace function agentdb._used (call agentdb.token_log)
   immutable
   return jsonb_build_object('input', (call).input_tokens,
       'cached_input', (call).cached_input_tokens, 'output', (call).output_tokens)
+      - coalesce((call).untold, '{}')
     || jsonb_strip_nulls(jsonb_build_object('cost', (call).cost,
       'input_cost', (call).input_cost, 'cached_input_cost', (call).cached_input_cost,
       'output_cost', (call).output_cost));
@@ -118,10 +121,65 @@ comment on function agentdb._used (agentdb.token_log) is
   'What a model call used, and what of it is known to have cost.';
 
 
+-- Of a run below another only what names its own thread; the latest thousand, since
+-- anybody can say any number of things.
+create or replace function agentdb._unproven_told (run bigint)
+  returns table (
+    at timestamptz, place bigint, what text, details jsonb, recorded_by text
+  )
+  language sql
+  stable
+begin atomic
+  select u.recorded_at, u.unproven_log_id, concat_ws(' ', u.kind, u.what), u.event,
+    u.recorded_by
+  from agentdb.run as r
+  join agentdb.unproven_log as u
+    on u.agent_id = r.agent_id
+    and u.conversation = r.conversation
+    and u.recorded_at between r.started_at and coalesce(r.ended_at, 'infinity')
+  left join agentdb.intake_session as s on s.run_id = r.run_id
+  where r.run_id = run
+    and (r.parent_run_id is null or r.opened_by is null or u.thread = s.thread)
+  order by u.unproven_log_id desc
+  limit 1000;
+end;
+
+comment on function agentdb._unproven_told (bigint) is
+  'What was said of the conversation of a run, while it was open, without proof.';
+
+
+create or replace function agentdb._logged (run bigint, since timestamptz)
+  returns table (
+    at timestamptz, place bigint, kind text, what text, ok boolean, tokens bigint,
+    details jsonb, recorded_by text
+  )
+  language sql
+  stable
+begin atomic
+  select p.recorded_at, p.progress_log_id, 'progress', p.step, null::boolean,
+    null::bigint, p.details, p.recorded_by
+  from agentdb.progress_log as p
+  where p.run_id = run and p.recorded_at >= since
+  union all
+  select c.at, c.place, 'tool call', c.what, c.ok, null, c.details, c.recorded_by
+  from agentdb._call_told(run, since) as c
+  union all
+  select t.recorded_at, t.token_log_id, 'tokens', coalesce(t.model, 'model call'), null,
+    t.input_tokens + t.cached_input_tokens + t.output_tokens, agentdb._used(t),
+    t.recorded_by
+  from agentdb.token_log as t
+  where t.run_id = run and t.recorded_at >= since;
+end;
+
+comment on function agentdb._logged (bigint, timestamptz) is
+  'The steps, tool calls and tokens of a run.';
+
+
 -- Events of the same instant keep the order in which they were logged.
 create or replace function agentdb.timeline (run bigint)
   returns table (
-    at timestamptz, kind text, what text, ok boolean, tokens bigint, details jsonb
+    at timestamptz, kind text, what text, ok boolean, tokens bigint, details jsonb,
+    recorded_by text
   )
   language sql
   stable
@@ -129,47 +187,36 @@ create or replace function agentdb.timeline (run bigint)
 as $$
   with span as (
     select r.run_id, r.started_at, r.ended_at, r.summary, r.purpose, r.released,
+      r.opened_by,
       -- Who killed it is an event of its own.
       case when r.outcome <> 'killed' then r.end_reason end as end_reason,
       agentdb._run_state(r.run_id, r.outcome) as state
     from agentdb.run as r
     where r.run_id = timeline.run
   ),
-  event (at, place, kind, what, ok, tokens, details) as (
+  event (at, place, kind, what, ok, tokens, details, recorded_by) as (
     select s.started_at, 0::bigint, 'start', coalesce(s.purpose, 'run began'),
-      null::boolean, null::bigint, null::jsonb
+      null::boolean, null::bigint, null::jsonb, s.opened_by
     from span as s
     union all
-    select p.recorded_at, p.progress_log_id, 'progress', p.step, null, null, p.details
+    select t.at, t.place, t.kind, t.what, t.ok, t.tokens, t.details, t.recorded_by
     from span as s
-    join agentdb.progress_log as p
-      on p.run_id = s.run_id and p.recorded_at >= s.started_at
-    union all
-    select c.at, c.place, 'tool call', c.what, c.ok, null, c.details
-    from span as s
-    cross join lateral agentdb._call_told(s.run_id, s.started_at) as c
+    cross join lateral agentdb._logged(s.run_id, s.started_at) as t
     union all
     select c.began_at, 0,
       case when c.ended_at is null then 'in flight' else 'unfinished' end,
-      c.tool, null, null, c.args
+      c.tool, null, null, c.args, null
     from span as s
     join agentdb.tool_call as c on c.run_id = s.run_id
       and (c.ended_at is null or c.run_outcome is not null)
     union all
-    select t.recorded_at, t.token_log_id, 'tokens',
-      coalesce(t.model, 'model call'), null,
-      t.input_tokens + t.cached_input_tokens + t.output_tokens, agentdb._used(t)
-    from span as s
-    join agentdb.token_log as t
-      on t.run_id = s.run_id and t.recorded_at >= s.started_at
-    union all
-    select d.at, d.place, d.kind, d.what, d.ok, null, d.details
+    select d.at, d.place, d.kind, d.what, d.ok, null, d.details, null
     from span as s
     cross join lateral agentdb._deed(s.run_id, s.started_at) as d
     union all
     select l.recorded_at, l.alert_log_id, 'alert',
       concat(format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state),
-        ': ' || l.comment), null, null, a.labels
+        ': ' || l.comment), null, null, a.labels, null
     from span as s
     join agentdb.alert as a on a.labels ->> 'run' = s.run_id::text
     join agentdb.alert_log as l
@@ -177,11 +224,15 @@ as $$
     union all
     select s.ended_at, 9223372036854775807, 'end',
       concat_ws(': ', s.state, s.end_reason, s.summary), s.state = 'succeeded', null,
-      nullif(s.released, '{}')
+      nullif(s.released, '{}'), null
     from span as s
     where s.ended_at is not null
+    union all
+    select u.at, u.place, 'unproven', u.what, null, null, u.details, u.recorded_by
+    from span as s
+    cross join lateral agentdb._unproven_told(s.run_id) as u
   )
-  select e.at, e.kind, e.what, e.ok, e.tokens, e.details
+  select e.at, e.kind, e.what, e.ok, e.tokens, e.details, e.recorded_by
   from event as e
   order by e.at, e.place;
 $$;
@@ -189,4 +240,5 @@ $$;
 comment on function agentdb.timeline (bigint) is
   'Everything a run did, in order: steps, tool calls, calls in flight or unfinished, '
   'tokens, audited '
-  'writes, alerts, stops, its end.';
+  'writes, alerts, stops, its end, each with who recorded it where that was not the '
+  'agent''s own session; and what was said of it without proof.';

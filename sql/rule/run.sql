@@ -56,6 +56,24 @@ comment on function agentdb._review_until (bigint, timestamptz) is
   'Until when a run was waiting for somebody to decide what it proposed.';
 
 
+-- Of a session that an emitter tells of nobody knows whether it waits for a person: it
+-- owes progress while it is at work, and where its emitter tells steps at all.
+create or replace function agentdb._owes_progress (run bigint, since timestamptz)
+  returns boolean
+  language sql
+  stable
+  return (
+    select r.opened_by is null
+      or agentdb._last_event_at(r.run_id, since) > since
+        and exists (select from agentdb.progress_log as s where s.run_id = r.run_id)
+    from agentdb.run as r
+    where r.run_id = run
+  );
+
+comment on function agentdb._owes_progress (bigint, timestamptz) is
+  'Whether a run that shows no progress since a moment may be said to stand still.';
+
+
 create or replace function agentdb.rule_no_progress (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -90,7 +108,8 @@ begin atomic
         agentdb._review_until(r.run_id, as_of)) end as until
   ) as c
   where r.since < as_of - l.after
-    and coalesce(c.until < as_of - l.after, true);
+    and coalesce(c.until < as_of - l.after, true)
+    and agentdb._owes_progress(r.run_id, as_of - l.after);
 end;
 
 comment on function agentdb.rule_no_progress (timestamptz) is
