@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.routing import BaseRoute
 
 from . import hook, metrics
 from .guard import Guard
@@ -21,11 +20,7 @@ if TYPE_CHECKING:
     from psycopg_pool import AsyncConnectionPool
 
 
-def create_app(
-    pool: AsyncConnectionPool[Any],
-    settings: Settings,
-    more: Sequence[BaseRoute] = (),
-) -> Starlette:
+def create_app(pool: AsyncConnectionPool[Any], settings: Settings) -> Starlette:
     """Return the application; it opens the pool, and closes it at its end."""
     intake = Intake(pool, settings)
 
@@ -44,7 +39,6 @@ def create_app(
             *metrics.routes(intake),
             *otlp.routes(intake),
             *hook.routes(intake),
-            *more,
         ],
         middleware=[Middleware(Guard, settings=settings)],
         lifespan=life,
