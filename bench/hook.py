@@ -23,7 +23,7 @@ import psycopg
 from agentdb.local import LocalServer
 from agentdb.schema import install as installation
 
-SERVE = [sys.executable, "/tmp/servenow.py"]
+SERVE = [sys.executable, "-m", "agentdb", "serve", "--listen", "127.0.0.1:0", "--dsn"]
 HOOK = Path(sys.executable).parent / "agentdb-hook"
 GIVEN = {"tool_name": "Bash", "tool_input": {"command": "make test"}, "session_id": "s"}
 

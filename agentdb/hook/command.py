@@ -13,7 +13,10 @@ import json
 import os
 import socket
 import sys
-from typing import Any
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 # Where OTLP goes by default, too: one address for all that an agent emits.
 ADDRESS = "http://127.0.0.1:4318"

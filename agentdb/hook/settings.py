@@ -40,7 +40,8 @@ CODEX = (
     "SubagentStart", "SubagentStop", "Stop", "SessionEnd",
 )  # fmt: skip
 GEMINI = (
-    "SessionStart", "BeforeAgent", "BeforeTool", "AfterTool", "AfterAgent", "SessionEnd",
+    "SessionStart", "BeforeAgent", "BeforeTool", "AfterTool", "AfterAgent",
+    "SessionEnd",
 )  # fmt: skip
 
 

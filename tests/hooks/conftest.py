@@ -70,7 +70,16 @@ class Workplace:
 @contextmanager
 def process(dsn: str) -> Iterator[str]:
     """Run `agentdb serve` and give its address."""
-    command = [sys.executable, "/tmp/servenow.py", dsn]
+    command = [
+        sys.executable,
+        "-m",
+        "agentdb",
+        "serve",
+        "--dsn",
+        dsn,
+        "--listen",
+        "127.0.0.1:0",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
         assert running.stdout
         try:
