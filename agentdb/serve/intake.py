@@ -15,12 +15,12 @@ from psycopg.rows import tuple_row
 
 from ..redaction import Redaction
 from .dialect import Memory
-from .errors import Away
+from .errors import Away, Refused
 from .identity import UNPROVEN, Peer
 from .problem import Problems
 from .queue import Event, Queue, Result
 from .settings import Settings
-from .shape import shape
+from .shape import shape, storable
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -102,9 +102,10 @@ class Intake:
         if not peer.proven:
             return Verdict(True)
         given = shape({"tool": tool, "args": args}, self._redaction)
+        names = (conversation, thread, tool)
         row = await self._ask(
             JUDGE.replace("%s::jsonb", "%s::jsonb->'args'"),
-            [peer.agent, conversation, thread, tool, given],
+            [peer.agent, *(name and storable(name) for name in names), given],
         )
         return Verdict(*row) if row else Verdict(True)
 
@@ -143,6 +144,8 @@ class Intake:
                     row: tuple[Any, ...] | None = await cursor.fetchone()
                     return row
         except (psycopg.Error, OSError, TimeoutError) as error:
+            if (getattr(error, "sqlstate", None) or "").startswith(OF_THE_DATA):
+                raise Refused(str(error).splitlines()[0]) from error
             raise self._lost(error) from error
 
     async def _write(self, events: list[Event], recorded_by: str) -> list[Result]:

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,11 +15,13 @@ import pytest
 
 from agentdb.hook.settings import TOKEN
 
-from ..agents import register, value
+from ..agents import register
+from ..serving import serving as taking
 from .model import Model, Turn, serving
 
 if TYPE_CHECKING:
-    from ..conftest import Connect, Connection
+    from ..conftest import Connection
+    from ..servers import Server
 
 BIN = Path(sys.prefix, "coding", "node_modules", ".bin")
 PATIENCE = 120
@@ -67,39 +69,15 @@ class Workplace:
         assert "agent coder" in done.stdout, done.stderr
 
 
-@contextmanager
-def process(dsn: str) -> Iterator[str]:
-    """Run `agentdb serve` and give its address."""
-    command = [
-        sys.executable,
-        "-m",
-        "agentdb",
-        "serve",
-        "--dsn",
-        dsn,
-        "--listen",
-        "127.0.0.1:0",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as running:
-        assert running.stdout
-        try:
-            url = next(w for w in running.stdout.readline().split() if "://" in w)
-            yield url.rstrip(".,")
-        finally:
-            running.terminate()
-
-
 @pytest.fixture
-def workplace(db: Connection, connect: Connect, tmp_path: Path) -> Iterator[Workplace]:
+def workplace(server: Server, db: Connection, tmp_path: Path) -> Iterator[Workplace]:
     """Give what a developer has who was told to use agentdb."""
     register(db, "coder")
-    token = value(db, "select agentdb.make_intake_token('coder')")
     home, folder = tmp_path / "home", tmp_path / "work"
     home.mkdir()
     folder.mkdir()
-    intake = connect(db.info.dbname, "intake_i")
-    with process(intake.info.dsn) as url:
-        yield Workplace(db, url, token, home, folder)
+    with taking(server, db) as serve:
+        yield Workplace(db, serve.url, serve.token, home, folder)
 
 
 @pytest.fixture
@@ -117,7 +95,5 @@ def program() -> Callable[[str], str]:
 @pytest.fixture
 def model() -> Iterator[Callable[[Mapping[str, list[Turn]]], Model]]:
     """Give a model that does as scripts say, until the end of the test."""
-    from contextlib import ExitStack
-
     with ExitStack() as stack:
         yield lambda scripts: stack.enter_context(serving(scripts))
