@@ -155,6 +155,8 @@
 \ir intake/parse.sql
 \ir intake/unproven.sql
 \ir intake/session.sql
+\ir intake/enter.sql
+\ir intake/place.sql
 \ir intake/call.sql
 \ir intake/call_log.sql
 \ir intake/usage.sql

@@ -1323,6 +1323,7 @@ create table agentdb.intake_session (
   agent_id bigint not null,
   conversation text not null,
   thread text not null,
+  parent_thread text,
   run_id bigint,
   first_at timestamptz not null default clock_timestamp(),
   last_at timestamptz not null default clock_timestamp(),

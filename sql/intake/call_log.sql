@@ -120,14 +120,19 @@ as $$
   ) as f
   where t.unknown or t.violation is not null;
 
-  select from unnest(calls) as t
+  select from (
+    select t.run_id, t.agent_id, t.tool_call_log_id, t.tool
+    from unnest(calls) as t
+    where not t.unknown
+      and exists (select from agentdb.agent_tool as a where a.agent_id = t.agent_id)
+      and not exists (
+        select from agentdb.agent_tool as a
+        where a.agent_id = t.agent_id and a.tool_name = t.tool)
+    -- First who they are, else it is called for each.
+    offset 0
+  ) as t
   cross join lateral agentdb._note_unknown_tool(
-    t.run_id, t.agent_id, t.tool_call_log_id, t.tool) as n
-  where not t.unknown
-    and exists (select from agentdb.agent_tool as a where a.agent_id = t.agent_id)
-    and not exists (
-      select from agentdb.agent_tool as a
-      where a.agent_id = t.agent_id and a.tool_name = t.tool);
+    t.run_id, t.agent_id, t.tool_call_log_id, t.tool) as n;
 $$;
 
 comment on function agentdb._note_told_faults (agentdb.intake_call[]) is
