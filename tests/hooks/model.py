@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from secrets import token_hex
 from typing import Any
 
 Block = dict[str, Any]
@@ -209,7 +210,7 @@ class _Handler(BaseHTTPRequestHandler):
         time.sleep(turn.seconds)
         blocks = _blocks(turn, script, number)
         message: dict[str, Any] = {
-            "id": f"msg_{len(self.model.asked):04}",
+            "id": f"msg_{token_hex(12)}",
             "type": "message",
             "role": "assistant",
             "model": asked.get("model"),
@@ -232,7 +233,7 @@ class _Handler(BaseHTTPRequestHandler):
             return self._answer(200, message)
         self.send_response(200)
         self.send_header("content-type", "text/event-stream")
-        self.send_header("request-id", f"req_{len(self.model.asked):04}")
+        self.send_header("request-id", f"req_{token_hex(12)}")
         self.end_headers()
         for event in events:
             kind = f"event: {event['type']}\n" if "type" in event else ""
@@ -251,7 +252,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(data)))
-        self.send_header("request-id", f"req_{len(self.model.asked):04}")
+        self.send_header("request-id", f"req_{token_hex(12)}")
         self.end_headers()
         self.wfile.write(data)
 
