@@ -148,7 +148,7 @@ as $$
 declare
   v_agent agentdb.agent;
   v_policy agentdb.policy;
-  v_conversation text := coalesce(conversation, 'unnamed');
+  v_conversation text := coalesce(nullif(conversation, ''), 'unnamed');
 begin
   select a.* into v_agent from agentdb.agent as a where a.agent_name = agent;
   if not found then

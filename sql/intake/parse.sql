@@ -51,7 +51,7 @@ create or replace function agentdb._is_name_or_absent (object jsonb, key text)
   language sql
   immutable
   parallel safe
-  return coalesce(object -> key, 'null') = 'null'
+  return coalesce(object -> key, 'null') in ('null', '""')
     or agentdb._is_clean_name(agentdb._json_text(object, key), 200);
 
 comment on function agentdb._is_name_or_absent (jsonb, text) is
@@ -91,7 +91,7 @@ create or replace function agentdb._call_problem (item jsonb, kind text)
   return case
     when not agentdb._is_name_or_absent(item, 'call_id')
       then 'call_id is 1 to 200 visible characters on one line'
-    when agentdb._json_text(item, 'call_id') is null
+    when coalesce(agentdb._json_text(item, 'call_id'), '') = ''
       and (kind = 'begin' or coalesce(agentdb._json_text(item, 'tool'), '') !~ '\S')
       then 'it has no call_id to know the call by'
     when coalesce(agentdb._json_text(item, 'tool'), '') !~ '\S' and kind = 'begin'
@@ -121,6 +121,8 @@ create or replace function agentdb._event_problem (item jsonb, kind text)
       then 'conversation is 1 to 200 visible characters on one line'
     when not agentdb._is_name_or_absent(item, 'thread')
       then 'thread is 1 to 200 visible characters on one line'
+    when not agentdb._is_name_or_absent(item, 'parent_thread')
+      then 'parent_thread is 1 to 200 visible characters on one line'
     when item ? 'ids' and (jsonb_typeof(item -> 'ids') not in ('array', 'null')
         or item #> '{ids,20}' is not null)
       then 'ids is an array of at most 20 texts'
@@ -175,18 +177,18 @@ create or replace function agentdb._parse_events (events jsonb)
 as $$
   select coalesce(array_agg(row(
       e.place, k.kind, a.agent_id, coalesce(e.item -> 'proven' = 'true', false),
-      coalesce(agentdb._json_text(e.item, 'conversation'), 'unnamed'),
+      coalesce(nullif(agentdb._json_text(e.item, 'conversation'), ''), 'unnamed'),
       coalesce(agentdb._json_text(e.item, 'thread'), ''),
-      agentdb._json_text(e.item, 'parent_thread'),
+      nullif(agentdb._json_text(e.item, 'parent_thread'), ''),
       k.happened_at,
       agentdb._clean_line(agentdb._json_text(e.item, 'emitter'), 100),
       case when p.problem is null then agentdb._event_keys(e.item,
         case when k.kind in ('begin', 'start', 'end', 'tokens', 'progress')
           then k.kind else 'call' end, k.happened_at, e.nth) end,
-      agentdb._json_text(e.item, 'call_id')
+      nullif(agentdb._json_text(e.item, 'call_id'), '')
         || case when agentdb._count_of(e.item, 'occurrence') > 1
           then '#' || (e.item ->> 'occurrence') else '' end,
-      agentdb._clean_line(agentdb._json_text(e.item, 'tool'), 200),
+      nullif(agentdb._clean_line(agentdb._json_text(e.item, 'tool'), 200), ''),
       e.item,
       case when p.problem is not null then 'refused' end,
       p.problem,
