@@ -8,7 +8,7 @@ from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from ..agents import rows
@@ -17,15 +17,25 @@ from ..serving import Serving
 from .scripted import CACHED, INPUT, OUTPUT
 
 
+class Switch(SpanProcessor):
+    """Passes spans on to a processor that changes; some libraries take one for ever."""
+
+    target: BatchSpanProcessor | None = None
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        if self.target is not None:
+            self.target.on_start(span, parent_context)
+
+    def on_end(self, span: Any) -> None:
+        if self.target is not None:
+            self.target.on_end(span)
+
+
 @contextmanager
 def exporting(serve: Serving) -> Iterator[TracerProvider]:
     """Give a provider of tracers; all that was traced is taken when the block ends."""
-    exporter = OTLPSpanExporter(
-        endpoint=f"{serve.url}/v1/traces",
-        headers={"authorization": f"Bearer {serve.token}"},
-    )
     provider = TracerProvider(resource=Resource.create({"service.name": "app"}))
-    provider.add_span_processor(BatchSpanProcessor(exporter))
+    provider.add_span_processor(batching(serve))
     try:
         yield provider
     finally:
@@ -73,3 +83,12 @@ def outcomes(db: Connection) -> list[str | None]:
 
 def problems(db: Connection) -> list[dict[str, Any]]:
     return rows(db, "select reason, emitter, sample from agentdb.intake_problems")
+
+
+def batching(serve: Serving) -> BatchSpanProcessor:
+    """Return what sends spans in batches, as applications have it."""
+    exporter = OTLPSpanExporter(
+        endpoint=f"{serve.url}/v1/traces",
+        headers={"authorization": f"Bearer {serve.token}"},
+    )
+    return BatchSpanProcessor(exporter)

@@ -140,7 +140,7 @@ def test_result_that_is_a_tool_is_no_unknown_one(
 
 
 @pytest.mark.parametrize("version", (2, 3, 4, 5, 6))
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Instrumentation format versions")
 def test_every_format_of_its_spans(
     db: Connection, serve: Serving, version: Any
 ) -> None:
