@@ -306,7 +306,9 @@ def test_the_same_id_twice_in_one_reply_is_two(
 
 def test_faults_that_an_emitter_tells(db: Connection, intake: Connection) -> None:
     db.execute("insert into agentdb.tool (tool_name) values ('read')")
-    db.execute("insert into agentdb.agent_tool select agent_id, 'read' from agentdb.agent")
+    db.execute(
+        "insert into agentdb.agent_tool select agent_id, 'read' from agentdb.agent"
+    )
     record(
         intake,
         event("call", tool="raed", call_id="t1"),

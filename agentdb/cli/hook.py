@@ -17,7 +17,7 @@ LOUD = {"+": "green", "-": "red", "@": "cyan"}
 
 @click.group()
 def hook() -> None:
-    """Have a coding agent report what it does, and ask before it does it.
+    """Have a coding agent report each call, and ask first.
 
     The hooks send to `agentdb serve`.  They fail open: where nobody answers the agent
     goes on, so what must not happen is refused by the database or the gateway.

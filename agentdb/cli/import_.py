@@ -12,7 +12,7 @@ import click
 
 from ..harmless import harmless
 from .failure import Failure
-from .options import only_dsn
+from .options import dsn
 
 if TYPE_CHECKING:
     import psycopg
@@ -25,7 +25,7 @@ KEEP = "update agentdb.policy set log_retention = '100 years'"
 
 
 @click.command(name="import")
-@only_dsn
+@dsn
 @click.option("--agent", help="Name it goes under; else the emitter's with -past.")
 @click.option(
     "--local", is_flag=True, help="In a database of its own, gone at the end."
@@ -33,9 +33,7 @@ KEEP = "update agentdb.policy set log_retention = '100 years'"
 @click.argument(
     "files", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path)
 )
-def import_(
-    dsn: str | None, agent: str | None, local: bool, files: tuple[Path, ...]
-) -> None:
+def import_(dsn: str, agent: str | None, local: bool, files: tuple[Path, ...]) -> None:
     """Take in FILES of the past and say what would have been seen.
 
     Transcripts of Claude Code, Codex and Gemini CLI, OTLP in JSON, exports of
@@ -47,11 +45,10 @@ def import_(
     from psycopg.rows import dict_row
 
     from ..admin import imported
-    from ..connection import dsn as resolve
     from ..intake.event import NotThisFormat
 
     with ExitStack() as stack:
-        where = _own_server(stack) if local else resolve(dsn)
+        where = _own_server(stack) if local else dsn
         connection = stack.enter_context(
             psycopg.connect(where, autocommit=True, row_factory=dict_row)
         )
@@ -107,6 +104,8 @@ def _show(connection: psycopg.Connection[dict[str, Any]], done: Imported) -> Non
     click.echo(f"events: {counted or 'none'}")
     for problem, times in sorted(done.problems.items(), key=lambda each: -each[1])[:10]:
         click.echo(harmless(f"refused {times} times: {problem}"))
+    if not done.runs:
+        raise Failure("no event was taken", hint="agentdb import --help")
     found = imported.runs(connection, done.runs)
     print_table(Section("runs", "", "none"), found)
     click.echo("asking the rules about that time …", err=True)
