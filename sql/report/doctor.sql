@@ -101,6 +101,8 @@ create or replace view agentdb.role_finding as
     where o.role_name = a.role_name
     having count(*) > 1 and min(o.agent_name) = a.agent_name
   ) as f
+  -- Nobody logs in as what only emitters and files tell of.
+  where a.role_name <> 'agentdb_intake'
   union all
   -- Not registered, and an agent all the same.
   select 'role of ' || r.rolname, 'critical',
@@ -258,7 +260,7 @@ create or replace view agentdb.session_finding as
       'refuse', min(a.policy_name))
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name
-  where a.pooled
+  where a.pooled and a.role_name <> 'agentdb_intake'
   group by a.role_name
   having bool_and(p.unbound_writes = 'record');
 

@@ -30,7 +30,10 @@ ERRORS = Path(__file__).parents[2] / "docs/errors.md"
 # The same calls each time, but for `make soak`, which tries new ones, and more.
 TIMES = int(os.environ.get("AGENTDB_FUZZ", "1"))
 # Each of a group that may call something, and how many calls are tried of it.
-CALLERS = {"agent_a": 400, "operator_o": 400, "reviewer_r": 120, "auditor_u": 120}
+CALLERS = {
+    "agent_a": 400, "operator_o": 400, "reviewer_r": 120, "auditor_u": 120,
+    "intake_i": 120,
+}  # fmt: skip
 # What waits on purpose, or ends what the next examples need.
 LEFT_OUT = {"drain_run", "kill_all", "wait_for_change"}
 DEEP = "[" * 200 + "]" * 200
@@ -56,6 +59,8 @@ JSONS = [
     '[{"tool": "t", "args": {"a": [1]}, "ok": "maybe"}]', '[{"step": {"a": 1}}]',
     '[{"input": 1e30}]', '[{"input": "NaN"}]', '{"a": "' + "x" * 70_000 + '"}',
     '"{\\"a\\": 1}"', '{"operations": ["truncate"]}', '{"agent": "a"}',
+    '[{"kind": "call", "agent": "a", "proven": true, "tool": "t", "ids": [1, null]}]',
+    '[{"kind": "tokens", "agent": "a", "proven": true, "input": 1e30, "at": "now"}]',
 ]  # fmt: skip
 TABLES = [
     "app.orders",

@@ -3,4 +3,4 @@
 --@ i intake_i value=unproven must
 select status from agentdb.record_events('[{"agent": "a", "proven": false, "conversation": "c", "kind": "tokens", "input": 500000}]');
 --@ p postgres value=0 must
-select count(*) from agentdb.token_log;
+select count(*) from agentdb.token_log where recorded_by = 'otlp';

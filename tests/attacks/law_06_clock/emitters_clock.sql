@@ -3,4 +3,4 @@
 --@ i intake_i value=recorded
 select status from agentdb.record_events('[{"agent": "a", "proven": true, "conversation": "c", "kind": "tokens", "input": 5, "at": "2026-11-20T12:00:00Z"}]');
 --@ p postgres value=True must
-select recorded_at > clock_timestamp() - interval '1 hour' from agentdb.token_log;
+select recorded_at > clock_timestamp() - interval '1 hour' from agentdb.token_log where recorded_by = 'otlp';
