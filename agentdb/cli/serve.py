@@ -121,6 +121,8 @@ def serve(
     except ValueError as error:
         hint = "add --token-required, or listen on 127.0.0.1"
         raise Failure(str(error), hint=hint) from error
+    # The server ends in order, and then asks whoever was there before it.
+    signal.signal(signal.SIGTERM, end_in_order)
     serve(dsn, settings, lambda where: click.echo(f"agentdb serve: {where}"))
 
 
