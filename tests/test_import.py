@@ -109,6 +109,7 @@ def test_loop_of_the_past_is_seen(past: Connection, tmp_path: Path) -> None:
     assert "silent_loop" in done.output
     healthy = run(past, str(DATA / "claude-code.jsonl"))
     assert "silent_loop" not in healthy.output
+    assert "unknown_tool" in healthy.output
     # Nobody is alerted to the past.
     evaluate(past)
     assert rows(past, "select * from agentdb.alert") == []
