@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test test-all check lint audit lock release attacks adapters drivers soak chaos bench clean
+.PHONY: demo test test-all check lint audit lock release attacks adapters hooks drivers soak chaos bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -68,6 +68,10 @@ endif
 adapters: .venv/frameworks
 	$(BIN)/python -m pytest -n 2 tests/adapters $(ARGS)
 
+# The coding agents that have hooks, themselves, with a model of ours (1 GB from npm).
+hooks: .venv/coding
+	$(BIN)/python -m pytest -n 2 tests/hooks $(ARGS)
+
 # Every function that agents call through every driver, those of Node by npm.
 drivers: .venv/drivers
 	$(BIN)/python -m pytest -n 2 tests/test_drivers.py $(ARGS)
@@ -115,6 +119,11 @@ clean:
 
 .venv/frameworks: .venv/installed
 	$(PIP) --editable '.[frameworks]'
+	touch $@
+
+.venv/coding: .venv/installed
+	npm install --silent --no-save --prefix .venv/coding \
+	  @anthropic-ai/claude-code@2.1.332 @openai/codex@0.171.0 @google/gemini-cli@0.61.0
 	touch $@
 
 .venv/drivers: .venv/installed

@@ -75,7 +75,9 @@ def measure(url: str, token: str, pid: int, seconds: float) -> None:
         serve, database = (b - a for a, b in zip(spent, used(pid), strict=True))
     print(f"spans              {sent}")
     print(f"a second           {sent / waited:8.0f}   one client, one after the other")
-    print(f"a second a core    {sent / (serve + database):8.0f}   of server and database")
+    print(
+        f"a second a core    {sent / (serve + database):8.0f}   of server and database"
+    )
     print(f"server             {serve / sent * 1e6:8.1f} us of processor a span")
     print(f"database           {database / sent * 1e6:8.1f} us of processor a span")
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
+from pathlib import Path
 
 import click
 import pytest
@@ -40,6 +41,10 @@ ARGUMENTS = {
     "demo": "",
     "doctor": "",
     "gateway": "-- cat",
+    "hook check": "",
+    "hook install": "--yes",
+    "hook remove": "--yes",
+    "import": str(Path(__file__).parent / "data" / "intake" / "codex.jsonl"),
     "install": "--check",
     "intake problems": "",
     "intake revoke": "{token}",
@@ -90,7 +95,10 @@ MORE = [
     "silence agent=x --for 1h -m x", "verify", "why 1", "why billing",
 ]  # fmt: skip
 # Which of them ask no database, or one of their own, or never stop asking.
-APART = {"config check", "demo", "gateway", "mcp", "probe", "run"}
+APART = {
+    "config check", "demo", "gateway", "hook check", "hook install", "hook remove", "mcp",
+    "probe", "run",
+}  # fmt: skip
 ASKING = sorted(set(ARGUMENTS) - APART)
 NAMING = sorted(command for command in ASKING if "{" in ARGUMENTS[command])
 # What docs/errors.md and `agentdb --help` list.

@@ -19,9 +19,11 @@ from rich.console import Console
 from agentdb.demo import demo
 from agentdb.local import LocalServer
 
+from .ports import free_port
 from .servers import client, tell
 
 ROOT = Path(__file__).parent.parent
+DATA = Path(__file__).parent / "data" / "intake"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```\n(?=(?:```text\n(.*?)^```$)?)", re.M | re.S)
 # How long a runner may take to notice.
 PATIENCE = 60.0
@@ -74,6 +76,8 @@ class Reader:
     The `dba` of a page is a plain owner of the database, as managed services give it.
     """
 
+    token = ""
+
     def __init__(self, server: LocalServer, place: Path) -> None:
         self.server = server
         self.place = place
@@ -83,6 +87,11 @@ class Reader:
         self.waits = False
         # The numbers of a page's alerts, and what they are here.
         self.alerts: dict[str, str] = {}
+        # What is set by hand, and what somebody has who works with a coding agent.
+        self.variables = {"HOME": str(place)}
+        session = place / ".claude" / "projects" / "x" / "session.jsonl"
+        session.parent.mkdir(parents=True)
+        session.write_bytes((DATA / "claude-code.jsonl").read_bytes())
         tell(server.dsn(), *OWNER.split(";"))
         self.psql = client(server, "psql")
 
@@ -124,20 +133,31 @@ class Reader:
             assert user, line
             self.user = user[1]
             return ""
+        if line.startswith("export AGENTDB_INTAKE_TOKEN="):
+            self.variables["AGENTDB_INTAKE_TOKEN"] = self.token
+            return ""
         if line.startswith(("make ", "pip ")):
             return ""
         command, *arguments = shlex.split(self.filled_in(line))
         assert command in ("agentdb", "alembic"), line
         program = [sys.executable, "-m", command, *arguments]
+        if arguments == ["serve", "&"]:
+            # Another page may have the port at the same time.
+            where = f"127.0.0.1:{free_port()}"
+            program[-1:] = ["--listen", where, "&"]
+            self.variables["AGENTDB_SERVE"] = f"http://{where}"
         if arguments[-1] == "&":
             self.background.enter_context(started(program[:-1], self._own(self.user)))
             self.waits = True
             return ""
         self.printed = self._type(program, self.user)
+        if found := re.search(r"AGENTDB_INTAKE_TOKEN=(\S+)", self.printed):
+            self.token = found[1]
         return self.printed
 
     def filled_in(self, line: str) -> str:
         """Return a command with the digest and the alerts as they were printed."""
+        line = line.replace("~/", f"{self.place}/")
         if digests := re.findall(r"--digest (\w+)", self.printed):
             line = line.replace("--digest …", f"--digest {digests[-1]}")
         for name in re.findall(r"\bA-\d+", line):
@@ -149,7 +169,7 @@ class Reader:
 
     def type_until(self, line: str, expected: str) -> None:
         """Run a command; a look again while a runner may not have got so far."""
-        looks = self.waits and line.split()[1] in ("status", "alerts", "why")
+        looks = self.waits and line.split()[1] in ("status", "alerts", "why", "hook")
         end = time.monotonic() + (PATIENCE if looks else 0)
         while True:
             found = self.type_command(line)
@@ -172,7 +192,8 @@ class Reader:
         return done.stdout
 
     def _own(self, user: str) -> dict[str, str]:
-        return {**os.environ, "AGENTDB_DSN": self.dsn(user), "COLUMNS": "100"}
+        own = {"AGENTDB_DSN": self.dsn(user), "COLUMNS": "100"}
+        return {**os.environ, **own, **self.variables}
 
 
 @contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from functools import partial
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -31,6 +32,8 @@ COMMANDS = {
     "demo": "demo",
     "doctor": "doctor",
     "gateway": "mcp",
+    "hook": "hook",
+    "import": "import_",
     "install": "install",
     "intake": "intake",
     "kill": "stop",
@@ -93,7 +96,7 @@ class LazyGroup(click.Group):
         # For those who explain an error: it wants other rights than other commands.
         ctx.meta["command"] = cmd_name
         module = import_module(f"agentdb.cli.{COMMANDS[cmd_name]}")
-        command = getattr(module, cmd_name)
+        command = getattr(module, f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name)
         assert isinstance(command, click.Command)
         return command
 

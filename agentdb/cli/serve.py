@@ -121,7 +121,7 @@ def serve(
     except ValueError as error:
         hint = "add --token-required, or listen on 127.0.0.1"
         raise Failure(str(error), hint=hint) from error
-    # What it is told to end by it passes on, when it has answered what is at work.
+    # The server ends in order, and then asks whoever was there before it.
     signal.signal(signal.SIGTERM, end_in_order)
     serve(dsn, settings, lambda where: click.echo(f"agentdb serve: {where}"))
 

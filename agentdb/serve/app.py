@@ -10,7 +10,7 @@ import anyio
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from . import metrics
+from . import hook, metrics
 from .guard import Guard
 from .intake import Intake
 from .otlp import routes as otlp
@@ -35,7 +35,11 @@ def create_app(pool: AsyncConnectionPool[Any], settings: Settings) -> Starlette:
         await pool.close(timeout=1.0)
 
     app = Starlette(
-        routes=[*metrics.routes(intake), *otlp.routes(intake)],
+        routes=[
+            *metrics.routes(intake),
+            *otlp.routes(intake),
+            *hook.routes(intake),
+        ],
         middleware=[Middleware(Guard, settings=settings)],
         lifespan=life,
     )

@@ -20,7 +20,7 @@ from .identity import UNPROVEN, Peer
 from .problem import Problems
 from .queue import Event, Queue, Result
 from .settings import Settings
-from .shape import shape
+from .shape import shape, storable
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection
@@ -103,9 +103,10 @@ class Intake:
         if not peer.proven:
             return Verdict(True)
         given = shape({"tool": tool, "args": args}, self._redaction)
+        names = (conversation, thread, tool)
         row = await self._ask(
             JUDGE.replace("%s::jsonb", "%s::jsonb->'args'"),
-            [peer.agent, conversation, thread, tool, given],
+            [peer.agent, *(name and storable(name) for name in names), given],
         )
         return Verdict(*row) if row else Verdict(True)
 
@@ -146,7 +147,7 @@ class Intake:
         except (psycopg.Error, OSError, TimeoutError) as error:
             if _of_the_data(error):
                 # Whoever asks for what cannot be must not take the database from all.
-                raise Refused("the database refuses it") from error
+                raise Refused(str(error).splitlines()[0]) from error
             raise self._lost(error) from error
 
     async def _write(self, events: list[Event], recorded_by: str) -> list[Result]:

@@ -90,7 +90,8 @@ def _listen(settings: Settings, stack: ExitStack) -> Iterator[socket.socket]:
     """Yield the sockets, bound; what they leave behind is removed with the stack."""
     if settings.host is not None:
         family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-        made = socket.socket(family, socket.SOCK_STREAM)
+        # Where the protocol is not named asyncio leaves Nagle's algorithm on: 40 ms.
+        made = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         made.bind((settings.host, settings.port))
         yield made

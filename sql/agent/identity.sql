@@ -125,10 +125,10 @@ begin
     perform agentdb._refuse_foreign_run(v_run);
   end if;
   perform agentdb._check_stop(v_run, _current_run.agent_id);
-  perform agentdb._check_session();
   if v_ended_at is not null then
     perform agentdb._refuse_closed_run(v_run);
   end if;
+  perform agentdb._check_session();
 end;
 $$;
 

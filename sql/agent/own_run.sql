@@ -111,6 +111,30 @@ comment on function agentdb._killed_here () is
   'The kill of a run of this session, unless it has come to a run that began later.';
 
 
+-- Looked at anew: the run may have ended since the first look.  Before any kill of
+-- another run, which would be named as if it could be this one's.
+create or replace function agentdb._refuse_ended_session ()
+  returns void
+  language plpgsql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_kept record;
+begin
+  select k.* into v_kept from agentdb._kept_run() as k;
+  perform agentdb._check_stop(v_kept.run_id, v_kept.agent_id);
+  if v_kept.outcome in ('crashed', 'replaced') then
+    perform agentdb._refuse_closed_run(v_kept.run_id);
+  end if;
+end;
+$$;
+
+comment on function agentdb._refuse_ended_session () is
+  'Raises ZA003 in a session whose run crashed or was replaced, ZA040 where it was '
+  'killed.';
+
+
 create or replace function agentdb._own_run (
   out run_id bigint,
   out agent_id bigint
@@ -129,11 +153,11 @@ begin
     return;
   end if;
   perform agentdb._check_stop(v_kept.run_id, v_kept.agent_id);
-  perform agentdb._check_session();
   run_id := agentdb._session_run();
-  if run_id is null and v_kept.outcome in ('crashed', 'replaced') then
-    perform agentdb._refuse_closed_run(v_kept.run_id);
+  if run_id is null then
+    perform agentdb._refuse_ended_session();
   end if;
+  perform agentdb._check_session();
   run_id := coalesce(run_id, agentdb._only_alive_run());
   select r.agent_id into _own_run.agent_id
   from agentdb.run as r where r.run_id = _own_run.run_id;

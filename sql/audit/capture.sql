@@ -167,7 +167,8 @@ begin
   perform agentdb._check_session();
   select r.outcome into v_outcome
   from agentdb.run as r where r.run_id = _any_writer.run_id;
-  if v_outcome in ('crashed', 'replaced') then
+  -- Killed, too: since it was looked for stops.
+  if v_outcome in ('crashed', 'replaced', 'killed') then
     perform agentdb._refuse_closed_run(_any_writer.run_id);
   elsif v_outcome is not null then
     -- What it writes after its end is no run's.

@@ -105,8 +105,12 @@ create or replace function agentdb._note_told_faults (calls agentdb.intake_call[
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  insert into agentdb.tool_fault (run_id, tool_call_log_id, fault, detail)
-  select t.run_id, t.tool_call_log_id, f.fault, agentdb._clean_text(f.detail, 1000)
+  -- Found when the call was recorded: in a file of the past that is then.
+  insert into agentdb.tool_fault (
+    run_id, tool_call_log_id, fault, detail, found_at
+  )
+  select t.run_id, t.tool_call_log_id, f.fault, agentdb._clean_text(f.detail, 1000),
+    t.recorded_at
   from unnest(calls) as t
   cross join lateral (
     select 'unknown' as fault,

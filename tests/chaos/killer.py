@@ -52,6 +52,8 @@ class Stop:
     drained: float = float("inf")
     over: float = float("inf")
     runs: set[int] = field(default_factory=set)
+    # Those that a drain has found: their start was on its way when the call returned.
+    late: set[int] = field(default_factory=set)
     undrained: set[int] = field(default_factory=set)
     ended_sessions: bool = False
     # What a run had written when it was drained, and when that was.
@@ -134,6 +136,8 @@ class Killer:
     def _drain(self, stop: Stop, run: int) -> None:
         for each in self._query(DRAIN, run):
             number = int(str(each["run_id"]))
+            if number not in stop.runs:
+                stop.late.add(number)
             stop.runs.add(number)
             if each["drained"]:
                 count = WRITTEN.replace("%(run)s", str(number))

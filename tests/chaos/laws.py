@@ -72,7 +72,12 @@ class Truth:
             reason = self._reason(entry)
             self.excuses[f"{entry.state} {reason}"] += 1
             if not reason:
-                yield f"{entry}"
+                yield f"{entry} after {self._before(entry)}"
+
+    def _before(self, entry: Entry) -> list[Entry]:
+        """Return the last that its process had noted by then."""
+        mine = [e for e in self.entries if e.process == entry.process]
+        return mine[: mine.index(entry)][-6:]
 
     def _reason(self, entry: Entry) -> str:
         """Return why a call could not pass, empty where it should have."""
@@ -159,7 +164,9 @@ class Truth:
     def _ends(self) -> dict[int, float]:
         """Return when the end of each run was known to be committed."""
         over = {n: run.ended_at + UNKNOWN for n, run in self.runs.items()}
-        ends = [(stop.done, stop.runs) for stop in self.stops if stop.kind == "killed"]
+        kills = [stop for stop in self.stops if stop.kind == "killed"]
+        ends = [(stop.done, stop.runs - stop.late) for stop in kills]
+        ends += [(stop.drained, stop.late) for stop in kills]
         ends += [(entry.ended, set(entry.closed)) for entry in self.entries]
         for moment, runs in ends:
             over |= {run: min(moment, over[run]) for run in runs}

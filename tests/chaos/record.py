@@ -16,8 +16,11 @@ from agentdb.run
 """
 # What the process wrote itself into the row against what the audit says.
 STRANGE = """
-select a.audit_log_id, a.table_name, a.run_id, a.new_values ->> 'run' as wrote
+select a.audit_log_id, a.table_name, a.run_id, a.new_values ->> 'run' as wrote,
+  extract(epoch from a.recorded_at)::float8 as recorded_at, r.outcome, r.instance,
+  extract(epoch from r.ended_at)::float8 as ended_at
 from agentdb.audit as a
+left join agentdb.run as r on r.run_id = (a.new_values ->> 'run')::bigint
 where (a.new_values ? 'run' and (a.new_values ->> 'run')::bigint is distinct from a.run_id)
   or a.run_id is null
 """

@@ -1,0 +1,124 @@
+"""Files of the past in the database, and what the rules would have made of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from ..intake.event import Event
+from ..redaction import Redaction
+from ..rules import backtest
+
+# What one call of the database takes.
+BATCH = 2000
+# Rules are asked at so many moments at most.
+MOMENTS = 240
+IMPORT = """
+select i.status, i.problem, i.run_id from agentdb.import_events(%s::jsonb) as i
+"""
+RUNS = """
+select r.run_id as run, a.agent_name as agent, r.conversation,
+  r.parent_run_id as parent, r.started_at, r.ended_at, r.outcome,
+  count(c.*) as calls, count(c.*) filter (where not c.ok) as failed,
+  count(f.*) as faults,
+  (select sum(t.input_tokens + t.cached_input_tokens + t.output_tokens)
+    from agentdb.token_log as t where t.run_id = r.run_id) as tokens
+from agentdb.run as r
+join agentdb.agent as a on a.agent_id = r.agent_id
+left join agentdb.tool_call_log as c on c.run_id = r.run_id
+left join agentdb.tool_fault as f
+  on (f.run_id, f.tool_call_log_id) = (c.run_id, c.tool_call_log_id)
+where r.run_id = any (%s)
+group by r.run_id, a.agent_name
+order by r.started_at, r.run_id
+"""
+RULES = "select rule_name from agentdb.alert_rule where enabled order by rule_name"
+
+
+@dataclass
+class Imported:
+    """What became of the events: counts by status, problems by their words, runs."""
+
+    statuses: dict[str, int] = field(default_factory=dict)
+    problems: dict[str, int] = field(default_factory=dict)
+    runs: set[int] = field(default_factory=set)
+
+
+@dataclass(frozen=True)
+class Seen:
+    """An alert that would have fired."""
+
+    rule: str
+    fired_at: datetime
+    summary: str
+
+
+def load(connection: psycopg.Connection[Any], events: Iterable[Event]) -> Imported:
+    """Record events of the past, a batch a transaction; the same again is repeated."""
+    done, redaction = Imported(), Redaction.from_env()
+    walk = iter(events)
+    while batch := list(islice(walk, BATCH)):
+        _load(connection, [_harmless(event, redaction) for event in batch], done)
+    return done
+
+
+def _load(
+    connection: psycopg.Connection[Any], batch: list[str], done: Imported
+) -> None:
+    with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
+        for row in cursor.execute(IMPORT, [f"[{','.join(batch)}]"]):
+            status = row["status"]
+            done.statuses[status] = done.statuses.get(status, 0) + 1
+            if row["problem"]:
+                done.problems[row["problem"]] = done.problems.get(row["problem"], 0) + 1
+            if row["run_id"]:
+                done.runs.add(row["run_id"])
+
+
+def _harmless(event: Event, redaction: Redaction) -> str:
+    from ..serve.shape import shape
+
+    return shape(event, redaction)
+
+
+def runs(
+    connection: psycopg.Connection[Any], numbers: Iterable[int]
+) -> list[dict[str, Any]]:
+    """Return what the runs add up to."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(RUNS, [sorted(numbers)]).fetchall()
+
+
+def seen(
+    connection: psycopg.Connection[dict[str, Any]], found: list[dict[str, Any]]
+) -> Iterator[Seen]:
+    """Give the alerts that would have fired about the runs, in the order of the rules.
+
+    Asks each rule at up to MOMENTS moments from the first start to the last end.
+    """
+    if not found:
+        return
+    begin = min(run["started_at"] for run in found)
+    end = max(run["ended_at"] for run in found) + timedelta(minutes=1)
+    every = max(timedelta(seconds=15), (end - begin) / MOMENTS)
+    mine = {str(run["run"]) for run in found} | {run["agent"] for run in found}
+    for (name,) in _rules(connection):
+        try:
+            rule = replace(backtest.find(connection, name), now=end, setting=None)
+        except backtest.Unanswerable:
+            continue
+        [result] = backtest.compare(connection, rule, since=end - begin, every=every)
+        for episode in result.episodes:
+            if mine & {str(value) for value in json.loads(episode.labels).values()}:
+                yield Seen(name, episode.fired_at or episode.seen_at, episode.summary)
+
+
+def _rules(connection: psycopg.Connection[dict[str, Any]]) -> list[tuple[str]]:
+    return [(row["rule_name"],) for row in connection.execute(RULES)]

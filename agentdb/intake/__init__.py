@@ -1,0 +1,1 @@
+"""What emitters say of an agent, read as events; imports next to nothing."""

@@ -1,0 +1,94 @@
+"""A file of the past as events, whatever wrote it."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain, islice
+from pathlib import Path
+from typing import IO, Any
+
+from . import langfuse, langsmith
+from .event import Event, NotThisFormat, as_list, objects
+from .kind import transcript_of
+
+KNOWN = (
+    "transcripts of Claude Code, Codex and Gemini CLI (JSON lines), OTLP in JSON,"
+    " exports of LangSmith and Langfuse (JSON or JSON lines)"
+)
+# What is no list of lines is read as a whole.
+LARGEST = 1 << 30
+FEW = 20
+# Names under which exports keep their lists.
+LISTS = ("data", "runs", "traces", "items")
+
+Read = Callable[[dict[str, Any]], Iterator[Event]]
+
+
+def read(path: Path) -> Iterator[Event]:
+    """Give the events of a file, in its order; raises NotThisFormat, and OSError.
+
+    An event without a moment of its own has that of the one before it.
+    """
+    at: object = None
+    with _opened(path) as file:
+        for event in _events(path, file):
+            at = event.get("at") or at
+            yield event | {"at": at}
+
+
+def _opened(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        packed = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if packed else path.open("rb")  # type: ignore[return-value]
+
+
+def _events(path: Path, file: IO[bytes]) -> Iterator[Event]:
+    first = list(islice(file, FEW))
+    if transcript := transcript_of(first):
+        yield from transcript.events(chain(first, file))
+        yield from transcript.finish()
+        return
+    found = _objects(path, first, file)
+    start = next(found, None)
+    reader = start and _reader(start)
+    if not start or not reader:
+        raise NotThisFormat(f"{path} is none of what can be read: {KNOWN}")
+    for each in chain([start], found):
+        yield from reader(each)
+
+
+def _reader(first: dict[str, Any]) -> Read | None:
+    if langsmith.is_of(first):
+        return langsmith.events
+    if langfuse.is_of(first):
+        return langfuse.events
+    return None
+
+
+def _objects(
+    path: Path, first: list[bytes], file: IO[bytes]
+) -> Iterator[dict[str, Any]]:
+    """Give the objects of JSON lines, or those in one JSON text."""
+    if len(lines := list(islice(objects(first), 2))) > 1 or not b"".join(first).strip():
+        yield from objects(chain(first, file))
+        return
+    text = b"".join(first) + file.read(LARGEST)
+    try:
+        whole = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        if lines:
+            yield from objects(text.splitlines())
+            return
+        raise NotThisFormat(f"{path} is no JSON: {error}") from error
+    yield from _unpacked(whole)
+
+
+def _unpacked(whole: object) -> Iterable[dict[str, Any]]:
+    if isinstance(whole, dict):
+        inner = next((whole[n] for n in LISTS if isinstance(whole.get(n), list)), None)
+        if inner is None or _reader(whole):
+            return [whole]
+        whole = inner
+    return [each for each in as_list(whole) if isinstance(each, dict)]

@@ -1,0 +1,112 @@
+"""`POST /hook`: the events of coding agents' hooks, recorded and answered.
+
+A hook waits for the answer, so the question and the record go to the database together.
+Hooks fail open: where the database is away the emitter is told so, and goes on.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from .body import Held, body
+from .errors import Busy, Refused
+from .hook_event import Hook, NoEvent, answer
+from .identity import Peer, peer_of
+
+if TYPE_CHECKING:
+    from .intake import Intake, Verdict
+
+PATH = "/hook"
+
+
+def routes(intake: Intake) -> list[BaseRoute]:
+    """Return the routes of hooks."""
+    held = Held(intake.settings.held)
+
+    async def receive(request: Request) -> Response:
+        """Answer one event."""
+        peer = Peer()
+        try:
+            peer = await peer_of(request, intake)
+            async with body(request, held, intake.settings) as data:
+                hook = _hook(data)
+            said = await _answered(intake, peer, hook)
+        except Busy as error:
+            intake.requests[PATH, error.status] += 1
+            return _refused(error, intake.settings.retry_after)
+        except Refused as error:
+            intake.requests[PATH, error.status] += 1
+            if error.status in (400, 413):
+                agent = request.headers.get("user-agent", "")
+                intake.problems.add(peer.agent, PATH, agent, "malformed", str(error))
+            return _refused(error, None)
+        intake.requests[PATH, 200] += 1
+        return JSONResponse(said)
+
+    async def whoami(request: Request) -> Response:
+        """Answer as whom the events are taken, with nothing for nobody."""
+        try:
+            peer = await peer_of(request, intake)
+        except Refused as error:
+            return _refused(error, None)
+        return PlainTextResponse(peer.agent or "")
+
+    return [
+        Route(PATH, receive, methods=["POST"]),
+        Route(f"{PATH}/whoami", whoami, methods=["POST"]),
+    ]
+
+
+def _hook(data: bytes) -> Hook:
+    try:
+        return Hook.of(json.loads(data))
+    except (ValueError, RecursionError) as error:
+        why = (
+            str(error)
+            if isinstance(error, NoEvent)
+            else f"the body is no JSON: {error}"
+        )
+        raise Refused(why[:200]) from error
+
+
+async def _answered(intake: Intake, peer: Peer, hook: Hook) -> dict[str, object]:
+    """Record an event and judge what it asks about; return what its emitter is told."""
+    if not hook.asks() or not peer.proven:
+        await _record(intake, peer, hook, None)
+        return {}
+    verdict = await intake.judge(
+        peer,
+        hook.tool,
+        hook.given.get("tool_input"),
+        conversation=hook.conversation,
+        thread=hook.thread,
+    )
+    reason = _reason(verdict)
+    await _record(intake, peer, hook, reason)
+    return answer(hook, reason)
+
+
+def _reason(verdict: Verdict) -> str | None:
+    return None if verdict.allowed else f"agentdb: {verdict.reason or 'denied'}"
+
+
+async def _record(intake: Intake, peer: Peer, hook: Hook, reason: str | None) -> None:
+    events = hook.events(reason)
+    if not events:
+        return
+    results = await intake.record(peer, events, "hook")
+    for event, result in zip(events, results, strict=True):
+        if result.status == "refused":
+            intake.problems.add(
+                peer.agent, PATH, hook.emitter, result.problem or "refused", event
+            )
+
+
+def _refused(error: Refused, retry_after: int | None) -> Response:
+    headers = {"retry-after": str(retry_after)} if retry_after else None
+    return PlainTextResponse(str(error), error.status, headers)

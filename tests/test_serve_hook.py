@@ -1,0 +1,239 @@
+"""`POST /hook` as a coding agent meets it: what is recorded, and what it is told."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from .agents import row, rows, value
+from .serving import Serving, serving
+
+if TYPE_CHECKING:
+    from .conftest import Connection
+    from .servers import Server
+
+Event = dict[str, Any]
+
+
+@pytest.fixture
+def serve(server: Server, db: Connection) -> Iterator[Serving]:
+    """A server for agent `coder`."""
+    with serving(server, db) as found:
+        yield found
+
+
+def event(name: str, /, **given: Any) -> Event:
+    return {"hook_event_name": name, "session_id": "s-1", **given}
+
+
+def call(name: str, number: int = 1, tool: str = "Bash", **given: Any) -> Event:
+    """Return an event about one call."""
+    made = {"tool_name": tool, "tool_input": {"command": f"ls {number}"}}
+    return event(name, **made, tool_use_id=f"t{number}", **given)
+
+
+def send(serve: Serving, given: Event, **headers: str) -> Any:
+    """Send an event and return the answer of a 200."""
+    answer = serve.post("/hook", json.dumps(given).encode(), **headers)
+    assert answer.status_code == 200, answer.text
+    return answer.json()
+
+
+def calls(db: Connection) -> list[Event]:
+    return rows(
+        db,
+        "select tool, ok, call_id, recorded_by from agentdb.tool_call_log"
+        " order by tool_call_log_id",
+    )
+
+
+def test_call_is_in_flight_until_it_ends(db: Connection, serve: Serving) -> None:
+    send(serve, event("SessionStart", source="startup"))
+    assert send(serve, call("PreToolUse")) == {}
+    flying = "select call_id from agentdb.tool_call where ended_at is null"
+    assert value(db, flying) == "t1"
+    send(serve, call("PostToolUse", tool_response={"stdout": "a"}, duration_ms=1500))
+    assert rows(db, flying) == []
+    found = row(db, "select args, ok, duration, recorded_by from agentdb.tool_call_log")
+    assert found["args"] == {"command": "ls 1"}
+    assert (found["ok"], found["recorded_by"]) == (True, "hook")
+    assert found["duration"].total_seconds() == 1.5
+    send(serve, event("SessionEnd", reason="other"))
+    assert value(db, "select outcome from agentdb.run") == "succeeded"
+
+
+def test_resumed_session_is_another_run(db: Connection, serve: Serving) -> None:
+    for source in ("startup", "resume"):
+        send(serve, event("SessionStart", source=source))
+        send(serve, call("PreToolUse"))
+        send(serve, event("SessionEnd"))
+    assert value(db, "select count(*) from agentdb.run") == 2
+
+
+def test_stop_of_the_turn_is_not_the_end(db: Connection, serve: Serving) -> None:
+    send(serve, event("SessionStart"))
+    send(serve, event("Stop", stop_hook_active=False))
+    send(serve, call("PostToolUse", tool_response="x"))
+    assert value(db, "select count(*) from agentdb.run where ended_at is null") == 1
+
+
+@pytest.mark.parametrize("stop", ["kill_run(1, 'x')", "pause_agent('coder', 'x')"])
+def test_stopped_agent_calls_nothing(db: Connection, serve: Serving, stop: str) -> None:
+    send(serve, event("SessionStart"))
+    db.execute(f"select agentdb.{stop}".encode())
+    said = send(serve, call("PreToolUse"))["hookSpecificOutput"]
+    assert said["permissionDecision"] == "deny"
+    assert said["permissionDecisionReason"].startswith("agentdb: This ")
+    asked = send(serve, event("UserPromptSubmit", prompt="go on"))
+    assert asked["decision"] == "block"
+    codex = event("PreToolUse", turn_id="1", tool_name="Bash", tool_input={})
+    assert set(send(serve, codex)) == {"hookSpecificOutput"}
+    gemini = event("BeforeTool", tool_name="ls", tool_input={})
+    assert send(serve, gemini)["decision"] == "deny"
+    # It says so itself: the session starts anew, which a pause does not let it.
+    send(serve, event("SessionStart", source="resume"))
+    allowed = send(serve, call("PreToolUse", 2)) == {}
+    assert allowed == stop.startswith("kill")
+
+
+def test_subagents_are_stopped_with_their_session(
+    db: Connection, serve: Serving
+) -> None:
+    send(serve, event("SessionStart"))
+    send(serve, event("SubagentStart", agent_id="sub", agent_type="x"))
+    send(serve, call("PreToolUse", agent_id="sub"))
+    parent = row(db, "select parent_run_id from agentdb.run where run_id = 2")
+    assert parent == {"parent_run_id": 1}
+    db.execute("select agentdb.kill_run(1, 'x')")
+    assert send(serve, call("PreToolUse", 2, agent_id="sub"))
+    assert send(serve, call("PreToolUse", 3, agent_id="another"))
+
+
+def test_spent_budget_denies(db: Connection, serve: Serving) -> None:
+    db.execute("update agentdb.policy set conversation_budget_tokens = 1000")
+    used = {"kind": "tokens", "ids": ["m1"], "input": 900, "output": 200}
+    send(serve, event("Stop", agentdb_transcript=[used]))
+    said = send(serve, call("PreToolUse"))["hookSpecificOutput"]
+    assert "budget" in said["permissionDecisionReason"]
+
+
+def test_batch_names_what_no_other_event_does(db: Connection, serve: Serving) -> None:
+    made = [("Nope", "<tool_use_error>Error: No such tool available: Nope</tool_use_error>"),
+            ("Read", "<tool_use_error>InputValidationError: no path</tool_use_error>"),
+            ("Bash", "PreToolUse:Bash hook error: [other]: no"),
+            ("Edit", "done")]  # fmt: skip
+    batch = [
+        {
+            "tool_name": tool,
+            "tool_input": {},
+            "tool_use_id": f"t{n}",
+            "tool_response": said,
+        }
+        for n, (tool, said) in enumerate(made)
+    ]
+    send(serve, event("PostToolBatch", tool_calls=batch))
+    faults = """
+      select l.tool, f.fault from agentdb.tool_fault as f
+      join agentdb.tool_call_log as l using (tool_call_log_id) order by 1
+    """
+    found = [tuple(each.values()) for each in rows(db, faults)]
+    assert found == [("Nope", "unknown"), ("Read", "invalid_args")]
+    assert [c["tool"] for c in calls(db)] == ["Nope", "Read", "Bash"]
+
+
+def test_transcript_of_another_session_is_this_ones(
+    db: Connection, serve: Serving
+) -> None:
+    db.execute("select agentdb.register_intake_agent('other')")
+    used = {"kind": "tokens", "ids": ["m"], "input": 5, "output": 5, "agent": "other",
+            "proven": False, "conversation": "s-2"}  # fmt: skip
+    ends = {"kind": "end", "conversation": "s-2", "outcome": "failed"}
+    send(serve, event("Stop", agentdb_transcript=[used, ends, 5, None, {"kind": []}]))
+    found = row(
+        db,
+        "select agent_name, conversation, outcome from agentdb.run"
+        " join agentdb.agent using (agent_id)",
+    )
+    assert found == {"agent_name": "coder", "conversation": "s-1", "outcome": None}
+    assert value(db, "select count(*) from agentdb.token_log") == 1
+
+
+def test_without_a_token_nothing_is_believed_or_denied(
+    db: Connection, serve: Serving
+) -> None:
+    db.execute("select agentdb.pause_agent('coder', 'x')")
+    serve.token = ""
+    assert send(serve, {**call("PreToolUse"), "agent": "coder"}) == {}
+    send(serve, event("Stop", agentdb_transcript=[
+        {"kind": "tokens", "ids": ["m"], "input": 5, "output": 5, "agent": "coder"}]))  # fmt: skip
+    assert rows(db, "select * from agentdb.run") == []
+    assert rows(db, "select * from agentdb.token_log") == []
+    assert serve.post("/hook/whoami", b"{}").text == ""
+    wrong = serve.post("/hook", json.dumps(call("PreToolUse")).encode(), token="wrong")
+    assert wrong.status_code == 401
+    assert "agentdb intake token" in wrong.text
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"{", b"[]", b"5", b"{}", b"\xff", b"[" * 100_000, b'{"hook_event_name": 5}',
+     b'{"hook_event_name": "Stop", "session_id": ""}'],
+)  # fmt: skip
+def test_what_is_no_event_is_said_and_kept(
+    db: Connection, serve: Serving, body: bytes
+) -> None:
+    answer = serve.post("/hook", body)
+    assert answer.status_code == 400
+    assert "JSON" in answer.text or "is missing" in answer.text
+    send(serve, call("PreToolUse"))
+
+
+@pytest.mark.parametrize("name", ["PreToolUse", "PostToolUse", "PostToolUseFailure",
+                                  "PostToolBatch", "PermissionDenied", "Made up",
+                                  "AfterTool", "SubagentStop", "SessionEnd"])  # fmt: skip
+@pytest.mark.parametrize(
+    "odd", [None, 5, [], {}, "\x00\ud800", "x" * 100_000, [[{}]], True]
+)
+def test_odd_values_are_no_fault(
+    db: Connection, serve: Serving, name: str, odd: Any
+) -> None:
+    given = event(name, tool_name=odd, tool_input=odd, tool_use_id=odd, agent_id=odd,
+                  tool_response=odd, error=odd, duration_ms=odd, tool_calls=odd,
+                  reason=odd, agentdb_transcript=odd)  # fmt: skip
+    send(serve, given)
+
+
+def test_hooks_at_once_are_each_recorded(db: Connection, serve: Serving) -> None:
+    def work(session: int) -> None:
+        for number in range(20):
+            for name in ("PreToolUse", "PostToolUse"):
+                given = call(name, number, tool_response="x")
+                send(serve, {**given, "session_id": f"s-{session}"})
+
+    threads = [threading.Thread(target=work, args=[n]) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert value(db, "select count(*) from agentdb.tool_call_log") == 160
+    assert value(db, "select count(*) from agentdb.run") == 8
+
+
+def test_without_a_database_the_agent_is_told_to_go_on(
+    db: Connection, serve: Serving
+) -> None:
+    send(serve, call("PreToolUse"))
+    db.execute("alter role intake_i nologin")
+    try:
+        db.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'intake_i'"
+        )
+        answer = serve.post("/hook", json.dumps(call("PreToolUse", 2)).encode())
+        assert answer.status_code == 503
+        assert int(answer.headers["retry-after"]) > 0
+    finally:
+        db.execute("alter role intake_i login")
