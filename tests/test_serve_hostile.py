@@ -11,6 +11,7 @@ import socket
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Any
 
 import httpx
 import pytest
@@ -292,7 +293,7 @@ SCOPES = st.sampled_from(
     path=st.sampled_from(("/v1/traces", "/v1/logs")),
 )
 def test_any_attributes_are_understood_or_told(
-    serve: Serving, attributes: dict[str, object], scope: str, path: str
+    serve: Serving, attributes: dict[str, Any], scope: str, path: str
 ) -> None:
     """A dialect that fails is a fault of ours, whatever it was given."""
     body = traces(span("x", 1, **attributes), scope=scope)

@@ -74,7 +74,7 @@ def traced(serve: Serving, library: str) -> Iterator[None]:
     finally:
         SWITCHES[library].target = None
         assert target.force_flush()
-        target.shutdown()
+        target.shutdown()  # type: ignore[no-untyped-call]
 
 
 def replies(*messages: Any) -> Iterator[AIMessage]:
