@@ -74,6 +74,7 @@ ARGUMENTS = {
     "run": "",
     "runs": "",
     "seals": "",
+    "serve": "",
     "silence": "expire {silence}",
     "silences": "",
     "status": "",
@@ -97,7 +98,7 @@ MORE = [
 # Which of them ask no database, or one of their own, or never stop asking.
 APART = {
     "config check", "demo", "gateway", "hook check", "hook install", "hook remove", "mcp",
-    "probe", "run",
+    "probe", "run", "serve",
 }  # fmt: skip
 ASKING = sorted(set(ARGUMENTS) - APART)
 NAMING = sorted(command for command in ASKING if "{" in ARGUMENTS[command])

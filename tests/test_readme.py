@@ -147,7 +147,9 @@ class Reader:
             program[-1:] = ["--listen", where, "&"]
             self.variables["AGENTDB_SERVE"] = f"http://{where}"
         if arguments[-1] == "&":
-            self.background.enter_context(started(program[:-1], self._own(self.user)))
+            self.background.enter_context(
+                started(program[:-1], self._own(self.user), self.place)
+            )
             self.waits = True
             return ""
         self.printed = self._type(program, self.user)
@@ -197,13 +199,16 @@ class Reader:
 
 
 @contextmanager
-def started(program: list[str], environment: dict[str, str]) -> Iterator[None]:
+def started(
+    program: list[str], environment: dict[str, str], place: Path
+) -> Iterator[None]:
     """Run a program in the background of a page."""
     child = subprocess.Popen(
         program,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=environment,
+        cwd=place,
     )
     try:
         yield
