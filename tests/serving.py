@@ -145,10 +145,12 @@ def started(dsn: str, *options: str, listen: str) -> Iterator[subprocess.Popen[s
             process.wait(PATIENCE)
 
 
-def span(
-    name: str = "x", number: int = 1, trace: int = 1, **attributes: Any
-) -> dict[str, Any]:
-    """Return a span; a double underscore in an attribute's name is a dot."""
+def span(name: str = "x", number: int = 1, /, **attributes: Any) -> dict[str, Any]:
+    """Return a span; a double underscore in an attribute's name is a dot.
+
+    `trace` among the attributes is the number of its trace.
+    """
+    trace = int(attributes.pop("trace", 1))
     return {
         "traceId": f"{trace:032x}",
         "spanId": f"{number:016x}",
@@ -172,7 +174,7 @@ def called(
         "gen_ai__tool__name": tool,
         "gen_ai__tool__call__id": f"c{trace}-{number}",
     }
-    return span(f"execute_tool {tool}", number, trace, **given, **attributes)
+    return span(f"execute_tool {tool}", number, trace=trace, **given, **attributes)
 
 
 def traces(*spans: Any, scope: str = "test", **resource: Any) -> dict[str, Any]:
