@@ -68,7 +68,8 @@ def test_problems_are_listed_by_kind(
     )
     for _ in range(3):
         emitter.execute(note)
+    emitter.execute(note.replace('"sample"', '"count": 7, "sample"'))
     said = run(monkeypatch, ["intake", "problems"], dsn)
     assert "malformed" in said.out and "/v1/traces" in said.out
     assert "\x1b" not in said.out
-    assert value(db, "select count from agentdb.intake_problems") == 3
+    assert value(db, "select count from agentdb.intake_problems") == 10
