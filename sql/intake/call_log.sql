@@ -105,8 +105,12 @@ create or replace function agentdb._note_told_faults (calls agentdb.intake_call[
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  insert into agentdb.tool_fault (run_id, tool_call_log_id, fault, detail)
-  select t.run_id, t.tool_call_log_id, f.fault, agentdb._clean_text(f.detail, 1000)
+  -- Found when the call was recorded: in a file of the past that is then.
+  insert into agentdb.tool_fault (
+    run_id, tool_call_log_id, fault, detail, found_at
+  )
+  select t.run_id, t.tool_call_log_id, f.fault, agentdb._clean_text(f.detail, 1000),
+    t.recorded_at
   from unnest(calls) as t
   cross join lateral (
     select 'unknown' as fault,
@@ -117,7 +121,8 @@ as $$
   ) as f
   where t.unknown or t.violation is not null;
 
-  select from (
+  -- Chosen before any is noted: in a join, which comes first is the planner's choice.
+  with foreign_tool as materialized (
     select t.run_id, t.agent_id, t.tool_call_log_id, t.tool
     from unnest(calls) as t
     where not t.unknown
@@ -125,9 +130,8 @@ as $$
       and not exists (
         select from agentdb.agent_tool as a
         where a.agent_id = t.agent_id and a.tool_name = t.tool)
-    -- First who they are, else it is called for each.
-    offset 0
-  ) as t
+  )
+  select from foreign_tool as t
   cross join lateral agentdb._note_unknown_tool(
     t.run_id, t.agent_id, t.tool_call_log_id, t.tool) as n;
 $$;
