@@ -26,11 +26,12 @@ def test_a_token_is_shown_once_proves_and_is_revoked(
 ) -> None:
     said = run(monkeypatch, ["intake", "token", "a"], dsn)
     assert said.code == 0, said
-    token, header, variable = (
+    token, header, variable, of_hooks = (
         line for line in said.out.splitlines() if "adbi_" in line
     )
     assert header == f"Authorization: Bearer {token}"
     assert variable == f"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20{token}"
+    assert of_hooks == f"AGENTDB_INTAKE_TOKEN={token}"
     emitter = connect(db.info.dbname, "intake_i")
     assert value(emitter, "select agentdb.agent_of_intake(%s)", token) == "a"
     listed = run(monkeypatch, ["intake", "tokens"], dsn)

@@ -29,7 +29,7 @@ HEADERS = "OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20{token}"
 
 @click.group()
 def intake() -> None:
-    """Who may tell of agents, and what was not understood."""
+    """See who may send events, and what failed."""
 
 
 @intake.command()
@@ -52,6 +52,8 @@ def token(dsn: str, agent: str, register: bool, policy: str) -> None:
     click.echo("set it where the emitter runs, as a header or in its environment:")
     click.echo(f"Authorization: Bearer {made}")
     click.echo(HEADERS.format(token=made))
+    click.echo("or, for the hooks of a coding agent:")
+    click.echo(f"AGENTDB_INTAKE_TOKEN={made}")
 
 
 @intake.command()
