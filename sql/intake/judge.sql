@@ -116,7 +116,8 @@ begin atomic
     from agentdb.tool_call_log as l
     where l.run_id = run
       and l.recorded_at > clock_timestamp() - loop_window
-      and l.call_signature = agentdb._call_signature(tool, args)
+      and l.call_signature = agentdb._call_signature(
+        _loop_verdict.tool, _loop_verdict.args)
       and exists (
         select from agentdb.alert as f
         where f.rule_name in ('silent_loop', 'repeated_tool_call')
