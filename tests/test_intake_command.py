@@ -26,11 +26,12 @@ def test_a_token_is_shown_once_proves_and_is_revoked(
 ) -> None:
     said = run(monkeypatch, ["intake", "token", "a"], dsn)
     assert said.code == 0, said
-    token, header, variable = (
+    token, header, variable, of_hooks = (
         line for line in said.out.splitlines() if "adbi_" in line
     )
     assert header == f"Authorization: Bearer {token}"
     assert variable == f"OTEL_EXPORTER_OTLP_HEADERS=authorization=Bearer%20{token}"
+    assert of_hooks == f"AGENTDB_INTAKE_TOKEN={token}"
     emitter = connect(db.info.dbname, "intake_i")
     assert value(emitter, "select agentdb.agent_of_intake(%s)", token) == "a"
     listed = run(monkeypatch, ["intake", "tokens"], dsn)
@@ -68,7 +69,8 @@ def test_problems_are_listed_by_kind(
     )
     for _ in range(3):
         emitter.execute(note)
+    emitter.execute(note.replace('"sample"', '"count": 7, "sample"'))
     said = run(monkeypatch, ["intake", "problems"], dsn)
     assert "malformed" in said.out and "/v1/traces" in said.out
     assert "\x1b" not in said.out
-    assert value(db, "select count from agentdb.intake_problems") == 3
+    assert value(db, "select count from agentdb.intake_problems") == 10

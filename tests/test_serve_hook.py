@@ -85,9 +85,12 @@ def test_stop_of_the_turn_is_not_the_end(db: Connection, serve: Serving) -> None
 def test_stopped_agent_calls_nothing(db: Connection, serve: Serving, stop: str) -> None:
     send(serve, event("SessionStart"))
     db.execute(f"select agentdb.{stop}".encode())
-    said = send(serve, call("PreToolUse"))["hookSpecificOutput"]
+    answer = send(serve, call("PreToolUse"))
+    said = answer["hookSpecificOutput"]
     assert said["permissionDecision"] == "deny"
     assert said["permissionDecisionReason"].startswith("agentdb: This ")
+    # Who was killed has nothing more to ask its model; who is paused waits.
+    assert answer.get("continue", True) == stop.startswith("pause")
     asked = send(serve, event("UserPromptSubmit", prompt="go on"))
     assert asked["decision"] == "block"
     codex = event("PreToolUse", turn_id="1", tool_name="Bash", tool_input={})

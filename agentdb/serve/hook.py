@@ -88,7 +88,7 @@ async def _answered(intake: Intake, peer: Peer, hook: Hook) -> dict[str, object]
     )
     reason = _reason(verdict)
     await _record(intake, peer, hook, reason)
-    return answer(hook, reason)
+    return answer(hook, reason, over=verdict.over)
 
 
 def _reason(verdict: Verdict) -> str | None:

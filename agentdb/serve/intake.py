@@ -33,7 +33,8 @@ RECORD = (
     " order by place"
 )
 JUDGE = (
-    "select allowed, reason, run_id from agentdb.judge_call(%s, %s, %s, %s, %s::jsonb)"
+    "select allowed, reason, run_id, over"
+    " from agentdb.judge_call(%s, %s, %s, %s, %s::jsonb)"
 )
 PROVEN = "select agentdb.agent_of_intake(%s)"
 RUNS_AS = "select agentdb.agent_of_os_user(%s)"
@@ -51,6 +52,8 @@ class Verdict(NamedTuple):
     allowed: bool
     reason: str | None = None
     run_id: int | None = None
+    #: Whether there is nothing more to do at all: somebody killed the run.
+    over: bool = False
 
 
 class Intake:

@@ -121,7 +121,8 @@ as $$
   ) as f
   where t.unknown or t.violation is not null;
 
-  select from (
+  -- Chosen before any is noted: in a join, which comes first is the planner's choice.
+  with foreign_tool as materialized (
     select t.run_id, t.agent_id, t.tool_call_log_id, t.tool
     from unnest(calls) as t
     where not t.unknown
@@ -129,9 +130,8 @@ as $$
       and not exists (
         select from agentdb.agent_tool as a
         where a.agent_id = t.agent_id and a.tool_name = t.tool)
-    -- First who they are, else it is called for each.
-    offset 0
-  ) as t
+  )
+  select from foreign_tool as t
   cross join lateral agentdb._note_unknown_tool(
     t.run_id, t.agent_id, t.tool_call_log_id, t.tool) as n;
 $$;

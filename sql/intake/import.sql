@@ -32,10 +32,7 @@ comment on function agentdb._add_imported (jsonb) is
   'Registers the agents of a file; raises ZA004 or ZA007.';
 
 
-create or replace function agentdb._import_problem (
-  happened_at timestamptz,
-  policy text
-)
+create or replace function agentdb._import_problem (happened_at timestamptz)
   returns text
   language sql
   stable
@@ -50,7 +47,7 @@ create or replace function agentdb._import_problem (
     from (select max(o.log_retention) as keep from agentdb.policy as o) as p
   );
 
-comment on function agentdb._import_problem (timestamptz, text) is
+comment on function agentdb._import_problem (timestamptz) is
   'Why an event cannot be one of the past that is kept, else NULL.';
 
 
@@ -160,7 +157,7 @@ begin
       coalesce(e.problem, p.problem), null
     )::agentdb.intake_event
     from unnest(agentdb._parse_events(events)) as e
-    cross join lateral agentdb._import_problem(e.happened_at, 'default')
+    cross join lateral agentdb._import_problem(e.happened_at)
       as p (problem));
   perform agentdb._touch_sessions(v_events, 'import');
   v_events := agentdb._mark(v_events, agentdb._take_keys(v_events), 'repeated');

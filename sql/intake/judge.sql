@@ -3,9 +3,10 @@
 
 create or replace function agentdb._stop_verdict (
   run bigint,
-  agent bigint
+  agent bigint,
+  out killed boolean,
+  out reason text
 )
-  returns text
   language sql
   stable
 begin atomic
@@ -16,7 +17,7 @@ begin atomic
     from above as b
     join agentdb.run as r on r.run_id = b.parent_run_id
   )
-  select case s.kind
+  select s.kind = 'killed', case s.kind
     when 'killed' then format('%s was killed: %s.  Stop now: do nothing more for this '
       'work, call no other tool and do not try again.  A person decides what comes '
       'next.', s.what, s.reason)
@@ -116,7 +117,8 @@ begin atomic
     from agentdb.tool_call_log as l
     where l.run_id = run
       and l.recorded_at > clock_timestamp() - loop_window
-      and l.call_signature = agentdb._call_signature(tool, args)
+      and l.call_signature = agentdb._call_signature(
+        _loop_verdict.tool, _loop_verdict.args)
       and exists (
         select from agentdb.alert as f
         where f.rule_name in ('silent_loop', 'repeated_tool_call')
@@ -138,7 +140,7 @@ create or replace function agentdb.judge_call (
   tool text default null,
   args jsonb default null
 )
-  returns table (allowed boolean, reason text, run_id bigint)
+  returns table (allowed boolean, reason text, run_id bigint, over boolean)
   language plpgsql
   stable
   security definer
@@ -163,8 +165,11 @@ begin
   where r.run_id is not null
   order by t.place
   limit 1;
+  select s.killed, s.reason into over, reason
+  from agentdb._stop_verdict(judge_call.run_id, v_agent.agent_id) as s;
+  over := coalesce(over, false);
   reason := coalesce(
-    agentdb._stop_verdict(judge_call.run_id, v_agent.agent_id),
+    reason,
     agentdb._tool_verdict(v_agent.agent_id, tool),
     agentdb._budget_verdict(judge_call.run_id, v_agent.agent_id, v_conversation),
     agentdb._loop_verdict(judge_call.run_id, v_agent.agent_name, tool,
@@ -178,4 +183,5 @@ $$;
 
 comment on function agentdb.judge_call (text, text, text, text, jsonb) is
   'Whether an agent may make a call, and if not why, told to its model: stopped, '
-  'denied by its policy, without budget, or looping; raises ZA006.';
+  'denied by its policy, without budget, or looping; over where it was killed and has '
+  'nothing more to do; raises ZA006.';

@@ -13,6 +13,7 @@ declare
   v_path text;
   v_emitter text;
   v_reason text;
+  v_count bigint;
 begin
   recorded := agentdb._unquoted(recorded);
   if jsonb_typeof(recorded) is distinct from 'object' then
@@ -26,6 +27,7 @@ begin
     coalesce(agentdb._clean_line(agentdb._json_text(recorded, 'emitter'), 100), ''),
     coalesce(agentdb._clean_line(agentdb._json_text(recorded, 'reason'), 200), '')
     into v_agent, v_path, v_emitter, v_reason;
+  v_count := greatest(coalesce(agentdb._count_of(recorded, 'count'), 1), 1);
   if not exists (
     select from agentdb.intake_problem as p
     where (p.reason, p.emitter, p.path) = (v_reason, v_emitter, v_path)
@@ -34,11 +36,13 @@ begin
     v_emitter := '';
     v_reason := 'too_many_kinds';
   end if;
-  insert into agentdb.intake_problem as p (agent_name, path, emitter, reason, sample)
+  insert into agentdb.intake_problem as p (
+    agent_name, path, emitter, reason, sample, count
+  )
   values (v_agent, v_path, v_emitter, v_reason,
-    agentdb._clean_text(recorded ->> 'sample', 1000))
+    agentdb._clean_text(recorded ->> 'sample', 4000), v_count)
   on conflict on constraint intake_problem_reason_key do update
-  set count = p.count + 1,
+  set count = least(p.count, 1000000000000) + excluded.count,
       agent_name = case when p.agent_name = excluded.agent_name then p.agent_name
         else '' end,
       last_at = clock_timestamp();
@@ -46,8 +50,8 @@ end;
 $$;
 
 comment on function agentdb.note_problem (jsonb) is
-  'Writes down what could not be understood: {reason, path, emitter, agent, sample}; '
-  'the same reason, emitter and path count up; raises ZA004.';
+  'Writes down what could not be understood: {reason, path, emitter, agent, sample, '
+  'count}; the same reason, emitter and path count up; raises ZA004.';
 
 
 create or replace view agentdb.intake_problems as

@@ -165,36 +165,30 @@ declare
   v_agent bigint;
   v_part agentdb.intake_event[];
   v_done agentdb.intake_event[] := '{}';
-  v_busy integer := 0;
-  v_agents bigint[] := array(
-    select distinct e.agent_id from unnest(events) as e where e.status is null
-    order by 1);
 begin
-  foreach v_agent in array v_agents loop
+  for v_agent in
+    select distinct e.agent_id from unnest(events) as e where e.status is null
+    order by 1
+  loop
     v_part := array(
       select e from unnest(events) as e
       where e.status is null and e.agent_id = v_agent order by e.place);
     begin
       v_part := agentdb._record(v_part, recorded_by);
     exception when lock_not_available then
-      v_busy := v_busy + 1;
       v_part := agentdb._mark(v_part, array(select e.place from unnest(v_part) as e),
         'refused', 'busy: a transaction of its agent is in the way; send it again');
     end;
     v_done := v_done || v_part;
   end loop;
-  if v_busy = cardinality(v_agents) then
-    raise exception 'what the events are about is locked'
-      using errcode = '55P03', hint = 'Send them again.';
-  end if;
   return v_done || array(
     select e from unnest(events) as e where e.status is not null);
 end;
 $$;
 
 comment on function agentdb._record_apart (agentdb.intake_event[], text) is
-  'Records a batch agent by agent, but for those that have to be waited for; raises '
-  '55P03 where that is all of them.';
+  'Records a batch agent by agent; the events of those that have to be waited for are '
+  'refused as busy.';
 
 
 create or replace function agentdb.record_events (
@@ -235,4 +229,5 @@ $$;
 comment on function agentdb.record_events (jsonb, text) is
   'Records a JSON array of events, each {kind, agent, proven, conversation, thread, '
   'at, emitter, ids, …}, and says of each whether it was recorded, repeated, unproven '
-  'or refused; raises ZA004 for what is no batch, and 55P03.';
+  'or refused; a problem that begins with "busy:" is none of the event: it is to be '
+  'sent again; raises ZA004 for what is no batch.';

@@ -46,13 +46,13 @@ create or replace function agentdb._session_run_id (
   language sql
   stable
 begin atomic
+  -- The agent may have a run for a conversation of which no emitter has told.
   select r.run_id, coalesce(r.outcome = 'killed', false)
-  from agentdb.intake_session as s
-  cross join lateral agentdb._session_last_run(
-    s.agent_id, s.conversation, s.thread, s.run_id) as r
-  where (s.agent_id, s.conversation, s.thread)
-      = (agent, _session_run_id.conversation, _session_run_id.thread)
-    and (r.ended_at is null or r.outcome = 'killed');
+  from agentdb._session_last_run(agent, conversation, thread, (
+    select s.run_id from agentdb.intake_session as s
+    where (s.agent_id, s.conversation, s.thread)
+      = (agent, _session_run_id.conversation, _session_run_id.thread))) as r
+  where r.ended_at is null or r.outcome = 'killed';
 end;
 
 comment on function agentdb._session_run_id (bigint, text, text) is

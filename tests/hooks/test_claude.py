@@ -184,8 +184,11 @@ def test_killed_session_calls_no_further_tool(
 
     killer = threading.Thread(target=kill)
     killer.start()
-    work(workplace, program, model({"Do the work": turns}))
+    chosen = model({"Do the work": turns})
+    work(workplace, program, chosen)
     killer.join()
+    # Its turn is over, too: the model is not asked what to do instead.
+    assert [number for _, number, _ in chosen.billed] == [0, 1]
     assert not after.exists()
     # What a killed run does is recorded all the same: it is evidence.
     assert [c["ok"] for c in rows(workplace.db, CALLS, True)] == [True, False]
