@@ -555,3 +555,26 @@ def test_the_agent_and_its_emitter_tell_the_same_at_once(
         assert value(db, f"select count(*) from agentdb.{log}") == 300
     by_whom = rows(db, "select distinct recorded_by from agentdb.token_log")
     assert {each["recorded_by"] for each in by_whom} == {None, "otlp"}
+
+
+def test_a_batch_is_logged_in_the_order_in_which_it_happened(
+    db: Connection, intake: Connection
+) -> None:
+    """Spans end, and come, in another order than they began."""
+    moments = [f"2026-11-29T12:00:{second:02}Z" for second in range(60)]
+    shuffled = random.Random(3).sample(moments, len(moments))
+    record(
+        intake,
+        *(
+            event("call", tool="t", args={"at": at}, call_id=f"c{at[::-1]}", at=at)
+            for at in shuffled
+        ),
+        *(event("tokens", input=1, at=at) for at in shuffled),
+        *(event("progress", step=at, at=at) for at in shuffled),
+    )
+    for log in ("tool_call_log", "token_log", "progress_log"):
+        found = rows(db, f"select happened_at from agentdb.{log} order by {log}_id")
+        assert [each["happened_at"] for each in found] == sorted(
+            each["happened_at"] for each in found
+        )
+        assert len(found) == 60
