@@ -148,6 +148,41 @@ def test_a_killed_session_stays_killed(db: Connection, intake: Connection) -> No
     assert answers[1][3] == answers[2][3] != run
 
 
+def test_what_an_emitter_tells_covers_up_no_kill(
+    db: Connection, intake: Connection, connect: Connect
+) -> None:
+    """A session without a run is refused while its agent's last run was killed."""
+    db.execute("create table report (id int primary key)")
+    db.execute("grant insert on report to agent_a")
+    db.execute("select agentdb.audit_table('report')")
+    first = connect(db.info.dbname, "agent_a")
+    run = start(first)
+    db.execute("select agentdb.kill_run(%s, 'enough')", [run])
+    later = connect(db.info.dbname, "agent_a")
+    write = "insert into report values (1)"
+    assert refusal(later, write).sqlstate == "ZA040"
+    record(intake, event("call", tool="a"))
+    assert refusal(later, write).sqlstate == "ZA040"
+    assert refusal(later, "select agentdb.log_progress('x')").sqlstate == "ZA040"
+
+
+def test_who_is_known_by_its_emitter_stops_with_its_session(
+    db: Connection, intake: Connection, connect: Connect
+) -> None:
+    db.execute("create table report (id int primary key)")
+    db.execute("grant insert on report to agent_a")
+    db.execute("select agentdb.audit_table('report')")
+    session = connect(db.info.dbname, "agent_a")
+    ((_, _, _, run),) = record(intake, event("call", tool="a"))
+    db.execute("select agentdb.kill_run(%s, 'enough')", [run])
+    assert refusal(session, "insert into report values (1)").sqlstate == "ZA040"
+    later = connect(db.info.dbname, "agent_a")
+    assert refusal(later, "insert into report values (1)").sqlstate == "ZA040"
+    # Another that goes on is another process.
+    record(intake, event("call", tool="a", conversation="c-2"))
+    later.execute("insert into report values (1)")
+
+
 def test_a_killed_agents_events_are_kept_and_judged(
     db: Connection, intake: Connection
 ) -> None:
@@ -555,3 +590,26 @@ def test_the_agent_and_its_emitter_tell_the_same_at_once(
         assert value(db, f"select count(*) from agentdb.{log}") == 300
     by_whom = rows(db, "select distinct recorded_by from agentdb.token_log")
     assert {each["recorded_by"] for each in by_whom} == {None, "otlp"}
+
+
+def test_a_batch_is_logged_in_the_order_in_which_it_happened(
+    db: Connection, intake: Connection
+) -> None:
+    """Spans end, and come, in another order than they began."""
+    moments = [f"2026-11-29T12:00:{second:02}Z" for second in range(60)]
+    shuffled = random.Random(3).sample(moments, len(moments))
+    record(
+        intake,
+        *(
+            event("call", tool="t", args={"at": at}, call_id=f"c{at[::-1]}", at=at)
+            for at in shuffled
+        ),
+        *(event("tokens", input=1, at=at) for at in shuffled),
+        *(event("progress", step=at, at=at) for at in shuffled),
+    )
+    for log in ("tool_call_log", "token_log", "progress_log"):
+        found = rows(db, f"select happened_at from agentdb.{log} order by {log}_id")
+        assert [each["happened_at"] for each in found] == sorted(
+            each["happened_at"] for each in found
+        )
+        assert len(found) == 60

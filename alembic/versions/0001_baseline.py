@@ -383,6 +383,11 @@ create index run_parent_run_id_idx
 create index run_agent_id_idx on agentdb.run (agent_id, started_at desc);
 create index run_conversation_idx on agentdb.run (agent_id, conversation);
 create index run_ended_at_idx on agentdb.run (ended_at);
+create index run_agent_id_own_idx
+  on agentdb.run (agent_id, started_at desc) where opened_by is null;
+create index run_agent_id_told_idx
+  on agentdb.run (agent_id, started_at desc)
+  where opened_by is not null and parent_run_id is null;
 create index run_opened_by_idx
   on agentdb.run (agent_id) where ended_at is null and opened_by is not null;
 create index run_crashed_idx on agentdb.run (ended_at) where outcome = 'crashed';

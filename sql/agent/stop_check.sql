@@ -115,25 +115,59 @@ comment on function agentdb._is_paused (bigint, timestamptz) is
 
 
 -- The run that ended last, among the latest; one that a kill has yet to end is later.
+-- What emitters tell of comes second: it must not cover up that the agent's own run was
+-- stopped.
+create or replace function agentdb._last_run_of (agent bigint, told boolean)
+  returns table (run_id bigint, started_at timestamptz)
+  language sql
+  stable
+begin atomic
+  select l.run_id, l.started_at
+  from (
+    (
+      select r.run_id, r.started_at, r.ended_at
+      from agentdb.run as r
+      where not told and r.agent_id = agent and r.opened_by is null
+      order by r.started_at desc
+      limit 20
+    )
+    union all
+    (
+      select r.run_id, r.started_at, r.ended_at
+      from agentdb.run as r
+      where told and r.agent_id = agent
+        and r.opened_by is not null and r.parent_run_id is null
+      order by r.started_at desc
+      limit 20
+    )
+  ) as l
+  order by l.ended_at desc nulls first
+  limit 1;
+end;
+
+comment on function agentdb._last_run_of (bigint, boolean) is
+  'The run that an agent, or an emitter in its name, worked for last.';
+
+
 create or replace function agentdb._last_run (agent bigint)
   returns bigint
   language sql
   stable
   return (
-    select l.run_id
-    from (
-      select r.run_id, r.ended_at
-      from agentdb.run as r
-      where r.agent_id = agent
-      order by r.started_at desc
-      limit 20
-    ) as l
-    order by l.ended_at desc nulls first
-    limit 1
+    select case
+      when t.run_id is null
+        or exists (select from agentdb.run_stop as s where s.run_id = o.run_id)
+        or o.started_at >= t.started_at
+        then o.run_id
+      else t.run_id
+    end
+    from (select) as one
+    left join agentdb._last_run_of(agent, false) as o on true
+    left join agentdb._last_run_of(agent, true) as t on true
   );
 
 comment on function agentdb._last_run (bigint) is
-  'The run that an agent worked for last.';
+  'The run that an agent worked for last, as far as its writes go by it.';
 
 
 -- A killed run is told that it was, also where its role names no run.

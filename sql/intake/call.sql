@@ -191,7 +191,12 @@ as $$
       n.at, m.happened_at,
       nextval('agentdb.tool_call_log_tool_call_log_id_seq')
     )::agentdb.intake_call order by m.happened_at, m.place), '{}')
-  from agentdb._merged_calls(events) as m
+  -- In their order before their numbers are drawn: rules go by these.
+  from (
+    select c.* from agentdb._merged_calls(events) as c
+    order by c.happened_at, c.place
+    offset 0
+  ) as m
   cross join lateral agentdb._recorded_at(
     _told_calls.recorded_by, m.happened_at) as n (at)
   -- Nobody knows how many there are: each is one look into the index, whatever the

@@ -20,7 +20,7 @@ create or replace function agentdb._see_usage (agent bigint, response_id text)
 as $$
 begin
   -- Some servers count their responses from 1: that names none among those of a month.
-  if response_id is null or length(response_id) < 16 then
+  if length(response_id) < 16 then
     return true;
   elsif not agentdb._is_clean_name(response_id, 200) then
     perform agentdb._refuse(

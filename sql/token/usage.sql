@@ -113,7 +113,8 @@ begin
   v_cost := agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
   select c.run_id, c.agent_id into log_tokens.run_id, v_agent_id
   from agentdb._current_run(log_tokens.run) as c;
-  repeated := not agentdb._see_usage(v_agent_id, response_id);
+  repeated := case when response_id is not null
+    then not agentdb._see_usage(v_agent_id, response_id) else false end;
   if repeated then
     return next;
     return;
