@@ -344,3 +344,19 @@ def test_dialect_that_fails_is_told_and_costs_one_record(
     assert reading.rejected == 1
     assert len(reading.events) == 1
     assert reading.whys() == ["KeyError in genai"]
+
+
+def test_memory_is_bounded() -> None:
+    """Whatever a client makes up: what was not used for longest is forgotten."""
+    memory = Memory()
+    for trace in range(5000):
+        for number in range(2):
+            memory.ask(trace, "t", {"a": f"{trace} {number}" + "x" * 9000}, "c")
+        memory.keep(trace, {"error": "x" * 1_000_000})
+        for number in range(30):
+            memory.occurrence(trace, f"{number:0100}")
+    for recent in (memory._asked, memory._kept, memory._sights):
+        assert 0 < recent.size <= 16 << 20
+    assert memory.kept(0) is None
+    assert memory.kept(4999) is not None
+    assert memory.occurrence(4999, f"{7:0100}") == 8

@@ -155,7 +155,8 @@ class Intake:
 
     async def _write(self, events: list[Event], recorded_by: str) -> list[Result]:
         """Commit events; those that the database refuses are told apart."""
-        texts = [shape(event, self._redaction) for event in events]
+        # Arguments may be of any size: nobody else waits for them to be looked through.
+        texts = await anyio.to_thread.run_sync(self._shaped, events)
         try:
             with anyio.fail_after(self.settings.commit_within):
                 async with self._pool.connection() as connection:
@@ -164,6 +165,9 @@ class Intake:
             raise self._lost(error) from error
         self.events.update(result.status for result in results)
         return results
+
+    def _shaped(self, events: list[Event]) -> list[str]:
+        return [shape(event, self._redaction) for event in events]
 
     async def _insert(
         self, connection: AsyncConnection[Any], texts: list[str], recorded_by: str

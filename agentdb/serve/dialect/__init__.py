@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-from .reading import Memory as Memory
+from .memory import Memory as Memory
 from .reading import Reading as Reading

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections import OrderedDict
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timezone
 from types import ModuleType
 from typing import Any
@@ -13,69 +12,10 @@ from ..identity import Peer
 from ..otlp.record import Log, Point, Record, Span
 from ..problem import Problems
 from ..queue import Event
-from .value import first, parsed, text, whole
+from .memory import Memory
+from .value import first, text, whole
 
-# Conversations of which something is remembered, and calls that one may ask for.
-REMEMBERED = 20_000
-ASKED = 256
 NANO = 1_000_000_000
-
-
-class Memory:
-    """What is remembered of earlier requests, bounded; a restart forgets it.
-
-    Emitters send a model's reply and the call that it asked for in requests of their
-    own, and some name the call's id in the reply alone.
-    """
-
-    def __init__(self) -> None:
-        self._asked: OrderedDict[Hashable, list[tuple[str, str, str]]] = OrderedDict()
-        self._sights: OrderedDict[Hashable, list[str]] = OrderedDict()
-        self._kept: OrderedDict[Hashable, dict[str, Any]] = OrderedDict()
-
-    def ask(self, where: Hashable, tool: str, args: Any, call: str) -> None:
-        """Remember that a model asked for a call."""
-        asked = self._asked.setdefault(where, [])
-        known = (tool, _same(args), call)
-        if len(asked) < ASKED and known not in asked:
-            asked.append(known)
-        self._asked.move_to_end(where)
-        while len(self._asked) > REMEMBERED:
-            self._asked.popitem(last=False)
-
-    def asked(self, where: Hashable, tool: str, args: Any) -> tuple[str | None, Any]:
-        """Return the id of a call that was asked for, and its arguments, once.
-
-        It is found by its arguments, or by its tool where only one of that is left.
-        """
-        asked = self._asked.get(where, [])
-        ofit = [each for each in asked if each[0] == tool]
-        same = [each for each in ofit if each[1] == _same(args)]
-        if not same and len(ofit) != 1:
-            return None, args
-        found = (same or ofit)[0]
-        asked.remove(found)
-        return found[2], args if same else parsed(found[1])
-
-    def keep(self, where: Hashable, value: dict[str, Any]) -> None:
-        """Remember a little of a record, until another one asks for it."""
-        self._kept[where] = value
-        while len(self._kept) > REMEMBERED:
-            self._kept.popitem(last=False)
-
-    def kept(self, where: Hashable) -> dict[str, Any] | None:
-        """Return what was remembered, once."""
-        return self._kept.pop(where, None)
-
-    def occurrence(self, where: Hashable, sight: str) -> int:
-        """Return the how-manieth this sight of a call id is: the same one the same."""
-        sights = self._sights.setdefault(where, [])
-        self._sights.move_to_end(where)
-        while len(self._sights) > REMEMBERED:
-            self._sights.popitem(last=False)
-        if sight not in sights and len(sights) < ASKED:
-            sights.append(sight)
-        return sights.index(sight) + 1 if sight in sights else ASKED
 
 
 class Reading:
@@ -329,13 +269,6 @@ def _early(record: Record, module: ModuleType) -> bool:
 
 def _span(record: Span | Log) -> str:
     return record.id if isinstance(record, Span) else record.span
-
-
-def _same(args: Any) -> str:
-    try:
-        return json.dumps(parsed(args), sort_keys=True, default=str)[:4000]
-    except (TypeError, ValueError, RecursionError):
-        return ""
 
 
 def _named(record: Record) -> str:
