@@ -219,6 +219,7 @@ class Intake:
             except (psycopg.Error, OSError, TimeoutError):
                 continue
             self.away = False
+            logger.warning("agentdb: the database takes events again")
 
     async def _note(self) -> None:
         """Write down problems, once a second, where the database is there."""

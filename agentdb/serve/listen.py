@@ -74,13 +74,16 @@ def serve(dsn: str, settings: Settings, told: Callable[[str], object]) -> None:
 
 def make_pool(dsn: str) -> AsyncConnectionPool[Any]:
     """Return the one pool, not opened: a connection that writes, others that ask."""
+    # Each of its attempts is a warning: that the database is away is said once.
+    logging.getLogger("psycopg.pool").setLevel(logging.ERROR)
     return AsyncConnectionPool(
         dsn,
         kwargs={"autocommit": True, "options": OPTIONS, "connect_timeout": 5},
         min_size=2,
         max_size=4,
         timeout=2.0,
-        reconnect_timeout=30.0,
+        # Then it begins anew: its waits double, and would outlast what they wait for.
+        reconnect_timeout=4.0,
         open=False,
         name="agentdb",
     )
