@@ -12,7 +12,7 @@ from .conftest import Connect, Connection
 
 LOGS = (
     "progress_log", "tool_call_log", "token_log", "alert_log", "lock_log", "audit_log",
-    "stop_log",
+    "stop_log", "unproven_log",
 )  # fmt: skip
 
 

@@ -101,7 +101,6 @@ create or replace view agentdb.role_finding as
     where o.role_name = a.role_name
     having count(*) > 1 and min(o.agent_name) = a.agent_name
   ) as f
-  -- Nobody logs in as what emitters tell of.
   where a.role_name <> 'agentdb_intake'
   union all
   -- Not registered, and an agent all the same.
