@@ -76,6 +76,7 @@
 \ir audit/past.sql
 \ir audit/seal.sql
 \ir claim/claim.sql
+\ir claim/deed.sql
 \ir claim/row.sql
 \ir claim/status.sql
 \ir claim/channel.sql
