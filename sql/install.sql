@@ -172,6 +172,7 @@
 \ir rule/context.sql
 \ir rule/tool.sql
 \ir rule/flood.sql
+\ir rule/wide.sql
 \ir rule/loop.sql
 \ir rule/run.sql
 \ir rule/schedule.sql
