@@ -15,6 +15,12 @@ create or replace function agentdb._safe_detail (
   set search_path = pg_catalog, pg_temp
 as $$
   select case
+    -- What a trigger names without its schema.
+    when state in ('42P01', '42883', '42704') then concat_ws('; ', nullif(detail, ''),
+      'triggers of a change find only what is in pg_catalog, or in a schema in which no '
+        'agent can create anything' || (
+        select ': revoke create on schema public from public'
+        where has_schema_privilege('public', 'public', 'create')))
     when state !~ '^23' then detail
     when state in ('23503', '23505') and not exists (
       select
