@@ -113,6 +113,7 @@
 \ir change/execute.sql
 \ir change/detour.sql
 \ir change/perform.sql
+\ir change/detail.sql
 \ir change/trial.sql
 \ir change/show.sql
 \ir change/as_written.sql
