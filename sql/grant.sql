@@ -158,8 +158,8 @@ $$;
 grant execute on function
   agentdb._deed, agentdb._change_event, agentdb._call_told, agentdb._used,
   agentdb._unproven_told, agentdb._logged,
-  agentdb._deeds, agentdb._did, agentdb._claimed_keys, agentdb._row_event,
-  agentdb._writes,
+  agentdb._deeds, agentdb._taken_back, agentdb._did, agentdb._claimed_keys,
+  agentdb._row_event, agentdb._writes,
   agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,
   agentdb._codeless_type,
   agentdb._gap_text, agentdb._unrecorded, agentdb._past, agentdb._past_sql,

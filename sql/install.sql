@@ -77,6 +77,7 @@
 \ir audit/past.sql
 \ir audit/seal.sql
 \ir claim/claim.sql
+\ir claim/deed.sql
 \ir claim/row.sql
 \ir claim/status.sql
 \ir claim/channel.sql
@@ -113,6 +114,7 @@
 \ir change/execute.sql
 \ir change/detour.sql
 \ir change/perform.sql
+\ir change/detail.sql
 \ir change/trial.sql
 \ir change/show.sql
 \ir change/as_written.sql
@@ -186,6 +188,7 @@
 \ir rule/context.sql
 \ir rule/tool.sql
 \ir rule/flood.sql
+\ir rule/wide.sql
 \ir rule/loop.sql
 \ir rule/run.sql
 \ir rule/schedule.sql

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 
 import pytest
 
@@ -101,6 +102,91 @@ def test_row_made_and_deleted_again_was_not_made(agent: Connection) -> None:
     agent.execute("delete from public.orders where id = 11")
     claim(agent, "claim_rows('orders', 'insert', keys => '[11]')")
     assert complete(agent)["refuted"] == 1
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_claims_are_about_the_end_as_a_select_has_it(
+    agent: Connection, audited: Connection, seed: int
+) -> None:
+    chance = random.Random(seed)
+    look = "select id, state from public.orders where id < 20"
+    before = dict(audited.execute(look).fetchall())
+    states = [*before.values(), "paid", "sent"]
+    for _ in range(40):
+        key, state = chance.randrange(1, 15), chance.choice(states)
+        statement = chance.choice(
+            [
+                "update public.orders set state = %(state)s where id = %(key)s",
+                "update public.orders set state = %(former)s where id = %(key)s",
+                "delete from public.orders where id = %(key)s",
+                "insert into public.orders values (%(key)s, %(former)s)"
+                " on conflict (id) do update set state = %(state)s",
+            ]
+        )
+        former = before.get(key, "new")
+        agent.execute(
+            statement.encode(), {"key": key, "state": state, "former": former}
+        )
+    after = dict(audited.execute(look).fetchall())
+    done = {
+        "insert": after.keys() - before.keys(),
+        "update": {k for k in after.keys() & before.keys() if after[k] != before[k]},
+        "delete": before.keys() - after.keys(),
+    }
+    expected, claims = {}, {}
+    for operation, keys in done.items():
+        for key in range(1, 15):
+            # What was made in the run and changed there may be called either.
+            if operation == "update" and key in done["insert"]:
+                continue
+            call = f"claim_rows('orders', '{operation}', keys => '[{key}]')"
+            claims[operation, key] = claim(agent, call)
+            expected[operation, key] = "verified" if key in keys else "refuted"
+    complete(agent)
+    state = "select state from agentdb.claim_status where claim_id = %s"
+    assert {key: value(audited, state, n) for key, n in claims.items()} == expected
+
+
+def test_update_that_is_taken_back_is_not_done(
+    agent: Connection, audited: Connection
+) -> None:
+    former = value(audited, "select state from public.orders where id = 1")
+    agent.execute("update public.orders set state = 'paid' where id = 1")
+    agent.execute("update public.orders set state = %s where id = 1", [former])
+    number = claim(agent, "claim_rows('orders', 'update', keys => '[1]')")
+    counted = claim(agent, "claim_rows('orders', 'update', count => 1)")
+    done = complete(agent)
+    assert done["refuted"] == 2
+    assert evidence(audited, number) == {"rows": 0, "not_done": [{"id": 1}]}
+    assert evidence(audited, counted) == {"rows": 0}
+    assert rows(audited, "select * from agentdb.row_diff(%s)", done["run_id"]) == [
+        {
+            "table_name": "public.orders",
+            "operation": "update",
+            "row_key": {"id": 1},
+            "finding": "not done",
+        }
+    ]
+
+
+@pytest.mark.parametrize("hidden", ["redact", "exclude"])
+def test_what_the_record_does_not_show_is_not_called_taken_back(
+    audited: Connection, connect: Connect, hidden: str
+) -> None:
+    audited.execute("alter table public.orders add secret text default 'x'")
+    audited.execute("select agentdb.unaudit_table('public.orders')")
+    audit = f"select agentdb.audit_table('public.orders', {hidden} => '{{secret}}')"
+    audited.execute(audit.encode())
+    agent = connect(audited.info.dbname, "agent_a")
+    start(agent)
+    former = value(audited, "select state from public.orders where id = 1")
+    for state, secret in (("paid", "y"), (former, "z")):
+        agent.execute(
+            "update public.orders set state = %s, secret = %s where id = 1",
+            [state, secret],
+        )
+    claim(agent, "claim_rows('orders', 'update', keys => '[1]')")
+    assert complete(agent)["verified"] == 1
 
 
 def test_claims_of_many_rows_are_decided_by_one_look_at_the_run(

@@ -30,6 +30,7 @@ RULES = (
     "silent_loop",
     "token_rate",
     "tool_errors",
+    "wide_run",
 )
 
 
@@ -230,3 +231,68 @@ def test_flood_of_calls_that_are_all_different_is_told(
     age(db, "tool_call_log", "recorded_at", "11 minutes")
     age(db, "progress_log", "recorded_at", "11 minutes")
     assert labels(db, "call_flood") == []
+
+
+@pytest.fixture
+def wide(db: Connection, agent: Connection) -> Connection:
+    """Two audited tables of 6,000 rows each, and an open run."""
+    for table in ("visit", "bill"):
+        db.execute(f"create table {table} (id int primary key, n int)".encode())
+        db.execute(
+            f"insert into {table} select i, 0 from generate_series(1, 6000) as i".encode()
+        )
+        rights = "select, insert, update, delete, truncate"
+        db.execute(f"grant {rights} on {table} to agent_a".encode())
+        db.execute(f"select agentdb.audit_table('{table}')".encode())
+    start(agent)
+    return agent
+
+
+def in_pieces(agent: Connection, statement: str, most: int = 6000) -> None:
+    """Do it to 500 rows at a time."""
+    for first in range(1, most, 500):
+        agent.execute(
+            f"{statement} where id between {first} and {first + 499}".encode()
+        )
+
+
+def test_run_that_wipes_in_pieces_over_tables_is_told(
+    db: Connection, wide: Connection
+) -> None:
+    in_pieces(wide, "delete from visit")
+    assert labels(db, "blast_radius") == []
+    assert labels(db, "wide_run") == []
+    in_pieces(wide, "update bill set n = 1", 4000)
+    assert labels(db, "wide_run") == []
+    wide.execute("delete from bill where id <= 500")
+    assert labels(db, "wide_run") == [{"agent": "a", "run": "1"}]
+    (told,) = rows(db, "select value, annotations from agentdb.wide_run")
+    assert told["value"] == 10500
+    assert told["annotations"]["removed"] == 6500
+    summary = told["annotations"]["summary"]
+    assert "a changed or removed 10500 rows of public.bill, public.visit" in summary
+    db.execute("update agentdb.policy set wide_run_rows = null")
+    assert labels(db, "wide_run") == []
+
+
+@pytest.mark.parametrize("twin", ["inserts", "two runs", "others", "long ago"])
+def test_work_that_differs_in_one_thing_is_not_told(
+    db: Connection, wide: Connection, twin: str
+) -> None:
+    if twin == "inserts":
+        wide.execute(
+            "insert into visit select i, 0 from generate_series(6001, 30000) as i"
+        )
+        assert labels(db, "wide_run") == []
+        return
+    in_pieces(wide, "delete from visit")
+    if twin == "two runs":
+        wide.execute("select agentdb.end_run()")
+        start(wide)
+    in_pieces(db if twin == "others" else wide, "delete from bill")
+    if twin == "long ago":
+        assert len(labels(db, "wide_run")) == 1
+        later = "select r.labels from agentdb.rule_wide_run(now() + '61 min') as r"
+        assert rows(db, later) == []
+        return
+    assert labels(db, "wide_run") == []

@@ -367,3 +367,36 @@ def test_recorded_runs_are_undone_one_by_one_and_in_reverse(
         assert tables(desk) == now
         assert undo(operator, "change", change)["state"] == "applied"
     assert tables(desk) == before
+
+
+@pytest.mark.parametrize("open_to_agents", [False, True])
+def test_trigger_that_names_no_schema_is_told_where_it_looks(
+    db: Connection, connect: Connect, open_to_agents: bool
+) -> None:
+    right = "grant" if open_to_agents else "revoke"
+    to = "to" if open_to_agents else "from"
+    db.execute(f"{right} create on schema public {to} public".encode())
+    db.execute("create table public.doc (id int primary key, n int not null)")
+    db.execute("create table public.seen (id int)")
+    db.execute(
+        "create function public.see() returns trigger language plpgsql as $$"
+        " begin insert into seen values (old.id); return null; end $$"
+    )
+    db.execute(
+        "create trigger see after delete on public.doc for each row"
+        " execute function public.see()"
+    )
+    db.execute("grant select, insert on public.doc to agent_a")
+    db.execute("select agentdb.audit_table('public.doc')")
+    register(db)
+    agent = connect(db.info.dbname, "agent_a")
+    run = start(agent)
+    agent.execute("insert into public.doc values (1, 1)")
+    undone = row(db, "select state, conflicts from agentdb.undo_run(%s)", run)
+    if not open_to_agents:
+        assert undone["state"] == "approved"
+        return
+    assert undone["state"] == "conflict"
+    [told] = undone["conflicts"]
+    assert told["message"] == 'relation "seen" does not exist'
+    assert "revoke create on schema public from public" in told["detail"]

@@ -93,6 +93,7 @@ create table agentdb.policy (
   unattributed_write_window interval not null default '1 hour',
   blast_radius_rows integer not null default 1000,
   blast_radius_window interval not null default '1 hour',
+  wide_run_rows integer default 10000,
   max_pending_changes integer not null default 100,
   max_change_rows integer not null default 10000,
   change_binding text not null default 'strict',
@@ -234,6 +235,7 @@ create table agentdb.policy (
   constraint policy_audit_check check (
     blast_radius_rows > 0
     and blast_radius_window between '1 second' and '1 day'
+    and wide_run_rows > 0
     and unattributed_write_window between '1 second' and '1 day'
   ),
   constraint policy_claims_check check (
@@ -1945,7 +1947,10 @@ comment on column agentdb.policy.unattributed_write_window is
 comment on column agentdb.policy.blast_radius_rows is
   'Rule blast_radius: how many audited rows one statement of an agent may change.';
 comment on column agentdb.policy.blast_radius_window is
-  'Rule blast_radius: how far back it looks.';
+  'Rules blast_radius and wide_run: how far back they look.';
+comment on column agentdb.policy.wide_run_rows is
+  'Rule wide_run: how many audited rows a run may update, delete or truncate in '
+  'blast_radius_window; NULL for any number.';
 comment on column agentdb.policy.tool_diff_window is
   'Rules unbacked_tool_call and unannounced_write: how far back they look.';
 comment on column agentdb.policy.unknown_tool_critical is

@@ -1,0 +1,78 @@
+-- The rule about a run that wipes in pieces: each statement is small, the sum is not.
+
+create or replace function agentdb.rule_wide_run (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('agent', a.agent_name, 'run', l.run_id::text),
+    count(*)::double precision,
+    jsonb_build_object(
+      'summary', format(
+        '%s changed or removed %s rows of %s within %s, in %s statements; %s rows are '
+          'a lot for one run',
+        a.agent_name, count(*), string_agg(distinct t.table_name, ', '),
+        agentdb._within(min(l.recorded_at), max(l.recorded_at)),
+        count(distinct l.statement), p.wide_run_rows
+      ),
+      'policy', p.policy_name,
+      'setting', 'wide_run_rows',
+      'threshold', p.wide_run_rows,
+      'removed', count(*) filter (where l.operation in ('delete', 'truncate'))
+    )
+  from agentdb.audit_log as l
+  join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
+  join agentdb.agent as a on a.agent_id = l.agent_id
+  join agentdb.policy as p on p.policy_name = a.policy_name
+  where l.operation in ('update', 'delete', 'truncate')
+    -- What was approved has been looked at.
+    and l.change_id is null
+    and l.recorded_at <= as_of
+    and l.recorded_at > as_of - (
+      select max(w.blast_radius_window) from agentdb.policy as w)
+    and l.recorded_at > as_of - p.blast_radius_window
+  group by a.agent_name, l.run_id, p.policy_name, p.wide_run_rows
+  having count(*) > p.wide_run_rows;
+end;
+
+comment on function agentdb.rule_wide_run (timestamptz) is
+  'Runs that updated, deleted or truncated more than policy.wide_run_rows rows of '
+  'audited tables within policy.blast_radius_window, whatever their statements.';
+
+
+create or replace view agentdb.wide_run as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_wide_run(statement_timestamp()) as r;
+
+comment on view agentdb.wide_run is
+  'Rule: runs that change or remove very many rows, in however small pieces.';
+
+select agentdb._declare_rule(
+  rule_name => 'wide_run',
+  severity => 'warning',
+  health => 'harmful',
+  why => 'Whoever empties a table 500 rows at a time has emptied it all the same.',
+  evidence => $$
+    select t.table_name, l.operation, count(*) as rows,
+      count(distinct l.statement) as statements, min(l.recorded_at) as first_at,
+      max(l.recorded_at) as last_at
+    from agentdb.audit_log as l
+    join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
+    where l.run_id is not distinct from (:labels ->> 'run')::bigint
+      and l.operation in ('update', 'delete', 'truncate')
+      and l.recorded_at > :at - interval '1 day'
+      and l.recorded_at <= :at
+    group by t.table_name, l.operation
+    order by rows desc
+    limit 10
+  $$,
+  ends_when => 'fewer rows are left in policy.blast_radius_window',
+  remedy => $$
+    See what it changed.  If it is meant, raise policy.wide_run_rows for its agent;
+    else stop it and take it back.
+    agentdb timeline {run}
+    agentdb kill {run} --reason …
+    agentdb undo {run} --dry-run
+  $$
+);
