@@ -45,10 +45,15 @@ def made(script: Script, provider: TracerProvider, **more: Any) -> Agent[None, A
     return agent
 
 
+def run(agent: Agent[None, Any], prompt: str, **more: Any) -> Any:
+    """Run to the end; run_sync() leaves its event loop open."""
+    return asyncio.run(agent.run(prompt, **more))
+
+
 def test_good_call(db: Connection, serve: Serving) -> None:
     script = scripted(asks(("c1", "add", {"a": 1, "b": 2})), says("3"))
     with script as provider, exporting(serve) as tracers:
-        assert made(provider, tracers).run_sync("1 + 2?").output == "3"
+        assert run(made(provider, tracers), "1 + 2?").output == "3"
     assert calls(db) == [("add", True, None, "c1")]
     assert totals(db) == of_requests(2)
     assert outcomes(db) == ["succeeded"]
@@ -64,7 +69,7 @@ def test_what_goes_wrong_is_told_apart(db: Connection, serve: Serving) -> None:
         asks(("c4", "add", {"a": -1, "b": 2})),
     )
     with script as provider, exporting(serve) as tracers, pytest.raises(ValueError):
-        made(provider, tracers).run_sync("?")
+        run(made(provider, tracers), "?")
     assert calls(db) == [
         ("add", False, BAD, "c1"),
         ("nothing", False, UNKNOWN, "c2"),
@@ -78,8 +83,8 @@ def test_what_goes_wrong_is_told_apart(db: Connection, serve: Serving) -> None:
 def test_two_turns_are_one_conversation(db: Connection, serve: Serving) -> None:
     with scripted(says("hi"), says("you")) as provider, exporting(serve) as tracers:
         agent = made(provider, tracers)
-        first = agent.run_sync("a")
-        agent.run_sync("b", message_history=first.all_messages())
+        first = run(agent, "a")
+        run(agent, "b", message_history=first.all_messages())
     assert totals(db) == of_requests(2)
     conversations = rows(db, "select distinct conversation from agentdb.run")
     assert len(conversations) == 1
@@ -121,7 +126,7 @@ def test_agent_within_an_agent_counts_once(db: Connection, serve: Serving) -> No
         async def delegate() -> str:
             return str((await expert.run("?")).output)
 
-        agent.run_sync("?")
+        run(agent, "?")
     assert calls(db) == [("delegate", True, None, "c1")]
     assert totals(db) == of_requests(3)
 
@@ -134,7 +139,7 @@ def test_result_that_is_a_tool_is_no_unknown_one(
 
     script = scripted(asks(("c1", "final_result", {"number": 3})))
     with script as provider, exporting(serve) as tracers:
-        found = made(provider, tracers, output_type=Answer).run_sync("?")
+        found = run(made(provider, tracers, output_type=Answer), "?")
     assert found.output == Answer(number=3)
     assert not [each for each in calls(db) if each[2]]
 
@@ -151,7 +156,7 @@ def test_every_format_of_its_spans(
     )
     with script as provider, exporting(serve) as tracers:
         settings = InstrumentationSettings(tracer_provider=tracers, version=version)
-        made(provider, tracers, settings=settings).run_sync("?")
+        run(made(provider, tracers, settings=settings), "?")
     assert calls(db) == [("add", True, None, "c1"), ("add", False, BAD, "c2")]
     assert totals(db) == of_requests(3)
 
@@ -163,6 +168,6 @@ def test_same_id_twice_in_one_reply_runs_never(db: Connection, serve: Serving) -
         exporting(serve) as tracers,
         pytest.raises(UnexpectedModelBehavior),
     ):
-        made(provider, tracers).run_sync("?")
+        run(made(provider, tracers), "?")
     assert calls(db) == []
     assert totals(db) == of_requests(1)
