@@ -87,7 +87,11 @@ def _command(url: str, token: str, calls: int) -> None:
 
 
 def _event(name: str, number: int) -> dict[str, object]:
-    given = {**GIVEN, "hook_event_name": name, "tool_use_id": f"t{number}"}
+    given: dict[str, object] = {
+        **GIVEN,
+        "hook_event_name": name,
+        "tool_use_id": f"t{number}",
+    }
     if name == "PostToolUse":
         given |= {"tool_response": {"stdout": f"{number} passed"}, "duration_ms": 12}
     return given

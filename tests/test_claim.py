@@ -110,7 +110,7 @@ def test_claims_are_about_the_end_as_a_select_has_it(
 ) -> None:
     chance = random.Random(seed)
     look = "select id, state from public.orders where id < 20"
-    before = dict(audited.execute(look).fetchall())
+    before: dict[int, str] = dict(audited.execute(look).fetchall())
     states = [*before.values(), "paid", "sent"]
     for _ in range(40):
         key, state = chance.randrange(1, 15), chance.choice(states)
@@ -127,7 +127,7 @@ def test_claims_are_about_the_end_as_a_select_has_it(
         agent.execute(
             statement.encode(), {"key": key, "state": state, "former": former}
         )
-    after = dict(audited.execute(look).fetchall())
+    after: dict[int, str] = dict(audited.execute(look).fetchall())
     done = {
         "insert": after.keys() - before.keys(),
         "update": {k for k in after.keys() & before.keys() if after[k] != before[k]},

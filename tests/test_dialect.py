@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from agentdb.serve.dialect import Memory, Reading
-from agentdb.serve.identity import Peer
-from agentdb.serve.otlp import text
+from agentdb.intake.dialect import Memory, Reading
+from agentdb.intake.otlp import text
+from agentdb.intake.peer import Peer
 
 from .serving import called, span, traces, value
 
@@ -329,7 +329,7 @@ def test_old_words_of_vercel() -> None:
 def test_dialect_that_fails_is_told_and_costs_one_record(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from agentdb.serve.dialect import genai
+    from agentdb.intake.dialect import genai
 
     def broken(record: Any, reading: Reading) -> None:
         raise KeyError("x")

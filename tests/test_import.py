@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from agentdb.cli import main
 
 from .agents import evaluate, register, row, rows, value
+from .serving import called, traces
 from .test_transcript import DATA, SCRIPTS
 
 if TYPE_CHECKING:
@@ -113,6 +114,30 @@ def test_loop_of_the_past_is_seen(past: Connection, tmp_path: Path) -> None:
     # Nobody is alerted to the past.
     evaluate(past)
     assert rows(past, "select * from agentdb.alert") == []
+
+
+@pytest.mark.parametrize("shape", ["lines", "one", "list"])
+def test_requests_of_otlp_are_read_as_they_were_sent(
+    past: Connection, tmp_path: Path, shape: str
+) -> None:
+    spans = [called(n, ("add", "sub")[n % 2], duration=1) for n in range(1, 7)]
+    requests = [traces(*spans[:3]), traces(*spans[3:])]
+    file = tmp_path / "traces.json"
+    if shape == "lines":
+        file.write_text("\n".join(map(json.dumps, requests)))
+    elif shape == "list":
+        file.write_text(json.dumps(requests, indent=1))
+    else:
+        file.write_text(json.dumps(traces(*spans), indent=1))
+    for _ in range(2):
+        assert run(past, str(file)).exit_code == 0
+        found = rows(
+            past, "select tool, count(*) from agentdb.tool_call_log group by 1"
+        )
+        assert sorted(found, key=str) == [
+            {"tool": "add", "count": 3},
+            {"tool": "sub", "count": 3},
+        ]
 
 
 def test_name_of_the_present_is_refused(past: Connection) -> None:

@@ -13,6 +13,7 @@ import psycopg
 from psycopg.rows import dict_row
 
 from ..intake.event import Event
+from ..intake.shape import shape
 from ..redaction import Redaction
 from ..rules import backtest
 
@@ -65,7 +66,7 @@ def load(connection: psycopg.Connection[Any], events: Iterable[Event]) -> Import
     done, redaction = Imported(), Redaction.from_env()
     walk = iter(events)
     while batch := list(islice(walk, BATCH)):
-        _load(connection, [_harmless(event, redaction) for event in batch], done)
+        _load(connection, [shape(event, redaction) for event in batch], done)
     return done
 
 
@@ -80,12 +81,6 @@ def _load(
                 done.problems[row["problem"]] = done.problems.get(row["problem"], 0) + 1
             if row["run_id"]:
                 done.runs.add(row["run_id"])
-
-
-def _harmless(event: Event, redaction: Redaction) -> str:
-    from ..serve.shape import shape
-
-    return shape(event, redaction)
 
 
 def runs(

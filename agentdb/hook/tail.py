@@ -11,7 +11,7 @@ import os
 from collections import deque
 from typing import Any
 
-from ..intake.kind import Transcript, transcript_of
+from ..intake.transcript.kind import Transcript, transcript_of
 
 # A session that was long when its hooks were installed is caught up with bit by bit.
 MOST = 2 * 1024 * 1024

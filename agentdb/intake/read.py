@@ -9,9 +9,9 @@ from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
-from . import langfuse, langsmith
 from .event import Event, NotThisFormat, as_list, objects
-from .kind import transcript_of
+from .export import langfuse, langsmith
+from .transcript.kind import transcript_of
 
 KNOWN = (
     "transcripts of Claude Code, Codex and Gemini CLI (JSON lines), OTLP in JSON,"
@@ -20,8 +20,13 @@ KNOWN = (
 # What is no list of lines is read as a whole.
 LARGEST = 1 << 30
 FEW = 20
+# Spans, log records or points of one request.
+ELEMENTS = 1_000_000
 # Names under which exports keep their lists.
 LISTS = ("data", "runs", "traces", "items")
+
+# Which signal a request is of, by the name of its list.
+OTLP = {"resourceSpans": "traces", "resourceLogs": "logs", "resourceMetrics": "metrics"}
 
 Read = Callable[[dict[str, Any]], Iterator[Event]]
 
@@ -60,11 +65,31 @@ def _events(path: Path, file: IO[bytes]) -> Iterator[Event]:
 
 
 def _reader(first: dict[str, Any]) -> Read | None:
+    if any(key in first for key in OTLP):
+        return _of_otlp()
     if langsmith.is_of(first):
         return langsmith.events
     if langfuse.is_of(first):
         return langfuse.events
     return None
+
+
+def _of_otlp() -> Read:
+    """Return what reads requests as an exporter would have sent them."""
+    from .dialect import Memory, Reading
+    from .otlp import text
+    from .peer import Peer
+
+    # What one request tells is known when the next is read.
+    memory = Memory()
+
+    def read(request: dict[str, Any]) -> Iterator[Event]:
+        found = next(name for key, name in OTLP.items() if key in request)
+        reading = Reading(Peer(), found, memory)
+        reading.read(text.records(request, found, ELEMENTS, reading.unreadable))
+        yield from reading.events
+
+    return read
 
 
 def _objects(

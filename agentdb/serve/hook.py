@@ -13,10 +13,11 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from ..intake.hook import Hook, NoEvent, answer
+from ..intake.peer import Peer
 from .body import Held, body
 from .errors import Busy, Refused
-from .hook_event import Hook, NoEvent, answer
-from .identity import Peer, peer_of
+from .identity import peer_of
 
 if TYPE_CHECKING:
     from .intake import Intake, Verdict

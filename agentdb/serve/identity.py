@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pwd import getpwuid
 from typing import TYPE_CHECKING
 
+from ..intake.peer import UNPROVEN, Peer
 from .errors import Refused
 
 if TYPE_CHECKING:
@@ -15,17 +15,6 @@ if TYPE_CHECKING:
 
 # How the server names the other end of a unix socket, see listen.py.
 UID = "uid:"
-
-
-@dataclass(frozen=True)
-class Peer:
-    """An agent whose identity is proven, or one that has said a name at most."""
-
-    agent: str | None = None
-    proven: bool = False
-
-
-UNPROVEN = Peer()
 
 
 async def peer_of(request: Request, intake: Intake) -> Peer:

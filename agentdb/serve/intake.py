@@ -13,14 +13,15 @@ import anyio
 import psycopg
 from psycopg.rows import tuple_row
 
+from ..intake.dialect import Memory
+from ..intake.event import Event
+from ..intake.peer import UNPROVEN, Peer
+from ..intake.problem import Problems
+from ..intake.shape import shape, storable
 from ..redaction import Redaction
-from .dialect import Memory
 from .errors import Away, Refused
-from .identity import UNPROVEN, Peer
-from .problem import Problems
-from .queue import Event, Queue, Result
+from .queue import Queue, Result
 from .settings import Settings
-from .shape import shape, storable
 
 if TYPE_CHECKING:
     from psycopg import AsyncConnection

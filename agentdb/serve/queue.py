@@ -11,8 +11,9 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
+from ..intake.event import Event
 from .errors import Away, Full
 
 logger = logging.getLogger("agentdb.serve")
@@ -26,7 +27,6 @@ class Result(NamedTuple):
     run_id: int | None = None
 
 
-Event = dict[str, Any]
 Write = Callable[[list[Event], str], Awaitable[list[Result]]]
 
 

@@ -11,13 +11,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from ...intake.dialect import Reading
+from ...intake.otlp import proto, text
+from ...intake.otlp.record import Record
+from ...intake.peer import Peer
 from ..body import Held, body
-from ..dialect import Reading
 from ..errors import Busy, Refused
-from ..identity import Peer, peer_of
-from . import proto, text
+from ..identity import peer_of
 from .answer import JSON, PROTOBUF, accepted, refused
-from .record import Record
 
 if TYPE_CHECKING:
     from ..intake import Intake

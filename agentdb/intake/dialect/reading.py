@@ -8,10 +8,10 @@ from datetime import datetime, timezone
 from types import ModuleType
 from typing import Any
 
-from ..identity import Peer
+from ..event import Event
 from ..otlp.record import Log, Point, Record, Span
+from ..peer import Peer
 from ..problem import Problems
-from ..queue import Event
 from .memory import Memory
 from .value import first, text, whole
 

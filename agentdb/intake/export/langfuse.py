@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from .event import Event, as_list, as_object, count, known, loaded, text_of
+from ..event import Event, as_list, as_object, count, known, loaded, text_of
 
 EMITTER = "langfuse"
 MODELS = ("GENERATION", "EMBEDDING")

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .event import Event, as_list, as_object, count, known, objects, text_of
+from ..event import Event, as_list, as_object, count, known, objects, text_of
 
 UNKNOWN = re.compile(r'^Tool "[^"]*" not found')
 INVALID = re.compile(r"^params (?:must|should|/)")

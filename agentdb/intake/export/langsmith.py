@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from .event import Event, as_list, as_object, count, known, text_of
+from ..event import Event, as_list, as_object, count, known, text_of
 
 EMITTER = "langsmith"
 # No run is made of a tool that does not exist: only the step's messages name it.

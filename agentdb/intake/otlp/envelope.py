@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import Refused
+from ..refused import Refused
 
 VARINT, FIXED64, BYTES, FIXED32 = 0, 1, 2, 5
 # Numbers of fields, of all three kinds of requests.

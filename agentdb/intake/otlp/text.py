@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from ..errors import Refused
+from ..refused import Refused
 from .envelope import Malformed
 from .record import Attributes, Log, Point, Record, Source, Span
 

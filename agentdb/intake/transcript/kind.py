@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from itertools import islice
 
+from ..event import objects
 from . import claude, codex, gemini
-from .event import objects
 
 Transcript = claude.Transcript | codex.Transcript | gemini.Transcript
 

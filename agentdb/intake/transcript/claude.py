@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from .event import Event, as_list, as_object, count, known, objects, text_of
+from ..event import Event, as_list, as_object, count, known, objects, text_of
 
 UNKNOWN = re.compile(r"No such tool available: (\S+?)[.<]?(\s|<|$)")
 INVALID = re.compile(r"InputValidationError:? ?(.*)", re.DOTALL)

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from ..intake.claude import outcome, refused
-from ..intake.event import Event, known, text_of
+from .event import Event, known, text_of
+from .transcript.claude import outcome, refused
 
 # Before these somebody may say no.
 BEFORE_TOOL = ("PreToolUse", "BeforeTool")

@@ -1,0 +1,1 @@
+"""What observability services give away of what they keep."""

@@ -1,0 +1,1 @@
+"""OTLP: from bodies to spans, log records and points of metrics."""

@@ -1,0 +1,1 @@
+"""What coding agents write down themselves, a line a message."""
