@@ -591,7 +591,8 @@ create table agentdb.tool_fault (
   constraint tool_fault_pkey primary key (run_id, tool_call_log_id, fault),
   constraint tool_fault_run_id_fkey
     foreign key (run_id) references agentdb.run on delete cascade,
-  constraint tool_fault_fault_check check (fault in ('unknown', 'invalid_args', 'failed'))
+  constraint tool_fault_fault_check
+    check (fault in ('unknown', 'invalid_args', 'failed'))
 );
 
 create index tool_fault_found_at_idx on agentdb.tool_fault (found_at);
