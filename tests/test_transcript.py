@@ -163,12 +163,19 @@ def test_answer_in_several_lines_counts_as_its_last(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text",
     ["", "{}", "[]", "hello", '{"a": 1}', "[" * 100_000, "null\n" * 50, "\x00" * 99,
-     '{"resourceSpans": 5}', '{"run_type": 1'],
+     '{"run_type": 1'],
 )  # fmt: skip
 def test_other_file_is_none_of_them(text: str, tmp_path: Path) -> None:
     file = tmp_path / "file.json"
     file.write_text(text)
     with pytest.raises(NotThisFormat, match=r"none of what can be read|is no JSON"):
+        list(read(file))
+
+
+def test_request_of_otlp_that_is_none_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "file.json"
+    file.write_text('{"resourceSpans": 5}')
+    with pytest.raises(NotThisFormat, match="resourceSpans is a list"):
         list(read(file))
 
 

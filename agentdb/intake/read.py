@@ -79,6 +79,7 @@ def _of_otlp() -> Read:
     from .dialect import Memory, Reading
     from .otlp import text
     from .peer import Peer
+    from .refused import Refused
 
     # What one request tells is known when the next is read.
     memory = Memory()
@@ -86,7 +87,10 @@ def _of_otlp() -> Read:
     def read(request: dict[str, Any]) -> Iterator[Event]:
         found = next(name for key, name in OTLP.items() if key in request)
         reading = Reading(Peer(), found, memory)
-        reading.read(text.records(request, found, ELEMENTS, reading.unreadable))
+        try:
+            reading.read(text.records(request, found, ELEMENTS, reading.unreadable))
+        except Refused as error:
+            raise NotThisFormat(f"a request of OTLP that is none: {error}") from error
         yield from reading.events
 
     return read
