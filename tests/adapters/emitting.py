@@ -8,27 +8,13 @@ from typing import Any
 
 from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from ..agents import rows
 from ..conftest import Connection
 from ..serving import Serving
 from .scripted import CACHED, INPUT, OUTPUT
-
-
-class Switch(SpanProcessor):
-    """Passes spans on to a processor that changes; some libraries take one for ever."""
-
-    target: BatchSpanProcessor | None = None
-
-    def on_start(self, span: Any, parent_context: Any = None) -> None:
-        if self.target is not None:
-            self.target.on_start(span, parent_context)
-
-    def on_end(self, span: Any) -> None:
-        if self.target is not None:
-            self.target.on_end(span)
 
 
 @contextmanager

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -12,15 +13,14 @@ from langchain.agents import create_agent
 from langchain_core.language_models.fake_chat_models import GenericFakeChatModel
 from langchain_core.messages import AIMessage
 from langchain_core.tools import tool
-from langgraph.checkpoint.memory import InMemorySaver
+from langgraph.checkpoint.memory import InMemorySaver as InMemorySaver
 from openinference.instrumentation.langchain import LangChainInstrumentor
 from opentelemetry.instrumentation.langchain import LangchainInstrumentor
-from opentelemetry.sdk.trace import TracerProvider
 
 from ..agents import rows, value
 from ..conftest import Connection
 from ..serving import Serving
-from .emitting import Switch, batching, calls, of_requests, outcomes, problems, totals
+from .emitting import calls, of_requests, outcomes, problems, totals
 from .scripted import CACHED, INPUT, OUTPUT, REASONING
 
 BAD, UNKNOWN = "invalid_args", "unknown"
@@ -28,7 +28,6 @@ LIBRARIES: dict[str, Any] = {
     "openinference": LangChainInstrumentor,
     "openllmetry": LangchainInstrumentor,
 }
-SWITCHES: dict[str, Switch] = {}
 USED = {
     "input_tokens": INPUT + CACHED, "output_tokens": OUTPUT,
     "total_tokens": INPUT + CACHED + OUTPUT,
@@ -56,25 +55,30 @@ def add(a: int, b: int) -> int:
     return a + b
 
 
-@contextmanager
-def traced(serve: Serving, library: str) -> Iterator[None]:
-    """Trace with a library until the end of the block.
+# What is traced runs in a process of its own: each of the libraries stays in a process
+# for ever, and the spans of one become parents of the other's.
+PROGRAM = """
+import sys
+from tests.adapters.emitting import exporting
+from tests.adapters.test_emitted_langchain import *
+from tests.serving import Serving
 
-    OpenLLMetry cannot be put in a second time, after it was taken out.
-    """
-    if library not in SWITCHES:
-        provider, switch = TracerProvider(), Switch()
-        provider.add_span_processor(switch)
-        LIBRARIES[library]().instrument(tracer_provider=provider)
-        SWITCHES[library] = switch
-    target = batching(serve)
-    SWITCHES[library].target = target
+with exporting(Serving(None, sys.argv[1], sys.argv[2])) as provider:
+    LIBRARIES[sys.argv[3]]().instrument(tracer_provider=provider)
     try:
-        yield
-    finally:
-        SWITCHES[library].target = None
-        assert target.force_flush()
-        target.shutdown()  # type: ignore[no-untyped-call]
+        {code}
+    except ValueError as error:
+        assert str(error) == "negative"
+"""
+
+
+def trace(serve: Serving, library: str, code: str) -> None:
+    """Run a line of Python with a library that traces to the server."""
+    program = PROGRAM.format(code=code)
+    done = subprocess.run(
+        [sys.executable, "-c", program, serve.url, serve.token, library], timeout=120
+    )
+    assert done.returncode == 0
 
 
 def replies(*messages: Any) -> Iterator[AIMessage]:
@@ -95,8 +99,7 @@ def invoke(*messages: Any, thread: str = "th-1", **more: Any) -> Any:
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_calls_and_tokens(db: Connection, serve: Serving, library: str) -> None:
-    with traced(serve, library):
-        invoke([("c1", "add", {"a": 1, "b": 2})], "3")
+    trace(serve, library, "invoke([('c1', 'add', {'a': 1, 'b': 2})], '3')")
     assert calls(db) == [("add", True, None, "c1")]
     assert totals(db) == of_requests(2)
     assert outcomes(db)[0] == "succeeded"
@@ -109,13 +112,11 @@ def test_calls_and_tokens(db: Connection, serve: Serving, library: str) -> None:
 def test_what_goes_wrong_is_told_apart(
     db: Connection, serve: Serving, library: str
 ) -> None:
-    with traced(serve, library), pytest.raises(ValueError):
-        invoke(
-            [("c1", "add", {"a": "x"})],
-            [("c2", "nothing", {"q": 1})],
-            [("c3", "add", {"a": -1, "b": 2})],
-            "3",
-        )
+    code = (
+        "invoke([('c1', 'add', {'a': 'x'})], [('c2', 'nothing', {'q': 1})],"
+        " [('c3', 'add', {'a': -1, 'b': 2})], '3')"
+    )
+    trace(serve, library, code)
     assert calls(db) == [
         ("add", False, BAD, "c1"),
         ("nothing", False, UNKNOWN, "c2"),
@@ -133,10 +134,12 @@ def test_what_goes_wrong_is_told_apart(
 
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_two_turns_of_one_thread(db: Connection, serve: Serving, library: str) -> None:
-    kept = InMemorySaver()
-    with traced(serve, library):
-        invoke([("c1", "add", {"a": 1, "b": 2})], "3", checkpointer=kept)
-        invoke([("c2", "add", {"a": 3, "b": 4})], "7", checkpointer=kept)
+    code = (
+        "kept = InMemorySaver();"
+        " invoke([('c1', 'add', {'a': 1, 'b': 2})], '3', checkpointer=kept);"
+        " invoke([('c2', 'add', {'a': 3, 'b': 4})], '7', checkpointer=kept)"
+    )
+    trace(serve, library, code)
     assert [each[3] for each in calls(db)] == ["c1", "c2"]
     assert totals(db) == of_requests(4)
 
@@ -145,19 +148,14 @@ def test_two_turns_of_one_thread(db: Connection, serve: Serving, library: str) -
 def test_same_id_twice_in_one_reply_runs_twice(
     db: Connection, serve: Serving, library: str
 ) -> None:
-    with traced(serve, library):
-        invoke([("c1", "add", {"a": 1, "b": 2}), ("c1", "add", {"a": 1, "b": 3})], "3")
+    code = "invoke([('c1', 'add', {'a': 1, 'b': 2}), ('c1', 'add', {'a': 1, 'b': 3})], '3')"
+    trace(serve, library, code)
     assert [each[:2] for each in calls(db)] == [("add", True)] * 2
     assert totals(db) == of_requests(2)
 
 
-def test_by_langsmith(
-    db: Connection, serve: Serving, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_by_langsmith(db: Connection, serve: Serving) -> None:
     """Its exporter is a process's own, so that a process of its own has it."""
-    import subprocess
-    import sys
-
     program = (
         "from tests.adapters.test_emitted_langchain import invoke\n"
         "from langchain_core.tracers.langchain import wait_for_all_tracers\n"
