@@ -13,7 +13,7 @@ from .agents import row, rows, value
 from .serving import Serving, serving
 
 if TYPE_CHECKING:
-    from .conftest import Connection
+    from .conftest import Connect, Connection
     from .servers import Server
 
 Event = dict[str, Any]
@@ -240,3 +240,26 @@ def test_without_a_database_the_agent_is_told_to_go_on(
         assert int(answer.headers["retry-after"]) > 0
     finally:
         db.execute("alter role intake_i login")
+
+
+def test_agent_that_holds_its_run_locked_loses_no_event(
+    db: Connection, serve: Serving, connect: Connect
+) -> None:
+    send(serve, call("PreToolUse"))
+    holder = connect(db.info.dbname)
+    holder.autocommit = False
+    holder.execute("select from agentdb.intake_session for update")
+    # Another agent does not wait for it.
+    db.execute("select agentdb.register_intake_agent('other')")
+    other = db.execute("select agentdb.make_intake_token('other')").fetchone()
+    assert other
+    threading.Timer(0.6, holder.rollback).start()
+    assert send(serve, event("SessionStart", session_id="o"), token=other[0]) == {}
+    send(serve, call("PostToolUse", tool_response="x"))
+    assert [each["call_id"] for each in calls(db)] == ["t1"]
+    holder.execute("select from agentdb.intake_session for update")
+    late = serve.post("/hook", json.dumps(call("PostToolUse", 2)).encode())
+    assert late.status_code == 503
+    holder.rollback()
+    send(serve, call("PostToolUse", 2, tool_response="x"))
+    assert [each["call_id"] for each in calls(db)] == ["t1", "t2"]

@@ -19,7 +19,7 @@ from ..intake.peer import UNPROVEN, Peer
 from ..intake.problem import Problems
 from ..intake.shape import shape, storable
 from ..redaction import Redaction
-from .errors import Away, Refused
+from .errors import Away, Busy, Refused
 from .queue import Queue, Result
 from .settings import Settings
 
@@ -45,6 +45,9 @@ OF_THE_DATA = ("22", "23", "ZA", "P0")
 # The database takes 16 MB in one call.
 LARGEST = 8 << 20
 PROOFS = 1000
+# How often, and after how many seconds, events are tried again whose agent has locked
+# something that they need: that is over when its transaction is.
+TRIES, AGAIN = 10, 0.1
 
 
 class Verdict(NamedTuple):
@@ -88,7 +91,18 @@ class Intake:
         """
         if self.away:
             raise Away("the database is away")
-        return await self.queue.put([_of(peer, event) for event in events], recorded_by)
+        given = [_of(peer, event) for event in events]
+        results = await self.queue.put(given, recorded_by)
+        for _ in range(TRIES):
+            busy = [n for n, each in enumerate(results) if _is_busy(each)]
+            if not busy:
+                return results
+            await asyncio.sleep(AGAIN)
+            later = await self.queue.put([given[n] for n in busy], recorded_by)
+            for place, result in zip(busy, later, strict=True):
+                results[place] = result
+        # What was recorded is repeated when all of it is sent again.
+        raise Busy("a transaction of the agent is in the way")
 
     async def judge(
         self,
@@ -241,6 +255,10 @@ def _of_the_data(error: BaseException) -> bool:
         return True
     state = error.sqlstate if isinstance(error, psycopg.Error) else None
     return (state or "").startswith(OF_THE_DATA)
+
+
+def _is_busy(result: Result) -> bool:
+    return result.status == "refused" and (result.problem or "").startswith("busy:")
 
 
 def _of(peer: Peer, event: Event) -> Event:

@@ -85,7 +85,7 @@ def make_pool(dsn: str) -> AsyncConnectionPool[Any]:
         # Then it begins anew: its waits double, and would outlast what they wait for.
         reconnect_timeout=4.0,
         open=False,
-        name="agentdb",
+        name="serve",
     )
 
 
