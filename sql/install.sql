@@ -162,6 +162,7 @@
 \ir intake/call.sql
 \ir intake/call_log.sql
 \ir intake/usage.sql
+\ir intake/elsewhere.sql
 \ir intake/record.sql
 \ir intake/import.sql
 \ir intake/judge.sql

@@ -298,3 +298,38 @@ def test_a_file_of_the_past_is_a_run_of_the_past(
         f"{day} 10:00:03Z",
     ) == {"then": True, "duration": "00:00:02", "recorded_by": "import"}
     assert value(db, "select count(*) from agentdb.run where parent_run_id > 0") == 1
+
+
+@pytest.mark.parametrize("first", ["own", "emitter", "own after the end"])
+def test_call_of_the_agents_own_run_is_one_call_by_hook_too(
+    db: Connection, intake: Connection, connect: Connect, first: str
+) -> None:
+    """The gateway has a run of its own, and knows no conversation."""
+    session = connect(db.info.dbname, "agent_a")
+    run = start(session)
+    own = "select repeated from agentdb.log_tool_call('mcp', '{}', call_id => 'toolu_0123456789')"
+    begin = event("begin", tool="mcp__x__mcp", args={}, call_id="toolu_0123456789")
+    end = event("call", tool="mcp__x__mcp", ok=True, call_id="toolu_0123456789")
+    assert statuses(record(intake, begin, by="hook")) == ["recorded"]
+    if first == "emitter":
+        assert statuses(record(intake, end, by="hook")) == ["recorded"]
+        assert value(session, own) is True
+    else:
+        assert value(session, own) is False
+        if first == "own after the end":
+            session.execute("select agentdb.end_run()")
+        ((_, status, _, found),) = record(intake, end, by="hook")
+        assert (status, found) == ("repeated", run)
+    assert value(db, "select count(*) from agentdb.tool_call_log") == 1
+    assert rows(db, "select * from agentdb.tool_call where ended_at is null") == []
+
+
+def test_short_id_names_nothing_beyond_its_run(
+    db: Connection, intake: Connection, connect: Connect
+) -> None:
+    session = connect(db.info.dbname, "agent_a")
+    start(session)
+    record(intake, event("call", tool="a", call_id="call_1"))
+    own = "select repeated from agentdb.log_tool_call('a', call_id => 'call_1')"
+    assert value(session, own) is False
+    assert value(db, "select count(*) from agentdb.tool_call_log") == 2

@@ -93,7 +93,7 @@ create or replace function agentdb._record_placed (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_events agentdb.intake_event[] := events;
+  v_events agentdb.intake_event[] := agentdb._join_own(events);
   v_many integer[];
 begin
   if exists (

@@ -25,6 +25,29 @@ comment on function agentdb._check_tool (text, text) is
   'Raises ZA004 for an empty tool or an ill-formed call_id.';
 
 
+-- A hook or a span can be faster than the log of a client, or of the gateway, which
+-- writes behind.
+create or replace function agentdb._is_told (agent bigint, call_id text)
+  returns boolean
+  language sql
+  stable
+begin atomic
+  select exists (
+    select
+    from agentdb.run as r
+    join agentdb.tool_call as c
+      on c.run_id = r.run_id and c.call_id = _is_told.call_id
+    where r.agent_id = agent
+      and r.ended_at is null
+      and r.opened_by is not null
+      and c.tool_call_log_id is not null
+  );
+end;
+
+comment on function agentdb._is_told (bigint, text) is
+  'Whether an emitter has told of a call in an open session of the agent.';
+
+
 create or replace function agentdb.log_tool_call (
   tool text,
   args jsonb default null,
@@ -59,6 +82,11 @@ begin
   end if;
   select c.run_id, c.agent_id into log_tool_call.run_id, v_agent_id
   from agentdb._current_run(log_tool_call.run) as c;
+  repeated := length(call_id) >= 16 and agentdb._is_told(v_agent_id, call_id);
+  if repeated then
+    return next;
+    return;
+  end if;
   repeated := false;
   if call_id is not null then
     insert into agentdb.tool_call (run_id, call_id, agent_id, tool, ended_at)
