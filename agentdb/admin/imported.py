@@ -25,8 +25,8 @@ IMPORT = """
 select i.status, i.problem, i.run_id from agentdb.import_events(%s::jsonb) as i
 """
 RUNS = """
-select r.run_id as run, a.agent_name as agent, r.conversation,
-  r.parent_run_id as parent, r.started_at, r.ended_at, r.outcome,
+select r.run_id as run, a.agent_name as agent, left(r.conversation, 13) as conversation,
+  r.parent_run_id as below, r.started_at, r.ended_at - r.started_at as lasted,
   count(c.*) as calls, count(c.*) filter (where not c.ok) as failed,
   count(f.*) as faults,
   (select sum(t.input_tokens + t.cached_input_tokens + t.output_tokens)
@@ -101,7 +101,8 @@ def seen(
     if not found:
         return
     begin = min(run["started_at"] for run in found)
-    end = max(run["ended_at"] for run in found) + timedelta(minutes=1)
+    ends = (run["started_at"] + run["lasted"] for run in found)
+    end = max(ends) + timedelta(minutes=1)
     every = max(timedelta(seconds=15), (end - begin) / MOMENTS)
     mine = {str(run["run"]) for run in found} | {run["agent"] for run in found}
     for (name,) in _rules(connection):
