@@ -266,3 +266,36 @@ def until(db: Connection, question: str) -> list[dict[str, Any]]:
         assert time.monotonic() < end
         time.sleep(0.05)
     return found
+
+
+@pytest.mark.parametrize(
+    ("user", "said"),
+    [
+        ("app_user", "grant agentdb_intake to app_user"),
+        ("agent_a", "agent_a is the role of an agent"),
+    ],
+)
+def test_role_that_may_not_is_told_at_once(
+    server: Server, db: Connection, user: str, said: str
+) -> None:
+    dsn = server.dsn(database=db.info.dbname, user=user)
+    command = [sys.executable, "-m", "agentdb", "serve", "--listen", "127.0.0.1:0"]
+    done = subprocess.run([*command, "--dsn", dsn], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert done.stdout == ""
+
+
+def test_database_that_is_away_is_waited_for(server: Server) -> None:
+    command = [sys.executable, "-m", "agentdb", "serve", "--listen", "127.0.0.1:0"]
+    with subprocess.Popen(
+        [*command, "--dsn", "postgresql://x@127.0.0.1:9/x"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout and process.stderr
+        assert "http://127.0.0.1:" in process.stdout.readline()
+        process.terminate()
+        assert "the database is away, so far" in process.stderr.read()
+    assert process.returncode == 0

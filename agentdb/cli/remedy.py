@@ -23,6 +23,7 @@ GROUPS = {
     "rules": ["agentdb_auditor", "agentdb_operator"],
     "intake problems": ["agentdb_auditor"],
     "intake tokens": ["agentdb_auditor"],
+    "serve": ["agentdb_intake"],
     "outbox drop": ["agentdb_operator"],
     "outbox retry": ["agentdb_operator"],
     "approve": ["agentdb_reviewer"],

@@ -11,6 +11,7 @@ import click
 from agentdb.connection import shown
 
 from ..extra import command
+from ..harmless import harmless
 from .confirm import confirm
 from .failure import Failure
 from .options import config, dsn, end_in_order, only_dsn
@@ -121,9 +122,23 @@ def serve(
     except ValueError as error:
         hint = "add --token-required, or listen on 127.0.0.1"
         raise Failure(str(error), hint=hint) from error
+    _ask_once(dsn)
     # The server ends in order, and then asks whoever was there before it.
     signal.signal(signal.SIGTERM, end_in_order)
     serve(dsn, settings, lambda where: click.echo(f"agentdb serve: {where}"))
+
+
+def _ask_once(dsn: str) -> None:
+    """Raise where the database is there and will never take events from this role."""
+    import psycopg
+
+    try:
+        with psycopg.connect(dsn, connect_timeout=5, autocommit=True) as connection:
+            connection.execute("select from agentdb.record_events('[]')")
+    except psycopg.OperationalError as error:
+        said = str(error).splitlines()[0]
+        away = f"agentdb serve: the database is away, so far: {said}"
+        click.echo(harmless(away), err=True)
 
 
 def _address(given: str | None) -> tuple[str, int]:
