@@ -247,7 +247,8 @@ create table agentdb.policy (
     and unknown_tool_window between '1 second' and '7 days'
   ),
   constraint policy_intake_check check (
-    intake_silence between '1 minute' and '30 days'
+    intake_silence >= '1 minute'
+    and intake_silence <= '30 days'
     and unhooked_after between '1 second' and '1 day'
     and unproven_activity_count > 0
     and unproven_activity_window between '1 minute' and '1 day'
