@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
@@ -78,6 +79,17 @@ def test_stop_of_the_turn_is_not_the_end(db: Connection, serve: Serving) -> None
     send(serve, event("SessionStart"))
     send(serve, event("Stop", stop_hook_active=False))
     send(serve, call("PostToolUse", tool_response="x"))
+    assert value(db, "select count(*) from agentdb.run where ended_at is null") == 1
+
+
+def test_turn_that_broke_off_has_failed(db: Connection, serve: Serving) -> None:
+    send(serve, event("SessionStart"))
+    send(serve, event("StopFailure", error="API Error: Connection refused"))
+    send(serve, event("SessionEnd", reason="other"))
+    found = row(db, "select outcome, summary from agentdb.run")
+    assert found == {"outcome": "failed", "summary": "API Error: Connection refused"}
+    # The session goes on: as another run.
+    send(serve, call("PreToolUse"))
     assert value(db, "select count(*) from agentdb.run where ended_at is null") == 1
 
 
@@ -175,6 +187,11 @@ def test_without_a_token_nothing_is_believed_or_denied(
         {"kind": "tokens", "ids": ["m"], "input": 5, "output": 5, "agent": "coder"}]))  # fmt: skip
     assert rows(db, "select * from agentdb.run") == []
     assert rows(db, "select * from agentdb.token_log") == []
+    deadline = time.monotonic() + 20
+    while not (noted := rows(db, "select reason, times from agentdb.intake_problems")):
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert {each["reason"] for each in noted} == {"no token"}
     assert serve.post("/hook/whoami", b"{}").text == ""
     wrong = serve.post("/hook", json.dumps(call("PreToolUse")).encode(), token="wrong")
     assert wrong.status_code == 401

@@ -32,7 +32,7 @@ SCRIPTS: dict[str, tuple[Counter[tuple[str, str]], tuple[int, int, int]]] = {
     "claude-code.jsonl": (
         CODING
         + Counter(
-            {("shell", "denied"): 1, ("WebFetch", "unknown"): 1, ("Agent", "ok"): 1}
+            {("shell", "denied"): 1, ("WebFetch", "denied"): 1, ("Agent", "ok"): 1}
         ),
         (105 + 200 + 300 + 400 + 500 + 500, 820, 11 + 12 + 13 + 14 + 15 + 15),
     ),

@@ -19,8 +19,11 @@ from ..rules import backtest
 
 # What one call of the database takes.
 BATCH = 2000
-# Rules are asked at so many moments at most.
-MOMENTS = 240
+# Rules are asked at so many moments at most, and so often of a run: what repeats is
+# seen some time after it began.
+MOMENTS = 400
+PARTS = 12
+AFTER = timedelta(minutes=1)
 IMPORT = """
 select i.status, i.problem, i.run_id from agentdb.import_events(%s::jsonb) as i
 """
@@ -57,6 +60,7 @@ class Seen:
     """An alert that would have fired."""
 
     rule: str
+    run: str | None
     fired_at: datetime
     summary: str
 
@@ -96,24 +100,33 @@ def seen(
 ) -> Iterator[Seen]:
     """Give the alerts that would have fired about the runs, in the order of the rules.
 
-    Asks each rule at up to MOMENTS moments from the first start to the last end.
+    Rules are asked while runs went on and a minute longer, at up to MOMENTS moments.
     """
     if not found:
         return
-    begin = min(run["started_at"] for run in found)
-    ends = (run["started_at"] + run["lasted"] for run in found)
-    end = max(ends) + timedelta(minutes=1)
-    every = max(timedelta(seconds=15), (end - begin) / MOMENTS)
+    moments = _moments(found)
     mine = {str(run["run"]) for run in found} | {run["agent"] for run in found}
     for (name,) in _rules(connection):
         try:
-            rule = replace(backtest.find(connection, name), now=end, setting=None)
+            rule = replace(backtest.find(connection, name), setting=None)
         except backtest.Unanswerable:
             continue
-        [result] = backtest.compare(connection, rule, since=end - begin, every=every)
-        for episode in result.episodes:
-            if mine & {str(value) for value in json.loads(episode.labels).values()}:
-                yield Seen(name, episode.fired_at or episode.seen_at, episode.summary)
+        for episode in backtest.episodes(connection, rule, moments):
+            labels = json.loads(episode.labels)
+            if mine & {str(value) for value in labels.values()}:
+                at = episode.fired_at or episode.seen_at
+                yield Seen(name, labels.get("run"), at, episode.summary)
+
+
+def _moments(found: list[dict[str, Any]]) -> list[datetime]:
+    """Return when to ask: PARTS times in each run, and after it."""
+    at = {
+        run["started_at"] + (run["lasted"] + AFTER) * part / PARTS
+        for run in found
+        for part in range(1, PARTS + 1)
+    }
+    every = max(1, len(at) // MOMENTS)
+    return sorted(at)[::-every][::-1]
 
 
 def _rules(connection: psycopg.Connection[dict[str, Any]]) -> list[tuple[str]]:

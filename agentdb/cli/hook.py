@@ -91,9 +91,8 @@ def install(project: bool, emitter: str, url: str, yes: bool) -> None:
         click.echo(f"wrote {settings.path}")
     if not os.environ.get(TOKEN):
         click.echo(
-            f"{TOKEN} is not set here: without it what the agent does is recorded as"
-            " unproven, and nothing is denied.  An operator makes one: agentdb intake"
-            " token AGENT"
+            f"{TOKEN} is not set here: without it nothing is recorded and nothing is"
+            " denied.  An operator makes one: agentdb intake token AGENT"
         )
     if emitter == "codex":
         click.echo("Codex asks once whether it may run them: /hooks")
@@ -143,7 +142,7 @@ def check(project: bool, emitter: str, url: str) -> None:
         raise Failure(str(problem), hint="agentdb serve") from problem
     if not agent:
         raise Failure(
-            f"{url} answers, and {TOKEN} is not set or nobody's: events are unproven",
+            f"{url} answers, and {TOKEN} is not set: nothing is recorded",
             hint="agentdb intake token AGENT",
         )
     click.echo(f"{url}: agent {agent}")

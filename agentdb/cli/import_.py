@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ..intake.event import Event
 
 # What is older would be refused as gone; on a server of its own nothing is.
+# Files that are left out, by name.
+FEW = 10
 KEEP = "update agentdb.policy set log_retention = '100 years'"
 
 
@@ -45,7 +47,6 @@ def import_(dsn: str, agent: str | None, local: bool, files: tuple[Path, ...]) -
     from psycopg.rows import dict_row
 
     from ..admin import imported
-    from ..intake.event import NotThisFormat
 
     with ExitStack() as stack:
         where = _own_server(stack) if local else dsn
@@ -54,11 +55,14 @@ def import_(dsn: str, agent: str | None, local: bool, files: tuple[Path, ...]) -
         )
         if local:
             connection.execute(KEEP)
-        events = chain.from_iterable(map(_read, _files(files)))
-        try:
-            done = imported.load(connection, _named(events, agent))
-        except (NotThisFormat, OSError) as error:
-            raise Failure(str(error), hint="agentdb import --help") from error
+        found, foreign = _files(files), list[str]()
+        click.echo(f"reading {len(found)} files …", err=True)
+        events = chain.from_iterable(_read(path, foreign) for path in found)
+        done = imported.load(connection, _named(events, agent))
+        for each in foreign[:FEW]:
+            click.echo(harmless(f"left out: {each}"), err=True)
+        if len(foreign) > FEW:
+            click.echo(f"left out: {len(foreign) - FEW} more", err=True)
         _show(connection, done)
 
 
@@ -82,11 +86,15 @@ def _files(given: tuple[Path, ...]) -> list[Path]:
     ]
 
 
-def _read(path: Path) -> Iterator[Event]:
+def _read(path: Path, foreign: list[str]) -> Iterator[Event]:
+    """Give the events of a file; one that is none of those that are known is noted."""
+    from ..intake.event import NotThisFormat
     from ..intake.read import read
 
-    click.echo(f"reading {harmless(str(path))} …", err=True)
-    return read(path)
+    try:
+        yield from read(path)
+    except (NotThisFormat, OSError, EOFError) as error:
+        foreign.append(str(error))
 
 
 def _named(events: Iterable[Event], agent: str | None) -> Iterator[Event]:
@@ -105,7 +113,8 @@ def _show(connection: psycopg.Connection[dict[str, Any]], done: Imported) -> Non
     for problem, times in sorted(done.problems.items(), key=lambda each: -each[1])[:10]:
         click.echo(harmless(f"refused {times} times: {problem}"))
     if not done.runs:
-        raise Failure("no event was taken", hint="agentdb import --help")
+        hint = "name the file or folder of a transcript or export: docs/hooks.md"
+        raise Failure("no event was taken", hint=hint)
     found = imported.runs(connection, done.runs)
     print_table(Section("runs", "", "none"), found)
     click.echo("asking the rules about that time …", err=True)

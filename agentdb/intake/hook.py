@@ -135,6 +135,11 @@ class Hook:
         failed = self.given.get("reason") in ("error", "failed")
         yield {"kind": "end", "outcome": "failed" if failed else "succeeded"}
 
+    def _broke(self) -> Iterator[Event]:
+        # What the session does after that is another run of it.
+        said = text_of(self.given.get("error")) or "the turn failed"
+        yield {"kind": "end", "outcome": "failed", "summary": said}
+
     def _before(self) -> Iterator[Event]:
         # Without an id its end could not be told from another's.
         if self.given.get("tool_use_id"):
@@ -199,6 +204,7 @@ READ: dict[str, Callable[[Hook], Iterator[Event]]] = {
     "SubagentStart": Hook._started,
     "SessionEnd": Hook._ended,
     "SubagentStop": Hook._ended,
+    "StopFailure": Hook._broke,
     "PreToolUse": Hook._before,
     "PostToolUse": Hook._after,
     "PostToolUseFailure": Hook._failed,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 # Kinds that wait; of more than these a peer can make up, only some are seen.
@@ -28,7 +29,7 @@ class Problems:
                 "path": path,
                 "emitter": key[2],
                 "reason": key[3],
-                "sample": str(sample)[:SAMPLE],
+                "sample": _text(sample)[:SAMPLE],
                 "count": 1,
             }
 
@@ -50,3 +51,12 @@ class Problems:
             found["count"] += problem["count"]
         elif len(self._found) < MOST:
             self._found[key] = problem
+
+
+def _text(sample: object) -> str:
+    if isinstance(sample, str):
+        return sample
+    try:
+        return json.dumps(sample, ensure_ascii=False, default=str)
+    except (TypeError, ValueError, RecursionError):
+        return str(sample)

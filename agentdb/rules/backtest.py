@@ -133,6 +133,26 @@ def compare(
     return [_result(connection, rule, since, every, each, tell) for each in factors]
 
 
+def episodes(
+    connection: Connection, rule: Rule, moments: Sequence[datetime]
+) -> list[Episode]:
+    """Return the pages that a rule would have brought, asked at moments in one go."""
+    query = sql.SQL(
+        "select m.at, r.labels, r.value, r.annotations"
+        " from unnest({}::timestamptz[]) as m (at) cross join lateral {}(m.at) as r"
+    )
+    life, answers = Life(rule), dict[datetime, list[dict[str, Any]]]()
+    with connection.transaction(force_rollback=True):
+        guest.invite(connection)
+        connection.execute("set local transaction_read_only = on")
+        asked = query.format([at.isoformat() for at in moments], rule.function)
+        for row in guest.ask(connection, asked.as_string(connection)):
+            answers.setdefault(row["at"], []).append(row)
+    for at in moments:
+        life.look(at, answers.get(at, []))
+    return life.episodes
+
+
 def questions(
     rule: Rule, since: timedelta, every: timedelta, factors: Sequence[float]
 ) -> int:

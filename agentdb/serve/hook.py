@@ -77,7 +77,11 @@ def _hook(data: bytes) -> Hook:
 
 async def _answered(intake: Intake, peer: Peer, hook: Hook) -> dict[str, object]:
     """Record an event and judge what it asks about; return what its emitter is told."""
-    if not hook.asks() or not peer.proven:
+    if not peer.proven:
+        # Of whom it is nothing says: an emitter of OTLP has a name at least.
+        intake.problems.add(None, PATH, hook.emitter, "no token", hook.name)
+        return {}
+    if not hook.asks():
         await _record(intake, peer, hook, None)
         return {}
     verdict = await intake.judge(

@@ -61,6 +61,7 @@ class Memory:
         self._asked: Recent[list[tuple[str, str, str]]] = Recent()
         self._sights: Recent[list[str]] = Recent()
         self._kept: Recent[dict[str, Any]] = Recent()
+        self._named: Recent[str] = Recent()
 
     def ask(self, where: Hashable, tool: str, args: Any, call: str) -> None:
         """Remember that a model asked for a call."""
@@ -82,6 +83,17 @@ class Memory:
         found = (alike or ofit)[0]
         self._put_asked(where, [each for each in asked if each is not found])
         return found[2], args if alike else parsed(found[1])
+
+    def name(self, trace: Hashable, conversation: str) -> None:
+        """Remember which conversation a trace is of; of two it is of neither."""
+        known = self._named.get(trace)
+        if known is None or known != conversation:
+            told = conversation if known is None else ""
+            self._named.put(trace, told, len(told))
+
+    def named(self, trace: Hashable) -> str | None:
+        """Return the only conversation that a record of the trace has named."""
+        return self._named.get(trace) or None
 
     def keep(self, where: Hashable, value: dict[str, Any]) -> None:
         """Remember a little of a record, until another one asks for it."""

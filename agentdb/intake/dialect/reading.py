@@ -41,6 +41,11 @@ class Reading:
         ]
         # A model's reply comes before the calls that it asks for; clocks of
         # milliseconds do not always tell which part of a call ended first.
+        for record, _ in kept:
+            if isinstance(record, Point) or not record.trace:
+                continue
+            if conversation := _names(record):
+                self.memory.name((self.peer.agent, record.trace), conversation)
         kept.sort(key=lambda pair: (not _early(*pair), _ended(pair[0])))
         for record, module in kept:
             try:
@@ -208,7 +213,11 @@ class Reading:
                 or first(of, "gen_ai.agent.name")
                 or record.source.service
             ),
-            "conversation": text(found) or text(conversation) or told(record),
+            "conversation": text(found)
+            or text(conversation)
+            or _names(record)
+            or self.memory.named((self.peer.agent, record.trace))
+            or told(record),
             "at": moment(record.start if isinstance(record, Span) else record.time),
             "emitter": emitter_of(record),
             "source": "span" if isinstance(record, Span) else "log",
@@ -227,16 +236,20 @@ class Reading:
         self.events.append(event)
 
 
+def _names(record: Span | Log) -> str | None:
+    """Return the conversation that a record names itself."""
+    of = record.attributes
+    found = first(of, "gen_ai.conversation.id", "session.id", "conversation.id")
+    return text(found or first(record.source.resource, "session.id"))
+
+
 def told(record: Span | Log) -> str | None:
     """Return the conversation that a record names; else its trace, where it has parts.
 
     A request to a model that stands alone belongs to no conversation that is known.
     """
-    of = record.attributes
-    found = first(of, "gen_ai.conversation.id", "session.id", "conversation.id")
-    found = found or first(record.source.resource, "session.id")
-    if found is not None:
-        return text(found)
+    if found := _names(record):
+        return found
     if isinstance(record, Span) and not record.parent:
         return None
     return f"trace {record.trace}" if record.trace else None

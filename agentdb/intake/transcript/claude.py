@@ -14,12 +14,13 @@ from typing import Any
 
 from ..event import Event, as_list, as_object, count, known, objects, text_of
 
-UNKNOWN = re.compile(r"No such tool available: (\S+?)[.<]?(\s|<|$)")
+UNKNOWN = re.compile(r"No such tool available: (\S+?)[.<]?(\s|<|$)(?!.*is disabled)")
 INVALID = re.compile(r"InputValidationError:? ?(.*)", re.DOTALL)
 # A hook's, a rule's of the settings, or a person's.
 DENIED = re.compile(
-    r"hook error: |Permission to use .* has been denied|doesn't want to proceed"
-    r"|was (?:denied|rejected)|requested permissions? to use .* but you haven't granted"
+    r"hook error: |is disabled for this session|doesn't want to proceed"
+    r"|Permission to use .* has been denied|was (?:denied|rejected)"
+    r"|requested permissions? to use .* but you haven't granted"
 )
 TAGS = re.compile(r"</?tool_use_error>")
 
