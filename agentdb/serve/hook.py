@@ -88,7 +88,16 @@ async def _answered(intake: Intake, peer: Peer, hook: Hook) -> dict[str, object]
         thread=hook.thread,
     )
     reason = _reason(verdict)
-    await _record(intake, peer, hook, reason)
+    try:
+        await _record(intake, peer, hook, reason)
+    except Busy as error:
+        # A no is said all the same: else who keeps it from being written down, by a
+        # transaction of its own, would have its tool called.
+        if reason is None:
+            raise
+        intake.problems.add(
+            peer.agent, PATH, hook.emitter, f"denied, not recorded: {error}", hook.given
+        )
     return answer(hook, reason, over=verdict.over)
 
 
