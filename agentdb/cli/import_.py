@@ -54,7 +54,9 @@ def import_(dsn: str, agent: str | None, local: bool, files: tuple[Path, ...]) -
         )
         if local:
             connection.execute(KEEP)
-        events = chain.from_iterable(map(_read, _files(files)))
+        events = chain.from_iterable(
+            _read(path, named=path in files) for path in _files(files)
+        )
         try:
             done = imported.load(connection, _named(events, agent))
         except (NotThisFormat, OSError) as error:
@@ -82,11 +84,18 @@ def _files(given: tuple[Path, ...]) -> list[Path]:
     ]
 
 
-def _read(path: Path) -> Iterator[Event]:
+def _read(path: Path, *, named: bool) -> Iterator[Event]:
+    """Give the events of a file; one that a folder has may be something else."""
+    from ..intake.event import NotThisFormat
     from ..intake.read import read
 
     click.echo(f"reading {harmless(str(path))} …", err=True)
-    return read(path)
+    try:
+        yield from read(path)
+    except NotThisFormat as error:
+        if named:
+            raise
+        click.echo(harmless(f"left out: {error}"), err=True)
 
 
 def _named(events: Iterable[Event], agent: str | None) -> Iterator[Event]:
