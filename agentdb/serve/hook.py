@@ -35,8 +35,8 @@ def routes(intake: Intake) -> list[BaseRoute]:
         try:
             peer = await peer_of(request, intake)
             async with body(request, held, intake.settings) as data:
-                hook = _hook(data)
-            said = await _answered(intake, peer, hook)
+                hook, size = _hook(data), len(data)
+            said = await _answered(intake, peer, hook, size)
         except Busy as error:
             intake.requests[PATH, error.status] += 1
             return _refused(error, intake.settings.retry_after)
@@ -75,10 +75,12 @@ def _hook(data: bytes) -> Hook:
         raise Refused(why[:200]) from error
 
 
-async def _answered(intake: Intake, peer: Peer, hook: Hook) -> dict[str, object]:
+async def _answered(
+    intake: Intake, peer: Peer, hook: Hook, size: int
+) -> dict[str, object]:
     """Record an event and judge what it asks about; return what its emitter is told."""
     if not hook.asks() or not peer.proven:
-        await _record(intake, peer, hook, None)
+        await _record(intake, peer, hook, None, size)
         return {}
     verdict = await intake.judge(
         peer,
@@ -89,7 +91,7 @@ async def _answered(intake: Intake, peer: Peer, hook: Hook) -> dict[str, object]
     )
     reason = _reason(verdict)
     try:
-        await _record(intake, peer, hook, reason)
+        await _record(intake, peer, hook, reason, size)
     except Busy as error:
         # A no is said all the same: else who keeps it from being written down, by a
         # transaction of its own, would have its tool called.
@@ -105,11 +107,13 @@ def _reason(verdict: Verdict) -> str | None:
     return None if verdict.allowed else f"agentdb: {verdict.reason or 'denied'}"
 
 
-async def _record(intake: Intake, peer: Peer, hook: Hook, reason: str | None) -> None:
+async def _record(
+    intake: Intake, peer: Peer, hook: Hook, reason: str | None, size: int
+) -> None:
     events = hook.events(reason)
     if not events:
         return
-    results = await intake.record(peer, events, "hook")
+    results = await intake.record(peer, events, "hook", size=size)
     for event, result in zip(events, results, strict=True):
         if result.status == "refused":
             intake.problems.add(
