@@ -201,7 +201,8 @@ def test_large_events_are_committed_in_parts(db: Connection, serve: Serving) -> 
         sent = pool.submit(serve.post, "/hook", json.dumps(event).encode())
         while not (seen := count(db)):
             assert not sent.done() or sent.result().status_code == 200
-        assert seen < 20
+        # Not a half of what one call of the database takes, which is ten of them.
+        assert seen < 5
         assert sent.result().status_code == 200
     assert count(db) == 20
 
