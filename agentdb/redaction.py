@@ -37,6 +37,7 @@ FORMS = (
     (("xox",), START + r"xox[abeoprs]-[A-Za-z0-9-]{10,}"),  # Slack
     (("k_live_", "k_test_"), START + r"(?:sk|rk|pk)_(?:live|test)_[A-Za-z0-9]{16,}"),
     (("SG.",), START + r"SG\.[\w-]{16,}\.[\w-]{16,}"),  # SendGrid
+    (("adbi_",), START + r"adbi_[0-9a-f]{64}"),  # our own, of emitters
     (("hf_",), START + r"hf_[A-Za-z0-9]{30,}"),
     (("gsk_", "xai-", "pplx-"), START + r"(?:gsk_|xai-|pplx-)[A-Za-z0-9]{20,}"),
     (("dop_v1_",), START + r"dop_v1_[0-9a-f]{64}"),

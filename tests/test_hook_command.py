@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -159,14 +160,76 @@ def test_transcript_goes_along_until_it_was_taken(tmp_path: Path, name: str) -> 
     assert sent[2] == []
 
 
+def line(number: int, kind: str, content: object, **message: object) -> str:
+    """Return a line of a transcript of Claude Code."""
+    said = {"id": f"msg_{number:020}", "content": content, **message}
+    return json.dumps({"sessionId": "s", "type": kind, "message": said}) + "\n"
+
+
+def answered(number: int, *blocks: object) -> str:
+    used = {"input_tokens": 1, "output_tokens": 1}
+    return line(number, "assistant", list(blocks), usage=used)
+
+
+def billed(path: Path, home: Path, times: int) -> set[str]:
+    """Return the answers whose tokens are told by so many hooks."""
+    event = {"hook_event_name": "Stop", "session_id": "s", "transcript_path": str(path)}
+    with serving(Server()) as server:
+        for _ in range(times):
+            done = hook(event, server.address, XDG_CACHE_HOME=str(home))
+            assert (done.returncode, done.stderr) == (0, "")
+    assert max(len(json.dumps(each)) for each in server.bodies) <= 16 << 20
+    told = [each for body in server.bodies for each in body["agentdb_transcript"]]
+    return {each["ids"][0] for each in told if each["kind"] == "tokens"}
+
+
+def test_call_that_never_ends_hides_nothing(tmp_path: Path) -> None:
+    lost = {"type": "tool_use", "id": "lost", "name": "Bash", "input": {}}
+    with (path := tmp_path / "t.jsonl").open("w") as file:
+        file.write(line(0, "user", "go") + answered(1, lost))
+        for number in range(2, 2000):
+            file.write(line(number, "user", "x" * 1500) + answered(number))
+    assert len(billed(path, tmp_path, 4)) == 1999
+
+
+@pytest.mark.parametrize("where", ["result", "args"])
+def test_line_that_is_too_long_hides_nothing(tmp_path: Path, where: str) -> None:
+    long = "x" * (17 << 20)
+    made = {"command": long if where == "args" else "ls"}
+    call = {"type": "tool_use", "id": "c", "name": "Bash", "input": made}
+    said = long if where == "result" else "x"
+    end = {"type": "tool_result", "tool_use_id": "c", "content": said}
+    path = tmp_path / "t.jsonl"
+    path.write_text(
+        line(0, "user", "go") + answered(1, call) + line(2, "user", [end]) + answered(3)
+    )
+    assert "msg_00000000000000000003" in billed(path, tmp_path, 3)
+
+
 @pytest.mark.parametrize(
-    "path", ["/nowhere", "/dev/null", "", None, 5, "/root", "/proc/self/mem"]
+    "path",
+    [
+        "/nowhere",
+        "/dev/null",
+        "",
+        None,
+        5,
+        "/root",
+        "/proc/self/mem",
+        "/dev/zero",
+        "pipe",
+    ],
 )
 def test_transcript_that_cannot_be_read_is_none(tmp_path: Path, path: object) -> None:
+    if path == "pipe":
+        os.mkfifo(path := str(tmp_path / "pipe"))
     event = {"hook_event_name": "Stop", "session_id": "s", "transcript_path": path}
     with serving(Server()) as server:
         done = hook(event, server.address, XDG_CACHE_HOME=str(tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
+    assert "agentdb_transcript" not in server.bodies[0] or (
+        server.bodies[0]["agentdb_transcript"] == []
+    )
 
 
 def test_it_imports_nothing_heavy() -> None:

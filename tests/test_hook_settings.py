@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,15 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agentdb.cli import main
-from agentdb.hook.settings import BY_COMMAND, BY_HTTP, CODEX, EMITTERS, GEMINI, TOKEN
+from agentdb.hook.settings import (
+    BY_COMMAND,
+    BY_HTTP,
+    CODEX,
+    EMITTERS,
+    GEMINI,
+    KEPT,
+    TOKEN,
+)
 
 FOREIGN = [
     b"{}\n",
@@ -139,6 +148,33 @@ def test_link_stays_a_link(user: Path) -> None:
     run("remove", "--yes")
     assert file.is_symlink()
     assert elsewhere.read_text() == "{}"
+
+
+def test_link_of_a_project_writes_no_other_file(user: Path) -> None:
+    """A repository may bring any link along, beside its settings."""
+    mine = user / "profile"
+    mine.write_text("mine")
+    file = EMITTERS["claude"].path(project=True)
+    file.parent.mkdir(parents=True)
+    file.write_text("{}")
+    for name in (KEPT, f".{os.getpid()}.new", f"{KEPT}.{os.getpid()}.new"):
+        file.with_name(file.name + name).symlink_to(mine)
+    assert run("install", "--project", "--yes").exit_code == 0
+    assert mine.read_text() == "mine"
+    assert run("remove", "--project", "--yes").exit_code == 0
+    assert (file.read_text(), mine.read_text()) == ("{}", "mine")
+    assert [each.name for each in file.parent.iterdir()] == [file.name]
+
+
+@pytest.mark.parametrize("coding", ["utf-16", "utf-8-sig"])
+def test_file_in_another_coding(user: Path, coding: str) -> None:
+    file = EMITTERS["claude"].path(project=False)
+    file.parent.mkdir(parents=True)
+    file.write_bytes(before := '{"emoji": "é"}'.encode(coding))
+    done = run("install", "--yes")
+    assert done.exception is None or isinstance(done.exception, SystemExit)
+    run("remove", "--yes")
+    assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize(

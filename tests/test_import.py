@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
@@ -155,6 +156,28 @@ def test_what_is_no_transcript_is_named(past: Connection, tmp_path: Path) -> Non
     done = run(past, str(file))
     assert done.exit_code == 1
     assert "x.json is none of what can be read" in done.output
+
+
+def test_folder_may_have_other_files(past: Connection, tmp_path: Path) -> None:
+    whole = (DATA / "claude-code.jsonl").read_bytes()
+    (tmp_path / "b.jsonl").write_bytes(whole)
+    (tmp_path / "a.jsonl").write_bytes(b"")
+    (tmp_path / "sessions-index.json").write_text('{"version": 1, "entries": []}')
+    (tmp_path / "z.jsonl.gz").write_bytes(gzip.compress(whole)[:100])
+    done = run(past, str(tmp_path))
+    assert done.exit_code == 0, done.output
+    assert value(past, "select count(*) from agentdb.run") == 1
+    assert done.output.count("left out: ") == 3
+    alone = run(past, str(tmp_path / "z.jsonl.gz"))
+    assert alone.exit_code == 1 and "does not unpack" in alone.output
+
+
+def test_packed_line_without_end_is_refused(past: Connection, tmp_path: Path) -> None:
+    with gzip.open(path := tmp_path / "bomb.jsonl.gz", "wb", 1) as file:
+        for _ in range(300):
+            file.write(b" " * (1 << 20))
+    done = run(past, str(path))
+    assert done.exit_code == 1 and "has a line of more than" in done.output
 
 
 def test_it_needs_no_database(tmp_path: Path) -> None:

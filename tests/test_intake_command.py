@@ -21,6 +21,17 @@ def dsn(db: Connection, server: Server) -> str:
     return server.dsn(database=db.info.dbname, user="operator_o")
 
 
+def test_nobody_hides_problems_of_an_agent(db: Connection, connect: Connect) -> None:
+    emitter = connect(db.info.dbname, "intake_i")
+    note = "select agentdb.note_problem(jsonb_build_object('reason', %s::text, 'agent', %s::text))"
+    for number in range(1005):
+        emitter.execute(note, [f"made up {number}", None])
+    emitter.execute(note, ["field_vanished", "a"])
+    found = "select count(*) from agentdb.intake_problem where reason = %s"
+    assert value(db, found, "field_vanished") == 1
+    assert value(db, "select count(*) from agentdb.intake_problem") == 502
+
+
 def test_a_token_is_shown_once_proves_and_is_revoked(
     db: Connection, connect: Connect, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from .agents import evaluate, refusal, start, value
+from .agents import evaluate, refusal, rows, start, value
 from .test_intake import event, intake, record
 
 if TYPE_CHECKING:
@@ -46,6 +46,17 @@ def test_a_call_that_goes_on_with_a_loop_is_denied(
     assert judge(intake, "read", {"p": 2}) == (True, "")
     assert judge(intake, "write", {"p": 1}) == (True, "")
     assert judge(intake, "read", {"p": 1}, conversation="c-2") == (True, "")
+
+
+def test_a_loop_with_large_arguments_is_denied(
+    db: Connection, intake: Connection
+) -> None:
+    args = {"content": "x" * 100_000}
+    for n in range(6):
+        record(intake, event("call", tool="write", args=args, call_id=f"t{n}"))
+    evaluate(db)
+    allowed, reason = judge(intake, "write", args)
+    assert not allowed and "You are in a loop" in reason
 
 
 def test_tools_that_an_agent_does_not_have(db: Connection, intake: Connection) -> None:
@@ -119,3 +130,28 @@ def test_an_agent_that_nobody_knows(db: Connection, intake: Connection) -> None:
     said = refusal(intake, "select agentdb.judge_call('nobody', 'c-1')")
     assert said.sqlstate == "ZA006"
     assert value(db, "select count(*) from agentdb.run") == 0
+
+
+def test_names_that_an_agent_does_not_have_are_each_noted(
+    db: Connection, intake: Connection
+) -> None:
+    """What they are like is looked for as often as it helps: it takes milliseconds."""
+    db.execute("select agentdb.register_tool('read_file', agent => 'a')")
+    db.execute("select agentdb.register_tool('write_file', agent => 'a')")
+    db.execute("select agentdb.rename_tool('write_file', 'store')")
+    names = [f"read_fil_{n % 30}" for n in range(60)] + ["write_file"]
+    record(
+        intake, *(event("call", tool=t, call_id=f"t{n}") for n, t in enumerate(names))
+    )
+    found = rows(
+        db,
+        "select l.tool, f.detail from agentdb.tool_fault as f"
+        " join agentdb.tool_call_log as l using (tool_call_log_id)"
+        " where f.fault = 'unknown'",
+    )
+    assert sorted(each["tool"] for each in found) == sorted(names[:60])
+    near = [
+        each for each in found if each["detail"].endswith("Nearest: read_file, store.")
+    ]
+    assert len({each["tool"] for each in near}) == 20
+    assert len(near) == 40

@@ -613,3 +613,18 @@ def test_a_batch_is_logged_in_the_order_in_which_it_happened(
             each["happened_at"] for each in found
         )
         assert len(found) == 60
+
+
+def test_call_told_after_its_session_was_resumed_is_one(
+    db: Connection, intake: Connection
+) -> None:
+    call = {"tool": "Read", "args": {"p": 1}, "call_id": "c1"}
+    record(intake, event("start"), event("call", **call), by="hook")
+    at = value(db, "select to_json(clock_timestamp()) #>> '{}'")
+    record(intake, event("end"), by="hook")
+    record(intake, event("start"), by="hook")
+    late = record(intake, event("call", **call, at=at))
+    assert [each[1:] for each in late] == [("repeated", None, 1)]
+    new = record(intake, event("call", **call | {"call_id": "c2"}))
+    assert new[0][3] == 2
+    assert value(db, "select count(*) from agentdb.tool_call_log") == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -99,6 +100,19 @@ def test_peer_of_a_unix_socket_is_its_user(
         assert answer.status_code == 200, answer.text
     assert count(db) == 1
     assert not path.exists()
+
+
+@pytest.mark.parametrize("said", ["[uid:{}]", "uid:{}", "[uid:{}]:1, 127.0.0.1"])
+def test_header_makes_nobody_the_peer_of_a_socket(
+    db: Connection, serve: Serving, said: str
+) -> None:
+    db.execute("select agentdb.set_os_user('coder', %s)", [getpass.getuser()])
+    header = {"x-forwarded-for": said.format(os.getuid())}
+    answer = serve.post("/hook/whoami", b"", token="", **header)
+    assert (answer.status_code, answer.text) == (200, "")
+    # Nor does it let in a page of another server under another name.
+    header |= {"host": "evil.example", "origin": "http://evil.example"}
+    assert serve.post("/hook/whoami", b"", token="", **header).status_code == 421
 
 
 def test_token_is_required_where_others_can_ask(server: Server, db: Connection) -> None:

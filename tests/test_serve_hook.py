@@ -12,6 +12,7 @@ import pytest
 
 from .agents import row, rows, value
 from .serving import Serving, serving
+from .test_serve import until
 
 if TYPE_CHECKING:
     from .conftest import Connect, Connection
@@ -113,6 +114,46 @@ def test_stopped_agent_calls_nothing(db: Connection, serve: Serving, stop: str) 
     send(serve, event("SessionStart", source="resume"))
     allowed = send(serve, call("PreToolUse", 2)) == {}
     assert allowed == stop.startswith("kill")
+
+
+def test_compacted_session_is_the_same(db: Connection, serve: Serving) -> None:
+    send(serve, event("SessionStart", source="startup"))
+    db.execute("select agentdb.kill_run(1, 'x')")
+    send(serve, event("PreCompact", trigger="auto"))
+    assert send(serve, event("SessionStart", source="compact")) == {}
+    assert send(serve, call("PreToolUse"))["continue"] is False
+    assert value(db, "select count(*) from agentdb.run") == 1
+
+
+def test_no_is_said_where_it_cannot_be_written_down(
+    db: Connection, serve: Serving, connect: Connect
+) -> None:
+    send(serve, event("SessionStart"))
+    db.execute("select agentdb.kill_run(1, 'x')")
+    holder = connect(db.info.dbname)
+    holder.autocommit = False
+    holder.execute("select from agentdb.run for update")
+    assert send(serve, call("PreToolUse"))["continue"] is False
+    assert send(serve, event("UserPromptSubmit"))["decision"] == "block"
+    holder.rollback()
+    found = until(db, "select reason from agentdb.intake_problem")
+    assert found[0]["reason"].startswith("denied, not recorded: ")
+
+
+def test_secrets_of_what_is_not_a_call_yet_are_blanked(
+    db: Connection, serve: Serving
+) -> None:
+    secret = "ghp_" + "a1B2" * 9
+    half = {"kind": "call", "call_id": "h", "result": f"found {secret}"}
+    bad = {"kind": "call", "tool": "x", "occurrence": 0, "args": {"password": secret}}
+    send(serve, event("Stop", agentdb_transcript=[half, bad]))
+    unproven = half | {"agent": "coder", "tool": "x"}
+    send(serve, event("Stop", agentdb_transcript=[unproven]), token="")
+    problems = until(db, "select sample from agentdb.intake_problem")
+    halves = rows(db, "select known from agentdb.tool_call where call_id = 'h'")
+    seen = rows(db, "select event from agentdb.unproven_log")
+    assert all(map(len, (problems, halves, seen)))
+    assert secret not in json.dumps([problems, halves, seen])
 
 
 def test_subagents_are_stopped_with_their_session(

@@ -189,6 +189,24 @@ def test_flood_of_calls_and_a_client_beside(db: Connection, serve: Serving) -> N
     assert count(db) == 20_001
 
 
+def test_large_events_are_committed_in_parts(db: Connection, serve: Serving) -> None:
+    """Who sends a few of a megabyte each has others wait for one, not for all."""
+    args = {f"k{n}": n for n in range(50_000)}
+    calls = [
+        {"kind": "call", "tool": "x", "call_id": f"x{n}", "args": args}
+        for n in range(20)
+    ]
+    event = {"hook_event_name": "Stop", "session_id": "s", "agentdb_transcript": calls}
+    with ThreadPoolExecutor(1) as pool:
+        sent = pool.submit(serve.post, "/hook", json.dumps(event).encode())
+        while not (seen := count(db)):
+            assert not sent.done() or sent.result().status_code == 200
+        # Not a half of what one call of the database takes, which is ten of them.
+        assert seen < 5
+        assert sent.result().status_code == 200
+    assert count(db) == 20
+
+
 def test_replays_are_counted_once(db: Connection, serve: Serving) -> None:
     tokens = span(
         "chat", 9, gen_ai__operation__name="chat", gen_ai__usage__input_tokens=5

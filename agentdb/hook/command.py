@@ -65,7 +65,16 @@ def _ask(event: dict[str, Any], name: str) -> str:
 
         tail = Tail(path)
         event["agentdb_transcript"] = tail.read()
-    answer = post("/hook", json.dumps(event).encode())
+    body = json.dumps(event).encode()
+    for most in (LARGEST // 16, 0):
+        if not tail or len(body) <= LARGEST:
+            break
+        # Nobody takes so much, and nothing after it would ever be read.
+        told = event["agentdb_transcript"]
+        told = [each for each in told if len(json.dumps(each)) < most]
+        event["agentdb_transcript"] = told
+        body = json.dumps(event).encode()
+    answer = post("/hook", body)
     if tail:
         tail.keep()
     return answer

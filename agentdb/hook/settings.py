@@ -240,15 +240,16 @@ class Settings:
         former = None if self.before is None else self.before.decode()
         kept = {"before": former, **self._kept(), "after": _digest(after)}
         self.path.parent.mkdir(parents=True, exist_ok=True)
+        # Ours alone: a link there would be somebody's who wants another file written.
         _replace(self._keep, json.dumps(kept).encode())
-        _replace(self.path, after)
+        _replace(self.path.resolve(), after)
 
     def remove(self, after: bytes | None) -> None:
         """Put back what was there."""
         if after is None:
             self.path.unlink(missing_ok=True)
         else:
-            _replace(self.path, after)
+            _replace(self.path.resolve(), after)
         self._keep.unlink(missing_ok=True)
 
 
@@ -257,16 +258,14 @@ def _digest(text: bytes | None) -> str:
 
 
 def _replace(path: Path, text: bytes) -> None:
-    """Write a file at once or not at all; it keeps its rights, and its links."""
-    path = path.resolve()
+    """Write a file at once or not at all; it keeps its rights, a link is replaced."""
     new = path.with_name(f"{path.name}.{os.getpid()}.new")
-    try:
-        mode = path.stat().st_mode & 0o777
-    except FileNotFoundError:
-        mode = 0o600
+    new.unlink(missing_ok=True)
+    regular = path.exists() and not path.is_symlink()
+    mode = path.stat().st_mode & 0o777 if regular else 0o600
     try:
         with open(
-            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode), "wb"
+            os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb"
         ) as file:
             file.write(text)
             file.flush()

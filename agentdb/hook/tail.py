@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from collections import deque
 from typing import Any
 
@@ -18,6 +19,8 @@ MOST = 2 * 1024 * 1024
 LONGEST = 64 * 1024 * 1024
 # Calls in flight; more have lost their results.
 MANY = 100
+# Of a result the server keeps no more.
+RESULT = 256 * 1024
 
 
 class Tail:
@@ -34,7 +37,9 @@ class Tail:
         """Return the events of the lines that are new and whole."""
         start = self._next = self._former()
         try:
-            with open(self._path, "rb") as file:
+            with open(self._path, "rb", opener=_at_once) as file:
+                if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+                    return []
                 head = file.readline(MOST)
                 size = os.fstat(file.fileno()).st_size
                 # Another file under the old name is read anew.
@@ -54,10 +59,11 @@ class Tail:
         if start:
             # What the file says of itself, once.
             deque(transcript.events([head]), maxlen=0)
-        return self._events(transcript, start, whole.splitlines(keepends=True))
+        goes_on = start + len(data) < size
+        return self._events(transcript, start, whole.splitlines(keepends=True), goes_on)
 
     def _events(
-        self, transcript: Transcript, start: int, lines: list[bytes]
+        self, transcript: Transcript, start: int, lines: list[bytes], goes_on: bool
     ) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         begun: dict[str, int] = {}
@@ -67,10 +73,13 @@ class Tail:
             for call in transcript.open:
                 begun.setdefault(call, place)
             place += len(line)
-        # A call without a result is read again, with its result.
+        # A call without a result is read again, with its result; where that is not in
+        # what is read from it on, while there is more, it has lost it.
         waiting = [begun[call] for call in transcript.open if call in begun]
+        if goes_on:
+            waiting = [each for each in waiting if each > start]
         self._next = place if len(waiting) > MANY else min([place, *waiting])
-        return [*found, *transcript.finish(whole=start == 0)]
+        return [_short(each) for each in (*found, *transcript.finish(whole=start == 0))]
 
     def _former(self) -> int:
         try:
@@ -89,3 +98,15 @@ class Tail:
             os.replace(new, self._place)
         except OSError:
             pass
+
+
+def _at_once(path: str, flags: int) -> int:
+    """Open a file, and wait for nobody at the other end of what is none."""
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
+
+
+def _short(event: dict[str, Any]) -> dict[str, Any]:
+    """Return an event whose result is no longer than what is kept of it."""
+    if len(result := event.get("result") or "") > RESULT:
+        return {**event, "result": result[:RESULT]}
+    return event

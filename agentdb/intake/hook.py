@@ -128,6 +128,10 @@ class Hook:
         )
 
     def _started(self) -> Iterator[Event]:
+        # A session whose words were compacted goes on: to say that it starts anew would
+        # bring back who was killed.
+        if self.given.get("source") == "compact":
+            return
         # The start of a subagent has the same shape, under its own id.
         yield known({"kind": "start", "model": self.given.get("model")})
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -19,6 +20,8 @@ KNOWN = (
 )
 # What is no list of lines is read as a whole.
 LARGEST = 1 << 30
+# No transcript has a longer line, and a packed file could have one without end.
+LINE = 1 << 28
 FEW = 20
 # Spans, log records or points of one request.
 ELEMENTS = 1_000_000
@@ -38,9 +41,19 @@ def read(path: Path) -> Iterator[Event]:
     """
     at: object = None
     with _opened(path) as file:
-        for event in _events(path, file):
-            at = event.get("at") or at
-            yield event | {"at": at}
+        try:
+            for event in _events(path, file):
+                at = event.get("at") or at
+                yield event | {"at": at}
+        except (EOFError, zlib.error) as error:
+            raise NotThisFormat(f"{path} does not unpack: {error}") from error
+
+
+def _lines(path: Path, file: IO[bytes]) -> Iterator[bytes]:
+    while line := file.readline(LINE):
+        if len(line) == LINE:
+            raise NotThisFormat(f"{path} has a line of more than {LINE} bytes")
+        yield line
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -50,9 +63,10 @@ def _opened(path: Path) -> IO[bytes]:
 
 
 def _events(path: Path, file: IO[bytes]) -> Iterator[Event]:
-    first = list(islice(file, FEW))
+    lines = _lines(path, file)
+    first = list(islice(lines, FEW))
     if transcript := transcript_of(first):
-        yield from transcript.events(chain(first, file))
+        yield from transcript.events(chain(first, lines))
         yield from transcript.finish()
         return
     found = _objects(path, first, file)

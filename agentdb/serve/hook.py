@@ -35,8 +35,8 @@ def routes(intake: Intake) -> list[BaseRoute]:
         try:
             peer = await peer_of(request, intake)
             async with body(request, held, intake.settings) as data:
-                hook = _hook(data)
-            said = await _answered(intake, peer, hook)
+                hook, size = _hook(data), len(data)
+            said = await _answered(intake, peer, hook, size)
         except Busy as error:
             intake.requests[PATH, error.status] += 1
             return _refused(error, intake.settings.retry_after)
@@ -75,14 +75,16 @@ def _hook(data: bytes) -> Hook:
         raise Refused(why[:200]) from error
 
 
-async def _answered(intake: Intake, peer: Peer, hook: Hook) -> dict[str, object]:
+async def _answered(
+    intake: Intake, peer: Peer, hook: Hook, size: int
+) -> dict[str, object]:
     """Record an event and judge what it asks about; return what its emitter is told."""
     if not peer.proven:
         # Of whom it is nothing says: an emitter of OTLP has a name at least.
         intake.problems.add(None, PATH, hook.emitter, "no token", hook.name)
         return {}
     if not hook.asks():
-        await _record(intake, peer, hook, None)
+        await _record(intake, peer, hook, None, size)
         return {}
     verdict = await intake.judge(
         peer,
@@ -92,7 +94,16 @@ async def _answered(intake: Intake, peer: Peer, hook: Hook) -> dict[str, object]
         thread=hook.thread,
     )
     reason = _reason(verdict)
-    await _record(intake, peer, hook, reason)
+    try:
+        await _record(intake, peer, hook, reason, size)
+    except Busy as error:
+        # A no is said all the same: else who keeps it from being written down, by a
+        # transaction of its own, would have its tool called.
+        if reason is None:
+            raise
+        intake.problems.add(
+            peer.agent, PATH, hook.emitter, f"denied, not recorded: {error}", hook.given
+        )
     return answer(hook, reason, over=verdict.over)
 
 
@@ -100,11 +111,13 @@ def _reason(verdict: Verdict) -> str | None:
     return None if verdict.allowed else f"agentdb: {verdict.reason or 'denied'}"
 
 
-async def _record(intake: Intake, peer: Peer, hook: Hook, reason: str | None) -> None:
+async def _record(
+    intake: Intake, peer: Peer, hook: Hook, reason: str | None, size: int
+) -> None:
     events = hook.events(reason)
     if not events:
         return
-    results = await intake.record(peer, events, "hook")
+    results = await intake.record(peer, events, "hook", size=size)
     for event, result in zip(events, results, strict=True):
         if result.status == "refused":
             intake.problems.add(

@@ -71,7 +71,12 @@ class Intake:
     ) -> None:
         self.settings = settings
         self.problems = Problems()
-        self.queue = Queue(self._write, batch=settings.batch, most=settings.queued)
+        self.queue = Queue(
+            self._write,
+            batch=settings.batch,
+            most=settings.queued,
+            size=settings.batch_size,
+        )
         self.memory = Memory()
         #: Requests by path and status, and events by status, for /metrics.
         self.requests: Counter[tuple[str, int]] = Counter()
@@ -82,23 +87,29 @@ class Intake:
         self._proofs: OrderedDict[tuple[str, str], tuple[float, Peer]] = OrderedDict()
 
     async def record(
-        self, peer: Peer, events: Sequence[Event], recorded_by: str = "otlp"
+        self,
+        peer: Peer,
+        events: Sequence[Event],
+        recorded_by: str = "otlp",
+        *,
+        size: int = 0,
     ) -> list[Result]:
         """Return what became of the events, once what is kept is committed.
 
+        `size` is what they came in, in bytes: nobody waits long for large ones.
         Whose they are is the peer's proof; a peer without one may say a name.  Raises
         Away or Full, where all of them may be sent again.
         """
         if self.away:
             raise Away("the database is away")
         given = [_of(peer, event) for event in events]
-        results = await self.queue.put(given, recorded_by)
+        results = await self.queue.put(given, recorded_by, size)
         for _ in range(TRIES):
             busy = [n for n, each in enumerate(results) if _is_busy(each)]
             if not busy:
                 return results
             await asyncio.sleep(AGAIN)
-            later = await self.queue.put([given[n] for n in busy], recorded_by)
+            later = await self.queue.put([given[n] for n in busy], recorded_by, size)
             for place, result in zip(busy, later, strict=True):
                 results[place] = result
         # What was recorded is repeated when all of it is sent again.
@@ -120,7 +131,10 @@ class Intake:
         """
         if not peer.proven:
             return Verdict(True)
-        given = shape({"tool": tool, "args": args}, self._redaction)
+        # Arguments may be of any size here as well.
+        given = await anyio.to_thread.run_sync(
+            shape, {"tool": tool, "args": args}, self._redaction
+        )
         names = (conversation, thread, tool)
         row = await self._ask(
             JUDGE.replace("%s::jsonb", "%s::jsonb->'args'"),

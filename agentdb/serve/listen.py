@@ -58,6 +58,8 @@ def serve(dsn: str, settings: Settings, told: Callable[[str], object]) -> None:
             create_app(make_pool(dsn), settings),
             http=Protocol,
             ws="none",
+            # X-Forwarded-For would name the client, and a client is who it is here.
+            proxy_headers=False,
             lifespan="on",
             log_level=logging.WARNING,
             access_log=False,

@@ -35,6 +35,8 @@ class _Request:
     events: list[Event]
     recorded_by: str
     done: asyncio.Future[list[Result]]
+    #: What one of them has, in bytes, on the average.
+    each: int = 1
     taken: int = 0
     results: list[Result] = field(default_factory=list)
 
@@ -42,17 +44,21 @@ class _Request:
 class Queue:
     """Requests that wait for their events to be committed."""
 
-    def __init__(self, write: Write, *, batch: int, most: int) -> None:
+    def __init__(self, write: Write, *, batch: int, most: int, size: int) -> None:
         self._write = write
         self._batch = batch
+        self._size = size
         self._most = most
         self._waiting: deque[_Request] = deque()
         self._came = asyncio.Event()
         self.depth = 0
 
-    async def put(self, events: list[Event], recorded_by: str) -> list[Result]:
+    async def put(
+        self, events: list[Event], recorded_by: str, size: int = 0
+    ) -> list[Result]:
         """Return what became of the events once all of them are committed.
 
+        Where they are large, in bytes, few of them are one batch.
         Raises Full at once where too many wait, and Away where the database does: some
         may be committed even so, and count once when they are sent again.
         """
@@ -62,7 +68,8 @@ class Queue:
         if self.depth and self.depth + len(events) > self._most:
             raise Full("too much waits for the database")
         done: asyncio.Future[list[Result]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Request(events, recorded_by, done))
+        each = size // len(events) + 1
+        self._waiting.append(_Request(events, recorded_by, done, each))
         self.depth += len(events)
         self._came.set()
         return await done
@@ -104,20 +111,22 @@ class Queue:
     def _next(self) -> list[tuple[_Request, int]]:
         """Return whose events come next, and how many; those given up are left out."""
         parts: list[tuple[_Request, int]] = []
-        room, by = self._batch, None
+        room, left, by = self._batch, self._size, None
         for _ in range(len(self._waiting)):
             request = self._waiting.popleft()
             if request.done.done():
                 self.depth -= len(request.events) - request.taken
                 continue
             by = by or request.recorded_by
-            if room <= 0 or request.recorded_by != by:
+            if room <= 0 or left <= 0 or request.recorded_by != by:
                 self._waiting.append(request)
                 continue
             fair = max(room // (len(self._waiting) + 1), 1)
-            size = min(len(request.events) - request.taken, fair)
+            bearable = max(left // request.each, 1)
+            size = min(len(request.events) - request.taken, fair, bearable)
             parts.append((request, size))
             room -= size
+            left -= size * request.each
         return parts
 
     def _settle(self, parts: list[tuple[_Request, int]], results: list[Result]) -> None:

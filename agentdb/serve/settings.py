@@ -36,6 +36,8 @@ class Settings:
     queued: int = 50_000
     #: Events of one commit.
     batch: int = 500
+    #: What they have together, as it came.
+    batch_size: int = MIB
     #: For the head and body of a request.
     read_within: float = 20.0
     #: For one commit: then the database counts as away.

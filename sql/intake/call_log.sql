@@ -98,6 +98,44 @@ comment on function agentdb._log_calls (agentdb.intake_call[], text) is
   'Appends calls to tool_call_log.';
 
 
+-- What a name is like takes milliseconds to find: it is looked for once a name, and for
+-- a few, so that an agent whose tools have other names here delays nobody.
+create or replace function agentdb._note_foreign_tools (calls agentdb.intake_call[])
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.tool_fault (run_id, tool_call_log_id, fault, detail)
+  select h.run_id, h.tool_call_log_id, 'unknown',
+    concat('There is no tool ', agentdb._clean_line(h.tool, 200), '.',
+      '  Nearest: ' || max(h.nearest) over (partition by h.agent_id, h.tool) || '.')
+  from (
+    select f.*, case when f.name <= 20 and f.nth = 1
+      then agentdb._nearest_tools(f.agent_id, f.tool) end as nearest
+    from (
+      select t.run_id, t.agent_id, t.tool_call_log_id, t.tool,
+        dense_rank() over (order by t.agent_id, t.tool) as name,
+        row_number() over (partition by t.agent_id, t.tool) as nth
+      from unnest(calls) as t
+      where not t.unknown
+        and exists (select from agentdb.agent_tool as a where a.agent_id = t.agent_id)
+        and not exists (
+          select from agentdb.agent_tool as a
+          where a.agent_id = t.agent_id and a.tool_name = t.tool)
+        and not exists (
+          select from agentdb.tool_alias as n
+          join agentdb.agent_tool as a
+            on a.tool_name = n.tool_name and a.agent_id = t.agent_id
+          where n.alias = t.tool)
+    ) as f
+  ) as h;
+$$;
+
+comment on function agentdb._note_foreign_tools (agentdb.intake_call[]) is
+  'Writes down which calls of a batch are of tools that their agents do not have.';
+
+
 -- What an agent without a registry calls is judged by its emitter alone.
 create or replace function agentdb._note_told_faults (calls agentdb.intake_call[])
   returns void
@@ -121,19 +159,7 @@ as $$
   ) as f
   where t.unknown or t.violation is not null;
 
-  -- Chosen before any is noted: in a join, which comes first is the planner's choice.
-  with foreign_tool as materialized (
-    select t.run_id, t.agent_id, t.tool_call_log_id, t.tool
-    from unnest(calls) as t
-    where not t.unknown
-      and exists (select from agentdb.agent_tool as a where a.agent_id = t.agent_id)
-      and not exists (
-        select from agentdb.agent_tool as a
-        where a.agent_id = t.agent_id and a.tool_name = t.tool)
-  )
-  select from foreign_tool as t
-  cross join lateral agentdb._note_unknown_tool(
-    t.run_id, t.agent_id, t.tool_call_log_id, t.tool) as n;
+  select agentdb._note_foreign_tools(calls);
 $$;
 
 comment on function agentdb._note_told_faults (agentdb.intake_call[]) is

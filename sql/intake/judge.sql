@@ -173,7 +173,8 @@ begin
     agentdb._tool_verdict(v_agent.agent_id, tool),
     agentdb._budget_verdict(judge_call.run_id, v_agent.agent_id, v_conversation),
     agentdb._loop_verdict(judge_call.run_id, v_agent.agent_name, tool,
-      agentdb._unquoted(args), v_policy.silent_loop_same,
+      -- As it is kept, and so known again.
+      agentdb._bounded_json(agentdb._unquoted(args), 65536), v_policy.silent_loop_same,
       coalesce(v_policy.silent_loop_window, '2 hours'))
   );
   allowed := reason is null;

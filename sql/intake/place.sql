@@ -1,5 +1,36 @@
 -- Place: the run of each event of a batch.
 
+-- A session that ended and was resumed has two runs; what is told late of the first is
+-- no second call of the other.
+create or replace function agentdb._former_run (
+  run bigint,
+  happened_at timestamptz,
+  call_id text
+)
+  returns bigint
+  language sql
+  stable
+begin atomic
+  select max(o.run_id)
+  from agentdb.run as r
+  join agentdb.run as o
+    on o.agent_id = r.agent_id and o.conversation = r.conversation
+  join agentdb.tool_call as c
+    on c.run_id = o.run_id and c.call_id = _former_run.call_id
+  where r.run_id = run
+    and r.opened_by is not null and r.parent_run_id is null
+    and r.started_at > _former_run.happened_at
+    and o.opened_by is not null and o.parent_run_id is null
+    and o.run_id < r.run_id
+    and o.ended_at >= _former_run.happened_at
+    and o.ended_at > clock_timestamp() - interval '1 hour';
+end;
+
+comment on function agentdb._former_run (bigint, timestamptz, text) is
+  'The run in which a session was at a moment before its open one, if it made that '
+  'call, else NULL.';
+
+
 -- What happened before a run ended came late.  Whoever was killed stays killed, until
 -- it says that it starts anew.
 create or replace function agentdb._place_known (events agentdb.intake_event[])
@@ -14,7 +45,9 @@ as $$
       e.place, e.kind, e.agent_id, e.proven, e.conversation, e.thread, e.parent_thread,
       e.happened_at, e.emitter, e.keys, e.call_id, e.tool, e.event, e.status, e.problem,
       case
-        when k.ended_at is null then k.run_id
+        when k.ended_at is null then coalesce(
+          case when e.thread = '' and e.call_id is not null
+            then agentdb._former_run(k.run_id, e.happened_at, e.call_id) end, k.run_id)
         when k.outcome = 'killed'
           and (k.forbids_restart or coalesce(e.place < k.start_place, true))
           then k.run_id

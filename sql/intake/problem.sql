@@ -1,6 +1,7 @@
 -- Problems: what came and could not be understood, kept by its kind with a sample.
 
--- More kinds than that are noise that somebody makes: they are counted as one.
+-- More kinds than that are noise that somebody makes: they are counted as one.  Who
+-- proves nothing has half of them: it hides no problem of an agent's emitter.
 create or replace function agentdb.note_problem (recorded jsonb)
   returns void
   language plpgsql
@@ -31,7 +32,10 @@ begin
   if not exists (
     select from agentdb.intake_problem as p
     where (p.reason, p.emitter, p.path) = (v_reason, v_emitter, v_path)
-  ) and (select count(*) from agentdb.intake_problem) >= 1000 then
+  ) and (
+    select count(*) from agentdb.intake_problem as p
+    where v_agent <> '' or p.agent_name = ''
+  ) >= (case when v_agent = '' then 500 else 1000 end) then
     v_path := '';
     v_emitter := '';
     v_reason := 'too_many_kinds';

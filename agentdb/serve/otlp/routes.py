@@ -68,8 +68,9 @@ async def _receive(
                 await anyio.to_thread.run_sync(
                     _read, data, signal, kind, reading, intake, limiter=large
                 )
+            size = len(data)
             del data
-            results = await intake.record(peer, reading.events)
+            results = await intake.record(peer, reading.events, size=size)
     except Busy as error:
         intake.requests[path, error.status] += 1
         return refused(kind, error.status, str(error), intake.settings.retry_after)
