@@ -183,6 +183,25 @@ def test_who_is_known_by_its_emitter_stops_with_its_session(
     later.execute("insert into report values (1)")
 
 
+def test_a_killed_session_is_woken_by_a_start_alone(
+    db: Connection, intake: Connection
+) -> None:
+    ((_, _, _, run),) = record(intake, event("call", tool="a"))
+    db.execute("select agentdb.kill_run(%s, 'enough')", [run])
+    late = event("start", at="2026-01-01T00:00:00Z")
+    for told in (event("start", source="prompt"), late):
+        assert record(intake, told, by="hook")[0][3] == run
+    now = value(db, "select clock_timestamp()").isoformat()
+    assert record(intake, event("start", at=now), by="hook")[0][3] != run
+
+
+def test_a_prompt_goes_on_after_an_end(db: Connection, intake: Connection) -> None:
+    ((_, _, _, run),) = record(intake, event("start"))
+    assert record(intake, event("start", source="prompt"))[0][3] == run
+    record(intake, event("end", outcome="failed"))
+    assert record(intake, event("start", source="prompt"))[0][3] != run
+
+
 def test_a_killed_agents_events_are_kept_and_judged(
     db: Connection, intake: Connection
 ) -> None:

@@ -95,7 +95,9 @@ class Hook:
             }
         )
         told: list[Event] = []
-        if self.name in BEFORE_TOOL and reason is not None:
+        if self.name in BEFORE_WORK and reason is not None:
+            pass
+        elif self.name in BEFORE_TOOL and reason is not None:
             # Without an id the transcript's word for it would be another's.
             if self.given.get("tool_use_id"):
                 told = [{"kind": "denied", **self._call(), "reason": reason}]
@@ -134,6 +136,10 @@ class Hook:
             return
         # The start of a subagent has the same shape, under its own id.
         yield known({"kind": "start", "model": self.given.get("model")})
+
+    def _prompted(self) -> Iterator[Event]:
+        # Where the run has ended the session goes on in another.
+        yield {"kind": "start", "source": "prompt"}
 
     def _ended(self) -> Iterator[Event]:
         failed = self.given.get("reason") in ("error", "failed")
@@ -206,6 +212,8 @@ def _nothing(hook: Hook) -> Iterator[Event]:
 READ: dict[str, Callable[[Hook], Iterator[Event]]] = {
     "SessionStart": Hook._started,
     "SubagentStart": Hook._started,
+    "UserPromptSubmit": Hook._prompted,
+    "BeforeAgent": Hook._prompted,
     "SessionEnd": Hook._ended,
     "SubagentStop": Hook._ended,
     "StopFailure": Hook._broke,

@@ -49,7 +49,7 @@ as $$
           case when e.thread = '' and e.call_id is not null
             then agentdb._former_run(k.run_id, e.happened_at, e.call_id) end, k.run_id)
         when k.outcome = 'killed'
-          and (k.forbids_restart or coalesce(e.place < k.start_place, true))
+          and (k.forbids_restart or coalesce(e.place < k.restart_place, true))
           then k.run_id
         when e.place >= k.start_place then null
         when k.ended_at > clock_timestamp() - interval '1 hour'

@@ -149,18 +149,28 @@ comment on function agentdb._too_many_sessions (agentdb.intake_event[]) is
 create or replace function agentdb._known_sessions (events agentdb.intake_event[])
   returns table (
     agent_id bigint, conversation text, thread text, start_place integer,
-    run_id bigint, ended_at timestamptz, outcome text, forbids_restart boolean
+    restart_place integer, run_id bigint, ended_at timestamptz, outcome text,
+    forbids_restart boolean
   )
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select s.agent_id, s.conversation, s.thread, s.start_place, r.run_id, r.ended_at,
-    r.outcome, p.kill_forbids_restart
+  select s.agent_id, s.conversation, s.thread, s.start_place,
+    -- One that was on its way when the run was killed starts nothing anew.
+    case when coalesce(s.restarted_at > r.ended_at, true) then s.restart_place end,
+    r.run_id, r.ended_at, r.outcome, p.kill_forbids_restart
   from (
     select e.agent_id, e.conversation, e.thread,
-      min(e.place) filter (where e.kind = 'start' and e.status is null) as start_place
+      min(e.place) filter (where e.kind = 'start' and e.status is null) as start_place,
+      -- A prompt goes on with what there is: it wakes nobody who was killed.
+      min(e.place) filter (where w.wakes) as restart_place,
+      max(e.happened_at) filter (where w.wakes) as restarted_at
     from unnest(events) as e
+    cross join lateral (
+      select e.kind = 'start' and e.status is null
+        and e.event ->> 'source' is distinct from 'prompt' as wakes
+    ) as w
     where e.status is null or e.status = 'repeated'
     group by e.agent_id, e.conversation, e.thread
   ) as s
