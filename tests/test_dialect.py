@@ -360,3 +360,30 @@ def test_memory_is_bounded() -> None:
     assert memory.kept(0) is None
     assert memory.kept(4999) is not None
     assert memory.occurrence(4999, f"{7:0100}") == 8
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_trace_is_of_the_conversation_that_one_of_its_spans_names(
+    at_once: bool,
+) -> None:
+    """Some name it on the spans of the agent and the model alone."""
+    chat = {"gen_ai__operation__name": "chat", "gen_ai__usage__input_tokens": 5}
+    named = span("chat m", 1, **chat, gen_ai__conversation__id="talk")
+    memory = Memory()
+    if at_once:
+        found = events(called(2), named, memory=memory)
+    else:
+        found = events(named, memory=memory) + events(called(2), memory=memory)
+    assert {each["conversation"] for each in found} == {"talk"}
+    assert {each["kind"] for each in found} == {"call", "tokens"}
+    # Another trace is another's.
+    [other] = events(called(3, trace=2), memory=memory)
+    assert other["conversation"] != "talk"
+
+
+def test_trace_of_two_conversations_is_of_neither() -> None:
+    chat = {"gen_ai__operation__name": "chat", "gen_ai__usage__input_tokens": 5}
+    one = span("chat m", 1, **chat, gen_ai__conversation__id="one")
+    two = span("chat m", 2, **chat, gen_ai__conversation__id="two")
+    found = {each["kind"]: each for each in events(one, two, called(3))}
+    assert found["call"]["conversation"] not in ("one", "two")
