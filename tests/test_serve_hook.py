@@ -150,8 +150,8 @@ def test_secrets_of_what_is_not_a_call_yet_are_blanked(
     bad = {"kind": "call", "tool": "x", "occurrence": 0, "args": {"password": secret}}
     send(serve, event("Stop", agentdb_transcript=[half, bad]))
     serve.token = ""
-    result = {"gen_ai__tool__call__result": f"found {secret}"}
-    serve.send(traces(called(1, **result), service__name="coder"))
+    told = called(1, gen_ai__tool__call__result=f"found {secret}")
+    serve.send(traces(told, service__name="coder"))
     problems = until(db, "select sample from agentdb.intake_problem")
     halves = rows(db, "select known from agentdb.tool_call where call_id = 'h'")
     seen = rows(db, "select event from agentdb.unproven_log")
