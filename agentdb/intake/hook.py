@@ -94,15 +94,10 @@ class Hook:
                 "at": self.given.get("timestamp"),
             }
         )
-        told: list[Event] = []
-        if self.name in BEFORE_WORK and reason is not None:
-            pass
-        elif self.name in BEFORE_TOOL and reason is not None:
-            # Without an id the transcript's word for it would be another's.
-            if self.given.get("tool_use_id"):
-                told = [{"kind": "denied", **self._call(), "reason": reason}]
-        else:
-            told = list(READ.get(self.name, _nothing)(self))
+        told = list(READ.get(self.name, _nothing)(self) if reason is None else ())
+        # Without an id the transcript's word for it would be another's.
+        if reason is not None and self.tool and self.given.get("tool_use_id"):
+            told = [{"kind": "denied", **self._call(), "reason": reason}]
         return [base | event for event in told] + self._transcript()
 
     def _transcript(self) -> list[Event]:
