@@ -130,16 +130,19 @@ def check(project: bool, emitter: str, url: str) -> None:
     ours = EMITTERS[emitter].hooks(url.rstrip("/"), project=project)
     if missing := settings.missing(ours):
         where = "--project" if project else "--user"
+        there = f" --url {url}" if url != DEFAULT else ""
         raise Failure(
             f"{settings.path} lacks hooks of ours for {', '.join(missing)}",
-            hint=f"agentdb hook install {where} --for {emitter}",
+            hint=f"agentdb hook install {where} --for {emitter}{there}",
         )
     click.echo(f"{settings.path}: {len(ours)} hooks")
     os.environ["AGENTDB_SERVE"] = url
     try:
         agent = post("/hook/whoami", b"{}").strip()
     except Unreachable as problem:
-        raise Failure(str(problem), hint="agentdb serve") from problem
+        refused = " 401 " in str(problem)
+        hint = "agentdb intake token AGENT" if refused else "agentdb serve"
+        raise Failure(str(problem), hint=hint) from problem
     if not agent:
         raise Failure(
             f"{url} answers, and {TOKEN} is not set: nothing is recorded",
