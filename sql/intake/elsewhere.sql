@@ -14,7 +14,9 @@ as $$
     from (
       select n.run_id
       from agentdb.run as n
-      where n.agent_id = e.agent_id and n.opened_by is null
+      where n.agent_id = e.agent_id
+        and n.opened_by is null
+        and coalesce(n.ended_at, 'infinity') > clock_timestamp() - interval '1 hour'
       order by n.started_at desc
       limit 20
     ) as r
