@@ -6,6 +6,7 @@ Hooks fail open: where the database is away the emitter is told so, and goes on.
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import TYPE_CHECKING
 
@@ -86,21 +87,33 @@ async def _answered(
     if not hook.asks():
         await _record(intake, peer, hook, None, size)
         return {}
-    verdict = await intake.judge(
-        peer,
-        hook.tool,
-        hook.given.get("tool_input"),
-        conversation=hook.conversation,
-        thread=hook.thread,
+    # At once: that a call begins may be known before somebody says no to it.
+    verdict, recorded = await asyncio.gather(
+        intake.judge(
+            peer,
+            hook.tool,
+            hook.given.get("tool_input"),
+            conversation=hook.conversation,
+            thread=hook.thread,
+        ),
+        _record(intake, peer, hook, None, size),
+        return_exceptions=True,
     )
+    if isinstance(verdict, BaseException):
+        raise verdict
     reason = _reason(verdict)
+    if reason is None:
+        if isinstance(recorded, BaseException):
+            raise recorded
+        return {}
     try:
+        # Where the first could not be written down another is not waited for.
+        if isinstance(recorded, Busy):
+            raise recorded
         await _record(intake, peer, hook, reason, size)
     except Busy as error:
         # A no is said all the same: else who keeps it from being written down, by a
         # transaction of its own, would have its tool called.
-        if reason is None:
-            raise
         intake.problems.add(
             peer.agent, PATH, hook.emitter, f"denied, not recorded: {error}", hook.given
         )
