@@ -13,14 +13,14 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 
 npm install --silent --no-save --prefix "$place/npm" @openai/codex@0.171.0
-mkdir -p "$place/home/.codex" "$place/work"
+mkdir -p "$place/home/.codex" "$place/project"
 
-cat > "$place/work/hook.sh" <<SH
+cat > "$place/project/hook.sh" <<SH
 #!/bin/sh
 cat >> "$place/events"
 echo >> "$place/events"
 SH
-chmod +x "$place/work/hook.sh"
+chmod +x "$place/project/hook.sh"
 
 cat > "$place/run.py" <<'PYTHON'
 import http.server
@@ -71,7 +71,7 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-hook = [{"hooks": [{"type": "command", "command": str(place / "work" / "hook.sh")}]}]
+hook = [{"hooks": [{"type": "command", "command": str(place / "project" / "hook.sh")}]}]
 hooks = {"hooks": {"PreToolUse": hook, "PostToolUse": hook}}
 (place / "home/.codex/hooks.json").write_text(json.dumps(hooks))
 (place / "home/.codex/config.toml").write_text(f"""
@@ -88,7 +88,7 @@ program = place / "npm/node_modules/.bin/codex"
 trusted = "--dangerously-bypass-hook-trust"
 subprocess.run(
     [program, "exec", "--skip-git-repo-check", trusted, "Work."],
-    cwd=place / "work", env={"PATH": os.environ["PATH"], "HOME": str(place / "home")},
+    cwd=place / "project", env={"PATH": os.environ["PATH"], "HOME": str(place / "home")},
     stdin=subprocess.DEVNULL, check=True, capture_output=True, timeout=120,
 )
 shown_events = []

@@ -13,14 +13,14 @@ place=$(mktemp -d)
 trap 'rm -rf "$place"' EXIT
 
 npm install --silent --no-save --prefix "$place/npm" @google/gemini-cli@0.61.0
-mkdir -p "$place/home/.gemini" "$place/work"
+mkdir -p "$place/home/.gemini" "$place/project"
 
-cat > "$place/work/hook.sh" <<SH
+cat > "$place/project/hook.sh" <<SH
 #!/bin/sh
 cat >> "$place/events"
 echo '{}'
 SH
-chmod +x "$place/work/hook.sh"
+chmod +x "$place/project/hook.sh"
 
 cat > "$place/run.py" <<'PYTHON'
 import http.server
@@ -65,7 +65,7 @@ class Model(http.server.BaseHTTPRequestHandler):
 
 server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Model)
 threading.Thread(target=server.serve_forever, daemon=True).start()
-hook = [{"hooks": [{"type": "command", "command": str(place / "work" / "hook.sh")}]}]
+hook = [{"hooks": [{"type": "command", "command": str(place / "project" / "hook.sh")}]}]
 settings = {
     "security": {"auth": {"selectedType": "gemini-api-key"}},
     "hooks": {"BeforeTool": hook},
@@ -78,7 +78,7 @@ environment = {
 }
 program = place / "npm/node_modules/.bin/gemini"
 subprocess.run(
-    [program, "-p", "Work.", "--yolo", "-m", "gemini-2.5-pro"], cwd=place / "work",
+    [program, "-p", "Work.", "--yolo", "-m", "gemini-2.5-pro"], cwd=place / "project",
     env=environment, stdin=subprocess.DEVNULL, check=True, capture_output=True,
     timeout=120,
 )

@@ -67,13 +67,10 @@ def routes(intake: Intake) -> list[BaseRoute]:
 def _hook(data: bytes) -> Hook:
     try:
         return Hook.of(json.loads(data))
+    except NoEvent as error:
+        raise Refused(str(error)) from error
     except (ValueError, RecursionError) as error:
-        why = (
-            str(error)
-            if isinstance(error, NoEvent)
-            else f"the body is no JSON: {error}"
-        )
-        raise Refused(why[:200]) from error
+        raise Refused(f"the body is no JSON: {error}"[:200]) from error
 
 
 async def _answered(

@@ -1,4 +1,4 @@
--- Agents that nobody logs in as: known by what emitters tell of them, or by files of
+-- Agents that nobody logs in as: known by what emitters report of them, or by files of
 -- the past.  Their role is agentdb_intake, which cannot log in, and they have no
 -- secret: no session can ever be one of them.
 
@@ -66,5 +66,5 @@ end;
 $$;
 
 comment on function agentdb.register_intake_agent (text, text) is
-  'Registers an agent without a login role, known by what emitters prove and tell of '
+  'Registers an agent without a login role, known by what emitters prove and report of '
   'it; raises ZA004, ZA006 or ZA007.';

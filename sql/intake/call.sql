@@ -1,4 +1,4 @@
--- Calls of tools as emitters tell of them: one call is one row, in however many halves
+-- Calls of tools as emitters report them: one call is one row, in however many halves
 -- and by however many ways it comes.
 
 -- More of a run that neither end nor go on are a leak, as for the agent itself.

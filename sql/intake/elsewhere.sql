@@ -39,6 +39,9 @@ create or replace function agentdb._join_own (events agentdb.intake_event[])
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_places integer[];
+  v_runs bigint[];
 begin
   if not exists (
     select
@@ -47,24 +50,28 @@ begin
   ) then
     return events;
   end if;
+  select array_agg(o.place), array_agg(o.run_id) into v_places, v_runs
+  from agentdb._own_sights(events) as o;
+  if v_places is null then
+    return events;
+  end if;
   -- It is in flight nowhere else.
   update agentdb.tool_call as c
   set ended_at = clock_timestamp(),
       args = null,
       run_outcome = 'elsewhere'
   from unnest(events) as e
-  join agentdb._own_sights(events) as o on o.place = e.place
-  where c.run_id = e.run_id
+  where e.place = any (v_places)
+    and c.run_id = e.run_id
     and c.call_id = e.call_id
     and c.ended_at is null;
   return array(
     select row(
       e.place, e.kind, e.agent_id, e.proven, e.conversation, e.thread, e.parent_thread,
       e.happened_at, e.emitter, e.keys, e.call_id, e.tool, e.event, e.status, e.problem,
-      coalesce(o.run_id, e.run_id)
+      coalesce(v_runs[array_position(v_places, e.place)], e.run_id)
     )::agentdb.intake_event
     from unnest(events) with ordinality as e
-    left join agentdb._own_sights(events) as o on o.place = e.place
     order by e.ordinality);
 end;
 $$;

@@ -31,7 +31,7 @@ end;
 $$;
 
 comment on function agentdb._open_intake_run (bigint, text, bigint, text) is
-  'Opens a run for what an emitter tells of a conversation.';
+  'Opens a run for what an emitter reports of a conversation.';
 
 
 -- Emitters can name each other as parents: of those there is none.

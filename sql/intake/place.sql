@@ -68,7 +68,7 @@ comment on function agentdb._place_known (agentdb.intake_event[]) is
   'belong to, as far as there are any.';
 
 
--- The agent has begun to tell of the conversation itself.
+-- The agent has begun to report the conversation itself.
 create or replace function agentdb._yield_to_own (events agentdb.intake_event[])
   returns void
   language sql

@@ -152,7 +152,7 @@ comment on function agentdb._record (agentdb.intake_event[], text) is
   'Records the events of a batch, and says of each what became of it.';
 
 
--- Whoever holds something locked that its emitter tells of keeps nobody else waiting.
+-- Whoever holds something locked that its emitter reports keeps nobody else waiting.
 create or replace function agentdb._record_apart (
   events agentdb.intake_event[],
   recorded_by text

@@ -1,4 +1,4 @@
--- Tokens, steps and the two ends of a session, as emitters tell of them.
+-- Tokens, steps and the two ends of a session, as emitters report them.
 
 create or replace function agentdb._untold (item jsonb)
   returns text[]

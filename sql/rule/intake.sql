@@ -97,7 +97,7 @@ select agentdb._declare_rule(
     order by l.recorded_at desc
     limit 10
   $$,
-  ends_when => 'a hook tells of run {run}, or it ends',
+  ends_when => 'a hook reports run {run}, or it ends',
   remedy => $$
     Look whether its settings still have the hooks, and whether they reach the server;
     stop it if nobody can say why they are gone.

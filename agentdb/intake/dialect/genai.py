@@ -32,7 +32,7 @@ RESULT = ("gen_ai.tool.call.result", "gen_ai.tool.result", "tool_response")
 MODEL = ("gen_ai.response.model", "gen_ai.request.model")
 CANCELLED = ("CancelledError", "KeyboardInterrupt", "AbortError")
 TRACE = "Traceback (most recent call last)"
-# The event that tells of a request what its span does.
+# The event that says of a request what its span says.
 DETAILS = "gen_ai.client.inference.operation.details"
 
 

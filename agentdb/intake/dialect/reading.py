@@ -217,7 +217,7 @@ class Reading:
             or text(conversation)
             or _names(record)
             or self.memory.named((self.peer.agent, record.trace))
-            or told(record),
+            or _trace_of(record),
             "at": moment(record.start if isinstance(record, Span) else record.time),
             "emitter": emitter_of(record),
             "source": "span" if isinstance(record, Span) else "log",
@@ -243,13 +243,11 @@ def _names(record: Span | Log) -> str | None:
     return text(found or first(record.source.resource, "session.id"))
 
 
-def told(record: Span | Log) -> str | None:
-    """Return the conversation that a record names; else its trace, where it has parts.
+def _trace_of(record: Span | Log) -> str | None:
+    """Return the trace of a record, where it has parts.
 
     A request to a model that stands alone belongs to no conversation that is known.
     """
-    if found := _names(record):
-        return found
     if isinstance(record, Span) and not record.parent:
         return None
     return f"trace {record.trace}" if record.trace else None
