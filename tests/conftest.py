@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import psycopg
 import pytest
@@ -27,6 +27,9 @@ from .changes import TABLES
 from .scene import Scene
 from .servers import GivenServer, Server, client, url
 from .sink import Sink
+
+if TYPE_CHECKING:
+    from .serving import Serving
 
 DRIVERS = ("psycopg", "pg8000")
 INSTALLER = "installer"
@@ -172,6 +175,16 @@ def sink() -> Iterator[Sink]:
     """A receiver of notifications."""
     with Sink().serving() as sink:
         yield sink
+
+
+@pytest.fixture
+def serve(server: Server, db: Connection) -> Iterator[Serving]:
+    """`agentdb serve` before the database, with the token of agent `coder`."""
+    # Only where it is asked for: reading what emitters send wants an extra.
+    from .serving import serving
+
+    with serving(server, db) as found:
+        yield found
 
 
 @pytest.fixture

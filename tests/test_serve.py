@@ -8,7 +8,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,12 +28,6 @@ from .serving import (
     span,
     traces,
 )
-
-
-@pytest.fixture
-def serve(server: Server, db: Connection) -> Iterator[Serving]:
-    with serving(server, db) as found:
-        yield found
 
 
 def count(db: Connection) -> int:

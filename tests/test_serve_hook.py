@@ -5,27 +5,18 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from .agents import row, rows, value
-from .serving import Serving, called, serving, traces
+from .serving import Serving, called, traces
 from .test_serve import until
 
 if TYPE_CHECKING:
     from .conftest import Connect, Connection
-    from .servers import Server
 
 Event = dict[str, Any]
-
-
-@pytest.fixture
-def serve(server: Server, db: Connection) -> Iterator[Serving]:
-    """A server for agent `coder`."""
-    with serving(server, db) as found:
-        yield found
 
 
 def event(name: str, /, **given: Any) -> Event:

@@ -9,7 +9,6 @@ import gzip
 import json
 import socket
 import zlib
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from typing import Any
 
@@ -20,19 +19,12 @@ from hypothesis import strategies as st
 
 from .agents import value
 from .conftest import Connection
-from .servers import Server
-from .serving import JSON, PROTOBUF, Serving, called, encoded, serving, span, traces
+from .serving import JSON, PROTOBUF, Serving, called, encoded, span, traces
 
 MIB = 1 << 20
 # What all of it may add to what the server is when it has started.
 ADDED = 450 * MIB
 PACKED = {"content-encoding": "gzip"}
-
-
-@pytest.fixture
-def serve(server: Server, db: Connection) -> Iterator[Serving]:
-    with serving(server, db) as found:
-        yield found
 
 
 def count(db: Connection) -> int:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +14,7 @@ import pytest
 
 from .agents import rows
 from .conftest import Connection
-from .servers import Server
-from .serving import JSON, PROTOBUF, Serving, serving
+from .serving import JSON, PROTOBUF, Serving
 
 DATA = Path(__file__).parent / "data/intake"
 Call = tuple[str, bool, str | None]
@@ -96,12 +94,6 @@ TRUTHS = {
         7,
     ),
 }
-
-
-@pytest.fixture
-def serve(server: Server, db: Connection) -> Iterator[Serving]:
-    with serving(server, db) as found:
-        yield found
 
 
 def requests(name: str) -> list[dict[str, Any]]:

@@ -14,7 +14,6 @@ from agentdb.client import Limits, Run
 from ..agents import register, rows
 from ..conftest import Connection
 from ..servers import Server
-from ..serving import Serving, serving
 from .provider import provider
 
 # Its own list of prices, and no look for a newer one on the way of each test.
@@ -72,10 +71,3 @@ def address() -> Iterator[str]:
     """Return the address of a provider of models."""
     with provider() as address:
         yield address
-
-
-@pytest.fixture
-def serve(server: Server, db: Connection) -> Iterator[Serving]:
-    """Return a server that takes what libraries emit."""
-    with serving(server, db) as found:
-        yield found
