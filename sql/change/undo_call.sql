@@ -31,7 +31,7 @@ comment on function agentdb._try_undo (bigint, boolean) is
   'Tries an undo: what it wrote, or why it would fail.';
 
 
-create or replace function agentdb._refuse_unguarded (change bigint)
+create or replace function agentdb._refuse_for_other (change bigint)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
@@ -50,7 +50,7 @@ begin
 end;
 $$;
 
-comment on function agentdb._refuse_unguarded (bigint) is
+comment on function agentdb._refuse_for_other (bigint) is
   'Raises ZA055 where agentdb serve would write tables with the rights of a person.';
 
 
@@ -83,7 +83,7 @@ begin
     on_conflict = 'refuse');
   v_guarded := agentdb._all_guarded(change_id);
   if not v_guarded and agentdb._by_way_of() is not null then
-    perform agentdb._refuse_unguarded(change_id);
+    perform agentdb._refuse_for_other(change_id);
   end if;
   v_planned := agentdb._row_total(change_id);
   v_end := agentdb._try_undo(change_id, v_guarded);
