@@ -289,8 +289,8 @@ def test_one_act_does_not_colour_the_next(
 def refusal_in(session: Connection, query: str) -> str | None:
     """Return the SQLSTATE of a refusal within a transaction, which goes on."""
     with session.transaction(force_rollback=True):
-        return refusal(session, query).sqlstate
-    return None
+        found = refusal(session, query).sqlstate
+    return found
 
 
 def test_a_link_lets_in_who_made_it_once(db: Connection, connect: Connect) -> None:

@@ -123,7 +123,8 @@ begin
     change_id, reviewer, by_way_of, agent_id, run_id, decision, digest, comment
   )
   values (
-    change, agentdb._person(), agentdb._by_way_of(), v_reviewer.agent_id, v_reviewer.run_id, decision, v_change.digest,
+    change, agentdb._person(), agentdb._by_way_of(), v_reviewer.agent_id,
+    v_reviewer.run_id, decision, v_change.digest,
     case when comment is not null then agentdb._check_said(comment, 'comment', 2000) end
   )
   -- Who has approved may still think better of it.
