@@ -57,7 +57,7 @@ async def reading(request: Request) -> AsyncIterator[AsyncConnection[dict[str, A
 async def acting(
     request: Request, *, stays: bool = True
 ) -> AsyncIterator[AsyncConnection[dict[str, Any]]]:
-    """Give a connection in one transaction that writes, and stays or leaves no trace."""
+    """Give a connection in one transaction, which stays or leaves no trace."""
     async with _connection(request) as connection, connection.transaction():
         await connection.execute(ACT)
         await connection.execute(PATIENCE)
