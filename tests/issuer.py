@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import hmac
 import json
 import secrets
 import threading
@@ -16,7 +17,7 @@ from typing import Any
 from urllib.parse import parse_qs, parse_qsl, urlencode, urlsplit
 
 from joserfc import jwt
-from joserfc.jwk import KeySet, OctKey, RSAKey
+from joserfc.jwk import KeySet, RSAKey
 
 CLIENT, SECRET = "agentdb", "its secret"
 
@@ -80,8 +81,10 @@ class LocalIssuer:
             return ".".join([*map(_part, parts), ""])
         if self.algorithm == "HS256":
             # The public key as a shared secret: everybody has it.
-            shared = OctKey.import_key(self.key.as_pem(private=False))
-            return jwt.encode({"alg": "HS256", "kid": "1"}, said, shared)
+            signed = ".".join(map(_part, [{"alg": "HS256", "kid": "1"}, said]))
+            shared = self.key.as_pem(private=False)
+            digest = hmac.new(shared, signed.encode(), hashlib.sha256).digest()
+            return f"{signed}.{base64.urlsafe_b64encode(digest).rstrip(b'=').decode()}"
         return jwt.encode({"alg": self.algorithm, "kid": "1"}, said, self.key)
 
     @contextmanager
