@@ -175,14 +175,15 @@ def test_no_other_page_acts(ann: Browser, db: Connection) -> None:
     assert ann.post(*act, csrf="x" * 43).status_code == 403
     # The guard of the whole server is first.
     assert ann.post(*act, csrf=token, origin=other).status_code == 421
-    for headers in (
+    elsewhere: list[dict[str, str]] = [
         {},
         {"referer": other},
         {"referer": "null"},
         {"referer": f"{ann.url}.evil.example/"},
         {"referer": ann.url, "sec-fetch-site": "cross-site"},
         {"referer": ann.url, "sec-fetch-site": "same-site"},
-    ):
+    ]
+    for headers in elsewhere:
         answer = ann.post(*act, csrf=token, origin=None, **headers)
         assert answer.status_code == 403, headers
     kind = ann.post(*act, csrf=token, **{"content-type": "text/plain"})
