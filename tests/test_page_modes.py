@@ -110,12 +110,12 @@ def test_a_proxys_session_is_of_whom_it_names(server: Server, db: Connection) ->
         # Her cookie and token are worth nothing without the proxy's word.
         alone = Browser(url, {"cookie": cookie})
         assert alone.get("/").status_code == 303
-        act = "/agent/a/pause", {"reason": "x"}
-        alone.post(*act, csrf=token)
+        path, fields = "/agent/a/pause", {"reason": "x"}
+        alone.post(path, fields, csrf=token)
         other = Browser(url, {"cookie": cookie, HEADER: "eve@x"})
-        assert other.post(*act, csrf=token).status_code == 403
+        assert other.post(path, fields, csrf=token).status_code == 403
         assert value(db, "select count(*) from agentdb.agent_stop") == 0
-        ann.post(*act, csrf=token)
+        ann.post(path, fields, csrf=token)
     stopped = value(db, "select stopped_by from agentdb.agent_stop")
     assert stopped == "operator_o by way of agentdb serve"
 
@@ -325,6 +325,29 @@ def test_ones_own_change_by_a_database_login(
         assert "is applied" in decide(rev, guarded)
     assert latest(guarded)["decisions"] == "person_r: approve"
     guarded.execute("drop owned by person_r")
+
+
+@pytest.mark.usefixtures("passwords")
+def test_an_agents_owner_decides_nothing_of_it_by_a_database_login(
+    server: Server, guarded: Connection
+) -> None:
+    guarded.execute("grant agentdb_agent, agentdb_auditor to person_n")
+    dsn = server.dsn(database=guarded.info.dbname, user="person_n")
+    try:
+        guarded.execute("grant select, update on invoice to person_n")
+        register(guarded, "own", "person_n")
+        guarded.execute("grant agentdb_reviewer to person_n")
+        with psycopg.connect(dsn, password=PASSWORD, autocommit=True) as agent:
+            agent.execute("set search_path = agentdb_stage, public")
+            start(agent)
+            agent.execute("update agentdb_stage.invoice set note = 'x' where id = 1")
+            with paging(server, guarded, *DATABASE) as url:
+                own, answer = enter(url, "person_n")
+                assert answer.status_code == 303
+                assert "it is of the same agent" in decide(own, guarded)
+                assert latest(guarded)["state"] == "pending"
+    finally:
+        guarded.execute("drop owned by person_n")
 
 
 @pytest.mark.usefixtures("passwords")
