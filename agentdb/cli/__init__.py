@@ -66,6 +66,7 @@ COMMANDS = {
     "unsuspend": "suspend",
     "up": "serve",
     "verify": "verify",
+    "web": "web",
     "why": "why",
 }
 

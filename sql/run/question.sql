@@ -120,7 +120,7 @@ create or replace function agentdb.answer_of (
   run bigint default null
 )
   returns table (
-    question_id bigint, state text, answer text, comment text, answered_by name,
+    question_id bigint, state text, answer text, comment text, answered_by text,
     answered_at timestamptz
   )
   language plpgsql
@@ -205,7 +205,7 @@ begin
   update agentdb.question as q
   set answer = answer_question.answer,
       comment = answer_question.comment,
-      answered_by = session_user,
+      answered_by = agentdb._said_by(),
       answered_at = clock_timestamp()
   where q.question_id = v_question.question_id;
   return query
