@@ -209,5 +209,8 @@
 \ir report/timeline.sql
 \ir report/health.sql
 \ir report/agent_health.sql
+\ir report/board.sql
+\ir report/use.sql
+\ir report/alike.sql
 \ir report/doctor.sql
 \ir grant.sql

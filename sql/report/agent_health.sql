@@ -70,7 +70,8 @@ create or replace view agentdb.agent_health as
     s.why || case
       when n.more = 1 then '; and 1 more alert'
       when n.more > 1 then format('; and %s more alerts', n.more) else ''
-    end as why
+    end as why,
+    s.rank as urgency
   from agentdb.agent as a
   cross join lateral (
     select h.rank, h.state, h.since, h.why
@@ -97,3 +98,5 @@ comment on column agentdb.agent_health.since is
   'Since when it is so.';
 comment on column agentdb.agent_health.why is
   'What makes it so, in a sentence.';
+comment on column agentdb.agent_health.urgency is
+  'Who is looked at first: 0 before all others.';
