@@ -114,7 +114,8 @@ revoke all on agentdb.agent_secret, agentdb.run_token, agentdb.spawn_token,
 
 -- What people read by calling it; a rule is one by its name.
 grant execute on function
-  agentdb.timeline, agentdb.evidence_query, agentdb.row_diff, agentdb.tool_diff,
+  agentdb.timeline, agentdb.run_marks, agentdb.evidence_query,
+  agentdb.row_diff, agentdb.tool_diff,
   agentdb.explain_access, agentdb.row_history, agentdb.row_as_of, agentdb.table_as_of,
   agentdb.run_changes, agentdb.seal_audit, agentdb.verify_audit
   to agentdb_auditor, agentdb_operator;
@@ -159,7 +160,8 @@ $$;
 -- What bodies that PostgreSQL keeps as text call for those who read.
 grant execute on function
   agentdb._deed, agentdb._change_event, agentdb._call_told, agentdb._used,
-  agentdb._unproven_told, agentdb._logged,
+  agentdb._unproven_told, agentdb._logged, agentdb._write_told, agentdb._course,
+  agentdb._call_mark, agentdb._write_mark, agentdb._lock_mark,
   agentdb._deeds, agentdb._taken_back, agentdb._did, agentdb._claimed_keys,
   agentdb._row_event, agentdb._writes,
   agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,

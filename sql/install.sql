@@ -207,6 +207,7 @@
 \ir maintain/maintain.sql
 \ir report/report.sql
 \ir report/timeline.sql
+\ir report/mark.sql
 \ir report/health.sql
 \ir report/agent_health.sql
 \ir report/board.sql

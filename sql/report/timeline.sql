@@ -32,6 +32,24 @@ comment on function agentdb._change_event (bigint) is
   'What became of the changes that a run proposed, and when.';
 
 
+create or replace function agentdb._write_told (run bigint, since timestamptz)
+  returns table (at timestamptz, place bigint, what text, details jsonb)
+  language sql
+  stable
+begin atomic
+  select w.recorded_at, w.audit_log_id,
+    concat_ws(' ', w.operation, g.table_name, w.row_key::text),
+    coalesce(w.new_values, w.old_values)
+  from agentdb.audit_log as w
+  join agentdb.audit_target as g on g.audit_target_id = w.audit_target_id
+  where w.run_id = run
+    and w.recorded_at >= since;
+end;
+
+comment on function agentdb._write_told (bigint, timestamptz) is
+  'The audited writes of a run.';
+
+
 create or replace function agentdb._deed (run bigint, since timestamptz)
   returns table (
     at timestamptz, place bigint, kind text, what text, ok boolean, details jsonb
@@ -39,14 +57,6 @@ create or replace function agentdb._deed (run bigint, since timestamptz)
   language sql
   stable
 begin atomic
-  select w.recorded_at, w.audit_log_id, 'write',
-    concat_ws(' ', w.operation, g.table_name, w.row_key::text), null::boolean,
-    coalesce(w.new_values, w.old_values)
-  from agentdb.audit_log as w
-  join agentdb.audit_target as g on g.audit_target_id = w.audit_target_id
-  where w.run_id = run
-    and w.recorded_at >= since
-  union all
   select e.at, e.place, 'change', e.what, e.ok, e.details
   from agentdb._change_event(run) as e
   union all
@@ -76,8 +86,7 @@ begin atomic
 end;
 
 comment on function agentdb._deed (bigint, timestamptz) is
-  'The audited writes of a run, its changes, what operators did to it, what it claims '
-  'and asks.';
+  'The changes of a run, what operators did to it, what it claims and asks.';
 
 
 -- A diagnosis is told once, not beside each of many calls that failed alike; the line
@@ -175,6 +184,50 @@ comment on function agentdb._logged (bigint, timestamptz) is
   'The steps, tool calls and tokens of a run.';
 
 
+-- Who killed it is an event of its own.
+create or replace function agentdb._course (run bigint)
+  returns table (
+    at timestamptz, place bigint, kind text, what text, ok boolean, details jsonb,
+    recorded_by text
+  )
+  language sql
+  stable
+begin atomic
+  select r.started_at, 0::bigint, 'start', coalesce(r.purpose, 'run began'),
+    null::boolean, null::jsonb, r.opened_by
+  from agentdb.run as r
+  where r.run_id = run
+  union all
+  select c.began_at, 0,
+    case when c.ended_at is null then 'in flight' else 'unfinished' end,
+    c.tool, null, c.args, null
+  from agentdb.tool_call as c
+  where c.run_id = run
+    and (c.ended_at is null or c.run_outcome is not null)
+  union all
+  select l.recorded_at, l.alert_log_id, 'alert',
+    concat(format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state),
+      ': ' || l.comment), null, a.labels, null
+  from agentdb.run as r
+  join agentdb.alert as a on a.labels ->> 'run' = r.run_id::text
+  join agentdb.alert_log as l
+    on l.alert_id = a.alert_id and l.recorded_at >= r.started_at
+  where r.run_id = run
+  union all
+  select r.ended_at, 9223372036854775807, 'end',
+    concat_ws(': ', agentdb._run_state(r.run_id, r.outcome),
+      case when r.outcome <> 'killed' then r.end_reason end, r.summary),
+    agentdb._run_state(r.run_id, r.outcome) = 'succeeded', nullif(r.released, '{}'),
+    null
+  from agentdb.run as r
+  where r.run_id = run
+    and r.ended_at is not null;
+end;
+
+comment on function agentdb._course (bigint) is
+  'The start of a run, its calls that have not ended, its alerts, and its end.';
+
+
 -- Events of the same instant keep the order in which they were logged.
 create or replace function agentdb.timeline (run bigint)
   returns table (
@@ -186,51 +239,26 @@ create or replace function agentdb.timeline (run bigint)
   set search_path = pg_catalog, pg_temp
 as $$
   with span as (
-    select r.run_id, r.started_at, r.ended_at, r.summary, r.purpose, r.released,
-      r.opened_by,
-      -- Who killed it is an event of its own.
-      case when r.outcome <> 'killed' then r.end_reason end as end_reason,
-      agentdb._run_state(r.run_id, r.outcome) as state
-    from agentdb.run as r
-    where r.run_id = timeline.run
+    select r.run_id, r.started_at from agentdb.run as r where r.run_id = timeline.run
   ),
   event (at, place, kind, what, ok, tokens, details, recorded_by) as (
-    select s.started_at, 0::bigint, 'start', coalesce(s.purpose, 'run began'),
-      null::boolean, null::bigint, null::jsonb, s.opened_by
-    from span as s
+    select c.at, c.place, c.kind, c.what, c.ok, null::bigint, c.details, c.recorded_by
+    from agentdb._course(timeline.run) as c
     union all
     select t.at, t.place, t.kind, t.what, t.ok, t.tokens, t.details, t.recorded_by
     from span as s
     cross join lateral agentdb._logged(s.run_id, s.started_at) as t
     union all
-    select c.began_at, 0,
-      case when c.ended_at is null then 'in flight' else 'unfinished' end,
-      c.tool, null, null, c.args, null
+    select w.at, w.place, 'write', w.what, null, null, w.details, null
     from span as s
-    join agentdb.tool_call as c on c.run_id = s.run_id
-      and (c.ended_at is null or c.run_outcome is not null)
+    cross join lateral agentdb._write_told(s.run_id, s.started_at) as w
     union all
     select d.at, d.place, d.kind, d.what, d.ok, null, d.details, null
     from span as s
     cross join lateral agentdb._deed(s.run_id, s.started_at) as d
     union all
-    select l.recorded_at, l.alert_log_id, 'alert',
-      concat(format('A-%s %s %s', a.alert_id, a.rule_name, l.to_state),
-        ': ' || l.comment), null, null, a.labels, null
-    from span as s
-    join agentdb.alert as a on a.labels ->> 'run' = s.run_id::text
-    join agentdb.alert_log as l
-      on l.alert_id = a.alert_id and l.recorded_at >= s.started_at
-    union all
-    select s.ended_at, 9223372036854775807, 'end',
-      concat_ws(': ', s.state, s.end_reason, s.summary), s.state = 'succeeded', null,
-      nullif(s.released, '{}'), null
-    from span as s
-    where s.ended_at is not null
-    union all
     select u.at, u.place, 'unproven', u.what, null, null, u.details, u.recorded_by
-    from span as s
-    cross join lateral agentdb._unproven_told(s.run_id) as u
+    from agentdb._unproven_told(timeline.run) as u
   )
   select e.at, e.kind, e.what, e.ok, e.tokens, e.details, e.recorded_by
   from event as e

@@ -1,0 +1,81 @@
+"""A run as a reader of any form gets it: facts, marks on the axis, what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, TypeAlias
+
+Row: TypeAlias = dict[str, Any]
+
+# From top to bottom: the axis of every form has these lanes, in this order.
+LANES = {
+    "tokens": "tokens",
+    "tool call": "tool calls",
+    "progress": "progress",
+    "lock": "locks",
+    "write": "rows written",
+    "change": "changes",
+    "claim": "claims",
+    "question": "questions",
+    "alert": "alerts",
+    "stop": "stops",
+}
+# What shares a lane with another kind.
+SAME_LANE = {"answer": "question"}
+# More are not drawn: zoom in.
+MOST = 5000
+
+
+@dataclass(frozen=True)
+class Mark:
+    """One thing that happened; `ends_at` is None while it goes on.
+
+    `note` is repeat, error, unknown or empty; `amount` is input tokens, the bytes of a
+    result, or rows; `output` is output tokens.
+    """
+
+    at: datetime
+    ends_at: datetime | None
+    kind: str
+    what: str
+    note: str = ""
+    amount: int | None = None
+    output: int | None = None
+
+    @property
+    def lane(self) -> str:
+        """The kind whose lane it is drawn in."""
+        return SAME_LANE.get(self.kind, self.kind)
+
+
+@dataclass(frozen=True)
+class Story:
+    """A run within a time: `facts` is its row of agentdb.run_summary."""
+
+    facts: Row
+    since: datetime
+    until: datetime
+    marks: list[Mark]
+    #: There are more marks in this time than are told; the latest are.
+    cut: bool = False
+    alerts: list[Row] = field(default_factory=list)
+    claims: list[Row] = field(default_factory=list)
+    changes: list[Row] = field(default_factory=list)
+    writes: list[Row] = field(default_factory=list)
+    tree: list[Row] = field(default_factory=list)
+
+    @property
+    def run(self) -> int:
+        """The number of the run."""
+        return int(self.facts["run_id"])
+
+    @property
+    def span(self) -> timedelta:
+        """How long the axis is."""
+        return self.until - self.since
+
+    def lanes(self) -> list[str]:
+        """Return the kinds that have a mark, in the order of their lanes."""
+        there = {mark.lane for mark in self.marks}
+        return [kind for kind in LANES if kind in there]
