@@ -15,13 +15,16 @@ def sparkline(
 ) -> Markup:
     """Return bars, newest last, and a line at what is normal at most."""
     found = [float(each or 0) for each in amounts]
-    top = max([*found, normal or 0, 1.0])
+    top = max([*found, 1.0])
+    if normal:
+        # What is far over it must not make all else look like nothing.
+        top = min(max(top, normal * 1.25), normal * 2.5)
     step = WIDTH / max(len(found), 1)
     parts = []
     for place, each in enumerate(found):
         if each <= 0:
             continue
-        tall = max(each / top * (HEIGHT - 2), 1.0)
+        tall = min(max(each / top, 0.04), 1.0) * (HEIGHT - 2)
         over = normal is not None and each > normal
         parts.append(
             f'<rect class="{"spark-over" if over else "spark-bar"}" '

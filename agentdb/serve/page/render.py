@@ -8,6 +8,7 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
@@ -83,8 +84,9 @@ def environment() -> Environment:
         "tone": tone,
         "pretty": pretty,
         "at": local,
+        "as_key": as_key,
+        "as_json": as_json,
     }
-    made.filters["local"] = local
     return made
 
 
@@ -117,6 +119,16 @@ def value(given: object, most: int = 300) -> Markup:
 def pretty(given: object, most: int = LONG) -> Markup:
     """Return JSON on several lines."""
     return text(json.dumps(given, ensure_ascii=False, indent=2, default=str), most)
+
+
+def as_json(given: object) -> str:
+    """Return JSON in one line, for the value of a field."""
+    return json.dumps(given, ensure_ascii=False)
+
+
+def as_key(given: object) -> str:
+    """Return a key as a part of an address."""
+    return quote(as_json(given), safe="")
 
 
 def number(given: int | float | Decimal | None) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -22,6 +24,13 @@ from .view import (
 )
 
 STATIC = Path(__file__).parent / "static"
+# The axis looks the same in a file of its own.
+AXIS = Path(__file__).parents[2] / "report" / "axis.css"
+
+
+async def axis(request: Request) -> Response:
+    """Give the colours of the axis."""
+    return FileResponse(AXIS)
 
 
 def routes() -> list[BaseRoute]:
@@ -49,5 +58,6 @@ def routes() -> list[BaseRoute]:
         Route("/rules", rule.rules),
         Route("/rule/{rule:str}", rule.rule),
         Route("/outbox", outbox.outbox),
+        Route("/static/axis.css", axis),
         Mount("/static", StaticFiles(directory=STATIC), name="static"),
     ]

@@ -40,6 +40,12 @@ from agentdb.open_question
 order by array_position(array['high', 'normal', 'low'], urgency), asked_at
 limit 20
 """
+# What it means that a check of alerting itself fails.
+BROKEN = {
+    "runner": "Nobody is alerted",
+    "rules": "Rules are not evaluated",
+    "delivery": "Messages do not arrive",
+}
 # Of many the worst are enough at one look; the rest is on pages of their own.
 SHOWN_INCIDENTS, SHOWN_AGENTS = 8, 12
 
@@ -93,18 +99,16 @@ def _hero(
     below = f"{' and '.join(waits)} wait for somebody." if waits else ""
     if len(waits) == 1 and waits[0].startswith("1 "):
         below = f"{waits[0]} waits for somebody."
+    verb = "is" if len(firing) == 1 else "are"
+    fires = f"{counted(len(firing), 'incident')} {verb} firing"
     for each in broken:
         if each["state"] == "critical":
-            title = f"Alerting is broken: {each['check_name']}"
-            return {"tone": "critical", "title": title, "below": each["detail"]}
+            title = BROKEN.get(each["check_name"], f"Look at {each['check_name']}")
+            below = f"{each['detail']}. {fires if firing else 'Nothing is firing'}."
+            return {"tone": "critical", "title": title, "below": below}
     if firing:
-        worst = firing[0]["severity"]
-        verb = "is" if len(firing) == 1 else "are"
-        return {
-            "tone": "critical" if worst == "critical" else "warning",
-            "title": f"{counted(len(firing), 'incident')} {verb} firing",
-            "below": below,
-        }
+        tone = "critical" if firing[0]["severity"] == "critical" else "warning"
+        return {"tone": tone, "title": fires, "below": below}
     if broken:
         title = f"Look at {broken[0]['check_name']}"
         return {"tone": "warning", "title": title, "below": broken[0]["detail"]}

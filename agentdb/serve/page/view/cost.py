@@ -1,0 +1,93 @@
+"""Costs: by agent, model and day, against the budget of the day."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from ..door import reading
+from ..render import page
+from .ask import Row, rows
+
+# What nobody has a price for is in no sum, and counted beside.
+COSTS = """
+select c.day, c.agent_name, c.model, sum(c.model_calls)::bigint as calls,
+  sum(c.unpriced_calls)::bigint as unpriced, sum(c.input_tokens)::bigint as input,
+  sum(c.cached_input_tokens)::bigint as cached, sum(c.output_tokens)::bigint as output,
+  sum(c.cost) filter (where c.unpriced_calls < c.model_calls) as cost
+from agentdb.cost as c
+where c.day > (now() at time zone 'UTC')::date - %(days)s::integer
+group by c.day, c.agent_name, c.model
+order by c.day desc, sum(c.cost) desc, c.agent_name, c.model
+limit %(most)s::integer
+"""
+DAYS = """
+select h.half_hour_at::date as day, sum(h.cost) as cost
+from (
+  select (t.half_hour_at at time zone 'UTC') as half_hour_at, t.cost
+  from agentdb.token_half_hour as t
+  where t.half_hour_at
+    > date_bin('1 day', now(), 'epoch') - (%(days)s - 1) * interval '1 day'
+      - interval '1 second'
+) as h
+group by 1
+order by 1
+"""
+BUDGETS = """
+select agent_name, max_tokens, max_cost, spent, cost
+from agentdb.day_budget
+where spent > 0 or max_tokens is not null or max_cost is not null
+order by greatest(cost / nullif(max_cost, 0)::numeric,
+  spent / nullif(max_tokens, 0)::numeric) desc nulls last, cost desc, agent_name
+limit 100
+"""
+CHOICES = (7, 30)
+MOST = 300
+# As many as a sheet takes without being asked.
+MOST_CSV = 50_000
+COLUMNS = (
+    "day", "agent_name", "model", "calls", "unpriced", "input", "cached", "output",
+    "cost",
+)  # fmt: skip
+
+
+async def costs(request: Request) -> Response:
+    """Show what models cost; with ?csv the same as a file."""
+    said, as_csv = request.query_params.get("days", ""), "csv" in request.query_params
+    days = int(said) if said in map(str, CHOICES) else 7
+    async with reading(request) as connection:
+        most = MOST_CSV if as_csv else MOST
+        found = await rows(connection, COSTS, days=days, most=most)
+        if as_csv:
+            return _file(found)
+        context = {
+            "costs": found,
+            "by_day": await rows(connection, DAYS, days=days),
+            "budgets": await rows(connection, BUDGETS),
+            "days": days,
+            "choices": CHOICES,
+        }
+    return page(request, "costs.html", context)
+
+
+def _file(found: Iterable[Row]) -> Response:
+    made = io.StringIO()
+    writer = csv.writer(made)
+    writer.writerow(COLUMNS)
+    for row in found:
+        writer.writerow([defused(row[name]) for name in COLUMNS])
+    name = {"content-disposition": 'attachment; filename="agentdb-costs.csv"'}
+    return Response(made.getvalue(), 200, name, "text/csv; charset=utf-8")
+
+
+def defused(value: object) -> object:
+    """Return a value of which no spreadsheet makes a formula."""
+    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@", "|", "%"):
+        return f"'{value}"
+    if isinstance(value, str) and value[:1] in ("\t", "\r", "\n"):
+        return f"'{value}"
+    return value
