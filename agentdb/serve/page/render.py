@@ -205,9 +205,10 @@ def ago(context: Context, at: datetime | None) -> Markup:
 
 
 def _first(passed: timedelta) -> str:
-    """Return a length of time in one unit, two where the second matters."""
+    """Return a length of time in one unit, and hours beside few days."""
     parts = span(passed).split()
-    return " ".join(parts if parts[0] in ("1", "2") else parts[:2])
+    few_days = parts[1] == "d" and int(parts[0]) < 3
+    return " ".join(parts if few_days else parts[:2])
 
 
 @pass_context

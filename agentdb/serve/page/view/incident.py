@@ -132,7 +132,7 @@ async def _evidence(connection: Connection, alert: int) -> Row:
     """
     shown = await one(connection, SHOWN, alert=alert)
     query = str(shown["query"]).strip().rstrip(";") if shown else ""
-    told: Row = {"query": query, "evidence": [], "problem": None}
+    told: Row = {"query": query, "evidence": [], "problem": None, "names": []}
     asked = await connection.execute(guest.PLAIN, [[*guest.HARMLESS, *OURS]])
     plain = await asked.fetchone()
     if not plain or not plain["plain"]:
@@ -145,6 +145,13 @@ async def _evidence(connection: Connection, alert: int) -> Row:
             told["evidence"] = await rows(connection, statement, most=MOST_EVIDENCE)
     except psycopg.Error as error:
         told["problem"] = error.diag.message_primary or str(error)
+    # What no row has is in nobody's way.
+    found = told["evidence"]
+    told["names"] = [
+        name
+        for name in (found[0] if found else ())
+        if any(row[name] is not None for row in found)
+    ]
     return told
 
 
