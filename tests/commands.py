@@ -63,6 +63,7 @@ ARGUMENTS = {
     "probe": "/",
     "prompt": "{agent}",
     "questions": "",
+    "report": "{run}",
     "reject": "{change} --reason x",
     "resolve": "{alert} --reason x",
     "resume": "{agent} --reason x --yes",
@@ -80,6 +81,7 @@ ARGUMENTS = {
     "status": "",
     "suspend": "guard {table} --reason x",
     "timeline": "{run}",
+    "top": "",
     "unack": "{alert}",
     "undo": "{run} --reason x",
     "uninstall": "--yes",
@@ -98,7 +100,7 @@ MORE = [
 # Which of them ask no database, or one of their own, or never stop asking.
 APART = {
     "config check", "demo", "gateway", "hook check", "hook install", "hook remove", "mcp",
-    "probe", "run", "serve",
+    "probe", "run", "serve", "top",
 }  # fmt: skip
 ASKING = sorted(set(ARGUMENTS) - APART)
 NAMING = sorted(command for command in ASKING if "{" in ARGUMENTS[command])

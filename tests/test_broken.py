@@ -206,6 +206,7 @@ RIGHTS = {
             "doctor",
             "locks",
             "questions",
+            "report",
             "runs",
             "seals",
             "silences",

@@ -76,6 +76,8 @@ def alert(notification: Notification) -> dict[str, Any]:
         "annotations": {name: text for name, text in annotations.items() if text},
         "endsAt": ends.isoformat(),
     }
+    if link := payload.get("link"):
+        found["generatorURL"] = link
     return found | ({"startsAt": since} if since else {})
 
 

@@ -62,4 +62,7 @@ def event(notification: Notification, routing_key: str) -> dict[str, Any]:
                 "labels": payload.get("labels", {}),
             },
         }
+        if link := payload.get("link"):
+            found["client"], found["client_url"] = "agentdb", link
+            found["links"] = [{"href": link, "text": "agentdb: look and act"}]
     return found

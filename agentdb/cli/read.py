@@ -218,11 +218,25 @@ def costs(
 @_limit(1000)
 @click.argument("run", callback=run_number)
 def timeline(dsn: str, as_json: bool, as_sql: bool, run: int, limit: int) -> None:
-    """Show what RUN did, in order.  Of a long one, the last --limit events."""
+    """Show what RUN did on an axis, and in order.  Of a long one, the last --limit."""
     statement = query(TIMELINE, run=run, limit=limit)
     if not as_sql:
         require_run(dsn, run)
+    if not (as_json or as_sql):
+        _draw(dsn, run)
     section = Section(f"run {run}", statement, hidden="details")
     found = show(dsn, [section], as_json=as_json, as_sql=as_sql)
     if found and len(found[0]) == limit:
         click.echo(f"the last {limit} events; see --limit", err=True)
+
+
+def _draw(dsn: str, run: int) -> None:
+    """Draw the time axis of a run, as wide as the terminal."""
+    from ..report.line import axis
+    from ..report.read import read
+    from ..terminal.console import console
+
+    with connect(dsn) as connection:
+        story = read(connection, run)
+    if story is not None:
+        click.echo("\n".join(axis(story, width=console().width)) + "\n")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from ipaddress import ip_address
 
+from ..channels.link import is_base
 from ..channels.registry import CHANNELS
 from ..verify.claim import Limits
 from .problem import Wrong
@@ -35,6 +36,8 @@ class Settings:
     settle: float = 10.0
     # The operating system user that it should run as; by default anybody but root.
     user: str | None = None
+    # Where people reach `agentdb serve`; messages link to its pages.
+    public_url: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -48,6 +51,10 @@ class Settings:
             raise Wrong("slots", "2 to 1000 are possible")
         if not 1 <= self.evaluators <= 50:
             raise Wrong("evaluators", "1 to 50 are possible")
+        if self.public_url is not None and not is_base(self.public_url):
+            raise Wrong(
+                "public_url", "an address like https://agentdb.example is wanted"
+            )
 
     @property
     def batch(self) -> int:

@@ -9,7 +9,7 @@ from .scale import Scale, tick_text
 from .story import LANES, Mark, Story
 
 # For the lanes' names.
-LEFT = 12
+LEFT = 13
 # How much, from a little to the most of the lane.
 LEVELS = "▁▂▃▄▅▆▇█"
 # Of several marks at one place the first of these is shown.
@@ -86,7 +86,7 @@ def _ticks(scale: Scale) -> str:
     most = max(int(scale.width) // (TICK + 4), 1)
     step = scale.step(most)
     line = ""
-    for at in scale.ticks(most + 1):
+    for at in scale.ticks(step):
         place, text = int(scale.place(at)), tick_text(at.astimezone(timezone.utc), step)
         if place >= len(line) and place + len(text) + 1 <= scale.width + 1:
             line = f"{line:<{place}}{text} "

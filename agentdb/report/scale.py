@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
@@ -31,14 +32,14 @@ class Scale:
     def step(self, most: int) -> timedelta:
         """Return the time between two ticks, of which there are no more than `most`."""
         least = self.span.total_seconds() / most
-        return timedelta(seconds=next((s for s in STEPS if s >= least), STEPS[-1]))
+        years = math.ceil(least / STEPS[-1]) * STEPS[-1]
+        return timedelta(seconds=next((s for s in STEPS if s >= least), years))
 
-    def ticks(self, most: int) -> list[datetime]:
-        """Return round times of UTC on the axis, at most so many."""
-        step = self.step(most)
+    def ticks(self, step: timedelta) -> list[datetime]:
+        """Return the round times of UTC on the axis, a step apart."""
         first = EPOCH + -((EPOCH - self.since) // step) * step
         ticks: list[datetime] = []
-        while first <= self.since + self.span and len(ticks) < most:
+        while first <= self.since + self.span:
             if first >= self.since:
                 ticks.append(first)
             first += step

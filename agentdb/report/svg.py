@@ -105,7 +105,8 @@ def _lane(kind: str, marks: list[Mark], scale: Scale, top: int, tall: int) -> st
 
 def _grid(scale: Scale, height: int, zone: tzinfo, link: Link | None) -> Iterator[str]:
     """Yield the lines of round times with their texts, and the links between them."""
-    step, ticks = scale.step(TICKS), scale.ticks(TICKS + 2)
+    step = scale.step(TICKS)
+    ticks = scale.ticks(step)
     yield '<g class="axis-grid">'
     for at in ticks:
         x = LEFT + scale.place(at)

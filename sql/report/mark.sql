@@ -43,8 +43,8 @@ begin atomic
 end;
 
 comment on function agentdb._call_mark (bigint, timestamptz, timestamptz, integer) is
-  'The latest tool calls of a run within a time, and whether they are unknown, an error '
-  'or a repeat.';
+  'The latest tool calls of a run within a time, and whether they are unknown, an '
+  'error or a repeat.';
 
 
 -- What one statement did to a table is one mark: 10,000 rows are no 10,000 marks.

@@ -62,8 +62,14 @@ begin atomic
   union all
   select k.recorded_at, k.stop_log_id, 'stop',
     format('%s by %s: %s', k.action, k.stopped_by, k.reason), null, k.details
-  from agentdb.stop_log as k
-  where k.run_id = run
+  from agentdb.run as r
+  join agentdb.stop_log as k
+    on k.run_id = r.run_id
+    -- Its agent was stopped meanwhile.
+    or k.run_id is null
+      and (k.agent_id = r.agent_id or k.agent_id is null)
+      and k.recorded_at <= coalesce(r.ended_at, 'infinity')
+  where r.run_id = run
     and k.recorded_at >= since
   union all
   select c.claimed_at, c.claim_id, 'claim',

@@ -9,6 +9,7 @@ import anyio
 from anyio.abc import TaskGroup
 
 from ...channels import Channels, Notification
+from ...channels.link import linked
 from ..loop import Loop
 from ..session import Session
 from ..state import State
@@ -87,7 +88,10 @@ class Send(Loop):
                 "skip": sorted(busy | self._buckets.waits().keys()),
             },
         )
-        return [Notification(**row) for row in rows]
+        return [
+            linked(Notification(**row), settings.public_url, self.state.database)
+            for row in rows
+        ]
 
     async def _deliver(self, notification: Notification) -> None:
         try:

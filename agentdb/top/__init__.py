@@ -1,0 +1,1 @@
+"""The live board in the terminal: `agentdb top`."""
