@@ -12,7 +12,7 @@ declare
 begin
   foreach v_role in array array[
     'agentdb_agent', 'agentdb_reviewer', 'agentdb_auditor', 'agentdb_operator',
-    'agentdb_intake',
+    'agentdb_intake', 'agentdb_web',
     'agentdb_capture', 'agentdb_applier', 'agentdb_owner'
   ] loop
     begin

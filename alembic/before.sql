@@ -35,7 +35,7 @@ begin
   foreach v_role in array array[
     'agentdb_owner', 'agentdb_capture', 'agentdb_applier',
     'agentdb_agent', 'agentdb_reviewer', 'agentdb_auditor', 'agentdb_operator',
-    'agentdb_intake'
+    'agentdb_intake', 'agentdb_web'
   ] loop
     begin
       execute format('create role %I nologin', v_role);
@@ -86,7 +86,7 @@ begin
       where not pg_has_role(r.oid, 'MEMBER WITH ADMIN OPTION')
         and r.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier',
           'agentdb_agent', 'agentdb_reviewer', 'agentdb_auditor', 'agentdb_operator',
-          'agentdb_intake')
+          'agentdb_intake', 'agentdb_web')
     ) then
     raise exception 'the roles of agentdb on this server are another role''s'
       using errcode = 'ZA012',
@@ -94,8 +94,8 @@ begin
               'its roles; this role may not.',
             hint = format('As that role or as a superuser: grant agentdb_owner, '
               'agentdb_capture, agentdb_applier, agentdb_agent, agentdb_reviewer, '
-              'agentdb_auditor, agentdb_operator, agentdb_intake to %I with admin true, set false, '
-              'inherit false;', current_user);
+              'agentdb_auditor, agentdb_operator, agentdb_intake, agentdb_web to %I '
+              'with admin true, set false, inherit false;', current_user);
   end if;
 
   if not (select r.rolsuper from pg_roles as r where r.rolname = current_user) then
@@ -104,6 +104,11 @@ begin
     ] loop
       execute format('grant %I to current_user', v_role);
     end loop;
+  end if;
+
+  -- The page shows what an auditor may read.
+  if not pg_has_role('agentdb_web', 'agentdb_auditor', 'member') then
+    grant agentdb_auditor to agentdb_web;
   end if;
 
   if to_regnamespace('agentdb') is null then

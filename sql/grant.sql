@@ -10,7 +10,7 @@ revoke all on schema agentdb from public;
 
 grant usage on schema agentdb
   to agentdb_agent, agentdb_reviewer, agentdb_auditor, agentdb_operator,
-    agentdb_capture, agentdb_applier, agentdb_intake;
+    agentdb_capture, agentdb_applier, agentdb_intake, agentdb_web;
 
 -- Agents: functions only, no table and no view.
 grant execute on function
@@ -77,7 +77,8 @@ grant execute on function
   agentdb._apply, agentdb._apply_as_caller, agentdb._begin_apply,
   agentdb._end_apply_as_caller,
   agentdb._refuse, agentdb._object_sql, agentdb._value_sql,
-  agentdb._typed_sql
+  agentdb._typed_sql,
+  agentdb._person, agentdb._by_way_of, agentdb._refuse_for_other
   to agentdb_operator, agentdb_reviewer;
 grant select on agentdb.change, agentdb.change_row, agentdb.change_read,
   agentdb.change_table,
@@ -109,7 +110,7 @@ grant execute on function
 -- Auditors and operators read everything but the hashes of secrets.
 grant select on all tables in schema agentdb to agentdb_auditor, agentdb_operator;
 revoke all on agentdb.agent_secret, agentdb.run_token, agentdb.spawn_token,
-  agentdb.intake_token
+  agentdb.intake_token, agentdb.web_link
   from agentdb_auditor, agentdb_operator;
 
 -- What people read by calling it; a rule is one by its name.
@@ -225,6 +226,28 @@ grant execute on function
   agentdb.register_intake_agent, agentdb.make_intake_token,
   agentdb.revoke_intake_token, agentdb.import_events
   to agentdb_operator;
+
+-- Who may log in lets itself in to the page; what agentdb serve does there for people
+-- is judged by their rights, and nobody else may call it.
+grant execute on function agentdb.make_web_link
+  to agentdb_auditor, agentdb_operator, agentdb_reviewer;
+grant execute on function agentdb.map_person, agentdb.unmap_person
+  to agentdb_auditor, agentdb_operator, agentdb_reviewer;
+grant execute on function
+  agentdb.redeem_web_link, agentdb.rights_of_person, agentdb.note_refusal,
+  agentdb.acknowledge_alert_for, agentdb.unacknowledge_alert_for,
+  agentdb.acknowledge_group_for, agentdb.unacknowledge_group_for,
+  agentdb.resolve_alert_for, agentdb.resolve_group_for,
+  agentdb.silence_alerts_for, agentdb.end_silence_for,
+  agentdb.retry_notification_for, agentdb.drop_notification_for,
+  agentdb.answer_question_for, agentdb.force_release_lock_for,
+  agentdb.kill_run_for, agentdb.kill_agent_for,
+  agentdb.pause_agent_for, agentdb.resume_agent_for,
+  agentdb.drain_run_for, agentdb.drain_agent_for, agentdb.left_after_kill_for,
+  agentdb.end_sessions_for, agentdb._sessions_for,
+  agentdb.approve_change_for, agentdb.reject_change_for, agentdb.apply_change_for,
+  agentdb.undo_run_for
+  to agentdb_web;
 
 -- A table's owner fences it, with its own rights.
 grant execute on function

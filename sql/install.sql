@@ -6,6 +6,7 @@
 \ir base/rule.sql
 \ir base/partition.sql
 \ir agent/agent.sql
+\ir agent/person.sql
 \ir agent/run_limit.sql
 \ir agent/stop_check.sql
 \ir agent/session.sql
@@ -214,4 +215,13 @@
 \ir report/use.sql
 \ir report/alike.sql
 \ir report/doctor.sql
+\ir web/person.sql
+\ir web/link.sql
+\ir web/action.sql
+\ir web/alert.sql
+\ir web/outbox.sql
+\ir web/stop.sql
+\ir web/drain.sql
+\ir web/change.sql
+\ir web/answer.sql
 \ir grant.sql

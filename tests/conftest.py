@@ -42,6 +42,8 @@ LOGINS = {
     "auditor_u": "agentdb_auditor",
     "operator_o": "agentdb_operator",
     "intake_i": "agentdb_intake",
+    "web_w": "agentdb_web",
+    "serve_s": "agentdb_web",
     "app_user": None,
 }
 # A database is copied for each test: nine times as fast where files are memory.

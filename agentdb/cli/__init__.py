@@ -68,6 +68,7 @@ COMMANDS = {
     "unsuspend": "suspend",
     "up": "serve",
     "verify": "verify",
+    "web": "web",
     "why": "why",
 }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -13,6 +14,8 @@ from agentdb.connection import shown
 from ..extra import command
 from ..harmless import harmless
 from .confirm import confirm
+from .door import door_settings, public_host
+from .door import options as door_options
 from .failure import Failure
 from .options import config, dsn, end_in_order, only_dsn
 
@@ -90,19 +93,25 @@ def up(dsn: str, directory: Path, yes: bool) -> None:
     multiple=True,
     help="The name that a proxy is asked by; a token is required.",
 )
+@door_options
 def serve(
     dsn: str,
     listen: str | None,
     socket: Path | None,
     token_required: bool,
     behind_proxy: tuple[str, ...],
+    door: dict[str, Any],
 ) -> None:
-    """Take what agents emit: OTLP and hooks over HTTP.
+    """Take what agents emit over HTTP, and show the page.
 
     POST /v1/traces, /v1/logs and /v1/metrics, as OTEL_EXPORTER_OTLP_ENDPOINT has them;
     /healthz and /metrics about itself.  An agent is proven by a token in the header
     `Authorization: Bearer …` (agentdb intake token AGENT), or by the user at the other
     end of the socket.  Logs in as a member of agentdb_intake.
+
+    The page is for people, who log in: by a one-time link (agentdb web link) where only
+    this machine reaches it; anywhere else by what --login says, or nobody.  For it the
+    login is a member of agentdb_web as well.
     """
     try:
         from agentdb.serve.listen import serve
@@ -111,21 +120,38 @@ def serve(
         missing = f"the extra serve is missing: {error}"
         raise Failure(missing, hint=command("serve")) from error
     host, port = (None, 0) if socket and not listen else _address(listen)
+    name, public = public_host(door)
     try:
         settings = Settings(
             host=host,
             port=port,
             socket=socket,
             token_required=token_required or bool(behind_proxy),
-            names=frozenset(each.lower() for each in behind_proxy),
+            names=frozenset(each.lower() for each in (*behind_proxy, name) if each),
+            public=public or None,
         )
     except ValueError as error:
         hint = "add --token-required, or listen on 127.0.0.1"
         raise Failure(str(error), hint=hint) from error
+    page = door_settings(door, settings, proxied=bool(behind_proxy))
     _ask_once(dsn)
+    if page and not _may_show(dsn):
+        page = None
+    ways = ", ".join(sorted(page.modes)) if page else ""
+
+    def told(where: str) -> None:
+        click.echo(f"agentdb serve: {where}")
+        if page:
+            click.echo(
+                f"agentdb serve: the page is at {public_url(where)} (login: {ways})"
+            )
+
+    def public_url(where: str) -> str:
+        return (page and page.public_url) or where
+
     # The server ends in order, and then asks whoever was there before it.
     signal.signal(signal.SIGTERM, end_in_order)
-    serve(dsn, settings, lambda where: click.echo(f"agentdb serve: {where}"))
+    serve(dsn, settings, told, page)
 
 
 def _ask_once(dsn: str) -> None:
@@ -139,6 +165,22 @@ def _ask_once(dsn: str) -> None:
         said = str(error).splitlines()[0]
         away = f"agentdb serve: the database is away, so far: {said}"
         click.echo(harmless(away), err=True)
+
+
+def _may_show(dsn: str) -> bool:
+    """Return whether there can be a page, and say what is missing."""
+    import psycopg
+
+    try:
+        with psycopg.connect(dsn, connect_timeout=5, autocommit=True) as connection:
+            connection.execute("select from agentdb.rights_of_person('')")
+    except psycopg.errors.InsufficientPrivilege:
+        hint = "there is no page: grant agentdb_web to the role that this logs in as"
+        click.echo(f"agentdb serve: {hint}", err=True)
+        return False
+    except psycopg.OperationalError:
+        pass
+    return True
 
 
 def _address(given: str | None) -> tuple[str, int]:

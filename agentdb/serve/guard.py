@@ -22,7 +22,9 @@ class Guard:
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self._app = app
-        self._names = settings.names | {"localhost"}
+        self._names = settings.names
+        # A proxy may ask by another name than the browser asked it.
+        self._public = settings.public
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and (why := self._wrong(scope)):
@@ -36,13 +38,18 @@ class Guard:
             return None
         headers = Headers(scope=scope)
         host = headers.get("host", "")
-        name = _name(host)
-        if name not in self._names and not _is_address(name):
+        if not is_own(host, self._names):
             return "this server has another name: start it with --behind-proxy NAME\n"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and urlsplit(origin).netloc not in (host, self._public):
             return "a page of another server asks\n"
         return None
+
+
+def is_own(host: str, names: frozenset[str]) -> bool:
+    """Return whether a host is one that cannot have been made to lead here."""
+    name = _name(host)
+    return name in names or name == "localhost" or _is_address(name)
 
 
 def _name(host: str) -> str:

@@ -18,6 +18,9 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from .app import create_app
 from .identity import UID
+from .page.door.keeper import Keeper
+from .page.door.oidc import Issuer
+from .page.door.settings import DoorSettings
 from .settings import Settings
 
 # Of struct ucred: process, user, group.
@@ -47,15 +50,22 @@ def peer_user(end: Any) -> int | None:
     return int(UCRED.unpack(said)[1])
 
 
-def serve(dsn: str, settings: Settings, told: Callable[[str], object]) -> None:
+def serve(
+    dsn: str,
+    settings: Settings,
+    told: Callable[[str], object],
+    door: DoorSettings | None = None,
+) -> None:
     """Serve until told to end by SIGTERM or Ctrl-C; says where, once it listens.
 
-    Raises OSError where it cannot listen.
+    Without settings of a door there is no page.  Raises OSError where it cannot listen.
     """
     with ExitStack() as stack:
         listening = [stack.enter_context(each) for each in _listen(settings, stack)]
         config = uvicorn.Config(
-            create_app(make_pool(dsn), settings),
+            create_app(
+                make_pool(dsn), settings, make_keeper(dsn, door) if door else None
+            ),
             http=Protocol,
             ws="none",
             # X-Forwarded-For would name the client, and a client is who it is here.
@@ -72,6 +82,11 @@ def serve(dsn: str, settings: Settings, told: Callable[[str], object]) -> None:
             each.listen(config.backlog)
             told(_place(each))
         uvicorn.Server(config).run(sockets=listening)
+
+
+def make_keeper(dsn: str, door: DoorSettings) -> Keeper:
+    """Return who keeps the door of the page."""
+    return Keeper(dsn, door, Issuer(door.oidc) if door.oidc else None)
 
 
 def make_pool(dsn: str) -> AsyncConnectionPool[Any]:

@@ -23,6 +23,8 @@ class Settings:
     token_required: bool = False
     #: Names by which a proxy, or a client by name, may ask for this server.
     names: frozenset[str] = field(default_factory=frozenset)
+    #: Host and port of the page's public address; None where there is none.
+    public: str | None = None
 
     #: The longest body, as it came and unpacked.
     longest: int = 16 * MIB

@@ -455,7 +455,7 @@ create table agentdb.run_stop (
   role_name name,
   tree boolean not null default false,
   stopped_at timestamptz not null default clock_timestamp(),
-  stopped_by name not null default session_user,
+  stopped_by text not null default session_user,
   drained_at timestamptz,
   constraint run_stop_pkey primary key (run_id),
   constraint run_stop_run_id_fkey
@@ -474,7 +474,7 @@ create table agentdb.agent_stop (
   kind text not null,
   reason text not null,
   stopped_at timestamptz not null default clock_timestamp(),
-  stopped_by name not null default session_user,
+  stopped_by text not null default session_user,
   constraint agent_stop_pkey primary key (agent_id),
   constraint agent_stop_agent_id_fkey
     foreign key (agent_id) references agentdb.agent on delete cascade,
@@ -492,7 +492,7 @@ create table agentdb.stop_log (
   run_id bigint,
   action text not null,
   reason text not null,
-  stopped_by name not null default session_user,
+  stopped_by text not null default session_user,
   details jsonb,
   constraint stop_log_pkey primary key (stop_log_id, recorded_at)
 ) partition by range (recorded_at);
@@ -904,7 +904,7 @@ create table agentdb.change (
   submitted_at timestamptz,
   expires_at timestamptz not null,
   closed_at timestamptz,
-  applied_by name,
+  applied_by text,
   applied_xid xid8,
   problem jsonb,
   rebased jsonb,
@@ -977,6 +977,7 @@ create index change_read_row_key_idx on agentdb.change_read
 create table agentdb.change_decision (
   change_id bigint not null,
   reviewer name not null default session_user,
+  by_way_of text,
   agent_id bigint,
   run_id bigint,
   decision text not null,
@@ -1129,7 +1130,7 @@ create table agentdb.lock_log (
   expires_at timestamptz not null,
   renewals integer not null,
   outcome text not null,
-  ended_by name not null,
+  ended_by text not null,
   reason text,
   constraint lock_log_pkey primary key (lock_name, fence, recorded_at)
 ) partition by range (recorded_at);
@@ -1327,6 +1328,41 @@ create table agentdb.intake_token (
 
 create index intake_token_agent_id_idx on agentdb.intake_token (agent_id);
 
+create table agentdb.web_person (
+  subject text not null,
+  role_name name not null,
+  made_by name not null default session_user,
+  made_at timestamptz not null default clock_timestamp(),
+  expires_at timestamptz,
+  constraint web_person_pkey primary key (subject)
+);
+
+create table agentdb.web_link (
+  token_hash bytea not null,
+  role_name name not null,
+  made_by name not null default session_user,
+  made_at timestamptz not null default clock_timestamp(),
+  expires_at timestamptz not null,
+  used_at timestamptz,
+  constraint web_link_pkey primary key (token_hash)
+);
+
+create index web_link_role_name_idx on agentdb.web_link (role_name);
+
+create table agentdb.web_action (
+  web_action_id bigint generated always as identity,
+  acted_at timestamptz not null default clock_timestamp(),
+  subject text not null,
+  role_name name,
+  action text not null,
+  arguments jsonb not null,
+  sqlstate text,
+  acted_by name not null default session_user,
+  constraint web_action_pkey primary key (web_action_id)
+);
+
+create index web_action_acted_at_idx on agentdb.web_action (acted_at);
+
 create table agentdb.intake_session (
   agent_id bigint not null,
   conversation text not null,
@@ -1494,7 +1530,7 @@ create table agentdb.alert (
   flush boolean not null default false,
   acknowledged_at timestamptz,
   acknowledged_until timestamptz,
-  acknowledged_by name,
+  acknowledged_by text,
   acknowledge_comment text,
   constraint alert_pkey primary key (alert_id),
   constraint alert_rule_name_fingerprint_key unique (rule_name, fingerprint),
@@ -1530,7 +1566,7 @@ create table agentdb.alert_log (
   to_state text not null,
   episode integer not null,
   value double precision,
-  recorded_by name not null default session_user,
+  recorded_by text not null default session_user,
   comment text,
   constraint alert_log_pkey primary key (alert_id, alert_log_id, recorded_at)
 ) partition by range (recorded_at);
@@ -1619,10 +1655,10 @@ create table agentdb.silence (
   silence_id bigint generated always as identity,
   matchers jsonb not null,
   comment text not null,
-  created_by name not null default session_user,
+  created_by text not null default session_user,
   created_at timestamptz not null default clock_timestamp(),
   ends_at timestamptz not null,
-  ended_by name,
+  ended_by text,
   constraint silence_pkey primary key (silence_id)
 );
 
@@ -1737,7 +1773,7 @@ create table agentdb.question (
   asked_at timestamptz not null default clock_timestamp(),
   answer text,
   comment text,
-  answered_by name,
+  answered_by text,
   answered_at timestamptz,
   constraint question_pkey primary key (question_id),
   constraint question_run_id_fkey
@@ -2437,6 +2473,31 @@ comment on table agentdb.intake_token is
   'Secrets with which an emitter proves for whom it speaks; only hashes are kept.';
 comment on column agentdb.intake_token.used_on is
   'The last day on which it proved an agent.';
+comment on table agentdb.web_person is
+  'Whom the page knows, and the database role that decides what each of them may do.';
+comment on column agentdb.web_person.subject is
+  'As the page knows a person: an address, an issuer and its subject, role NAME, or '
+  'user NAME.';
+comment on column agentdb.web_person.expires_at is
+  'When it ends by itself: of a one-time link with its session; NULL is never.';
+comment on table agentdb.web_link is
+  'One-time links to the page; only hashes of their tokens are kept.';
+comment on column agentdb.web_link.role_name is
+  'Who made it, and so whom it lets in.';
+comment on column agentdb.web_link.used_at is
+  'When it was used, and became worthless.';
+comment on table agentdb.web_action is
+  'What people did by way of agentdb serve, and what was refused to them; append-only.';
+comment on column agentdb.web_action.subject is
+  'As the page knows them.';
+comment on column agentdb.web_action.role_name is
+  'The role that decided; NULL for who is mapped to none.';
+comment on column agentdb.web_action.sqlstate is
+  'Why it was refused; NULL for what was done.';
+comment on column agentdb.web_action.acted_by is
+  'The role that agentdb serve had logged in as.';
+comment on column agentdb.change_decision.by_way_of is
+  'What acted for the reviewer: agentdb serve; NULL in a session of its own.';
 comment on table agentdb.intake_session is
   'What emitters call one conversation, or one thread of it, and the run it is kept '
   'in.';
@@ -2716,6 +2777,9 @@ drop table agentdb.intake_problem;
 drop table agentdb.unproven_hour;
 drop table agentdb.unproven_log;
 drop table agentdb.intake_session;
+drop table agentdb.web_action;
+drop table agentdb.web_link;
+drop table agentdb.web_person;
 drop table agentdb.intake_token;
 drop table agentdb.roll_up_state;
 drop table agentdb.token_reservation;

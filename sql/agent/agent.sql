@@ -20,7 +20,8 @@ create or replace function agentdb._role_fault (role_name name)
         select 'it is a member of ' || string_agg(g.rolname, ', ' order by g.rolname)
         from pg_roles as g
         where (g.rolname in ('agentdb_owner', 'agentdb_capture', 'agentdb_applier',
-              'agentdb_operator', 'agentdb_reviewer', 'agentdb_intake')
+              'agentdb_operator', 'agentdb_reviewer', 'agentdb_intake',
+              'agentdb_web')
             or g.rolname like 'pg\_%' and g.rolname not in ('pg_monitor',
               'pg_read_all_settings', 'pg_read_all_stats', 'pg_stat_scan_tables')
             or g.rolsuper or g.rolbypassrls or g.rolcreaterole or g.rolreplication)

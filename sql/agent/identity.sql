@@ -238,12 +238,14 @@ create or replace function agentdb._is_agent ()
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_person name := agentdb._person();
 begin
-  return exists (select from agentdb.agent as a where a.role_name = session_user)
-    or pg_has_role(session_user, 'agentdb_agent', 'usage')
-      and not (select r.rolsuper from pg_roles as r where r.rolname = session_user);
+  return exists (select from agentdb.agent as a where a.role_name = v_person)
+    or pg_has_role(v_person, 'agentdb_agent', 'usage')
+      and not (select r.rolsuper from pg_roles as r where r.rolname = v_person);
 end;
 $$;
 
 comment on function agentdb._is_agent () is
-  'Whether the session belongs to an agent.';
+  'Whether the session, or the person for whom it acts, belongs to an agent.';

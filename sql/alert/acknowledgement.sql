@@ -62,7 +62,7 @@ begin
   with acknowledged as (
     update agentdb.alert as a
     set acknowledged_at = clock_timestamp(),
-        acknowledged_by = session_user,
+        acknowledged_by = agentdb._said_by(),
         acknowledged_until = coalesce(clock_timestamp() + lasts, 'infinity'),
         acknowledge_comment = comment
     where a.alert_id = any (alerts)
@@ -71,10 +71,10 @@ begin
   ),
   logged as (
     insert into agentdb.alert_log (
-      alert_id, rule_name, from_state, to_state, episode, value, comment
+      alert_id, rule_name, from_state, to_state, episode, value, recorded_by, comment
     )
     select a.alert_id, a.rule_name, 'firing', 'acknowledged', a.episode, a.value,
-      _acknowledge.comment
+      agentdb._said_by(), _acknowledge.comment
     from acknowledged as a
   )
   select coalesce(array_agg(a.alert_id), '{}') into v_alerts from acknowledged as a;
@@ -109,9 +109,10 @@ begin
   ),
   logged as (
     insert into agentdb.alert_log (
-      alert_id, rule_name, from_state, to_state, episode, value
+      alert_id, rule_name, from_state, to_state, episode, value, recorded_by
     )
-    select a.alert_id, a.rule_name, 'acknowledged', a.state, a.episode, a.value
+    select a.alert_id, a.rule_name, 'acknowledged', a.state, a.episode, a.value,
+      agentdb._said_by()
     from given_back as a
   )
   select coalesce(array_agg(a.alert_id), '{}') into v_alerts from given_back as a;

@@ -125,7 +125,7 @@ begin
   update agentdb.notification as n
   set state = 'cancelled',
       finished_at = clock_timestamp(),
-      error = concat_ws('; ', 'dropped by ' || session_user, n.error)
+      error = concat_ws('; ', 'dropped by ' || agentdb._said_by(), n.error)
   where n.notification_id = notification
     and (n.state = 'dead' or n.state = 'queued'
       and (n.claimed_by is null or n.visible_at <= clock_timestamp()));

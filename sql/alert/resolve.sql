@@ -16,7 +16,8 @@ begin
     update agentdb.alert as a
     set state = 'resolved',
         resolved_at = clock_timestamp(),
-        end_reason = format('resolved by %s: %s', session_user, _dismiss.reason),
+        end_reason = format('resolved by %s: %s', agentdb._said_by(),
+          _dismiss.reason),
         dismissed_severity = a.severity,
         acknowledged_at = null,
         acknowledged_by = null,
@@ -28,10 +29,10 @@ begin
   ),
   logged as (
     insert into agentdb.alert_log (
-      alert_id, rule_name, from_state, to_state, episode, value, comment
+      alert_id, rule_name, from_state, to_state, episode, value, recorded_by, comment
     )
     select a.alert_id, a.rule_name, 'firing', 'resolved', a.episode, a.value,
-      _dismiss.reason
+      agentdb._said_by(), _dismiss.reason
     from resolved as a
   )
   select coalesce(array_agg(a.alert_id), '{}') into v_alerts from resolved as a;

@@ -78,8 +78,9 @@ begin
       'Name a label that alerts must have: agent=billing, or rule~loop.');
   end if;
   lock table agentdb.silence in exclusive mode;
-  insert into agentdb.silence as s (matchers, comment, ends_at)
-  values (v_matchers, silence_alerts.comment, clock_timestamp() + lasts)
+  insert into agentdb.silence as s (matchers, comment, ends_at, created_by)
+  values (v_matchers, silence_alerts.comment, clock_timestamp() + lasts,
+    agentdb._said_by())
   returning s.silence_id, s.ends_at into silence_alerts.silence_id,
     silence_alerts.ends_at;
   alerts := agentdb._apply_silence(silence_alerts.silence_id, true);
@@ -103,7 +104,7 @@ begin
   lock table agentdb.silence in exclusive mode;
   update agentdb.silence as s
   set ends_at = clock_timestamp(),
-      ended_by = session_user
+      ended_by = agentdb._said_by()
   where s.silence_id = silence
     and s.ends_at > clock_timestamp()
   returning s.silence_id into end_silence.silence_id;

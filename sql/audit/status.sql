@@ -51,7 +51,8 @@ create or replace function agentdb._approved_by (change bigint)
   language sql
   stable
   return (
-    select string_agg(d.reviewer, ', ' order by d.decided_at)
+    select string_agg(concat_ws(' by way of ', d.reviewer, d.by_way_of), ', '
+      order by d.decided_at)
     from agentdb.change_decision as d
     where d.change_id = change and d.decision = 'approve'
   );

@@ -94,7 +94,7 @@ begin
       problem = _end_apply.problem,
       effects = coalesce(_end_apply.effects, c.effects),
       closed_at = clock_timestamp(),
-      applied_by = case when _end_apply.problem is null then session_user end,
+      applied_by = case when _end_apply.problem is null then agentdb._said_by() end,
       applied_xid = case when _end_apply.problem is null then pg_current_xact_id() end
   where c.change_id = change and c.state = 'approved';
 end;

@@ -7,7 +7,7 @@ create or replace function agentdb._refuse_reviewer (change bigint, problem text
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  raise exception '% may not decide change %: %', session_user, change, problem
+  raise exception '% may not decide change %: %', agentdb._person(), change, problem
     using errcode = 'ZA055',
           hint = 'A member of agentdb_reviewer who did not propose it decides, or an '
             'agent that guard_table() names as a validator, in a run of its own.';
@@ -36,7 +36,9 @@ begin
   from agentdb.change as c
   left join agentdb.agent as a on a.agent_id = c.agent_id
   where c.change_id = change;
-  if agentdb._is_agent() then
+  if agentdb._by_way_of() is not null and agentdb._is_agent() then
+    perform agentdb._refuse_reviewer(change, 'an agent decides in a run of its own');
+  elsif agentdb._is_agent() then
     perform agentdb._check_seen(change);
     select p.agent_id, p.run_id into _reviewer.agent_id, _reviewer.run_id
     from agentdb._proposer() as p;
@@ -45,10 +47,10 @@ begin
     elsif not agentdb._is_validator(change, agent_id) then
       perform agentdb._refuse_reviewer(change, 'it is no validator of its tables');
     end if;
-  elsif not pg_has_role(session_user, 'agentdb_reviewer', 'usage') then
+  elsif not pg_has_role(agentdb._person(), 'agentdb_reviewer', 'usage') then
     perform agentdb._refuse_reviewer(change, 'it is no reviewer');
   end if;
-  if session_user in (v_proposed_by, v_agents_role) then
+  if agentdb._person() in (v_proposed_by, v_agents_role) then
     perform agentdb._refuse_reviewer(change, 'it proposed it');
   end if;
 end;
@@ -57,6 +59,28 @@ $$;
 comment on function agentdb._reviewer (bigint) is
   'The agent and run that decide a change, NULL for a person; raises ZA001, ZA006 or '
   'ZA055.';
+
+
+-- Of two who decide at once the second is told who was first.
+create or replace function agentdb._refuse_decided (change bigint, state text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_decisions text := (
+    select s.decisions from agentdb.change_summary as s where s.change_id = change);
+begin
+  raise exception 'change % is %, not pending', change, state
+    using errcode = 'ZA053',
+          detail = coalesce(v_decisions, 'Nobody decided about it.'),
+          hint = 'Nothing is left to do for it here; look at it: select * from '
+            'agentdb.show_change(change => ' || change || ');';
+end;
+$$;
+
+comment on function agentdb._refuse_decided (bigint, text) is
+  'Raises ZA053 for a change that is not to be decided any more, with who decided it.';
 
 
 -- True where it is still to be decided; one that has expired is ended.
@@ -87,7 +111,7 @@ begin
   end if;
   v_reviewer := agentdb._reviewer(change);
   if v_change.state <> 'pending' then
-    perform agentdb._refuse_state(change, v_change.state, 'pending');
+    perform agentdb._refuse_decided(change, v_change.state);
   elsif v_change.expires_at <= clock_timestamp() then
     perform agentdb._close_change(change, 'expired');
     return false;
@@ -96,20 +120,22 @@ begin
     perform agentdb._refuse_altered(change);
   end if;
   insert into agentdb.change_decision (
-    change_id, agent_id, run_id, decision, digest, comment
+    change_id, reviewer, by_way_of, agent_id, run_id, decision, digest, comment
   )
   values (
-    change, v_reviewer.agent_id, v_reviewer.run_id, decision, v_change.digest,
+    change, agentdb._person(), agentdb._by_way_of(), v_reviewer.agent_id,
+    v_reviewer.run_id, decision, v_change.digest,
     case when comment is not null then agentdb._check_said(comment, 'comment', 2000) end
   )
   -- Who has approved may still think better of it.
   on conflict on constraint change_decision_pkey do update
   set decision = excluded.decision,
+      by_way_of = excluded.by_way_of,
       comment = excluded.comment,
       decided_at = excluded.decided_at
   where excluded.decision = 'reject';
   if not found then
-    raise exception '% has approved change % already', session_user, change
+    raise exception '% has approved change % already', agentdb._person(), change
       using errcode = 'ZA055', hint = 'Somebody else gives the next approval.';
   end if;
   return true;

@@ -164,7 +164,7 @@ begin
   where c.change_id = change
     and c.kind = 'undo'
     and c.state = 'open'
-    and c.proposed_by = session_user
+    and c.proposed_by = agentdb._person()
     and r.change_id = change
     and r.place in (select p::integer from jsonb_array_elements_text(places) as p);
 end;

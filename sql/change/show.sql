@@ -13,7 +13,8 @@ create or replace view agentdb.change_summary as
       where d.change_id = c.change_id and d.decision = 'approve'
     ))::integer as approvals_missing,
     (
-      select string_agg(format('%s: %s', d.reviewer, d.decision), ', '
+      select string_agg(format('%s: %s', concat_ws(' by way of ', d.reviewer,
+        d.by_way_of), d.decision), ', '
         order by d.decided_at)
       from agentdb.change_decision as d where d.change_id = c.change_id
     ) as decisions,
@@ -98,7 +99,7 @@ create or replace function agentdb._is_proposer (change bigint)
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select c.proposed_by = session_user and c.agent_id is not null
+  select c.proposed_by = agentdb._person() and c.agent_id is not null
   from agentdb.change as c
   where c.change_id = change;
 $$;

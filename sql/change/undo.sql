@@ -189,10 +189,10 @@ declare
   v_gap text := agentdb._unrecorded_part(scope, id);
 begin
   insert into agentdb.change as c (
-    kind, state, automatic, reason, undoes, expires_at
+    kind, state, automatic, proposed_by, reason, undoes, expires_at
   )
   values (
-    'undo', 'open', false,
+    'undo', 'open', false, agentdb._person(),
     left(agentdb._check_said(coalesce(reason, format('undo of %s %s', scope, id)),
       'reason', 2000) || coalesce('; ' || v_gap, ''), 2000),
     jsonb_build_object(scope, id), clock_timestamp() + interval '24 hours'

@@ -13,7 +13,7 @@ begin
   where c.change_id = change
     and c.kind = 'undo'
     and c.state = 'open'
-    and c.proposed_by = session_user
+    and c.proposed_by = agentdb._person()
     and r.change_id = change
     and r.place = any (places);
 end;
@@ -54,7 +54,7 @@ begin
   where c.change_id = change
     and c.kind = 'undo'
     and c.state = 'open'
-    and c.proposed_by = session_user
+    and c.proposed_by = agentdb._person()
     and r.change_id = change
     and r.place = (f.value ->> 'place')::integer
     and f.value -> 'present' <> 'null';
@@ -153,7 +153,7 @@ begin
     where c.change_id = change
       and c.kind = 'undo'
       and c.state = 'open'
-      and c.proposed_by = session_user
+      and c.proposed_by = agentdb._person()
   ) then
     perform agentdb._refuse_state(change, 'no undo that is being made', 'one');
   elsif v_count = 0 then

@@ -80,10 +80,10 @@ begin
   select c.state into v_state
   from agentdb.change as c
   where c.change_id = change
-    and (c.proposed_by = session_user
+    and (c.proposed_by = agentdb._person()
         and c.agent_id is not distinct from (
           select w.agent_id from agentdb._known_writer() as w)
-      or pg_has_role(session_user, 'agentdb_operator', 'usage'))
+      or pg_has_role(agentdb._person(), 'agentdb_operator', 'usage'))
   for no key update;
   if v_state is null or v_state not in ('open', 'pending', 'approved') then
     perform agentdb._refuse_state(change, v_state, 'undecided');

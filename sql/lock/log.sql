@@ -17,7 +17,8 @@ begin
   )
   values (
     lock.lock_name, lock.slot, lock.fence, lock.agent_id, lock.run_id,
-    lock.acquired_at, lock.expires_at, lock.renewals, outcome, session_user, reason
+    lock.acquired_at, lock.expires_at, lock.renewals, outcome, agentdb._said_by(),
+    reason
   );
 end;
 $$;
@@ -41,7 +42,7 @@ begin
     )
     values (
       old.lock_name, old.slot, old.fence, old.agent_id, old.run_id, old.acquired_at,
-      old.expires_at, old.renewals, new.outcome, session_user, new.reason
+      old.expires_at, old.renewals, new.outcome, agentdb._said_by(), new.reason
     );
   elsif new.run_id is not null and new.fence <> old.fence then
     perform agentdb._log_tenure(old, 'taken_over', null);

@@ -12,7 +12,8 @@ begin atomic
   union all
   select d.decided_at, c.change_id,
     concat_ws(': ', format('change %s %s by %s', c.change_id,
-      case d.decision when 'approve' then 'approved' else 'rejected' end, d.reviewer),
+      case d.decision when 'approve' then 'approved' else 'rejected' end,
+      concat_ws(' by way of ', d.reviewer, d.by_way_of)),
       d.comment),
     d.decision = 'approve', null
   from agentdb.change as c

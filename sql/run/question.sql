@@ -205,7 +205,7 @@ begin
   update agentdb.question as q
   set answer = answer_question.answer,
       comment = answer_question.comment,
-      answered_by = session_user,
+      answered_by = agentdb._said_by(),
       answered_at = clock_timestamp()
   where q.question_id = v_question.question_id;
   return query

@@ -17,8 +17,11 @@ as $$
 declare
   v_released jsonb;
 begin
-  insert into agentdb.run_stop as s (run_id, kind, reason, role_name, tree)
-  select run, 'killed', agentdb._clean_text(reason, 500), r.role_name, _kill_run.tree
+  insert into agentdb.run_stop as s (
+    run_id, kind, reason, role_name, tree, stopped_by
+  )
+  select run, 'killed', agentdb._clean_text(reason, 500), r.role_name, _kill_run.tree,
+    agentdb._said_by()
   from agentdb.run as r
   where r.run_id = run
   on conflict on constraint run_stop_pkey do update
@@ -158,8 +161,8 @@ create or replace function agentdb._stop_agent (agent bigint, kind text, reason 
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  insert into agentdb.agent_stop as s (agent_id, kind, reason)
-  values (agent, kind, agentdb._clean_text(reason, 500))
+  insert into agentdb.agent_stop as s (agent_id, kind, reason, stopped_by)
+  values (agent, kind, agentdb._clean_text(reason, 500), agentdb._said_by())
   on conflict on constraint agent_stop_pkey do update
   set kind = excluded.kind,
       reason = excluded.reason,

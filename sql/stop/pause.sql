@@ -14,8 +14,9 @@ begin
   perform agentdb._note_stop();
   perform agentdb._stop_agent(v_agent_id, 'paused', pause_agent.reason);
   perform agentdb._log_stop(v_agent_id, null, 'pause', pause_agent.reason, null);
-  insert into agentdb.run_stop (run_id, kind, reason)
-  select r.run_id, 'paused', agentdb._clean_text(pause_agent.reason, 500)
+  insert into agentdb.run_stop (run_id, kind, reason, stopped_by)
+  select r.run_id, 'paused', agentdb._clean_text(pause_agent.reason, 500),
+    agentdb._said_by()
   from agentdb.run as r
   where r.agent_id = v_agent_id
     and r.ended_at is null

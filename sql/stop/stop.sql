@@ -69,8 +69,9 @@ create or replace function agentdb._log_stop (
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  insert into agentdb.stop_log (agent_id, run_id, action, reason, details)
-  values (agent, run, action, agentdb._clean_text(reason, 500), details);
+  insert into agentdb.stop_log (agent_id, run_id, action, reason, stopped_by, details)
+  values (agent, run, action, agentdb._clean_text(reason, 500), agentdb._said_by(),
+    details);
 $$;
 
 comment on function agentdb._log_stop (bigint, bigint, text, text, jsonb) is

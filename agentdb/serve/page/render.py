@@ -27,7 +27,7 @@ LONG = 2000
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 TONES = {
     "critical": {"critical", "dead", "refuted", "stale", "killed", "error", "conflict"},
-    "warning": {"warning", "firing", "pending", "unverified", "failed", "crashed",
+    "warning": {"warning", "firing", "unverified", "failed", "crashed",
                 "abandoned", "paused", "unknown", "expired", "refused", "unwatched",
                 "waiting", "cooling", "rejected", "unreachable", "late"},
     "ok": {"ok", "working", "verified", "succeeded", "applied", "sent", "resolved",

@@ -43,6 +43,22 @@ from agentdb.row_history(%(table)s::regclass, %(key)s::jsonb) with ordinality as
 order by h.ordinality desc
 limit %(most)s::integer
 """
+# Who may not see the table reads of its row what the log has under this key.
+LOGGED = """
+select a.recorded_at, a.operation, a.row_key, a.old_values, a.new_values,
+  coalesce(a.agent_name, a.session_role) as who, a.agent_name, a.run_id, a.change_id,
+  a.approved_by, a.table_name
+from agentdb.audit as a
+where a.table_name in (%(table)s::text, 'public.' || %(table)s::text)
+  and jsonb_hash_extended(a.row_key, 0) in (
+    select jsonb_hash_extended(k.key, 0) from unnest(%(keys)s::jsonb[]) as k (key))
+  and a.row_key = any (%(keys)s::jsonb[])
+limit %(most)s::integer
+"""
+KEY = """
+select t.row_key as columns from agentdb.audited_table as t
+where t.table_name in (%(table)s::text, 'public.' || %(table)s::text)
+"""
 ROW_AT = """
 select agentdb.row_as_of(%(table)s::regclass, %(key)s::jsonb, %(at)s::timestamptz) as it
 """
@@ -53,6 +69,7 @@ order by row_key
 limit %(most)s::integer
 """
 MOST = 100
+HINT = "What the table had at a time is seen by who may select from it."
 
 
 async def audit(request: Request) -> Response:
@@ -64,7 +81,7 @@ async def audit(request: Request) -> Response:
     context: Row = {
         "table": table, "key": key, "run": run_id, "at": at, "problem": None,
         "found": [], "was": None, "was_rows": [], "commits": [], "tables": [],
-        "place": 0,
+        "place": 0, "veiled": None, "hint": None,
     }  # fmt: skip
     async with reading(request) as connection:
         context["tables"] = await rows(connection, TABLES)
@@ -72,7 +89,13 @@ async def audit(request: Request) -> Response:
             try:
                 async with connection.transaction():
                     await _read(connection, context)
+            except psycopg.errors.InsufficientPrivilege as error:
+                context["veiled"] = error.diag.message_primary
+                context["hint"] = HINT
+                await _read_log(connection, context)
             except psycopg.Error as error:
+                if error.sqlstate is None or error.sqlstate.startswith(("08", "57")):
+                    raise
                 context["problem"] = error.diag.message_primary or str(error)
                 context["hint"] = error.diag.message_hint
     return page(request, "audit.html", context)
@@ -105,6 +128,28 @@ async def _read(connection: Connection, context: Row) -> None:
         context["was"] = row["it"] if row else None
     else:
         context["was_rows"] = await rows(connection, TABLE_AT, **asked, at=at)
+
+
+async def _read_log(connection: Connection, context: Row) -> None:
+    """Read of a row, or a table, what the log has of it."""
+    asked = {"table": context["table"], "most": MOST}
+    if context["key"]:
+        known = await one(connection, KEY, **asked)
+        keys = _keys(context["key"], known["columns"] if known else None)
+        found = await rows(connection, LOGGED, **asked, keys=keys)
+    else:
+        found = await rows(connection, CHANGES, **asked, run=context["run"])
+    context["found"] = [_compared(each) for each in found]
+    context["commits"], context["at"] = [], None
+
+
+def _keys(key: str, columns: list[str] | None) -> list[str]:
+    """Return what a key can be in the log: of one column a number, too, or a text."""
+    given = _as_json(key)
+    if given.startswith("{") or not columns or len(columns) != 1:
+        return [given]
+    found = [json.dumps({columns[0]: key})]
+    return [*found, json.dumps({columns[0]: int(key)})] if key.isdecimal() else found
 
 
 def _compared(row: Row) -> Row:

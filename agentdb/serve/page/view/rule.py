@@ -31,10 +31,13 @@ select r.*, obj_description(to_regclass(r.view_name)) as what
 from agentdb.alert_rule as r where r.rule_name = %(rule)s::text
 """
 SETTINGS = """
-select setting, policy_name, value, reason
+select setting, reason,
+  string_agg(policy_name || ' ' || coalesce(value, 'off'), ', ' order by policy_name)
+    as policies
 from agentdb.rule_setting
 where rule_name = %(rule)s::text
-order by setting, policy_name
+group by setting, reason
+order by setting
 """
 FIRED = """
 select a.alert_id, a.severity, a.state, a.firing_at, a.resolved_at,

@@ -1,0 +1,120 @@
+"""What went wrong, as a page: what the database said, and what to do about it."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import psycopg
+from psycopg_pool import PoolTimeout
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ExceptionHandler
+
+from ...errors import Away, Refused
+from .. import render
+
+logger = logging.getLogger("agentdb.serve")
+
+TITLES = {400: "Not understood", 403: "Refused", 404: "Not there", 405: "Not so",
+          413: "Too much", 415: "Not understood", 429: "Too many at once",
+          500: "A fault of agentdb", 503: "Not now"}  # fmt: skip
+
+
+def error_page(
+    request: Request, status: int, said: str, hint: str = "", code: str = ""
+) -> Response:
+    """Return a page that says what went wrong."""
+    given = {
+        "status": status,
+        "heading": TITLES.get(status, "Not so"),
+        "said": said,
+        "hint": hint,
+        "code": code,
+    }
+    return render.page(request, "error.html", given, status)
+
+
+def handlers() -> dict[Any, ExceptionHandler]:
+    """Return what turns exceptions into pages."""
+    return {
+        HTTPException: _http,
+        psycopg.Error: _database,
+        PoolTimeout: _away,
+        Away: _away,
+        Refused: _refused,
+        Exception: _fault,
+    }
+
+
+def is_away(error: BaseException) -> bool:
+    """Return whether the database was not there, or too slow."""
+    if not isinstance(error, psycopg.Error):
+        return isinstance(error, PoolTimeout | Away | OSError)
+    state = error.sqlstate
+    if state is None:
+        return isinstance(error, psycopg.OperationalError | PoolTimeout)
+    return state.startswith(("08", "53", "57P"))
+
+
+def words(error: psycopg.Error) -> tuple[str, str]:
+    """Return what the database said, and its hint."""
+    diagnostic = error.diag
+    said = diagnostic.message_primary or str(error).split("\n")[0]
+    if diagnostic.message_detail:
+        said += f": {diagnostic.message_detail}"
+    return said, diagnostic.message_hint or ""
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    said = error.detail if error.status_code != 404 else "There is no such page."
+    return error_page(request, error.status_code, said)
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    assert isinstance(error, psycopg.Error)
+    if is_away(error):
+        return await _away(request, error)
+    said, hint = words(error)
+    if isinstance(error, psycopg.errors.InsufficientPrivilege):
+        return error_page(request, 403, said, hint or _grant(request), "42501")
+    if isinstance(error, psycopg.errors.QueryCanceled):
+        return error_page(request, 503, "The database took too long to answer.")
+    if (error.sqlstate or "").startswith("ZA"):
+        status = 404 if error.sqlstate == "ZA006" else 400
+        return error_page(request, status, said, hint, error.sqlstate or "")
+    logger.error("agentdb: %s: %s", request.url.path, said)
+    return error_page(request, 500, said, hint, error.sqlstate or "")
+
+
+def _grant(request: Request) -> str:
+    """Say which GRANT is missing to read a page."""
+    person = getattr(request.state, "person", None)
+    if person and person.mode == "database":
+        return f"grant agentdb_auditor to {quoted(person.role)};"
+    return (
+        "agentdb serve logs in as a role that reads nothing: grant agentdb_web to it;"
+    )
+
+
+def quoted(role: str | None) -> str:
+    """Return the name of a role as SQL has it."""
+    name = role or ""
+    plain = name.isidentifier() and name.isascii() and name == name.lower()
+    return name if plain else '"' + name.replace('"', '""') + '"'
+
+
+async def _away(request: Request, error: Exception) -> Response:
+    return error_page(request, 503, "The database is away.")
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    assert isinstance(error, Refused)
+    return error_page(request, error.status, str(error))
+
+
+async def _fault(request: Request, error: Exception) -> Response:
+    logger.error("agentdb: %s failed", request.url.path, exc_info=error)
+    return error_page(request, 500, "It is written down in the log of agentdb serve.")

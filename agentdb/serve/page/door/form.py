@@ -1,0 +1,103 @@
+"""Forms: an action is a POST of a page of this server, with the session's token."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from urllib.parse import parse_qsl, quote
+
+import psycopg
+from starlette.datastructures import ImmutableMultiDict
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.routing import Route
+
+from ...errors import Refused
+from .failure import error_page, is_away, words
+from .keeper import Keeper
+from .origin import is_same_origin, is_token, local_path
+
+Form = ImmutableMultiDict[str, str]
+Handler = Callable[[Request, Form], Awaitable[Response | str]]
+LONGEST = 1 << 20
+MOST_FIELDS = 10_000
+KIND = "application/x-www-form-urlencoded"
+
+
+def post(path: str, handler: Handler, *, public: bool = False) -> Route:
+    """Return the route of an action, which nothing but a form of ours reaches.
+
+    What the handler returns is shown on the page that is shown next; what the database
+    refuses is, too.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        keeper: Keeper = request.app.state.keeper
+        if not is_same_origin(request.headers, keeper.settings):
+            return error_page(
+                request, 403, "This was sent by a page of another server."
+            )
+        form = await read(request)
+        if not is_token(form.get("csrf", ""), request.state.csrf):
+            said = "This form is of a session that has ended."
+            return error_page(
+                request, 403, said, "Go back, reload the page, and repeat."
+            )
+        if request.state.person is None and not public:
+            return RedirectResponse("/login", 303)
+        try:
+            done = await handler(request, form)
+        except psycopg.Error as error:
+            if is_away(error) or request.state.session is None:
+                raise
+            said, hint = words(error)
+            flash(request, "error", ". ".join(filter(None, (said, hint))))
+            return back(request, form)
+        if isinstance(done, Response):
+            return done
+        flash(request, "done", done)
+        return back(request, form)
+
+    return Route(path, endpoint, methods=["POST"])
+
+
+async def read(request: Request) -> Form:
+    """Return the fields of a form; raises Refused for what is none."""
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != KIND:
+        raise Refused("this is no form of a page", 415)
+    data = bytearray()
+    try:
+        async for part in request.stream():
+            data += part
+            if len(data) > LONGEST:
+                raise Refused(f"more than {LONGEST} bytes", 413)
+    except ClientDisconnect:
+        raise Refused("the client went away") from None
+    try:
+        fields = parse_qsl(
+            data.decode("ascii"),
+            keep_blank_values=True,
+            max_num_fields=MOST_FIELDS,
+            errors="strict",
+        )
+    except ValueError:
+        raise Refused("this is no form of a page") from None
+    # PostgreSQL has no text with this character.
+    return ImmutableMultiDict([(n, v.replace("\0", "\ufffd")) for n, v in fields])
+
+
+def flash(request: Request, kind: str, said: str) -> None:
+    """Have the next page of this person say something, once."""
+    session = request.state.session
+    if session is not None and said:
+        session.flash = [*session.flash[-4:], (kind, said[:2000])]
+
+
+def back(request: Request, form: Form) -> Response:
+    """Return to the page that a form was on."""
+    otherwise = "/"
+    referer = request.headers.get("referer", "")
+    if is_same_origin(request.headers, request.app.state.keeper.settings):
+        otherwise = local_path("/" + "/".join(referer.split("/")[3:]))
+    to = local_path(form.get("next"), otherwise)
+    return RedirectResponse(quote(to, safe="/?&=%:#+,;@~"), 303)
