@@ -51,7 +51,8 @@ begin atomic
     from agentdb.run as r
     where r.agent_id = agent
       and r.ended_at is not null
-    order by r.ended_at desc
+    -- An index has them by their start; of runs at a time the last to begin is told.
+    order by r.started_at desc
     limit 1
   )
   union all

@@ -1,6 +1,10 @@
 -- Use: which tools fail, and what each agent may still spend today.
 
-create or replace function agentdb.tool_board (lasting interval default '6 hours')
+-- The newest by their transactions: of these there is an index.
+create or replace function agentdb.tool_board (
+  lasting interval default '6 hours',
+  most integer default 20000
+)
   returns table (
     tool text, calls bigint, errors bigint, unknown bigint, invalid bigint,
     p50 interval, p95 interval, largest_result bigint, agents bigint
@@ -10,28 +14,34 @@ create or replace function agentdb.tool_board (lasting interval default '6 hours
 begin atomic
   select
     l.tool, count(*), count(*) filter (where not l.ok),
-    count(f.unknown), count(f.invalid),
+    count(*) filter (where f.fault = 'unknown'),
+    count(*) filter (where f.fault = 'invalid_args'),
     percentile_cont(0.5) within group (order by l.duration),
     percentile_cont(0.95) within group (order by l.duration),
     max(l.result_size), count(distinct l.agent_id)
-  from agentdb.tool_call_log as l
+  from (
+    select c.run_id, c.tool_call_log_id, c.agent_id, c.tool, c.ok, c.duration,
+      c.result_size
+    from agentdb.tool_call_log as c
+    where c.recorded_at > clock_timestamp() - lasting
+    order by c.xid desc
+    limit most
+  ) as l
   left join (
-    select t.run_id, t.tool_call_log_id,
-      bool_or(t.fault = 'unknown') or null as unknown,
-      bool_or(t.fault = 'invalid_args') or null as invalid
+    select t.run_id, t.tool_call_log_id, max(t.fault) as fault
     from agentdb.tool_fault as t
     where t.found_at > clock_timestamp() - lasting
+      and t.fault in ('unknown', 'invalid_args')
     group by t.run_id, t.tool_call_log_id
   ) as f
     on f.run_id = l.run_id and f.tool_call_log_id = l.tool_call_log_id
-  where l.recorded_at > clock_timestamp() - lasting
   group by l.tool;
 end;
 
-comment on function agentdb.tool_board (interval) is
-  'How each tool did lately: calls, failed ones, calls of a tool that does not exist '
-  'or with arguments that it does not take, how long they took, and the largest '
-  'result in bytes.';
+comment on function agentdb.tool_board (interval, integer) is
+  'How each tool did lately, of the newest calls: calls, failed ones, calls of a tool '
+  'that does not exist or with arguments that it does not take, how long they took, '
+  'and the largest result in bytes.';
 
 
 create or replace view agentdb.day_budget as
@@ -61,3 +71,40 @@ comment on column agentdb.day_budget.spent is
   'Tokens that it has used, cached ones too.';
 comment on column agentdb.day_budget.cost is
   'What they cost, as far as anybody knows.';
+
+
+-- What nobody has a price for is in no sum, and counted beside.
+create or replace view agentdb.cost_by_model_day as
+  select
+    a.agent_name, nullif(c.model, '') as model, c.day_at,
+    sum(c.model_calls)::bigint as model_calls,
+    sum(c.unpriced_calls)::bigint as unpriced_calls,
+    sum(c.input_tokens)::bigint as input_tokens,
+    sum(c.cached_input_tokens)::bigint as cached_input_tokens,
+    sum(c.output_tokens)::bigint as output_tokens,
+    sum(c.cost) filter (where c.unpriced_calls < c.model_calls) as cost
+  from agentdb.run_cost as c
+  join agentdb.run as r on r.run_id = c.run_id
+  join agentdb.agent as a on a.agent_id = r.agent_id
+  group by a.agent_name, c.model, c.day_at;
+
+comment on view agentdb.cost_by_model_day is
+  'What each agent''s calls of each model cost a UTC day.';
+comment on column agentdb.cost_by_model_day.agent_name is
+  'The agent.';
+comment on column agentdb.cost_by_model_day.model is
+  'The model, as the caller named it; NULL where it named none.';
+comment on column agentdb.cost_by_model_day.day_at is
+  'When the day began.';
+comment on column agentdb.cost_by_model_day.model_calls is
+  'Calls of the model.';
+comment on column agentdb.cost_by_model_day.unpriced_calls is
+  'Calls of which nobody knows the cost.';
+comment on column agentdb.cost_by_model_day.input_tokens is
+  'Input tokens that did not come from a cache.';
+comment on column agentdb.cost_by_model_day.cached_input_tokens is
+  'Input tokens from the provider''s cache.';
+comment on column agentdb.cost_by_model_day.output_tokens is
+  'Output tokens, reasoning included.';
+comment on column agentdb.cost_by_model_day.cost is
+  'What they cost, as far as anybody knows; NULL where nobody does of any.';

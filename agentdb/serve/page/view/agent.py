@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections import Counter
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,14 +15,7 @@ from .status import BOARD
 AGENTS = """
 select agent_name, state, since, why, urgency
 from agentdb.agent_health
-where (%(state)s::text is null or state = %(state)s)
-  and (%(text)s::text is null or strpos(lower(agent_name), lower(%(text)s)) > 0)
 order by urgency, since desc, agent_name
-limit %(most)s::integer offset %(after)s::integer
-"""
-WORDS = """
-select state, count(*) as agents
-from agentdb.agent_health group by state order by min(urgency), state
 """
 AGENT = """
 select a.agent_name, a.role_name, a.policy_name, a.pooled, a.registered_at, h.state,
@@ -48,15 +41,17 @@ RUNS = """
 select s.run_id, s.agent_name, s.state, s.started_at, s.ended_at, s.took, s.tool_calls,
   s.tool_errors, s.input_tokens + s.cached_input_tokens as input, s.output_tokens,
   s.cost, coalesce(s.last_step, s.purpose) as said
-from agentdb.run_summary as s
-where s.run_id in (
+from (
   select r.run_id
   from agentdb.run as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   where a.agent_name = %(agent)s::text
   order by r.started_at desc
   limit 15
-)
+) as k
+cross join lateral (
+  select v.* from agentdb.run_summary as v where v.run_id = k.run_id offset 0
+) as s
 order by s.started_at desc
 """
 CLAIMS = """
@@ -95,24 +90,25 @@ limit 20
 
 async def agents(request: Request) -> Response:
     """List agents, those that need somebody first."""
-    number = page_number(request)
-    asked: dict[str, Any] = {
-        "state": word(request, "state"),
-        "text": word(request, "q"),
-    }
+    number, state = page_number(request), word(request, "state")
+    text = word(request, "q")
     async with reading(request) as connection:
-        found = await rows(
-            connection, AGENTS, **asked, most=PAGE + 1, after=PAGE * (number - 1)
-        )
-        found, more = cut(found)
-        names = [each["agent_name"] for each in found]
+        # How each of them is takes the same work as how many are so.
+        everybody = await rows(connection, AGENTS)
+        found = [
+            each
+            for each in everybody
+            if (state is None or each["state"] == state)
+            and (text is None or text.lower() in each["agent_name"].lower())
+        ]
+        shown, more = cut(found[PAGE * (number - 1) : PAGE * number + 1])
+        names = [each["agent_name"] for each in shown]
         board = await rows(connection, BOARD, names=names)
-        words = await rows(connection, WORDS)
     context = {
-        "agents": found,
+        "agents": shown,
         "board": {each["agent_name"]: each for each in board},
-        "words": words,
-        "asked": asked,
+        "words": Counter(each["state"] for each in everybody),
+        "asked": {"state": state, "text": text},
         "number": number,
         "more": more,
     }

@@ -158,7 +158,7 @@ def _side_effects(found: Row) -> list[tuple[str, int]]:
     return [
         (said, count)
         for said, count in sorted(effects.items())
-        if said.rpartition(" ")[0] not in named
+        if said.rpartition(" ")[0] not in named and isinstance(count, int)
     ]
 
 

@@ -15,14 +15,12 @@ from .ask import Row, rows
 
 # What nobody has a price for is in no sum, and counted beside.
 COSTS = """
-select c.day, c.agent_name, c.model, sum(c.model_calls)::bigint as calls,
-  sum(c.unpriced_calls)::bigint as unpriced, sum(c.input_tokens)::bigint as input,
-  sum(c.cached_input_tokens)::bigint as cached, sum(c.output_tokens)::bigint as output,
-  sum(c.cost) filter (where c.unpriced_calls < c.model_calls) as cost
-from agentdb.cost as c
-where c.day > (now() at time zone 'UTC')::date - %(days)s::integer
-group by c.day, c.agent_name, c.model
-order by c.day desc, sum(c.cost) desc, c.agent_name, c.model
+select (c.day_at at time zone 'UTC')::date as day, c.agent_name, c.model, c.model_calls as calls,
+  c.unpriced_calls as unpriced, c.input_tokens as input,
+  c.cached_input_tokens as cached, c.output_tokens as output, c.cost
+from agentdb.cost_by_model_day as c
+where c.day_at > now() - %(days)s * interval '1 day'
+order by c.day_at desc, c.cost desc nulls last, c.agent_name, c.model
 limit %(most)s::integer
 """
 DAYS = """
@@ -46,7 +44,7 @@ order by greatest(cost / nullif(max_cost, 0)::numeric,
 limit 100
 """
 CHOICES = (7, 30)
-MOST = 300
+MOST = 200
 # As many as a sheet takes without being asked.
 MOST_CSV = 50_000
 COLUMNS = (

@@ -38,7 +38,9 @@ def compared(name: str, old: object, new: object) -> Cell:
     a, b = said(old), said(new)
     head = tail = ""
     if old is not None and new is not None and max(len(a), len(b)) > SHORT:
-        head, a, b, tail = _split(a, b)
+        head, cut_a, cut_b, tail = _split(a, b)
+        # What only comes, or only goes, takes the place of nothing.
+        return Cell(name, cut_a or None, cut_b or None, head, tail)
     return Cell(name, a, b, head, tail, old is None, new is None)
 
 
@@ -55,9 +57,14 @@ def _split(a: str, b: str) -> tuple[str, str, str, str]:
     """Return what two texts begin with, what is apart, and what they end with."""
     most = min(len(a), len(b))
     front = next((n for n in range(most) if a[n] != b[n]), most)
+    # Whole words are read more easily.
+    while front and a[front - 1].isalnum():
+        front -= 1
     back = 0
     while back < most - front and a[-1 - back] == b[-1 - back]:
         back += 1
+    while back and a[-back].isalnum():
+        back -= 1
     head, tail = a[:front], a[len(a) - back :] if back else ""
     head = f"…{head[-AROUND:]}" if len(head) > AROUND else head
     tail = f"{tail[:AROUND]}…" if len(tail) > AROUND else tail

@@ -18,20 +18,22 @@ from ..render import page
 from .ask import PAGE, Connection, Row, cut, missing, number, one, page_number, rows, word
 
 RUNS = """
-select run_id, agent_name, state, started_at, ended_at, took, tool_calls, tool_errors,
-  input_tokens + cached_input_tokens as input, output_tokens, cost,
-  coalesce(last_step, purpose) as said
-from agentdb.run_summary
-where run_id in (
+select s.run_id, s.agent_name, s.state, s.started_at, s.ended_at, s.took, s.tool_calls,
+  s.tool_errors, s.input_tokens + s.cached_input_tokens as input, s.output_tokens,
+  s.cost, coalesce(s.last_step, s.purpose) as said
+from (
   select r.run_id
   from agentdb.run as r
-  join agentdb.agent as a on a.agent_id = r.agent_id
-  where (%(agent)s::text is null or a.agent_name = %(agent)s)
+  where (%(agent)s::text is null or r.agent_id = (
+      select a.agent_id from agentdb.agent as a where a.agent_name = %(agent)s))
     and (not %(open)s::boolean or r.ended_at is null)
   order by r.run_id desc
   limit %(most)s::integer offset %(after)s::integer
-)
-order by run_id desc
+) as k
+cross join lateral (
+  select v.* from agentdb.run_summary as v where v.run_id = k.run_id offset 0
+) as s
+order by s.run_id desc
 """
 FACTS = """
 select s.*, k.stopped_by, k.reason as stop_reason, k.kind as stopped
@@ -44,16 +46,20 @@ select scope, max_tokens, spent, reserved, tokens_left, max_cost, cost
 from agentdb.budget where run_id = %(run)s::bigint
 """
 FIRST = """
-select run_id, state from agentdb.run_summary
-where run_id in (
+select s.run_id, s.state
+from (
   select r.run_id from agentdb.run as r
   where r.agent_id = (
       select o.agent_id from agentdb.run as o where o.run_id = %(run)s::bigint)
     and r.run_id <> %(run)s::bigint
   order by r.started_at desc
   limit 12
-)
-order by state = 'succeeded' desc, run_id desc
+) as k
+cross join lateral (
+  select v.run_id, v.state
+  from agentdb.run_summary as v where v.run_id = k.run_id offset 0
+) as s
+order by s.state = 'succeeded' desc, s.run_id desc
 """
 # What of a mark is told in the table: more of them are a page further.
 ROWS = 200
@@ -151,21 +157,18 @@ async def tree(request: Request) -> Response:
 
 async def report(request: Request) -> Response:
     """Give the report of a run as a file: md, json or html."""
-    from ....report import html, markdown  # what a page seldom needs
-    from ....report import json as as_json
+    from ....report import data, html, markdown  # what a page seldom needs
 
     key, kind = number(request, "run"), request.path_params["kind"]
     made = {
         "md": (markdown.render, "text/markdown; charset=utf-8"),
-        "json": (as_json.render, "application/json"),
+        "json": (data.render, "application/json"),
         "html": (html.render, "text/html; charset=utf-8"),
     }.get(kind)
     if made is None:
         raise missing(f"report.{kind[:20]}")
     async with reading(request) as connection:
-        told = await read_story(connection, key)
-    if told is None:
-        raise missing(f"run {key}")
+        told = await _told(connection, key, None, None)
     render, media = made
     name = f'attachment; filename="run-{key}.{kind}"'
     return Response(render(told), 200, {"content-disposition": name}, media)

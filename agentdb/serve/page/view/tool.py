@@ -11,7 +11,7 @@ from .ask import rows
 
 TOOLS = """
 select b.*, t.tool_name is not null as registered
-from agentdb.tool_board(%(hours)s * interval '1 hour') as b
+from agentdb.tool_board(%(hours)s * interval '1 hour', %(most)s::integer) as b
 left join agentdb.tool as t on t.tool_name = b.tool
 order by b.unknown > 0 desc, b.errors::numeric / b.calls desc, b.calls desc
 limit 200
@@ -24,6 +24,8 @@ order by recorded_at desc
 limit 20
 """
 HOURS = (1, 6, 24)
+# Of more calls the newest tell how a tool does.
+MOST = 20_000
 
 
 async def tools(request: Request) -> Response:
@@ -32,9 +34,10 @@ async def tools(request: Request) -> Response:
     hours = int(said) if said in map(str, HOURS) else 6
     async with reading(request) as connection:
         context = {
-            "tools": await rows(connection, TOOLS, hours=hours),
+            "tools": await rows(connection, TOOLS, hours=hours, most=MOST),
             "faults": await rows(connection, FAULTS, hours=hours),
             "hours": hours,
             "choices": HOURS,
+            "most": MOST,
         }
     return page(request, "tools.html", context)
