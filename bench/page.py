@@ -1,9 +1,9 @@
 """Measures the pages of `agentdb serve` on a database of a large fleet.
 
 Fills a server of our own with 1,000 agents and 10 million events of two weeks, 300
-alerts, a change of 5,000 rows and a run with 5,000 marks; then asks the real server for
-each page.  Prints the median in milliseconds of the whole request, the size of what came
-and of the same packed, and which of the limits are kept: 150 ms and 60 KB for the status
+alerts, a change of 5,000 rows and a run with 5,000 marks; then asks the real server
+for each page.  Prints the median in milliseconds of the whole request, the size of what
+came and of the same packed, and which limits are kept: 150 ms and 60 KB for the status
 page, 500 ms for any other.  Run as ``python -m bench.page [EVENTS]``.
 """
 
@@ -60,7 +60,8 @@ cross join generate_series(1, 5000) as i
 where r.ended_at is null
 """
 CHANGE = """
-create table public.invoice (invoice_id integer primary key, status text, amount numeric);
+create table public.invoice (
+  invoice_id integer primary key, status text, amount numeric);
 insert into public.invoice select i, 'open', i from generate_series(1, 20000) as i;
 create role bench_agent login in role agentdb_agent;
 create role bench_person login in role agentdb_reviewer, agentdb_operator;
@@ -111,7 +112,8 @@ def prepare(server: LocalServer, events: int) -> dict[str, int]:
             agent.execute(STAGE)
         connection.execute("vacuum analyze")
         rows = connection.execute(
-            "select r.run_id from agentdb.run as r join agentdb.agent as a using (agent_id)"
+            "select r.run_id from agentdb.run as r"
+            " join agentdb.agent as a on a.agent_id = r.agent_id"
             " where a.agent_name = 'a7' order by r.ended_at is null desc, r.run_id desc"
             " limit 2"
         ).fetchall()

@@ -61,7 +61,9 @@ def test_alerts_told_together_are_one_incident(db: Connection) -> None:
     billing = found["billing",]
     assert billing["alerts"] == 3 and billing["severity"] == "critical"
     assert billing["alert_id"] == worst and billing["state"] == "firing"
-    db.execute("select agentdb.acknowledge_group(%s, 'mine')", [billing["alert_group_id"]])
+    db.execute(
+        "select agentdb.acknowledge_group(%s, 'mine')", [billing["alert_group_id"]]
+    )
     db.execute("select agentdb.silence_alerts('agent=mail', '1 hour', 'known')")
     states = {
         each["agents"][0]: each["state"]
@@ -161,7 +163,9 @@ def test_who_waits_for_whom(db: Connection, connect: Connect) -> None:
     assert row(db, "select * from agentdb.lock_wait")["holding_run_id"] is None
 
 
-def test_tools_are_judged_by_what_they_did_lately(db: Connection, agent: Connection) -> None:
+def test_tools_are_judged_by_what_they_did_lately(
+    db: Connection, agent: Connection
+) -> None:
     for ok, took in ((True, "100 ms"), (True, "200 ms"), (False, "900 ms")):
         agent.execute(
             "select from agentdb.log_tool_call('read', '{}', %s, duration => %s::interval,"
@@ -173,7 +177,9 @@ def test_tools_are_judged_by_what_they_did_lately(db: Connection, agent: Connect
         "insert into agentdb.tool_fault (run_id, tool_call_log_id, fault) select run_id,"
         " tool_call_log_id, 'unknown' from agentdb.tool_call_log where tool = 'raed'"
     )
-    found = {each["tool"]: each for each in rows(db, "select * from agentdb.tool_board()")}
+    found = {
+        each["tool"]: each for each in rows(db, "select * from agentdb.tool_board()")
+    }
     read = found["read"]
     assert (read["calls"], read["errors"], read["unknown"]) == (3, 1, 0)
     assert read["p50"].total_seconds() == 0.2
@@ -202,14 +208,24 @@ def test_rows_of_a_change_are_told_by_what_is_alike(
     by_column = {each["column_name"]: each for each in found}
     state, amount = by_column["state"], by_column["amount"]
     assert {each["rows"] for each in found} == {6}
-    assert (state["kinds"], state["old_value"], state["new_value"]) == (1, "open", "paid")
-    assert (amount["kinds"], amount["old_value"], amount["new_value"]) == (6, None, None)
+    assert (state["kinds"], state["old_value"], state["new_value"]) == (
+        1,
+        "open",
+        "paid",
+    )
+    assert (amount["kinds"], amount["old_value"], amount["new_value"]) == (
+        6,
+        None,
+        None,
+    )
 
 
 def test_rows_of_a_change_are_seen_by_who_may_see_it(
     guarded: Connection, connect: Connect
 ) -> None:
-    change = proposed(guarded, connect, "delete from agentdb_stage.invoice where id = 1")
+    change = proposed(
+        guarded, connect, "delete from agentdb_stage.invoice where id = 1"
+    )
     query = "select * from agentdb.change_alike(%s)"
     auditor = connect(guarded.info.dbname, "auditor_u")
     assert rows(auditor, query, change)[0]["operation"] == "delete"
@@ -224,7 +240,8 @@ def test_cost_of_what_nobody_has_a_price_for_is_not_known(
 ) -> None:
     for model, cost in (("a", 0.5), ("a", None), ("b", None)):
         agent.execute(
-            "select from agentdb.log_tokens(10, 1, model => %s, cost => %s)", [model, cost]
+            "select from agentdb.log_tokens(10, 1, model => %s, cost => %s)",
+            [model, cost],
         )
     db.execute("select agentdb.roll_up()")
     found = {

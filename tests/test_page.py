@@ -64,9 +64,7 @@ def ann(page: str, db: Connection, connect: Connect) -> Browser:
 
 
 @pytest.fixture
-def desk(
-    server: Server, guarded: Connection, connect: Connect
-) -> Iterator[Browser]:
+def desk(server: Server, guarded: Connection, connect: Connect) -> Iterator[Browser]:
     """A reviewer who has logged in to a page before guarded tables."""
     with paging(server, guarded) as url:
         yield log_in(url, guarded, connect, "reviewer_r")
@@ -121,7 +119,9 @@ def test_alert_has_its_evidence_and_what_can_be_done(
     run = start(agent)
     agent.execute("select agentdb.log_tool_call('fetch') from generate_series(1, 6)")
     evaluate(db)
-    alert = value(db, "select alert_id from agentdb.alert where rule_name = 'silent_loop'")
+    alert = value(
+        db, "select alert_id from agentdb.alert where rule_name = 'silent_loop'"
+    )
     html = ann.get(f"/alert/{alert}").text
     said = words(html)
     assert "is stuck in a loop" in said and "fetch" in said
@@ -135,7 +135,9 @@ def test_alert_has_its_evidence_and_what_can_be_done(
     assert "<form" in html and "/acknowledge" not in html and "agentdb ack A-" in html
 
 
-def test_evidence_that_an_operator_wrote_does_nothing(ann: Browser, db: Connection) -> None:
+def test_evidence_that_an_operator_wrote_does_nothing(
+    ann: Browser, db: Connection
+) -> None:
     make_rule(db)
     (alert,) = fire(db, "x")
     db.execute("create table public.spied (who text)")
@@ -195,7 +197,7 @@ def test_change_shows_the_digest_that_is_approved(
     assert f'name="digest" value="{change["digest"]}"' in html
     assert "for Ada" in said and "read the statement" in said
     assert "6 different values" in said and "open → becomes paid" in said
-    assert "update \"public\".\"invoice\" set".replace('"', "&#34;") in html
+    assert 'update "public"."invoice" set'.replace('"', "&#34;") in html
     digest = {"digest": str(change["digest"])}
     answer = desk.post(f"/change/{change['change_id']}/approve", digest)
     assert answer.status_code == 303
@@ -266,7 +268,9 @@ def test_lists_are_paged(ann: Browser, db: Connection) -> None:
     assert 'rel="next"' in pages[0] and 'rel="next"' not in pages[2]
 
 
-def test_long_text_is_cut_and_says_so(ann: Browser, db: Connection, agent: Connection) -> None:
+def test_long_text_is_cut_and_says_so(
+    ann: Browser, db: Connection, agent: Connection
+) -> None:
     agent.execute(
         "select from agentdb.log_tool_call('read', '{}', false, %s)", ["long " * 3000]
     )
@@ -315,7 +319,9 @@ def test_no_page_has_style_or_script_of_its_own(ann: Browser, db: Connection) ->
         if "attachment" in answer.headers.get("content-disposition", ""):
             continue
         text = answer.text
-        assert not re.search(r"<style|<script>|\sstyle=|\son[a-z]+=|javascript:", text), path
+        assert not re.search(
+            r"<style|<script>|\sstyle=|\son[a-z]+=|javascript:", text
+        ), path
 
 
 def test_parts_come_from_here_and_are_kept_by_the_browser(ann: Browser) -> None:

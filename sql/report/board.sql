@@ -122,7 +122,7 @@ create or replace view agentdb.agent_board as
       select coalesce(sum(h.cost), 0)
       from agentdb.token_half_hour as h
       where h.agent_id = a.agent_id
-        and h.half_hour_at >= date_bin('1 day', clock_timestamp(), 'epoch')
+        and h.half_hour_at >= date_bin('1 day', now(), 'epoch')
     ) as cost_today,
     (
       select count(*) from agentdb.lock as l
@@ -146,11 +146,13 @@ create or replace view agentdb.agent_board as
     select array_agg(coalesce(agentdb._weight(h.input_tokens, h.cached_input_tokens,
       h.output_tokens, p.cached_input_weight, p.output_weight), 0)::bigint
       order by s.at) as half_hours
-    from generate_series(
-      date_bin('30 minutes', clock_timestamp(), 'epoch') - interval '1410 minutes',
-      clock_timestamp(), interval '30 minutes') as s (at)
+    from generate_series(date_bin('30 minutes', now(), 'epoch') - interval '1410 minutes',
+      now(), interval '30 minutes') as s (at)
     left join agentdb.token_half_hour as h
-      on h.agent_id = a.agent_id and h.half_hour_at = s.at
+      on h.agent_id = a.agent_id
+      and h.half_hour_at = s.at
+      -- So that the index leaves out what is older.
+      and h.half_hour_at > now() - interval '1 day'
   ) as t
   cross join lateral (
     select count(*) filter (where k.state = 'verified') as claims_verified,

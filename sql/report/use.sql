@@ -23,14 +23,14 @@ begin atomic
     select c.run_id, c.tool_call_log_id, c.agent_id, c.tool, c.ok, c.duration,
       c.result_size
     from agentdb.tool_call_log as c
-    where c.recorded_at > clock_timestamp() - lasting
+    where c.recorded_at > now() - lasting
     order by c.xid desc
     limit most
   ) as l
   left join (
     select t.run_id, t.tool_call_log_id, max(t.fault) as fault
     from agentdb.tool_fault as t
-    where t.found_at > clock_timestamp() - lasting
+    where t.found_at > now() - lasting
       and t.fault in ('unknown', 'invalid_args')
     group by t.run_id, t.tool_call_log_id
   ) as f
@@ -45,18 +45,19 @@ comment on function agentdb.tool_board (interval, integer) is
 
 
 create or replace view agentdb.day_budget as
-  select
-    a.agent_name, l.max_tokens, l.max_cost,
-    coalesce(sum(h.input_tokens + h.cached_input_tokens + h.output_tokens), 0)::bigint
-      as spent,
-    coalesce(sum(h.cost), 0) as cost
+  select a.agent_name, l.max_tokens, l.max_cost, u.spent, u.cost
   from agentdb.agent as a
   cross join lateral agentdb._budget_limit(a.agent_id) as l
-  left join agentdb.token_half_hour as h
-    on h.agent_id = a.agent_id
-    and h.half_hour_at >= date_bin('1 day', clock_timestamp(), 'epoch')
-  where l.scope = 'agent_day'
-  group by a.agent_name, l.max_tokens, l.max_cost;
+  cross join lateral (
+    select
+      coalesce(sum(h.input_tokens + h.cached_input_tokens + h.output_tokens), 0)::bigint
+        as spent,
+      coalesce(sum(h.cost), 0) as cost
+    from agentdb.token_half_hour as h
+    where h.agent_id = a.agent_id
+      and h.half_hour_at >= date_bin('1 day', now(), 'epoch')
+  ) as u
+  where l.scope = 'agent_day';
 
 comment on view agentdb.day_budget is
   'What each agent has used since midnight UTC against its budget of the day, as of '

@@ -34,7 +34,8 @@ def sparkline(
     if normal:
         y = HEIGHT - normal / top * (HEIGHT - 2)
         parts.append(
-            f'<line class="spark-normal" x1="0" x2="{WIDTH}" y1="{y:.1f}" y2="{y:.1f}"/>'
+            f'<line class="spark-normal" x1="0" x2="{WIDTH}" '
+            f'y1="{y:.1f}" y2="{y:.1f}"/>'
         )
     parts.append(
         f'<line class="spark-base" x1="0" x2="{WIDTH}" y1="{HEIGHT}" y2="{HEIGHT}"/>'
@@ -68,7 +69,8 @@ def bars(
         size = max(x(end) - left, 4)
         parts.append(
             f'<rect class="episode" x="{min(left, wide - size):.1f}" y="8" '
-            f'width="{size:.1f}" height="28" rx="2"><title>{escape(said)}</title></rect>'
+            f'width="{size:.1f}" height="28" rx="2">'
+            f"<title>{escape(said)}</title></rect>"
         )
     return _svg("days", wide, tall, label, parts)
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
-from zoneinfo import ZoneInfo
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.runtime import Context
@@ -20,10 +18,16 @@ from starlette.responses import HTMLResponse
 from ...harmless import harmless
 from ...words import counted
 from . import picture
+from .exact import json_of
 
 HERE = Path(__file__).parent
 # What an agent wrote is cut there; the whole of it is a link away.
 LONG = 2000
+SIZES = ((1e9, 1e9, "B"), (1e6, 1e6, "M"), (1e4, 1e3, "k"))
+# What stands for nothing.
+NONE = "\u2013"
+# What is later is no moment but never.
+FAR = 9000
 UNITS = ((86400, "d"), (3600, "h"), (60, "min"), (1, "s"))
 TONES = {
     "critical": {"critical", "dead", "refuted", "stale", "killed", "error", "conflict"},
@@ -49,7 +53,9 @@ def page(
         "path": request.url.path,
         "here": _here(request),
     }
-    return HTMLResponse(environment().get_template(name).render(given | context), status)
+    return HTMLResponse(
+        environment().get_template(name).render(given | context), status
+    )
 
 
 def _here(request: Request) -> str:
@@ -85,7 +91,7 @@ def environment() -> Environment:
         "pretty": pretty,
         "at": local,
         "as_key": as_key,
-        "as_json": as_json,
+        "as_place": as_place,
     }
     return made
 
@@ -101,7 +107,7 @@ def text(given: object, most: int = LONG) -> Markup:
 
 
 def visible(said: str) -> str:
-    """Return a text in which nothing hides, moves the cursor or turns letters around."""
+    """Return a text in which nothing hides, or turns letters around."""
     return harmless(said)
 
 
@@ -110,7 +116,7 @@ def value(given: object, most: int = 300) -> Markup:
     if given is None:
         return Markup('<span class="null">NULL</span>')
     if isinstance(given, dict | list | bool):
-        return text(json.dumps(given, ensure_ascii=False), most)
+        return text(json_of(given), most)
     said = str(given)
     plain = said not in ("", "NULL") and said == said.strip()
     return text(said if plain else f"'{said}'", most)
@@ -118,42 +124,42 @@ def value(given: object, most: int = 300) -> Markup:
 
 def pretty(given: object, most: int = LONG) -> Markup:
     """Return JSON on several lines."""
-    return text(json.dumps(given, ensure_ascii=False, indent=2, default=str), most)
+    return text(json_of(given, 2), most)
 
 
-def as_json(given: object) -> str:
-    """Return JSON in one line, for the value of a field."""
-    return json.dumps(given, ensure_ascii=False)
+def as_place(row: dict[str, Any]) -> str:
+    """Return which row of which table it is, for the value of a field."""
+    return json_of({"table": row["table_name"], "key": row["row_key"]})
 
 
 def as_key(given: object) -> str:
     """Return a key as a part of an address."""
-    return quote(as_json(given), safe="")
+    return quote(json_of(given), safe="")
 
 
 def number(given: int | float | Decimal | None) -> str:
-    """Return a number in few characters: 412, 5.2k, 1.01M."""
+    """Return a number in few characters: 412, 5,200, 52.1k, 1.01M."""
     if given is None:
-        return "–"
+        return NONE
     size = float(given)
-    for unit, name in ((1e9, "B"), (1e6, "M"), (1e4, "k")):
-        if abs(size) >= unit:
-            unit = 1e3 if name == "k" else unit
-            return f"{size / unit:.3g}{name}" if size / unit < 1000 else f"{size / unit:.0f}{name}"
+    for least, unit, name in SIZES:
+        if abs(size) >= least:
+            found = size / unit
+            return f"{found:.3g}{name}" if abs(found) < 1000 else f"{found:,.0f}{name}"
     return f"{size:,.0f}" if size == int(size) else f"{size:,.1f}"
 
 
 def money(given: Decimal | float | None) -> str:
     """Return an amount, in the currency that the callers log."""
     if given is None:
-        return "–"
+        return NONE
     return f"{given:,.2f}" if abs(given) >= 1 or given == 0 else f"{given:.3g}"
 
 
 def span(given: timedelta | None) -> str:
     """Return a length of time in its two largest units."""
     if given is None:
-        return "–"
+        return NONE
     left = int(abs(given.total_seconds()))
     if left < 1:
         ms = round(abs(given.total_seconds()) * 1000)
@@ -183,7 +189,9 @@ def tone(state: object) -> str:
 def time(context: Context, at: datetime | date | None) -> Markup:
     """Return a moment in the reader's zone, with UTC at hand."""
     if at is None:
-        return Markup("–")
+        return escape(NONE)
+    if at.year > FAR:
+        return Markup("for good")
     if not isinstance(at, datetime):
         return Markup("{}").format(at.isoformat())
     said = local(context, at)
@@ -195,11 +203,15 @@ def ago(context: Context, at: datetime | None) -> Markup:
     """Return how long ago a moment was, or how far ahead it is."""
     if at is None:
         return Markup('<span class="faint">never</span>')
-    if isinstance(at, datetime) and at.year > 9000:
+    if at.year > FAR:
         return Markup("for good")
     passed = context["now"] - at
-    said = "just now" if abs(passed) < timedelta(seconds=1) else (
-        f"{_first(passed)} ago" if passed > timedelta() else f"in {_first(-passed)}"
+    said = (
+        "just now"
+        if abs(passed) < timedelta(seconds=1)
+        else (
+            f"{_first(passed)} ago" if passed > timedelta() else f"in {_first(-passed)}"
+        )
     )
     return _time(at, said, local(context, at))
 
@@ -229,14 +241,3 @@ def _time(at: datetime, said: str, also: str = "") -> Markup:
     return Markup('<time datetime="{}" title="{}{}">{}</time>').format(
         f"{utc:%Y-%m-%dT%H:%M:%SZ}", title, f"{utc:%Y-%m-%d %H:%M:%S} UTC", said
     )
-
-
-def zone_of(name: str) -> ZoneInfo | None:
-    """Return a zone by its name, or None where there is none."""
-    try:
-        return ZoneInfo(name)
-    except (ValueError, OSError):
-        return None
-
-
-__all__ = ["environment", "escape", "page"]

@@ -44,7 +44,9 @@ def missing(what: str) -> HTTPException:
 def page_number(request: Request) -> int:
     """Return which page of a list is asked for, from 1."""
     given = request.query_params.get("page", "1")
-    return min(max(int(given), 1), 100_000) if given.isdecimal() and len(given) < 8 else 1
+    return (
+        min(max(int(given), 1), 100_000) if given.isdecimal() and len(given) < 8 else 1
+    )
 
 
 def cut(found: list[Row], most: int = PAGE) -> tuple[list[Row], bool]:

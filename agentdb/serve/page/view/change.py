@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 from starlette.requests import Request
 from starlette.responses import Response
 
 from ..door import reading
+from ..exact import json_of
 from ..render import page
 from .ask import PAGE, Connection, Row, cut, missing, number, one, page_number, rows
 from .difference import Cell, compared
@@ -196,6 +198,6 @@ def _statement(row: Row) -> sql.Composed:
 
 
 def _literal(value: object) -> sql.Literal:
-    from psycopg.types.json import Jsonb
-
-    return sql.Literal(Jsonb(value) if isinstance(value, dict | list) else value)
+    return sql.Literal(
+        Jsonb(value, json_of) if isinstance(value, dict | list) else value
+    )

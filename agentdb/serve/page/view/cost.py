@@ -15,7 +15,8 @@ from .ask import Row, rows
 
 # What nobody has a price for is in no sum, and counted beside.
 COSTS = """
-select (c.day_at at time zone 'UTC')::date as day, c.agent_name, c.model, c.model_calls as calls,
+select (c.day_at at time zone 'UTC')::date as day, c.agent_name, c.model,
+  c.model_calls as calls,
   c.unpriced_calls as unpriced, c.input_tokens as input,
   c.cached_input_tokens as cached, c.output_tokens as output, c.cost
 from agentdb.cost_by_model_day as c
@@ -24,16 +25,11 @@ order by c.day_at desc, c.cost desc nulls last, c.agent_name, c.model
 limit %(most)s::integer
 """
 DAYS = """
-select h.half_hour_at::date as day, sum(h.cost) as cost
-from (
-  select (t.half_hour_at at time zone 'UTC') as half_hour_at, t.cost
-  from agentdb.token_half_hour as t
-  where t.half_hour_at
-    > date_bin('1 day', now(), 'epoch') - (%(days)s - 1) * interval '1 day'
-      - interval '1 second'
-) as h
-group by 1
-order by 1
+select (c.day_at at time zone 'UTC')::date as day, sum(c.cost) as cost
+from agentdb.run_cost as c
+where c.day_at > now() - %(days)s * interval '1 day'
+group by c.day_at
+order by c.day_at
 """
 BUDGETS = """
 select agent_name, max_tokens, max_cost, spent, cost

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
+
+from ..exact import json_of
 
 # Shorter values are read at a glance, whole.
 SHORT = 60
@@ -49,7 +50,7 @@ def said(value: object) -> str:
     if value is None:
         return "NULL"
     if isinstance(value, dict | list | bool):
-        return json.dumps(value, ensure_ascii=False)
+        return json_of(value)
     return str(value)
 
 

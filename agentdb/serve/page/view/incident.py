@@ -27,7 +27,8 @@ select a.alert_id, a.rule_name, a.severity, a.state, a.labels, a.annotations, a.
   coalesce(a.annotations ->> 'summary', a.rule_name) as summary,
   r.description, r.fire_after, r.keep_firing,
   case when a.acknowledged_until > clock_timestamp() then a.acknowledged_by end
-    as acknowledged_by, a.acknowledge_comment, a.acknowledged_until,
+    as acknowledged_by, a.acknowledge_comment,
+  a.acknowledged_until,
   v.silence_id, m.remedy, m.diagnosis, m.ends_when,
   (
     select min(g.alert_group_id) from agentdb.group_alert as g
@@ -118,7 +119,9 @@ async def alert(request: Request) -> Response:
             "history": await rows(connection, HISTORY, alert=key),
             "others": await rows(connection, GROUP, alert=key, group=group),
             "told": await rows(connection, TOLD, alert=key, group=group),
-            "run": await one(connection, RUN, run=run) if str(run).isdecimal() else None,
+            "run": await one(connection, RUN, run=run)
+            if str(run).isdecimal()
+            else None,
         }
         context |= await _evidence(connection, key)
     return page(request, "alert.html", context)
@@ -140,7 +143,7 @@ async def _evidence(connection: Connection, alert: int) -> Row:
         return told | {"problem": said}
     try:
         async with connection.transaction(force_rollback=True):
-            await connection.execute("set local statement_timeout = '700ms'")
+            await connection.execute("set local statement_timeout = '300ms'")
             statement = EVIDENCE.format(query=query.replace("%", "%%"))
             told["evidence"] = await rows(connection, statement, most=MOST_EVIDENCE)
     except psycopg.Error as error:

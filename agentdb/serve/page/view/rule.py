@@ -52,7 +52,7 @@ limit 100
 WEEK = timedelta(days=7)
 # How often a week is looked at: more often is what the command is for.
 STEPS = {"4": 4, "1": 1}
-WITHIN = "1500ms"
+WITHIN = "350ms"
 
 
 async def rules(request: Request) -> Response:

@@ -15,7 +15,18 @@ from ....report.story import Story
 from ....report.svg import axis
 from ..door import reading
 from ..render import page
-from .ask import PAGE, Connection, Row, cut, missing, number, one, page_number, rows, word
+from .ask import (
+    PAGE,
+    Connection,
+    Row,
+    cut,
+    missing,
+    number,
+    one,
+    page_number,
+    rows,
+    word,
+)
 
 RUNS = """
 select s.run_id, s.agent_name, s.state, s.started_at, s.ended_at, s.took, s.tool_calls,
@@ -136,7 +147,7 @@ async def compare(request: Request) -> Response:
         }
         for facts, told in found
     ]
-    names = sorted({name for pair in pairs for name in pair["tools"]})
+    names = sorted({name for _, told in found for name in _tools(told)})
     return page(request, "compare.html", {"pairs": pairs, "names": names})
 
 
@@ -242,5 +253,3 @@ def _tools(told: Story) -> dict[str, dict[str, int]]:
             if mark.note in each:
                 each[mark.note] += 1
     return found
-
-

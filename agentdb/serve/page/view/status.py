@@ -1,4 +1,4 @@
-"""Status: is alerting alive, what fires, how the agents are, what waits for somebody."""
+"""Status: is alerting alive, what fires, how agents are, what waits for somebody."""
 
 from __future__ import annotations
 
