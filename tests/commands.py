@@ -88,6 +88,10 @@ ARGUMENTS = {
     "unsuspend": "guard {table} --reason x",
     "up": "",
     "verify": "{run}",
+    "web link": "",
+    "web map": "ann operator_o",
+    "web people": "",
+    "web unmap": "ann",
     "why": "{alert}",
 }
 # Other things that a command can be asked, which go other ways.

@@ -14,7 +14,7 @@ import pytest
 SQL = Path(__file__).parent.parent / "sql"
 LAYERS = (
     "base", "agent", "activity", "lock", "run", "tool", "token", "audit", "claim",
-    "change", "stop", "intake", "alert", "rule", "maintain", "report",
+    "change", "stop", "intake", "alert", "rule", "maintain", "report", "web",
 )  # fmt: skip
 MADE = re.compile(r"^create (?:or replace )?(?:function|view) agentdb\.(\w+)", re.M)
 # What a hint or a comment names is not called.

@@ -170,25 +170,29 @@ def test_no_other_page_acts(ann: Browser, db: Connection) -> None:
     """CSRF: neither without the token, nor from elsewhere with it."""
     register(db)
     token, other = ann.csrf(), "https://evil.example"
-    act = "/agent/a/pause", {"reason": "x"}
-    assert ann.post(*act, csrf="").status_code == 403
-    assert ann.post(*act, csrf="x" * 43).status_code == 403
+    path, fields = "/agent/a/pause", {"reason": "x"}
+    assert ann.post(path, fields, csrf="").status_code == 403
+    assert ann.post(path, fields, csrf="x" * 43).status_code == 403
     # The guard of the whole server is first.
-    assert ann.post(*act, csrf=token, origin=other).status_code == 421
-    for headers in (
+    assert ann.post(path, fields, csrf=token, origin=other).status_code == 421
+    elsewhere: list[dict[str, str]] = [
         {},
         {"referer": other},
         {"referer": "null"},
         {"referer": f"{ann.url}.evil.example/"},
         {"referer": ann.url, "sec-fetch-site": "cross-site"},
         {"referer": ann.url, "sec-fetch-site": "same-site"},
-    ):
-        answer = ann.post(*act, csrf=token, origin=None, **headers)
+    ]
+    for headers in elsewhere:
+        answer = ann.post(path, fields, csrf=token, origin=None, **headers)
         assert answer.status_code == 403, headers
-    kind = ann.post(*act, csrf=token, **{"content-type": "text/plain"})
+    kind = ann.post(path, fields, csrf=token, **{"content-type": "text/plain"})
     assert kind.status_code == 415
     assert paused(db) == 0
-    assert ann.post(*act, csrf=token, origin=None, referer=ann.url).status_code == 303
+    assert (
+        ann.post(path, fields, csrf=token, origin=None, referer=ann.url).status_code
+        == 303
+    )
     assert paused(db) == 1
 
 

@@ -344,7 +344,7 @@ def test_roles_go_with_the_last_database_only() -> None:
         for dsn in dsns:
             installation.install(dsn)
         installation.uninstall(dsns[0])
-        assert answer(server.dsn(), count) == 8
+        assert answer(server.dsn(), count) == 9
         with psycopg.connect(server.dsn()) as connection:
             test_nobody_is_left_a_member_of_the_owners(connection)
         assert installation.differences(dsns[1]) == []

@@ -311,6 +311,11 @@ def test_a_link_lets_in_who_made_it_once(db: Connection, connect: Connect) -> No
     assert row(web, "select * from agentdb.rights_of_person('role reviewer_r')") == {
         "role_name": None, "respond": False, "approve": False,
     }  # fmt: skip
+    # What the role has said for good stays so.
+    reviewer.execute("select agentdb.map_person('role reviewer_r', 'reviewer_r')")
+    again = value(reviewer, "select agentdb.make_web_link()")
+    web.execute("select agentdb.redeem_web_link(%s)", [again])
+    assert value(db, "select expires_at from agentdb.web_person") is None
     old = value(reviewer, "select agentdb.make_web_link('1 second')")
     db.execute("update agentdb.web_link set expires_at = now() where used_at is null")
     assert value(web, "select agentdb.redeem_web_link(%s)", old) is None
@@ -339,6 +344,16 @@ def test_what_was_done_is_not_rewritten(db: Connection, web: Connection) -> None
         "truncate agentdb.web_action",
     ):
         assert refusal(db, statement).sqlstate == "ZA008"
+
+
+def test_what_is_refused_again_and_again_fills_nothing(
+    db: Connection, web: Connection
+) -> None:
+    web.execute(
+        "select agentdb.note_refusal('eve', 'kill_run', '{}', '42501')"
+        " from generate_series(1, 1100)"
+    )
+    assert value(db, "select count(*) from agentdb.web_action") == 1000
 
 
 def test_sessions_are_ended_as_far_as_the_page_may(

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 
-from .wake import MESSAGES, wake
+from ..waking import MESSAGES
+from .wake import wake
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString

@@ -14,8 +14,9 @@ from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
 
 from ..process.interrupt import committing
-from ..words import counted
-from .wake import CHANGES, STOPS, wake
+from ..waking import CHANGES, STOPS
+from ..words import freed
+from .wake import wake
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -147,15 +148,6 @@ def kill(
                 )
     # Of several runs much is the same.
     return list(dict.fromkeys(lines))
-
-
-def freed(locks: int, reservations: int, changes: int) -> str:
-    """Return what the end of a run frees, in words."""
-    return (
-        f"{counted(locks, 'lock')} freed, "
-        f"{counted(reservations, 'reservation')} cancelled, "
-        f"{counted(changes, 'change')} withdrawn"
-    )
 
 
 def _finish_agent(

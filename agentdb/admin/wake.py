@@ -11,12 +11,6 @@ from typing import Any
 
 import psycopg
 
-# Whom each is for: runners that send, programs of runs that may be stopped, and agents
-# that wait for what becomes of a change, whose number comes along.
-MESSAGES = "agentdb_notification"
-CHANGES = "agentdb_change"
-STOPS = "agentdb_stop"
-
 
 def wake(connection: psycopg.Connection[Any], channel: str, payload: str = "") -> None:
     """Notify a channel on a connection that commits each statement."""

@@ -6,7 +6,7 @@ import click
 
 from ..harmless import harmless
 from ..terminal.output import Section, connect, query, rows
-from ..words import counted
+from ..words import counted, freed
 from .confirm import confirm
 from .options import dsn, number_of_run
 
@@ -116,14 +116,12 @@ def _turn(verb: str, runs: str, dsn: str, agent: str, reason: str, yes: bool) ->
 
 def _held(dsn: str, run: int | None, agent: str | None, tree: bool) -> list[str]:
     """Return what a kill would end and free, a line a run."""
-    from agentdb.admin import operation
-
     section = Section("", query(HELD, run=run, agent=agent, tree=tree))
     with connect(dsn) as connection:
         found = rows(connection, section)
     lines = [
         f"kill run {row['run_id']} of {row['agent_name']}: "
-        + operation.freed(row["locks"], row["reservations"], row["changes"])
+        + freed(row["locks"], row["reservations"], row["changes"])
         + f", {counted(row['calls'], 'begun call')} and "
         f"{counted(row['questions'], 'open question')} closed"
         for row in found[:SHOWN]

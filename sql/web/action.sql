@@ -84,8 +84,13 @@ as $$
   select coalesce(agentdb._clean_line(person, 300), '?'),
     agentdb._role_of_subject(person), coalesce(agentdb._clean_line(action, 100), '?'),
     coalesce(agentdb._bounded_json(agentdb._unquoted(arguments), 16384), '{}'),
-    coalesce(agentdb._clean_line(sqlstate, 5), '?');
+    coalesce(agentdb._clean_line(sqlstate, 5), '?')
+  -- Whoever repeats it fills nothing.
+  where (
+    select count(*) < 1000 from agentdb.web_action as a
+    where a.acted_at > clock_timestamp() - interval '1 hour' and a.sqlstate is not null);
 $$;
 
 comment on function agentdb.note_refusal (text, text, jsonb, text) is
-  'Writes down what was refused to a person of the page, and why.';
+  'Writes down what was refused to a person of the page, and why: of an hour the first '
+  '1000.';

@@ -60,7 +60,9 @@ begin
   insert into agentdb.web_person as p (subject, role_name, made_by, expires_at)
   values ('role ' || v_role, v_role, v_role, clock_timestamp() + interval '12 hours')
   on conflict on constraint web_person_pkey do update
-  set expires_at = greatest(p.expires_at, excluded.expires_at);
+  set expires_at = excluded.expires_at
+  -- What the role has said for good stays.
+  where p.expires_at < excluded.expires_at;
   return 'role ' || v_role;
 end;
 $$;

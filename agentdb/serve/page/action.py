@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from ...admin.wake import CHANGES, MESSAGES, STOPS
+from ...waking import CHANGES, MESSAGES, STOPS
 from . import stop, undo
 from .door import Form, act, post, wake
 

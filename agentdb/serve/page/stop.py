@@ -9,8 +9,8 @@ import psycopg
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...admin.operation import freed
-from ...admin.wake import STOPS
+from ...waking import STOPS
+from ...words import freed
 from .door import Form, act, wake
 
 # For all runs of one kill together, in seconds: a page is waited for.

@@ -9,7 +9,7 @@ import psycopg
 from starlette.requests import Request
 from starlette.responses import Response
 
-from ...admin.wake import CHANGES
+from ...waking import CHANGES
 from . import render
 from .door import Form, acting, call, wake
 from .door.database import note

@@ -1,5 +1,5 @@
 -- A person who is a reviewer approves what she has proposed herself.
--- Mutant: _reviewer: `if session_user in (v_proposed_by, v_agents_role) then` -> `if false then`
+-- Mutant: _reviewer: `if agentdb._person() in (v_proposed_by, v_agents_role) then` -> `if false then`
 --@ p postgres
 grant select, update on app.happy to reviewer_r;
 --@ r reviewer_r

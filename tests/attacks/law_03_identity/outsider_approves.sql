@@ -1,5 +1,5 @@
 -- Somebody who is no reviewer approves a change as an operator.
--- Mutant: _reviewer: `elsif not pg_has_role(session_user, 'agentdb_reviewer', 'usage') then` -> `elsif false then`
+-- Mutant: _reviewer: `elsif not pg_has_role(agentdb._person(), 'agentdb_reviewer', 'usage') then` -> `elsif false then`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a

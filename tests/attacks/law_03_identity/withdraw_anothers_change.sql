@@ -1,5 +1,5 @@
 -- The agent withdraws what another has proposed.
--- Mutant: withdraw_change: `c.proposed_by = session_user
+-- Mutant: withdraw_change: `c.proposed_by = agentdb._person()
 --         and ` -> ``
 --@ p postgres
 update agentdb.agent set agent_name = agent_name;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 import time
 from collections import OrderedDict
@@ -12,7 +13,6 @@ from urllib.parse import urlsplit
 
 import anyio
 import httpx
-from authlib.common.errors import AuthlibBaseError
 from authlib.integrations.httpx_client import AsyncOAuth2Client
 from joserfc import jwt
 from joserfc.errors import JoseError
@@ -20,6 +20,8 @@ from joserfc.jwk import KeySet
 
 from .carried import is_plain
 from .settings import Oidc
+
+logger = logging.getLogger("agentdb.serve")
 
 # Signed by a key that only the issuer has; `none` and those of a shared secret are not.
 SIGNATURES = ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384",
@@ -109,7 +111,9 @@ class Issuer:
                     code=code,
                     code_verifier=begun.verifier,
                 )
-        except (AuthlibBaseError, httpx.HTTPError, ValueError) as error:
+        # authlib asks by httpx2 where that is installed, else by httpx: two families.
+        except Exception as error:
+            logger.warning("agentdb: the issuer gives no token: %s", error)
             raise NoIdentity("The issuer of identities refused the login.") from error
         token = given.get("id_token")
         if not isinstance(token, str):
