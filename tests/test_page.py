@@ -304,9 +304,11 @@ def test_nothing_that_agents_write_gets_out_of_its_place(
             assert answer.status_code < 500, (path, words(text))
             if answer.headers["content-type"].startswith("text/html"):
                 assert "<script>alert" not in text and "<img" not in text, path
+            # What goes back as it came is shown to nobody.
+            text = re.sub(r'<input type="(hidden|radio|checkbox)"[^>]*>', "", text)
             if lines := hostile.seen(text.replace("\r\n", "\n")):
                 found[path] = lines[:2]
-    assert found == {}
+    assert found == {}, list(found)
     assert spoiled > 12
 
 

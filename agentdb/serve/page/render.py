@@ -81,6 +81,8 @@ def environment() -> Environment:
         "sparkline": picture.sparkline,
         "bars": picture.bars,
     }
+    # What is typed into a field is seen by whoever sends it.
+    made.tests["plain"] = lambda given: visible(str(given)) == str(given)
     made.filters |= {
         "safe_text": text,
         "value": value,

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..door import reading
-from ..render import page
+from ..render import page, visible
 from .ask import Row, rows
 
 # What nobody has a price for is in no sum, and counted beside.
@@ -43,6 +43,7 @@ CHOICES = (7, 30)
 MOST = 200
 # As many as a sheet takes without being asked.
 MOST_CSV = 50_000
+FORMULA = ("=", "+", "-", "@", "|", "%")
 COLUMNS = (
     "day", "agent_name", "model", "calls", "unpriced", "input", "cached", "output",
     "cost",
@@ -79,9 +80,8 @@ def _file(found: Iterable[Row]) -> Response:
 
 
 def defused(value: object) -> object:
-    """Return a value of which no spreadsheet makes a formula."""
-    if isinstance(value, str) and value.lstrip()[:1] in ("=", "+", "-", "@", "|", "%"):
-        return f"'{value}"
-    if isinstance(value, str) and value[:1] in ("\t", "\r", "\n"):
-        return f"'{value}"
-    return value
+    """Return a value that hides nothing, and of which no spreadsheet makes a formula."""
+    if not isinstance(value, str):
+        return value
+    is_formula = value[:1] in "\t\r\n" or value.lstrip()[:1] in FORMULA
+    return visible(f"'{value}" if is_formula and value else value)
