@@ -146,8 +146,9 @@ create or replace view agentdb.agent_board as
     select array_agg(coalesce(agentdb._weight(h.input_tokens, h.cached_input_tokens,
       h.output_tokens, p.cached_input_weight, p.output_weight), 0)::bigint
       order by s.at) as half_hours
-    from generate_series(date_bin('30 minutes', now(), 'epoch') - interval '1410 minutes',
-      now(), interval '30 minutes') as s (at)
+    from generate_series(
+      date_bin('30 minutes', now(), 'epoch') - interval '1410 minutes', now(),
+      interval '30 minutes') as s (at)
     left join agentdb.token_half_hour as h
       on h.agent_id = a.agent_id
       and h.half_hour_at = s.at

@@ -80,7 +80,7 @@ def _file(found: Iterable[Row]) -> Response:
 
 
 def defused(value: object) -> object:
-    """Return a value that hides nothing, and of which no spreadsheet makes a formula."""
+    """Return a value that hides nothing, and that no sheet takes for a formula."""
     if not isinstance(value, str):
         return value
     is_formula = value[:1] in "\t\r\n" or value.lstrip()[:1] in FORMULA
