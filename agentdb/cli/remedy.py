@@ -126,6 +126,9 @@ def remedy(error: psycopg.Error, about: Mapping[str, Any]) -> str | None:
         return DIFFERENT
     if state == "25006":
         return STANDBY if found["standby"] else READ_ONLY.format(**found)
+    if state == "42501" and error.diag.message_hint:
+        # The pack refuses what PostgreSQL would not, and says what to do.
+        return None
     if state == "42501" and named and not found["ours"]:
         return f"Ask the owner of {named[1]} for the right."
     return _rights(found, about) if state == "42501" else None

@@ -120,7 +120,7 @@ create or replace function agentdb.answer_of (
   run bigint default null
 )
   returns table (
-    question_id bigint, state text, answer text, comment text, answered_by name,
+    question_id bigint, state text, answer text, comment text, answered_by text,
     answered_at timestamptz
   )
   language plpgsql

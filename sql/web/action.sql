@@ -88,7 +88,8 @@ as $$
   -- Whoever repeats it fills nothing.
   where (
     select count(*) < 1000 from agentdb.web_action as a
-    where a.acted_at > clock_timestamp() - interval '1 hour' and a.sqlstate is not null);
+    where a.acted_at > clock_timestamp() - interval '1 hour'
+      and a.sqlstate is not null);
 $$;
 
 comment on function agentdb.note_refusal (text, text, jsonb, text) is

@@ -20,7 +20,7 @@ from ...errors import Away
 from .carried import carried
 from .cookie import Cookies
 from .numbers import exact
-from .own import OPTIONS, Own
+from .own import OPTIONS, Own, is_wrong
 from .person import Person, rights
 from .session import Session, Sessions
 from .slow import Slow
@@ -151,7 +151,7 @@ class Keeper:
         can = rights(row["respond"], row["approve"])
         return Person(subject, row["role_name"], mode, can)
 
-    async def _own_rights(self, own: Own) -> Person:
+    async def _own_rights(self, own: Own) -> Person | None:
         subject = f"role {own.role}"
         try:
             async with own.connection() as connection:
@@ -160,6 +160,9 @@ class Keeper:
         except psycopg.errors.InsufficientPrivilege:
             return Person(subject, own.role, "database", rights(False, False))
         except (psycopg.OperationalError, OSError) as error:
+            if is_wrong(error):
+                # The role is gone, or has another password since.
+                return None
             raise Away("the database is away") from error
         assert row is not None
         return Person(

@@ -45,9 +45,7 @@ class Own:
         self._closed = False
 
     @asynccontextmanager
-    async def connection(
-        self, timeout: float | None = None
-    ) -> AsyncIterator[AsyncConnection[dict[str, Any]]]:
+    async def connection(self) -> AsyncIterator[AsyncConnection[dict[str, Any]]]:
         """Give a connection that commits each statement; raises psycopg.Error."""
         async with self._room:
             found = self._idle.pop() if self._idle else await self._connect()
