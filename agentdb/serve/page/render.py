@@ -155,7 +155,8 @@ def money(given: Decimal | float | None) -> str:
     """Return an amount, in the currency that the callers log."""
     if given is None:
         return NONE
-    return f"{given:,.2f}" if abs(given) >= 1 or given == 0 else f"{given:.3g}"
+    amount = float(given)
+    return f"{amount:,.2f}" if abs(amount) >= 1 or not amount else f"{amount:.3g}"
 
 
 def span(given: timedelta | None) -> str:
