@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test test-all check lint audit lock release attacks adapters hooks drivers soak chaos bench clean
+.PHONY: demo test test-all check lint audit lock release attacks adapters browser hooks drivers soak chaos bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -68,6 +68,10 @@ endif
 adapters: .venv/frameworks
 	$(BIN)/python -m pytest -n 2 tests/adapters $(ARGS)
 
+# The page in a real chromium (apt-get install chromium), with scripts and without.
+browser: .venv/browser
+	$(BIN)/python -m pytest tests/browser $(ARGS)
+
 # The coding agents that have hooks, themselves, with a model of ours (1 GB from npm).
 hooks: .venv/coding
 	$(BIN)/python -m pytest -n 2 tests/hooks $(ARGS)
@@ -119,6 +123,10 @@ clean:
 
 .venv/frameworks: .venv/installed
 	$(PIP) --editable '.[frameworks]'
+	touch $@
+
+.venv/browser: .venv/installed
+	$(PIP) --editable '.[browser]'
 	touch $@
 
 .venv/coding: .venv/installed

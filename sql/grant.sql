@@ -45,11 +45,13 @@ grant execute on function
   to agentdb_agent, agentdb_operator, agentdb_reviewer;
 grant execute on function
   agentdb.show_change, agentdb.show_change_rows, agentdb.waiting_changes,
-  agentdb.change_conflicts, agentdb.run_tree
+  agentdb.change_conflicts, agentdb.run_tree, agentdb.tool_board
   to agentdb_auditor;
+grant execute on function agentdb.change_alike
+  to agentdb_auditor, agentdb_operator, agentdb_reviewer;
 grant execute on function agentdb.rebase_change
   to agentdb_operator, agentdb_reviewer;
-grant execute on function agentdb.run_tree to agentdb_operator;
+grant execute on function agentdb.run_tree, agentdb.tool_board to agentdb_operator;
 
 -- What is not guarded is taken back with the rights of whoever does it.
 grant execute on function

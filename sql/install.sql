@@ -211,6 +211,9 @@
 \ir report/mark.sql
 \ir report/health.sql
 \ir report/agent_health.sql
+\ir report/board.sql
+\ir report/use.sql
+\ir report/alike.sql
 \ir report/doctor.sql
 \ir web/person.sql
 \ir web/link.sql

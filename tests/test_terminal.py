@@ -15,7 +15,7 @@ from rich.cells import cell_len
 from rich.console import Console
 
 from agentdb.terminal.layout import Section, print_table
-from agentdb.terminal.value import number, shown, span, text_of
+from agentdb.value import number, shown, span, text_of
 
 from .agents import age, evaluate
 from .conftest import Connection

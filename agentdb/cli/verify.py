@@ -8,7 +8,7 @@ import click
 
 from ..harmless import harmless
 from ..terminal.output import Section, how, query, show
-from ..terminal.value import json_of
+from ..value import json_of
 from .options import config, dsn, number_of_run
 from .read import limit, require_run
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..terminal.value import shown, text_of
+from ..value import shown, text_of
 from ..words import counted
 from .story import MOST, Mark, Row, Story
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from ..terminal.value import json_of
+from ..value import json_of
 from .story import Story
 
 

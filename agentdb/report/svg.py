@@ -65,7 +65,9 @@ def axis(
         height += tall
     return "".join(
         (
-            f'<svg class="axis" viewBox="0 0 {width} {height + FOOT}" role="img" '
+            f'<svg class="axis" viewBox="0 0 {width} {height + FOOT}" '
+            # What holds links is no image to who hears it.
+            f'role="{"group" if link else "img"}" '
             f'aria-label="{_text(_label(story))}" xmlns="http://www.w3.org/2000/svg">',
             *_grid(scale, height, zone, link),
             *lanes,

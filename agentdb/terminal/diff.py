@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .value import json_of, shown
+from ..value import json_of, shown
 
 # Longer values are cut: what matters of them is where they differ.
 WIDTH = 100

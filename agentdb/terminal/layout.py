@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import click
 
+from ..value import shown, text_of
 from . import console as terminal
-from .value import shown, text_of
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType

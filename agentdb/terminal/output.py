@@ -16,8 +16,8 @@ from psycopg.types.json import set_json_loads
 
 from .. import guest as guests
 from ..harmless import harmless
+from ..value import Number, json_of, shown, span
 from .layout import Row, Section, print_table
-from .value import Number, json_of, shown, span
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString

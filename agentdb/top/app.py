@@ -17,7 +17,7 @@ from textual.widgets import DataTable, Footer, Static
 from agentdb.admin import oncall, operation
 
 from .. import message
-from ..terminal.value import shown
+from ..value import shown
 from .ask import Ask, Page
 from .board import Board, Row, explain, look
 

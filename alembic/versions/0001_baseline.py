@@ -682,6 +682,7 @@ create table agentdb.claim (
 );
 
 create index claim_run_id_idx on agentdb.claim (run_id);
+create index claim_agent_id_idx on agentdb.claim (agent_id, claimed_at);
 create index claim_next_check_at_idx
   on agentdb.claim (next_check_at) where state = 'pending';
 create index claim_checked_at_idx

@@ -51,7 +51,8 @@ begin atomic
     from agentdb.run as r
     where r.agent_id = agent
       and r.ended_at is not null
-    order by r.ended_at desc
+    -- An index has them by their start; of runs at a time the last to begin is told.
+    order by r.started_at desc
     limit 1
   )
   union all
@@ -70,7 +71,8 @@ create or replace view agentdb.agent_health as
     s.why || case
       when n.more = 1 then '; and 1 more alert'
       when n.more > 1 then format('; and %s more alerts', n.more) else ''
-    end as why
+    end as why,
+    s.rank as urgency
   from agentdb.agent as a
   cross join lateral (
     select h.rank, h.state, h.since, h.why
@@ -97,3 +99,5 @@ comment on column agentdb.agent_health.since is
   'Since when it is so.';
 comment on column agentdb.agent_health.why is
   'What makes it so, in a sentence.';
+comment on column agentdb.agent_health.urgency is
+  'Who is looked at first: 0 before all others.';

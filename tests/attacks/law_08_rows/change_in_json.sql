@@ -1,5 +1,5 @@
 -- The agent stages a value with escapes, and an operator reads the change as JSON on a terminal.
--- Mutant: file agentdb/terminal/value.py: `return HIDDEN.sub(lambda found: _escaped(found[0]), text)` -> `return text`
+-- Mutant: file agentdb/value.py: `return HIDDEN.sub(lambda found: _escaped(found[0]), text)` -> `return text`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a save=c

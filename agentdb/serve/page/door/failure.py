@@ -69,7 +69,8 @@ def words(error: psycopg.Error) -> tuple[str, str]:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    said = error.detail if error.status_code != 404 else "There is no such page."
+    # Whoever looked for something has said what it is.
+    said = "There is no such page." if error.detail == "Not Found" else error.detail
     return error_page(request, error.status_code, said)
 
 

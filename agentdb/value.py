@@ -9,7 +9,7 @@ import secrets
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
 
-from ..harmless import harmless
+from .harmless import harmless
 
 # Columns of numbers that name something.
 NUMBERS = {"change", "claim", "fence", "id", "message", "pid", "run", "xid"}

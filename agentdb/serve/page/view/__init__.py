@@ -1,0 +1,1 @@
+"""What each page shows: a question to the database, and a template for its answer."""
