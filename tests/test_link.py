@@ -32,7 +32,7 @@ def test_runner_links_to_alert_and_to_group(
     told = scene.sink.received()[0].payload
     place = {
         "alert": f"alert/{told.get('alert')}",
-        "group": f"incidents#{told.get('group')}",
+        "group": f"group/{str(told.get('group'))[2:]}",
     }
     assert told["link"] == BASE + place[what]
 

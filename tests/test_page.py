@@ -27,7 +27,7 @@ HTML = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 # Each page with what its address has to name.
 NAMED = {
     "{alert:int}": "1", "{name:path}": "billing", "{run:int}": "1", "{other:int}": "1",
-    "{kind:str}": "md", "{change:int}": "1", "{rule:str}": "silent_loop",
+    "{kind:str}": "md", "{group:int}": "1", "{change:int}": "1", "{rule:str}": "silent_loop",
 }  # fmt: skip
 MORE = (
     "/incidents?all", "/agents?state=looping", "/agents?q=bill", "/runs?agent=billing",
@@ -79,7 +79,7 @@ def words(html: str) -> str:
 def test_every_page_of_an_empty_database_is_there(ann: Browser) -> None:
     for path in addresses():
         wants = 200
-        if re.search("/(alert|agent|run|change)/", path):
+        if re.search("/(alert|agent|group|run|change)/", path):
             wants = 404
         assert ann.get(path).status_code == wants, path
 
@@ -197,12 +197,60 @@ def test_change_shows_the_digest_that_is_approved(
     assert f'name="digest" value="{change["digest"]}"' in html
     assert "for Ada" in said and "read the statement" in said
     assert "6 different values" in said and "open → becomes paid" in said
-    assert 'update "public"."invoice" set'.replace('"', "&#34;") in html
+    assert "update public.invoice set" in html
     digest = {"digest": str(change["digest"])}
     answer = desk.post(f"/change/{change['change_id']}/approve", digest)
     assert answer.status_code == 303
     assert value(guarded, "select state from agentdb.change") == "applied"
     assert "reviewer_r" in words(desk.get(f"/change/{change['change_id']}").text)
+
+
+def test_reviewer_can_read_all_of_what_is_approved(
+    desk: Browser, guarded: Connection, connect: Connect
+) -> None:
+    agent = connect(guarded.info.dbname, "agent_a")
+    start(agent)
+    long = "a" * 4000 + "THE END"
+    agent.execute("update agentdb_stage.invoice set note = %s where id = 1", [long])
+    path = f"/change/{latest(guarded)['change_id']}"
+    html = desk.get(path).text
+    assert "THE END" not in html.partition("The same as SQL")[0]
+    assert f'href="{path}?whole"' in html
+    assert "THE END" in desk.get(f"{path}?whole").text.partition("The same as SQL")[0]
+
+
+def test_incident_is_acknowledged_as_a_whole(ann: Browser, db: Connection) -> None:
+    make_rule(db)
+    db.execute("select agentdb.set_route('r', 'stdout', group_by => '{rule}')")
+    fire(db, "x", "y", agent="billing")
+    flush(db)
+    group = value(db, "select max(alert_group_id) from agentdb.alert_group")
+    assert f'href="/group/{group}"' in ann.get("/alert/1").text
+    said = words(ann.get(f"/group/{group}").text)
+    assert "2 alerts firing" in said and "Acknowledge all" in said
+    known = {"comment": "both are known", "lasts": ""}
+    ann.post(f"/group/{group}/acknowledge", known)
+    assert value(
+        db, "select count(*) from agentdb.alert where acknowledged_by is not null"
+    ) == 2  # fmt: skip
+
+
+def test_costs_are_those_of_a_day(
+    ann: Browser, db: Connection, agent: Connection
+) -> None:
+    agent.execute("select from agentdb.log_tokens(10, 1, model => 'new', cost => 2)")
+    db.execute("select agentdb.roll_up()")
+    db.execute(
+        "insert into agentdb.run_cost select run_id, day_at - interval '3 days', 'old',"
+        " 1, 0, 5, 0, 1, 7, 0, 0, 0 from agentdb.run_cost"
+    )
+    today = words(ann.get("/costs").text)
+    assert "new" in today and "old" not in today and "7.00" in today
+    day = value(db, "select (now() at time zone 'UTC')::date - 3")
+    then = words(ann.get(f"/costs?day={day}").text)
+    assert "old" in then and "new" not in then
+    # What is no day with costs is the last one that is.
+    assert "new" in words(ann.get("/costs?day=x%27").text)
 
 
 def test_history_of_a_row_and_what_it_was(

@@ -35,5 +35,5 @@ def linked(notification: Notification, base: str | None, database: str) -> Notif
     if payload.get("alert"):
         url += f"/alert/{payload['alert']}"
     elif payload.get("group"):
-        url += f"/incidents#{quote(str(payload['group']), safe='')}"
+        url += f"/group/{str(payload['group']).removeprefix('G-')}"
     return replace(notification, payload={**payload, "link": url})

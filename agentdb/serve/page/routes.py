@@ -39,6 +39,7 @@ def routes() -> list[BaseRoute]:
         Route("/", status.status),
         Route("/incidents", incident.incidents),
         Route("/alert/{alert:int}", incident.alert),
+        Route("/group/{group:int}", incident.group),
         Route("/silences", incident.silences),
         Route("/agents", agent.agents),
         Route("/agent/{name:path}", agent.agent),

@@ -13,7 +13,7 @@ from starlette.responses import Response
 from ..door import reading
 from ..render import page
 from .ask import Connection, Row, one, rows, word
-from .difference import Cell, compared
+from .difference import Cell, compared, is_cut, longest
 
 TABLES = """
 select t.table_name, t.row_key, t.audited_at, t.fault
@@ -81,7 +81,7 @@ async def audit(request: Request) -> Response:
     context: Row = {
         "table": table, "key": key, "run": run_id, "at": at, "problem": None,
         "found": [], "was": None, "was_rows": [], "commits": [], "tables": [],
-        "place": 0, "veiled": None, "hint": None,
+        "place": 0, "veiled": None, "hint": None, "longest": longest(request),
     }  # fmt: skip
     async with reading(request) as connection:
         context["tables"] = await rows(connection, TABLES)
@@ -98,6 +98,7 @@ async def audit(request: Request) -> Response:
                     raise
                 context["problem"] = error.diag.message_primary or str(error)
                 context["hint"] = error.diag.message_hint
+    context["is_cut"] = any(is_cut(each["cells"]) for each in context["found"])
     return page(request, "audit.html", context)
 
 

@@ -12,7 +12,7 @@ from ..door import reading
 from ..exact import json_of
 from ..render import page
 from .ask import PAGE, Connection, Row, cut, missing, number, one, page_number, rows
-from .difference import Cell, compared
+from .difference import Cell, compared, is_cut, longest
 
 CHANGES = """
 select change_id, state, kind, agent_name, proposed_by, run_id, reason, tables,
@@ -38,11 +38,11 @@ from agentdb.run_summary as r
 where r.run_id = %(run)s::bigint
 """
 BEFORE = """
-select t.at, t.kind, t.what, t.ok
-from agentdb.timeline(%(run)s::bigint) as t
-where t.at < %(at)s::timestamptz
-  and t.kind <> 'tokens'
-order by t.at desc
+select m.at, m.kind, m.what, m.note
+from agentdb.run_marks(
+  %(run)s::bigint, '-infinity', %(at)s::timestamptz, 200) as m
+where m.kind <> 'tokens'
+order by m.at desc
 limit 15
 """
 DECISIONS = """
@@ -94,9 +94,13 @@ async def change(request: Request) -> Response:
         shown = await rows(connection, ROWS, change=key, most=most)
         alike = await rows(connection, ALIKE, change=key) if _many(found, most) else []
         run, at = found["run_id"], found["opened_at"]
+        compared_rows = [
+            _compared(each) for each in shown if each["operation"] != "read"
+        ]
         context = {
             "change": found,
-            "rows": [_compared(each) for each in shown if each["operation"] != "read"],
+            "rows": compared_rows,
+            "is_cut": any(is_cut(each["cells"]) for each in compared_rows),
             "reads": [each for each in shown if each["operation"] == "read"],
             "alike": _grouped(alike),
             "beyond": max((found["row_count"] or 0) - most, 0),
@@ -106,6 +110,7 @@ async def change(request: Request) -> Response:
             "decisions": await rows(connection, DECISIONS, change=key),
             "triggers": await rows(connection, TRIGGERS, change=key),
             "statements": _statements(shown),
+            "longest": longest(request),
             "side_effects": _side_effects(found),
         }
     return page(request, "change.html", context)
@@ -174,9 +179,8 @@ def _statements(shown: list[Row]) -> list[str]:
 
 
 def _statement(row: Row) -> sql.Composed:
-    table = sql.SQL(".").join(
-        sql.Identifier(part) for part in row["table_name"].replace('"', "").split(".")
-    )
+    # As the catalogue spells it, quoted where it must be.
+    table = sql.SQL(row["table_name"])
     where = sql.SQL(" and ").join(
         sql.SQL("{} = {}").format(sql.Identifier(name), _literal(value))
         for name, value in row["row_key"].items()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Iterable
+from datetime import date, datetime, time, timedelta, timezone
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +21,7 @@ select (c.day_at at time zone 'UTC')::date as day, c.agent_name, c.model,
   c.unpriced_calls as unpriced, c.input_tokens as input,
   c.cached_input_tokens as cached, c.output_tokens as output, c.cost
 from agentdb.cost_by_model_day as c
-where c.day_at > now() - %(days)s * interval '1 day'
+where c.day_at > %(after)s and c.day_at <= %(until)s
 order by c.day_at desc, c.cost desc nulls last, c.agent_name, c.model
 limit %(most)s::integer
 """
@@ -51,22 +52,37 @@ COLUMNS = (
 
 
 async def costs(request: Request) -> Response:
-    """Show what models cost; with ?csv the same as a file."""
-    said, as_csv = request.query_params.get("days", ""), "csv" in request.query_params
+    """Show what models cost a day, and each of a day; with ?csv all days as a file."""
+    said, now = request.query_params.get("days", ""), datetime.now(timezone.utc)
     days = int(said) if said in map(str, CHOICES) else 7
     async with reading(request) as connection:
-        most = MOST_CSV if as_csv else MOST
-        found = await rows(connection, COSTS, days=days, most=most)
-        if as_csv:
-            return _file(found)
+        if "csv" in request.query_params:
+            after = now - timedelta(days=days)
+            return _file(
+                await rows(connection, COSTS, after=after, until=now, most=MOST_CSV)
+            )
+        by_day = await rows(connection, DAYS, days=days)
+        day = _day(request.query_params.get("day", ""), by_day, now)
+        until = datetime.combine(day, time.min, timezone.utc)
+        after = until - timedelta(days=1)
         context = {
-            "costs": found,
-            "by_day": await rows(connection, DAYS, days=days),
+            "costs": await rows(connection, COSTS, after=after, until=until, most=MOST),
+            "by_day": by_day,
             "budgets": await rows(connection, BUDGETS),
+            "day": day,
             "days": days,
             "choices": CHOICES,
+            "most": MOST,
         }
     return page(request, "costs.html", context)
+
+
+def _day(said: str, by_day: list[Row], now: datetime) -> date:
+    """Return the day that is asked for, else the last one of which there is any."""
+    known = {str(row["day"]): row["day"] for row in by_day}
+    found = known.get(said) or (by_day[-1]["day"] if by_day else now.date())
+    assert isinstance(found, date)
+    return found
 
 
 def _file(found: Iterable[Row]) -> Response:

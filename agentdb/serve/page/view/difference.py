@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from starlette.requests import Request
+
 from ..exact import json_of
 
 # Shorter values are read at a glance, whole.
 SHORT = 60
 # Of what is the same on both sides so much is told.
 AROUND = 40
-LONG = 600
+# Of a longer value so many characters are shown; with ?whole all of it.
+LONG, WHOLE = 600, 10_000_000
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,16 @@ def compared(name: str, old: object, new: object) -> Cell:
         # What only comes, or only goes, takes the place of nothing.
         return Cell(name, cut_a or None, cut_b or None, head, tail)
     return Cell(name, a, b, head, tail, old is None, new is None)
+
+
+def longest(request: Request) -> int:
+    """Return how many characters of a value are shown."""
+    return WHOLE if "whole" in request.query_params else LONG
+
+
+def is_cut(cells: list[Cell]) -> bool:
+    """Whether a value of a row is longer than what is shown of it."""
+    return any(len(text or "") > LONG for c in cells for text in (c.old, c.new))
 
 
 def said(value: object) -> str:

@@ -54,10 +54,13 @@ select a.alert_id, a.rule_name, a.severity, a.state, a.labels ->> 'agent' as age
 from agentdb.group_alert as m
 join agentdb.alert as a on a.alert_id = m.alert_id
 where m.alert_group_id = %(group)s::bigint
-  and a.alert_id <> %(alert)s::bigint
+  and a.alert_id is distinct from %(alert)s::bigint
   and a.state = 'firing'
-order by since
-limit 50
+order by array_position(array['critical', 'warning', 'info'], a.severity), since
+limit %(most)s::integer
+"""
+KNOWN_GROUP = """
+select alert_group_id from agentdb.alert_group where alert_group_id = %(group)s::bigint
 """
 TOLD = """
 select n.notification_id, n.receiver_name, n.kind, n.state, n.created_at,
@@ -117,7 +120,7 @@ async def alert(request: Request) -> Response:
         context = {
             "alert": found,
             "history": await rows(connection, HISTORY, alert=key),
-            "others": await rows(connection, GROUP, alert=key, group=group),
+            "others": await rows(connection, GROUP, alert=key, group=group, most=PAGE),
             "told": await rows(connection, TOLD, alert=key, group=group),
             "run": await one(connection, RUN, run=run)
             if str(run).isdecimal()
@@ -125,6 +128,18 @@ async def alert(request: Request) -> Response:
         }
         context |= await _evidence(connection, key)
     return page(request, "alert.html", context)
+
+
+async def group(request: Request) -> Response:
+    """Show what is told together: a message about many alerts leads here."""
+    key = number(request, "group")
+    async with reading(request) as connection:
+        known = await one(connection, KNOWN_GROUP, group=key)
+        if known is None:
+            raise missing(f"group G-{key}")
+        found = await rows(connection, GROUP, alert=None, group=key, most=PAGE + 1)
+    found, more = cut(found)
+    return page(request, "group.html", {"group": key, "found": found, "more": more})
 
 
 async def _evidence(connection: Connection, alert: int) -> Row:
