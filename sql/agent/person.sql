@@ -71,14 +71,16 @@ comment on function agentdb._by_way_of () is
   'What acts for a person; NULL where people act themselves.';
 
 
+-- Locks end with it: where nobody acts for anybody it must cost nothing.
 create or replace function agentdb._said_by ()
   returns text
   language sql
   stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select concat_ws(' by way of ', agentdb._person(), agentdb._by_way_of());
-$$;
+  return case
+    when coalesce(current_setting('agentdb.person', true), '') = ''
+      then session_user::text
+    else concat_ws(' by way of ', agentdb._person(), agentdb._by_way_of())
+  end;
 
 comment on function agentdb._said_by () is
   'Who does it, as the record says it.';
