@@ -487,7 +487,7 @@ def test_dead_letter_is_told_to_the_others(db: Connection) -> None:
     db.execute("update agentdb.alert_rule set enabled = true")
     (found,) = rows(db, "select * from agentdb.dead_letter")
     assert found["labels"] == {"receiver": "hook"}
-    assert "1 messages to hook were given up" in found["annotations"]["summary"]
+    assert "1 message to hook given up, the last" in found["annotations"]["summary"]
     ingest(db, [json.loads(json.dumps(found))], "dead_letter")
     flush(db)
     names = rows(

@@ -6,8 +6,9 @@ create or replace view agentdb.dead_letter as
     jsonb_build_object('receiver', r.receiver_name) as labels,
     d.letters::double precision as value,
     jsonb_build_object(
-      'summary', format('%s messages to %s were given up, the last %s ago: %s',
-        d.letters, r.receiver_name, agentdb._span(clock_timestamp() - d.last_at),
+      'summary', format('%s to %s given up, the last %s ago: %s',
+        agentdb._how_many(d.letters, 'message'), r.receiver_name,
+        agentdb._span(clock_timestamp() - d.last_at),
         left(d.error, 200)),
       'next', jsonb_build_array(
         'agentdb outbox --dead', 'agentdb notify test ' || r.receiver_name)

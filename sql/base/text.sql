@@ -37,6 +37,17 @@ comment on function agentdb._clean_line (text, integer) is
   'Returns text as _clean_text() does, on one line: tabs and line feeds are spaces.';
 
 
+create or replace function agentdb._how_many (number bigint, what text)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return concat(number, ' ', what, case when number <> 1 then 's' end);
+
+comment on function agentdb._how_many (bigint, text) is
+  'How many there are, in words: 1 row, 2 rows.';
+
+
 create or replace function agentdb._is_clean_name (value text, max_length integer)
   returns boolean
   language sql

@@ -43,8 +43,8 @@ begin atomic
   select agentdb._change_labels(c.change_id),
     extract(epoch from as_of - c.submitted_at)::double precision,
     jsonb_build_object(
-      'summary', format('change %s by %s of %s rows has waited for %s: %s',
-        c.change_id, c.proposed_by, c.row_count,
+      'summary', format('change %s by %s of %s has waited for %s: %s',
+        c.change_id, c.proposed_by, agentdb._how_many(c.row_count, 'row'),
         agentdb._span(as_of - c.submitted_at), left(c.reason, 200)),
       'policy', p.policy_name,
       'threshold', extract(epoch from p.change_waiting_after)

@@ -157,8 +157,8 @@ begin atomic
     d.count::double precision,
     jsonb_build_object(
       'summary', format(
-        '%s calls of %s by %s said ok and wrote nothing', d.count, d.what,
-        d.agent_name),
+        '%s of %s by %s said ok and wrote nothing',
+        agentdb._how_many(d.count, 'call'), d.what, d.agent_name),
       'policy', d.policy_name,
       'calls', to_jsonb(d.calls)
     )
@@ -210,8 +210,8 @@ begin atomic
     jsonb_build_object('agent', d.agent_name, 'run', d.run_id::text, 'what', d.what),
     d.count::double precision,
     jsonb_build_object(
-      'summary', format('%s rows by %s: %s, %s', d.count, d.agent_name, d.what,
-        d.finding),
+      'summary', format('%s by %s: %s, %s', agentdb._how_many(d.count, 'row'),
+        d.agent_name, d.what, d.finding),
       'policy', d.policy_name
     )
   from agentdb._recent_diff(as_of) as d
@@ -263,7 +263,8 @@ begin atomic
     jsonb_build_object('agent', a.agent_name, 'run', f.run_id::text),
     count(*)::double precision,
     jsonb_build_object(
-      'summary', format('%s made up %s calls: %s', a.agent_name, count(*),
+      'summary', format('%s made up %s: %s', a.agent_name,
+        agentdb._how_many(count(*), 'call'),
         left(string_agg(distinct l.tool, ', '), 200)),
       'severity', case when count(*) >= p.unknown_tool_critical then 'critical'
         else 'warning' end,
