@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,6 +162,9 @@ def test_database_is_away(durable: LocalServer, admin: Connection) -> None:
             "select pg_terminate_backend(pid) from pg_stat_activity"
             " where usename = 'intake_i'"
         )
+        # Nothing was sent since.
+        time.sleep(2.1)
+        assert httpx.get(f"{serve.url}/healthz").status_code == 503
         answers = [serve.send(traces(called(2))) for _ in range(3)]
         assert [each.status_code for each in answers[1:]] == [503, 503]
         assert all(int(each.headers["retry-after"]) > 0 for each in answers[1:])

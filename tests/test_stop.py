@@ -412,6 +412,20 @@ def test_sessions_are_ended_where_they_may_be(
         agent.execute("select 1")
 
 
+def test_session_of_another_run_that_is_paused_is_not_ended(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    run, other = run_of(db), connect(db.info.dbname, "agent_a")
+    second = start(other)
+    db.execute("select agentdb.pause_agent('a', 'look')")
+    db.execute("select agentdb.kill_run(%s, 'x')", [run])
+    ended = rows(db, "select * from agentdb.end_sessions(%s)", run)
+    assert [each["pid"] for each in ended] == [agent.info.backend_pid]
+    db.execute("select agentdb.resume_agent('a', 'seen')")
+    step = "select run_id from agentdb.log_progress('goes on')"
+    assert other.execute(step).fetchone() == (second,)
+
+
 @pytest.mark.parametrize("user", ["agent_a", "auditor_u", "reviewer_r", "app_user"])
 def test_only_operators_stop(db: Connection, connect: Connect, user: str) -> None:
     session = connect(db.info.dbname, user)

@@ -48,6 +48,8 @@ PROOFS = 1000
 # How often, and after how many seconds, events are tried again whose agent has locked
 # something that they need: that is over when its transaction is.
 TRIES, AGAIN = 10, 0.1
+# How often it is asked whether the database is there, where nothing is sent.
+ASKED_EVERY = 2.0
 
 
 class Verdict(NamedTuple):
@@ -82,6 +84,7 @@ class Intake:
         self.requests: Counter[tuple[str, int]] = Counter()
         self.events: Counter[str] = Counter()
         self.away = False
+        self._asked_at = -ASKED_EVERY
         self._pool = pool
         self._redaction = redaction or Redaction.from_env()
         self._proofs: OrderedDict[tuple[str, str], tuple[float, Peer]] = OrderedDict()
@@ -227,6 +230,25 @@ class Intake:
         first = await self._insert(connection, texts[:middle], recorded_by)
         return first + await self._insert(connection, texts[middle:], recorded_by)
 
+    async def is_there(self) -> bool:
+        """Return whether the database takes events; asked at most every two seconds.
+
+        Where nothing is sent nobody else would notice that it is away.
+        """
+        if not self.away and time.monotonic() - self._asked_at > ASKED_EVERY:
+            self._asked_at = time.monotonic()
+            try:
+                await self._try()
+            except (psycopg.Error, OSError, TimeoutError) as error:
+                self._lost(error)
+        return not self.away
+
+    async def _try(self) -> None:
+        """Do what a batch needs: a server that answers is not enough."""
+        with anyio.fail_after(self.settings.commit_within):
+            async with self._pool.connection() as connection:
+                await connection.execute(RECORD, ["[]", "otlp"])
+
     def _lost(self, error: BaseException) -> Away:
         """Return what clients are told; until it is back they are told so at once."""
         if not self.away:
@@ -241,10 +263,7 @@ class Intake:
             if not self.away:
                 continue
             try:
-                with anyio.fail_after(self.settings.commit_within):
-                    async with self._pool.connection() as connection:
-                        # What a batch needs, not only a server that answers.
-                        await connection.execute(RECORD, ["[]", "otlp"])
+                await self._try()
             except (psycopg.Error, OSError, TimeoutError):
                 continue
             self.away = False

@@ -2,7 +2,7 @@
 -- that leave a transaction open.
 
 -- Those that started or bound the run; those that belong to no run as well, where no
--- other run of the role goes on.
+-- other run of the role goes on.  One that is paused will go on.
 create or replace function agentdb._sessions_of (run bigint)
   returns table (pid integer)
   language sql
@@ -24,7 +24,8 @@ as $$
         and j.server_started_at = pg_postmaster_start_time()
         and agentdb._is_same_start(j.backend_started_at, s.began_at)
         and not exists (
-          select from agentdb.run_stop as t where t.run_id = o.run_id))
+          select from agentdb.run_stop as t
+          where t.run_id = o.run_id and t.kind = 'killed'))
     and (
       exists (
         select from agentdb.run_session as j
@@ -38,7 +39,8 @@ as $$
           and o.ended_at is null
           and o.run_id <> r.run_id
           and not exists (
-            select from agentdb.run_stop as t where t.run_id = o.run_id)));
+            select from agentdb.run_stop as t
+            where t.run_id = o.run_id and t.kind = 'killed')));
 $$;
 
 comment on function agentdb._sessions_of (bigint) is
