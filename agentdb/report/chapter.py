@@ -139,18 +139,12 @@ def _events(story: Story) -> Chapter:
 
 def event(mark: Mark) -> list[str]:
     """Return a mark as the cells of a table: those of the chapter of events."""
-    if mark.ends_at is None:
-        lasted = "goes on"
-    elif mark.ends_at > mark.at:
-        lasted = f"{(mark.ends_at - mark.at).total_seconds():,.3g} s"
-    else:
-        lasted = ""
     return [
         text_of(mark.at, "at", full=True),
         mark.kind,
         mark.what,
         NOTES.get(mark.note, mark.note),
-        lasted,
+        mark.lasted,
         "" if mark.amount is None else f"{mark.amount:,}",
         "" if mark.output is None else f"{mark.output:,}",
     ]

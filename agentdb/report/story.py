@@ -48,6 +48,16 @@ class Mark:
         """The kind whose lane it is drawn in."""
         return SAME_LANE.get(self.kind, self.kind)
 
+    @property
+    def lasted(self) -> str:
+        """How long it took, in words; empty for what is but a moment."""
+        if self.ends_at is None:
+            return "goes on"
+        took = (self.ends_at - self.at).total_seconds()
+        if took < 0.001:
+            return ""
+        return f"{took * 1000:.0f} ms" if took < 1 else f"{took:,.1f} s"
+
 
 @dataclass(frozen=True)
 class Story:

@@ -246,8 +246,8 @@ def _title(group: list[Mark]) -> str:
         parts.append(f" ({SYMBOL.get(first.note, first.note)})")
     if first.ends_at is None:
         parts.append(", and it goes on")
-    elif first.ends_at > first.at:
-        parts.append(f", for {(first.ends_at - first.at).total_seconds():,.3g} s")
+    elif first.lasted:
+        parts.append(f", for {first.lasted}")
     if first.kind == "tool call" and first.amount is not None:
         parts.append(f", {counted(first.amount, 'byte')}")
     return "".join(parts)

@@ -29,7 +29,7 @@ COLUMNS = {
     },
     "agents": {
         "Agent": "agent", "State": "state", "Since": "since", "Progress": "progress",
-        "Run": "run", "Calls": "calls", "In": "input", "Out": "output", "Why": "why",
+        "Open runs": "runs", "Tokens/h": "tokens", "Cost today": "cost", "Locks": "locks", "Why": "why",
     },
     "locks": {
         "Lock": "lock", "State": "state", "Holder": "holder", "Held": "held",
@@ -59,7 +59,8 @@ class Top(App[None]):
         Binding("p", "pause", "Pause or resume"),
         Binding("k", "kill", "Kill"),
         Binding("r", "release", "Release lock"),
-        Binding("enter", "explain", "Why", priority=False),
+        Binding("w", "explain", "Why"),
+        Binding("tab", "app.focus_next", "Next table"),
         Binding("q", "quit", "Quit"),
     ]
     ENABLE_COMMAND_PALETTE = False

@@ -27,19 +27,15 @@ limit {limit}
 """
 AGENTS = """
 select h.agent_name as agent, h.state, clock_timestamp() - h.since as since,
-  clock_timestamp() - s.last_progress_at as progress, s.run_id as run,
-  s.tool_calls as calls, s.input_tokens + s.cached_input_tokens as input,
-  s.output_tokens as output, h.why
-from agentdb.agent_health as h
-left join lateral (
-  select r.* from agentdb.run_summary as r
-  where r.agent_name = h.agent_name
-  order by r.run_id desc
-  limit 1
-) as s on true
-order by array_position(array['idle', 'working', 'waiting'], h.state) nulls first,
-  h.since desc
-limit {limit}
+  clock_timestamp() - b.last_progress_at as progress, b.open_runs as runs,
+  b.tokens_hour as tokens, b.cost_today as cost, b.locks_held as locks, h.why
+from (
+  select * from agentdb.agent_health
+  order by urgency, since desc, agent_name
+  limit {limit}
+) as h
+join agentdb.agent_board as b on b.agent_name = h.agent_name
+order by h.urgency, h.since desc, h.agent_name
 """
 LOCKS = """
 select l.lock_name, l.slot,
@@ -56,12 +52,12 @@ HEALTH = """
 select check_name, state, detail from agentdb.health_check where state <> 'ok'
 """
 REMEDY = """
-select a.annotations, m.diagnosis, m.remedy, m.ends_when
+select m.diagnosis, m.remedy, m.ends_when
 from agentdb.alert as a
 join agentdb.alert_remedy as m on m.alert_id = a.alert_id
 where a.alert_id = {alert}
 """
-LIMIT = 200
+LIMIT = 100
 
 
 @dataclass(frozen=True)
