@@ -226,6 +226,7 @@ RIGHTS = {
     "rules lint": "grant agentdb_auditor to app_user",
     "intake problems": "grant agentdb_auditor to app_user",
     "intake tokens": "grant agentdb_auditor to app_user",
+    "web link": "grant agentdb_auditor to app_user",
     "web people": "grant agentdb_auditor to app_user",
     "approve": "grant agentdb_reviewer to app_user",
     "reject": "grant agentdb_reviewer to app_user",

@@ -24,6 +24,7 @@ GROUPS = {
     "intake problems": ["agentdb_auditor"],
     "intake tokens": ["agentdb_auditor"],
     "serve": ["agentdb_intake"],
+    "web link": ["agentdb_auditor"],
     "web people": ["agentdb_auditor"],
     "outbox drop": ["agentdb_operator"],
     "outbox retry": ["agentdb_operator"],

@@ -29,7 +29,8 @@ COLUMNS = {
     },
     "agents": {
         "Agent": "agent", "State": "state", "Since": "since", "Progress": "progress",
-        "Open runs": "runs", "Tokens/h": "tokens", "Cost today": "cost", "Locks": "locks", "Why": "why",
+        "Open runs": "runs", "Tokens/h": "tokens", "Cost today": "cost",
+        "Locks": "locks", "Why": "why",
     },
     "locks": {
         "Lock": "lock", "State": "state", "Holder": "holder", "Held": "held",
