@@ -202,7 +202,9 @@ as $$
 declare
   v_end record;
 begin
-  if not agentdb._begin_apply(change) then
+  if agentdb._by_way_of() is not null then
+    perform agentdb._refuse_for_other(change);
+  elsif not agentdb._begin_apply(change) then
     return;
   end if;
   select a.effects, a.problem into v_end

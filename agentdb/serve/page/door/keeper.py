@@ -36,6 +36,8 @@ OWN_RIGHTS = """
 select has_function_privilege('agentdb.kill_run(bigint, text, boolean)', 'execute')
     as respond,
   pg_has_role('agentdb_reviewer', 'usage') as approve
+from pg_roles
+where rolname = session_user and rolcanlogin
 """
 CARRIED = ("proxy", "socket")
 SWEEP = 30.0
@@ -159,12 +161,16 @@ class Keeper:
                 row = await cursor.fetchone()
         except psycopg.errors.InsufficientPrivilege:
             return Person(subject, own.role, "database", rights(False, False))
+        except (psycopg.errors.InternalError, psycopg.errors.UndefinedObject):
+            # The role of this session is gone.
+            return None
         except (psycopg.OperationalError, OSError) as error:
             if is_wrong(error):
                 # The role is gone, or has another password since.
                 return None
             raise Away("the database is away") from error
-        assert row is not None
+        if row is None:
+            return None
         return Person(
             subject, own.role, "database", rights(row["respond"], row["approve"])
         )
