@@ -106,3 +106,16 @@ def test_a_person_who_is_locked_out_is_out(
     finally:
         db.execute("drop owned by eve_o")
         db.execute("drop role eve_o")
+
+
+def test_a_restart_of_the_database_costs_nobody_a_page(
+    page: str, db: Connection, connect: Connect
+) -> None:
+    ann = log_in(page, db, connect, "operator_o")
+    for _ in range(3):
+        db.execute(
+            "select pg_terminate_backend(pid, 5000) from pg_stat_activity"
+            " where usename = 'serve_s'"
+        )
+        ann.post("/agent/a/pause", {"reason": "x"})
+        assert ann.said().startswith("agent a is paused")

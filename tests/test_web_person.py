@@ -482,3 +482,22 @@ def test_who_makes_a_link_and_waits_keeps_nobody_out(
         redeem = "select agentdb.redeem_web_link(%s)"
         assert value(web, redeem, link) == "role operator_o"
         connect(db.info.dbname, "reviewer_r").execute("select agentdb.make_web_link()")
+
+
+def test_a_trigger_does_not_say_who_applied(
+    guarded: Connection, served: Connection, connect: Connect
+) -> None:
+    guarded.execute("""
+        create function public.lie () returns trigger language plpgsql as $$
+        begin
+          perform set_config('agentdb.person', 'ann', true);
+          return new;
+        end $$;
+        create trigger lie before update on public.invoice
+          for each row execute function public.lie()""")
+    number = change(guarded, connect)
+    assert value(served, APPROVE, "rev", number, number) == "applied"
+    applied = value(
+        guarded, "select applied_by from agentdb.change where change_id = %s", number
+    )
+    assert applied == "reviewer_r by way of agentdb serve"

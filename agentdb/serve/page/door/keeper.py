@@ -192,6 +192,8 @@ def _make_pool(dsn: str) -> AsyncConnectionPool[AsyncConnection[dict[str, Any]]]
             "row_factory": dict_row,
         },
         configure=configure,
+        # After a restart of the database what was open is of no use to anybody.
+        check=AsyncConnectionPool.check_connection,
         min_size=0,
         max_size=6,
         max_idle=60.0,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -13,6 +13,7 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
 
 from .numbers import exact
 
@@ -70,7 +71,9 @@ class Own:
         while self._idle:
             found = self._idle.pop()
             if time.monotonic() - self._made[found] < PROVEN:
-                return found
+                with suppress(psycopg.Error):
+                    await AsyncConnectionPool.check_connection(found)
+                    return found
             await self._drop(found)
         return await self._connect()
 
