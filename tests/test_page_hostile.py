@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from .agents import register, value
+from .agents import register, start, value
+from .changes import latest
 from .page import FORM, Browser, log_in, paging
 
 if TYPE_CHECKING:
@@ -119,3 +120,37 @@ def test_a_restart_of_the_database_costs_nobody_a_page(
         )
         ann.post("/agent/a/pause", {"reason": "x"})
         assert ann.said().startswith("agent a is paused")
+
+
+def test_who_may_not_look_any_more_is_out(
+    page: str, db: Connection, connect: Connect
+) -> None:
+    db.execute("create role eve_o login in role agentdb_operator")
+    try:
+        eve = log_in(page, db, connect, "eve_o")
+        db.execute("revoke agentdb_operator from eve_o")
+        assert eve.get("/").status_code == 303
+    finally:
+        db.execute("drop owned by eve_o")
+        db.execute("drop role eve_o")
+
+
+def test_rows_that_are_left_out_are_named_exactly(
+    page: str, db: Connection, connect: Connect
+) -> None:
+    keys = ("12345678901234567890.5", "12345678901234567890.7")
+    db.execute("create table public.big (id numeric primary key)")
+    db.execute("grant select, insert on public.big to agent_a")
+    db.execute("select agentdb.guard_table('public.big')")
+    agent = connect(db.info.dbname, "agent_a")
+    run = start(agent)
+    rev = log_in(page, db, connect, "reviewer_r")
+    for key in keys:
+        agent.execute(f"insert into agentdb_stage.big values ({key})".encode())
+        change = latest(db)
+        path = f"/change/{change['change_id']}/approve"
+        rev.post(path, {"digest": change["digest"]})
+    kept = f'{{"table": "public.big", "key": {{"id": {keys[0]}}}}}'
+    shown = rev.post(f"/run/{run}/undo", {"reason": "x", "keep": kept})
+    assert shown.status_code == 200 and "<p>1 rows</p>" in shown.text
+    assert keys[1] in shown.text and keys[0] not in shown.text

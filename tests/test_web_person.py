@@ -305,11 +305,13 @@ def test_a_link_lets_in_who_made_it_once(db: Connection, connect: Connect) -> No
     assert value(web, "select agentdb.redeem_web_link(%s)", token) == "role reviewer_r"
     assert value(web, "select agentdb.redeem_web_link(%s)", token) is None
     rights = row(web, "select * from agentdb.rights_of_person('role reviewer_r')")
-    assert rights == {"role_name": "reviewer_r", "respond": False, "approve": True}
+    assert rights == {
+        "role_name": "reviewer_r", "look": True, "respond": False, "approve": True,
+    }  # fmt: skip
     # It ends with the session of the page.
     db.execute("update agentdb.web_person set expires_at = now()")
     assert row(web, "select * from agentdb.rights_of_person('role reviewer_r')") == {
-        "role_name": None, "respond": False, "approve": False,
+        "role_name": None, "look": False, "respond": False, "approve": False,
     }  # fmt: skip
     # What the role has said for good stays so.
     reviewer.execute("select agentdb.map_person('role reviewer_r', 'reviewer_r')")

@@ -117,7 +117,7 @@ comment on function agentdb.unmap_person (text) is
 
 
 create or replace function agentdb.rights_of_person (person text)
-  returns table (role_name name, respond boolean, approve boolean)
+  returns table (role_name name, look boolean, respond boolean, approve boolean)
   language sql
   stable
   security definer
@@ -125,6 +125,9 @@ create or replace function agentdb.rights_of_person (person text)
   set lock_timeout = '2s'
 as $$
   select p.role,
+    -- Whose rights are gone lets itself in no more, and is not in.
+    coalesce(has_function_privilege(
+      p.role, 'agentdb.make_web_link(interval)', 'execute'), false),
     coalesce(has_function_privilege(
       p.role, 'agentdb.kill_run(bigint, text, boolean)', 'execute'), false),
     coalesce(pg_has_role(p.role, 'agentdb_reviewer', 'usage'), false)
@@ -132,5 +135,5 @@ as $$
 $$;
 
 comment on function agentdb.rights_of_person (text) is
-  'What a person of the page may do: its role, whether it may kill and acknowledge, '
-  'and whether it is a reviewer; a viewer has no role.';
+  'What a person of the page may do: its role, whether that may look by itself, kill '
+  'and acknowledge, and whether it is a reviewer; a viewer has no role.';
