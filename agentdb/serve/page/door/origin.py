@@ -33,7 +33,7 @@ def is_same_origin(headers: Headers, settings: DoorSettings) -> bool:
 
 
 def is_token(given: str, wanted: str) -> bool:
-    """Return whether a form has the token of its session."""
+    """Return whether what was given is a secret: never so for an empty one."""
     return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
 
 
