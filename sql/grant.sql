@@ -78,7 +78,7 @@ grant execute on function
   agentdb._end_apply_as_caller,
   agentdb._refuse, agentdb._object_sql, agentdb._value_sql,
   agentdb._typed_sql,
-  agentdb._person, agentdb._by_way_of, agentdb._refuse_for_other
+  agentdb._acts_for, agentdb._person, agentdb._by_way_of, agentdb._refuse_for_other
   to agentdb_operator, agentdb_reviewer;
 grant select on agentdb.change, agentdb.change_row, agentdb.change_read,
   agentdb.change_table,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import anyio
 import pytest
 from starlette.routing import Route
 
@@ -14,7 +15,7 @@ from agentdb.serve.page.door import routes as ways
 from agentdb.serve.page.door.origin import local_path
 from agentdb.serve.page.door.session import Sessions
 from agentdb.serve.page.door.settings import DoorSettings, Oidc, peers
-from agentdb.serve.page.door.slow import FIRST, LONGEST, Slow
+from agentdb.serve.page.door.slow import FIRST, LONGEST, MOST_FROM_ONE, Slow, TooMany
 
 from .agents import refusal, register, value
 from .page import Browser, log_in, paging
@@ -359,6 +360,24 @@ def test_guessing_gets_slower_and_locks_nobody_out() -> None:
     assert slow.delay(["role a"]) == LONGEST
     slow.succeeded("role a")
     assert slow.delay(["role a"]) == 0
+
+
+def test_who_guesses_takes_no_place_of_others() -> None:
+    slow = Slow()
+    for _ in range(4):
+        slow.failed(["from x"])
+
+    async def main() -> None:
+        async with anyio.create_task_group() as group:
+            for _ in range(MOST_FROM_ONE):
+                group.start_soon(slow.wait, ("from x", "role a"))
+            await anyio.wait_all_tasks_blocked()
+            with pytest.raises(TooMany):
+                await slow.wait(("from x", "role b"))
+            await slow.wait(("from y", "role a"))
+            group.cancel_scope.cancel()
+
+    anyio.run(main)
 
 
 def test_settings_that_let_anybody_in_are_refused() -> None:

@@ -10,9 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import anyio
 import httpx
 import psycopg
 import pytest
+
+from agentdb.serve.page.door import own
 
 from .agents import register, row, start, value
 from .changes import latest
@@ -403,3 +406,46 @@ def test_a_link_still_goes_where_it_is_offered(
         assert "operator_o" in ann.get("/").text
         # Whoever logged in is not whom a header names besides.
         assert "operator_o" in ann.get("/", **{HEADER: "eve@x"}).text
+
+
+@pytest.mark.usefixtures("passwords")
+@pytest.mark.parametrize(
+    "ends",
+    ["alter role person_o nologin", "drop owned by person_o; drop role person_o"],
+)
+def test_who_is_locked_out_after_a_database_login_is_out(
+    server: Server, db: Connection, ends: str
+) -> None:
+    db.execute("grant agentdb_auditor to person_o")
+    with paging(server, db, *DATABASE) as url:
+        ann, answer = enter(url, "person_o")
+        assert answer.status_code == 303
+        try:
+            for statement in ends.split(";"):
+                db.execute(statement.encode())
+            assert ann.get("/").status_code == 303
+        finally:
+            made = "select from pg_roles where rolname = 'person_o'"
+            if not db.execute(made).rowcount:
+                db.execute("create role person_o")
+
+
+@pytest.mark.usefixtures("passwords")
+def test_a_password_is_asked_for_again(
+    server: Server, db: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(own, "PROVEN", 0.0)
+
+    async def main() -> None:
+        ann = own.Own(
+            server.dsn(database=db.info.dbname, user="x"), "person_o", PASSWORD
+        )
+        async with ann.connection() as connection:
+            await connection.execute("select 1")
+        db.execute("alter role person_o password 'another'")
+        with pytest.raises(psycopg.OperationalError):
+            async with ann.connection():
+                pass
+        await ann.close()
+
+    anyio.run(main)

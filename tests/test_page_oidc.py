@@ -116,6 +116,8 @@ def test_a_login_is_of_the_browser_that_began_it(page: str) -> None:
     assert victim.get("/").status_code == 303
     # And its state is used up.
     assert mallory.get(back).status_code == 403
+    odd = {b"cookie": b"agentdb-guest=\xe9"}
+    assert Browser(page).client.get(begin(mallory), headers=odd).status_code == 403
     again = begin(mallory)
     assert mallory.get(again).status_code == 303
     assert mallory.get(again).status_code in (303, 403)

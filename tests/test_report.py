@@ -154,6 +154,21 @@ def test_long_run_tells_its_end(
     assert "The latest 5,000 events" in agentdb("report", "1").out
 
 
+def test_a_call_of_ages_breaks_no_report(
+    db: Connection, worked: Connection, agentdb: Callable[..., Said]
+) -> None:
+    """The agent says how long it took; it was told before there was a limit."""
+    for statement in (
+        "alter table agentdb.tool_call_log disable trigger user",
+        "update agentdb.tool_call_log set duration = '290000 years' where tool = 'search'",
+        "alter table agentdb.tool_call_log enable trigger user",
+    ):
+        db.execute(statement.encode())
+    assert agentdb("report", "1").code == 0
+    first = value(db, "select min(at) from agentdb.run_marks(1, 'epoch')")
+    assert first == datetime(1970, 1, 1, tzinfo=timezone.utc)
+
+
 def test_run_of_nothing_has_an_axis(db: Connection, connect: Connect) -> None:
     register(db)
     start(connect(db.info.dbname, "agent_a"))

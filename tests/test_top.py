@@ -176,6 +176,31 @@ def test_refusal_is_shown_and_the_board_goes_on(
     at_board(auditor.info.dsn, act)
 
 
+def test_who_may_not_look_is_told(
+    db: Connection, trouble: Connection, connect: Connect
+) -> None:
+    agent = connect(db.info.dbname, "agent_a")
+
+    async def act(pilot: Pilot[None]) -> None:
+        line = str(pilot.app.query_one("#headline", Static).content)
+        assert "permission denied" in line and shown(pilot, "incidents") == []
+
+    at_board(agent.info.dsn, act)
+
+
+def test_a_lock_called_like_a_slot_of_another_hides_none(
+    db: Connection, trouble: Connection
+) -> None:
+    for _ in range(2):
+        trouble.execute("select agentdb.acquire_slot('pool', 2)")
+    trouble.execute("select agentdb.acquire_lock('pool slot 2')")
+
+    async def act(pilot: Pilot[None]) -> None:
+        assert len(shown(pilot, "locks")) == 4
+
+    at_board(db.info.dsn, act)
+
+
 def test_hostile_text_is_text(db: Connection, trouble: Connection) -> None:
     db.execute(
         "update agentdb.alert set annotations = annotations"

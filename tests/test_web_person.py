@@ -305,11 +305,13 @@ def test_a_link_lets_in_who_made_it_once(db: Connection, connect: Connect) -> No
     assert value(web, "select agentdb.redeem_web_link(%s)", token) == "role reviewer_r"
     assert value(web, "select agentdb.redeem_web_link(%s)", token) is None
     rights = row(web, "select * from agentdb.rights_of_person('role reviewer_r')")
-    assert rights == {"role_name": "reviewer_r", "respond": False, "approve": True}
+    assert rights == {
+        "role_name": "reviewer_r", "look": True, "respond": False, "approve": True,
+    }  # fmt: skip
     # It ends with the session of the page.
     db.execute("update agentdb.web_person set expires_at = now()")
     assert row(web, "select * from agentdb.rights_of_person('role reviewer_r')") == {
-        "role_name": None, "respond": False, "approve": False,
+        "role_name": None, "look": False, "respond": False, "approve": False,
     }  # fmt: skip
     # What the role has said for good stays so.
     reviewer.execute("select agentdb.map_person('role reviewer_r', 'reviewer_r')")
@@ -371,3 +373,133 @@ def test_sessions_are_ended_as_far_as_the_page_may(
         assert row(connect(db.info.dbname, "web_w"), end, run)["ended"] is True
     finally:
         db.execute("revoke pg_signal_backend from web_w")
+
+
+def test_who_is_locked_out_of_the_database_acts_no_more(
+    db: Connection, connect: Connect
+) -> None:
+    """NOLOGIN is how somebody's rights end; and a name may be somebody else's next."""
+    register(db)
+    pause = "select agentdb.pause_agent_for('eve', 'a', 'x')"
+    web = connect(db.info.dbname, "web_w")
+    db.execute("create role eve_o login in role agentdb_operator")
+    try:
+        db.execute("select agentdb.map_person('eve', 'eve_o')")
+        web.execute(pause)
+        db.execute("alter role eve_o nologin")
+        assert refusal(web, pause).sqlstate == "42501"
+        db.execute("alter role eve_o login")
+        web.execute(pause)
+        db.execute("alter role eve_o rename to eve_former")
+        assert refusal(web, pause).sqlstate == "42501"
+        db.execute("create role eve_o login in role agentdb_operator")
+        assert refusal(web, pause).sqlstate == "42501"
+        # The other one is let in as itself, and may have the subject.
+        link = value(connect(db.info.dbname, "eve_o"), "select agentdb.make_web_link()")
+        assert value(web, "select agentdb.redeem_web_link(%s)", link) == "role eve_o"
+        web.execute("select agentdb.pause_agent_for('role eve_o', 'a', 'x')")
+        connect(db.info.dbname, "eve_o").execute(
+            "select agentdb.map_person('eve', 'eve_o')"
+        )
+        web.execute(pause)
+    finally:
+        for role in ("eve_o", "eve_former"):
+            db.execute(f"drop owned by {role}".encode())
+            db.execute(f"drop role {role}".encode())
+
+
+def test_a_link_of_a_role_that_is_another_now(db: Connection, connect: Connect) -> None:
+    web = connect(db.info.dbname, "web_w")
+    kill = "select agentdb.kill_agent_for('role eve_o', 'a', 'x')"
+    register(db)
+    make = "select agentdb.make_web_link()"
+    db.execute("create role eve_o login in role agentdb_operator")
+    try:
+        link = value(connect(db.info.dbname, "eve_o"), make)
+        web.execute("select agentdb.redeem_web_link(%s)", [link])
+        db.execute("drop owned by eve_o")
+        db.execute("drop role eve_o")
+        db.execute("create role eve_o login in role agentdb_operator")
+        assert refusal(web, kill).sqlstate == "42501"
+        link = value(connect(db.info.dbname, "eve_o"), make)
+        web.execute("select agentdb.redeem_web_link(%s)", [link])
+        web.execute(kill)
+    finally:
+        db.execute("drop owned by eve_o")
+        db.execute("drop role eve_o")
+
+
+def test_who_the_server_logs_in_as_acts_by_way_of_it_too(
+    guarded: Connection, connect: Connect
+) -> None:
+    """One role for both, as on a laptop: nothing is written with the pack's rights."""
+    guarded.execute("""
+        create table public.plain (id int primary key, note text);
+        grant select, insert, delete on public.plain to public;
+        create function public.tell () returns trigger language plpgsql as $$
+        begin
+          if current_user not in ('agent_a', 'web_w') then
+            raise exception 'run as %', current_user;
+          end if;
+          return old;
+        end $$;
+        create trigger tell before delete on public.plain
+          for each row execute function public.tell();
+        select agentdb.audit_table('public.plain')""")
+    agent = connect(guarded.info.dbname, "agent_a")
+    run = start(agent)
+    agent.execute("insert into public.plain values (1, 'x')")
+    web = connect(guarded.info.dbname, "web_w")
+    guarded.execute("grant agentdb_operator to web_w")
+    try:
+        web.execute("select agentdb.map_person('me', 'web_w')")
+        said = refusal(web, "select agentdb.undo_run_for('me', %s, 'x')", run)
+        assert said.sqlstate == "ZA055" and "does it" in (said.message_primary or "")
+        web.execute("select agentdb.pause_agent_for('me', 'a', 'x')")
+        by = "web_w by way of agentdb serve"
+        assert value(guarded, "select stopped_by from agentdb.agent_stop") == by
+        # By itself it is itself.
+        web.execute("select agentdb.resume_agent('a', 'x')")
+        last = "select stopped_by from agentdb.stop_log order by stop_log_id desc"
+        assert value(guarded, f"{last} limit 1") == "web_w"
+        done = row(web, "select * from agentdb.undo_run(%s, 'x')", run)
+        assert done["state"] == "approved"
+        apply = "select agentdb.apply_change_for('me', %s)"
+        assert refusal(web, apply, done["change_id"]).sqlstate == "ZA055"
+        assert value(guarded, "select count(*) from public.plain") == 1
+    finally:
+        guarded.execute("revoke agentdb_operator from web_w")
+
+
+def test_who_makes_a_link_and_waits_keeps_nobody_out(
+    db: Connection, connect: Connect
+) -> None:
+    link = value(
+        connect(db.info.dbname, "operator_o"), "select agentdb.make_web_link()"
+    )
+    web = connect(db.info.dbname, "web_w")
+    waiting = connect(db.info.dbname, "auditor_u")
+    with waiting.transaction():
+        waiting.execute("select agentdb.make_web_link()")
+        redeem = "select agentdb.redeem_web_link(%s)"
+        assert value(web, redeem, link) == "role operator_o"
+        connect(db.info.dbname, "reviewer_r").execute("select agentdb.make_web_link()")
+
+
+def test_a_trigger_does_not_say_who_applied(
+    guarded: Connection, served: Connection, connect: Connect
+) -> None:
+    guarded.execute("""
+        create function public.lie () returns trigger language plpgsql as $$
+        begin
+          perform set_config('agentdb.person', 'ann', true);
+          return new;
+        end $$;
+        create trigger lie before update on public.invoice
+          for each row execute function public.lie()""")
+    number = change(guarded, connect)
+    assert value(served, APPROVE, "rev", number, number) == "applied"
+    applied = value(
+        guarded, "select applied_by from agentdb.change where change_id = %s", number
+    )
+    assert applied == "reviewer_r by way of agentdb serve"

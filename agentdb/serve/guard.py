@@ -41,7 +41,7 @@ class Guard:
         if not is_own(host, self._names):
             return "this server has another name: start it with --behind-proxy NAME\n"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc not in (host, self._public):
+        if origin is not None and place_of(origin)[1] not in (host, self._public):
             return "a page of another server asks\n"
         return None
 
@@ -50,6 +50,15 @@ def is_own(host: str, names: frozenset[str]) -> bool:
     """Return whether a host is one that cannot have been made to lead here."""
     name = _name(host)
     return name in names or name == "localhost" or _is_address(name)
+
+
+def place_of(address: str) -> tuple[str, str]:
+    """Return scheme and host with its port; empty for what is no address."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "", ""
+    return parts.scheme, parts.netloc
 
 
 def _name(host: str) -> str:

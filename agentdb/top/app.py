@@ -37,7 +37,10 @@ COLUMNS = {
         "Left": "left", "Waiting": "waiting",
     },
 }  # fmt: skip
-KEYS = {"incidents": "alert", "agents": "agent", "locks": "lock"}
+# What names a row: a lock may be called what another is with its slot.
+KEYS = {
+    "incidents": ("alert_id",), "agents": ("agent",), "locks": ("slot", "lock_name"),
+}  # fmt: skip
 COLOURS = {"critical": "bold red", "stale": "bold red", "warning": "yellow"}
 # Longer ones are on the page that Enter opens.
 LONGEST = 120
@@ -104,13 +107,13 @@ class Top(App[None]):
         """Fill a table; the cursor stays with what it was on."""
         table: DataTable[Text] = self.query_one(f"#{name}", DataTable)
         chosen = self._chosen(name)
-        self._rows[name] = {str(row[KEYS[name]]): row for row in rows}
+        self._rows[name] = {_key(name, row): row for row in rows}
         table.clear()
         for key, row in self._rows[name].items():
             cells = (_cell(row[column]) for column in COLUMNS[name].values())
             table.add_row(*cells, key=key)
         keys = list(self._rows[name])
-        if chosen and (key := str(chosen[KEYS[name]])) in keys:
+        if chosen and (key := _key(name, chosen)) in keys:
             table.move_cursor(row=keys.index(key))
 
     def _chosen(self, name: str) -> Row | None:
@@ -235,6 +238,11 @@ class Top(App[None]):
 
     def _say(self, text: str, severity: Any) -> None:
         self.notify(shown(text), severity=severity, markup=False, timeout=10)
+
+
+def _key(name: str, row: Row) -> str:
+    """Return what names a row of a table."""
+    return " ".join(str(row[each]) for each in KEYS[name])
 
 
 def _cell(value: object) -> Text:

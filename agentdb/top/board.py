@@ -74,7 +74,7 @@ class Board:
     def headline(self) -> str:
         """Say in one line whether all is well."""
         if self.away:
-            return f"the database is away: {self.away}"
+            return self.away
         if self.faults:
             worst = self.faults[0]
             return f"{worst['state']}: {worst['check_name']}: {worst['detail']}"
@@ -82,7 +82,7 @@ class Board:
 
 
 def look(dsn: str) -> Board:
-    """Read the board; a database that cannot be reached makes an empty one."""
+    """Read the board; a database that cannot be read makes an empty one."""
     at = datetime.now(timezone.utc)
     try:
         with connect(dsn) as connection:
@@ -90,8 +90,11 @@ def look(dsn: str) -> Board:
                 rows(connection, Section("", query(statement, limit=LIMIT)))
                 for statement in (INCIDENTS, AGENTS, LOCKS, HEALTH)
             ]
-    except psycopg.OperationalError as error:
-        return Board(at, [], [], [], [], away=str(error).splitlines()[0])
+    except psycopg.Error as error:
+        why = str(error).splitlines()[0]
+        if isinstance(error, psycopg.OperationalError):
+            why = f"the database is away: {why}"
+        return Board(at, [], [], [], [], away=why)
     incidents, agents, locks, faults = found
     return Board(at, incidents, agents, locks, faults)
 

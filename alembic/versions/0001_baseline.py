@@ -1331,6 +1331,7 @@ create index intake_token_agent_id_idx on agentdb.intake_token (agent_id);
 create table agentdb.web_person (
   subject text not null,
   role_name name not null,
+  role_oid oid not null,
   made_by name not null default session_user,
   made_at timestamptz not null default clock_timestamp(),
   expires_at timestamptz,
@@ -2478,6 +2479,8 @@ comment on table agentdb.web_person is
 comment on column agentdb.web_person.subject is
   'As the page knows a person: an address, an issuer and its subject, role NAME, or '
   'user NAME.';
+comment on column agentdb.web_person.role_oid is
+  'Which role of that name: another that gets the name later is not meant.';
 comment on column agentdb.web_person.expires_at is
   'When it ends by itself: of a one-time link with its session; NULL is never.';
 comment on table agentdb.web_link is

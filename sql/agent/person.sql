@@ -27,16 +27,20 @@ as $$
   from agentdb.web_person as p
   join pg_roles as r on r.rolname = p.role_name
   where p.subject = _role_of_subject.subject
+    -- Another role may have the name since, and one that is locked out is out here too.
+    and r.oid = p.role_oid
+    and r.rolcanlogin
     and coalesce(p.expires_at > clock_timestamp(), true);
 $$;
 
 comment on function agentdb._role_of_subject (text) is
-  'The role that a person of the page is mapped to; NULL for a viewer.';
+  'The role that a person of the page is mapped to, while it may log in; NULL for a '
+  'viewer.';
 
 
 -- The setting holds the subject and not the role: whoever sets it by hand is, at most,
 -- whom agentdb serve could act for anyway.
-create or replace function agentdb._person ()
+create or replace function agentdb._acts_for ()
   returns name
   language plpgsql
   stable
@@ -47,10 +51,24 @@ declare
   v_subject text := nullif(current_setting('agentdb.person', true), '');
 begin
   if v_subject is null or not agentdb._is_web() then
-    return session_user;
+    return null;
   end if;
-  return coalesce(agentdb._role_of_subject(v_subject), session_user);
+  return agentdb._role_of_subject(v_subject);
 end;
+$$;
+
+comment on function agentdb._acts_for () is
+  'The role that agentdb serve acts for, be it its own; NULL where people act '
+  'themselves.';
+
+
+create or replace function agentdb._person ()
+  returns name
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select coalesce(agentdb._acts_for(), session_user);
 $$;
 
 comment on function agentdb._person () is
@@ -64,7 +82,7 @@ create or replace function agentdb._by_way_of ()
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select case when agentdb._person() <> session_user then 'agentdb serve' end;
+  select case when agentdb._acts_for() is not null then 'agentdb serve' end;
 $$;
 
 comment on function agentdb._by_way_of () is

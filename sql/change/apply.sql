@@ -194,6 +194,29 @@ comment on function agentdb._apply (bigint) is
   'Applies an approved change on guarded tables as agentdb_applier.';
 
 
+create or replace function agentdb._refuse_for_other (change bigint)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'this writes tables that are not guarded: % does it itself',
+      agentdb._person()
+    using errcode = 'ZA055',
+          detail = 'Those are written with the rights of whoever does it, and nobody '
+            'can act with the rights of somebody else.',
+          hint = coalesce((
+            select 'agentdb undo ' || (c.undoes ->> 'run') || ' --apply'
+            from agentdb.change as c
+            where c.change_id = change and c.state = 'open'),
+            'agentdb change apply ' || change);
+end;
+$$;
+
+comment on function agentdb._refuse_for_other (bigint) is
+  'Raises ZA055 where agentdb serve would write tables with the rights of a person.';
+
+
 create or replace function agentdb._apply_as_caller (change bigint)
   returns void
   language plpgsql
@@ -202,7 +225,9 @@ as $$
 declare
   v_end record;
 begin
-  if not agentdb._begin_apply(change) then
+  if agentdb._by_way_of() is not null then
+    perform agentdb._refuse_for_other(change);
+  elsif not agentdb._begin_apply(change) then
     return;
   end if;
   select a.effects, a.problem into v_end

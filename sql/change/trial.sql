@@ -152,6 +152,7 @@ as $$
 declare
   v_manner agentdb.change_manner := agentdb._manner(change);
   v_applying text;
+  v_person text := coalesce(current_setting('agentdb.person', true), '');
   v_state text;
   v_message text;
   v_detail text;
@@ -174,6 +175,8 @@ begin
       effects := agentdb._perform(change, v_manner);
     end if;
     v_applying := set_config('agentdb.applying', '', true);
+    -- Triggers do not say who it was.
+    v_person := set_config('agentdb.person', v_person, true);
     if keep and exists (
       select from jsonb_each_text(effects) as e
       where e.value::bigint > coalesce((allowed ->> e.key)::bigint, 0)

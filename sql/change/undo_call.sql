@@ -31,29 +31,6 @@ comment on function agentdb._try_undo (bigint, boolean) is
   'Tries an undo: what it wrote, or why it would fail.';
 
 
-create or replace function agentdb._refuse_for_other (change bigint)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  raise exception 'this writes tables that are not guarded: % does it itself',
-      agentdb._person()
-    using errcode = 'ZA055',
-          detail = 'Those are written with the rights of whoever does it, and nobody '
-            'can act with the rights of somebody else.',
-          hint = coalesce((
-            select 'agentdb undo ' || (c.undoes ->> 'run') || ' --apply'
-            from agentdb.change as c
-            where c.change_id = change and c.state = 'open'),
-            'agentdb change apply ' || change);
-end;
-$$;
-
-comment on function agentdb._refuse_for_other (bigint) is
-  'Raises ZA055 where agentdb serve would write tables with the rights of a person.';
-
-
 create or replace function agentdb._undo (
   scope text,
   id text,

@@ -25,7 +25,8 @@ begin atomic
     limit most
   )
   -- A duration is the agent's to say, and may reach back further than the window.
-  select greatest(c.recorded_at - coalesce(c.duration, '0'), since), c.recorded_at,
+  select greatest(c.recorded_at - least(coalesce(c.duration, '0'), '100 years'), since),
+    c.recorded_at,
     concat(c.tool, ': ' || agentdb._one_line(c.error, 200)),
     case
       when exists (

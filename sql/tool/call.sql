@@ -79,6 +79,10 @@ begin
   elsif result_size < 0 or duration < '0' then
     perform agentdb._refuse('result_size and duration must not be negative',
       'Give characters or bytes of the result, and the time it took.');
+  -- Beyond that the time of its beginning is none: whoever reads the run would fail.
+  elsif duration > '100 years' then
+    perform agentdb._refuse('no call takes more than 100 years',
+      'Give the time it took, such as 1.5 s.');
   end if;
   select c.run_id, c.agent_id into log_tool_call.run_id, v_agent_id
   from agentdb._current_run(log_tool_call.run) as c;

@@ -63,9 +63,6 @@ as $$
 begin
   perform agentdb._act_for(person, 'agentdb.apply_change(bigint)',
     jsonb_build_object('change', change));
-  if not agentdb._all_guarded(change) then
-    perform agentdb._refuse_for_other(change);
-  end if;
   return query select * from agentdb.apply_change(change);
   perform agentdb._end_act();
 end;

@@ -15,8 +15,6 @@ begin
       format('a link lasts between 1 second and 1 hour, got %s', lasts),
       'Leave it out for 10 minutes.');
   end if;
-  -- One at a time, so that they are counted.
-  lock table agentdb.web_link in share row exclusive mode;
   delete from agentdb.web_link as l
   where l.role_name = session_user
     and (l.expires_at < clock_timestamp() or l.used_at is not null);
@@ -57,12 +55,17 @@ begin
   if v_role is null then
     return null;
   end if;
-  insert into agentdb.web_person as p (subject, role_name, made_by, expires_at)
-  values ('role ' || v_role, v_role, v_role, clock_timestamp() + interval '12 hours')
+  insert into agentdb.web_person as p (
+    subject, role_name, role_oid, made_by, expires_at
+  )
+  select 'role ' || v_role, v_role, r.oid, v_role,
+    clock_timestamp() + interval '12 hours'
+  from pg_roles as r where r.rolname = v_role
   on conflict on constraint web_person_pkey do update
-  set expires_at = excluded.expires_at
+  set role_oid = excluded.role_oid,
+      expires_at = excluded.expires_at
   -- What the role has said for good stays.
-  where p.expires_at < excluded.expires_at;
+  where p.expires_at < excluded.expires_at or p.role_oid <> excluded.role_oid;
   return 'role ' || v_role;
 end;
 $$;

@@ -64,16 +64,18 @@ begin
             hint = format('%I does that itself: agentdb web map %s %s', role_name,
               quote_literal(subject), role_name);
   end if;
-  insert into agentdb.web_person as p (subject, role_name)
-  values (map_person.subject, map_person.role_name)
+  insert into agentdb.web_person as p (subject, role_name, role_oid)
+  select map_person.subject, r.rolname, r.oid
+  from pg_roles as r where r.rolname = map_person.role_name
   on conflict on constraint web_person_pkey do update
   set role_name = excluded.role_name,
+      role_oid = excluded.role_oid,
       made_by = excluded.made_by,
       made_at = excluded.made_at,
       expires_at = null
   -- Whose it is decides that it becomes another's.
   where agentdb._may_map(p.role_name) or not exists (
-    select from pg_roles as r where r.rolname = p.role_name);
+    select from pg_roles as r where r.oid = p.role_oid and r.rolname = p.role_name);
   if not found then
     raise exception '% is somebody else already', agentdb._clean_line(subject, 100)
       using errcode = '42501', hint = 'agentdb web people lists who is whom.';
@@ -115,7 +117,7 @@ comment on function agentdb.unmap_person (text) is
 
 
 create or replace function agentdb.rights_of_person (person text)
-  returns table (role_name name, respond boolean, approve boolean)
+  returns table (role_name name, look boolean, respond boolean, approve boolean)
   language sql
   stable
   security definer
@@ -123,6 +125,9 @@ create or replace function agentdb.rights_of_person (person text)
   set lock_timeout = '2s'
 as $$
   select p.role,
+    -- Whose rights are gone lets itself in no more, and is not in.
+    coalesce(has_function_privilege(
+      p.role, 'agentdb.make_web_link(interval)', 'execute'), false),
     coalesce(has_function_privilege(
       p.role, 'agentdb.kill_run(bigint, text, boolean)', 'execute'), false),
     coalesce(pg_has_role(p.role, 'agentdb_reviewer', 'usage'), false)
@@ -130,5 +135,5 @@ as $$
 $$;
 
 comment on function agentdb.rights_of_person (text) is
-  'What a person of the page may do: its role, whether it may kill and acknowledge, '
-  'and whether it is a reviewer; a viewer has no role.';
+  'What a person of the page may do: its role, whether that may look by itself, kill '
+  'and acknowledge, and whether it is a reviewer; a viewer has no role.';

@@ -46,7 +46,7 @@ def arguments(request: Request, form: Form) -> dict[str, object]:
         "run": request.path_params["number"],
         "reason": form.get("reason", "").strip() or None,
         "on_conflict": form.get("on_conflict", "refuse"),
-        "keep": json.dumps(kept) if kept else None,
+        "keep": f"[{', '.join(kept)}]" if kept else None,
     }
 
 
@@ -68,12 +68,16 @@ def shown(
     }
 
 
-def _kept(given: str) -> object:
-    """Return a row that is left out; the database says what is wrong with it."""
+def _kept(given: str) -> str:
+    """Return a row that is left out, as JSON; the database says what is wrong with it.
+
+    As it was written: numbers that are read and written again would be rounded.
+    """
     try:
-        return json.loads(given)
+        json.loads(given, parse_int=str)
     except (ValueError, RecursionError):
-        return given
+        return json.dumps(given)
+    return given
 
 
 def _became(done: dict[str, Any]) -> str:

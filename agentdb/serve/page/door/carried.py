@@ -43,9 +43,18 @@ def _of_header(values: list[str]) -> tuple[str, str] | None:
     if not values:
         return None
     # A second one is the client's own, which the proxy has let through.
-    if len(values) > 1 or not is_plain(values[0]):
+    named = _decoded(values[0]) if len(values) == 1 else ""
+    if not is_plain(named):
         raise Refused("the proxy does not name one person", 400)
-    return "proxy", values[0]
+    return "proxy", named
+
+
+def _decoded(value: str) -> str:
+    """Return a header as the text that was meant: in UTF-8, as people are mapped."""
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeDecodeError:
+        return ""
 
 
 def is_plain(subject: str) -> bool:

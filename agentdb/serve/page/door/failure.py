@@ -41,8 +41,8 @@ def handlers() -> dict[Any, ExceptionHandler]:
     return {
         HTTPException: _http,
         psycopg.Error: _database,
-        PoolTimeout: _away,
-        Away: _away,
+        PoolTimeout: _database,
+        Away: _database,
         Refused: _refused,
         Exception: _fault,
     }
@@ -75,14 +75,21 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    assert isinstance(error, psycopg.Error)
-    if is_away(error):
-        return await _away(request, error)
+    return database_page(request, error)
+
+
+def database_page(request: Request, error: Exception) -> Response:
+    """Return a page that says what the database refused, or that it is away."""
+    if is_away(error) or not isinstance(error, psycopg.Error):
+        return error_page(request, 503, "The database is away.")
     said, hint = words(error)
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return error_page(request, 403, said, hint or _grant(request), "42501")
     if isinstance(error, psycopg.errors.QueryCanceled):
         return error_page(request, 503, "The database took too long to answer.")
+    if isinstance(error, psycopg.DataError):
+        # A number that is too large, a text that is none: of who asks, not of ours.
+        return error_page(request, 400, said, hint, error.sqlstate or "")
     if (error.sqlstate or "").startswith("ZA"):
         status = 404 if error.sqlstate == "ZA006" else 400
         return error_page(request, status, said, hint, error.sqlstate or "")
@@ -105,10 +112,6 @@ def quoted(role: str | None) -> str:
     name = role or ""
     plain = name.isidentifier() and name.isascii() and name == name.lower()
     return name if plain else '"' + name.replace('"', '""') + '"'
-
-
-async def _away(request: Request, error: Exception) -> Response:
-    return error_page(request, 503, "The database is away.")
 
 
 async def _refused(request: Request, error: Exception) -> Response:

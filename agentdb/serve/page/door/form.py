@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from urllib.parse import parse_qsl, quote
 
+import anyio
 import psycopg
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import ClientDisconnect, Request
@@ -18,7 +19,10 @@ from .origin import is_same_origin, is_token, local_path
 
 Form = ImmutableMultiDict[str, str]
 Handler = Callable[[Request, Form], Awaitable[Response | str]]
-LONGEST = 1 << 20
+# In bytes; of who has not logged in, less.
+LONGEST, LONGEST_PUBLIC = 1 << 20, 1 << 14
+# In seconds.
+READ_WITHIN = 10.0
 MOST_FIELDS = 10_000
 KIND = "application/x-www-form-urlencoded"
 
@@ -61,16 +65,20 @@ def post(path: str, handler: Handler, *, public: bool = False) -> Route:
 
 
 async def read(request: Request) -> Form:
-    """Return the fields of a form; raises Refused for what is none."""
+    """Return the fields of a form; raises Refused: 408, 413 or 415, or 400."""
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind != KIND:
         raise Refused("this is no form of a page", 415)
     data = bytearray()
+    longest = LONGEST if request.state.person else LONGEST_PUBLIC
     try:
-        async for part in request.stream():
-            data += part
-            if len(data) > LONGEST:
-                raise Refused(f"more than {LONGEST} bytes", 413)
+        with anyio.fail_after(READ_WITHIN):
+            async for part in request.stream():
+                data += part
+                if len(data) > longest:
+                    raise Refused(f"more than {longest} bytes", 413)
+    except TimeoutError:
+        raise Refused("the form did not come in time", 408) from None
     except ClientDisconnect:
         raise Refused("the client went away") from None
     try:

@@ -31,13 +31,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("agentdb.serve")
 
-RIGHTS = "select role_name, respond, approve from agentdb.rights_of_person(%s)"
+RIGHTS = "select * from agentdb.rights_of_person(%s)"
 OWN_RIGHTS = """
 select has_function_privilege('agentdb.kill_run(bigint, text, boolean)', 'execute')
     as respond,
   pg_has_role('agentdb_reviewer', 'usage') as approve
+from pg_roles
+where rolname = session_user and rolcanlogin
 """
 CARRIED = ("proxy", "socket")
+# Ways in that prove a role and nobody else: where it may not look, nobody is in.
+OF_ROLE = ("link", "socket")
 SWEEP = 30.0
 
 
@@ -121,9 +125,7 @@ class Keeper:
     ) -> tuple[Session, Person] | None:
         """Begin the session of who is named by each of its requests."""
         found = await self._rights_of(subject, mode)
-        # A user of this machine is somebody only where it is somebody's: programs are
-        # users too, and agents.
-        if mode == "socket" and found.role is None:
+        if found is None:
             return None
         session = self.sessions.open(subject, mode)
         session.person = found
@@ -134,13 +136,9 @@ class Keeper:
     async def _rights(self, session: Session) -> Person | None:
         if session.own:
             return await self._own_rights(session.own)
-        found = await self._rights_of(session.subject, session.mode)
-        # A link lets in its maker's role; and a socket, whom somebody has mapped.
-        return (
-            None if found.role is None and session.mode in ("link", "socket") else found
-        )
+        return await self._rights_of(session.subject, session.mode)
 
-    async def _rights_of(self, subject: str, mode: str) -> Person:
+    async def _rights_of(self, subject: str, mode: str) -> Person | None:
         try:
             async with self.pool.connection() as connection:
                 cursor = await connection.execute(RIGHTS, [subject])
@@ -148,6 +146,10 @@ class Keeper:
         except (psycopg.OperationalError, PoolTimeout, OSError) as error:
             raise Away("the database is away") from error
         assert row is not None
+        # A link lets in its maker's role; and a socket, whom somebody has mapped: users
+        # of this machine are programs too, and agents.
+        if mode in OF_ROLE and not row["look"]:
+            return None
         can = rights(row["respond"], row["approve"])
         return Person(subject, row["role_name"], mode, can)
 
@@ -159,12 +161,16 @@ class Keeper:
                 row = await cursor.fetchone()
         except psycopg.errors.InsufficientPrivilege:
             return Person(subject, own.role, "database", rights(False, False))
+        except (psycopg.errors.InternalError, psycopg.errors.UndefinedObject):
+            # The role of this session is gone.
+            return None
         except (psycopg.OperationalError, OSError) as error:
             if is_wrong(error):
                 # The role is gone, or has another password since.
                 return None
             raise Away("the database is away") from error
-        assert row is not None
+        if row is None:
+            return None
         return Person(
             subject, own.role, "database", rights(row["respond"], row["approve"])
         )
@@ -186,6 +192,8 @@ def _make_pool(dsn: str) -> AsyncConnectionPool[AsyncConnection[dict[str, Any]]]
             "row_factory": dict_row,
         },
         configure=configure,
+        # After a restart of the database what was open is of no use to anybody.
+        check=AsyncConnectionPool.check_connection,
         min_size=0,
         max_size=6,
         max_idle=60.0,

@@ -8,6 +8,7 @@ from functools import lru_cache
 from urllib.parse import quote, unquote
 from zoneinfo import ZoneInfo
 
+import psycopg
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import BaseRoute, Match
@@ -15,12 +16,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import Away, Refused
 from .cookie import SCOPE
-from .failure import error_page
+from .failure import database_page
 from .header import guarded
 from .keeper import Keeper
 from .origin import is_own_host
 
 PUBLIC = ("/login", "/static", "/zone")
+# A number in a path is no longer than Python reads.
+LONGEST_PATH = 2000
+# What ZoneInfo raises for texts of others.
+UNKNOWN_ZONE = (ValueError, OSError, KeyError)
 NO_STORE = {"cache-control": "no-store"}
 
 
@@ -47,7 +52,7 @@ class Door:
             send,
             cookies,
             secure=self._keeper.settings.secure,
-            static=request.url.path.startswith("/static/"),
+            static=scope["path"].startswith("/static/"),
         )
         answer = await self._stopped(request)
         await (answer or self._app)(scope, receive, sending)
@@ -57,6 +62,8 @@ class Door:
         if not is_own_host(request.headers, self._names):
             why = "this server has another name: start it with --public-url\n"
             return PlainTextResponse(why, 421)
+        if len(request.scope["path"]) > LONGEST_PATH:
+            return PlainTextResponse("URI Too Long", 414)
         there = any(r.matches(request.scope)[0] != Match.NONE for r in self._routes)
         if not there and not self._keeper.cookies.session(request):
             return PlainTextResponse("Not Found", 404)
@@ -67,9 +74,9 @@ class Door:
         public = _is_public(request.url.path)
         try:
             found = await self._keeper.enter(request)
-        except Away:
+        except (Away, psycopg.Error) as error:
             if not public:
-                return error_page(request, 503, "The database is away.")
+                return database_page(request, error)
             found = None
         except Refused as error:
             return PlainTextResponse(f"{error}\n", error.status)
@@ -113,5 +120,5 @@ def _to_login(request: Request) -> Response:
 def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(unquote(name) or "UTC")
-    except (ValueError, OSError):
+    except UNKNOWN_ZONE:
         return ZoneInfo("UTC")

@@ -19,6 +19,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
 from .carried import is_plain
+from .origin import is_token
 from .settings import Oidc
 
 logger = logging.getLogger("agentdb.serve")
@@ -90,14 +91,14 @@ class Issuer:
         if begun is None or time.monotonic() - begun.at > WITHIN:
             raise NoIdentity("This login was not begun here, or too long ago.")
         # Whoever began it has the cookie: nobody is logged in as somebody else.
-        if not guest or not secrets.compare_digest(begun.guest, guest):
+        if not is_token(guest, begun.guest):
             raise NoIdentity("This login was begun in another browser.")
         if answer.get("iss", self._settings.issuer) != self._settings.issuer:
             raise NoIdentity("Another issuer answered.")
         if "code" not in answer:
             raise NoIdentity("The issuer of identities let nobody in.")
         claims = await self._claims(await self._token(begun, answer["code"]))
-        if not secrets.compare_digest(str(claims.get("nonce", "")), begun.nonce):
+        if not is_token(str(claims.get("nonce", "")), begun.nonce):
             raise NoIdentity("The issuer's answer is of another login.")
         return self._subject(claims), begun.to
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import hmac
-from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers
 
-from ...guard import is_own
+from ...guard import is_own, place_of
 from .settings import DoorSettings
 
 
@@ -24,8 +23,7 @@ def is_same_origin(headers: Headers, settings: DoorSettings) -> bool:
     if headers.get("sec-fetch-site", "same-origin") != "same-origin":
         return False
     said = headers.get("origin") or headers.get("referer") or ""
-    parts = urlsplit(said)
-    origin = f"{parts.scheme}://{parts.netloc}"
+    origin = "://".join(place_of(said))
     host = headers.get("host", "")
     if settings.public_origin and origin == settings.public_origin:
         return True
@@ -35,7 +33,7 @@ def is_same_origin(headers: Headers, settings: DoorSettings) -> bool:
 
 
 def is_token(given: str, wanted: str) -> bool:
-    """Return whether a form has the token of its session."""
+    """Return whether what was given is a secret: never so for an empty one."""
     return bool(wanted) and hmac.compare_digest(given.encode(), wanted.encode())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import anyio
@@ -13,12 +13,15 @@ from psycopg import AsyncConnection
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool
 
 from .numbers import exact
 
 MOST = 2
 # After so many seconds unused a connection is closed; the session goes on.
 REST = 60.0
+# And after so many in use: the password is asked for again, and may be another one.
+PROVEN = 60.0
 OPTIONS = "-c statement_timeout=2s -c lock_timeout=2s -c application_name=agentdb_page"
 # What tells where the server is, and how it is known; nothing that proves who asks.
 PLACE = ("host", "hostaddr", "port", "dbname", "sslmode", "sslrootcert", "sslcrl",
@@ -41,6 +44,8 @@ class Own:
         self._password = password
         self._room = anyio.CapacityLimiter(MOST)
         self._idle: list[AsyncConnection[dict[str, Any]]] = []
+        #: When the password was asked for.
+        self._made: dict[AsyncConnection[dict[str, Any]], float] = {}
         self._used = time.monotonic()
         self._closed = False
 
@@ -48,7 +53,7 @@ class Own:
     async def connection(self) -> AsyncIterator[AsyncConnection[dict[str, Any]]]:
         """Give a connection that commits each statement; raises psycopg.Error."""
         async with self._room:
-            found = self._idle.pop() if self._idle else await self._connect()
+            found = await self._proven()
             try:
                 yield found
             finally:
@@ -58,9 +63,23 @@ class Own:
                     or found.closed
                     or found.info.transaction_status != TransactionStatus.IDLE
                 ):
-                    await found.close()
+                    await self._drop(found)
                 else:
                     self._idle.append(found)
+
+    async def _proven(self) -> AsyncConnection[dict[str, Any]]:
+        while self._idle:
+            found = self._idle.pop()
+            if time.monotonic() - self._made[found] < PROVEN:
+                with suppress(psycopg.Error):
+                    await AsyncConnectionPool.check_connection(found)
+                    return found
+            await self._drop(found)
+        return await self._connect()
+
+    async def _drop(self, connection: AsyncConnection[dict[str, Any]]) -> None:
+        self._made.pop(connection, None)
+        await connection.close()
 
     async def rest(self) -> None:
         """Close what has not been used for a while."""
@@ -74,7 +93,7 @@ class Own:
 
     async def _close_idle(self) -> None:
         while self._idle:
-            await self._idle.pop().close()
+            await self._drop(self._idle.pop())
 
     async def _connect(self) -> AsyncConnection[dict[str, Any]]:
         # Without a role this process's own user would be asked for.
@@ -96,6 +115,7 @@ class Own:
             await made.close()
             raise NotProven(f"the database asks {self.role} for no password")
         exact(made)
+        self._made[made] = time.monotonic()
         return made
 
 

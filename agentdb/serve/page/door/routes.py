@@ -13,6 +13,7 @@ from ...errors import Refused
 from .. import render
 from .form import Form, back, post
 from .keeper import Keeper
+from .middleware import UNKNOWN_ZONE
 from .oidc import Issuer, NoIdentity
 from .origin import local_path
 from .own import Own, is_wrong
@@ -139,7 +140,7 @@ async def zone(request: Request, form: Form) -> Response:
     name = form.get("zone", "UTC")[:60]
     try:
         ZoneInfo(name)
-    except (ValueError, OSError):
+    except UNKNOWN_ZONE:
         raise Refused(f"there is no time zone {name}") from None
     answer = back(request, form)
     answer.set_cookie("zone", quote(name, safe=""), max_age=YEAR, samesite="lax")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections import OrderedDict
-from collections.abc import Iterable
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Sequence
 
 import anyio
 
 FIRST, LONGEST = 0.25, 8.0
 FORGOTTEN = 600.0
 MOST_KNOWN = 10_000
-MOST_WAITING = 32
+# Of all, and from one address: who guesses takes no place of others.
+MOST_WAITING, MOST_FROM_ONE = 64, 16
 
 
 class TooMany(Exception):
@@ -23,17 +24,25 @@ class Slow:
 
     def __init__(self) -> None:
         self._failed: OrderedDict[str, tuple[int, float]] = OrderedDict()
-        self._waiting = 0
+        self._waiting: Counter[str] = Counter()
 
-    async def wait(self, keys: Iterable[str]) -> None:
-        """Wait as long as failures before have earned; raises TooMany."""
-        if self._waiting >= MOST_WAITING:
+    async def wait(self, keys: Sequence[str]) -> None:
+        """Wait as long as failures before have earned; raises TooMany.
+
+        The first key is where the attempt comes from.
+        """
+        origin = keys[0]
+        if (
+            self._waiting[origin] >= MOST_FROM_ONE
+            or self._waiting.total() >= MOST_WAITING
+        ):
             raise TooMany
-        self._waiting += 1
+        self._waiting[origin] += 1
         try:
             await anyio.sleep(self.delay(keys))
         finally:
-            self._waiting -= 1
+            self._waiting[origin] -= 1
+            self._waiting += Counter()
 
     def delay(self, keys: Iterable[str]) -> float:
         """Return how many seconds the next attempt waits: twice as many each time."""
