@@ -119,8 +119,15 @@ def test_staged_and_direct_statements_end_in_the_same_rows(
         db.execute(f"insert into {table} (id, a, b) values {FIRST}".encode())
     directly, returned = work(sessions["agent"], "direct", story)
     staged, shown = work(sessions["agent"], "agentdb_stage.guarded", story)
-    # Of two violations the one at the commit comes last.
-    assert staged == directly or staged[:2] == directly[:2] == "23"
+    # Of two violations the one at the commit comes last; one that a later statement
+    # takes back is none of what is proposed, which the server itself looks at.
+    taken_back = not staged and directly[:2] == "23" and len(story) > 1
+    assert staged == directly or staged[:2] == directly[:2] == "23" or taken_back
+    if taken_back:
+        for each in rows(db, UNDECIDED):
+            ended = approve(sessions["reviewer"], each["change_id"])
+            assert ended["state"] == "applied", ended["problem"]
+        return
     if not directly:
         assert shown == returned
         for each in rows(db, UNDECIDED):
