@@ -54,6 +54,10 @@ def test_nobody_is_in_by_default(page: str) -> None:
     assert (first.status_code, first.headers["location"]) == (303, "/login")
     shown = browser.get("/login")
     assert shown.status_code == 200 and "agentdb web link" in shown.text
+    # A message led here: so does the link.
+    led = Browser(page).get("/login?next=/alert/7").text
+    assert "agentdb web link --to &#39;/alert/7&#39;" in led
+    assert "--to" not in Browser(page).get("/login?next=/alert/%27;rm%20x").text
     for path in ACTIONS:
         assert browser.post(path, csrf="x").status_code in (303, 403), path
     refreshed = browser.get("/", **{"hx-request": "true"})

@@ -36,6 +36,9 @@ def test_a_link_is_printed_once(
         in run(monkeypatch, ["web", "link"], dsn).out
     )
     assert run(monkeypatch, ["web", "link", "--minutes", "61"], dsn).code == 2
+    there = run(monkeypatch, ["web", "link", "--to", "/alert/7"], dsn).out
+    assert there.strip().endswith("&next=%2Falert%2F7")
+    assert run(monkeypatch, ["web", "link", "--to", "alert/7"], dsn).code == 2
 
 
 def test_people_are_mapped_listed_and_unmapped(

@@ -35,7 +35,8 @@ def check(dsn: str | None, config: Path | None) -> None:
     click.echo(f"databases: {', '.join(found.databases)}")
     fallback = found.fallback.channel if found.fallback else "none"
     click.echo(f"fallback: {fallback}")
-    click.echo(f"pages: {found.health.address or 'none'}")
+    click.echo(f"health: {found.health.address or 'none'}")
+    click.echo(f"links: {found.runner.public_url or 'none'}")
     secrets = (
         f"{name} ({'anywhere' if '*' in places else ', '.join(places)})"
         for name, places in sorted(found.secrets.items())

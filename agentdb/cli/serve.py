@@ -151,7 +151,11 @@ def serve(
 
     # The server ends in order, and then asks whoever was there before it.
     signal.signal(signal.SIGTERM, end_in_order)
-    serve(dsn, settings, told, page)
+    try:
+        serve(dsn, settings, told, page)
+    except OSError as error:
+        where = listen or settings.socket or "127.0.0.1:4318"
+        raise Failure(f"cannot listen on {where}: {error.strerror or error}") from error
 
 
 def _ask_once(dsn: str) -> None:

@@ -35,18 +35,25 @@ def web() -> None:
     help="Where `agentdb serve` is; else AGENTDB_PUBLIC_URL.",
 )
 @click.option(
+    "--to", metavar="PATH", default="/", show_default=True,
+    help="The page that it leads to, as /alert/41.",
+)  # fmt: skip
+@click.option(
     "--minutes", type=click.IntRange(1, 60), default=10, show_default=True,
     help="How long the link is good for.",
 )  # fmt: skip
-def link(dsn: str, url: str, minutes: int) -> None:
+def link(dsn: str, url: str, to: str, minutes: int) -> None:
     """Make a link that lets you in to the page, once.
 
     You are there who you are in the database: the role that this command logs in as.
     """
     from agentdb.admin.web import make_link
 
+    if not to.startswith("/"):
+        raise click.BadParameter(f"{to!r} is no path of the page, as /alert/41")
     token = make_link(dsn, timedelta(minutes=minutes))
-    click.echo(f"{harmless(url).rstrip('/')}/login/link?{urlencode({'token': token})}")
+    asked = {"token": token} | ({"next": to} if to != "/" else {})
+    click.echo(f"{harmless(url).rstrip('/')}/login/link?{urlencode(asked)}")
     click.echo(f"It lets you in once, within {minutes} minutes.", err=True)
 
 

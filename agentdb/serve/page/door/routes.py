@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
@@ -22,6 +23,8 @@ from .slow import TooMany
 REDEEM = "select agentdb.redeem_web_link(%s) as subject"
 WRONG = "The role or the password is wrong, or the role may not log in."
 USED = "This link was used already, or is too old. Make another: agentdb web link"
+# What may stand between quotes in a command that is shown.
+PLAIN = re.compile(r"[\w/.?=&-]{1,200}", re.ASCII)
 YEAR = 365 * 24 * 3600
 
 
@@ -57,6 +60,7 @@ def _login(request: Request, to: str, said: str = "", status: int = 200) -> Resp
     given = {
         "modes": sorted(settings.modes),
         "next": to,
+        "next_is_plain": to != "/" and PLAIN.fullmatch(to) is not None,
         "said": said,
         "issuer": settings.oidc.issuer if settings.oidc else "",
     }
