@@ -94,10 +94,18 @@ def _grant(request: Request) -> str:
     """Say which GRANT is missing to read a page."""
     person = getattr(request.state, "person", None)
     if person and person.mode == "database":
-        return f"grant agentdb_auditor to {quoted(person.role)};"
+        return (
+            "A database login reads what its role may. Somebody who administers the"
+            f" database types: {grant(person.role)}"
+        )
     return (
         "agentdb serve logs in as a role that reads nothing: grant agentdb_web to it;"
     )
+
+
+def grant(role: str | None) -> str:
+    """Return what lets a role read all pages."""
+    return f"grant agentdb_auditor to {quoted(role)};"
 
 
 def quoted(role: str | None) -> str:

@@ -35,7 +35,8 @@ RIGHTS = "select role_name, respond, approve from agentdb.rights_of_person(%s)"
 OWN_RIGHTS = """
 select has_function_privilege('agentdb.kill_run(bigint, text, boolean)', 'execute')
     as respond,
-  pg_has_role('agentdb_reviewer', 'usage') as approve
+  pg_has_role('agentdb_reviewer', 'usage') as approve,
+  has_table_privilege('agentdb.alerting_status', 'select') as reads
 """
 CARRIED = ("proxy", "socket")
 SWEEP = 30.0
@@ -158,16 +159,16 @@ class Keeper:
                 cursor = await connection.execute(OWN_RIGHTS)
                 row = await cursor.fetchone()
         except psycopg.errors.InsufficientPrivilege:
-            return Person(subject, own.role, "database", rights(False, False))
+            none = rights(False, False)
+            return Person(subject, own.role, "database", none, reads=False)
         except (psycopg.OperationalError, OSError) as error:
             if is_wrong(error):
                 # The role is gone, or has another password since.
                 return None
             raise Away("the database is away") from error
         assert row is not None
-        return Person(
-            subject, own.role, "database", rights(row["respond"], row["approve"])
-        )
+        can = rights(row["respond"], row["approve"])
+        return Person(subject, own.role, "database", can, reads=row["reads"])
 
 
 def _make_pool(dsn: str) -> AsyncConnectionPool[AsyncConnection[dict[str, Any]]]:
