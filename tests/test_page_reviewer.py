@@ -48,7 +48,5 @@ def test_a_reviewer_decides_by_its_own_login(
         path = f"/change/{change['change_id']}/approve"
         rev.post(path, {"digest": change["digest"]}, csrf=rev.csrf("/changes"))
         assert "is applied" in rev.said("/changes")
-        rev.post(
-            "/question/1/answer", {"answer": "this"}, csrf=rev.csrf("/changes")
-        )
+        rev.post("/question/1/answer", {"answer": "this"}, csrf=rev.csrf("/changes"))
     assert value(guarded, "select answered_by from agentdb.question") == "person_r"

@@ -224,9 +224,7 @@ def test_axis_is_enlarged_by_a_link(open_page: Open) -> None:
     assert "from=" in page.url and page.get_by_text("All of it").count() == 1
 
 
-def test_page_that_cannot_be_refreshed_says_so(
-    filled: World, browser: Browser
-) -> None:
+def test_page_that_cannot_be_refreshed_says_so(filled: World, browser: Browser) -> None:
     from playwright.sync_api import expect
 
     # A console of its own: the browser writes the refused request into it.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
@@ -94,6 +95,7 @@ def environment() -> Environment:
         "at": local,
         "as_key": as_key,
         "as_place": as_place,
+        "quoted": quoted,
     }
     return made
 
@@ -132,6 +134,11 @@ def pretty(given: object, most: int = LONG) -> Markup:
 def as_place(row: dict[str, Any]) -> str:
     """Return which row of which table it is, for the value of a field."""
     return json_of({"table": row["table_name"], "key": row["row_key"]})
+
+
+def quoted(given: str) -> Markup:
+    """Return a word as a shell takes it."""
+    return text(shlex.quote(given))
 
 
 def as_key(given: object) -> str:

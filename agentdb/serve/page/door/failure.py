@@ -63,8 +63,13 @@ def words(error: psycopg.Error) -> tuple[str, str]:
     diagnostic = error.diag
     said = diagnostic.message_primary or str(error).split("\n")[0]
     if diagnostic.message_detail:
-        said += f": {diagnostic.message_detail}"
+        said = sentences(said, diagnostic.message_detail)
     return said, diagnostic.message_hint or ""
+
+
+def sentences(*parts: str) -> str:
+    """Return parts one after the other, each ended once; the last as it stands."""
+    return ". ".join([*(each.rstrip(".") for each in parts[:-1]), parts[-1]])
 
 
 async def _http(request: Request, error: Exception) -> Response:

@@ -12,7 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ...errors import Refused
-from .failure import error_page, is_away, words
+from .failure import error_page, is_away, sentences, words
 from .keeper import Keeper
 from .origin import is_same_origin, is_token, local_path
 
@@ -50,7 +50,7 @@ def post(path: str, handler: Handler, *, public: bool = False) -> Route:
             if is_away(error) or request.state.session is None:
                 raise
             said, hint = words(error)
-            flash(request, "error", ". ".join(filter(None, (said, hint))))
+            flash(request, "error", sentences(*filter(None, (said, hint))))
             return back(request, form)
         if isinstance(done, Response):
             return done

@@ -12,7 +12,18 @@ from ..door import reading
 from ..door.failure import grant
 from ..exact import json_of
 from ..render import page
-from .ask import PAGE, Connection, Row, cut, missing, number, one, page_number, rows, spared
+from .ask import (
+    PAGE,
+    Connection,
+    Row,
+    cut,
+    missing,
+    number,
+    one,
+    page_number,
+    rows,
+    spared,
+)
 from .difference import Cell, compared, is_cut, longest
 
 CHANGES = """
@@ -123,7 +134,7 @@ async def change(request: Request) -> Response:
             "alike": _grouped(alike),
             "beyond": max((found["row_count"] or 0) - most, 0),
             "conflicts": await _conflicts(connection, found),
-            "proposer": (asked["proposer"] or [None])[0],
+            "proposer": next(iter(asked["proposer"] or []), None),
             "before": asked["before"],
             "decisions": asked["decisions"],
             "triggers": asked["triggers"],
