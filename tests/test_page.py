@@ -360,6 +360,11 @@ def test_nothing_that_agents_write_gets_out_of_its_place(
     assert spoiled > 12
 
 
+def test_a_title_is_text(ann: Browser, db: Connection) -> None:
+    register(db, "billing")
+    assert "<title>billing · agentdb</title>" in ann.get("/agent/billing").text
+
+
 def test_no_page_has_style_or_script_of_its_own(ann: Browser, db: Connection) -> None:
     make_rule(db)
     fire(db, "x")

@@ -86,6 +86,7 @@ def environment() -> Environment:
     made.tests["plain"] = lambda given: visible(str(given)) == str(given)
     made.filters |= {
         "safe_text": text,
+        "plain_text": plain_text,
         "value": value,
         "span": span,
         "number": number,
@@ -102,12 +103,15 @@ def environment() -> Environment:
 
 def text(given: object, most: int = LONG) -> Markup:
     """Return what somebody wrote, kept apart from what is around it, and cut."""
+    return Markup("<bdi>{}</bdi>").format(plain_text(given, most))
+
+
+def plain_text(given: object, most: int = LONG) -> str:
+    """Return what somebody wrote, cut, for where no element may stand."""
     said = "" if given is None else str(given)
     more = len(said) - most
     said = visible(said[:most])
-    if more > 0:
-        said += f"… ({more:,} more characters)"
-    return Markup("<bdi>{}</bdi>").format(said)
+    return f"{said}… ({more:,} more characters)" if more > 0 else said
 
 
 def visible(said: str) -> str:

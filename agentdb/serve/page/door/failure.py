@@ -22,16 +22,30 @@ TITLES = {400: "Not understood", 403: "Refused", 404: "Not there", 405: "Not so"
           500: "A fault of agentdb", 503: "Not now"}  # fmt: skip
 
 
+NOT_DONE = "The database is away: what you sent was not done."
+NOT_KNOWN = (
+    "The database went away meanwhile: whether what you sent was done is not known."
+    " Look once it is back, before you send it again."
+)
+
+
 def error_page(
-    request: Request, status: int, said: str, hint: str = "", code: str = ""
+    request: Request,
+    status: int,
+    said: str,
+    hint: str = "",
+    code: str = "",
+    *,
+    there: str = "",
 ) -> Response:
-    """Return a page that says what went wrong."""
+    """Return a page that says what went wrong, and leads back to `there`."""
     given = {
         "status": status,
         "heading": TITLES.get(status, "Not so"),
         "said": said,
         "hint": hint,
         "code": code,
+        "there": there,
     }
     return render.page(request, "error.html", given, status)
 
