@@ -105,15 +105,36 @@ def test_an_agent_is_stopped(ann: Browser, db: Connection, connect: Connect) -> 
     ann.post(f"/run/{run}/kill", {"reason": ""})
     assert value(db, "select count(*) from agentdb.run_stop") == 0
     ann.post(f"/run/{run}/kill", {"reason": "it loops"})
-    said = ann.said()
-    assert f"run {run} of a is killed" in said
-    assert f"nothing of run {run} can commit any more" in said
+    said = ann.said().splitlines()
+    assert said[0] == f"nothing of run {run} can commit any more"
+    assert f"run {run} of a is killed" in said[-1]
     assert row(db, "select stopped_by, drained_at is not null as drained from agentdb.run_stop") == {
         "stopped_by": BY, "drained": True,
     }  # fmt: skip
     ann.post("/agent/a/kill", {"reason": "for good"})
     assert "starts nothing until it is resumed" in ann.said()
     assert value(db, "select kind from agentdb.agent_stop") == "killed"
+
+
+def test_a_paused_agent_is_resumed_where_its_alert_is(
+    ann: Browser, db: Connection, connect: Connect
+) -> None:
+    make_rule(db)
+    register(db)
+    run = start(connect(db.info.dbname, "agent_a"))
+    (alert,) = fire(db, "x", agent="a")
+    html = ann.get(f"/alert/{alert}").text
+    assert 'action="/agent/a/pause"' in html and "/agent/a/resume" not in html
+    ann.post("/agent/a/pause", {"reason": "wait for the vendor"})
+    html = ann.get(f"/alert/{alert}").text
+    assert 'action="/agent/a/resume"' in html and "/agent/a/pause" not in html
+    assert "is paused by" in words(html) and "wait for the vendor" in html
+    lines = ann.get(f"/run/{run}").text.count("axis-stop-line")
+    ann.post("/agent/a/resume", {"reason": "it is back"})
+    html = ann.get(f"/run/{run}").text
+    # What ends a stop is drawn as what it is.
+    assert lines == html.count("axis-stop-line") == 1
+    assert html.count("axis-mark axis-resume") == 1
 
 
 def test_a_kill_says_what_goes_on(

@@ -48,6 +48,11 @@ class Mark:
         """The kind whose lane it is drawn in."""
         return SAME_LANE.get(self.kind, self.kind)
 
+    @property
+    def resumes(self) -> bool:
+        """Whether it ends a stop; it is told among them."""
+        return self.kind == "stop" and self.what.startswith("resume ")
+
 
 @dataclass(frozen=True)
 class Story:

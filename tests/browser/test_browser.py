@@ -272,3 +272,21 @@ def test_refresh_leaves_open_what_is_open_and_the_focus_where_it_is(
     page.get_by_text("Pause", exact=True).first.click()
     page.evaluate(wake)
     expect(page.get_by_role("alert")).to_contain_text("a form is open")
+
+
+def test_axis_on_a_phone_begins_at_its_newest_end(open_page: Open) -> None:
+    page = open_page("/run/5", width=360)
+    place = page.evaluate(
+        "(() => { const a = document.querySelector('.axis-scroll');"
+        " return [a.scrollLeft + a.clientWidth, a.scrollWidth]; })()"
+    )
+    assert place[1] > 360 and abs(place[0] - place[1]) <= 1
+
+
+def test_figures_of_an_agent_are_whole_on_a_phone(open_page: Open) -> None:
+    page = open_page("/agents", width=320)
+    cut = page.evaluate(
+        "[...document.querySelectorAll('td')].filter(c => c.scrollWidth >"
+        " c.clientWidth + 1).map(c => c.textContent)"
+    )
+    assert cut == []
