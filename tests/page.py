@@ -71,7 +71,10 @@ class Browser:
     def said(self, path: str = "/") -> str:
         """Return what the next page says once of what was done."""
         found = re.search(
-            r'class="flash[^"]*" role="status">(.*?)</p>', self.get(path).text, re.S
+            r'class="flash[^"]*" role="status">(.*?</p>'
+            r'(?:\s*<details class="fold rest">.*?</details>)?)',
+            self.get(path).text,
+            re.S,
         )
         return re.sub(r"<[^>]+>", "", found[1]).strip() if found else ""
 

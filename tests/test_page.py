@@ -267,6 +267,11 @@ def test_history_of_a_row_and_what_it_was(
         veiled = words(ann.get("/audit?table=shop.note&key=1").text)
         assert "permission denied" in veiled and "first → becomes second" in veiled
         assert "other" not in veiled
+        # Neither the slider nor the way back is lost, and nobody says it was not there.
+        query = {"table": "shop.note", "key": "1", "as_of": at}
+        html = ann.client.get("/audit", params=query).text
+        assert 'type="range" hidden' in html and "Back to now" in html
+        assert "you may not select" in html and "The row was not there" not in html
         assert "shop.note" in ann.get("/audit").text
         db.execute("grant usage on schema shop to serve_s")
         db.execute("grant select on shop.note to serve_s")
@@ -276,6 +281,44 @@ def test_history_of_a_row_and_what_it_was(
         assert re.search(r"<dt><bdi>said</bdi></dt><dd><bdi>first</bdi>", html)
         # The slider is for who has scripts, its links for everybody.
         assert html.count("as_of=") >= 2 and 'type="range" hidden' in html
+
+
+def test_audit_says_of_which_table_it_knows_nothing(
+    ann: Browser, db: Connection
+) -> None:
+    db.execute("create table public.plain (id int primary key)")
+    db.execute("create table public.kept (id int primary key)")
+    db.execute("select agentdb.audit_table('public.kept')")
+    db.execute("insert into public.kept values (7)")
+    for name in ("plain", "public.plain"):
+        said = words(ann.get(f"/audit?table={name}").text)
+        assert f"{name} is not audited" in said
+        assert f"select agentdb.audit_table('{name}');" in said
+    for path in ("/audit?table=nothing", "/audit?table=nothing&key=1"):
+        assert "There is no table nothing" in words(ann.get(path).text)
+    said = words(ann.get("/audit?table=kept").text)
+    assert "not audited" not in said and "no table" not in said and "id 7" in said
+
+
+def test_cost_that_nobody_knows_is_not_nothing(
+    ann: Browser, db: Connection, agent: Connection
+) -> None:
+    db.execute("select agentdb.roll_up()")
+    assert "not known Open runs" not in words(ann.get("/agent/a").text)
+    agent.execute("select from agentdb.log_tokens(1000, 10, model => 'new')")
+    db.execute("select agentdb.roll_up()")
+    assert "Cost today not known" in words(ann.get("/agent/a").text)
+    assert 'data-label="Cost today"><span class="faint">not known' in (
+        ann.get("/agents").text
+    )
+    agent.execute("select from agentdb.log_tokens(10, 1, model => 'new', cost => 2)")
+    db.execute("select agentdb.roll_up()")
+    assert "Cost today 2.00" in words(ann.get("/agent/a").text)
+
+
+def test_a_rule_speaks_of_any_run(ann: Browser, db: Connection) -> None:
+    said = words(ann.get("/rule/no_progress").text)
+    assert "the run shows a new step" in said and "{" not in said
 
 
 def test_costs_as_a_file_hold_no_formula(
@@ -358,6 +401,11 @@ def test_nothing_that_agents_write_gets_out_of_its_place(
                 found[path] = lines[:2]
     assert found == {}, list(found)
     assert spoiled > 12
+
+
+def test_a_title_is_text(ann: Browser, db: Connection) -> None:
+    register(db, "billing")
+    assert "<title>billing · agentdb</title>" in ann.get("/agent/billing").text
 
 
 def test_no_page_has_style_or_script_of_its_own(ann: Browser, db: Connection) -> None:

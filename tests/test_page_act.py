@@ -13,6 +13,7 @@ from .agents import register, row, rows, start, value
 from .alerts import fire, make_rule
 from .changes import latest
 from .page import Browser, log_in, paging
+from .test_page import words
 
 if TYPE_CHECKING:
     from .conftest import Connect, Connection
@@ -63,7 +64,7 @@ def test_an_alert_is_handled(ann: Browser, db: Connection) -> None:
     assert done.status_code == 303
     assert ann.said() == f"A-{x} is acknowledged"
     # It is said once.
-    assert ann.said() == ""
+    assert "acknowledged" not in ann.said()
     found = row(
         db,
         "select acknowledged_by, acknowledged_until from agentdb.alert where alert_id = %s",
@@ -104,15 +105,36 @@ def test_an_agent_is_stopped(ann: Browser, db: Connection, connect: Connect) -> 
     ann.post(f"/run/{run}/kill", {"reason": ""})
     assert value(db, "select count(*) from agentdb.run_stop") == 0
     ann.post(f"/run/{run}/kill", {"reason": "it loops"})
-    said = ann.said()
-    assert f"run {run} of a is killed" in said
-    assert f"nothing of run {run} can commit any more" in said
+    said = ann.said().splitlines()
+    assert said[0] == f"nothing of run {run} can commit any more"
+    assert f"run {run} of a is killed" in said[-1]
     assert row(db, "select stopped_by, drained_at is not null as drained from agentdb.run_stop") == {
         "stopped_by": BY, "drained": True,
     }  # fmt: skip
     ann.post("/agent/a/kill", {"reason": "for good"})
     assert "starts nothing until it is resumed" in ann.said()
     assert value(db, "select kind from agentdb.agent_stop") == "killed"
+
+
+def test_a_paused_agent_is_resumed_where_its_alert_is(
+    ann: Browser, db: Connection, connect: Connect
+) -> None:
+    make_rule(db)
+    register(db)
+    run = start(connect(db.info.dbname, "agent_a"))
+    (alert,) = fire(db, "x", agent="a")
+    html = ann.get(f"/alert/{alert}").text
+    assert 'action="/agent/a/pause"' in html and "/agent/a/resume" not in html
+    ann.post("/agent/a/pause", {"reason": "wait for the vendor"})
+    html = ann.get(f"/alert/{alert}").text
+    assert 'action="/agent/a/resume"' in html and "/agent/a/pause" not in html
+    assert "is paused by" in words(html) and "wait for the vendor" in html
+    lines = ann.get(f"/run/{run}").text.count("axis-stop-line")
+    ann.post("/agent/a/resume", {"reason": "it is back"})
+    html = ann.get(f"/run/{run}").text
+    # What ends a stop is drawn as what it is.
+    assert lines == html.count("axis-stop-line") == 1
+    assert html.count("axis-mark axis-resume") == 1
 
 
 def test_a_kill_says_what_goes_on(
@@ -259,11 +281,13 @@ def test_an_undo_is_shown_first_and_leaves_no_trace(
     row_of_it = json.dumps({"table": "public.invoice", "key": {"id": 1}})
     none = rev.post("/run/1/undo", [("reason", "x"), ("keep", row_of_it)])
     assert none.status_code == 303 and "not possible" in rev.said()
-    rev.post("/run/1/undo", {"reason": "wrong", "really": "1"})
+    done = rev.post("/run/1/undo", {"reason": "wrong", "really": "1"})
     undo = latest(guarded)
+    assert done.headers["location"] == f"/change/{undo['change_id']}"
     assert rev.said() == (
-        f"change {undo['change_id']} takes it back, once somebody else approves it"
+        f"change {undo['change_id']} takes 1 row back, once somebody else approves it"
     )
+    assert f'<a href="/change/{undo["change_id"]}">' in rev.get("/run/1").text
     assert undo["proposed_by"] == "reviewer_r" and undo["kind"] == "undo"
     # Whoever asked for it does not approve it.
     rev.post(f"/change/{undo['change_id']}/approve", {"digest": undo["digest"]})
@@ -280,7 +304,62 @@ def test_an_undo_of_what_is_not_guarded_is_refused_with_the_command(
     run = start(agent)
     agent.execute("insert into public.plain values (1, 'x')")
     ann = log_in(desk, guarded, connect, "operator_o")
+    # It is said before a form is filled in.
+    form = words(ann.get(f"/run/{run}/undo").text)
+    assert "This cannot be done here: public.plain is not guarded" in form
+    assert f"agentdb undo {run} --dry-run" in form
     for fields in ({"reason": "x"}, {"reason": "x", "really": "1"}):
         ann.post(f"/run/{run}/undo", fields)
-        assert f"agentdb undo {run} --apply" in ann.said()
+        said = ann.said()
+        assert f"agentdb undo {run} --apply" in said
+        assert "does it itself. Those are" in said and ".." not in said
     assert value(guarded, "select count(*) from public.plain") == 1
+
+
+def test_a_conflict_is_not_offered_for_approval(
+    desk: str, guarded: Connection, connect: Connect
+) -> None:
+    change = propose(guarded, connect)
+    rev = log_in(desk, guarded, connect, "reviewer_r")
+    assert "cannot be applied" not in words(rev.get(f"/change/{change}").text)
+    register(guarded, "b", "agent_b")
+    other = connect(guarded.info.dbname, "agent_b")
+    run = start(other)
+    other.execute("update agentdb_stage.invoice set note = 'other' where id = 1")
+    second = latest(guarded)
+    rev.post(f"/change/{second['change_id']}/approve", {"digest": second["digest"]})
+    html = rev.get(f"/change/{change}").text
+    said = words(html)
+    assert "It cannot be applied as it is" in said
+    for options in ("", " --keep-theirs", " --override --reason"):
+        assert f"agentdb change rebase {change}{options}" in said
+    # By whom it was, and the button only where it is asked for.
+    assert f'by <a href="/run/{run}">run {run}</a> of <bdi>b</bdi>' in html
+    assert html.index("Approve all the same") < html.index(f"/change/{change}/approve")
+
+
+def test_who_may_not_decide_is_not_asked_to(
+    desk: str, guarded: Connection, connect: Connect
+) -> None:
+    path = f"/change/{propose(guarded, connect)}"
+    html = log_in(desk, guarded, connect, "operator_o").get(path).text
+    assert "A reviewer can type" in html and "#decide" not in html
+    guarded.execute("grant agentdb_reviewer to agent_a")
+    try:
+        html = log_in(desk, guarded, connect, "agent_a").get(path).text
+    finally:
+        guarded.execute("revoke agentdb_reviewer from agent_a")
+    assert "This is your own change" in html and f"{path}/approve" not in html
+    html = log_in(desk, guarded, connect, "reviewer_r").get(path).text
+    assert "#decide" in html and f"{path}/approve" in html
+
+
+def test_a_closed_change_lacks_no_approval(
+    desk: str, guarded: Connection, connect: Connect
+) -> None:
+    change = propose(guarded, connect)
+    rev = log_in(desk, guarded, connect, "reviewer_r")
+    rev.post(f"/change/{change}/approve", {"digest": digest(guarded, change)})
+    said = words(rev.get(f"/change/{change}").text)
+    assert "0 missing" not in said and "the last one applies it" not in said
+    assert "reviewer_r by way of agentdb serve: approve" in said

@@ -417,3 +417,58 @@ def test_nobody_calls_what_is_for_others(db: Connection, connect: Connect) -> No
             "agentdb.rights_of_person('x')",
         ):
             assert refusal(session, f"select {call}").sqlstate == "42501", (login, call)
+
+
+def test_what_is_sent_without_a_session_is_said_not_to_be_done(
+    page: str, db: Connection, connect: Connect
+) -> None:
+    ann = log_in(page, db, connect, "operator_o")
+    token = ann.csrf()
+    ann.post("/logout", csrf=token)
+    before = f"{page.rstrip('/')}/alert/7"
+    answer = ann.post(
+        "/alert/7/acknowledge", {"comment": "x"}, csrf=token, referer=before
+    )
+    assert answer.status_code == 303
+    to = answer.headers["location"]
+    assert to == "/login?lost=1&next=/alert/7"
+    assert "What you sent was not done" in ann.get(to).text
+    assert "What you sent was not done" not in ann.get("/login").text
+
+
+def test_what_is_sent_while_the_database_is_away_is_said_not_to_be_done(
+    page: str, db: Connection, connect: Connect
+) -> None:
+    ann = log_in(page, db, connect, "operator_o")
+    token = ann.csrf()
+    db.execute("alter role serve_s nologin")
+    try:
+        db.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where usename = 'serve_s' and datname = current_database()"
+        )
+        answers = [
+            ann.post("/silence/1/end", csrf=token, referer=f"{page}/silences")
+            for _ in range(2)
+        ]
+    finally:
+        db.execute("alter role serve_s login")
+    for answer in answers:
+        assert answer.status_code == 503
+        assert 'href="/silences"' in answer.text
+    # What was open when it went away is not known to have been of no effect.
+    assert "was not done" in answers[-1].text
+
+
+def test_a_time_zone_that_is_none_is_refused_in_words(page: str) -> None:
+    browser = Browser(page)
+    token = browser.csrf("/login/link")
+    for name, said in (
+        ("nonsense", "one is Europe/Berlin"),
+        ("Berlin", "did you mean Europe/Berlin?"),
+        ("europe/berlin", "did you mean Europe/Berlin?"),
+    ):
+        answer = browser.post("/zone", {"zone": name}, csrf=token)
+        assert answer.status_code == 400 and said in answer.text, name
+    browser.client.cookies.set("zone", "nonsense")
+    assert browser.get("/login").status_code == 200

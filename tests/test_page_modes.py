@@ -64,6 +64,11 @@ def test_a_proxy_names_who_asks(
             viewer = Browser(url, {HEADER: "eve@x"})
             assert viewer.get("/").status_code == 200
             assert "eve@x is a viewer" in decide(viewer, guarded)
+            html = viewer.get(f"/change/{latest(guarded)['change_id']}").text
+            assert "<bdi>eve@x</bdi>, a viewer" in html
+            assert "agentdb web map <bdi>eve@x</bdi> ROLE" in html
+            html = Browser(url, {HEADER: "ann@x"}).get("/").text
+            assert "<bdi>ann@x</bdi> as <bdi>operator_o</bdi>" in html
             assert "it is no reviewer" in decide(
                 Browser(url, {HEADER: "ann@x"}), guarded
             )

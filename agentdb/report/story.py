@@ -58,6 +58,11 @@ class Mark:
             return ""
         return f"{took * 1000:.0f} ms" if took < 1 else f"{took:,.1f} s"
 
+    @property
+    def resumes(self) -> bool:
+        """Whether it ends a stop; it is told among them."""
+        return self.kind == "stop" and self.what.startswith("resume ")
+
 
 @dataclass(frozen=True)
 class Story:

@@ -37,6 +37,7 @@ GLYPHS = {
     "question": "M-5 -5 H5 V3 H0 L-3 6 V3 H-5 Z",
     "alert": "M0 -7 L7 6 H-7 Z",
     "stop": "M-3 -7 H3 L7 -3 V3 L3 7 H-3 L-7 3 V-3 Z",
+    "resume": "M-4 -6 L6 0 L-4 6 Z",
     "error": "M-4 -4 L4 4 M-4 4 L4 -4",
     "repeat": "M-4 0 A4 4 0 1 0 0 -4 M0 -7 L0 -1 L3 -4 Z",
     "unknown": "M0 -6 L6 0 L0 6 L-6 0 Z M0 -2 V1 M0 3 V4",
@@ -196,10 +197,11 @@ def _rows(marks: list[Mark]) -> Iterator[int]:
 
 
 def _glyphs(marks: list[Mark], scale: Scale, top: int, middle: int) -> Iterator[str]:
-    for note in ("", "error"):
-        of_note = [mark for mark in marks if mark.note == note]
-        for x, group in _near(of_note, scale):
-            yield _glyph(group[0].lane, x, middle, group, note)
+    for note, resumes in (("", False), ("", True), ("error", False)):
+        alike = [m for m in marks if m.note == note and m.resumes == resumes]
+        for x, group in _near(alike, scale):
+            shape = "resume" if resumes else group[0].lane
+            yield _glyph(shape, x, middle, group, "resume" if resumes else note)
             if note:
                 yield _glyph("error", x, middle, group, note)
 
@@ -216,7 +218,7 @@ def _glyph(shape: str, x: float, y: float, group: list[Mark], note: str) -> str:
 def _stops(story: Story, scale: Scale, height: int) -> Iterator[str]:
     """Yield a line through all lanes for each stop, and for the end."""
     for mark in story.marks:
-        if mark.kind in ("stop", "end"):
+        if mark.kind in ("stop", "end") and not mark.resumes:
             x = LEFT + scale.place(mark.at)
             yield (
                 f'<line class="axis-{mark.kind}-line" x1="{x:.1f}" x2="{x:.1f}" '

@@ -12,7 +12,7 @@ from .conftest import Open
 from .world import World
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
+    from playwright.sync_api import Browser, Page
 
 PAGES = (
     "/", "/incidents", "/incidents?all", "/alert/1", "/silences", "/agents",
@@ -121,7 +121,7 @@ def test_change_is_judged_and_its_run_undone(
     page.get_by_label("leave out").first.check()
     page.get_by_role("button", name="Try again").click()
     page.get_by_role("button", name="Undo it").click()
-    assert re.search(r"change \d+ takes it back|taken back", flash(page))
+    assert re.search(r"change \d+ takes 5 rows back|taken back", flash(page))
     kept = value(
         filled.db,
         "select row_count from agentdb.change_summary where kind = 'undo'"
@@ -222,3 +222,71 @@ def test_axis_is_enlarged_by_a_link(open_page: Open) -> None:
     page = open_page("/run/5", scripts=False)
     page.locator("a.axis-zoom").nth(1).click()
     assert "from=" in page.url and page.get_by_text("All of it").count() == 1
+
+
+def test_page_that_cannot_be_refreshed_says_so(filled: World, browser: Browser) -> None:
+    from playwright.sync_api import expect
+
+    # A console of its own: the browser writes the refused request into it.
+    context = browser.new_context(base_url=filled.url, timezone_id="UTC")
+    page = context.new_page()
+    page.goto(filled.link())
+    page.get_by_role("button", name="Log in").click()
+    page.goto("/agents")
+    wake = "document.dispatchEvent(new Event('visibilitychange'))"
+    shown = page.locator("#now time").inner_text()
+    try:
+        # Nobody comes in any more, and who is in is not.
+        filled.db.execute("alter role page_serve nologin")
+        filled.db.execute(
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where usename = 'page_serve'"
+        )
+        page.evaluate(wake)
+        banner = page.get_by_role("alert")
+        banner.wait_for()
+        said = banner.inner_text()
+        assert f"Not updated since {shown}" in said and "database is away" in said
+    finally:
+        filled.db.execute("alter role page_serve login")
+    expect(banner).to_be_hidden(timeout=20_000)
+    assert page.locator("#now time").inner_text() != shown
+    context.close()
+
+
+def test_refresh_leaves_open_what_is_open_and_the_focus_where_it_is(
+    filled: World, open_page: Open
+) -> None:
+    from playwright.sync_api import expect
+
+    wake = "document.dispatchEvent(new Event('visibilitychange'))"
+    page = open_page("/agents")
+    link = page.locator("main a[href='/agent/coding']")
+    link.focus()
+    page.evaluate("document.getElementById('main').old = true")
+    page.evaluate(wake)
+    page.wait_for_function("!document.getElementById('main').old")
+    focused = "document.activeElement.getAttribute('href')"
+    page.wait_for_function(f"{focused} === '/agent/coding'")
+    page.goto("/agent/billing")
+    page.get_by_text("Pause", exact=True).first.click()
+    page.evaluate(wake)
+    expect(page.get_by_role("alert")).to_contain_text("a form is open")
+
+
+def test_axis_on_a_phone_begins_at_its_newest_end(open_page: Open) -> None:
+    page = open_page("/run/5", width=360)
+    place = page.evaluate(
+        "(() => { const a = document.querySelector('.axis-scroll');"
+        " return [a.scrollLeft + a.clientWidth, a.scrollWidth]; })()"
+    )
+    assert place[1] > 360 and abs(place[0] - place[1]) <= 1
+
+
+def test_figures_of_an_agent_are_whole_on_a_phone(open_page: Open) -> None:
+    page = open_page("/agents", width=320)
+    cut = page.evaluate(
+        "[...document.querySelectorAll('td')].filter(c => c.scrollWidth >"
+        " c.clientWidth + 1).map(c => c.textContent)"
+    )
+    assert cut == []

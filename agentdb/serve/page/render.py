@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import date, datetime, timedelta, timezone
 from decimal import Decimal
 from functools import cache
@@ -85,6 +86,7 @@ def environment() -> Environment:
     made.tests["plain"] = lambda given: visible(str(given)) == str(given)
     made.filters |= {
         "safe_text": text,
+        "plain_text": plain_text,
         "value": value,
         "span": span,
         "number": number,
@@ -94,18 +96,22 @@ def environment() -> Environment:
         "at": local,
         "as_key": as_key,
         "as_place": as_place,
+        "quoted": quoted,
     }
     return made
 
 
 def text(given: object, most: int = LONG) -> Markup:
     """Return what somebody wrote, kept apart from what is around it, and cut."""
+    return Markup("<bdi>{}</bdi>").format(plain_text(given, most))
+
+
+def plain_text(given: object, most: int = LONG) -> str:
+    """Return what somebody wrote, cut, for where no element may stand."""
     said = "" if given is None else str(given)
     more = len(said) - most
     said = visible(said[:most])
-    if more > 0:
-        said += f"… ({more:,} more characters)"
-    return Markup("<bdi>{}</bdi>").format(said)
+    return f"{said}… ({more:,} more characters)" if more > 0 else said
 
 
 def visible(said: str) -> str:
@@ -132,6 +138,11 @@ def pretty(given: object, most: int = LONG) -> Markup:
 def as_place(row: dict[str, Any]) -> str:
     """Return which row of which table it is, for the value of a field."""
     return json_of({"table": row["table_name"], "key": row["row_key"]})
+
+
+def quoted(given: str) -> Markup:
+    """Return a word as a shell takes it."""
+    return text(shlex.quote(given))
 
 
 def as_key(given: object) -> str:

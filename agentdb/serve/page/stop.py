@@ -24,25 +24,32 @@ async def kill_run(request: Request, form: Form) -> Response | str:
         "reason": form.get("reason", "").strip() or None,
         "tree": form.get("tree", "1") != "0",
     }
-    return await _after(request, await act(request, "kill_run", given))
+    return _told(*await _after(request, await act(request, "kill_run", given)))
 
 
 async def kill_agent(request: Request, form: Form) -> Response | str:
     """Kill all runs of an agent, and let it start none."""
     agent = request.path_params["agent"]
     given = {"agent": agent, "reason": form.get("reason", "").strip() or None}
-    said = await _after(request, await act(request, "kill_agent", given))
+    first, rest = await _after(request, await act(request, "kill_agent", given))
     left = await _drain(request, "drain_agent", {"agent": agent})
     if not all(each["drained"] for each in left):
-        said += f"; agent {agent} still has a transaction open outside its runs"
-    return f"{said}; agent {agent} starts nothing until it is resumed"
+        first.append(f"agent {agent} still has a transaction open outside its runs")
+    return _told([*first, f"agent {agent} starts nothing until it is resumed"], rest)
 
 
-async def _after(request: Request, killed: list[dict[str, Any]]) -> str:
-    """End what killed runs have in flight; return what was done, in words."""
+def _told(first: list[str], rest: list[str]) -> str:
+    """Return what is read at once, and on a line of its own what can be unfolded."""
+    return "\n".join("; ".join(dict.fromkeys(each)) for each in (first, rest) if each)
+
+
+async def _after(
+    request: Request, killed: list[dict[str, Any]]
+) -> tuple[list[str], list[str]]:
+    """End what killed runs have in flight; return what matters first, and the rest."""
     await wake(request, STOPS)
     if not killed:
-        return "no run was open"
+        return ["no run was open"], []
     until = time.monotonic() + PATIENCE
     said = [
         f"run {each['run_id']} of {each['agent_name']} is killed: "
@@ -62,7 +69,7 @@ async def _after(request: Request, killed: list[dict[str, Any]]) -> str:
             said += await _end_sessions(request, run)
             found = await _drain(request, "drain_run", {"run": run})
             drained |= {one["run_id"]: one["drained"] for one in found}
-    return "; ".join(dict.fromkeys([*said, *map(_drained, drained, drained.values())]))
+    return list(map(_drained, drained, drained.values())), said
 
 
 async def _end_sessions(request: Request, run: int) -> list[str]:

@@ -7,11 +7,12 @@ from typing import Any
 
 import psycopg
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from ...waking import CHANGES
+from ...words import counted
 from . import render
-from .door import Form, acting, call, wake
+from .door import Form, acting, call, flash, wake
 from .door.database import note
 
 ROWS = "select * from agentdb.show_change_rows(%s, 1000)"
@@ -35,7 +36,10 @@ async def undo(request: Request, form: Form) -> Response | str:
         raise
     if really:
         await wake(request, CHANGES, str(done["change_id"]))
-        return _became(done)
+        flash(request, "done", _became(done))
+        there = "change" if done["state"] != "withdrawn" else "run"
+        shows = done["change_id"] if there == "change" else given["run"]
+        return RedirectResponse(f"/{there}/{shows}", 303)
     return render.page(request, "undo.html", shown(request, form, done, rows))
 
 
@@ -83,10 +87,11 @@ def _kept(given: str) -> str:
 def _became(done: dict[str, Any]) -> str:
     """Say what became of an undo."""
     change, state = done["change_id"], done["state"]
+    count = counted(done["row_count"] or 0, "row")
     if state == "applied":
-        return f"taken back, as change {change}"
+        return f"taken back, as change {change}: {count} came back"
     if state == "pending":
-        return f"change {change} takes it back, once somebody else approves it"
+        return f"change {change} takes {count} back, once somebody else approves it"
     if state == "withdrawn":
         return "nothing is left to take back"
     return f"not taken back: change {change} met a {state}"

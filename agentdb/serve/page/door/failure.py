@@ -22,16 +22,30 @@ TITLES = {400: "Not understood", 403: "Refused", 404: "Not there", 405: "Not so"
           500: "A fault of agentdb", 503: "Not now"}  # fmt: skip
 
 
+NOT_DONE = "The database is away: what you sent was not done."
+NOT_KNOWN = (
+    "The database went away meanwhile: whether what you sent was done is not known."
+    " Look once it is back, before you send it again."
+)
+
+
 def error_page(
-    request: Request, status: int, said: str, hint: str = "", code: str = ""
+    request: Request,
+    status: int,
+    said: str,
+    hint: str = "",
+    code: str = "",
+    *,
+    there: str = "",
 ) -> Response:
-    """Return a page that says what went wrong."""
+    """Return a page that says what went wrong, and leads back to `there`."""
     given = {
         "status": status,
         "heading": TITLES.get(status, "Not so"),
         "said": said,
         "hint": hint,
         "code": code,
+        "there": there,
     }
     return render.page(request, "error.html", given, status)
 
@@ -63,8 +77,13 @@ def words(error: psycopg.Error) -> tuple[str, str]:
     diagnostic = error.diag
     said = diagnostic.message_primary or str(error).split("\n")[0]
     if diagnostic.message_detail:
-        said += f": {diagnostic.message_detail}"
+        said = sentences(said, diagnostic.message_detail)
     return said, diagnostic.message_hint or ""
+
+
+def sentences(*parts: str) -> str:
+    """Return parts one after the other, each ended once; the last as it stands."""
+    return ". ".join([*(each.rstrip(".") for each in parts[:-1]), parts[-1]])
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -101,10 +120,18 @@ def _grant(request: Request) -> str:
     """Say which GRANT is missing to read a page."""
     person = getattr(request.state, "person", None)
     if person and person.mode == "database":
-        return f"grant agentdb_auditor to {quoted(person.role)};"
+        return (
+            "A database login reads what its role may. Somebody who administers the"
+            f" database types: {grant(person.role)}"
+        )
     return (
         "agentdb serve logs in as a role that reads nothing: grant agentdb_web to it;"
     )
+
+
+def grant(role: str | None) -> str:
+    """Return what lets a role read all pages."""
+    return f"grant agentdb_auditor to {quoted(role)};"
 
 
 def quoted(role: str | None) -> str:

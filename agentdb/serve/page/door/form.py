@@ -7,15 +7,16 @@ from urllib.parse import parse_qsl, quote
 
 import anyio
 import psycopg
+from psycopg_pool import PoolTimeout
 from starlette.datastructures import ImmutableMultiDict
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from ...errors import Refused
-from .failure import error_page, is_away, words
+from .failure import NOT_DONE, NOT_KNOWN, error_page, is_away, sentences, words
 from .keeper import Keeper
-from .origin import is_same_origin, is_token, local_path
+from .origin import is_same_origin, is_token, local_path, page_before
 
 Form = ImmutableMultiDict[str, str]
 Handler = Callable[[Request, Form], Awaitable[Response | str]]
@@ -42,19 +43,24 @@ def post(path: str, handler: Handler, *, public: bool = False) -> Route:
             )
         form = await read(request)
         if not is_token(form.get("csrf", ""), request.state.csrf):
-            said = "This form is of a session that has ended."
+            said = "This form is of a session that has ended: nothing was done."
+            there = page_before(request.headers, keeper.settings)
             return error_page(
-                request, 403, said, "Go back, reload the page, and repeat."
+                request, 403, said, "Load the page anew, and repeat.", there=there
             )
         if request.state.person is None and not public:
             return RedirectResponse("/login", 303)
         try:
             done = await handler(request, form)
         except psycopg.Error as error:
-            if is_away(error) or request.state.session is None:
+            if request.state.session is None:
                 raise
+            if is_away(error):
+                said = NOT_DONE if isinstance(error, PoolTimeout) else NOT_KNOWN
+                there = page_before(request.headers, keeper.settings)
+                return error_page(request, 503, said, there=there)
             said, hint = words(error)
-            flash(request, "error", ". ".join(filter(None, (said, hint))))
+            flash(request, "error", sentences(*filter(None, (said, hint))))
             return back(request, form)
         if isinstance(done, Response):
             return done
@@ -103,9 +109,6 @@ def flash(request: Request, kind: str, said: str) -> None:
 
 def back(request: Request, form: Form) -> Response:
     """Return to the page that a form was on."""
-    otherwise = "/"
-    referer = request.headers.get("referer", "")
-    if is_same_origin(request.headers, request.app.state.keeper.settings):
-        otherwise = local_path("/" + "/".join(referer.split("/")[3:]))
-    to = local_path(form.get("next"), otherwise)
+    before = page_before(request.headers, request.app.state.keeper.settings)
+    to = local_path(form.get("next"), before)
     return RedirectResponse(quote(to, safe="/?&=%:#+,;@~"), 303)

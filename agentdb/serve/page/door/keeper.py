@@ -35,7 +35,8 @@ RIGHTS = "select * from agentdb.rights_of_person(%s)"
 OWN_RIGHTS = """
 select has_function_privilege('agentdb.kill_run(bigint, text, boolean)', 'execute')
     as respond,
-  pg_has_role('agentdb_reviewer', 'usage') as approve
+  pg_has_role('agentdb_reviewer', 'usage') as approve,
+  has_table_privilege('agentdb.alerting_status', 'select') as reads
 from pg_roles
 where rolname = session_user and rolcanlogin
 """
@@ -160,7 +161,8 @@ class Keeper:
                 cursor = await connection.execute(OWN_RIGHTS)
                 row = await cursor.fetchone()
         except psycopg.errors.InsufficientPrivilege:
-            return Person(subject, own.role, "database", rights(False, False))
+            none = rights(False, False)
+            return Person(subject, own.role, "database", none, reads=False)
         except (psycopg.errors.InternalError, psycopg.errors.UndefinedObject):
             # The role of this session is gone.
             return None
@@ -171,9 +173,8 @@ class Keeper:
             raise Away("the database is away") from error
         if row is None:
             return None
-        return Person(
-            subject, own.role, "database", rights(row["respond"], row["approve"])
-        )
+        can = rights(row["respond"], row["approve"])
+        return Person(subject, own.role, "database", can, reads=row["reads"])
 
 
 def _make_pool(dsn: str) -> AsyncConnectionPool[AsyncConnection[dict[str, Any]]]:

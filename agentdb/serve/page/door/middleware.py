@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from functools import lru_cache
-from urllib.parse import quote, unquote
+from urllib.parse import unquote, urlencode
 from zoneinfo import ZoneInfo
 
 import psycopg
@@ -16,10 +16,10 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ...errors import Away, Refused
 from .cookie import SCOPE
-from .failure import database_page
+from .failure import NOT_DONE, database_page, error_page, is_away
 from .header import guarded
 from .keeper import Keeper
-from .origin import is_own_host
+from .origin import is_own_host, page_before
 
 PUBLIC = ("/login", "/static", "/zone")
 # A number in a path is no longer than Python reads.
@@ -76,6 +76,9 @@ class Door:
             found = await self._keeper.enter(request)
         except (Away, psycopg.Error) as error:
             if not public:
+                if request.method == "POST" and is_away(error):
+                    before = page_before(request.headers, self._keeper.settings)
+                    return error_page(request, 503, NOT_DONE, there=before)
                 return database_page(request, error)
             found = None
         except Refused as error:
@@ -89,7 +92,7 @@ class Door:
         if public:
             self._welcome(request)
             return None
-        return _to_login(request)
+        return _to_login(request, self._keeper)
 
     def _welcome(self, request: Request) -> None:
         """Give who logs in a token of a form, which no other page can know."""
@@ -106,13 +109,17 @@ def _is_public(path: str) -> bool:
     return any(path == each or path.startswith(f"{each}/") for each in PUBLIC)
 
 
-def _to_login(request: Request) -> Response:
+def _to_login(request: Request, keeper: Keeper) -> Response:
     here = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-    to = "/login"
-    if request.method in ("GET", "HEAD") and here != "/":
-        to += f"?next={quote(here, safe='/')}"
+    query = {}
+    if request.method not in ("GET", "HEAD"):
+        # Nothing of it is looked at: who sent it is nobody.
+        here, query["lost"] = page_before(request.headers, keeper.settings), "1"
+    if here != "/":
+        query["next"] = here
+    to = "/login" + (f"?{urlencode(query, safe='/')}" if query else "")
     if request.headers.get("hx-request"):
-        return Response(status_code=204, headers={"hx-redirect": "/login"})
+        return Response(status_code=204, headers={"hx-redirect": to})
     return RedirectResponse(to, 303)
 
 

@@ -45,3 +45,10 @@ def local_path(given: str | None, otherwise: str = "/") -> str:
     if not said.isascii() or not said.isprintable() or "\\" in said:
         return otherwise
     return said
+
+
+def page_before(headers: Headers, settings: DoorSettings) -> str:
+    """Return the page of this server that a form was on, else the first one."""
+    if not is_same_origin(headers, settings):
+        return "/"
+    return local_path("/" + "/".join(headers.get("referer", "").split("/")[3:]))

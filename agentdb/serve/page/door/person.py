@@ -16,6 +16,8 @@ class Person:
     mode: str
     #: Of view, respond (kill, acknowledge) and approve.
     can: frozenset[str] = field(default_factory=frozenset)
+    #: Whether it reads all pages, and not those of changes and questions alone.
+    reads: bool = True
 
     @property
     def name(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from urllib.parse import quote, urlencode
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
@@ -12,6 +12,8 @@ from starlette.routing import BaseRoute, Route
 
 from ...errors import Refused
 from .. import render
+from ..render import visible
+from .failure import error_page
 from .form import Form, back, post
 from .keeper import Keeper
 from .middleware import UNKNOWN_ZONE
@@ -25,6 +27,10 @@ WRONG = "The role or the password is wrong, or the role may not log in."
 USED = "This link was used already, or is too old. Make another: agentdb web link"
 # What may stand between quotes in a command that is shown.
 PLAIN = re.compile(r"[\w/.?=&-]{1,200}", re.ASCII)
+LOST = (
+    "What you sent was not done: your session has ended, and nobody was logged in."
+    " Log in, and send it again."
+)
 YEAR = 365 * 24 * 3600
 
 
@@ -52,7 +58,7 @@ async def show(request: Request) -> Response:
     to = local_path(request.query_params.get("next"))
     if request.state.person:
         return RedirectResponse(to, 303)
-    return _login(request, to)
+    return _login(request, to, LOST if "lost" in request.query_params else "")
 
 
 def _login(request: Request, to: str, said: str = "", status: int = 200) -> Response:
@@ -145,10 +151,22 @@ async def zone(request: Request, form: Form) -> Response:
     try:
         ZoneInfo(name)
     except UNKNOWN_ZONE:
-        raise Refused(f"there is no time zone {name}") from None
+        said = f"There is no time zone {visible(name)}; {_meant(name)}"
+        return error_page(request, 400, said)
     answer = back(request, form)
     answer.set_cookie("zone", quote(name, safe=""), max_age=YEAR, samesite="lax")
     return answer
+
+
+def _meant(name: str) -> str:
+    """Say which zones somebody may have meant."""
+    wanted = name.lower().replace(" ", "_")
+    like = [
+        each
+        for each in sorted(available_timezones())
+        if wanted in (each.lower(), each.lower().rpartition("/")[2])
+    ]
+    return f"did you mean {' or '.join(like[:3])}?" if like else "one is Europe/Berlin."
 
 
 def link(base: str, token: str) -> str:

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from ..door import reading
 from ..render import page
-from .ask import PAGE, cut, missing, one, page_number, rows, word
+from .ask import PAGE, cut, missing, one, page_number, rows, spared, word
 from .status import BOARD
 
 AGENTS = """
@@ -137,6 +137,6 @@ async def questions(request: Request) -> Response:
     async with reading(request) as connection:
         context = {
             "found": await rows(connection, QUESTIONS),
-            "answered": await rows(connection, ANSWERED),
+            "answered": await spared(connection, ANSWERED),
         }
     return page(request, "questions.html", context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
+import psycopg
 from psycopg import AsyncConnection
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -26,6 +27,17 @@ async def one(connection: Connection, query: str, **binds: object) -> Row | None
     """Return the first row of what a question finds."""
     found = await rows(connection, query, **binds)
     return found[0] if found else None
+
+
+async def spared(
+    connection: Connection, query: str, **binds: object
+) -> list[Row] | None:
+    """Return what a question finds, None where this person may not ask it."""
+    try:
+        async with connection.transaction():
+            return await rows(connection, query, **binds)
+    except psycopg.errors.InsufficientPrivilege:
+        return None
 
 
 def number(request: Request, name: str) -> int:

@@ -68,6 +68,20 @@ from agentdb.table_as_of(%(table)s::regclass, %(at)s::timestamptz)
 order by row_key
 limit %(most)s::integer
 """
+KNOWN = """
+select
+  exists (
+    select from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where c.relkind in ('r', 'p', 'f', 'v', 'm')
+      and (format('%%I.%%I', n.nspname, c.relname) = %(table)s::text
+        or n.nspname = 'public' and quote_ident(c.relname) = %(table)s::text)
+  ) as there,
+  exists (
+    select from agentdb.audited_table as t
+    where t.table_name in (%(table)s::text, 'public.' || %(table)s::text)
+  ) as audited
+"""
 MOST = 100
 HINT = "What the table had at a time is seen by who may select from it."
 
@@ -81,11 +95,13 @@ async def audit(request: Request) -> Response:
     context: Row = {
         "table": table, "key": key, "run": run_id, "at": at, "problem": None,
         "found": [], "was": None, "was_rows": [], "commits": [], "tables": [],
-        "place": 0, "veiled": None, "hint": None, "longest": longest(request),
+        "place": 0, "veiled": None, "hint": None, "missing": False,
+        "unaudited": False, "longest": longest(request),
     }  # fmt: skip
     async with reading(request) as connection:
         context["tables"] = await rows(connection, TABLES)
         if table or run_id:
+            await _look_up(connection, context)
             try:
                 async with connection.transaction():
                     await _read(connection, context)
@@ -102,9 +118,23 @@ async def audit(request: Request) -> Response:
     return page(request, "audit.html", context)
 
 
+async def _look_up(connection: Connection, context: Row) -> None:
+    """Find out whether a table is there, and audited."""
+    if not context["table"]:
+        return
+    known = await one(connection, KNOWN, table=context["table"])
+    assert known is not None
+    context["missing"] = not known["there"]
+    context["unaudited"] = known["there"] and not known["audited"]
+
+
 async def _read(connection: Connection, context: Row) -> None:
     table, key, at = context["table"], context["key"], context["at"]
     asked = {"table": table, "most": MOST}
+    if context["missing"]:
+        # What it had before it was dropped is in the log.
+        await _read_log(connection, context)
+        return
     if table and key:
         asked["key"] = _as_json(key)
         found = await rows(connection, HISTORY, **asked)
@@ -113,17 +143,9 @@ async def _read(connection: Connection, context: Row) -> None:
     context["found"] = [_compared(each) for each in found]
     if not table:
         return
-    # A slider goes from left to right as time does.
-    moments = sorted({each["recorded_at"] for each in found})
-    base = {"table": table} | ({"key": key} if key else {})
-    context["commits"] = [
-        (moment, "/audit?" + urlencode({**base, "as_of": moment.isoformat()}))
-        for moment in moments
-    ]
+    _offer_commits(context, found)
     if at is None:
-        context["place"] = max(len(moments) - 1, 0)
         return
-    context["place"] = max(sum(moment <= at for moment in moments) - 1, 0)
     if key:
         row = await one(connection, ROW_AT, **asked, at=at)
         context["was"] = row["it"] if row else None
@@ -141,7 +163,21 @@ async def _read_log(connection: Connection, context: Row) -> None:
     else:
         found = await rows(connection, CHANGES, **asked, run=context["run"])
     context["found"] = [_compared(each) for each in found]
-    context["commits"], context["at"] = [], None
+    if context["table"]:
+        _offer_commits(context, found)
+
+
+def _offer_commits(context: Row, found: list[Row]) -> None:
+    """Offer the commits of what was found: a slider goes as time does."""
+    moments = sorted({each["recorded_at"] for each in found})
+    base = {name: context[name] for name in ("table", "key") if context[name]}
+    context["commits"] = [
+        (moment, "/audit?" + urlencode({**base, "as_of": moment.isoformat()}))
+        for moment in moments
+    ]
+    at = context["at"]
+    before = len(moments) if at is None else sum(each <= at for each in moments)
+    context["place"] = max(before - 1, 0)
 
 
 def _keys(key: str, columns: list[str] | None) -> list[str]:

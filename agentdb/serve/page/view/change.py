@@ -9,9 +9,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from ..door import reading
+from ..door.failure import grant
 from ..exact import json_of
 from ..render import page
-from .ask import PAGE, Connection, Row, cut, missing, number, one, page_number, rows
+from .ask import (
+    PAGE,
+    Connection,
+    Row,
+    cut,
+    missing,
+    number,
+    one,
+    page_number,
+    rows,
+    spared,
+)
 from .difference import Cell, compared, is_cut, longest
 
 CHANGES = """
@@ -64,6 +76,13 @@ order by c.table_name, g.trigger_name
 # More rows than anybody reads: the rest is told by what is the same in all of them.
 MOST = 100
 STATEMENTS = 20
+# What a page leaves out for who may not read it.
+VEILED = {
+    "proposer": "for whom it is",
+    "before": "what the run did before",
+    "decisions": "what others said of it",
+    "triggers": "the triggers of its tables",
+}
 
 
 async def changes(request: Request) -> Response:
@@ -97,6 +116,16 @@ async def change(request: Request) -> Response:
         compared_rows = [
             _compared(each) for each in shown if each["operation"] != "read"
         ]
+        # A reviewer by its own login may see the change, and not all that led to it.
+        asked = {
+            name: await spared(connection, query, **binds)
+            for name, query, binds in (
+                ("proposer", PROPOSER, {"run": run}),
+                ("before", BEFORE, {"run": run, "at": at}),
+                ("decisions", DECISIONS, {"change": key}),
+                ("triggers", TRIGGERS, {"change": key}),
+            )
+        }
         context = {
             "change": found,
             "rows": compared_rows,
@@ -105,10 +134,12 @@ async def change(request: Request) -> Response:
             "alike": _grouped(alike),
             "beyond": max((found["row_count"] or 0) - most, 0),
             "conflicts": await _conflicts(connection, found),
-            "proposer": await one(connection, PROPOSER, run=run) if run else None,
-            "before": await rows(connection, BEFORE, run=run, at=at) if run else [],
-            "decisions": await rows(connection, DECISIONS, change=key),
-            "triggers": await rows(connection, TRIGGERS, change=key),
+            "proposer": next(iter(asked["proposer"] or []), None),
+            "before": asked["before"],
+            "decisions": asked["decisions"],
+            "triggers": asked["triggers"],
+            "veiled": [VEILED[name] for name, it in asked.items() if it is None],
+            "grant": grant(request.state.person.role),
             "statements": _statements(shown),
             "longest": longest(request),
             "side_effects": _side_effects(found),

@@ -75,6 +75,12 @@ RUN = """
 select run_id, agent_name, state, started_at, last_step, last_progress_at
 from agentdb.run_summary where run_id = %(run)s::bigint
 """
+STOPPED = """
+select s.kind, s.stopped_by, s.reason
+from agentdb.agent_stop as s
+join agentdb.agent as a on a.agent_id = s.agent_id
+where a.agent_name = %(agent)s::text
+"""
 SHOWN = "select agentdb.evidence_query(%(alert)s::bigint) as query"
 # A statement with a parameter is one statement, whatever an operator wrote into it.
 EVIDENCE = "select * from (\n{query}\n) as e limit %(most)s::integer"
@@ -117,11 +123,13 @@ async def alert(request: Request) -> Response:
             raise missing(f"alert A-{key}")
         group = found["alert_group_id"]
         run = found["labels"].get("run")
+        agent = str(found["labels"].get("agent", ""))
         context = {
             "alert": found,
             "history": await rows(connection, HISTORY, alert=key),
             "others": await rows(connection, GROUP, alert=key, group=group, most=PAGE),
             "told": await rows(connection, TOLD, alert=key, group=group),
+            "stopped": await one(connection, STOPPED, agent=agent),
             "run": await one(connection, RUN, run=run)
             if str(run).isdecimal()
             else None,

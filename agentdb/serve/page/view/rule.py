@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
@@ -49,6 +50,8 @@ where a.rule_name = %(rule)s::text
 order by a.firing_at desc
 limit 100
 """
+# A place that an alert fills in: run {run} is the run of any alert.
+PLACE = re.compile(r"(?:\b(\w+) )?\{(\w+)\}")
 WEEK = timedelta(days=7)
 # How often a week is looked at: more often is what the command is for.
 STEPS = {"4": 4, "1": 1}
@@ -71,6 +74,7 @@ async def rule(request: Request) -> Response:
         if found is None:
             raise missing(f"rule {name}")
         now = datetime.now(request.state.zone)
+        found["ends_when"] = _of_any(found["ends_when"])
         context: Row = {
             "rule": found,
             "settings": await rows(connection, SETTINGS, rule=name),
@@ -85,6 +89,14 @@ async def rule(request: Request) -> Response:
         for each in context["fired"]
     ]
     return page(request, "rule.html", context)
+
+
+def _of_any(said: str | None) -> str:
+    """Return when an alert ends, said of no one in particular."""
+    return PLACE.sub(
+        lambda m: f"the {m[2]}" if m[1] in (None, m[2]) else f"{m[1]} the {m[2]}",
+        said or "",
+    )
 
 
 async def _backtest(connection: Connection, name: str, every: timedelta) -> Row:

@@ -56,6 +56,22 @@ BUDGETS = """
 select scope, max_tokens, spent, reserved, tokens_left, max_cost, cost
 from agentdb.budget where run_id = %(run)s::bigint
 """
+UNGUARDED = """
+select u.name
+from unnest(%(names)s::text[]) as u (name)
+where not exists (
+  select from agentdb.guarded_table as g where g.table_name = u.name)
+order by u.name
+"""
+UNDONE = """
+select c.change_id, c.state
+from agentdb.change as c
+where c.kind = 'undo'
+  and c.undoes ->> 'run' = %(run)s::bigint::text
+  and c.state in ('pending', 'approved', 'applied')
+order by c.change_id desc
+limit 5
+"""
 FIRST = """
 select s.run_id, s.state
 from (
@@ -107,6 +123,7 @@ async def run(request: Request) -> Response:
         told = await _told(connection, key, since, until)
         budgets = await rows(connection, BUDGETS, run=key)
         others = await rows(connection, FIRST, run=key)
+        undone = await rows(connection, UNDONE, run=key)
     place = page_number(request)
     marks = told.marks[::-1]
     context = {
@@ -121,6 +138,7 @@ async def run(request: Request) -> Response:
         "wider": _wider(told),
         "budgets": budgets,
         "others": others,
+        "undone": undone,
     }
     return page(request, "run.html", context)
 
@@ -193,7 +211,15 @@ async def undo(request: Request) -> Response:
         if facts is None:
             raise missing(f"run {key}")
         told = await _told(connection, key, None, None)
+        names = sorted({each["table_name"] for each in told.writes})
+        # With a session of its own a person writes what it may.
+        unguarded = (
+            await rows(connection, UNGUARDED, names=names)
+            if request.state.session.own is None
+            else []
+        )
     context = {
+        "unguarded": [each["name"] for each in unguarded],
         "run": facts, "writes": told.writes, "rows": [], "conflicts": [],
         "left_undone": None, "effects": None, "row_count": None, "reason": "",
         "tried": False, "on_conflict": "refuse", "state": None,

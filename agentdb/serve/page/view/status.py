@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from ....words import counted
 from ..door import reading
@@ -51,7 +51,10 @@ SHOWN_INCIDENTS, SHOWN_AGENTS = 8, 12
 
 
 async def status(request: Request) -> Response:
-    """Show whether all is well."""
+    """Show whether all is well; to who reads changes alone, those."""
+    person = request.state.person
+    if not person.reads and "approve" in person.can:
+        return RedirectResponse("/changes", 303)
     async with reading(request) as connection:
         alerting = await one(connection, ALERTING) or {}
         checks = await rows(connection, CHECKS)
