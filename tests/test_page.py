@@ -308,6 +308,8 @@ def test_cost_that_nobody_knows_is_not_nothing(
     agent.execute("select from agentdb.log_tokens(1000, 10, model => 'new')")
     db.execute("select agentdb.roll_up()")
     assert "Cost today not known" in words(ann.get("/agent/a").text)
+    assert "cost not known" in words(ann.get("/run/1").text)
+    assert 'data-label="Cost"><span class="faint">not known' in ann.get("/runs").text
     assert 'data-label="Cost today"><span class="faint">not known' in (
         ann.get("/agents").text
     )
