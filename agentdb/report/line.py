@@ -16,7 +16,7 @@ LEVELS = "▁▂▃▄▅▆▇█"
 SIGNS = {"unknown": "?", "error": "x", "repeat": "r"}
 LEGEND = {
     "?": "unknown tool", "x": "failed", "r": "repeated", "=": "held", ">": "goes on",
-    "!": "alert", "#": "stop",
+    "!": "alert", "#": "stop", "+": "resumed",
 }  # fmt: skip
 PLAIN = {"alert": "!", "stop": "#", "write": "w", "change": "c", "claim": "o"}
 # A tick's text, and a space.
@@ -49,7 +49,7 @@ def _signs(marks: list[Mark], scale: Scale) -> list[str]:
     cells = _empty(scale)
     order = [*SIGNS, ""]
     for mark in sorted(marks, key=lambda m: -order.index(m.note)):
-        plain = PLAIN.get(mark.lane, "|")
+        plain = "+" if mark.resumes else PLAIN.get(mark.lane, "|")
         cells[int(scale.place(mark.at))] = SIGNS.get(mark.note, plain)
     return cells
 
