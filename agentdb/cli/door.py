@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 import click
@@ -70,7 +70,7 @@ def options(function: F) -> F:
     found: Any = call
     for option in reversed(OPTIONS):
         found = option(found)
-    return found  # type: ignore[no-any-return]
+    return cast(F, found)
 
 
 def public_host(door: dict[str, Any]) -> tuple[str, str]:

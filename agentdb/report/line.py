@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timezone
 
 from .scale import Scale, tick_text
@@ -27,9 +27,9 @@ def axis(story: Story, *, width: int = 80) -> list[str]:
     """Return the lines of a run's axis, none of them wider than `width`."""
     scale = Scale(story.since, story.span, max(width - LEFT, TICK) - 1)
     lines = [
-        f"{LANES[lane]:<{LEFT}}{''.join(cells)}".rstrip()
-        for kind in story.lanes()
-        for lane, cells in _lane(kind, story, scale)
+        f"{LANES[kind]:<{LEFT}}"
+        + "".join(DRAWN.get(kind, _signs)(marks, scale)).rstrip()
+        for kind, marks in story.lanes().items()
     ]
     lines.append(" " * LEFT + _ticks(scale))
     used = {sign for line in lines[:-1] for sign in line[LEFT:]}
@@ -37,11 +37,6 @@ def axis(story: Story, *, width: int = 80) -> list[str]:
     if told:
         lines.append(" " * LEFT + ", ".join(told))
     return lines
-
-
-def _lane(kind: str, story: Story, scale: Scale) -> Iterator[tuple[str, list[str]]]:
-    marks = [mark for mark in story.marks if mark.lane == kind]
-    yield kind, DRAWN.get(kind, _signs)(marks, scale)
 
 
 def _signs(marks: list[Mark], scale: Scale) -> list[str]:

@@ -96,7 +96,8 @@ def read(
             found = connection.execute(statement, values).fetchall()
             statement, values = asking.send(found)
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        told: Story | None = end.value
+        return told
 
 
 async def story(
@@ -114,7 +115,8 @@ async def story(
             found = await (await connection.execute(statement, values)).fetchall()
             statement, values = asking.send(found)
     except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
+        told: Story | None = end.value
+        return told
 
 
 def _ask(

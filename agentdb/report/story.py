@@ -90,7 +90,10 @@ class Story:
         """How long the axis is."""
         return self.until - self.since
 
-    def lanes(self) -> list[str]:
-        """Return the kinds that have a mark, in the order of their lanes."""
-        there = {mark.lane for mark in self.marks}
-        return [kind for kind in LANES if kind in there]
+    def lanes(self) -> dict[str, list[Mark]]:
+        """Return the marks of each lane that has any, in the order of the lanes."""
+        found: dict[str, list[Mark]] = {kind: [] for kind in LANES}
+        for mark in self.marks:
+            if mark.lane in found:
+                found[mark.lane].append(mark)
+        return {kind: marks for kind, marks in found.items() if marks}

@@ -59,8 +59,7 @@ def axis(
     """
     scale = Scale(story.since, span or story.span, width - LEFT - RIGHT)
     lanes, height = [], TOP
-    for kind in story.lanes():
-        marks = [mark for mark in story.marks if mark.lane == kind]
+    for kind, marks in story.lanes().items():
         tall = _tall(kind, marks, scale)
         lanes.append(_lane(kind, marks, scale, height, tall))
         height += tall
@@ -81,8 +80,7 @@ def axis(
 def _label(story: Story) -> str:
     """Say what the picture shows to those who do not see it."""
     told = ", ".join(
-        f"{sum(m.lane == kind for m in story.marks):,} {LANES[kind]}"
-        for kind in story.lanes()
+        f"{len(marks):,} {LANES[kind]}" for kind, marks in story.lanes().items()
     )
     return f"Time axis of run {story.run}: {told or 'nothing'}.  The table has all."
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from textual.app import ComposeResult
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
@@ -14,7 +16,7 @@ from ..harmless import harmless
 class Ask(ModalScreen["str | None"]):
     """A question with one line for the answer."""
 
-    BINDINGS = [Binding("escape", "leave", "Do nothing")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "Do nothing")]
 
     def __init__(self, question: str, wanted: str) -> None:
         super().__init__()
@@ -40,7 +42,7 @@ class Ask(ModalScreen["str | None"]):
 class Page(ModalScreen[None]):
     """A text that is longer than a line."""
 
-    BINDINGS = [Binding("escape,enter,q", "leave", "Back")]  # noqa: RUF012
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape,enter,q", "leave", "Back")]
 
     def __init__(self, text: str) -> None:
         super().__init__()

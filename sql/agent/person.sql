@@ -62,14 +62,15 @@ comment on function agentdb._acts_for () is
   'themselves.';
 
 
+-- Agents' own calls come by it: where nobody acts for anybody it must cost nothing.
 create or replace function agentdb._person ()
   returns name
   language sql
   stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select coalesce(agentdb._acts_for(), session_user);
-$$;
+  return case
+    when coalesce(current_setting('agentdb.person', true), '') = '' then session_user
+    else coalesce(agentdb._acts_for(), session_user)
+  end;
 
 comment on function agentdb._person () is
   'The role whose rights count and whom the record names: session_user, or whom '

@@ -17,9 +17,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
 from ...harmless import harmless
+from ...value import json_of
 from ...words import counted
 from . import picture
-from .exact import json_of
 
 HERE = Path(__file__).parent
 # What an agent wrote is cut there; the whole of it is a link away.
@@ -132,7 +132,7 @@ def value(given: object, most: int = 300) -> Markup:
 
 def pretty(given: object, most: int = LONG) -> Markup:
     """Return JSON on several lines."""
-    return text(json_of(given, 2), most)
+    return text(json_of(given, indent=2), most)
 
 
 def as_place(row: dict[str, Any]) -> str:

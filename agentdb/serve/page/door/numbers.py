@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from datetime import datetime, timezone
-from decimal import Decimal
 from functools import partial
 from typing import Any
 
@@ -12,6 +11,8 @@ from psycopg import AsyncConnection
 from psycopg.abc import Buffer
 from psycopg.types.datetime import TimestamptzLoader
 from psycopg.types.json import set_json_loads
+
+from ....value import Number
 
 ENDS = {
     b"infinity": datetime.max.replace(tzinfo=timezone.utc),
@@ -30,4 +31,4 @@ class Endless(TimestamptzLoader):
 def exact(connection: AsyncConnection[Any]) -> None:
     """Have a connection read values as they are."""
     connection.adapters.register_loader("timestamptz", Endless)
-    set_json_loads(partial(json.loads, parse_float=Decimal), connection)
+    set_json_loads(partial(json.loads, parse_float=Number), connection)

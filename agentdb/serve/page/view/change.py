@@ -8,9 +8,9 @@ from psycopg.types.json import Jsonb
 from starlette.requests import Request
 from starlette.responses import Response
 
+from ....value import json_of
 from ..door import reading
 from ..door.failure import grant
-from ..exact import json_of
 from ..render import page
 from .ask import (
     PAGE,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from starlette.requests import Request
 
-from ..exact import json_of
+from ....value import json_of
 
 # Shorter values are read at a glance, whole.
 SHORT = 60
