@@ -173,9 +173,12 @@
 \ir alert/alert.sql
 \ir alert/matcher.sql
 \ir alert/route.sql
+\ir alert/kin.sql
 \ir alert/inhibition.sql
+\ir alert/incident.sql
 \ir alert/remedy.sql
 \ir alert/payload.sql
+\ir alert/group_payload.sql
 \ir alert/group.sql
 \ir alert/delivery.sql
 \ir alert/silence.sql

@@ -99,6 +99,8 @@ def receiver(db: Connection, name: str, **columns: Any) -> None:
         "receiver_name": name,
         "channel": "webhook",
         "target": "https://example.org/",
+        # What is told at once can be seen at once.
+        "group_wait": "0",
         **columns,
     }
     names = ", ".join(given)

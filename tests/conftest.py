@@ -95,6 +95,9 @@ def template(server: Server, admin: Connection) -> Iterator[str]:
         admin.execute("select pg_advisory_xact_lock(%s)", [ROLES_LOCK])
         install(server.dsn(database=name, user=INSTALLER))
         grant_groups(admin)
+    # What is told at once can be seen at once; waiting has tests of its own.
+    with psycopg.connect(server.dsn(database=name)) as connection:
+        connection.execute("update agentdb.receiver set group_wait = '0'")
     yield name
     drop_database(admin, name)
 

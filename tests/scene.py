@@ -126,8 +126,8 @@ class Scene:
     ) -> None:
         """Add a receiver at the sink; `each` has a storm too told one by one."""
         self.db.execute(
-            "insert into agentdb.receiver (receiver_name, channel, target)"
-            " values (%s, 'webhook', %s)",
+            "insert into agentdb.receiver (receiver_name, channel, target, group_wait)"
+            " values (%s, 'webhook', %s, '0')",
             [name or mode, self.sink.url(mode)],
         )
         if each:

@@ -378,7 +378,11 @@ def test_cause_keeps_its_consequences_from_being_told(db: Connection) -> None:
     ingest(db, [{"labels": {"who": "a", "agent": "x"}}])
     fire(db, rule="cause")
     later(db, "15 seconds")
-    assert sorted(kinds(db)) == ["firing", "resolved", "resolved", "resolved"]
+    # The incident goes on without its cause.
+    (again, *ends) = sorted(deliver(db), key=lambda each: str(each["kind"]))
+    assert [each["kind"] for each in ends] == ["resolved", "resolved"]
+    assert again["kind"] == "firing" and again["payload"]["rule"] == "late"
+    assert again["dedup_key"] == message["dedup_key"]
     assert value(db, "select agentdb.unset_inhibition('c')")
 
 
@@ -409,8 +413,12 @@ def test_mild_cause_hides_nothing_that_is_worse(db: Connection) -> None:
         "select agentdb.set_inhibition('c', 'rule=cause', 'rule=effect', '{agent}')"
     )
     fire(db, "root", rule="cause", agent="x")
-    fire(db, "a", rule="effect", agent="x")
-    assert kinds(db) == ["firing", "firing"]
+    assert kinds(db) == ["firing"]
+    (worse,) = fire(db, "a", rule="effect", agent="x")
+    (message,) = deliver(db)
+    payload = message["payload"]
+    assert (payload["rule"], payload["severity"]) == ("cause", "critical")
+    assert payload["news"] == [f"A-{worse} effect: a!"]
 
 
 def test_what_is_an_annotation_of_one_is_a_label_of_the_other(db: Connection) -> None:

@@ -25,7 +25,7 @@ NAMES = ("a", "b", "c")
 EXAMPLES = int(os.environ.get("AGENTDB_EXAMPLES", "20"))
 WHO = st.sampled_from(NAMES)
 CLEAR = """
-truncate agentdb.alert, agentdb.alert_group, agentdb.group_alert,
+truncate agentdb.alert, agentdb.alert_kin, agentdb.alert_group, agentdb.group_alert,
   agentdb.notification, agentdb.silence
 """
 NUMBER = "select alert_id from agentdb.alert where labels ->> 'who' = %s"

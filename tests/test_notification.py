@@ -16,8 +16,9 @@ CLAIM = "select * from agentdb.claim_notification('r1', 10, '30 seconds')"
 def hook(db: Connection) -> None:
     """A second receiver beside stdout."""
     db.execute(
-        "insert into agentdb.receiver (receiver_name, channel, target, min_severity) "
-        "values ('hook', 'webhook', 'https://example.org/hook', 'critical')"
+        "insert into agentdb.receiver (receiver_name, channel, target, min_severity, "
+        "group_wait) values ('hook', 'webhook', 'https://example.org/hook', 'critical', "
+        "'0')"
     )
 
 

@@ -51,18 +51,24 @@ def subject(payload: dict[str, Any]) -> str:
 
 
 def lines(payload: dict[str, Any]) -> list[str]:
-    """Return what is wrong, since when, what to do about it, and what ends it."""
-    found = [subject(payload), plain(payload.get("summary", ""), 2 * LONGEST)]
+    """Return what is wrong and the command to type, then all that stands behind it.
+
+    A phone shows three lines before its fold.
+    """
+    command = payload.get("command")
+    found = [subject(payload), _headline(payload)]
+    found += [f"do: {line}" for line in _whole([command] if command else [])]
+    found += _besides(payload)
     if was := payload.get("was"):
         found.append(f"it was: {plain(was, 2 * LONGEST)}")
     found += _diagnosed(payload)
+    found += [f"row: {plain(row)}" for row in payload.get("evidence") or []]
     found += _answers(payload)
     found += _members(payload)
-    if since := payload.get("since"):
-        found.append(f"since {since}")
     if reason := payload.get("reason"):
         found.append(f"reason: {plain(reason)}")
-    found += [f"do: {line}" for line in _whole(payload.get("remedy") or [])]
+    remedy = [line for line in payload.get("remedy") or [] if line != command]
+    found += [f"do: {line}" for line in _whole(remedy)]
     if ends := payload.get("ends_when"):
         found.append(f"ends when {plain(ends)}")
     # The commands are ours, but labels are in them.
@@ -70,6 +76,21 @@ def lines(payload: dict[str, Any]) -> list[str]:
     if link := payload.get("link"):
         found.append(str(link))
     return [line for line in found if line]
+
+
+def _headline(payload: dict[str, Any]) -> str:
+    """Return what is wrong since when, or what is new where that was told before."""
+    text = "; ".join(payload.get("news") or []) or payload.get("summary", "")
+    since = str(payload.get("since") or "")[:16].replace("T", " ")
+    return plain(text, 2 * LONGEST) + (f", since {plain(since)} UTC" if since else "")
+
+
+def _besides(payload: dict[str, Any]) -> Iterator[str]:
+    """Yield what an incident was about before its news, and what follows from it."""
+    if payload.get("news"):
+        yield f"incident: {plain(payload.get('summary', ''), 2 * LONGEST)}"
+    for each in payload.get("also") or []:
+        yield f"also: A-{each.get('alert')} {plain(each.get('summary', ''), 200)}"
 
 
 def _whole(commands: list[Any]) -> Iterator[str]:

@@ -1533,6 +1533,8 @@ create table agentdb.alert (
   acknowledged_until timestamptz,
   acknowledged_by text,
   acknowledge_comment text,
+  acknowledged_severity text,
+  incident_id bigint,
   constraint alert_pkey primary key (alert_id),
   constraint alert_rule_name_fingerprint_key unique (rule_name, fingerprint),
   constraint alert_rule_name_fkey foreign key (rule_name)
@@ -1546,6 +1548,7 @@ create table agentdb.alert (
   constraint alert_acknowledged_at_check check (
     (acknowledged_at is null) = (acknowledged_by is null)
     and (acknowledged_at is null) = (acknowledged_until is null)
+    and (acknowledged_at is null) = (acknowledged_severity is null)
   )
 ) with (fillfactor = 70);
 
@@ -1582,6 +1585,7 @@ create table agentdb.receiver (
   enabled boolean not null default true,
   escalate_after interval,
   escalate_to text,
+  group_wait interval not null default '45 seconds',
   constraint receiver_pkey primary key (receiver_name),
   constraint receiver_receiver_name_check
     check (receiver_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
@@ -1615,7 +1619,9 @@ create table agentdb.receiver (
   constraint receiver_escalate_after_check check (
     (escalate_after is null) = (escalate_to is null)
     and escalate_after between '10 seconds' and '7 days'
-  )
+  ),
+  constraint receiver_group_wait_check
+    check (group_wait >= '0' and group_wait <= '1 day')
 );
 
 insert into agentdb.receiver (receiver_name, channel) values ('stdout', 'stdout');
@@ -1651,6 +1657,22 @@ create table agentdb.inhibition (
     check (inhibition_name ~ '^[a-z0-9][a-z0-9_.-]{0,62}$'),
   constraint inhibition_linger_check check (linger between '0' and '1 day')
 );
+
+create table agentdb.alert_kin (
+  alert_id bigint not null,
+  kin text not null,
+  cause boolean,
+  inhibition_name text,
+  constraint alert_kin_pkey primary key (alert_id, kin),
+  constraint alert_kin_alert_id_fkey
+    foreign key (alert_id) references agentdb.alert on delete cascade,
+  constraint alert_kin_inhibition_name_fkey foreign key (inhibition_name)
+    references agentdb.inhibition on update cascade on delete cascade,
+  constraint alert_kin_cause_check
+    check ((cause is null) = (inhibition_name is null))
+);
+
+create index alert_kin_kin_idx on agentdb.alert_kin (kin);
 
 create table agentdb.silence (
   silence_id bigint generated always as identity,
@@ -1700,6 +1722,7 @@ create table agentdb.group_alert (
   until_at timestamptz,
   told text,
   told_episode integer,
+  told_severity text,
   escalate_at timestamptz,
   escalated boolean not null default false,
   reason text,
@@ -2545,8 +2568,7 @@ comment on column agentdb.alert_rule.ends_with_run is
   'Whether an alert is over as soon as the run that it names ends or is stopped or, '
   'where it names none, its agent is stopped.';
 comment on column agentdb.alert_rule.group_by is
-  'Which labels make one incident of several alerts at receivers without a route; '
-  '{alert} is each by itself.';
+  'Which labels make one incident of several alerts of the rule; {alert} is none.';
 comment on column agentdb.alert_rule.health is
   'The word agent_health has for an agent with such an alert.';
 comment on column agentdb.alert_rule.action is
@@ -2573,6 +2595,11 @@ comment on column agentdb.alert.flush is
   'Whether a change has still to be turned into notifications.';
 comment on column agentdb.alert.acknowledged_until is
   'Until when nobody is told again; infinity is until it is resolved.';
+comment on column agentdb.alert.acknowledged_severity is
+  'How severe it was then: what has got worse since is told all the same.';
+comment on column agentdb.alert.incident_id is
+  'The alert that opened the incident which this one is part of, itself where it did; '
+  'NULL before it fires.';
 comment on table agentdb.alert_log is
   'Every change of an alert''s state; append-only, a partition a UTC day.';
 comment on table agentdb.receiver is
@@ -2585,9 +2612,12 @@ comment on column agentdb.receiver.secret_ref is
   'env:NAME or file:/path.';
 comment on column agentdb.receiver.escalate_after is
   'Who does not acknowledge an alert for so long has escalate_to told of it.';
+comment on column agentdb.receiver.group_wait is
+  'How long the cause of what is not critical is waited for before it is told, and how '
+  'long changes are collected, where no route says otherwise.';
 comment on table agentdb.route is
   'Which alerts a receiver hears of and which of them come as one message; a receiver '
-  'without a route hears of each alert by itself.';
+  'without a route hears of each incident.';
 comment on column agentdb.route.group_by is
   'Labels, rule or severity: alerts that have them equal are one message; {alert} is '
   'each by itself, {} all together.';
@@ -2602,12 +2632,17 @@ comment on table agentdb.inhibition is
   'target, are no more severe and have the same equal_labels.';
 comment on column agentdb.inhibition.linger is
   'How much longer it holds once the source has ended.';
+comment on table agentdb.alert_kin is
+  'What alerts that fire may have in common: who has the same is one incident, and '
+  'a cause explains its consequences.';
+comment on column agentdb.alert_kin.cause is
+  'Whether it is the cause, or a consequence; NULL where that is no question.';
 comment on table agentdb.silence is
   'What nobody is told of for a time: by whom, why and until when.';
 comment on table agentdb.alert_group is
   'What one receiver was told as one incident, and when there is more to say.';
 comment on column agentdb.alert_group.alert_id is
-  'The alert, where each is a group by itself.';
+  'The alert that opened the incident, where an incident or alert is a group.';
 comment on column agentdb.alert_group.told is
   'What the receiver was told last.';
 comment on column agentdb.alert_group.open_at is
@@ -2616,6 +2651,8 @@ comment on column agentdb.alert_group.look_at is
   'When flush() looks at the group next.';
 comment on table agentdb.group_alert is
   'The alerts of a group that fire or whose end has still to be told.';
+comment on column agentdb.group_alert.told_severity is
+  'How severe it was when it was told last.';
 comment on column agentdb.group_alert.until_at is
   'Until when it is acknowledged or silenced.';
 comment on column agentdb.group_alert.reason is
@@ -2767,6 +2804,7 @@ drop table agentdb.question;
 drop table agentdb.notification;
 drop table agentdb.group_alert;
 drop table agentdb.alert_group;
+drop table agentdb.alert_kin;
 drop table agentdb.silence;
 drop table agentdb.inhibition;
 drop table agentdb.route;

@@ -64,7 +64,8 @@ begin
     set acknowledged_at = clock_timestamp(),
         acknowledged_by = agentdb._said_by(),
         acknowledged_until = coalesce(clock_timestamp() + lasts, 'infinity'),
-        acknowledge_comment = comment
+        acknowledge_comment = comment,
+        acknowledged_severity = a.severity
     where a.alert_id = any (alerts)
       and a.state = 'firing'
     returning a.*
@@ -102,7 +103,8 @@ begin
     set acknowledged_at = null,
         acknowledged_by = null,
         acknowledged_until = null,
-        acknowledge_comment = null
+        acknowledge_comment = null,
+        acknowledged_severity = null
     where a.alert_id = any (alerts)
       and a.acknowledged_at is not null
     returning a.*

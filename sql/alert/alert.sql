@@ -38,7 +38,8 @@ as $$
         acknowledged_at = null,
         acknowledged_until = null,
         acknowledged_by = null,
-        acknowledge_comment = null
+        acknowledge_comment = null,
+        acknowledged_severity = null
     from agentdb.alert_rule as r, agentdb.alert as former
     where not _advance_alerts.truncated
       and r.rule_name = _advance_alerts.rule_name

@@ -12,12 +12,13 @@ create or replace function agentdb._group_count (groups bigint[])
 begin atomic
   select m.alert_group_id,
     count(*) filter (where m.state = 'firing'),
-    count(*) filter (where m.state = 'firing' and (
-      m.told is distinct from 'firing' or m.told_episode is distinct from m.episode)),
+    count(*) filter (where m.state = 'firing' and agentdb._is_news(m, a.severity)),
     count(*) filter (where m.state = 'acknowledged'),
     count(*) filter (where m.state = 'silenced'),
     count(*) filter (where m.state = 'inhibited' and m.told is not null),
-    count(*) filter (where m.state = 'gone'),
+    -- What was over before its time to be told is no news, unless it was critical.
+    count(*) filter (where m.state = 'gone' and (g.route_name is not null
+      or g.alert_id is null or e.group_wait = '0' or a.severity = 'critical')),
     count(*) filter (where m.state = 'resolved' and m.told is not null),
     count(*) filter (where m.state = 'resolved'),
     min(m.until_at) filter (where m.state in ('acknowledged', 'silenced', 'inhibited')),
@@ -30,6 +31,9 @@ begin atomic
       limit 1
     )
   from agentdb.group_alert as m
+  join agentdb.alert as a on a.alert_id = m.alert_id
+  join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
+  join agentdb.receiver as e on e.receiver_name = g.receiver_name
   where m.alert_group_id = any (groups)
   group by m.alert_group_id;
 end;
@@ -97,7 +101,7 @@ begin atomic
       c.until_at, 'infinity'),
     case
       when g.route_name is null and g.alert_id is null then '1 minute'
-      else coalesce(r.group_interval, '0')
+      else coalesce(r.group_interval, e.group_wait)
     end
   from agentdb._group_count(groups) as c
   join agentdb.alert_group as g on g.alert_group_id = c.alert_group_id
@@ -112,7 +116,8 @@ begin atomic
     when g.open_at > _group_change.at
       and (c.firing > 0 or s.rest = 'resolved') then '{}'
     when c.firing > 0 then case when c.fresh > 0
-      or e.send_resolved and c.resolved + c.gone > 0
+      -- Of an incident one end is told, that of all.
+      or e.send_resolved and c.resolved + c.gone > 0 and g.alert_id is null
       or g.told = 'firing' and g.told_at + r.repeat_interval <= _group_change.at
       then array['firing'] else '{}' end
     when c.gone > 0 then array['firing', s.rest]
@@ -191,20 +196,25 @@ as $$
   where m.alert_group_id = any (groups)
     and g.alert_group_id = m.alert_group_id
     and m.state in ('resolved', 'gone')
-    and (g.told_at = _settle_members.at or g.open_at <= _settle_members.at);
+    and (g.told_at = _settle_members.at or g.open_at <= _settle_members.at)
+    and (g.alert_id is null or not exists (
+      select from agentdb.group_alert as o
+      where o.alert_group_id = m.alert_group_id
+        and o.state not in ('resolved', 'gone')));
   update agentdb.alert_group as g
   set look_at = 'infinity'
   where g.alert_group_id = any (groups)
     and not exists (
       select from agentdb.group_alert as m where m.alert_group_id = g.alert_group_id);
   with settled as (
-    select m.alert_group_id, m.alert_id, t.told, t.now,
+    select m.alert_group_id, m.alert_id, t.told, t.now, a.severity,
       case when m.state = 'firing' and t.told = 'firing' and not m.escalated
         then coalesce(m.escalate_at, _settle_members.at + e.escalate_after)
       end as escalate_at
     from agentdb.group_alert as m
     join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
     join agentdb.receiver as e on e.receiver_name = g.receiver_name
+    join agentdb.alert as a on a.alert_id = m.alert_id
     cross join lateral (
       select g.told = 'firing' and g.told_at = _settle_members.at
           and m.state = 'firing' as now,
@@ -221,6 +231,7 @@ as $$
   update agentdb.group_alert as m
   set told = s.told,
       told_episode = case when s.now then m.episode else m.told_episode end,
+      told_severity = case when s.now then s.severity else m.told_severity end,
       escalate_at = s.escalate_at
   from settled as s
   where m.alert_group_id = s.alert_group_id

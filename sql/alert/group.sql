@@ -2,8 +2,8 @@
 -- groups, or is looked at again where it is in one; a message is made of what the
 -- receiver was told and what is so now.
 
--- Without a route each alert is an incident of its own, since to see to one agent's is
--- not to see to another's; but only so many of a rule: what comes then is one.
+-- Without a route people are told of incidents, each by itself, since to see to one
+-- agent's is not to see to another's; but only so many of a rule: what comes then is one.
 create or replace function agentdb._single_places (receiver text, rule text)
   returns bigint
   language sql
@@ -17,6 +17,7 @@ begin atomic
     join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
     where a.rule_name = rule
       and a.state = 'firing'
+      and a.incident_id = a.alert_id
       and g.receiver_name = receiver
       and g.alert_id is not null
       and g.route_name is null
@@ -25,7 +26,8 @@ begin atomic
 end;
 
 comment on function agentdb._single_places (text, text) is
-  'How many more alerts of a rule a receiver without a route may hear of one by one.';
+  'How many more incidents that alerts of a rule opened a receiver without a route may '
+  'hear of one by one.';
 
 
 create or replace function agentdb._joining (alerts bigint[])
@@ -38,14 +40,21 @@ create or replace function agentdb._joining (alerts bigint[])
 begin atomic
   with destined as materialized (
     select a.alert_id, a.rule_name, d.receiver_name, d.route_name, d.reason,
-      d.group_by = '{alert}' as alone,
-      agentdb._group_labels(a, d.group_by) as labels,
-      coalesce(r.group_wait, '0') as group_wait,
+      case
+        when d.group_by is null then coalesce(a.incident_id, a.alert_id)
+        when d.group_by = '{alert}' then a.alert_id
+      end as only_alert,
+      agentdb._group_labels(a, coalesce(d.group_by, '{alert}')) as labels,
+      coalesce(r.group_wait, case when a.severity = 'critical' then '0'
+        else e.group_wait end) as group_wait,
       row_number() over (
-        partition by d.receiver_name, d.route_name, a.rule_name
-        order by a.alert_id) as place
+        partition by d.receiver_name, d.route_name, a.rule_name,
+          a.incident_id is distinct from a.alert_id
+        order by a.alert_id) as place,
+      d.group_by is null and a.incident_id = a.alert_id as opening
     from agentdb.alert as a
     cross join lateral agentdb._destination(a) as d
+    join agentdb.receiver as e on e.receiver_name = d.receiver_name
     left join agentdb.route as r on r.route_name = d.route_name
     where a.alert_id = any (alerts)
       and (a.state = 'firing' or not exists (
@@ -59,17 +68,17 @@ begin atomic
     select d.receiver_name, d.rule_name,
       agentdb._single_places(d.receiver_name, d.rule_name) as places
     from destined as d
-    where d.route_name is null
+    where d.opening
     group by d.receiver_name, d.rule_name
   )
   select d.alert_id, d.receiver_name, d.route_name, d.reason, d.group_wait,
-    case when d.alone and coalesce(d.place <= p.places, true) then d.alert_id end,
+    case when coalesce(d.place <= p.places, true) then d.only_alert end,
     case
-      when d.alone and d.place > p.places then jsonb_build_object('rule', d.rule_name)
+      when d.place > p.places then jsonb_build_object('rule', d.rule_name)
       else d.labels
     end
   from destined as d
-  left join places as p on d.route_name is null
+  left join places as p on d.opening
     and p.receiver_name = d.receiver_name
     and p.rule_name = d.rule_name;
 end;
@@ -79,6 +88,7 @@ comment on function agentdb._joining (bigint[]) is
   'told of together with.';
 
 
+-- What is critical waits for nothing: it opens a group that nobody was told of yet.
 create or replace function agentdb._join_groups (alerts bigint[], at timestamptz)
   returns void
   language sql
@@ -99,12 +109,19 @@ as $$
       k.receiver_name, k.route_name, k.group_key, k.labels, k.only_alert, k.open_at,
       k.open_at
     from keyed as k
-    order by k.receiver_name, k.group_key
+    order by k.receiver_name, k.group_key, k.open_at
     -- The update waits for another runner that is making the same group.
     on conflict on constraint alert_group_receiver_name_group_key_key do update
-    set open_at = case when g.look_at = 'infinity'
-          then greatest(g.open_at, excluded.open_at) else g.open_at end,
-        look_at = least(g.look_at, greatest(g.open_at, excluded.open_at))
+    set open_at = case
+          when g.look_at = 'infinity' then greatest(g.open_at, excluded.open_at)
+          when g.route_name is null then least(g.open_at, excluded.open_at)
+          else g.open_at
+        end,
+        look_at = case
+          when g.route_name is null and g.look_at <> 'infinity'
+            then least(g.look_at, excluded.open_at)
+          else least(g.look_at, greatest(g.open_at, excluded.open_at))
+        end
     returning g.alert_group_id, g.receiver_name, g.group_key
   )
   insert into agentdb.group_alert (alert_group_id, alert_id, reason)
@@ -126,7 +143,15 @@ create or replace function agentdb._wake_groups (alerts bigint[], at timestamptz
   set search_path = pg_catalog, pg_temp
 as $$
   with mine as (
-    select g.alert_group_id
+    select g.alert_group_id, g.route_name is null and exists (
+        select
+        from agentdb.group_alert as t
+        join agentdb.alert as a on a.alert_id = t.alert_id
+        where t.alert_group_id = g.alert_group_id
+          and t.alert_id = any (alerts)
+          and t.told_severity is distinct from a.severity
+          and a.state = 'firing'
+          and a.severity = 'critical') as urgent
     from agentdb.alert_group as g
     where g.alert_group_id in (
       select m.alert_group_id from agentdb.group_alert as m
@@ -136,7 +161,10 @@ as $$
   ),
   woken as (
     update agentdb.alert_group as g
-    set look_at = least(g.look_at, greatest(g.open_at, _wake_groups.at))
+    set look_at = least(g.look_at, case when m.urgent then _wake_groups.at
+          else greatest(g.open_at, _wake_groups.at) end),
+        open_at = case when m.urgent then least(g.open_at, _wake_groups.at)
+          else g.open_at end
     from mine as m
     where g.alert_group_id = m.alert_group_id
     returning g.alert_group_id
@@ -148,8 +176,8 @@ as $$
 $$;
 
 comment on function agentdb._wake_groups (bigint[], timestamptz) is
-  'Has the groups of alerts looked at as soon as they are open to changes and locks '
-  'them; returns those of enabled receivers.';
+  'Has the groups of alerts looked at as soon as they are open to changes, at once '
+  'where one has become critical, and locks them; returns those of enabled receivers.';
 
 
 create or replace function agentdb._escalate (max_alerts integer, at timestamptz)
@@ -188,8 +216,7 @@ create or replace function agentdb._look (groups bigint[], at timestamptz)
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  with inhibiting as materialized (select i.* from agentdb._inhibiting() as i),
-  seen as (
+  with seen as (
     select m.alert_group_id, m.alert_id, a.episode, f.until_at, f.reason,
       case
         when a.state <> 'firing' and (m.told is not null or f.state is not null
@@ -212,21 +239,11 @@ as $$
       select 'acknowledged', a.acknowledged_until,
         format('acknowledgement by %s: %s', a.acknowledged_by, a.acknowledge_comment)
       where a.acknowledged_until > _look.at
+        and agentdb._severity_rank(a.severity)
+          <= agentdb._severity_rank(a.acknowledged_severity)
       union all
       select 'inhibited', _look.at + interval '15 seconds', null
-      from agentdb.inhibition as i
-      where case
-        when coalesce(agentdb._named_rule(i.target), a.rule_name) = a.rule_name
-          and agentdb._matches(i.target,
-            agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
-          and not agentdb._matches(i.source,
-            agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
-        -- Hashed: in a storm there are as many sources as targets.
-        then (i.inhibition_name, agentdb._severity_rank(a.severity),
-            agentdb._shared_labels(
-              agentdb._comparable(a.labels, a.annotations), i.equal_labels))
-          in (select s.inhibition_name, s.rank, s.shared from inhibiting as s)
-      end
+      where agentdb._explained(a, _look.at)
       order by 1 desc, 2 desc
       limit 1
     ) as f on true

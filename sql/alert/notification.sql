@@ -38,6 +38,7 @@ begin
   select coalesce(array_agg(f.alert_id), '{}') into v_alerts from flushed as f;
   v_escalated := agentdb._escalate(max_alerts, clock_timestamp());
   if v_alerts || v_escalated <> '{}' then
+    perform agentdb._open_incidents(v_alerts || v_escalated);
     perform agentdb._wake_groups(v_alerts, clock_timestamp());
     perform agentdb._join_groups(v_alerts || v_escalated, clock_timestamp());
   end if;

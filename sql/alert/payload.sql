@@ -1,7 +1,25 @@
 -- Payloads: what a receiver gets of an alert, or of many in one message whose size has
 -- a bound however many there are.  docs/on-call.md describes them.
 
-create or replace function agentdb._next_commands (alert agentdb.alert, kind text)
+create or replace function agentdb._handle (target text, kind text)
+  returns text
+  language sql
+  immutable
+  return case kind
+    when 'firing' then format('agentdb ack %s -m …', target)
+    when 'acknowledged' then 'agentdb unack ' || target
+    when 'silenced' then 'agentdb silences'
+  end;
+
+comment on function agentdb._handle (text, text) is
+  'How somebody takes on, or gives back, what a message of a kind is about.';
+
+
+create or replace function agentdb._next_commands (
+  alert agentdb.alert,
+  kind text,
+  target text
+)
   returns jsonb
   language sql
   immutable
@@ -11,15 +29,11 @@ create or replace function agentdb._next_commands (alert agentdb.alert, kind tex
     || to_jsonb(array_remove(array[
       format('agentdb why A-%s', (alert).alert_id),
       'agentdb timeline ' || agentdb._labelled_run((alert).labels),
-      case kind
-        when 'firing' then format('agentdb ack A-%s -m …', (alert).alert_id)
-        when 'acknowledged' then format('agentdb unack A-%s', (alert).alert_id)
-        when 'silenced' then 'agentdb silences'
-      end
+      agentdb._handle(target, kind)
     ], null))
   );
 
-comment on function agentdb._next_commands (agentdb.alert, text) is
+comment on function agentdb._next_commands (agentdb.alert, text, text) is
   'What somebody may type who has read of an alert.';
 
 
@@ -63,7 +77,11 @@ comment on function agentdb._end_payload (agentdb.alert) is
   'What a message says of the end of an alert.';
 
 
-create or replace function agentdb._payload (alert agentdb.alert, kind text)
+create or replace function agentdb._payload (
+  alert agentdb.alert,
+  kind text,
+  target text
+)
   returns jsonb
   language sql
   stable
@@ -84,18 +102,20 @@ as $$
     'since', to_char(
       coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'),
     'annotations', alert.annotations - 'summary' - 'next',
-    'next', agentdb._next_commands(alert, kind)
+    'next', agentdb._next_commands(alert, kind, target)
   ) || case kind
     when 'resolved' then agentdb._end_payload(alert)
     else jsonb_build_object(
       'diagnosis', to_jsonb(agentdb._diagnosis(alert)),
       'remedy', to_jsonb(agentdb._remedy(alert)),
+      'command', agentdb._one_command(agentdb._remedy(alert)),
       'ends_when', agentdb._ends_when(alert))
   end;
 $$;
 
-comment on function agentdb._payload (agentdb.alert, text) is
-  'The JSON that a receiver gets for an alert, described in docs/on-call.md.';
+comment on function agentdb._payload (agentdb.alert, text, text) is
+  'The JSON that a receiver gets for an alert, described in docs/on-call.md; target is '
+  'what somebody acknowledges who has read it.';
 
 
 create or replace function agentdb._tellable (group_id bigint, kind text)
@@ -119,22 +139,34 @@ comment on function agentdb._tellable (bigint, text) is
   'The alerts of a group that a message of a kind is about.';
 
 
-create or replace function agentdb._worst (group_id bigint, kind text)
+create or replace function agentdb._brief (alert agentdb.alert, kind text)
   returns jsonb
   language sql
   stable
   set search_path = pg_catalog, pg_temp
   set "TimeZone" = 'UTC'
 as $$
-  select jsonb_agg(jsonb_build_object(
-    'alert', w.alert_id,
-    'rule', w.rule_name,
-    'severity', w.severity,
-    'labels', agentdb._bounded_json(w.labels, 500),
-    'summary', left(agentdb._told_summary(p.alert, kind), 200),
+  select jsonb_build_object(
+    'alert', alert.alert_id,
+    'rule', alert.rule_name,
+    'severity', alert.severity,
+    'labels', agentdb._bounded_json(alert.labels, 500),
+    'summary', left(agentdb._told_summary(alert, kind), 200),
     'since', to_char(
-      coalesce(w.firing_at, w.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
-  ) order by p.place)
+      coalesce(alert.firing_at, alert.active_at), 'YYYY-MM-DD"T"HH24:MI:SS"Z"'));
+$$;
+
+comment on function agentdb._brief (agentdb.alert, text) is
+  'An alert among others in a message.';
+
+
+create or replace function agentdb._worst (group_id bigint, kind text)
+  returns jsonb
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select jsonb_agg(agentdb._brief(p.alert, kind) order by p.place)
   from (
     select a as alert, row_number() over (
       order by agentdb._severity_rank(a.severity) desc, a.value desc nulls last,
@@ -143,8 +175,7 @@ as $$
     join agentdb.alert as a on a.alert_id = t.alert_id
     order by place
     limit 5
-  ) as p
-  cross join lateral (select (p.alert).*) as w;
+  ) as p;
 $$;
 
 comment on function agentdb._worst (bigint, text) is
@@ -206,75 +237,3 @@ $$;
 
 comment on function agentdb._digest (bigint, text) is
   'Many alerts as one message of bounded size.';
-
-
-create or replace function agentdb._group_next (
-  member agentdb.alert_group,
-  alert bigint,
-  kind text
-)
-  returns jsonb
-  language sql
-  immutable
-  return to_jsonb(array_remove(array[
-    'agentdb alerts',
-    format('agentdb why A-%s', alert),
-    case kind
-      when 'firing' then format('agentdb ack G-%s -m …', (member).alert_group_id)
-      when 'acknowledged' then format('agentdb unack G-%s', (member).alert_group_id)
-      when 'silenced' then 'agentdb silences'
-    end
-  ], null));
-
-comment on function agentdb._group_next (agentdb.alert_group, bigint, text) is
-  'What somebody may type who has read of a group.';
-
-
-create or replace function agentdb._group_payload (
-  member agentdb.alert_group,
-  kind text
-)
-  returns jsonb
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_alerts bigint;
-  v_alert bigint;
-  v_reason text;
-  v_payload jsonb;
-begin
-  select count(*), min(t.alert_id), min(t.reason) into v_alerts, v_alert, v_reason
-  from agentdb._tellable(member.alert_group_id, kind) as t;
-  if v_alerts = 1 then
-    v_payload := (
-      select agentdb._payload(a, kind)
-      from agentdb.alert as a where a.alert_id = v_alert
-    );
-  else
-    v_payload := agentdb._digest(member.alert_group_id, kind);
-    v_payload := v_payload || jsonb_build_object('labels', member.labels, 'next',
-      agentdb._group_next(member, (v_payload #>> '{worst,0,alert}')::bigint, kind));
-  end if;
-  -- At its end that is known: `ended_by`.
-  if v_reason is not null and kind <> 'resolved' then
-    v_payload := v_payload || jsonb_build_object('reason', left(v_reason, 300));
-  end if;
-  if member.alert_id is null then
-    v_payload := v_payload || (
-      select jsonb_build_object(
-        'group', format('G-%s', member.alert_group_id),
-        'firing', count(*) filter (where m.state = 'firing'),
-        'acknowledged', count(*) filter (where m.state = 'acknowledged'),
-        'silenced', count(*) filter (where m.state in ('silenced', 'inhibited')),
-        'resolved', count(*) filter (where m.state in ('resolved', 'gone')))
-      from agentdb.group_alert as m
-      where m.alert_group_id = member.alert_group_id);
-  end if;
-  return v_payload;
-end;
-$$;
-
-comment on function agentdb._group_payload (agentdb.alert_group, text) is
-  'The JSON that a receiver gets for a group: of its alert, or of all its alerts.';

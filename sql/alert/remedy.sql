@@ -98,6 +98,26 @@ comment on function agentdb._remedy (agentdb.alert) is
   'What to do about an alert, a line a step.';
 
 
+-- Looking is never wrong, and never enough: `agentdb why` is named anyway.
+create or replace function agentdb._one_command (remedy text[])
+  returns text
+  language sql
+  immutable
+  return (
+    select l.line
+    from unnest(remedy) with ordinality as l (line, place)
+    where l.line ~ '^agentdb '
+    order by
+      l.line ~ ('^agentdb (timeline|runs|locks|alerts|changes|change show|why|rules'
+        '|outbox|silences|costs)( |$)'),
+      l.place
+    limit 1
+  );
+
+comment on function agentdb._one_command (text[]) is
+  'The first command of a remedy that does something, else the first; NULL for none.';
+
+
 create or replace function agentdb._ends_when (alert agentdb.alert)
   returns text
   language sql

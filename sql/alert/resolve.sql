@@ -22,7 +22,8 @@ begin
         acknowledged_at = null,
         acknowledged_by = null,
         acknowledged_until = null,
-        acknowledge_comment = null
+        acknowledge_comment = null,
+        acknowledged_severity = null
     where a.alert_id = any (alerts)
       and a.state = 'firing'
     returning a.*

@@ -84,9 +84,7 @@ create or replace function agentdb._destination (alert agentdb.alert)
   language sql
   stable
 begin atomic
-  select r.receiver_name, t.route_name, coalesce(t.group_by, (
-    select l.group_by from agentdb.alert_rule as l
-    where l.rule_name = (alert).rule_name), '{alert}'), e.reason
+  select r.receiver_name, t.route_name, t.group_by, e.reason
   from agentdb.receiver as r
   left join lateral (
     select m.route_name, m.group_by
@@ -126,8 +124,8 @@ begin atomic
 end;
 
 comment on function agentdb._destination (agentdb.alert) is
-  'The receivers that hear of an alert, each by its first route that matches, and why '
-  'one hears of it that otherwise would not.';
+  'The receivers that hear of an alert, each by its first route that matches (NULL: '
+  'by incident), and why one hears of it that otherwise would not.';
 
 
 create or replace function agentdb._group_labels (alert agentdb.alert, group_by text[])

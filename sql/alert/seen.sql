@@ -92,6 +92,21 @@ comment on function agentdb._is_dismissed (text, text, text) is
   'was.';
 
 
+-- What is a detail of one alert is a label of another, as the run of failed calls.
+create or replace function agentdb._comparable (labels jsonb, annotations jsonb)
+  returns jsonb
+  language sql
+  immutable
+  return jsonb_strip_nulls(jsonb_build_object(
+    'agent', annotations ->> 'agent', 'run', annotations ->> 'run',
+    'table', annotations ->> 'table', 'tool', annotations ->> 'tool',
+    'lock', annotations ->> 'lock')) || labels;
+
+comment on function agentdb._comparable (jsonb, jsonb) is
+  'What an alert may have in common with others: its labels, and agent, run, '
+  'table, tool and lock of its annotations.';
+
+
 -- Updated first and inserted only where new: ON CONFLICT would use up a number of
 -- alert_id at every look, and people type these numbers.
 create or replace function agentdb._touch_alerts (
@@ -114,13 +129,16 @@ as $$
         value = i.value,
         severity = i.severity,
         seen_at = _touch_alerts.at,
-        -- One that got worse is told to those who hear of nothing milder.
-        flush = a.flush or a.state = 'firing' and agentdb._severity_rank(i.severity)
-          > agentdb._severity_rank(a.severity),
+        -- One that got worse is told; what it is about decides what explains it.
+        flush = a.flush or a.state = 'firing' and (i.severity <> a.severity
+          or agentdb._comparable(i.labels, i.annotations)
+            <> agentdb._comparable(a.labels, a.annotations)),
         state = case when a.state = 'resolved' and not agentdb._is_dismissed(
           a.state, a.dismissed_severity, i.severity) then 'pending' else a.state end,
         episode = a.episode + (a.state = 'resolved' and not agentdb._is_dismissed(
           a.state, a.dismissed_severity, i.severity))::integer,
+        incident_id = case when a.state <> 'resolved' or agentdb._is_dismissed(
+          a.state, a.dismissed_severity, i.severity) then a.incident_id end,
         active_at = case when a.state = 'resolved' and not agentdb._is_dismissed(
           a.state, a.dismissed_severity, i.severity)
           then _touch_alerts.at else a.active_at end,

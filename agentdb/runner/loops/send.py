@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from datetime import timedelta
 
 import anyio
@@ -10,8 +11,9 @@ from anyio.abc import TaskGroup
 
 from ...channels import Channels, Notification
 from ...channels.link import linked
+from ...evidence import find
 from ..loop import Loop
-from ..session import Session
+from ..session import ANSWER, Session
 from ..state import State
 from .bucket import Buckets
 from .marks import Marks
@@ -27,6 +29,20 @@ from agentdb.claim_notification(
   lease => %(lease)s::interval,
   skip => %(skip)s::text[])
 """
+
+
+# As many rows behind an alert as one reads on a phone.
+MOST_EVIDENCE = 2
+
+
+async def _shown(session: Session, notification: Notification) -> Notification:
+    """Return the notification with rows that show its alert."""
+    payload = notification.payload
+    if notification.kind != "firing" or not payload.get("alert"):
+        return notification
+    async with session.answering(ANSWER):
+        found = await find(session.connection, payload["alert"], MOST_EVIDENCE)
+    return replace(notification, payload={**payload, "evidence": found.lines()})
 
 
 class Send(Loop):
@@ -89,7 +105,11 @@ class Send(Loop):
             },
         )
         return [
-            linked(Notification(**row), settings.public_url, self.state.database)
+            linked(
+                await _shown(session, Notification(**row)),
+                settings.public_url,
+                self.state.database,
+            )
             for row in rows
         ]
 

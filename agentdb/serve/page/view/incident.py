@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import psycopg
 from starlette.requests import Request
 from starlette.responses import Response
 
-from .... import guest
+from ....evidence import find
 from ..door import reading
 from ..render import page
-from .ask import PAGE, Connection, Row, cut, missing, number, one, page_number, rows
+from .ask import PAGE, Row, cut, missing, number, one, page_number, rows
 from .status import INCIDENTS
 
 RESOLVED = """
@@ -81,12 +80,7 @@ from agentdb.agent_stop as s
 join agentdb.agent as a on a.agent_id = s.agent_id
 where a.agent_name = %(agent)s::text
 """
-SHOWN = "select agentdb.evidence_query(%(alert)s::bigint) as query"
-# A statement with a parameter is one statement, whatever an operator wrote into it.
-EVIDENCE = "select * from (\n{query}\n) as e limit %(most)s::integer"
 MOST_EVIDENCE = 50
-# What the page's own session is a member of; both only write, and here nothing can.
-OURS = ("agentdb_web", "agentdb_intake")
 SILENCES = """
 select silence_id, matchers, alerts, created_by, created_at, ends_at, comment
 from agentdb.active_silence
@@ -124,7 +118,7 @@ async def alert(request: Request) -> Response:
         group = found["alert_group_id"]
         run = found["labels"].get("run")
         agent = str(found["labels"].get("agent", ""))
-        context = {
+        context: Row = {
             "alert": found,
             "history": await rows(connection, HISTORY, alert=key),
             "others": await rows(connection, GROUP, alert=key, group=group, most=PAGE),
@@ -134,7 +128,13 @@ async def alert(request: Request) -> Response:
             if str(run).isdecimal()
             else None,
         }
-        context |= await _evidence(connection, key)
+        behind = await find(connection, key, MOST_EVIDENCE)
+    context |= {
+        "evidence": behind.rows,
+        "names": behind.names(),
+        "query": behind.query,
+        "problem": behind.problem,
+    }
     return page(request, "alert.html", context)
 
 
@@ -148,37 +148,6 @@ async def group(request: Request) -> Response:
         found = await rows(connection, GROUP, alert=None, group=key, most=PAGE + 1)
     found, more = cut(found)
     return page(request, "group.html", {"group": key, "found": found, "more": more})
-
-
-async def _evidence(connection: Connection, alert: int) -> Row:
-    """Return the statement that shows the rows behind an alert, and what it shows.
-
-    An operator may have written it: it only reads, is taken back, and is run for nobody
-    who may do more than an operator.
-    """
-    shown = await one(connection, SHOWN, alert=alert)
-    query = str(shown["query"]).strip().rstrip(";") if shown else ""
-    told: Row = {"query": query, "evidence": [], "problem": None, "names": []}
-    asked = await connection.execute(guest.PLAIN, [[*guest.HARMLESS, *OURS]])
-    plain = await asked.fetchone()
-    if not plain or not plain["plain"]:
-        said = "an operator wrote what shows them, and you may do more than an operator"
-        return told | {"problem": said}
-    try:
-        async with connection.transaction(force_rollback=True):
-            await connection.execute("set local statement_timeout = '300ms'")
-            statement = EVIDENCE.format(query=query.replace("%", "%%"))
-            told["evidence"] = await rows(connection, statement, most=MOST_EVIDENCE)
-    except psycopg.Error as error:
-        told["problem"] = error.diag.message_primary or str(error)
-    # What no row has is in nobody's way.
-    found = told["evidence"]
-    told["names"] = [
-        name
-        for name in (found[0] if found else ())
-        if any(row[name] is not None for row in found)
-    ]
-    return told
 
 
 async def silences(request: Request) -> Response:

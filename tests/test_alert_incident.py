@@ -1,0 +1,185 @@
+"""Incidents: what belongs together is told together, its cause first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from .agents import rows, value
+from .alerts import deliver, fire, flush, ingest, kinds, later, make_rule, receiver
+from .conftest import Connection
+
+EXPLAIN = "select agentdb.set_inhibition(%s, 'rule=cause', 'rule=late', %s::text[])"
+
+
+@pytest.fixture
+def db(db: Connection) -> Connection:
+    """A database with a rule, its cause, and one receiver that waits for causes."""
+    make_rule(db)
+    make_rule(db, "cause")
+    make_rule(db, "worse", "critical")
+    db.execute("update agentdb.receiver set enabled = false")
+    receiver(db, "phone", group_wait="45 seconds")
+    db.execute(EXPLAIN, ["c", "{agent}"])
+    return db
+
+
+def wait(db: Connection) -> None:
+    """Let what has fired wait as long as the receiver waits for its cause."""
+    flush(db)
+    later(db, "45 seconds")
+
+
+def payloads(db: Connection) -> list[dict[str, Any]]:
+    return [each["payload"] for each in deliver(db)]
+
+
+@pytest.mark.parametrize("first", ["cause", "late"])
+def test_whichever_fires_first_one_message_leads_with_the_cause(
+    db: Connection, first: str
+) -> None:
+    for rule in (first, "late" if first == "cause" else "cause"):
+        fire(db, "a", rule=rule, agent="x")
+        assert kinds(db) == []
+    wait(db)
+    (told,) = payloads(db)
+    assert told["rule"] == "cause"
+    assert [each["rule"] for each in told["also"]] == ["late"]
+    fire(db, rule="cause")
+    fire(db)
+    wait(db)
+    (end,) = payloads(db)
+    assert (end["kind"], end["rule"]) == ("resolved", "cause")
+
+
+def test_cause_that_comes_too_late_is_news_of_the_same_incident(db: Connection) -> None:
+    (effect,) = fire(db, "a", agent="x")
+    wait(db)
+    (first,) = deliver(db)
+    assert first["payload"]["alert"] == effect and "news" not in first["payload"]
+    (cause,) = fire(db, "a", rule="cause", agent="x")
+    wait(db)
+    (second,) = deliver(db)
+    assert second["dedup_key"] == first["dedup_key"]
+    assert second["payload"]["alert"] == cause
+    assert second["payload"]["news"] == [f"A-{cause} cause: a!"]
+    assert [each["alert"] for each in second["payload"]["also"]] == [effect]
+
+
+def test_what_is_critical_waits_for_nothing(db: Connection) -> None:
+    fire(db, "a", agent="x", run="5")
+    assert kinds(db) == []
+    fire(db, "b", rule="worse", agent="x", run="5")
+    (told,) = payloads(db)
+    assert (told["rule"], told["severity"]) == ("worse", "critical")
+    assert [each["rule"] for each in told["also"]] == ["late"]
+
+
+def grade(severity: str, **labels: str) -> dict[str, Any]:
+    return {
+        "labels": {"who": "a", **labels},
+        "value": 1,
+        "annotations": {"summary": "a!", "severity": severity},
+    }
+
+
+@pytest.mark.parametrize("acknowledged", [False, True])
+def test_rise_in_severity_reaches_those_who_knew_the_lower_one(
+    db: Connection, acknowledged: bool
+) -> None:
+    ingest(db, [grade("warning")])
+    wait(db)
+    assert kinds(db) == ["firing"]
+    number = value(db, "select alert_id from agentdb.alert")
+    if acknowledged:
+        db.execute("select agentdb.acknowledge_alert(%s, 'at it')", [number])
+        assert kinds(db) == ["acknowledged"]
+    ingest(db, [grade("critical")])
+    (told,) = payloads(db)
+    assert told["news"] == [f"A-{number} late is critical now, it was warning"]
+    # The same again is no news, and less is none.
+    for severity in ("critical", "warning", "critical"):
+        ingest(db, [grade(severity)])
+        wait(db)
+        assert kinds(db) == []
+    if acknowledged:
+        db.execute("select agentdb.acknowledge_alert(%s, 'still at it')", [number])
+        wait(db)
+        assert kinds(db) == ["acknowledged"]
+
+
+def test_signs_of_one_run_are_one_incident(db: Connection) -> None:
+    for place, rule in enumerate(("late", "cause")):
+        fire(db, f"w{place}", rule=rule, run="5")
+    fire(db, "other", rule="worse", run="6")
+    assert [each["labels"]["run"] for each in payloads(db)] == ["6"]
+    wait(db)
+    (told,) = payloads(db)
+    assert len(told["also"]) == 1 and told["group"].startswith("G-")
+    assert told["next"][-1] == f"agentdb ack {told['group']} -m …"
+
+
+def test_part_of_an_incident_that_ends_is_no_message(db: Connection) -> None:
+    for rule in ("late", "cause"):
+        fire(db, "a", rule=rule, run="5")
+    wait(db)
+    assert kinds(db) == ["firing"]
+    fire(db, rule="cause")
+    wait(db)
+    assert kinds(db) == []
+    fire(db)
+    wait(db)
+    (end,) = payloads(db)
+    assert end["kind"] == "resolved" and len(end["also"]) == 1
+
+
+def test_what_is_over_before_it_is_told_is_not_told(db: Connection) -> None:
+    fire(db, "a")
+    flush(db)
+    fire(db)
+    wait(db)
+    assert kinds(db) == []
+    assert rows(db, "select * from agentdb.group_alert") == []
+    fire(db, "b")
+    wait(db)
+    assert kinds(db) == ["firing"]
+
+
+def test_alert_joins_the_cause_that_it_turns_out_to_have(db: Connection) -> None:
+    fire(db, "root", rule="cause", agent="x")
+    labels = {"who": "a"}
+    ingest(db, [{"labels": labels, "annotations": {"agent": "y"}}])
+    flush(db)
+    ingest(db, [{"labels": labels, "annotations": {"agent": "x"}}])
+    wait(db)
+    assert [each["rule"] for each in payloads(db)] == ["cause"]
+
+
+def test_explanation_that_is_new_counts_for_what_fires_already(db: Connection) -> None:
+    db.execute("select agentdb.unset_inhibition('c')")
+    fire(db, "root", rule="cause", lock="l")
+    fire(db, "a", lock="l")
+    db.execute(EXPLAIN, ["d", "{lock}"])
+    wait(db)
+    assert [each["rule"] for each in payloads(db)] == ["cause"]
+
+
+def test_chain_of_causes_is_one_incident(db: Connection) -> None:
+    make_rule(db, "root")
+    db.execute(
+        "select agentdb.set_inhibition('r', 'rule=root', 'rule=cause', '{lock}')"
+    )
+    fire(db, "a", agent="x")
+    fire(db, "b", rule="cause", agent="x", lock="l")
+    fire(db, "c", rule="root", lock="l")
+    wait(db)
+    (told,) = payloads(db)
+    assert told["rule"] == "root"
+    assert {each["rule"] for each in told["also"]} == {"cause", "late"}
+
+
+def test_two_consequences_without_their_cause_are_two_incidents(db: Connection) -> None:
+    fire(db, "a", "b", agent="x")
+    wait(db)
+    assert kinds(db) == ["firing", "firing"]
