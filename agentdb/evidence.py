@@ -36,10 +36,10 @@ class Evidence:
         return [n for n in first if any(row[n] is not None for row in self.rows)]
 
     def lines(self) -> list[str]:
-        """Return each row on a line, as name=value."""
+        """Return each row on a line, as name=value, at most 300 characters of it."""
         names = self.names()
         return [
-            " ".join(f"{n}={row[n]}" for n in names if row[n] is not None)
+            " ".join(f"{n}={row[n]}" for n in names if row[n] is not None)[:300]
             for row in self.rows
         ]
 

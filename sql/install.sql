@@ -186,6 +186,7 @@
 \ir alert/resolve.sql
 \ir alert/notification.sql
 \ir alert/outbox.sql
+\ir rule/waiting.sql
 \ir rule/audit.sql
 \ir rule/claim.sql
 \ir rule/token.sql

@@ -31,6 +31,7 @@ sys.exit(run(Config(main, settings, secrets=read_secrets(None))))
 SETUP = """
 update agentdb.alert_rule set enabled = false;
 delete from agentdb.receiver;
+alter table agentdb.receiver alter group_wait set default '0';
 create table public.trouble (name text primary key);
 create view public.trouble_seen as
   select
@@ -126,8 +127,8 @@ class Scene:
     ) -> None:
         """Add a receiver at the sink; `each` has a storm too told one by one."""
         self.db.execute(
-            "insert into agentdb.receiver (receiver_name, channel, target, group_wait)"
-            " values (%s, 'webhook', %s, '0')",
+            "insert into agentdb.receiver (receiver_name, channel, target)"
+            " values (%s, 'webhook', %s)",
             [name or mode, self.sink.url(mode)],
         )
         if each:

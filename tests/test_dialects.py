@@ -66,8 +66,8 @@ def deliver(
 def test_message_says_who_what_since_when_and_what_next() -> None:
     assert lines(PAYLOAD) == [
         "[CRIT] no_progress A-41 agent=billing run=12",
-        "billing reached no step for 16 min; the limit is 15 min",
-        "since 2026-11-22T03:08:00Z",
+        "billing reached no step for 16 min; the limit is 15 min, "
+        "since 2026-11-22 03:08 UTC",
         "next: agentdb why A-41",
         "next: agentdb timeline 12",
     ]

@@ -82,7 +82,10 @@ def _headline(payload: dict[str, Any]) -> str:
     """Return what is wrong since when, or what is new where that was told before."""
     text = "; ".join(payload.get("news") or []) or payload.get("summary", "")
     since = str(payload.get("since") or "")[:16].replace("T", " ")
-    return plain(text, 2 * LONGEST) + (f", since {plain(since)} UTC" if since else "")
+    # How long it lasted is told where it is over.
+    if not since or payload.get("kind") in ("resolved", "test"):
+        return plain(text, 2 * LONGEST)
+    return f"{plain(text, 2 * LONGEST)}, since {plain(since)} UTC"
 
 
 def _besides(payload: dict[str, Any]) -> Iterator[str]:

@@ -72,6 +72,7 @@ class Agent:
         *,
         conversation: str | None = None,
         tick_interval: str | None = None,
+        tick_max: str | None = None,
         on_behalf_of: str | None = None,
         instance: str | None = None,
         spawn_token: str | None = None,
@@ -79,13 +80,14 @@ class Agent:
         """Return a run, to be entered by `with`.
 
         `conversation` is the scope of a budget; `tick_interval`, an interval such as
-        '15 min', says when the next run is due; `on_behalf_of` for whom it works;
+        '15 min', says when the next run is due, `tick_max` how long this one may take;
+        `on_behalf_of` for whom it works;
         `instance` which of several processes this is.
         """
         start = {
             "agent": self.name, "secret": self._secret, "purpose": purpose,
             "conversation": conversation, "tick_interval": tick_interval,
-            "on_behalf_of": on_behalf_of, "instance": instance,
+            "tick_max": tick_max, "on_behalf_of": on_behalf_of, "instance": instance,
             "spawn_token": spawn_token,
         }  # fmt: skip
         run = Run(

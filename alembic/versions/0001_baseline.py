@@ -321,6 +321,7 @@ create table agentdb.run (
   purpose text,
   on_behalf_of text,
   tick_interval interval,
+  tick_max interval,
   started_at timestamptz not null default clock_timestamp(),
   ended_at timestamptz,
   outcome text,
@@ -555,6 +556,7 @@ create table agentdb.tool_call (
   tool_call_log_id bigint,
   ok boolean,
   known jsonb,
+  expected interval,
   constraint tool_call_pkey primary key (run_id, call_id),
   constraint tool_call_run_id_fkey
     foreign key (run_id) references agentdb.run on delete cascade

@@ -17,19 +17,20 @@ comment on function agentdb._horizon () is
 create or replace function agentdb._open_run (as_of timestamptz)
   returns table (
     run_id bigint, agent_id bigint, conversation text, tick_interval interval,
-    started_at timestamptz, held_until_at timestamptz, hold_reason text
+    started_at timestamptz, held_until_at timestamptz, hold_reason text,
+    tick_max interval
   )
   language sql
   stable
 begin atomic
   select r.run_id, r.agent_id, r.conversation, r.tick_interval, r.started_at,
-    r.held_until_at, r.hold_reason
+    r.held_until_at, r.hold_reason, r.tick_max
   from agentdb.run as r
   where r.ended_at is null
     and r.started_at <= as_of
   union all
   select r.run_id, r.agent_id, r.conversation, r.tick_interval, r.started_at,
-    r.held_until_at, r.hold_reason
+    r.held_until_at, r.hold_reason, r.tick_max
   from agentdb.run as r
   where r.ended_at > as_of
     and r.started_at <= as_of;

@@ -170,6 +170,13 @@ begin atomic
   join agentdb.policy as p on p.policy_name = a.policy_name
   where d.first_at <= as_of
     and d.first_at > as_of - p.lock_contention_window
+    -- Who stands in the queue for it asks again by and by.
+    and not exists (
+      select from agentdb.lock_waiter as w
+      where w.lock_name = d.lock_name
+        and w.run_id = d.run_id
+        and w.since_at <= as_of
+        and w.until_at > as_of - p.lock_contention_window)
     and d.first_at > as_of - (
       select max(w.lock_contention_window) from agentdb.policy as w
     )
@@ -207,7 +214,8 @@ select agentdb._declare_rule(
     See who holds the lock and for how long; take it away if the holder is stuck.
     agentdb locks
     agentdb lock release {lock} --reason …
-  $$
+  $$,
+  keep_firing => '5 minutes'
 );
 
 

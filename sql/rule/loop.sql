@@ -6,7 +6,7 @@ create or replace function agentdb._call_since (as_of timestamptz)
   returns table (
     run_id bigint, policy_name text, tool_call_log_id bigint, place bigint, tool text,
     recorded_at timestamptz, ok boolean, call bigint, shape bigint, result bigint,
-    known boolean, large boolean, poll boolean, effect boolean
+    known boolean, large boolean, poll boolean, effect boolean, limited boolean
   )
   language sql
   stable
@@ -24,7 +24,8 @@ begin atomic
     coalesce(l.shape_signature, -l.tool_call_log_id),
     coalesce(l.result_signature, l.result_size, -1), l.result_signature is not null,
     l.ok and coalesce(l.result_size, 0) >= p.silent_loop_result_size,
-    coalesce(t.poll, false), coalesce(t.effect, false)
+    coalesce(t.poll, false), coalesce(t.effect, false),
+    agentdb._is_rate_limited(l.ok, l.error)
   from agentdb._working_run(as_of) as w
   join agentdb.agent as a on a.agent_id = w.agent_id
   join agentdb.policy as p
@@ -35,7 +36,7 @@ begin atomic
   cross join lateral (
     select
       c.tool_call_log_id, c.recorded_at, c.tool, c.ok, c.result_size, c.call_signature,
-      c.shape_signature, c.result_signature,
+      c.shape_signature, c.result_signature, c.error,
       row_number() over (order by c.tool_call_log_id desc) as place
     from agentdb.tool_call_log as c
     where c.run_id = w.run_id
@@ -79,7 +80,8 @@ begin atomic
     select
       c.run_id, c.policy_name, c.call, c.result, c.ok, min(c.tool) as tool,
       min(c.shape) as shape, count(*) as count, bool_and(c.known) as known,
-      bool_and(c.large) as large, bool_or(c.poll) as poll, bool_or(c.effect) as effect,
+      -- Whoever is told to come back later polls, and knows it.
+      bool_and(c.large) as large, bool_or(c.poll or c.limited) as poll, bool_or(c.effect) as effect,
       min(c.recorded_at) as since, max(c.recorded_at) as until,
       (array_agg(c.tool_call_log_id))[1:10] as calls,
       count(*) over (partition by c.run_id) as kinds
@@ -101,16 +103,28 @@ begin atomic
     >= case when k.poll then p.silent_loop_poll else p.silent_loop_same end
   union all
   select
-    c.run_id, 'the same call failing', count(*), min(c.tool),
-    count(*) >= p.silent_loop_failures_critical, p.silent_loop_failures,
-    'silent_loop_failures', min(c.recorded_at), max(c.recorded_at),
-    (array_agg(c.tool_call_log_id order by c.place))[1:10]
-  from call as c
-  join agentdb.policy as p on p.policy_name = c.policy_name
-  where not c.ok
-    and coalesce(c.place < c.call_ok, true)
-  group by c.run_id, c.call, p.policy_name
-  having count(*) >= p.silent_loop_failures
+    f.run_id, 'the same call failing', f.count, f.tool,
+    f.count >= case when f.poll then p.silent_loop_poll_critical
+      else p.silent_loop_failures_critical end,
+    case when f.poll then p.silent_loop_poll else p.silent_loop_failures end,
+    case when f.poll then 'silent_loop_poll' else 'silent_loop_failures' end,
+    f.since, f.until, f.calls
+  from (
+    select
+      c.run_id, c.policy_name, min(c.tool) as tool, bool_and(c.limited) as poll,
+      -- Each error that was not there before is news: of edit and test, not of a loop.
+      count(*) - count(distinct c.result) filter (where c.known)
+        + least(count(distinct c.result) filter (where c.known), 1) as count,
+      min(c.recorded_at) as since, max(c.recorded_at) as until,
+      (array_agg(c.tool_call_log_id order by c.place))[1:10] as calls
+    from call as c
+    where not c.ok
+      and coalesce(c.place < c.call_ok, true)
+    group by c.run_id, c.call, c.policy_name
+  ) as f
+  join agentdb.policy as p on p.policy_name = f.policy_name
+  where f.count
+    >= case when f.poll then p.silent_loop_poll else p.silent_loop_failures end
   union all
   select
     c.run_id, 'a tool failing whatever the arguments', count(*), c.tool,
@@ -120,6 +134,7 @@ begin atomic
   from call as c
   join agentdb.policy as p on p.policy_name = c.policy_name
   where not c.ok
+    and not c.limited
     and coalesce(c.place < c.tool_ok, true)
   group by c.run_id, c.tool, p.policy_name
   having count(*) >= p.silent_loop_failures and count(distinct c.call) > 1

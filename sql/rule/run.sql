@@ -1,61 +1,5 @@
 -- Rules about runs: those that get nowhere, and ticks that do not end.
 
--- Waiting for what is known to take long is not standing still, but not for ever: a
--- call counts up to tool.longest and policy.max_long_call, whichever is less.  Of those
--- that ended the latest count: a run of a million calls is asked as often as any.
-create or replace function agentdb._long_call_until (
-  run bigint,
-  max_long_call interval,
-  as_of timestamptz
-)
-  returns timestamptz
-  language sql
-  stable
-  return (
-    select max(least(c.until, c.began_at + least(t.longest, max_long_call)))
-    from (
-      select f.tool, f.began_at, as_of as until
-      from agentdb._call_in_flight(as_of) as f
-      where f.run_id = run
-      union all
-      select e.tool, e.began_at, e.ended_at
-      from (
-        select l.call_id, l.tool
-        from agentdb.tool_call_log as l
-        where l.run_id = run
-          and l.recorded_at <= as_of
-          -- Asked once: few have such tools.
-          and exists (select from agentdb.tool as k where k.longest is not null)
-        order by l.tool_call_log_id desc
-        limit 200
-      ) as l
-      join agentdb.tool_call as e on e.run_id = run and e.call_id = l.call_id
-      where l.tool in (select k.tool_name from agentdb.tool as k
-        where k.longest is not null)
-    ) as c
-    join agentdb.tool as t on t.tool_name = c.tool
-    where t.longest is not null
-  );
-
-comment on function agentdb._long_call_until (bigint, interval, timestamptz) is
-  'Until when a run was waiting for a call that is known to take long.';
-
-
--- Waiting for a reviewer is not standing still; from the decision on the run may go on.
-create or replace function agentdb._review_until (run bigint, as_of timestamptz)
-  returns timestamptz
-  language sql
-  stable
-  return (
-    select max(case when c.closed_at <= as_of then c.closed_at else as_of end)
-    from agentdb.change as c
-    where c.run_id = run and c.submitted_at <= as_of
-  );
-
-comment on function agentdb._review_until (bigint, timestamptz) is
-  'Until when a run was waiting for somebody to decide what it proposed.';
-
-
 -- Of a session that an emitter tells of nobody knows whether it waits for a person: it
 -- owes progress while it is at work, and where its emitter tells steps at all.
 create or replace function agentdb._owes_progress (run bigint, since timestamptz)
@@ -104,8 +48,7 @@ begin atomic
   cross join lateral (
     -- Of those that are late alone: it reads their calls.
     select case when r.since < as_of - l.after
-      then greatest(agentdb._long_call_until(r.run_id, p.max_long_call, as_of),
-        agentdb._review_until(r.run_id, as_of)) end as until
+      then agentdb._waiting_until(r.run_id, r.since, p, as_of) end as until
   ) as c
   where r.since < as_of - l.after
     and coalesce(c.until < as_of - l.after, true)
@@ -114,8 +57,7 @@ end;
 
 comment on function agentdb.rule_no_progress (timestamptz) is
   'Open runs without evidence of progress for policy.no_progress_after, that of their '
-  'agent''s schedule first; a call of a tool with tool.longest is waited for, as is '
-  'the decision about a change.';
+  'agent''s schedule first; waiting for others is none (_waiting_until).';
 
 
 create or replace view agentdb.no_progress as
@@ -155,24 +97,41 @@ begin atomic
     extract(epoch from as_of - r.started_at)::double precision,
     jsonb_build_object(
       'summary', format(
-        'tick %s of %s has run for %s; the limit is %s',
+        'tick %s of %s has run for %s%s; the limit is %s',
         r.run_id, a.agent_name, agentdb._span(as_of - r.started_at),
-        agentdb._span(p.long_tick_after)
+        case when not w.still then ' and gets on' end,
+        agentdb._span(l.after)
       ),
+      'severity', case when w.still then 'warning' else 'info' end,
       'policy', p.policy_name,
       'setting', 'long_tick_after',
-      'threshold', extract(epoch from p.long_tick_after)
+      'threshold', extract(epoch from l.after)
     )
   from agentdb._open_run(as_of) as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
+  cross join lateral (
+    select coalesce(least(r.tick_max, p.max_long_call), p.long_tick_after) as after
+  ) as l
+  -- Who waits, or got somewhere lately, only takes long.
+  left join lateral (
+    select k.since from agentdb._working_run(as_of) as k
+    where k.run_id = r.run_id and r.started_at < as_of - l.after
+  ) as k on true
+  cross join lateral (
+    select coalesce(greatest(k.since,
+      case when k.since < as_of - p.no_progress_after
+        then agentdb._waiting_until(r.run_id, k.since, p, as_of) end)
+      < as_of - p.no_progress_after, false) as still
+  ) as w
   where r.tick_interval is not null
     and not agentdb._is_paused(r.run_id, as_of)
-    and r.started_at < as_of - p.long_tick_after;
+    and r.started_at < as_of - l.after;
 end;
 
 comment on function agentdb.rule_long_tick (timestamptz) is
-  'Runs with a tick interval that are open for longer than policy.long_tick_after.';
+  'Runs with a tick interval that are open for longer than they said (tick_max), else '
+  'than policy.long_tick_after; a notice while they get on.';
 
 
 create or replace view agentdb.long_tick as

@@ -200,6 +200,14 @@ begin atomic
     and not exists (
       select from agentdb.agent_stop as t
       where t.agent_id = a.agent_id and t.stopped_at <= as_of
+    )
+    -- Who is still at work on the tick before is not missing: long_tick tells of it.
+    and not exists (
+      select from agentdb._working_run(as_of) as w
+      join agentdb.run as r on r.run_id = w.run_id
+      where w.agent_id = a.agent_id
+        and greatest(w.since, agentdb._waiting_until(w.run_id, w.since, p, as_of))
+          > as_of - interval '5 minutes'
     );
 end;
 

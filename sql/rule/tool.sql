@@ -204,25 +204,31 @@ begin atomic
       'summary', format(
         '%s has waited %3$s for %2$s; the limit is %4$s',
         a.agent_name, c.tool, agentdb._span(as_of - c.began_at),
-        agentdb._span(coalesce(t.longest, p.hung_tool_call_after))
+        agentdb._span(l.after)
       ),
       'policy', p.policy_name,
       'setting', 'hung_tool_call_after',
-      'threshold', extract(epoch from coalesce(t.longest, p.hung_tool_call_after))
+      'threshold', extract(epoch from l.after)
     )
   from agentdb._call_in_flight(as_of) as c
   join agentdb._open_run(as_of) as r on r.run_id = c.run_id
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   left join agentdb.tool as t on t.tool_name = c.tool
-  where c.began_at < as_of - coalesce(t.longest, p.hung_tool_call_after)
+  cross join lateral (
+    select coalesce(least(c.expected, p.max_long_call), t.longest,
+      p.hung_tool_call_after) as after
+  ) as l
+  where c.began_at < as_of - l.after
+    -- What waits for a run that it started is not what hangs.
+    and coalesce(agentdb._child_until(r.run_id, as_of) < as_of - l.after, true)
     -- Whoever is paused cannot say that a call has ended.
     and not agentdb._is_paused(r.run_id, as_of);
 end;
 
 comment on function agentdb.rule_hung_tool_call (timestamptz) is
-  'Tool calls of open runs in flight for longer than tool.longest, else '
-  'policy.hung_tool_call_after.';
+  'Tool calls of open runs in flight for longer than was announced when they began, '
+  'else than tool.longest, else than policy.hung_tool_call_after.';
 
 
 create or replace view agentdb.hung_tool_call as

@@ -8,7 +8,8 @@ create or replace function agentdb.start_run (
   secret text default null,
   instance text default null,
   spawn_token text default null,
-  on_behalf_of text default null
+  on_behalf_of text default null,
+  tick_max interval default null
 )
   returns table (
     run_id bigint, token text, conversation_name text, closed_runs jsonb
@@ -22,7 +23,7 @@ declare
   v_agent record;
   v_parent bigint;
 begin
-  perform agentdb._check_start(conversation, tick_interval, instance);
+  perform agentdb._check_start(conversation, tick_interval, tick_max, instance);
   v_agent := agentdb._session_agent(start_run.agent, start_run.secret);
   perform agentdb._queue_start(v_agent.agent_id);
   v_parent := agentdb._use_spawn_token(start_run.spawn_token);
@@ -36,7 +37,8 @@ begin
   select n.run_id, n.conversation_name
     into start_run.run_id, start_run.conversation_name
   from agentdb._add_run(v_agent.agent_id, v_agent.pooled, conversation,
-    tick_interval, purpose, instance, v_parent, start_run.token, on_behalf_of) as n;
+    tick_interval, tick_max, purpose, instance, v_parent, start_run.token,
+    on_behalf_of) as n;
   -- Behind a shared role the session is somebody else's next.
   if not v_agent.pooled then
     perform agentdb._join_run(start_run.run_id, 'started');
@@ -47,7 +49,7 @@ end;
 $$;
 
 comment on function agentdb.start_run (
-  text, text, interval, text, text, text, text, text) is
+  text, text, interval, text, text, text, text, text, interval) is
   'Opens a run for the session''s agent and returns its number, its token and the runs '
   'that it closed: those whose process is gone, and the one of the same instance; the '
   'session keeps the token, but behind a shared role; raises ZA001, ZA002, ZA004, '

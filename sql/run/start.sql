@@ -3,6 +3,7 @@
 create or replace function agentdb._check_start (
   conversation text,
   tick_interval interval,
+  tick_max interval,
   instance text
 )
   returns void
@@ -27,11 +28,16 @@ begin
       format('tick_interval must be between 0 and 1 year, got %s', tick_interval),
       'Give the time from one start to the next, such as tick_interval => ''15 min''.'
     );
+  elsif tick_max <= '0' or tick_max > '7 days' then
+    perform agentdb._refuse(
+      format('tick_max must be between 0 and 7 days, got %s', tick_max),
+      'Give how long this tick may take, such as tick_max => ''40 min''.'
+    );
   end if;
 end;
 $$;
 
-comment on function agentdb._check_start (text, interval, text) is
+comment on function agentdb._check_start (text, interval, interval, text) is
   'Raises ZA004 for what a run cannot be started with.';
 
 
@@ -167,6 +173,7 @@ create or replace function agentdb._add_run (
   pooled boolean,
   conversation text,
   tick_interval interval,
+  tick_max interval,
   purpose text,
   instance text,
   parent bigint,
@@ -187,13 +194,14 @@ begin
   conversation_name := coalesce(conversation, format('run-%s', run_id));
   insert into agentdb.run (
     run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
-    instance, parent_run_id, on_behalf_of, token_hash, pid, alone, stop_seen, label,
+    tick_max, instance, parent_run_id, on_behalf_of, token_hash, pid, alone, stop_seen, label,
     lock_max_ttl, renew_needs_progress
   )
   overriding system value
   select
     _add_run.run_id, agent, session_user, _add_run.pooled, conversation_name,
     agentdb._clean_line(_add_run.purpose, 500), _add_run.tick_interval,
+    _add_run.tick_max,
     _add_run.instance, parent, agentdb._clean_line(_add_run.on_behalf_of, 200),
     agentdb._hash_secret(token),
     case when not _add_run.pooled then pg_backend_pid() end,
@@ -208,5 +216,5 @@ end;
 $$;
 
 comment on function agentdb._add_run (
-  bigint, boolean, text, interval, text, text, bigint, text, text) is
+  bigint, boolean, text, interval, interval, text, text, bigint, text, text) is
   'Writes down a run that begins; raises ZA040 or ZA041 for a stopped agent.';

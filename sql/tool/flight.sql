@@ -4,7 +4,8 @@ create or replace function agentdb.begin_tool_call (
   tool text,
   args jsonb default null,
   call_id text default null,
-  run bigint default null
+  run bigint default null,
+  expect interval default null
 )
   returns table (run_id bigint, call text, repeated boolean, began_at timestamptz)
   language plpgsql
@@ -16,14 +17,21 @@ declare
   v_agent_id bigint;
 begin
   perform agentdb._check_tool(tool, call_id);
+  if expect <= '0' or expect > '7 days' then
+    perform agentdb._refuse(
+      format('expect must be between 0 and 7 days, got %s', expect),
+      'Give how long the call may take, such as expect => ''40 min''.');
+  end if;
   select c.run_id, c.agent_id into begin_tool_call.run_id, v_agent_id
   from agentdb._current_run(begin_tool_call.run) as c;
   perform agentdb._check_open_calls(begin_tool_call.run_id);
   call := coalesce(call_id, gen_random_uuid()::text);
-  insert into agentdb.tool_call as c (run_id, call_id, agent_id, tool, args)
+  insert into agentdb.tool_call as c (
+    run_id, call_id, agent_id, tool, args, expected
+  )
   values (
     begin_tool_call.run_id, call, v_agent_id, agentdb._clean_line(tool, 200),
-    agentdb._bounded_json(agentdb._unquoted(args), 65536)
+    agentdb._bounded_json(agentdb._unquoted(args), 65536), expect
   )
   on conflict on constraint tool_call_pkey do nothing
   returning c.began_at into begin_tool_call.began_at;
@@ -32,9 +40,9 @@ begin
 end;
 $$;
 
-comment on function agentdb.begin_tool_call (text, jsonb, text, bigint) is
-  'Records that a tool call begins and returns the id to end it with; until then it '
-  'is in flight; raises ZA001, ZA003, ZA004 or ZA005.';
+comment on function agentdb.begin_tool_call (text, jsonb, text, bigint, interval) is
+  'Records that a tool call begins, and how long it may take, and returns the id to '
+  'end it with; until then it is in flight; raises ZA001, ZA003, ZA004 or ZA005.';
 
 
 create or replace function agentdb._check_open_calls (run bigint)
@@ -159,16 +167,18 @@ comment on function agentdb._close_calls (bigint, text) is
 -- In two halves, so that the first finds its few rows by an index; the second is for
 -- moments of the past only.
 create or replace function agentdb._call_in_flight (as_of timestamptz)
-  returns table (run_id bigint, call_id text, tool text, began_at timestamptz)
+  returns table (
+    run_id bigint, call_id text, tool text, began_at timestamptz, expected interval
+  )
   language sql
   stable
 begin atomic
-  select c.run_id, c.call_id, c.tool, c.began_at
+  select c.run_id, c.call_id, c.tool, c.began_at, c.expected
   from agentdb.tool_call as c
   where c.ended_at is null
     and c.began_at <= as_of
   union all
-  select c.run_id, c.call_id, c.tool, c.began_at
+  select c.run_id, c.call_id, c.tool, c.began_at, c.expected
   from agentdb.tool_call as c
   where as_of < statement_timestamp()
     and c.ended_at > as_of
