@@ -193,6 +193,7 @@
 \ir rule/budget.sql
 \ir rule/context.sql
 \ir rule/tool.sql
+\ir rule/outage.sql
 \ir rule/flood.sql
 \ir rule/wide.sql
 \ir rule/loop.sql

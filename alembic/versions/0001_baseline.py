@@ -58,6 +58,7 @@ create table agentdb.policy (
   tool_errors_sigma double precision default 3,
   tool_errors_window interval not null default '10 minutes',
   tool_errors_baseline interval not null default '14 days',
+  tool_outage_agents integer default 3,
   conversation_budget_tokens bigint not null default 500000,
   conversation_budget_cost double precision,
   run_budget_tokens bigint,
@@ -129,6 +130,7 @@ create table agentdb.policy (
     and repeated_tool_call_count > 0
     and call_flood_count > 0
     and tool_errors_count > 0
+    and tool_outage_agents > 1
     and conversation_budget_tokens > 0
     and max_locks between 1 and 10000
     and max_questions between 0 and 1000
@@ -1965,6 +1967,9 @@ comment on column agentdb.policy.tool_errors_sigma is
   'does not compare; 3 is one false page in 700 windows.';
 comment on column agentdb.policy.tool_errors_window is
   'Rule tool_errors: the window.';
+comment on column agentdb.policy.tool_outage_agents is
+  'Rule tool_outage: for how many agents a tool must fail at once to be what is '
+  'broken; two may have made the same mistake.  NULL is off.';
 comment on column agentdb.policy.tool_errors_baseline is
   'Rule tool_errors: how far back normal looks.';
 comment on column agentdb.policy.conversation_budget_tokens is
@@ -2123,6 +2128,8 @@ comment on table agentdb.agent_secret is
   'SHA-256 of the secret of each agent behind a shared role.';
 comment on table agentdb.run is
   'One tick or session of an agent; what it says of its outcome is a claim.';
+comment on column agentdb.run.tick_max is
+  'How long the tick may take, as its agent said; NULL is policy.long_tick_after.';
 comment on column agentdb.run.end_reason is
   'Why a run ended that did not end itself: what was seen, and by whom.';
 comment on column agentdb.run.released is
@@ -2204,6 +2211,8 @@ comment on column agentdb.progress_log.happened_at is
   'The emitter''s clock.';
 comment on column agentdb.tool_call.tool_call_log_id is
   'Its row in the log, where an emitter told of it.';
+comment on column agentdb.tool_call.expected is
+  'How long the agent said when it began that the call may take.';
 comment on column agentdb.tool_call.ok is
   'Whether an emitter said that it succeeded.';
 comment on column agentdb.tool_call.known is

@@ -3,7 +3,8 @@
 
 create or replace function agentdb._group_count (groups bigint[])
   returns table (
-    alert_group_id bigint, firing bigint, fresh bigint, acknowledged bigint,
+    alert_group_id bigint, firing bigint, fresh bigint, again bigint,
+    acknowledged bigint,
     silenced bigint, inhibited bigint, gone bigint, resolved bigint, ended bigint,
     until_at timestamptz, waiting bigint
   )
@@ -13,6 +14,8 @@ begin atomic
   select m.alert_group_id,
     count(*) filter (where m.state = 'firing'),
     count(*) filter (where m.state = 'firing' and agentdb._is_news(m, a.severity)),
+    count(*) filter (where m.state = 'firing' and agentdb._is_news(m, a.severity)
+      and agentdb._is_repeated(m, a.rule_name, a.severity)),
     count(*) filter (where m.state = 'acknowledged'),
     count(*) filter (where m.state = 'silenced'),
     count(*) filter (where m.state = 'inhibited' and m.told is not null),
@@ -40,7 +43,7 @@ end;
 
 comment on function agentdb._group_count (bigint[]) is
   'How many alerts of each group are in each state (fresh ones fire and were not '
-  'told), and the message that waits to be sent.';
+  'told; of those again, whose like was told), and the message that waits to be sent.';
 
 
 create or replace function agentdb._withdraw_messages (groups bigint[], at timestamptz)
@@ -98,6 +101,8 @@ begin atomic
         then greatest(g.open_at, r.repeat_interval + case k.kinds
           when '{}' then coalesce(g.told_at, _group_change.at)
           else _group_change.at end) end,
+      case when c.again > 0 and k.kinds = '{}' and g.told = 'firing'
+        then greatest(g.open_at, g.told_at + interval '10 minutes') end,
       c.until_at, 'infinity'),
     case
       when g.route_name is null and g.alert_id is null then '1 minute'
@@ -115,7 +120,9 @@ begin atomic
   cross join lateral (select case
     when g.open_at > _group_change.at
       and (c.firing > 0 or s.rest = 'resolved') then '{}'
-    when c.firing > 0 then case when c.fresh > 0
+    when c.firing > 0 then case when c.fresh > c.again
+      or c.again > 0 and (g.alert_id is null or g.told is distinct from 'firing'
+        or g.told_at + interval '10 minutes' <= _group_change.at)
       -- Of an incident one end is told, that of all.
       or e.send_resolved and c.resolved + c.gone > 0 and g.alert_id is null
       or g.told = 'firing' and g.told_at + r.repeat_interval <= _group_change.at

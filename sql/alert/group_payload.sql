@@ -35,6 +35,29 @@ comment on function agentdb._is_news (agentdb.group_alert, text) is
   'Whether a receiver was not told yet that an alert fires, this time and so severely.';
 
 
+-- Of an incident that goes on, more of what was told already is told by and by.
+create or replace function agentdb._is_repeated (
+  member agentdb.group_alert,
+  rule text,
+  severity text
+)
+  returns boolean
+  language sql
+  stable
+  return exists (
+    select
+    from agentdb.group_alert as o
+    join agentdb.alert as a on a.alert_id = o.alert_id
+    where o.alert_group_id = (member).alert_group_id
+      and a.rule_name = rule
+      and agentdb._severity_rank(o.told_severity) >= agentdb._severity_rank(severity)
+  );
+
+comment on function agentdb._is_repeated (agentdb.group_alert, text, text) is
+  'Whether a receiver was told of another alert of the rule in the same incident, or '
+  'of this one before, and no milder.';
+
+
 create or replace function agentdb._news (group_id bigint)
   returns jsonb
   language sql

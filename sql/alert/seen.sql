@@ -93,18 +93,40 @@ comment on function agentdb._is_dismissed (text, text, text) is
 
 
 -- What is a detail of one alert is a label of another, as the run of failed calls.
+create or replace function agentdb._root_run (run text)
+  returns text
+  language sql
+  stable
+begin atomic
+  with recursive above (run_id, parent_run_id) as (
+    select r.run_id, r.parent_run_id
+    from agentdb.run as r
+    where r.run_id = case when run ~ '^[0-9]{1,18}$' then run::bigint end
+    union
+    select r.run_id, r.parent_run_id
+    from above as b
+    join agentdb.run as r on r.run_id = b.parent_run_id
+  )
+  select b.run_id::text from above as b where b.parent_run_id is null;
+end;
+
+comment on function agentdb._root_run (text) is
+  'The run from which one descends, itself where nobody started it.';
+
+
 create or replace function agentdb._comparable (labels jsonb, annotations jsonb)
   returns jsonb
   language sql
-  immutable
+  stable
   return jsonb_strip_nulls(jsonb_build_object(
     'agent', annotations ->> 'agent', 'run', annotations ->> 'run',
     'table', annotations ->> 'table', 'tool', annotations ->> 'tool',
-    'lock', annotations ->> 'lock')) || labels;
+    'lock', annotations ->> 'lock', 'tree', agentdb._root_run(
+      coalesce(labels ->> 'run', annotations ->> 'run')))) || labels;
 
 comment on function agentdb._comparable (jsonb, jsonb) is
-  'What an alert may have in common with others: its labels, and agent, run, '
-  'table, tool and lock of its annotations.';
+  'What an alert may have in common with others: its labels, and agent, run, table, '
+  'tool and lock of its annotations, and the tree of its run.';
 
 
 -- Updated first and inserted only where new: ON CONFLICT would use up a number of

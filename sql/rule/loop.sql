@@ -273,7 +273,9 @@ begin atomic
       'setting', f.setting,
       'threshold', f.threshold,
       'since', f.since,
-      'calls', f.calls
+      'calls', f.calls,
+      -- Where the tool fails, that is what others may know better.
+      'tool', case when f.pattern like '%failing%' then f.tool end
     )
   from (
     select * from agentdb._loop_pattern(as_of)
