@@ -196,6 +196,7 @@
 \ir rule/outage.sql
 \ir rule/flood.sql
 \ir rule/wide.sql
+\ir rule/thought.sql
 \ir rule/loop.sql
 \ir rule/run.sql
 \ir rule/schedule.sql

@@ -162,7 +162,7 @@ def test_process_that_is_started_again_is_one_warning(
     assert message[0] == "[WARN] crashed_run A-1 agent=a run=1"
     assert message[1].startswith("run 1 of a crashed: its session is gone: process ")
     assert "; lock nightly is kept until 2" in message[1]
-    assert message[1].endswith("; begun and never ended: bash c1; it goes on in run 2")
+    assert "; begun and never ended: bash c1; it goes on in run 2, since" in message[1]
     for _ in range(3):
         pass_time(db, "4 min")
         db.execute(CLOSE.encode())
@@ -182,7 +182,7 @@ def test_process_that_nobody_starts_again_is_one_page(
     assert [each["run_id"] for each in rows(db, CLOSE)] == [1]
     (message,) = messages(db)
     assert message[0] == "[CRIT] crashed_run A-1 agent=a run=1"
-    assert message[1].endswith("; nobody has started it again")
+    assert "; nobody has started it again, since 2" in message[1]
     # Its tick is missed and its lock is stale: that is the same incident.
     for by in ("5 min", "4 min", "10 min", "1 hour"):
         pass_time(db, by)

@@ -419,7 +419,7 @@ PAGE = Path(__file__).parent.parent / "docs" / "on-call.md"
 NAMES = (
     (r"A-\d+", "A-N"),
     (r"\b(run|timeline|kill|run=)( ?)\d+", r"\1\2N"),
-    (r"\d{4}-\d\d-\d\dT[\d:]+Z", "TIME"),
+    (r"\d{4}-\d\d-\d\d[T ][\d:]+(Z| UTC)", "TIME"),
     (r"(in|after) (?:\d+ (?:d|h|min|s) ?)+(?=[ :(])", r"\1 SPAN "),
     (r"billing_agent|agent_a", "ROLE"),
     (r"by (ana|operator_o)\b", "by WHO"),

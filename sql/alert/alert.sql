@@ -35,11 +35,8 @@ as $$
         end_reason = agentdb._end_reason(former),
         -- The end of an episode before this one may still have to be sent.
         flush = a.flush or a.state = 'firing',
-        acknowledged_at = null,
-        acknowledged_until = null,
-        acknowledged_by = null,
-        acknowledge_comment = null,
-        acknowledged_severity = null
+        acknowledged_at = null, acknowledged_until = null, acknowledged_by = null,
+        acknowledge_comment = null, acknowledged_severity = null
     from agentdb.alert_rule as r, agentdb.alert as former
     where not _advance_alerts.truncated
       and r.rule_name = _advance_alerts.rule_name
@@ -198,6 +195,7 @@ begin
   if not found then
     return;
   end if;
+  perform agentdb._lapse_acknowledgements(ingest.rule_name, instances);
   perform agentdb._touch_alerts(ingest.rule_name, instances, v_now);
   if not ingest.truncated then
     perform agentdb._forget_dismissals(ingest.rule_name, v_now);

@@ -14,7 +14,8 @@ begin atomic
   select m.alert_group_id,
     count(*) filter (where m.state = 'firing'),
     count(*) filter (where m.state = 'firing' and agentdb._is_news(m, a.severity)),
-    count(*) filter (where m.state = 'firing' and agentdb._is_news(m, a.severity)
+    count(*) filter (where m.state = 'firing' and g.alert_id is not null
+      and agentdb._is_news(m, a.severity)
       and agentdb._is_repeated(m, a.rule_name, a.severity)),
     count(*) filter (where m.state = 'acknowledged'),
     count(*) filter (where m.state = 'silenced'),

@@ -3,7 +3,7 @@
 -- receiver was told and what is so now.
 
 -- Without a route people are told of incidents, each by itself, since to see to one
--- agent's is not to see to another's; but only so many of a rule: what comes then is one.
+-- agent's is not to see to another's; but of so many of a rule: what comes then is one.
 create or replace function agentdb._single_places (receiver text, rule text)
   returns bigint
   language sql
@@ -239,8 +239,6 @@ as $$
       select 'acknowledged', a.acknowledged_until,
         format('acknowledgement by %s: %s', a.acknowledged_by, a.acknowledge_comment)
       where a.acknowledged_until > _look.at
-        and agentdb._severity_rank(a.severity)
-          <= agentdb._severity_rank(a.acknowledged_severity)
       union all
       select 'inhibited', _look.at + interval '15 seconds', null
       where agentdb._explained(a, _look.at)

@@ -29,7 +29,8 @@ create or replace function agentdb._is_news (
   immutable
   return (member).told is distinct from 'firing'
     or (member).told_episode is distinct from (member).episode
-    or agentdb._severity_rank(severity) > agentdb._severity_rank((member).told_severity);
+    or agentdb._severity_rank(severity)
+      > agentdb._severity_rank((member).told_severity);
 
 comment on function agentdb._is_news (agentdb.group_alert, text) is
   'Whether a receiver was not told yet that an alert fires, this time and so severely.';

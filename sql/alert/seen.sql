@@ -129,6 +129,41 @@ comment on function agentdb._comparable (jsonb, jsonb) is
   'tool and lock of its annotations, and the tree of its run.';
 
 
+-- Who said "I am at it" said so of what was known then.
+create or replace function agentdb._lapse_acknowledgements (
+  rule_name text,
+  instances jsonb
+)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  with lapsed as (
+    update agentdb.alert as a
+    set acknowledged_at = null, acknowledged_until = null, acknowledged_by = null,
+        acknowledge_comment = null, acknowledged_severity = null
+    from agentdb._instance(
+      _lapse_acknowledgements.rule_name, _lapse_acknowledgements.instances) as i
+    where a.rule_name = _lapse_acknowledgements.rule_name
+      and a.fingerprint = i.fingerprint
+      and a.acknowledged_at is not null
+      and agentdb._severity_rank(i.severity)
+        > agentdb._severity_rank(a.acknowledged_severity)
+    returning a.alert_id, a.episode, i.value, i.severity
+  )
+  insert into agentdb.alert_log (
+    alert_id, rule_name, from_state, to_state, episode, value, comment
+  )
+  select l.alert_id, _lapse_acknowledgements.rule_name, 'acknowledged', 'firing',
+    l.episode, l.value, 'it is ' || l.severity || ' now'
+  from lapsed as l;
+$$;
+
+comment on function agentdb._lapse_acknowledgements (text, jsonb) is
+  'Ends the acknowledgements of alerts that have become more severe since.';
+
+
 -- Updated first and inserted only where new: ON CONFLICT would use up a number of
 -- alert_id at every look, and people type these numbers.
 create or replace function agentdb._touch_alerts (

@@ -73,7 +73,12 @@ begin atomic
       c.*, min(c.place) filter (where c.ok) over (
         partition by c.run_id, c.tool) as tool_ok,
       min(c.place) filter (where c.ok) over (
-        partition by c.run_id, c.call) as call_ok
+        partition by c.run_id, c.call) as call_ok,
+      -- What was tried in between changed the answer: that is edit and test, no loop.
+      c.place + 1 < lag(c.place) over (partition by c.run_id, c.call
+          order by c.place desc)
+        and c.place = max(c.place) over (
+          partition by c.run_id, c.call, c.result) as fresh
     from agentdb._call_since(as_of) as c
   ),
   kind as materialized (
@@ -81,7 +86,8 @@ begin atomic
       c.run_id, c.policy_name, c.call, c.result, c.ok, min(c.tool) as tool,
       min(c.shape) as shape, count(*) as count, bool_and(c.known) as known,
       -- Whoever is told to come back later polls, and knows it.
-      bool_and(c.large) as large, bool_or(c.poll or c.limited) as poll, bool_or(c.effect) as effect,
+      bool_and(c.large) as large, bool_or(c.poll or c.limited) as poll,
+      bool_or(c.effect) as effect,
       min(c.recorded_at) as since, max(c.recorded_at) as until,
       (array_agg(c.tool_call_log_id))[1:10] as calls,
       count(*) over (partition by c.run_id) as kinds
@@ -112,9 +118,7 @@ begin atomic
   from (
     select
       c.run_id, c.policy_name, min(c.tool) as tool, bool_and(c.limited) as poll,
-      -- Each error that was not there before is news: of edit and test, not of a loop.
-      count(*) - count(distinct c.result) filter (where c.known)
-        + least(count(distinct c.result) filter (where c.known), 1) as count,
+      count(*) filter (where c.fresh is not true) as count,
       min(c.recorded_at) as since, max(c.recorded_at) as until,
       (array_agg(c.tool_call_log_id order by c.place))[1:10] as calls
     from call as c
@@ -201,57 +205,6 @@ end;
 
 comment on function agentdb._loop_pattern (timestamptz) is
   'Patterns of repetition in the calls of working runs since their last evidence.';
-
-
--- A model that answers itself calls no tool at all.
-create or replace function agentdb._idle_thought (as_of timestamptz)
-  returns table (
-    run_id bigint, count bigint, since timestamptz, until timestamptz
-  )
-  language sql
-  stable
-begin atomic
-  with tail as (
-    select l.run_id, count(*) as calls
-    from agentdb.token_log as l
-    where l.xid >= agentdb._horizon()
-    group by l.run_id
-  )
-  select w.run_id, t.count, t.since, t.until
-  from agentdb._working_run(as_of) as w
-  join agentdb.agent as a on a.agent_id = w.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  left join agentdb.run_activity as v on v.run_id = w.run_id
-  left join tail as n on n.run_id = w.run_id
-  cross join lateral (
-    select count(*) as count, min(l.recorded_at) as since, max(l.recorded_at) as until
-    from (
-      select k.recorded_at
-      from agentdb.token_log as k
-      where k.run_id = w.run_id
-        and k.recorded_at > as_of - p.silent_loop_window
-        and k.recorded_at <= as_of
-      order by k.token_log_id desc
-      limit greatest(p.silent_loop_calls, p.silent_loop_model_calls)
-    ) as l
-    where l.recorded_at > greatest(w.since, (
-      select c.recorded_at
-      from agentdb.tool_call_log as c
-      where c.run_id = w.run_id
-        and c.recorded_at between w.since and as_of
-      order by c.tool_call_log_id desc
-      limit 1
-    ))
-  ) as t
-  where p.silent_loop_window is not null
-    and (coalesce(v.model_calls_since, 0) + coalesce(n.calls, 0)
-        >= p.silent_loop_model_calls
-      or greatest(v.last_tokens_at, v.last_tool_call_at, v.evidence_at) > as_of)
-    and t.count >= p.silent_loop_model_calls;
-end;
-
-comment on function agentdb._idle_thought (timestamptz) is
-  'Working runs with many model calls and no tool call since their last evidence.';
 
 
 create or replace function agentdb.rule_silent_loop (as_of timestamptz)

@@ -111,7 +111,8 @@ begin atomic
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   cross join lateral (
-    select coalesce(least(r.tick_max, p.max_long_call), p.long_tick_after) as after
+    select case when r.tick_max is null then p.long_tick_after
+      else least(r.tick_max, p.max_long_call) end as after
   ) as l
   -- Who waits, or got somewhere lately, only takes long.
   left join lateral (

@@ -207,7 +207,7 @@ begin atomic
       join agentdb.run as r on r.run_id = w.run_id
       where w.agent_id = a.agent_id
         and greatest(w.since, agentdb._waiting_until(w.run_id, w.since, p, as_of))
-          > as_of - interval '5 minutes'
+          > greatest(r.started_at, as_of - interval '5 minutes')
     );
 end;
 

@@ -216,8 +216,9 @@ begin atomic
   join agentdb.policy as p on p.policy_name = a.policy_name
   left join agentdb.tool as t on t.tool_name = c.tool
   cross join lateral (
-    select coalesce(least(c.expected, p.max_long_call), t.longest,
-      p.hung_tool_call_after) as after
+    select case when c.expected is null
+      then coalesce(t.longest, p.hung_tool_call_after)
+      else least(c.expected, p.max_long_call) end as after
   ) as l
   where c.began_at < as_of - l.after
     -- What waits for a run that it started is not what hangs.

@@ -139,8 +139,8 @@ create or replace function agentdb._poll_until (
   );
 
 comment on function agentdb._poll_until (bigint, timestamptz, interval, timestamptz) is
-  'When the answer of a tool that is there to be asked again last changed, or a service '
-  'last asked a run to come back later.';
+  'When the answer of a tool that is there to be asked again last changed, or a '
+  'service last asked a run to come back later.';
 
 
 create or replace function agentdb._waiting_until (

@@ -194,7 +194,8 @@ begin
   conversation_name := coalesce(conversation, format('run-%s', run_id));
   insert into agentdb.run (
     run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
-    tick_max, instance, parent_run_id, on_behalf_of, token_hash, pid, alone, stop_seen, label,
+    tick_max, instance, parent_run_id, on_behalf_of, token_hash, pid, alone,
+    stop_seen, label,
     lock_max_ttl, renew_needs_progress
   )
   overriding system value
