@@ -5,6 +5,7 @@
 \ir base/append_only.sql
 \ir base/rule.sql
 \ir base/partition.sql
+\ir agent/refusal_count.sql
 \ir agent/agent.sql
 \ir agent/person.sql
 \ir agent/run_limit.sql
@@ -20,6 +21,7 @@
 \ir agent/identity.sql
 \ir activity/activity.sql
 \ir activity/evidence.sql
+\ir activity/refused.sql
 \ir activity/roll_up.sql
 \ir lock/caller.sql
 \ir lock/denial.sql
@@ -58,6 +60,7 @@
 \ir audit/shape.sql
 \ir audit/restored.sql
 \ir audit/capture.sql
+\ir audit/blast.sql
 \ir audit/suspended.sql
 \ir audit/statement.sql
 \ir audit/function.sql
@@ -190,11 +193,14 @@
 \ir rule/context.sql
 \ir rule/tool.sql
 \ir rule/flood.sql
+\ir rule/blast.sql
 \ir rule/wide.sql
+\ir rule/refusal.sql
 \ir rule/loop.sql
 \ir rule/run.sql
 \ir rule/schedule.sql
 \ir rule/lock.sql
+\ir rule/takeover.sql
 \ir rule/crash.sql
 \ir rule/change.sql
 \ir rule/question.sql

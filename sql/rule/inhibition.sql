@@ -29,6 +29,10 @@ from (
       '{agent,run}'),
     ('blast-and-its-rows', 'rule=blast_radius', 'rule=unannounced_write',
       '{agent,run}'),
+    ('blast-and-its-width', 'rule=blast_radius', 'rule=wide_run', '{agent,run}'),
+    ('stale-and-taken-over', 'rule=stale_lock', 'rule=lock_taken_over',
+      '{lock,agent,run}'),
+    ('taken-over-and-refused', 'rule=lock_taken_over', 'rule=stale_write', '{agent}'),
     ('gap-and-its-conflicts', 'rule=audit_gap', 'rule=change_conflict', '{table}'),
     ('crash-and-its-run', 'rule=crashed_run',
       'rule~^(stale_lock|lock_held_too_long|hung_tool_call|no_progress|long_tick'
