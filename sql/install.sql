@@ -53,6 +53,7 @@
 \ir token/usage.sql
 \ir token/baseline.sql
 \ir token/budget.sql
+\ir token/refused.sql
 \ir token/reservation.sql
 \ir token/budget_status.sql
 \ir audit/columns.sql
@@ -190,6 +191,7 @@
 \ir rule/claim.sql
 \ir rule/token.sql
 \ir rule/budget.sql
+\ir rule/budget_refused.sql
 \ir rule/context.sql
 \ir rule/tool.sql
 \ir rule/flood.sql

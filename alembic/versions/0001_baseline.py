@@ -1363,6 +1363,27 @@ create index token_reservation_run_id_idx on agentdb.token_reservation (run_id);
 create index token_reservation_reserved_at_idx
   on agentdb.token_reservation (reserved_at);
 
+create table agentdb.budget_refusal (
+  run_id bigint not null,
+  scope text not null,
+  minute_at timestamptz not null,
+  agent_id bigint not null,
+  conversation text not null,
+  refusals bigint not null default 1,
+  asked bigint,
+  tokens_left bigint,
+  spent boolean not null,
+  first_at timestamptz not null,
+  last_at timestamptz not null,
+  constraint budget_refusal_pkey primary key (run_id, scope, minute_at),
+  constraint budget_refusal_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade,
+  constraint budget_refusal_scope_check
+    check (scope in ('agent_day', 'conversation', 'run'))
+) with (fillfactor = 50);
+
+create index budget_refusal_minute_at_idx on agentdb.budget_refusal (minute_at);
+
 create table agentdb.roll_up_state (
   only_row boolean not null default true,
   horizon xid8 not null,
@@ -2522,6 +2543,14 @@ comment on table agentdb.lock_waiter is
   'Runs that wait for a lock.';
 comment on table agentdb.fenced_write is
   'Transactions that wrote a fenced table and have not committed yet.';
+comment on table agentdb.budget_refusal is
+  'What budgets refused, a row for a run, a scope and a minute.';
+comment on column agentdb.budget_refusal.asked is
+  'How many tokens it asked for the last time; NULL for a call.';
+comment on column agentdb.budget_refusal.tokens_left is
+  'How many were left the last time.';
+comment on column agentdb.budget_refusal.spent is
+  'Whether they are spent; else they were only set aside by prompts not settled yet.';
 comment on table agentdb.run_blast is
   'How many rows a run has changed or removed in tables that refuse a blast, a row for '
   'each of its sessions and a twelfth of policy.blast_radius_window.';
@@ -2910,6 +2939,7 @@ drop table agentdb.web_link;
 drop table agentdb.web_person;
 drop table agentdb.intake_token;
 drop table agentdb.roll_up_state;
+drop table agentdb.budget_refusal;
 drop table agentdb.token_reservation;
 drop table agentdb.budget_gate;
 drop table agentdb.budget_override;
