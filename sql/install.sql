@@ -194,6 +194,8 @@
 \ir rule/budget_refused.sql
 \ir rule/context.sql
 \ir rule/tool.sql
+\ir rule/access.sql
+\ir rule/destructive.sql
 \ir rule/flood.sql
 \ir rule/blast.sql
 \ir rule/wide.sql

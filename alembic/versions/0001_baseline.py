@@ -98,9 +98,10 @@ create table agentdb.policy (
   refusal_window interval not null default '10 minutes',
   refused_write_count integer not null default 5,
   lock_taken_over_window interval not null default '1 hour',
+  access_denied_count integer not null default 2,
   access_denied_window interval not null default '15 minutes',
   budget_refused_window interval not null default '15 minutes',
-  destructive_calls_count integer default 10,
+  destructive_calls_count integer default 20,
   destructive_calls_factor double precision not null default 3,
   destructive_calls_window interval not null default '1 hour',
   max_pending_changes integer not null default 100,
@@ -253,6 +254,7 @@ create table agentdb.policy (
     refusal_window between '1 minute' and '1 day'
     and refused_write_count > 0
     and lock_taken_over_window between '1 minute' and '1 day'
+    and access_denied_count > 0
     and access_denied_window between '1 minute' and '1 day'
     and budget_refused_window between '1 minute' and '1 day'
     and destructive_calls_count > 0
@@ -537,6 +539,7 @@ create table agentdb.tool (
   effect boolean not null default false,
   poll boolean not null default false,
   longest interval,
+  destructive boolean,
   server text,
   input_schema jsonb,
   writes jsonb,
@@ -2087,6 +2090,10 @@ comment on column agentdb.policy.refused_write_count is
   'two are how an agent learns what it may not do.';
 comment on column agentdb.policy.lock_taken_over_window is
   'Rule lock_taken_over: how long after a takeover it is reported.';
+comment on column agentdb.policy.access_denied_count is
+  'Rule access_denied: how many failures for a table or file that is missing or '
+  'forbidden, or an address that refuses, are no slip; a missing grant, or row security, '
+  'is told at once.';
 comment on column agentdb.policy.access_denied_window is
   'Rule access_denied: how far back it looks.';
 comment on column agentdb.policy.budget_refused_window is
@@ -2095,8 +2102,8 @@ comment on column agentdb.policy.destructive_calls_count is
   'Rule destructive_calls: up to how many calls of a tool that destroys are never too '
   'many in the window; NULL is off.';
 comment on column agentdb.policy.destructive_calls_factor is
-  'Rule destructive_calls: how many times the most that the agent ever made a day, of '
-  'the last four weeks, is too many.';
+  'Rule destructive_calls: how many times a usual day of the agent (nine of ten of the '
+  'last four weeks had no more) are too many.';
 comment on column agentdb.policy.destructive_calls_window is
   'Rule destructive_calls: the window.';
 comment on column agentdb.policy.tool_diff_window is
@@ -2273,6 +2280,9 @@ comment on column agentdb.tool.effect is
   'Whether each call with other arguments does something else, such as sending a mail.';
 comment on column agentdb.tool.poll is
   'Whether asking again and again is its job.';
+comment on column agentdb.tool.destructive is
+  'Whether it destroys what it is used on; NULL goes by its name: delete, drop, truncate, '
+  'remove, purge, destroy, wipe, erase.';
 comment on column agentdb.tool.longest is
   'How long a call may take: until then a run that waits for it is not stuck.';
 comment on table agentdb.tool_call is
