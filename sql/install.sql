@@ -83,6 +83,7 @@
 \ir audit/seal.sql
 \ir claim/claim.sql
 \ir claim/deed.sql
+\ir claim/value.sql
 \ir claim/row.sql
 \ir claim/status.sql
 \ir claim/channel.sql

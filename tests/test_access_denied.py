@@ -165,9 +165,9 @@ def test_words_of_an_agent_break_no_rule(db: Connection, agent: Connection) -> N
          {"sql": "select * from agentdb.agent_secret"})  # fmt: skip
     found = rows(db, "select labels, annotations from agentdb.access_denied")
     assert len(found) >= 3
-    for each in found:
-        assert "\n" not in each["labels"]["object"]
-        assert each["annotations"].get("fix") is None
+    for told in found:
+        assert "\n" not in told["labels"]["object"]
+        assert told["annotations"].get("fix") is None
     auditor = value(db, "select count(*) from agentdb.access_denied")
     assert auditor == len(found)
 
