@@ -48,6 +48,7 @@
 \ir tool/flight.sql
 \ir tool/fault.sql
 \ir tool/diff.sql
+\ir tool/recent.sql
 \ir tool/error.sql
 \ir token/seen.sql
 \ir token/usage.sql

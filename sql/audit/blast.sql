@@ -56,34 +56,6 @@ comment on function agentdb._refuse_wide_run (
   'its policy allows.';
 
 
-create or replace function agentdb._add_to_run (
-  run bigint,
-  changed bigint,
-  period interval
-)
-  returns numeric
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_now timestamptz := clock_timestamp();
-  v_slice_at timestamptz := date_bin(period / 12, v_now, 'epoch');
-begin
-  insert into agentdb.run_blast as b (run_id, slice_at, pid, changed)
-  values (run, v_slice_at, pg_backend_pid(), _add_to_run.changed)
-  on conflict on constraint run_blast_pkey do update
-  set changed = b.changed + excluded.changed,
-      statements = b.statements + 1;
-  return (
-    select sum(b.changed) from agentdb.run_blast as b
-    where b.run_id = run and b.slice_at > v_now - period - period / 12);
-end;
-$$;
-
-comment on function agentdb._add_to_run (bigint, bigint, interval) is
-  'Adds rows to the sum of a run and returns it, over a window.';
-
-
 -- Behind a shared role the narrowest policy counts, as nobody says whose it is.
 create or replace function agentdb._check_blast (
   table_name text,
@@ -103,6 +75,7 @@ declare
   v_max_window_rows integer;
   v_window interval;
   v_agent bigint;
+  v_now timestamptz := clock_timestamp();
   v_sum numeric;
 begin
   select min(p.blast_radius_rows), min(p.blast_radius_window_rows),
@@ -120,7 +93,18 @@ begin
     or run is null or change is not null then
     return;
   end if;
-  v_sum := agentdb._add_to_run(run, changed, v_window);
+  -- In one statement, which sees the sum as it was before.
+  with added as (
+    insert into agentdb.run_blast as b (run_id, slice_at, pid, changed)
+    values (run, date_bin(v_window / 12, v_now, 'epoch'), pg_backend_pid(),
+      _check_blast.changed)
+    on conflict on constraint run_blast_pkey do update
+    set changed = b.changed + excluded.changed,
+        statements = b.statements + 1
+  )
+  select coalesce(sum(b.changed), 0) + _check_blast.changed into v_sum
+  from agentdb.run_blast as b
+  where b.run_id = run and b.slice_at > v_now - v_window - v_window / 12;
   if v_sum > v_max_window_rows then
     perform agentdb._count_refusal('blast', v_agent);
     perform agentdb._refuse_wide_run(
