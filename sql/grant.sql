@@ -267,8 +267,8 @@ grant insert on agentdb.audit_log to agentdb_capture;
 grant usage on sequence agentdb.audit_statement_seq to agentdb_capture;
 grant select on sequence agentdb.suspension_seq to agentdb_capture;
 grant execute on function
-  agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._max_rows,
-  agentdb._refuse_blast, agentdb._capture_sql, agentdb._truncate_sql,
+  agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._check_blast,
+  agentdb._check_truncate, agentdb._capture_sql, agentdb._truncate_sql,
   agentdb._is_suspended, agentdb._pass_suspended, agentdb._follow_restored,
   agentdb._is_trial
   to agentdb_capture;

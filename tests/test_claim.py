@@ -158,7 +158,7 @@ def test_update_that_is_taken_back_is_not_done(
     done = complete(agent)
     assert done["refuted"] == 2
     assert evidence(audited, number) == {"rows": 0, "not_done": [{"id": 1}]}
-    assert evidence(audited, counted) == {"rows": 0}
+    assert evidence(audited, counted) == {"rows": 0, "claimed": 1}
     assert rows(audited, "select * from agentdb.row_diff(%s)", done["run_id"]) == [
         {
             "table_name": "public.orders",

@@ -173,6 +173,7 @@ def test_one_run_going_wrong_is_one_message(
     assert [m[0].split()[1] for m in first + messages(db)] == ["silent_loop"]
     fires = "select rule_name from agentdb.alert where state = 'firing' order by 1"
     assert [each["rule_name"] for each in rows(db, fires)] == [
+        "access_denied",
         "silent_loop",
         "tool_errors",
     ]
@@ -195,7 +196,7 @@ def test_tool_that_fails_for_several_runs_is_told_beside_a_loop(
     move_on(db)
     evaluate(db)
     told = {message[0].split()[1] for message in messages(db)}
-    assert told == {"silent_loop", "tool_errors"}
+    assert told == {"silent_loop", "access_denied"}
 
 
 def test_kill_ends_the_alert_at_once_and_says_who_and_why(

@@ -46,6 +46,10 @@ CALLS = {
         "select agentdb.claim_rows('public.invoice', 'update', keys => %s)",
         [{"id": 1}],
     ),
+    "claim_rows.new_values": (
+        "select agentdb.claim_rows('public.invoice', 'update', new_values => %s)",
+        [{"id": 1, "amount": 2}],
+    ),
     "stage_change.key": (
         "select agentdb.stage_change('public.invoice', 'delete', key => %s)",
         {"id": 6},

@@ -352,3 +352,37 @@ def test_disagreement_alerts(flying: Connection, connect: Connect) -> None:
     assert labels(flying, "unannounced_write") == [
         {"agent": "a", "run": str(run), "what": "update of airline.users"}
     ]
+
+
+def test_run_that_writes_outside_of_its_declared_tables_is_told_without_a_call(
+    flying: Connection, connect: Connect
+) -> None:
+    agent = connect(flying.info.dbname, "agent_a")
+    start(agent)
+    agent.execute("update airline.users set email = 'x' where user_id = 'mia_li_3668'")
+    age(flying, "audit_log", "recorded_at", "6 seconds")
+    # No tool of this agent says what it writes: nobody knows what is outside.
+    flying.execute("delete from agentdb.agent_tool")
+    assert labels(flying, "unannounced_write") == []
+    tables = '[{"table": "airline.reservations", "operation": "update"}]'
+    flying.execute(
+        "select agentdb.register_tool('book', writes => %s::jsonb, agent => 'a')",
+        [tables],
+    )
+    (told,) = rows(flying, "select annotations from agentdb.unannounced_write")
+    assert told["annotations"]["summary"].endswith(
+        "update of airline.users, written without a call;"
+        " its tools write only airline.reservations"
+    )
+    # A table that a tool of its writes is not outside, though no call wrote it.
+    start(agent)
+    agent.execute(
+        "update airline.reservations set status = 'x' where reservation_id = '1N99U6'"
+    )
+    age(flying, "audit_log", "recorded_at", "6 seconds")
+    summaries = [
+        each["annotations"]["summary"]
+        for each in rows(flying, "select annotations from agentdb.unannounced_write")
+    ]
+    assert sum("its tools write only" in each for each in summaries) == 1
+    assert len(summaries) == 2

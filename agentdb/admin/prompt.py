@@ -33,10 +33,12 @@ LINES = (
     "agentdb_stage, or call agentdb.stage_change(...). Nothing is changed until "
     "somebody approves it, so do not say that it is.",
     "- Claim what you have done before you complete: agentdb.claim_rows(relation "
-    "=> '...', operation => 'insert', keys => '[...]'), agentdb.claim_file(path "
-    "=> '...'), agentdb.claim_http(url => '...'), agentdb.claim_message(channel "
-    "=> '...', recipient => '...'). Each is looked up; a false one makes the run "
-    "unverified.",
+    "=> '...', operation => 'insert', new_values => "
+    '\'[{"id": 7, "state": "paid"}]\'), agentdb.claim_file(path => \'...\'), '
+    "agentdb.claim_http(url "
+    "=> '...'), agentdb.claim_message(channel => '...', recipient => '...'). Claim the "
+    "values that you were asked for, not only keys: take them from the task, not from "
+    "what you wrote. Each claim is looked up; a false one makes the run unverified.",
     "- A table you cannot use: select * from agentdb.explain_access(relation => "
     "'...', privilege => 'select') says why; the privilege may also be insert, update "
     "or delete.",

@@ -27,15 +27,28 @@ class Claims(ABC):
         operation: str,
         keys: Iterable[Any] | None = None,
         count: int | None = None,
+        *,
+        new_values: Mapping[str, Any] | Iterable[Mapping[str, Any]] | None = None,
     ) -> int:
         """Claim that the run wrote rows of an audited table; return the claim.
 
         `operation` is insert, update or delete; a key is a dictionary, or the value of
-        a primary key `id`.
+        a primary key `id`.  `new_values` is what the run left in their columns: a
+        dictionary for all rows, or one for each row with its key.
         """
         given = None if keys is None else [_key(key) for key in keys]
+        left = (
+            new_values
+            if new_values is None or isinstance(new_values, Mapping)
+            else [*new_values]
+        )
         return self._claim(
-            "claim_rows", relation=table, operation=operation, keys=given, count=count
+            "claim_rows",
+            relation=table,
+            operation=operation,
+            keys=given,
+            count=count,
+            new_values=left,
         )
 
     def claim_file(

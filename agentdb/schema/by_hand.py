@@ -101,7 +101,7 @@ where o.relrowsecurity or o.relforcerowsecurity
 union all
 select format('%s is unlogged: a crash empties it', o.oid::regclass)
 from own as o
-where o.relpersistence <> 'p' and o.relname <> 'fenced_write'
+where o.relpersistence <> 'p' and o.relname not in ('fenced_write', 'refusal_count')
 union all
 select format('%s, a child of %s, is not part of agentdb', i.inhrelid::regclass,
   o.oid::regclass)

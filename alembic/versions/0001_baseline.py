@@ -95,6 +95,16 @@ create table agentdb.policy (
   blast_radius_rows integer not null default 1000,
   blast_radius_window interval not null default '1 hour',
   wide_run_rows integer default 10000,
+  blast_radius_window_rows integer default 100000,
+  refusal_window interval not null default '10 minutes',
+  refused_write_count integer not null default 5,
+  lock_taken_over_window interval not null default '1 hour',
+  access_denied_count integer not null default 2,
+  access_denied_window interval not null default '15 minutes',
+  budget_refused_window interval not null default '15 minutes',
+  destructive_calls_count integer default 20,
+  destructive_calls_factor double precision not null default 3,
+  destructive_calls_window interval not null default '1 hour',
   max_pending_changes integer not null default 100,
   max_change_rows integer not null default 10000,
   change_binding text not null default 'strict',
@@ -238,7 +248,21 @@ create table agentdb.policy (
     blast_radius_rows > 0
     and blast_radius_window between '1 second' and '1 day'
     and wide_run_rows > 0
+    and blast_radius_window_rows > 0
+    and blast_radius_window_rows >= wide_run_rows
     and unattributed_write_window between '1 second' and '1 day'
+  ),
+  constraint policy_signs_check check (
+    refusal_window between '1 minute' and '1 day'
+    and refused_write_count > 0
+    and lock_taken_over_window between '1 minute' and '1 day'
+    and access_denied_count > 0
+    and access_denied_window between '1 minute' and '1 day'
+    and budget_refused_window between '1 minute' and '1 day'
+    and destructive_calls_count > 0
+    and destructive_calls_factor >= 1
+    and destructive_calls_factor < 'infinity'
+    and destructive_calls_window between '1 minute' and '1 day'
   ),
   constraint policy_claims_check check (
     max_claims >= 1 and max_claims <= 100000
@@ -518,6 +542,7 @@ create table agentdb.tool (
   effect boolean not null default false,
   poll boolean not null default false,
   longest interval,
+  destructive boolean,
   server text,
   input_schema jsonb,
   writes jsonb,
@@ -1170,6 +1195,48 @@ create unlogged table agentdb.fenced_write (
   constraint fenced_write_pkey primary key (xid, lock_name, fence)
 );
 
+create table agentdb.run_blast (
+  run_id bigint not null,
+  slice_at timestamptz not null,
+  pid integer not null,
+  changed bigint not null,
+  statements bigint not null default 1,
+  constraint run_blast_pkey primary key (run_id, slice_at, pid),
+  constraint run_blast_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+) with (fillfactor = 50);
+
+create index run_blast_slice_at_idx on agentdb.run_blast using brin (slice_at);
+
+-- Counters of what is refused are sequences that are made for each agent.
+create sequence agentdb.refusal_seq;
+
+create unlogged table agentdb.refusal_count (
+  kind text not null,
+  slot bigint not null,
+  counted bigint not null,
+  seen_at timestamptz not null default clock_timestamp(),
+  constraint refusal_count_pkey primary key (kind, slot)
+) with (fillfactor = 50);
+
+insert into agentdb.refusal_count (kind, slot, counted) values ('all', 0, 0);
+
+create table agentdb.refusal (
+  refusal_id bigint generated always as identity,
+  kind text not null,
+  agent_id bigint,
+  role_name name,
+  refused bigint not null,
+  others text,
+  since_at timestamptz not null,
+  seen_at timestamptz not null default clock_timestamp(),
+  constraint refusal_pkey primary key (refusal_id),
+  constraint refusal_kind_check
+    check (kind in ('fence', 'approval', 'guard', 'blast', 'stop'))
+);
+
+create index refusal_seen_at_idx on agentdb.refusal (seen_at);
+
 create table agentdb.run_activity (
   run_id bigint not null,
   last_progress_at timestamptz,
@@ -1302,6 +1369,27 @@ create index token_reservation_agent_id_idx
 create index token_reservation_run_id_idx on agentdb.token_reservation (run_id);
 create index token_reservation_reserved_at_idx
   on agentdb.token_reservation (reserved_at);
+
+create table agentdb.budget_refusal (
+  run_id bigint not null,
+  scope text not null,
+  minute_at timestamptz not null,
+  agent_id bigint not null,
+  conversation text not null,
+  refusals bigint not null default 1,
+  asked bigint,
+  tokens_left bigint,
+  spent boolean not null,
+  first_at timestamptz not null,
+  last_at timestamptz not null,
+  constraint budget_refusal_pkey primary key (run_id, scope, minute_at),
+  constraint budget_refusal_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade,
+  constraint budget_refusal_scope_check
+    check (scope in ('agent_day', 'conversation', 'run'))
+) with (fillfactor = 50);
+
+create index budget_refusal_minute_at_idx on agentdb.budget_refusal (minute_at);
 
 create table agentdb.roll_up_state (
   only_row boolean not null default true,
@@ -2021,6 +2109,33 @@ comment on column agentdb.policy.blast_radius_window is
 comment on column agentdb.policy.wide_run_rows is
   'Rule wide_run: how many audited rows a run may update, delete or truncate in '
   'blast_radius_window; NULL for any number.';
+comment on column agentdb.policy.blast_radius_window_rows is
+  'Rule blast_radius: how many audited rows a run may update, delete or truncate in '
+  'blast_radius_window, in however many statements; tables that refuse a blast refuse '
+  'more; above wide_run_rows, which warns; NULL for any number.';
+comment on column agentdb.policy.refusal_window is
+  'Rules stale_write, self_approval and refused_write: how far back they look.';
+comment on column agentdb.policy.refused_write_count is
+  'Rule refused_write: from how many refusals of a kind in refusal_window on; one or '
+  'two are how an agent learns what it may not do.';
+comment on column agentdb.policy.lock_taken_over_window is
+  'Rule lock_taken_over: how long after a takeover it is reported.';
+comment on column agentdb.policy.access_denied_count is
+  'Rule access_denied: how many failures for a table or file that is missing or '
+  'forbidden, or an address that refuses, are no slip; a missing grant, or row security, '
+  'is told at once.';
+comment on column agentdb.policy.access_denied_window is
+  'Rule access_denied: how far back it looks.';
+comment on column agentdb.policy.budget_refused_window is
+  'Rule budget_refused: how far back it looks.';
+comment on column agentdb.policy.destructive_calls_count is
+  'Rule destructive_calls: up to how many calls of a tool that destroys are never too '
+  'many in the window; NULL is off.';
+comment on column agentdb.policy.destructive_calls_factor is
+  'Rule destructive_calls: how many times a usual day of the agent (nine of ten of the '
+  'last four weeks had no more) are too many.';
+comment on column agentdb.policy.destructive_calls_window is
+  'Rule destructive_calls: the window.';
 comment on column agentdb.policy.tool_diff_window is
   'Rules unbacked_tool_call and unannounced_write: how far back they look.';
 comment on column agentdb.policy.unknown_tool_critical is
@@ -2197,6 +2312,9 @@ comment on column agentdb.tool.effect is
   'Whether each call with other arguments does something else, such as sending a mail.';
 comment on column agentdb.tool.poll is
   'Whether asking again and again is its job.';
+comment on column agentdb.tool.destructive is
+  'Whether it destroys what it is used on; NULL goes by its name: delete, drop, truncate, '
+  'remove, purge, destroy, wipe, erase.';
 comment on column agentdb.tool.longest is
   'How long a call may take: until then a run that waits for it is not stuck.';
 comment on table agentdb.tool_call is
@@ -2469,6 +2587,35 @@ comment on table agentdb.lock_waiter is
   'Runs that wait for a lock.';
 comment on table agentdb.fenced_write is
   'Transactions that wrote a fenced table and have not committed yet.';
+comment on table agentdb.budget_refusal is
+  'What budgets refused, a row for a run, a scope and a minute.';
+comment on column agentdb.budget_refusal.asked is
+  'How many tokens it asked for the last time; NULL for a call.';
+comment on column agentdb.budget_refusal.tokens_left is
+  'How many were left the last time.';
+comment on column agentdb.budget_refusal.spent is
+  'Whether they are spent; else they were only set aside by prompts not settled yet.';
+comment on table agentdb.run_blast is
+  'How many rows a run has changed or removed in tables that refuse a blast, a row for '
+  'each of its sessions and a twelfth of policy.blast_radius_window.';
+comment on column agentdb.run_blast.pid is
+  'The process of the server that wrote: no session waits for another.';
+comment on table agentdb.refusal_count is
+  'How far the runner has counted what was refused by errors; unlogged, for a crash '
+  'makes sequences jump.';
+comment on column agentdb.refusal_count.kind is
+  'fence, approval, guard, blast or stop; all, of slot 0, is the sum.';
+comment on column agentdb.refusal_count.slot is
+  'Which sequence refused_<kind>_<slot>: that of one agent, or of a few.';
+comment on table agentdb.refusal is
+  'Who was refused by an error how often between two looks of the runner.';
+comment on column agentdb.refusal.kind is
+  'fence (a write without the lock), approval (of one''s own change), guard, blast or '
+  'stop (after a kill).';
+comment on column agentdb.refusal.others is
+  'Agents that share the counter: some of it may be theirs.';
+comment on column agentdb.refusal.since_at is
+  'The look before.';
 comment on table agentdb.run_activity is
   'What the logs of a run add up to below roll_up_state.horizon.';
 comment on column agentdb.run_activity.evidence_at is
@@ -2680,6 +2827,23 @@ comment on table agentdb.runner is
   'Runners that have reported, and when each of their loops last succeeded.';
 """
 
+DROP_COUNTERS = """
+do $$
+declare
+  v_sequence regclass;
+begin
+  for v_sequence in
+    select c.oid from pg_class as c
+    where c.relnamespace = 'agentdb'::regnamespace
+      and c.relkind = 'S'
+      and c.relname ~ '^(refused|last)_[a-z]+_[0-9]+$'
+  loop
+    execute format('drop sequence %s', v_sequence);
+  end loop;
+end;
+$$;
+"""
+
 LOGS = (
     "progress_log",
     "tool_call_log",
@@ -2834,6 +2998,7 @@ drop table agentdb.web_link;
 drop table agentdb.web_person;
 drop table agentdb.intake_token;
 drop table agentdb.roll_up_state;
+drop table agentdb.budget_refusal;
 drop table agentdb.token_reservation;
 drop table agentdb.budget_gate;
 drop table agentdb.budget_override;
@@ -2843,6 +3008,10 @@ drop table agentdb.tool_day;
 drop table agentdb.run_step;
 drop table agentdb.run_cost;
 drop table agentdb.run_activity;
+drop table agentdb.refusal;
+drop table agentdb.run_blast;
+drop table agentdb.refusal_count;
+drop sequence agentdb.refusal_seq;
 drop table agentdb.fenced_write;
 drop table agentdb.lock_waiter;
 drop table agentdb.lock_denial;
@@ -2920,4 +3089,5 @@ def downgrade() -> None:
     schema.emit(context, RELEASE_TABLES)
     schema.emit(context, DROP_PARTITIONS)
     schema.emit(context, schema.drop_code(revision))
+    schema.emit(context, DROP_COUNTERS)
     schema.emit(context, DROP_TABLES)

@@ -225,6 +225,7 @@ begin
       set horizon = v_high,
           rolled_at = clock_timestamp();
     end if;
+    perform agentdb._roll_up_refusals();
     -- Last, because whoever ends a run waits for it.
     perform agentdb._pass_limits(null);
     perform agentdb._pass_stop();

@@ -114,6 +114,8 @@ begin
   values (_register_agent.name, _register_agent.role_name, pooled, policy)
   returning a.agent_id into _register_agent.agent_id;
   insert into agentdb.agent_gate (agent_id) values (_register_agent.agent_id);
+  perform agentdb._make_refusal_counters(
+    agentdb._refusal_slot(_register_agent.agent_id));
   if pooled then
     secret := agentdb._new_secret();
     insert into agentdb.agent_secret (agent_id, secret_hash)

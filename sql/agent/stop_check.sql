@@ -90,6 +90,10 @@ begin
   ) as s
   limit 1;
   if found then
+    -- Whoever is paused is told to try again.
+    if v_kind = 'killed' then
+      perform agentdb._count_refusal('stop', agent);
+    end if;
     perform agentdb._refuse_stopped(v_kind, v_reason, v_what);
   end if;
 end;
@@ -215,6 +219,9 @@ begin
     where s.run_id = agentdb._last_run(agent);
   end if;
   if v_kind is not null then
+    if v_kind = 'killed' then
+      perform agentdb._count_refusal('stop', agent);
+    end if;
     perform agentdb._refuse_stopped(v_kind, v_reason, v_what);
   end if;
 end;

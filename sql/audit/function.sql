@@ -20,7 +20,7 @@ declare
   v_agent_id bigint;
   v_run_id bigint;
   v_change_id bigint;
-  v_max_rows integer;
+  v_changed bigint;
   v_same boolean;
   v_many boolean;
   v_old record;
@@ -132,16 +132,14 @@ create or replace function agentdb._blast_sql (target integer, level text)
   stable
   return (
     select case when t.refuse_blast and level = 'statement' then format($refuse$
-  v_max_rows := agentdb._max_rows();
-  if v_max_rows is not null then
+  if pg_has_role(session_user, 'agentdb_agent', 'member') then
     if tg_op = 'INSERT' then
-      perform from agentdb_new offset v_max_rows limit 1;
+      select count(*) into capture.v_changed from agentdb_new;
     else
-      perform from agentdb_old offset v_max_rows limit 1;
+      select count(*) into capture.v_changed from agentdb_old;
     end if;
-    if found then
-      perform agentdb._refuse_blast(%L, v_max_rows);
-    end if;
+    perform agentdb._check_blast(%L, tg_op, v_changed, v_agent_id, v_run_id,
+      v_change_id);
   end if;$refuse$, t.table_name) else '' end
     from agentdb.audit_target as t
     where t.audit_target_id = target

@@ -94,6 +94,7 @@ create or replace function agentdb._capture_truncate ()
 as $$
 declare
   v_writer record;
+  v_changed bigint;
 begin
   -- Whoever waits for the end of what a suspended audit missed waits for this too.
   perform pg_current_xact_id();
@@ -126,6 +127,11 @@ begin
     using clock_timestamp(), nextval('agentdb.audit_statement_seq'), v_writer.agent_id,
       v_writer.run_id, v_writer.change_id, current_setting('application_name'),
       inet_client_addr();
+  get diagnostics v_changed = row_count;
+  if pg_has_role(session_user, 'agentdb_agent', 'member') then
+    perform agentdb._check_truncate(tg_argv[0]::integer, v_changed, v_writer.agent_id,
+      v_writer.run_id, v_writer.change_id);
+  end if;
   return null;
 end;
 $$;
@@ -141,20 +147,19 @@ create or replace function agentdb._capture_blast ()
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_max_rows integer;
+  v_changed bigint;
+  v_writer record;
 begin
   if pg_has_role(session_user, 'agentdb_agent', 'member')
     and not agentdb._is_suspended('audit', tg_relid) then
-    v_max_rows := agentdb._max_rows();
     if tg_op = 'INSERT' then
-      perform from agentdb_new offset v_max_rows limit 1;
+      select count(*) into v_changed from agentdb_new;
     else
-      perform from agentdb_old offset v_max_rows limit 1;
+      select count(*) into v_changed from agentdb_old;
     end if;
-    if found and v_max_rows is not null then
-      perform agentdb._refuse_blast(
-        format('%I.%I', tg_table_schema, tg_table_name), v_max_rows);
-    end if;
+    select w.* into v_writer from agentdb._writer() as w;
+    perform agentdb._check_blast(format('%I.%I', tg_table_schema, tg_table_name),
+      tg_op, v_changed, v_writer.agent_id, v_writer.run_id, v_writer.change_id);
   end if;
   return null;
 end;

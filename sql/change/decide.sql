@@ -43,6 +43,7 @@ begin
     select p.agent_id, p.run_id into _reviewer.agent_id, _reviewer.run_id
     from agentdb._proposer() as p;
     if agent_id = v_proposer then
+      perform agentdb._count_refusal('approval', agent_id);
       perform agentdb._refuse_reviewer(change, 'it is of the same agent');
     elsif not agentdb._is_validator(change, agent_id) then
       perform agentdb._refuse_reviewer(change, 'it is no validator of its tables');
@@ -51,6 +52,7 @@ begin
     perform agentdb._refuse_reviewer(change, 'it is no reviewer');
   end if;
   if agentdb._person() in (v_proposed_by, v_agents_role) then
+    perform agentdb._count_refusal('approval', agent_id, agentdb._person());
     perform agentdb._refuse_reviewer(change, 'it proposed it');
   end if;
 end;

@@ -13,6 +13,7 @@ create or replace function agentdb._guard ()
 as $$
 declare
   v_agent boolean;
+  v_agent_id bigint;
   v_open boolean;
 begin
   -- Before all that could be broken.
@@ -28,13 +29,14 @@ begin
   if not coalesce(v_open, false) then
     v_agent := agentdb._is_agent();
     if v_agent then
-      perform agentdb._writer();
+      select w.agent_id into v_agent_id from agentdb._writer() as w;
     end if;
     v_open := not v_agent and tg_argv[0] <> 'everybody' or exists (
       select from agentdb.change_pass as p
       where p.xid = pg_current_xact_id_if_assigned() and p.opens_guard);
   end if;
   if not v_open then
+    perform agentdb._count_refusal('guard', v_agent_id);
     perform agentdb._refuse_direct(tg_op,
       format('%I.%I', tg_table_schema, tg_table_name), tg_relid);
   end if;

@@ -41,7 +41,8 @@ create or replace function agentdb.claim_rows (
   operation text,
   keys jsonb default null,
   count bigint default null,
-  run bigint default null
+  run bigint default null,
+  new_values jsonb default null
 )
   returns table (claim_id bigint, state text)
   language plpgsql
@@ -52,6 +53,8 @@ as $$
 declare
   v_name text := agentdb._audited_name(relation);
   v_keys jsonb := agentdb._unquoted(keys);
+  v_given jsonb := nullif(agentdb._unquoted(claim_rows.new_values), 'null');
+  v_values jsonb;
 begin
   v_keys := case jsonb_typeof(v_keys) when 'array' then nullif(v_keys, '[]')
     when 'null' then null else '[]'::jsonb || v_keys end;
@@ -59,7 +62,7 @@ begin
     perform agentdb._refuse(
       format('%L is no operation', agentdb._clean_text(operation, 50)),
       'Say insert, update or delete.');
-  elsif v_keys is null and count is null then
+  elsif v_keys is null and count is null and v_given is null then
     perform agentdb._refuse(
       'neither keys nor count is given',
       'Say which rows, keys => ''[{"id": 7}]'', or how many, count => 7.');
@@ -74,16 +77,26 @@ begin
   from jsonb_array_elements(v_keys) with ordinality as k (key, place)
   join agentdb.audit_target as t
     on t.table_name = v_name and t.unaudited_at is null;
+  if v_given is not null then
+    select coalesce(v_keys, v.keys), v.vals into v_keys, v_values
+    from agentdb.audit_target as t
+    cross join lateral agentdb._claimed_values(
+      t.table_oid::regclass, operation, v_given) as v
+    where t.table_name = v_name and t.unaudited_at is null;
+  end if;
   return query
     select c.claim_id, c.state
     from agentdb._add_claim('rows', v_name, jsonb_strip_nulls(jsonb_build_object(
-      'operation', operation, 'keys', v_keys, 'count', count)), null, run) as c;
+      'operation', operation, 'keys', v_keys, 'count', count))
+      || case when v_values is null then '{}'
+        else jsonb_build_object('values', v_values) end, null, run) as c;
 end;
 $$;
 
-comment on function agentdb.claim_rows (text, text, jsonb, bigint, bigint) is
+comment on function agentdb.claim_rows (text, text, jsonb, bigint, bigint, jsonb) is
   'Claims that the run inserted, updated or deleted rows of an audited table, by key '
-  'or by count; raises ZA001, ZA003, ZA004, ZA005, ZA006 or ZA033.';
+  'or by count, and what it left in them: columns that the role may read; raises '
+  'ZA001, ZA003, ZA004, ZA005, ZA006, ZA033 or 42501.';
 
 
 -- What is staged is not done yet: a claim about it is judged by what was applied, and
@@ -173,19 +186,24 @@ begin
     )
     select c.claim_id,
       case when k.missing is null and k.wrong is null
-        and coalesce(n.rows, 0) = coalesce(
-          (c.expectation ->> 'count')::bigint, n.rows, 0) then 'verified'
+        and coalesce(n.rows, 0) = coalesce((c.expectation ->> 'count')::bigint,
+          case when c.expectation ? 'keys' then n.rows else greatest(n.rows, 1) end, 0)
+        and f.wrong is null
+          then case when f.unknown is null then 'verified' else 'unreachable' end
         -- What was not recorded may be what was claimed.
         when u.unrecorded is not null then 'unreachable'
         else 'refuted' end,
       jsonb_strip_nulls(jsonb_build_object('rows', coalesce(n.rows, 0),
+        'claimed', c.expectation -> 'count',
         'not_done', k.missing, 'done_otherwise', k.wrong,
         'not_applied', agentdb._unapplied(run, c.target),
-        'not_recorded', u.unrecorded))
+        'not_recorded', u.unrecorded, 'not_written', f.unknown))
+        || coalesce(f.wrong, '{}')
     from agentdb.claim as c
     join agentdb.run as r on r.run_id = c.run_id
     cross join lateral agentdb._unrecorded(array[c.target], r.started_at,
       coalesce(r.ended_at, clock_timestamp())) as u (unrecorded)
+    left join agentdb._value_faults(run) as f on f.claim_id = c.claim_id
     left join keyed as k on k.claim_id = c.claim_id
     left join counted as n
       on n.table_name = c.target and n.claimed = c.expectation ->> 'operation'

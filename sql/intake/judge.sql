@@ -142,7 +142,6 @@ create or replace function agentdb.judge_call (
 )
   returns table (allowed boolean, reason text, run_id bigint, over boolean)
   language plpgsql
-  stable
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
@@ -168,10 +167,17 @@ begin
   select s.killed, s.reason into over, reason
   from agentdb._stop_verdict(judge_call.run_id, v_agent.agent_id) as s;
   over := coalesce(over, false);
+  reason := coalesce(reason, agentdb._tool_verdict(v_agent.agent_id, tool));
+  if reason is null then
+    reason := agentdb._budget_verdict(
+      judge_call.run_id, v_agent.agent_id, v_conversation);
+    if reason is not null then
+      perform agentdb._note_spent_budget(
+        judge_call.run_id, v_agent.agent_id, v_conversation);
+    end if;
+  end if;
   reason := coalesce(
     reason,
-    agentdb._tool_verdict(v_agent.agent_id, tool),
-    agentdb._budget_verdict(judge_call.run_id, v_agent.agent_id, v_conversation),
     agentdb._loop_verdict(judge_call.run_id, v_agent.agent_name, tool,
       -- As it is kept, and so known again.
       agentdb._bounded_json(agentdb._unquoted(args), 65536), v_policy.silent_loop_same,

@@ -78,6 +78,8 @@ begin
   from agentdb.lock as l
   left join agentdb.agent as a on a.agent_id = l.agent_id
   where l.lock_name = _refuse_write.name;
+  perform agentdb._count_refusal('fence', (
+    select r.agent_id from agentdb.run as r where r.run_id = _refuse_write.run_id));
   raise exception 'run % may not write %: it does not hold lock %', run_id, target, name
     using errcode = 'ZA020',
           detail = coalesce(v_detail, 'Nobody has taken it yet.'),

@@ -28,6 +28,9 @@ begin
   using agentdb.run as r
   where r.run_id = v.run_id
     and r.ended_at < clock_timestamp() - interval '1 day';
+  -- No window is longer than a day.
+  delete from agentdb.run_blast as b
+  where b.slice_at < clock_timestamp() - interval '2 days';
   delete from agentdb.run as r
   where r.ended_at < clock_timestamp() - keep;
   get diagnostics v_count = row_count;
@@ -111,6 +114,8 @@ begin
   where h.hour_at < clock_timestamp() - keep;
   delete from agentdb.intake_problem as p
   where p.last_at < clock_timestamp() - keep;
+  delete from agentdb.refusal as r
+  where r.seen_at < clock_timestamp() - keep;
   delete from agentdb.intake_session as s
   where s.last_at < clock_timestamp() - keep;
   get diagnostics v_count = row_count;

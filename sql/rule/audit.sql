@@ -1,4 +1,4 @@
--- Rules about writes: outside any run, too wide, or not recorded as they should be.
+-- Rules about writes: outside any run, or not recorded as they should be.
 
 create or replace function agentdb.rule_unattributed_write (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
@@ -70,87 +70,6 @@ select agentdb._declare_rule(
     give people and jobs a role of their own.
     agentdb audit {table}
   $$
-);
-
-
-create or replace function agentdb.rule_blast_radius (as_of timestamptz)
-  returns table (labels jsonb, value double precision, annotations jsonb)
-  language sql
-  stable
-begin atomic
-  select
-    jsonb_build_object(
-      'agent', a.agent_name, 'run', w.run_id::text, 'table', t.table_name),
-    max(w.changed)::double precision,
-    jsonb_build_object(
-      'summary', format(
-        'a %s of %s changed %s rows of %s; the limit is %s',
-        case t.level when 'row' then 'transaction' else 'statement' end,
-        a.agent_name, max(w.changed), t.table_name, p.blast_radius_rows
-      ),
-      'policy', p.policy_name,
-      'setting', 'blast_radius_rows',
-      'threshold', p.blast_radius_rows
-    )
-  from (
-    select l.agent_id, l.run_id, l.audit_target_id, count(*) as changed,
-      max(l.recorded_at) as recorded_at
-    from agentdb.audit_log as l
-    join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
-    where l.agent_id is not null
-      -- What was approved has been looked at.
-      and l.change_id is null
-      and l.recorded_at > as_of - interval '1 day'
-      and l.recorded_at <= as_of
-    group by l.agent_id, l.run_id, l.audit_target_id, l.xid, l.operation,
-      case t.level when 'statement' then l.statement end
-  ) as w
-  join agentdb.agent as a on a.agent_id = w.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  join agentdb.audit_target as t on t.audit_target_id = w.audit_target_id
-  where w.changed > p.blast_radius_rows
-    and w.recorded_at > as_of - p.blast_radius_window
-  group by a.agent_name, w.run_id, t.table_name, t.level, p.policy_name,
-    p.blast_radius_rows;
-end;
-
-comment on function agentdb.rule_blast_radius (timestamptz) is
-  'Statements of agents that changed more rows of an audited table than '
-  'policy.blast_radius_rows.';
-
-
-create or replace view agentdb.blast_radius as
-  select r.labels, r.value, r.annotations
-  from agentdb.rule_blast_radius(statement_timestamp()) as r;
-
-comment on view agentdb.blast_radius is
-  'Rule: statements of agents that changed too many rows.';
-
-select agentdb._declare_rule(
-  rule_name => 'blast_radius',
-  severity => 'critical',
-  health => 'harmful',
-  why => 'A forgotten WHERE changes every row at once.',
-  evidence => $$
-    select l.xid, l.statement, l.operation, count(*) as rows, min(l.recorded_at) as at
-    from agentdb.audit_log as l
-    join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
-    where t.table_name = :labels ->> 'table'
-      and l.run_id is not distinct from (:labels ->> 'run')::bigint
-      and l.recorded_at > :at - interval '1 day'
-      and l.recorded_at <= :at
-    group by 1, 2, 3
-    order by 4 desc
-    limit 10
-  $$,
-  ends_when => 'no such statement is left in policy.blast_radius_window',
-  remedy => $$
-    Stop the run if it goes on, look at what it changed, and take it back.
-    agentdb kill {run} --reason …
-    agentdb audit {table} --by {run}
-    agentdb undo {run} --dry-run
-  $$,
-  group_by => '{rule,agent,run}'
 );
 
 

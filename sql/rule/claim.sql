@@ -1,5 +1,80 @@
 -- Rules about claims: what was looked up and is not so, and what nobody could look up.
 
+create or replace function agentdb._first_keys (items jsonb)
+  returns text
+  language sql
+  immutable
+  return (
+    select string_agg(left(coalesce(i.item ->> 'key', i.item::text), 100), ', '
+        order by i.place)
+      || case when jsonb_array_length(items) > 3
+        then format(' and %s more', jsonb_array_length(items) - 3) else '' end
+    from jsonb_array_elements(items) with ordinality as i (item, place)
+    where i.place <= 3
+  );
+
+comment on function agentdb._first_keys (jsonb) is
+  'The first three rows of a list by their keys, in words.';
+
+
+-- Evidence about rows in words; NULL for other kinds, whose evidence is a few values.
+create or replace function agentdb._mismatch_text (expectation jsonb, evidence jsonb)
+  returns text
+  language sql
+  immutable
+  return nullif(concat_ws('; ',
+    case when expectation ? 'keys' and jsonb_array_length(
+        coalesce(evidence -> 'not_done', evidence -> 'done_otherwise')) > 0
+      then format('claimed %s, recorded %s',
+        jsonb_array_length(expectation -> 'keys'),
+        jsonb_array_length(expectation -> 'keys')
+          - coalesce(jsonb_array_length(evidence -> 'not_done'), 0)
+          - coalesce(jsonb_array_length(evidence -> 'done_otherwise'), 0))
+      when (expectation ->> 'count') is distinct from (evidence ->> 'rows')
+        and expectation ? 'count'
+      then format('claimed %s, recorded %s', expectation ->> 'count',
+        evidence ->> 'rows') end,
+    'not done: ' || agentdb._first_keys(evidence -> 'not_done'),
+    'done otherwise: ' || agentdb._first_keys(evidence -> 'done_otherwise'),
+    (
+      select 'other values: ' || string_agg(format('%s of %s is %s, not %s',
+        v.item ->> 'column', left(v.item ->> 'key', 100),
+        left((v.item -> 'recorded')::text, 60), left((v.item -> 'claimed')::text, 60)),
+        ', ' order by v.place)
+      from jsonb_array_elements(evidence -> 'other_values') with ordinality
+        as v (item, place)
+      where v.place <= 3
+    )), '');
+
+comment on function agentdb._mismatch_text (jsonb, jsonb) is
+  'How rows differ from what was claimed of them, in words.';
+
+
+-- A tool that is registered with what it writes may have caused its rows; where none
+-- is, any call that succeeded.
+create or replace function agentdb._has_cause (claim bigint)
+  returns boolean
+  language sql
+  stable
+begin atomic
+  select exists (
+    select
+    from agentdb.tool_call_log as l
+    left join agentdb.tool_alias as n on n.alias = l.tool
+    left join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
+    where l.run_id = c.run_id
+      and l.ok
+      and l.recorded_at <= c.checked_at
+      and (t.writes is null or c.kind <> 'rows'
+        or agentdb._writes(t.writes, c.target, c.expectation ->> 'operation'))
+  )
+  from agentdb.claim as c
+  where c.claim_id = claim;
+end;
+
+comment on function agentdb._has_cause (bigint) is
+  'Whether a run made any call that could have caused what it claims.';
+
 create or replace function agentdb.rule_refuted_claim (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -10,8 +85,13 @@ begin atomic
       'agent', a.agent_name, 'run', c.run_id::text, 'claim', c.claim_id::text),
     1::double precision,
     jsonb_build_object(
-      'summary', format('%s claims %s %s, and it is not so: %s',
-        a.agent_name, c.kind, left(c.target, 200), left(v.evidence::text, 300)),
+      'summary', format('%s claims %s %s, and it is not so: %s%s',
+        a.agent_name, coalesce(c.expectation ->> 'operation' || ' of ', '') || c.kind,
+        left(c.target, 200),
+        left(coalesce(agentdb._mismatch_text(c.expectation, v.evidence),
+          v.evidence::text), 400),
+        case when not agentdb._has_cause(c.claim_id)
+          then '; no call of the run could have done it' else '' end),
       'verdict', v.verdict,
       'policy', p.policy_name
     )

@@ -6,34 +6,19 @@ create or replace function agentdb.rule_wide_run (as_of timestamptz)
   stable
 begin atomic
   select
-    jsonb_build_object('agent', a.agent_name, 'run', l.run_id::text),
-    count(*)::double precision,
+    jsonb_build_object('agent', w.agent_name, 'run', w.run_id::text),
+    w.rows::double precision,
     jsonb_build_object(
-      'summary', format(
-        '%s changed or removed %s rows of %s within %s, in %s statements; %s rows are '
-          'a lot for one run',
-        a.agent_name, count(*), string_agg(distinct t.table_name, ', '),
-        agentdb._within(min(l.recorded_at), max(l.recorded_at)),
-        count(distinct l.statement), p.wide_run_rows
-      ),
+      'summary', format('%s; %s rows are a lot for one run', w.told, p.wide_run_rows),
       'policy', p.policy_name,
       'setting', 'wide_run_rows',
       'threshold', p.wide_run_rows,
-      'removed', count(*) filter (where l.operation in ('delete', 'truncate'))
+      'removed', w.removed,
+      'statements', w.statements
     )
-  from agentdb.audit_log as l
-  join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
-  join agentdb.agent as a on a.agent_id = l.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where l.operation in ('update', 'delete', 'truncate')
-    -- What was approved has been looked at.
-    and l.change_id is null
-    and l.recorded_at <= as_of
-    and l.recorded_at > as_of - (
-      select max(w.blast_radius_window) from agentdb.policy as w)
-    and l.recorded_at > as_of - p.blast_radius_window
-  group by a.agent_name, l.run_id, p.policy_name, p.wide_run_rows
-  having count(*) > p.wide_run_rows;
+  from agentdb._run_breadth(as_of) as w
+  join agentdb.policy as p on p.policy_name = w.policy_name
+  where w.rows > p.wide_run_rows;
 end;
 
 comment on function agentdb.rule_wide_run (timestamptz) is

@@ -150,6 +150,9 @@ begin
       into reserve_tokens.reservation, reserve_tokens.expires_at;
     tokens_left := tokens_left - estimate - max_output;
   else
+    perform agentdb._note_budget_refusal(v_run_id, v_agent_id, v_conversation, scope,
+      estimate + max_output, tokens_left,
+      estimate + max_output > tokens_left + v_reserved);
     advice := case
       when estimate + max_output <= tokens_left + v_reserved
       then agentdb._reserved_advice(v_run_id, v_agent_id, v_conversation, scope)

@@ -49,7 +49,8 @@ create or replace function agentdb.register_tool (
   effect boolean default null,
   poll boolean default null,
   longest interval default null,
-  agent text default null
+  agent text default null,
+  destructive boolean default null
 )
   returns void
   language plpgsql
@@ -65,11 +66,12 @@ begin
       'Give the longest time that a call of it can take.');
   end if;
   insert into agentdb.tool as t (
-    tool_name, input_schema, server, writes, effect, poll, longest
+    tool_name, input_schema, server, writes, effect, poll, longest, destructive
   )
   values (
     name, input_schema, agentdb._clean_text(register_tool.server, 200),
-    register_tool.writes, coalesce(effect, false), coalesce(poll, false), longest
+    register_tool.writes, coalesce(effect, false), coalesce(poll, false), longest,
+    register_tool.destructive
   )
   on conflict on constraint tool_pkey do update
   set input_schema = coalesce(excluded.input_schema, t.input_schema),
@@ -77,7 +79,8 @@ begin
       writes = coalesce(excluded.writes, t.writes),
       effect = coalesce(register_tool.effect, t.effect),
       poll = coalesce(register_tool.poll, t.poll),
-      longest = coalesce(excluded.longest, t.longest);
+      longest = coalesce(excluded.longest, t.longest),
+      destructive = coalesce(excluded.destructive, t.destructive);
   if agent is not null then
     insert into agentdb.agent_tool (agent_id, tool_name)
     values (agentdb._agent_of(agent), name)
@@ -87,7 +90,7 @@ end;
 $$;
 
 comment on function agentdb.register_tool (
-  text, jsonb, text, jsonb, boolean, boolean, interval, text) is
+  text, jsonb, text, jsonb, boolean, boolean, interval, text, boolean) is
   'Makes a tool known, and an agent''s; what is left out stays as it is; raises ZA004 '
   'or ZA006.';
 
@@ -134,7 +137,10 @@ begin
         when 'true' then false
         when 'false' then not coalesce(
           v_tool #> '{annotations,idempotentHint}' = 'true', false)
-      end);
+      end,
+      -- MCP takes a tool for destructive that does not say; so much is not to be had.
+      destructive => case v_tool #> '{annotations,destructiveHint}'
+        when 'true' then true when 'false' then false end);
     return next;
   end loop;
 end;

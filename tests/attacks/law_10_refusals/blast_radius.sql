@@ -1,5 +1,5 @@
 -- The agent rewrites a whole table at once.
--- Mutant: _max_rows: `where a.role_name = session_user` -> `where false`
+-- Mutant: _check_blast: `if changed > v_max_rows then` -> `if false then`
 --@ p postgres
 update agentdb.policy set blast_radius_rows = 1;
 select agentdb.audit_table('app.orders', redact => '{card}', refuse_blast => true);

@@ -1,5 +1,5 @@
 -- The agent says that it has updated forty rows, and has updated two.
--- Mutant: _row_verdicts: `and coalesce(n.rows, 0) = coalesce( (c.expectation ->> 'count')::bigint, n.rows, 0) then` -> `then`
+-- Mutant: _row_verdicts: `and coalesce(n.rows, 0) = coalesce((c.expectation ->> 'count')::bigint, case when c.expectation ? 'keys' then n.rows else greatest(n.rows, 1) end, 0)` -> ``
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a
