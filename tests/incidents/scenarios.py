@@ -1,0 +1,3 @@
+"""All files of scenarios; each enters what it has."""
+
+from . import loops as loops
