@@ -40,7 +40,11 @@ def problems(played: Played) -> list[str]:
 def scores(played: Played) -> list[Score]:
     """Return how soon each expected message was sent."""
     return [
-        Score(each.rules, _since(each, _row(played, each)), _since(each, _sent(played, each)))
+        Score(
+            each.rules,
+            _since(each, _row(played, each)),
+            _since(each, _sent(played, each)),
+        )
         for each in played.play.expected
     ]
 
@@ -90,8 +94,10 @@ def _missing(played: Played, expected: Expected) -> list[str]:
     told = []
     until = expected.known + ROW + SLACK
     if row is None or row > until:
-        told.append(f"the alert {wanted} was due at {moment(until)}, and came at "
-                    f"{row and moment(row)}")
+        told.append(
+            f"the alert {wanted} was due at {moment(until)}, and came at "
+            f"{row and moment(row)}"
+        )
     until += MESSAGE if expected.severity != "critical" else timedelta()
     if sent > until:
         told.append(f"{wanted} was to be sent by {moment(until)}, not {moment(sent)}")
@@ -112,7 +118,7 @@ def _too_much(played: Played) -> list[str]:
     if played.part.bad and len(wanted) > most:
         told.append(f"{len(wanted)} messages where {most} say it all")
     ends = [m for m in played.messages if m.kind == "resolved"]
-    if len(ends) > max(1, len(firing(played))) or len(ends) > 1 and len(wanted) <= 1:
+    if len(ends) > max(1, len(firing(played))) or (len(ends) > 1 and len(wanted) <= 1):
         told.append(f"{len(ends)} ends of one incident")
     return told
 

@@ -40,12 +40,10 @@ def same_call_failing(play: Play) -> Wait:
     actor, tool = working(play), play.pick(TOOLS_OF_A_CODER)
     args, pace = {"path": f"src/{play.text(1)}.py"}, play.pace(4, 15)
     for i in range(12):
-        if play.bad or i % 3:
-            actor.fail(tool, args if play.bad else {**args, "line": play.text()},
-                       "no match for pattern" if play.bad else play.text(5))
+        if play.bad or i < 2:
+            actor.fail(tool, args, "no match for pattern")
         else:
             actor.tool(tool, {**args, "line": i}, result=play.text(8))
-            actor.step(f"edited {play.text(4)} {i}")
         if i == 8:
             play.expect("silent_loop", says=[f"run {actor.run}", tool, "fail"])
             play.updates = 1
@@ -94,7 +92,9 @@ def two_calls_in_turn(play: Play) -> Wait:
     lap = [(play.name("tool"), {"q": play.text()}, play.text(9)) for _ in range(length)]
     for i in range(length * 9):
         tool, args, answer = lap[i % length]
-        actor.tool(tool, args, result=answer if play.bad else f"{answer} {play.text(6)}")
+        actor.tool(
+            tool, args, result=answer if play.bad else f"{answer} {play.text(6)}"
+        )
         if i == length * 6:
             play.expect("silent_loop", says=[f"run {actor.run}", lap[0][0]])
             play.updates = 1
@@ -212,11 +212,15 @@ def loop_and_all_that_follows(play: Play) -> Wait:
             play.expect("silent_loop", says=[f"run {actor.run}", tool, "fail"])
             # That it has become critical, and which table is missing.
             play.updates = 2
-        # A healthy agent ends in time for its next tick.
-        if not play.bad and i == 40:
+        # A healthy agent ends long before its next tick.
+        if not play.bad and i == 25:
             break
         yield play.pace(20, 40)
     actor.end("failed")
+    if not play.bad:
+        yield 10 * MINUTE
+    actor.start(purpose="the last one")
+    actor.end()
 
 
 @incident
@@ -230,7 +234,7 @@ def loop_becomes_critical(play: Play) -> Wait:
             play.expect("silent_loop", says=[f"run {actor.run}", tool])
         if i == 29:
             play.expect("silent_loop", severity="critical", says=[tool])
-        yield play.pace(20, 30)
+        yield play.pace(12, 18)
     actor.end()
 
 
@@ -287,7 +291,9 @@ def polling_that_changes(play: Play) -> Wait:
     actor, tool = working(play), play.name("get_job")
     done = 0
     while done < 100:
-        actor.tool(tool, {"job": 7}, result=f'{{"state": "running", "rows": {done * 991}}}')
+        actor.tool(
+            tool, {"job": 7}, result=f'{{"state": "running", "rows": {done * 991}}}'
+        )
         done += play.random.randint(2, 7)
         yield play.pace(15, 40)
     actor.step("the job is done")
@@ -315,8 +321,11 @@ def edit_test_edit(play: Play) -> Wait:
     actor = working(play)
     left = 12
     while left:
-        actor.tool("edit", {"file": "src/app.py", "old": play.text(6), "new": play.text(6)},
-                   result="the file was edited")
+        actor.tool(
+            "edit",
+            {"file": "src/app.py", "old": play.text(6), "new": play.text(6)},
+            result="the file was edited",
+        )
         yield play.pace(10, 30)
         left -= play.random.random() < 0.7
         args = {"command": "pytest -x"}
@@ -334,7 +343,7 @@ def reads_many_files(play: Play) -> Wait:
     actor = working(play)
     for i in range(80):
         actor.tool("read", {"path": f"src/{play.text(2)}/{i}.py"}, result=play.text(60))
-        actor.tokens(9000 + 200 * i, 150, cached=8000 + 200 * i)
+        actor.tokens(600, 150, cached=2000 + 50 * i)
         yield play.pace(2, 7)
     actor.step("read all of it")
     actor.end()

@@ -132,8 +132,7 @@ class Play:
             f"create table {name} (id int primary key, state text, amount int)".encode()
         )
         self.db.execute(
-            f"insert into {name} select i, 'new', i from generate_series(1, {lines}) i"
-            .encode()
+            f"insert into {name} select i, 'new', i from generate_series(1, {lines}) i".encode()
         )
         for actor in actors:
             self.db.execute(

@@ -119,9 +119,7 @@ class Timeline:
         steps = max(1, int(min(pause, soonest - look) // EVALUATE))
         return steps * EVALUATE
 
-    def _hand_out(
-        self, db: psycopg.Connection[Any], played: Sequence[Played]
-    ) -> None:
+    def _hand_out(self, db: psycopg.Connection[Any], played: Sequence[Played]) -> None:
         """Give each part the messages and alerts that name something of it."""
         alerts = rows(
             db,
