@@ -66,6 +66,7 @@ def nothing_done_at_all(play: Play) -> Wait:
     table = play.table(actor, lines=5)
     if not play.bad:
         actor.sql(f"delete from {table} where id in (1, 2)")
+        actor.tool("delete_rows", {"ids": [1, 2]}, result="DELETE 2")
     actor.tool("think", {"about": play.text()}, result=play.text(9))
     yield 40
     actor.claim(table, "delete", keys="[1, 2]")
@@ -115,6 +116,9 @@ def file_that_was_never_written(play: Play) -> Wait:
         with open(path, "w") as file:
             file.write(play.text(20))
         os.chmod(path, 0o644)
+        # The disk has the real time.
+        written = play.server.now().timestamp()
+        os.utime(path, (written, written))
     yield 40
     actor.call_sql("claim_file", path=path)
     actor.complete()

@@ -21,8 +21,9 @@ MISSING = (
     "libfaketime.so.1 is not on this machine, and the incidents need a clock that can "
     "be moved: apt-get install faketime (Debian, Ubuntu)"
 )
-# A Monday.
-BEGIN = datetime(2026, 1, 5, 6, tzinfo=timezone.utc)
+# A Monday to come.  libfaketime shows a signal handler that interrupts it the real time:
+# that must be the earlier one, or every timeout of the server would be over.
+BEGIN = datetime(2031, 1, 6, 6, tzinfo=timezone.utc)
 PROGRAM = """#!/bin/sh
 LD_PRELOAD={library} FAKETIME_TIMESTAMP_FILE={offset} FAKETIME_NO_CACHE=1 \\
 FAKETIME_DONT_FAKE_MONOTONIC=1 exec {program} "$@"

@@ -118,7 +118,8 @@ def _too_much(played: Played) -> list[str]:
     if played.part.bad and len(wanted) > most:
         told.append(f"{len(wanted)} messages where {most} say it all")
     ends = [m for m in played.messages if m.kind == "resolved"]
-    if len(ends) > max(1, len(firing(played))) or (len(ends) > 1 and len(wanted) <= 1):
+    ends = [m for m in ends if m.rule not in played.play.allowed]
+    if len(ends) > max(1, most):
         told.append(f"{len(ends)} ends of one incident")
     return told
 

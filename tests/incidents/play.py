@@ -166,7 +166,7 @@ class Actor:
 
     def call_sql(self, function: str, /, **given: object) -> dict[str, Any]:
         """Call a function of ours by named arguments; return its row."""
-        names = ", ".join(f"{name} => %s" for name in given)
+        names = ", ".join(f'"{name}" => %s' for name in given)
         query = f"select * from agentdb.{function}({names})"
         return row(self.open, query, *given.values())
 

@@ -19,6 +19,7 @@ from ..agents import rows
 from ..conftest import install_on
 from .clock import BEGIN, ClockedServer
 from .play import Play, Wait
+from .runner import EVALUATE as EVALUATE_SQL
 from .runner import Message, Turns
 
 Generator: TypeAlias = Callable[[Play], Wait]
@@ -68,7 +69,7 @@ class Timeline:
             db = stack.enter_context(
                 psycopg.connect(server.dsn(database="agentdb"), autocommit=True)
             )
-            for statement in self._before:
+            for statement in (EVALUATE_SQL, *self._before):
                 db.execute(statement.encode())
             limits = Limits(roots=(str(server.directory),))
             turns = Turns(server, dsn, limits)

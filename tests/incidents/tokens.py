@@ -130,7 +130,7 @@ def tree_that_spends_together(play: Play) -> Wait:
 @incident
 def spawns_without_end(play: Play) -> Wait:
     """A run starts a child that starts a child, and so on, thirty deep and wide."""
-    agent = play.agent()
+    agent = root = play.agent()
     agent.start(purpose="root")
     agent.step(play.text(3))
     many = 18 if play.bad else 3
@@ -146,7 +146,7 @@ def spawns_without_end(play: Play) -> Wait:
         yield play.pace(3, 10)
     play.expect("spawn_flood", "run_flood", "call_flood", says=[agent.name])
     yield 2 * MINUTE
-    for each in reversed(sessions):
+    for each in (*reversed(sessions), root):
         each.end()
 
 

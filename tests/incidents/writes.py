@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from .loops import working
-from .play import MINUTE, Play, Wait
+from .play import MINUTE, Play, Wait, found
 from .registry import healthy, incident
+
+AUDIT_TRIGGERS = """
+select format('alter table %%s enable always trigger %%I', tgrelid::regclass, tgname)
+  as enable
+from pg_trigger
+where tgrelid = %s::regclass and tgname like 'agentdb%%'
+"""
 
 
 @incident
@@ -107,8 +114,8 @@ def audit_that_is_switched_off(play: Play) -> Wait:
         play.db.execute(f"alter table {table} disable trigger all".encode())
     play.expect("audit_gap", severity="critical", says=[table])
     yield 2 * MINUTE
-    if play.bad:
-        play.db.execute(f"alter table {table} enable always trigger all".encode())
+    for each in found(play, AUDIT_TRIGGERS, table):
+        play.db.execute(each["enable"].encode())
     actor.step("goes on")
     yield MINUTE
     actor.end()
