@@ -7,7 +7,7 @@ import random
 from collections.abc import Sequence
 
 from .registry import ENTRIES, Entry
-from .timeline import Part, Played, Timeline
+from .timeline import DAYS, HOURS, Part, Played, Timeline
 
 # Parts on one timeline: more would be a storm, which is told as one.
 MOST = 24
@@ -47,7 +47,9 @@ def play(entries: Sequence[Entry], *, before: Sequence[str] = ()) -> list[Played
     """Play scenarios on one timeline."""
     parts = [part for entry in entries for part in parts_of(entry)]
     spread = SPREAD * min(1.0, len(parts) / MOST)
-    return Timeline(seed(), before=before, spread=spread).play(parts)
+    quiet = DAYS if entries[0].timeline == "days" else HOURS
+    timeline = Timeline(seed(), before=before, spread=spread, quiet=quiet)
+    return timeline.play(parts)
 
 
 def all_entries() -> list[Entry]:

@@ -21,7 +21,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for name, group in cast.timelines(cast.all_entries()).items():
         wanted = {entry.name for entry in group}
         for item in items:
-            entry = getattr(item, "callspec", None) and item.callspec.params.get("entry")  # type: ignore[attr-defined]
+            entry = getattr(item, "callspec", None) and item.callspec.params.get(
+                "entry"
+            )  # type: ignore[attr-defined]
             if isinstance(entry, Entry) and entry.name in wanted:
                 item.add_marker(pytest.mark.xdist_group(name))
 

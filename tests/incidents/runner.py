@@ -34,8 +34,8 @@ from .clock import ClockedServer
 MAINTAIN_EVERY = timedelta(hours=1)
 BEAT_EVERY = timedelta(seconds=60)
 LOOPS = ("evaluate", "flush", "send", "verify", "listen")
-# A receiver of this name takes nothing.
-DEAF = "deaf"
+# The receiver that we listen to; those of the other name take nothing.
+HEARD, DEAF = "stdout", "deaf"
 Found = TypeVar("Found")
 
 # Each rule is a function with a plan of its own, as the runner prepares each.
@@ -106,9 +106,13 @@ class Message:
 class Tasks:
     """Starts what `Verify` has looked at, on the loop that runs."""
 
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Future[None]] = set()
+
     def start_soon(self, work: Callable[..., Awaitable[None]], *given: Any) -> None:
         """Start something, which ends before the turn does."""
-        asyncio.ensure_future(work(*given))
+        self._tasks.add(task := asyncio.ensure_future(work(*given)))
+        task.add_done_callback(self._tasks.discard)
 
 
 class Turns:
@@ -117,7 +121,9 @@ class Turns:
     def __init__(self, server: ClockedServer, dsn: str, limits: Limits) -> None:
         self._server = server
         self._stack = ExitStack()
-        self._evaluator = self._stack.enter_context(psycopg.connect(dsn, autocommit=True))
+        self._evaluator = self._stack.enter_context(
+            psycopg.connect(dsn, autocommit=True)
+        )
         self._loop = asyncio.new_event_loop()
         self._stack.callback(self._loop.close)
         opened = session(dsn)
@@ -159,7 +165,9 @@ class Turns:
             self._beat_at = now + BEAT_EVERY
             for loop in LOOPS:
                 binds = {"name": "one", "loop": loop, "host": "h", "pid": 1}
-                await self._session.rows(BEAT, {**binds, "version": "1", "revision": ""})
+                await self._session.rows(
+                    BEAT, {**binds, "version": "1", "revision": ""}
+                )
         while await self._verify.turn(self._session):
             await self._verify.look_ended()
 
@@ -171,10 +179,11 @@ class Turns:
             for row in found:
                 note = Notification(**row)
                 marked = {"id": note.notification_id, "attempt": note.attempt}
-                if note.receiver_name == DEAF:
+                if note.receiver_name.startswith(DEAF):
                     gone = {"error": "gone", "permanent": True, "retry_after": None}
                     await self._session.rows(FAILED, {**marked, "status": 410, **gone})
                     continue
                 await self._session.rows(SENT, {**marked, "status": 200})
-                sent.append(Message(self._server.now(), note.kind, note.payload))
+                if note.receiver_name == HEARD:
+                    sent.append(Message(self._server.now(), note.kind, note.payload))
         return sent

@@ -3,8 +3,10 @@
 from . import access as access
 from . import changes as changes
 from . import claims as claims
+from . import fleet as fleet
 from . import locks as locks
 from . import loops as loops
+from . import recorded as recorded
 from . import ticks as ticks
 from . import tokens as tokens
 from . import tools as tools

@@ -25,7 +25,10 @@ from .runner import Message, Turns
 Generator: TypeAlias = Callable[[Play], Wait]
 EVALUATE = 15.0
 # How often the runner looks so long after the last thing that anybody did.
-QUIET = ((300.0, 15.0), (3600.0, 60.0), (float("inf"), 300.0))
+Quiet: TypeAlias = tuple[tuple[float, float], ...]
+HOURS: Quiet = ((300.0, 15.0), (3600.0, 60.0), (float("inf"), 300.0))
+# Where days are played: so long after somebody has known something.
+DAYS: Quiet = ((120.0, 15.0), (float("inf"), 1200.0))
 # How long the runner still looks once everybody is done.
 SETTLE = 900.0
 
@@ -53,7 +56,15 @@ class Played:
 class Timeline:
     """Plays parts side by side; scenario by scenario from the same seed."""
 
-    def __init__(self, seed: int, *, before: Sequence[str] = (), spread: float = 0):
+    def __init__(
+        self,
+        seed: int,
+        *,
+        before: Sequence[str] = (),
+        spread: float = 0,
+        quiet: Quiet = HOURS,
+    ) -> None:
+        self._quiet = quiet
         self._seed = seed
         self._before = before
         self._spread = spread
@@ -101,13 +112,14 @@ class Timeline:
         """Let everybody act at their times, and the runner look in between."""
         began = max(BEGIN, server.now())
         look, acted = 0.0, 0.0
-        while self._queue or look - acted < SETTLE:
+        while self._queue or look - acted < SETTLE + 15:
             if self._queue and self._queue[0][0] < look:
                 at, _, played, acts = heapq.heappop(self._queue)
                 server.move_to(began + timedelta(seconds=at))
                 if (wait := _act(played, acts)) is not None:
                     self._put(at + max(wait, 0.001), played, acts)
-                acted = max(acted, at)
+                if self._quiet is HOURS or _known(played, server.now()):
+                    acted = max(acted, at)
                 continue
             server.move_to(began + timedelta(seconds=look))
             self._messages += turns.turn()
@@ -115,8 +127,10 @@ class Timeline:
 
     def _pause(self, quiet: float, look: float) -> float:
         """Return the time until the runner looks again; it is there for each act."""
-        pause = next(step for longest, step in QUIET if quiet < longest)
+        pause = next(step for longest, step in self._quiet if quiet < longest)
         soonest = self._queue[0][0] if self._queue else float("inf")
+        if self._quiet is DAYS:
+            soonest = float("inf")
         steps = max(1, int(min(pause, soonest - look) // EVALUATE))
         return steps * EVALUATE
 
@@ -142,6 +156,12 @@ def _act(played: Played, acts: Wait) -> float | None:
     except Exception:
         played.error = traceback.format_exc()
         return None
+
+
+def _known(played: Played, now: datetime) -> bool:
+    """Tell whether a reader has just come to know something."""
+    recent = now - timedelta(seconds=5)
+    return any(each.known >= recent for each in played.play.expected)
 
 
 def _about(message: Message) -> str:

@@ -188,9 +188,9 @@ def office_day(actor: Actor, day: int, factor: float = 1.0) -> Wait:
 
 @on("days")
 def boils_slowly(play: Play) -> Wait:
-    """An agent spends a tenth more each day; after nine days it is more than twice."""
+    """An agent spends a tenth more each day; after nine days it is more than twice as much."""
     actor, factor = play.agent(), 1.0
-    for day in range(10):
+    for day in range(9):
         yield from office_day(actor, day, factor)
         factor *= 1.1 if play.bad else 1.0
         if day == 8:
@@ -199,9 +199,9 @@ def boils_slowly(play: Play) -> Wait:
 
 @healthy_on("days")
 def nightly_batch(play: Play) -> Wait:
-    """A batch uses half a million tokens at two each night, for ten nights."""
+    """A batch uses half a million tokens at two each night, for eight nights."""
     actor = play.agent()
-    for night in range(10):
+    for night in range(8):
         now = play.server.now()
         yield (2 * HOUR - (now.hour * HOUR + now.minute * 60 + now.second)) % DAY
         for part in range(4):
@@ -217,7 +217,7 @@ def nightly_batch(play: Play) -> Wait:
 def weekly_report(play: Play) -> Wait:
     """Light weekdays, and a report that takes most of each Monday."""
     actor = play.agent()
-    for day in range(10):
+    for day in range(8):
         yield from office_day(actor, day, 1.5 if day % 7 == 0 else 0.3)
 
 
