@@ -1,0 +1,1 @@
+"""Incidents played against the product at their own times, under a clock that we move."""
