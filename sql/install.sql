@@ -186,12 +186,15 @@
 \ir alert/payload.sql
 \ir alert/group_payload.sql
 \ir alert/group.sql
+\ir alert/quiet.sql
 \ir alert/delivery.sql
 \ir alert/silence.sql
 \ir alert/acknowledgement.sql
 \ir alert/resolve.sql
+\ir alert/digest.sql
 \ir alert/notification.sql
 \ir alert/outbox.sql
+\ir alert/switch.sql
 \ir rule/waiting.sql
 \ir rule/audit.sql
 \ir rule/claim.sql

@@ -1774,10 +1774,48 @@ create table agentdb.silence (
   created_at timestamptz not null default clock_timestamp(),
   ends_at timestamptz not null,
   ended_by text,
+  only_rule text,
+  only_agent text,
   constraint silence_pkey primary key (silence_id)
 );
 
 create index silence_ends_at_idx on agentdb.silence (ends_at);
+
+create table agentdb.silenced_alert (
+  alert_id bigint not null,
+  silence_id bigint not null,
+  constraint silenced_alert_pkey primary key (alert_id, silence_id),
+  constraint silenced_alert_alert_id_fkey
+    foreign key (alert_id) references agentdb.alert on delete cascade,
+  constraint silenced_alert_silence_id_fkey
+    foreign key (silence_id) references agentdb.silence on delete cascade
+);
+
+create index silenced_alert_silence_id_idx on agentdb.silenced_alert (silence_id);
+
+create table agentdb.quiet_hours (
+  receiver_name text not null,
+  begins time not null,
+  ends time not null,
+  time_zone text not null,
+  max_severity text not null default 'warning',
+  constraint quiet_hours_pkey primary key (receiver_name),
+  constraint quiet_hours_receiver_name_fkey foreign key (receiver_name)
+    references agentdb.receiver on update cascade on delete cascade,
+  constraint quiet_hours_begins_check check (begins <> ends),
+  constraint quiet_hours_max_severity_check
+    check (max_severity in ('info', 'warning', 'critical'))
+);
+
+create table agentdb.digest (
+  receiver_name text not null,
+  told_at time not null,
+  time_zone text not null,
+  next_at timestamptz not null,
+  constraint digest_pkey primary key (receiver_name),
+  constraint digest_receiver_name_fkey foreign key (receiver_name)
+    references agentdb.receiver on update cascade on delete cascade
+);
 
 create table agentdb.alert_group (
   alert_group_id bigint generated always as identity,
@@ -1863,10 +1901,10 @@ create table agentdb.notification (
   constraint notification_receiver_name_fkey foreign key (receiver_name)
     references agentdb.receiver on update cascade on delete cascade,
   constraint notification_kind_check check (kind in (
-    'firing', 'acknowledged', 'silenced', 'resolved', 'test'
+    'firing', 'acknowledged', 'silenced', 'resolved', 'test', 'digest'
   )),
   constraint notification_alert_group_id_check
-    check ((alert_group_id is null) = (kind = 'test')),
+    check ((alert_group_id is null) = (kind in ('test', 'digest'))),
   constraint notification_state_check
     check (state in ('queued', 'sent', 'dead', 'cancelled'))
 ) with (fillfactor = 70);
@@ -2797,6 +2835,20 @@ comment on column agentdb.alert_kin.cause is
   'Whether it is the cause, or a consequence; NULL where that is no question.';
 comment on table agentdb.silence is
   'What nobody is told of for a time: by whom, why and until when.';
+comment on column agentdb.silence.only_rule is
+  'The one rule that it is about, where it names one: what is about others needs no '
+  'closer look.';
+comment on column agentdb.silence.only_agent is
+  'The one agent, likewise.';
+comment on table agentdb.silenced_alert is
+  'Which silences match which alerts, found out when either is new or changes.';
+comment on table agentdb.quiet_hours is
+  'When a receiver is not told of what is no more severe than max_severity: it waits '
+  'until they end.';
+comment on table agentdb.digest is
+  'Receivers that hear of notices once a day, with what changed since the day before.';
+comment on column agentdb.digest.next_at is
+  'When the next is due.';
 comment on table agentdb.alert_group is
   'What one receiver was told as one incident, and when there is more to say.';
 comment on column agentdb.alert_group.alert_id is
@@ -2980,6 +3032,9 @@ drop table agentdb.notification;
 drop table agentdb.group_alert;
 drop table agentdb.alert_group;
 drop table agentdb.alert_kin;
+drop table agentdb.digest;
+drop table agentdb.quiet_hours;
+drop table agentdb.silenced_alert;
 drop table agentdb.silence;
 drop table agentdb.inhibition;
 drop table agentdb.route;

@@ -6,7 +6,7 @@ create or replace function agentdb._group_count (groups bigint[])
     alert_group_id bigint, firing bigint, fresh bigint, again bigint,
     acknowledged bigint,
     silenced bigint, inhibited bigint, gone bigint, resolved bigint, ended bigint,
-    until_at timestamptz, waiting bigint
+    until_at timestamptz, waiting bigint, severity text
   )
   language sql
   stable
@@ -33,7 +33,9 @@ begin atomic
         and n.state = 'queued'
       order by n.notification_id desc
       limit 1
-    )
+    ),
+    agentdb._severity(max(agentdb._severity_rank(a.severity))
+      filter (where m.state = 'firing'))
   from agentdb.group_alert as m
   join agentdb.alert as a on a.alert_id = m.alert_id
   join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
@@ -104,7 +106,7 @@ begin atomic
           else _group_change.at end) end,
       case when c.again > 0 and k.kinds = '{}' and g.told = 'firing'
         then greatest(g.open_at, g.told_at + interval '10 minutes') end,
-      c.until_at, 'infinity'),
+      c.until_at, q.until_at, 'infinity'),
     case
       when g.route_name is null and g.alert_id is null then '1 minute'
       else coalesce(r.group_interval, e.group_wait)
@@ -118,7 +120,12 @@ begin atomic
     when c.silenced > 0 then 'silenced'
     else 'resolved'
   end as rest) as s
+  cross join lateral (
+    select agentdb._quiet_until(g.receiver_name, c.severity, _group_change.at)
+  ) as q (until_at)
   cross join lateral (select case
+    -- An end wakes nobody.
+    when q.until_at is not null and (c.firing > 0 or s.rest <> 'resolved') then '{}'
     when g.open_at > _group_change.at
       and (c.firing > 0 or s.rest = 'resolved') then '{}'
     when c.firing > 0 then case when c.fresh > c.again

@@ -230,11 +230,10 @@ as $$
       select 'silenced' as state, s.ends_at as until_at,
         format('silence S-%s by %s: %s', s.silence_id, s.created_by, s.comment)
           as reason
-      from agentdb.silence as s
-      where s.ends_at > _look.at
-        and a.rule_name <> 'silence_ending'
-        and agentdb._matches(s.matchers,
-          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+      from agentdb.silenced_alert as d
+      join agentdb.silence as s on s.silence_id = d.silence_id
+      where d.alert_id = a.alert_id
+        and s.ends_at > _look.at
       union all
       select 'acknowledged', a.acknowledged_until,
         format('acknowledgement by %s: %s', a.acknowledged_by, a.acknowledge_comment)

@@ -102,7 +102,7 @@ begin
   select coalesce(array_agg(c.alert_id order by c.place), '{}') into v_alerts
   from agentdb._by_cause_in_group(member.alert_group_id, kind) as c;
   select count(*),
-    (array['info', 'warning', 'critical'])[max(agentdb._severity_rank(a.severity))]
+    agentdb._severity(max(agentdb._severity_rank(a.severity)))
     into v_told, v_severity
   from agentdb._tellable(member.alert_group_id, kind) as t
   join agentdb.alert as a on a.alert_id = t.alert_id;

@@ -36,9 +36,11 @@ begin
     returning a.alert_id
   )
   select coalesce(array_agg(f.alert_id), '{}') into v_alerts from flushed as f;
+  perform agentdb._write_digests(clock_timestamp());
   v_escalated := agentdb._escalate(max_alerts, clock_timestamp());
   if v_alerts || v_escalated <> '{}' then
     perform agentdb._open_incidents(v_alerts || v_escalated);
+    perform agentdb._match_silences(v_alerts, agentdb._silences_at(clock_timestamp()));
     perform agentdb._wake_groups(v_alerts, clock_timestamp());
     perform agentdb._join_groups(v_alerts || v_escalated, clock_timestamp());
   end if;
@@ -116,6 +118,9 @@ as $$
         and c.visible_at <= clock_timestamp()
         and c.attempt < c.max_attempts
         and c.receiver_name <> all (claim_notification.skip)
+        and exists (
+          select from agentdb.receiver as e
+          where e.receiver_name = c.receiver_name and e.enabled)
         -- A late "firing" after "resolved" would open the incident again.
         and not exists (
           select from agentdb.notification as e
@@ -135,7 +140,7 @@ as $$
     format('agentdb/%s/%s', current_database(), case
       when c.alert_id is not null then 'A-' || c.alert_id
       when c.alert_group_id is not null then 'G-' || c.alert_group_id
-      else 'test-' || c.notification_id end),
+      else c.kind || '-' || c.notification_id end),
     c.payload
   from claimed as c
   join agentdb.receiver as r on r.receiver_name = c.receiver_name

@@ -101,8 +101,9 @@ begin
     perform agentdb._refuse_message(notification, 'is overtaken by a later one');
   end if;
   update agentdb.notification as n
+  -- What was tried stays on record; there are as many attempts again.
   set state = 'queued',
-      attempt = 0,
+      max_attempts = n.attempt + n.max_attempts,
       claimed_by = null,
       visible_at = clock_timestamp(),
       finished_at = null

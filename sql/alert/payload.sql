@@ -216,8 +216,7 @@ as $$
     'version', 1,
     'kind', kind,
     'rule', case when min(a.rule_name) = max(a.rule_name) then min(a.rule_name) end,
-    'severity', (array['info', 'warning', 'critical'])[
-      max(agentdb._severity_rank(a.severity))],
+    'severity', agentdb._severity(max(agentdb._severity_rank(a.severity))),
     'summary', format('%s alerts%s: %s', count(*), case kind when 'resolved'
       then ' are over' else '' end, (
       select string_agg(concat_ws(' ', c.item ->> 'alerts', c.item ->> 'rule',

@@ -115,6 +115,10 @@ begin atomic
       when e.reason is not null then true
       when agentdb._severity_rank((alert).severity)
         < agentdb._severity_rank(r.min_severity) then false
+      -- Notices are in its digest.
+      when (alert).severity = 'info' and exists (
+        select from agentdb.digest as y where y.receiver_name = r.receiver_name)
+        then false
       when exists (
         select from agentdb.route as o where o.receiver_name = r.receiver_name)
         then t.route_name is not null

@@ -41,6 +41,17 @@ comment on function agentdb._severity_rank (text) is
   'Orders severities: info 1, warning 2, critical 3.';
 
 
+create or replace function agentdb._severity (rank integer)
+  returns text
+  language sql
+  immutable
+  parallel safe
+  return (array['info', 'warning', 'critical'])[rank];
+
+comment on function agentdb._severity (integer) is
+  'The severity of a rank.';
+
+
 create or replace function agentdb._instance (rule_name text, instances jsonb)
   returns table (
     fingerprint text, labels jsonb, annotations jsonb, value double precision,

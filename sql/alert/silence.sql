@@ -25,6 +25,60 @@ comment on function agentdb._check_lasting (interval, interval, text) is
   'Raises ZA004 for a length of time that is none or too long.';
 
 
+create or replace function agentdb._named (matchers jsonb, label text)
+  returns text
+  language sql
+  immutable
+  return (
+    select m.item ->> 'value' from jsonb_array_elements(matchers) as m (item)
+    where m.item ->> 'label' = label and m.item ->> 'is' = '='
+    limit 1
+  );
+
+comment on function agentdb._named (jsonb, text) is
+  'The one value of a label that matchers allow; NULL where they allow several.';
+
+
+-- Which silences match which alerts is found out once: a poll only looks it up.
+create or replace function agentdb._match_silences (alerts bigint[], silences bigint[])
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  delete from agentdb.silenced_alert as m
+  where m.alert_id = any (alerts) and m.silence_id = any (silences);
+  insert into agentdb.silenced_alert (alert_id, silence_id)
+  select a.alert_id, s.silence_id
+  from agentdb.alert as a
+  join agentdb.silence as s
+    on coalesce(s.only_rule = a.rule_name, true)
+    and coalesce(s.only_agent = a.labels ->> 'agent',
+      s.only_agent is null)
+    and agentdb._matches(s.matchers,
+      agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+  where a.alert_id = any (alerts)
+    and s.silence_id = any (silences)
+    and a.state = 'firing'
+    and a.rule_name <> 'silence_ending';
+$$;
+
+comment on function agentdb._match_silences (bigint[], bigint[]) is
+  'Remembers which of the silences match which of the alerts.';
+
+
+create or replace function agentdb._silences_at (at timestamptz)
+  returns bigint[]
+  language sql
+  stable
+  return coalesce((
+    select array_agg(s.silence_id) from agentdb.silence as s where s.ends_at > at
+  ), '{}');
+
+comment on function agentdb._silences_at (timestamptz) is
+  'The silences that are in force at a moment.';
+
+
 -- Flushes that have begun are waited for, and those that begin wait: afterwards each
 -- knows of the silence.  Groups are locked in the order of their numbers.
 create or replace function agentdb._apply_silence (silence bigint, fresh boolean)
@@ -36,13 +90,15 @@ declare
   v_alerts bigint[];
   v_groups bigint[];
 begin
-  select coalesce(array_agg(a.alert_id), '{}') into v_alerts
-  from agentdb.alert as a
-  join agentdb.silence as s on s.silence_id = silence
-    and agentdb._matches(s.matchers,
-      agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
-  where a.state = 'firing'
-    and a.rule_name <> 'silence_ending';
+  if fresh then
+    perform agentdb._match_silences(array(
+      select a.alert_id from agentdb.alert as a where a.state = 'firing'),
+      array[silence]);
+  end if;
+  select coalesce(array_agg(m.alert_id), '{}') into v_alerts
+  from agentdb.silenced_alert as m
+  join agentdb.alert as a on a.alert_id = m.alert_id and a.state = 'firing'
+  where m.silence_id = silence;
   v_groups := agentdb._wake_groups(v_alerts, clock_timestamp());
   if fresh then
     perform agentdb._tell_groups(v_groups);
@@ -78,9 +134,12 @@ begin
       'Name a label that alerts must have: agent=billing, or rule~loop.');
   end if;
   lock table agentdb.silence in exclusive mode;
-  insert into agentdb.silence as s (matchers, comment, ends_at, created_by)
+  insert into agentdb.silence as s (
+    matchers, comment, ends_at, created_by, only_rule, only_agent
+  )
   values (v_matchers, silence_alerts.comment, clock_timestamp() + lasts,
-    agentdb._said_by())
+    agentdb._said_by(), agentdb._named(v_matchers, 'rule'),
+    agentdb._named(v_matchers, 'agent'))
   returning s.silence_id, s.ends_at into silence_alerts.silence_id,
     silence_alerts.ends_at;
   alerts := agentdb._apply_silence(silence_alerts.silence_id, true);
@@ -127,11 +186,9 @@ create or replace view agentdb.active_silence as
     s.created_at, s.ends_at, s.comment,
     (
       select count(*)
-      from agentdb.alert as a
-      where a.state = 'firing'
-        and a.rule_name <> 'silence_ending'
-        and agentdb._matches(s.matchers,
-          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+      from agentdb.silenced_alert as m
+      join agentdb.alert as a on a.alert_id = m.alert_id and a.state = 'firing'
+      where m.silence_id = s.silence_id
     ) as alerts
   from agentdb.silence as s
   where s.ends_at > clock_timestamp();

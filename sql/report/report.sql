@@ -97,11 +97,10 @@ create or replace view agentdb.active_alert as
       as acknowledged_by,
     (
       select min(s.silence_id)
-      from agentdb.silence as s
-      where s.ends_at > clock_timestamp()
-        and a.rule_name <> 'silence_ending'
-        and agentdb._matches(s.matchers,
-          agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
+      from agentdb.silenced_alert as m
+      join agentdb.silence as s on s.silence_id = m.silence_id
+      where m.alert_id = a.alert_id
+        and s.ends_at > clock_timestamp()
     ) as silence_id
   from agentdb.alert as a
   where a.state in ('pending', 'firing');

@@ -1,0 +1,99 @@
+-- Switches: what is switched off ends at once, and says by whom.
+
+create or replace function agentdb._switch_rule ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  with ended as (
+    update agentdb.alert as a
+    set state = 'resolved',
+        resolved_at = clock_timestamp(),
+        end_reason = format('rule %s was switched off by %s', new.rule_name,
+          agentdb._said_by()),
+        flush = a.flush or a.state = 'firing',
+        acknowledged_at = null, acknowledged_until = null, acknowledged_by = null,
+        acknowledge_comment = null, acknowledged_severity = null
+    where a.rule_name = new.rule_name
+      and a.state <> 'resolved'
+    returning a.alert_id, a.episode, a.value, a.end_reason
+  )
+  insert into agentdb.alert_log (
+    alert_id, rule_name, to_state, episode, value, recorded_by, comment
+  )
+  select e.alert_id, new.rule_name, 'resolved', e.episode, e.value,
+    agentdb._said_by(), e.end_reason
+  from ended as e;
+  return null;
+end;
+$$;
+
+comment on function agentdb._switch_rule () is
+  'Trigger function: a rule that is switched off reports nothing any more.';
+
+
+create or replace trigger agentdb_switch_rule
+  after update of enabled
+  on agentdb.alert_rule
+  for each row
+  when (old.enabled and not new.enabled)
+  execute function agentdb._switch_rule();
+
+
+-- Switched on again it hears of what fires then, as if it were new.
+create or replace function agentdb._switch_receiver ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if new.enabled then
+    update agentdb.alert as a set flush = true where a.state = 'firing';
+    perform agentdb._look_again(new.receiver_name);
+    return null;
+  end if;
+  with stopped as (
+    update agentdb.notification as n
+    set state = 'cancelled',
+        finished_at = clock_timestamp(),
+        error = concat_ws('; ', format('receiver %s was switched off by %s',
+          new.receiver_name, agentdb._said_by()), n.error)
+    where n.receiver_name = new.receiver_name
+      and n.state = 'queued'
+    returning n.alert_group_id, n.kind, n.former, n.generation
+  ),
+  untold as (
+    update agentdb.alert_group as g
+    set told = s.former
+    from (
+      select distinct on (o.alert_group_id) o.alert_group_id, o.former
+      from stopped as o
+      where o.alert_group_id is not null
+      order by o.alert_group_id, o.generation
+    ) as s
+    where g.alert_group_id = s.alert_group_id
+    returning g.alert_group_id, g.told
+  )
+  update agentdb.group_alert as m
+  set told = null, told_episode = null, told_severity = null
+  from untold as u
+  where m.alert_group_id = u.alert_group_id
+    and coalesce(u.told, 'resolved') = 'resolved';
+  return null;
+end;
+$$;
+
+comment on function agentdb._switch_receiver () is
+  'Trigger function: what is queued for a receiver that is switched off is not sent, '
+  'and it counts as not told.';
+
+
+create or replace trigger agentdb_switch_receiver
+  after update of enabled
+  on agentdb.receiver
+  for each row
+  when (old.enabled <> new.enabled)
+  execute function agentdb._switch_receiver();
