@@ -25,6 +25,7 @@ from .agents import (
 from .changes import latest
 from .conftest import Connect, Connection, install_on
 from .processes import linux, postmaster_of
+from .standby import standby
 from .test_fence import session
 from .test_lock import acquire, let_pass
 
@@ -173,6 +174,7 @@ def test_agent_that_decides_its_own_change_is_told(
     (told,) = rows(db, "select labels, annotations from agentdb.self_approval")
     assert told["labels"] == {"role": "agent_a"}
     assert told["annotations"]["agents"] == ["a"]
+    assert told["annotations"]["severity"] == "critical"
 
 
 def test_reviewer_of_anothers_change_is_no_sign(
@@ -192,7 +194,9 @@ def test_person_that_decides_its_own_change_is_told_by_role(
     reviewer = connect(db.info.dbname, "reviewer_r")
     change, digest = stage(db, reviewer)
     refusal(reviewer, "select * from agentdb.approve_change(%s, %s)", change, digest)
-    assert labels(db, "self_approval") == [{"role": "reviewer_r"}]
+    told = row(db, "select labels, annotations from agentdb.self_approval")
+    assert told["labels"] == {"role": "reviewer_r"}
+    assert told["annotations"]["severity"] == "warning"
     db.execute("select agentdb.roll_up()")
     assert labels(db, "self_approval") == [{"role": "reviewer_r"}]
 
@@ -328,3 +332,10 @@ def test_what_was_seen_outlives_a_restart_and_a_jump_is_no_refusal(
             refusal(agent, WRITE)
         assert value(db, COUNT) == before + 1
         assert labels(db, "stale_write") == [{"agent": "a"}]
+
+
+@linux
+def test_standby_answers_by_what_was_written_down(home: Path) -> None:
+    with standby(home) as dsn, psycopg.connect(dsn, autocommit=True) as db:
+        for rule in ("stale_write", "self_approval", "refused_write"):
+            assert labels(db, rule) == []
