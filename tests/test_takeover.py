@@ -107,3 +107,17 @@ def test_successor_is_named_also_when_it_has_released(
     acquire(b)
     told = row(db, "select annotations from agentdb.lock_taken_over")["annotations"]
     assert told["successor"] == "2"
+
+
+def test_run_that_loses_its_lock_twice_is_one_alert(
+    db: Connection, a: Connection, b: Connection
+) -> None:
+    let_pass(db, "16 minutes")
+    acquire(b)
+    release(b, value(db, "select fence from agentdb.lock"))
+    acquire(a)
+    let_pass(db, "16 minutes")
+    acquire(b)
+    (told,) = rows(db, "select * from agentdb.lock_taken_over")
+    lost = "select max(fence) from agentdb.lock_log where outcome = 'taken_over'"
+    assert told["annotations"]["fence"] == value(db, lost)

@@ -24,6 +24,8 @@ begin
       where c.relnamespace = 'agentdb'::regnamespace
         and c.relkind = 'S'
         and c.relname ~ '^refused_'
+        -- What somebody made by hand under such a name counts nothing.
+        and c.relowner = 'agentdb_owner'::regrole
     ),
     counted as materialized (
       select c.part[1] as kind, c.part[2]::bigint as slot,

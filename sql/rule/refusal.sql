@@ -62,7 +62,8 @@ begin atomic
         'back, and no call that failed says it' end),
     c.calls
   from (
-    select f.kind, f.agent_id, f.role_name, sum(f.refused)::bigint as refused,
+    select f.kind, f.agent_id, coalesce(g.role_name, f.role_name) as role_name,
+      sum(f.refused)::bigint as refused,
       string_agg(distinct left(f.others, 200), ', ') as others,
       min(f.since_at) as since_at, max(f.seen_at) as seen_at
     from agentdb._refusals(as_of, (
@@ -70,7 +71,7 @@ begin atomic
     left join agentdb.agent as g on g.agent_id = f.agent_id
     join agentdb.policy as w on w.policy_name = coalesce(g.policy_name, 'default')
     where f.seen_at > as_of - w.refusal_window
-    group by f.kind, f.agent_id, f.role_name
+    group by f.kind, f.agent_id, coalesce(g.role_name, f.role_name)
   ) as r
   left join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = coalesce(a.policy_name, 'default')
@@ -149,6 +150,8 @@ begin atomic
       'summary', format('role %s tried %s to decide a change of its own, and was '
         'refused%s', r.role_name,
         agentdb._how_many(sum(r.refused)::bigint, 'time'), min(r.told)),
+      -- A person may have forgotten whose it was.
+      'severity', case when count(r.agent_id) > 0 then 'critical' else 'warning' end,
       'policy', min(r.policy_name),
       'threshold', 0,
       'agents', jsonb_agg(r.agent_name) filter (where r.agent_name is not null)
@@ -171,7 +174,7 @@ comment on view agentdb.self_approval is
 
 select agentdb._declare_rule(
   rule_name => 'self_approval',
-  severity => 'critical',
+  severity => 'warning',
   health => 'harmful',
   why => 'Who approves what it proposed tries to get around the second pair of eyes.',
   evidence => $$

@@ -1,8 +1,7 @@
 -- The rule about locks that ran out unreleased and went to another run.
 
--- What the former holder did in the name of a run after its time was over: whoever has
--- the lock now does not expect it.  What a held run had ended by somebody is told by
--- whoever ended it.
+-- What the former holder did after its time was over is what whoever has the lock now
+-- does not expect.
 create or replace function agentdb.rule_lock_taken_over (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -27,7 +26,18 @@ begin atomic
       'calls_after', d.calls,
       'rows_after', d.rows
     ))
-  from agentdb.lock_log as h
+  from (
+    -- A run may lose a lock more than once: the last time counts.
+    select distinct on (l.lock_name, l.run_id)
+      l.lock_name, l.slot, l.fence, l.agent_id, l.run_id, l.recorded_at, l.expires_at
+    from agentdb.lock_log as l
+    where l.outcome = 'taken_over'
+      and l.recorded_at > l.expires_at
+      and l.recorded_at <= as_of
+      and l.recorded_at > as_of - (
+        select max(w.lock_taken_over_window) from agentdb.policy as w)
+    order by l.lock_name, l.run_id, l.recorded_at desc
+  ) as h
   join agentdb.agent as a on a.agent_id = h.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   left join lateral (
@@ -53,13 +63,8 @@ begin atomic
         where w.run_id = h.run_id and w.change_id is null
           and w.recorded_at > h.expires_at and w.recorded_at <= as_of) as rows
   ) as d
-  where h.outcome = 'taken_over'
-    and n.run_id is distinct from h.run_id
-    and h.recorded_at > h.expires_at
-    and h.recorded_at <= as_of
-    and h.recorded_at > as_of - p.lock_taken_over_window
-    and h.recorded_at > as_of - (
-      select max(w.lock_taken_over_window) from agentdb.policy as w);
+  where n.run_id is distinct from h.run_id
+    and h.recorded_at > as_of - p.lock_taken_over_window;
 end;
 
 comment on function agentdb.rule_lock_taken_over (timestamptz) is
