@@ -37,6 +37,7 @@ ANSWER = """
 select run_id, agent_name
 from agentdb.answer_question(%s::bigint, %s::text, %s::text)
 """
+ADOPT = "select agentdb.adopt(%s::text)"
 RETRY = "select agentdb.retry_notification(%s::bigint)"
 DROP = "select agentdb.drop_notification(%s::bigint)"
 TEST = "select agentdb.test_receiver(%s::text)"
@@ -82,6 +83,11 @@ def answer(
     """Answer a question; return the run and the agent that asked."""
     run, agent = _call(dsn, ANSWER, number, answer, comment)
     return run, agent
+
+
+def adopt(dsn: str, site: str) -> int:
+    """Make it an installation of its own; return how many messages were dropped."""
+    return int(_call(dsn, ADOPT, site)[0])
 
 
 def retry(dsn: str, number: int) -> None:

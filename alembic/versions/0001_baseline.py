@@ -1560,6 +1560,24 @@ create type agentdb.intake_event as (
   run_id bigint
 );
 
+create table agentdb.installation (
+  installation_id uuid not null default gen_random_uuid(),
+  only_one boolean not null default true,
+  site text,
+  address text,
+  seen_at timestamptz,
+  adopted_at timestamptz,
+  adopted_by text,
+  refused_address text,
+  refused_at timestamptz,
+  constraint installation_pkey primary key (installation_id),
+  constraint installation_only_one_key unique (only_one),
+  constraint installation_only_one_check check (only_one),
+  constraint installation_site_check check (site ~ '^[a-z0-9][a-z0-9_.-]{0,62}$')
+) with (fillfactor = 50);
+
+insert into agentdb.installation default values;
+
 create table agentdb.alert_rule (
   rule_name text not null,
   description text not null,
@@ -2160,8 +2178,8 @@ comment on column agentdb.policy.lock_taken_over_window is
   'Rule lock_taken_over: how long after a takeover it is reported.';
 comment on column agentdb.policy.access_denied_count is
   'Rule access_denied: how many failures for a table or file that is missing or '
-  'forbidden, or an address that refuses, are no slip; a missing grant, or row security, '
-  'is told at once.';
+  'forbidden, or an address that refuses, are no slip; a missing grant, or row '
+  'security, is told at once.';
 comment on column agentdb.policy.access_denied_window is
   'Rule access_denied: how far back it looks.';
 comment on column agentdb.policy.budget_refused_window is
@@ -2351,8 +2369,8 @@ comment on column agentdb.tool.effect is
 comment on column agentdb.tool.poll is
   'Whether asking again and again is its job.';
 comment on column agentdb.tool.destructive is
-  'Whether it destroys what it is used on; NULL goes by its name: delete, drop, truncate, '
-  'remove, purge, destroy, wipe, erase.';
+  'Whether it destroys what it is used on; NULL goes by its name: delete, drop, '
+  'truncate, remove, purge, destroy, wipe, erase.';
 comment on column agentdb.tool.longest is
   'How long a call may take: until then a run that waits for it is not stuck.';
 comment on table agentdb.tool_call is
@@ -2747,6 +2765,15 @@ comment on type agentdb.intake_event is
 comment on table agentdb.event_key is
   'What has been recorded already, by a hash of the emitter''s own id, so that each '
   'event counts once.';
+comment on table agentdb.installation is
+  'Which installation this is, one row: a copy of a database has the same identifier, '
+  'and must not speak for it.';
+comment on column agentdb.installation.site is
+  'Where it is at home, as its runners'' configuration or agentdb adopt said.';
+comment on column agentdb.installation.address is
+  'Under which address its runners reached it last; NULL until the first does.';
+comment on column agentdb.installation.refused_address is
+  'Under which other address a runner came last that may send nothing.';
 comment on table agentdb.alert_rule is
   'Rules: a view that has a row for each trouble, how often to ask it and how to '
   'alert.';
@@ -3042,6 +3069,7 @@ drop table agentdb.receiver;
 drop table agentdb.alert_log;
 drop table agentdb.alert;
 drop table agentdb.alert_rule;
+drop table agentdb.installation;
 drop type agentdb.intake_event;
 drop type agentdb.intake_call;
 drop table agentdb.intake_problem;
