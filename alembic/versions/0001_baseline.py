@@ -34,6 +34,7 @@ create table agentdb.policy (
   token_rate_min_history interval not null default '1 day',
   no_progress_after interval not null default '15 minutes',
   max_long_call interval not null default '4 hours',
+  max_rate_limited interval not null default '1 hour',
   silent_loop_same integer not null default 5,
   silent_loop_same_critical integer not null default 8,
   silent_loop_window interval default '2 hours',
@@ -216,6 +217,7 @@ create table agentdb.policy (
     and no_progress_after > '0'
     and no_progress_after <= '100 years'
     and max_long_call between '0' and '100 years'
+    and max_rate_limited between '0' and '7 days'
     and hung_tool_call_after > '0'
     and hung_tool_call_after <= '100 years'
     and missed_tick_grace between '0' and '100 years'
@@ -2049,6 +2051,9 @@ comment on column agentdb.policy.token_rate_min_history is
 comment on column agentdb.policy.no_progress_after is
   'Rule no_progress: how long an open run may show no evidence of progress (the '
   'playbook''s 15 minutes); schedule.no_progress_after is an agent''s own.';
+comment on column agentdb.policy.max_rate_limited is
+  'Rules no_progress, long_tick: for how long a service may ask an agent to come back '
+  'later before that is standing still.';
 comment on column agentdb.policy.max_long_call is
   'Rule no_progress: the longest that a call in flight of a tool with tool.longest '
   'keeps it quiet.';
