@@ -66,7 +66,7 @@ endif
 
 # What people are told of played incidents, on a server whose clock is moved (needs
 # libfaketime: apt-get install faketime).  New dice each time; AGENTDB_SEED=… plays the
-# same again.  Also run by `test`, where the library is there.
+# same again.
 incidents: .venv/installed
 	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/incidents $(ARGS)
 

@@ -101,9 +101,14 @@ class Fleet:
             turns = Turns(self.server, dsn, Limits())
             stack.callback(turns.close)
             self.hire()
-            stack.callback(lambda: [m.actor.close() for m in self.members])
+            stack.callback(self.send_home)
             self.began = self.server.now()
             self.go_on(turns)
+
+    def send_home(self) -> None:
+        """End the sessions of the agents."""
+        for member in self.members:
+            member.actor.close()
 
     def hire(self) -> None:
         """Register the agents, with tables, schedules and failures."""
@@ -139,7 +144,7 @@ class Fleet:
 
     def now(self) -> float:
         """Return the seconds since the beginning."""
-        return (self.server.now() - self.began).total_seconds()
+        return float((self.server.now() - self.began).total_seconds())
 
     def go_on(self, turns: Turns) -> None:
         """Let everybody act at their times, and evaluate each minute."""
@@ -573,9 +578,5 @@ def main(agents: int = 200, weeks: float = 4, seed: int = 1) -> None:
 
 
 if __name__ == "__main__":
-    given = [float(argument) for argument in sys.argv[1:]]
-    main(
-        *(int(each) for each in given[:1]),
-        *given[1:2],
-        *(int(each) for each in given[2:]),
-    )
+    agents, weeks, seed = [*sys.argv[1:], *("200", "4", "1")[len(sys.argv) - 1 :]]
+    main(int(agents), float(weeks), int(seed))
