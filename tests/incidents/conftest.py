@@ -10,7 +10,6 @@ from . import cast, clock
 from .registry import Entry
 from .timeline import Played
 
-
 # Before other processes begin, which are to have the same.
 SEED = cast.seed()
 
