@@ -4,7 +4,8 @@
 runs, ticks under a lock, tools that now and then fail, tokens, claims about rows that
 they wrote, changes that a reviewer decides, questions that a person answers.  The rules
 are evaluated each minute, as a runner does it, and forty of the agents go wrong once.
-Run as ``python -m bench.weeks [AGENTS [WEEKS [SEED]]]``; WEEKS may be a part of one.
+``python -m bench.weeks 200 4`` takes more than an hour; without arguments it is 20
+agents and three days.  ``python -m bench.weeks [AGENTS [WEEKS [SEED]]]``.
 """
 
 from __future__ import annotations
@@ -42,6 +43,8 @@ MINUTE, HOUR, DAY, WEEK = 60.0, 3600.0, 86400.0, 604800.0
 SHARES = {"office": 0.5, "nightly": 0.1, "weekly": 0.05, "bursty": 0.15, "steady": 0.2}
 # What an agent asks for is no page, and neither is what a reviewer is to look at.
 ASKED = {"question_asked", "change_waiting"}
+# Rows of an agent.
+ROWS = 20
 # A failure is news for so long after its end.
 AFTER = timedelta(minutes=90)
 Waits = Iterator[float]
@@ -65,11 +68,16 @@ class Member:
     actor: Actor
     profile: str
     dice: random.Random
+    number: int
     table: str = ""
     staging: str = ""
     fault: Fault | None = None
     day: int = 0
     messages: list[Message] = field(default_factory=list)
+
+    def key(self) -> int:
+        """Return the key of one of its rows."""
+        return self.number * ROWS + self.dice.randint(1, ROWS)
 
     def words(self, count: int = 5) -> str:
         """Return words that have not come before."""
@@ -117,18 +125,10 @@ class Fleet:
         profiles = [p for p, share in SHARES.items() for _ in range(round(share * 100))]
         for number in range(self.agents):
             profile = profiles[number * 100 // self.agents]
-            member = Member(
-                play.agent(), profile, random.Random(f"{self.seed}/{number}")
-            )
-            if number % 5 == 0:
-                member.table = play.table(member.actor, lines=500)
-            if number % 12 == 5:
-                member.table = play.table(member.actor, lines=500)
-                self.db.execute(
-                    f"select agentdb.guard_table('{member.table}')".encode()
-                )
-                member.staging = member.table.replace("public.", "agentdb_stage.")
+            own = random.Random(f"{self.seed}/{number}")
+            member = Member(play.agent(), profile, own, number)
             self.members.append(member)
+        self.furnish(play)
         for member in dice.sample(self.members, min(len(self.members) // 5, 40)):
             kind = dice.choice(sorted(FAULTS))
             if kind in ("missed_tick", "crash") and member.profile != "steady":
@@ -137,6 +137,20 @@ class Fleet:
             member.fault = Fault(kind, at)
         for number, member in enumerate(self.members):
             self.put(0.1 * number, self.life(member))
+
+    def furnish(self, play: Play) -> None:
+        """Give some of them rows in an audited table, others in a guarded one."""
+        lines = (len(self.members) + 1) * ROWS
+        writers, proposers = self.members[::5], self.members[6::12]
+        written = play.table(*(m.actor for m in writers), lines=lines)
+        guarded = play.table(*(m.actor for m in proposers), lines=lines)
+        self.db.execute(f"select agentdb.guard_table('{guarded}')".encode())
+        for member in writers:
+            member.table = written
+        for member in proposers:
+            if not member.table:
+                member.table = guarded
+                member.staging = guarded.replace("public.", "agentdb_stage.")
 
     def put(self, at: float, waits: Waits) -> None:
         self.statements += 1
@@ -274,7 +288,7 @@ class Fleet:
 
     def write(self, member: Member) -> int:
         """Change a row and return its key."""
-        key = member.dice.randint(1, 500)
+        key = member.key()
         member.actor.sql(
             f"update {member.table} set state = %s, amount = amount + 1 where id = %s",
             member.words(2),
@@ -292,7 +306,7 @@ class Fleet:
 
     def propose(self, member: Member) -> None:
         """Stage a change that a reviewer decides within an hour."""
-        key = member.dice.randint(1, 500)
+        key = member.key()
         member.actor.sql(
             f"update {member.staging} set state = %s where id = %s",
             member.words(2),
@@ -569,7 +583,7 @@ def _print_found(fleet: Fleet, told: dict[str, list[Message]]) -> None:
         )
 
 
-def main(agents: int = 200, weeks: float = 4, seed: int = 1) -> None:
+def main(agents: int = 20, weeks: float = 0.43, seed: int = 1) -> None:
     fleet = Fleet(agents, weeks, seed)
     began = time.monotonic()
     fleet.play()
@@ -578,5 +592,5 @@ def main(agents: int = 200, weeks: float = 4, seed: int = 1) -> None:
 
 
 if __name__ == "__main__":
-    agents, weeks, seed = [*sys.argv[1:], *("200", "4", "1")[len(sys.argv) - 1 :]]
+    agents, weeks, seed = [*sys.argv[1:], *("20", "0.43", "1")[len(sys.argv) - 1 :]]
     main(int(agents), float(weeks), int(seed))
