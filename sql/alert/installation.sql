@@ -1,6 +1,6 @@
 -- The installation: a copy of a database, made by a backup or a snapshot, has the
--- alerts, the receivers and the outbox of the original.  A runner that finds it at another
--- address sends nothing until a person says that this is meant.
+-- alerts, the receivers and the outbox of the original.  A runner that finds it at
+-- another address sends nothing until a person says that this is meant.
 
 create or replace function agentdb.check_in (site text, address text)
   returns text
