@@ -295,6 +295,7 @@ def test_start_by_hand_is_not_the_tick(
     start(agent)
     agent.execute("select agentdb.end_run()")
     assert reckon() == 0
+    age(db, "run", "started_at", "51 minutes")
     lateness(db, "31 minutes")
     assert labels(db, "missed_tick") == [{"agent": "a"}]
 
