@@ -1,5 +1,5 @@
 -- The agent starts a run with operators and functions of its own first in its search_path.
--- Mutant: sql: alter function agentdb.start_run(text, text, interval, text, text, text, text, text) reset search_path
+-- Mutant: sql: alter function agentdb.start_run(text, text, interval, text, text, text, text, text, interval) reset search_path
 --@ p postgres
 create schema work authorization agent_a;
 --@ a agent_a file=trap.sql

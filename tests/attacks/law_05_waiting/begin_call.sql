@@ -1,5 +1,5 @@
 -- A call is begun that another session has begun in a transaction that it keeps open.
--- Mutant: sql: alter function agentdb.begin_tool_call (text, jsonb, text, bigint) reset lock_timeout
+-- Mutant: sql: alter function agentdb.begin_tool_call (text, jsonb, text, bigint, interval) reset lock_timeout
 --@ a agent_a save=run
 select run_id from agentdb.start_run();
 --@ a agent_a
