@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from .agents import rows, value
 from .alerts import deliver, fire, flush, ingest, kinds, later, make_rule, receiver
-from .conftest import Connection
+from .conftest import Connect, Connection
+from .scene import until
 
 EXPLAIN = "select agentdb.set_inhibition(%s, 'rule=cause', 'rule=late', %s::text[])"
 
@@ -183,3 +185,39 @@ def test_two_consequences_without_their_cause_are_two_incidents(db: Connection) 
     fire(db, "a", "b", agent="x")
     wait(db)
     assert kinds(db) == ["firing", "firing"]
+
+
+def test_two_flushes_at_once_open_one_incident(
+    db: Connection, connect: Connect
+) -> None:
+    fire(db, "root", rule="cause", agent="x")
+    fire(db, "a", agent="x")
+    db.execute("begin")
+    db.execute("select agentdb.flush(1)")
+    other = connect(db.info.dbname)
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(other.execute, "select agentdb.flush()")
+        until(lambda: waits_for_a_lock(db, other.info.backend_pid))
+        db.execute("commit")
+        second.result()
+    found = "select count(distinct incident_id) from agentdb.alert"
+    assert value(db, found) == 1
+
+
+def waits_for_a_lock(db: Connection, pid: int) -> bool:
+    found = "select wait_event_type = 'Lock' from pg_stat_activity where pid = %s"
+    return bool(value(db, found, pid))
+
+
+def test_third_of_a_kind_is_told_by_and_by(db: Connection) -> None:
+    db.execute("update agentdb.alert_rule set group_by = '{agent}'")
+    db.execute("update agentdb.alert_rule set severity = 'critical'")
+    fire(db, "a", agent="x")
+    assert kinds(db) == ["firing"]
+    for names in ("ab", "abc"):
+        fire(db, *names, agent="x")
+        wait(db)
+        assert kinds(db) == []
+    later(db, "10 minutes")
+    (told,) = payloads(db)
+    assert told["firing"] == 3 and len(told["news"]) == 2
