@@ -96,7 +96,7 @@ create or replace function agentdb._group_change (groups bigint[], at timestampt
   stable
 begin atomic
   select c.alert_group_id, c.waiting, k.kinds,
-    least(
+    coalesce(q.until_at, least(
       case when k.kinds = '{}' and c.fresh + c.gone + c.ended > 0
         and g.open_at > _group_change.at then g.open_at end,
       -- Not before the group is open, or it is looked at over and over until then.
@@ -106,7 +106,7 @@ begin atomic
           else _group_change.at end) end,
       case when c.again > 0 and k.kinds = '{}' and g.told = 'firing'
         then greatest(g.open_at, g.told_at + interval '10 minutes') end,
-      c.until_at, q.until_at, 'infinity'),
+      c.until_at, 'infinity')),
     case
       when g.route_name is null and g.alert_id is null then '1 minute'
       else coalesce(r.group_interval, e.group_wait)
@@ -121,11 +121,12 @@ begin atomic
     else 'resolved'
   end as rest) as s
   cross join lateral (
-    select agentdb._quiet_until(g.receiver_name, c.severity, _group_change.at)
+    -- An end wakes nobody.
+    select case when c.firing > 0 or s.rest <> 'resolved'
+      then agentdb._quiet_until(g.receiver_name, c.severity, _group_change.at) end
   ) as q (until_at)
   cross join lateral (select case
-    -- An end wakes nobody.
-    when q.until_at is not null and (c.firing > 0 or s.rest <> 'resolved') then '{}'
+    when q.until_at is not null then '{}'
     when g.open_at > _group_change.at
       and (c.firing > 0 or s.rest = 'resolved') then '{}'
     when c.firing > 0 then case when c.fresh > c.again
