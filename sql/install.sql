@@ -176,6 +176,7 @@
 \ir alert/evaluation.sql
 \ir alert/end.sql
 \ir alert/seen.sql
+\ir alert/advice.sql
 \ir alert/alert.sql
 \ir alert/matcher.sql
 \ir alert/route.sql
@@ -207,6 +208,7 @@
 \ir rule/access.sql
 \ir rule/destructive.sql
 \ir rule/flood.sql
+\ir rule/spawn.sql
 \ir rule/blast.sql
 \ir rule/wide.sql
 \ir rule/thought.sql
