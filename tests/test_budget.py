@@ -307,7 +307,7 @@ def test_low_budget_is_told_before_it_is_gone(
     # One alert that rises; the day's budget is far away.
     for tokens, expected in (
         (1, "info"), (149_999, "info"), (1, "warning"), (75_000, "warning"),
-        (25_000, "critical"),
+        (25_000, "warning"),
     ):  # fmt: skip
         agent.execute("select agentdb.log_tokens(%s::bigint, 0)", [tokens])
         assert value(db, severity) == expected

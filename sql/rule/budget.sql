@@ -153,7 +153,10 @@ begin atomic
       'policy', p.policy_name,
       'setting', s.setting,
       'threshold', s.threshold,
-      'severity', case when u.share >= 1 then 'critical'
+      -- That a conversation has used more than its policy allows another rule says.
+      'severity', case
+        when u.share >= 1 and (r.scope <> 'conversation' or b.cost >= b.max_cost
+          or b.max_tokens is distinct from p.conversation_budget_tokens) then 'critical'
         when u.share >= p.budget_low_share then 'warning' else 'info' end,
       'advice', case when u.share >= p.budget_low_share then format(
         'The budget of %s is %s: %s%% of it is used%s.',

@@ -91,12 +91,12 @@ create or replace function agentdb._low_advice (
   returns text
   language sql
   immutable
-  return case when tokens_left <= max_tokens * (1 - low_share) then format(
+  return case when max_tokens - tokens_left >= max_tokens * low_share then format(
     'The %s is %s: %s of %s tokens are left.',
     case scope when 'agent_day' then 'budget of the agent for today'
       when 'tree' then 'budget of this run''s tree' else 'budget of this ' || scope end,
-    case when tokens_left <= max_tokens * (1 - nearly_share) then 'nearly spent'
-      else 'running low' end,
+    case when max_tokens - tokens_left >= max_tokens * nearly_share
+      then 'nearly spent' else 'running low' end,
     tokens_left, max_tokens)
   end;
 
