@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 
 from agentdb import Agent
-from agentdb.client import Advised, Looping
+from agentdb.client import Advised, Limits, Looping
 
 from .agents import evaluate, refusal, register, row, start, value
 from .conftest import Connect, Connection
 from .scene import until
+from .servers import Server
 from .test_budget_tree import spawn
-from .test_client import agent as program  # noqa: F401
-from .test_client import dsn as dsn
 
+SOON = Limits(window=0.05)
 CALLS = {
     "log_tool_call": "select * from agentdb.log_tool_call('other')",
     "log_tool_call_many": """select * from agentdb.log_tool_call_many('[{"tool": "x"}]')""",
@@ -36,6 +36,13 @@ def agent(db: Connection, connect: Connect) -> Connection:
     session = connect(db.info.dbname, "agent_a")
     start(session, conversation="case 7")
     return session
+
+
+@pytest.fixture
+def dsn(db: Connection, server: Server) -> str:
+    """What a program of the agent connects by."""
+    register(db)
+    return server.dsn(database=db.info.dbname, user="agent_a")
 
 
 def advice(session: Connection) -> Any:
@@ -223,10 +230,10 @@ def test_advice_costs_no_look_at_any_table_more(
 
 
 def test_program_reads_its_advice_and_is_not_interrupted(
-    db: Connection, program: Agent
+    db: Connection, dsn: str
 ) -> None:
     db.execute("update agentdb.policy set conversation_budget_tokens = 1000")
-    with program.run() as run:
+    with Agent(dsn, limits=SOON).run() as run:
         assert run.advice is None
         run._ask("log_tokens", input=900, output=1)
         evaluate(db)
@@ -236,11 +243,10 @@ def test_program_reads_its_advice_and_is_not_interrupted(
 
 
 def test_program_that_asks_for_it_has_advice_raised_once_for_each_kind(
-    db: Connection, program: Agent
+    db: Connection, dsn: str
 ) -> None:
     db.execute("update agentdb.policy set conversation_budget_tokens = 1000")
-    program._raise_advice = True
-    with program.run() as run:
+    with Agent(dsn, limits=SOON, on_advice="raise").run() as run:
         for used, words in ((810, "running low: 81%"), (150, "nearly spent: 96%")):
             run._ask("log_tokens", input=used, output=0)
             evaluate(db)
@@ -256,10 +262,9 @@ def test_program_that_asks_for_it_has_advice_raised_once_for_each_kind(
 
 
 def test_loop_is_raised_as_a_loop_and_not_again_as_advice(
-    db: Connection, program: Agent
+    db: Connection, dsn: str
 ) -> None:
-    program._raise_advice = True
-    with program.run() as run:
+    with Agent(dsn, limits=SOON, on_advice="raise").run() as run:
         for _ in range(12):
             run.call("search", {"q": "May"}, lambda: "nothing")
         run._log.flush()
@@ -271,7 +276,7 @@ def test_loop_is_raised_as_a_loop_and_not_again_as_advice(
         assert str(run.advice).startswith("You repeat yourself")
 
 
-def test_way_to_be_advised_is_one_of_two(program: Agent) -> None:
+def test_way_to_be_advised_is_one_of_two() -> None:
     with pytest.raises(ValueError, match="return or raise"):
         Agent(on_advice="shout")  # type: ignore[arg-type]
     assert Agent(on_advice="raise")._raise_advice is True

@@ -282,7 +282,7 @@ class Log:
         self._take_advice(row["advice"])
 
     def _take_advice(self, advice: str | None) -> None:
-        """Take over what the run is advised: new is what differs by more than numbers."""
+        """Take over what the run is advised; only another number is nothing new."""
         self.advice = advice
         if advice and _kind(advice) != self._told:
             self._advised = Advised(advice)

@@ -47,8 +47,8 @@ begin
     insert into agentdb.budget_gate as g (agent_id) values (agent)
     on conflict on constraint budget_gate_pkey do update set passed = g.passed + 1;
   end if;
--- That somebody else is just asking says nothing of what is left.
 exception when lock_not_available then
+  -- That somebody else is just asking says nothing of what is left.
   raise exception 'the budget is busy: another reservation of the agent, or of the '
       'tree of run %, has not been committed for 2 seconds', root
     using errcode = '55P03',
