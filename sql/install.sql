@@ -55,6 +55,8 @@
 \ir token/baseline.sql
 \ir token/budget.sql
 \ir token/refused.sql
+\ir token/gate.sql
+\ir token/advice.sql
 \ir token/reservation.sql
 \ir token/budget_status.sql
 \ir audit/columns.sql

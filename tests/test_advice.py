@@ -225,7 +225,6 @@ def test_advice_costs_no_look_at_any_table_more(
     advised, more = looked_at(agent, CALLS[call])
     assert all(count <= tables.get(name, 0) for name, count in advised.items())
     assert more <= blocks
-    assert advised["run"] == 1
     assert not {"alert", "question", "lock_waiter", "change", "policy"} & set(advised)
 
 

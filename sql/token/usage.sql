@@ -75,8 +75,9 @@ create or replace function agentdb._cached_advice (
   return case
     when cached_within is null and cached_input >= 1024 and cached_input % 128 = 0
       and input >= cached_input
-    then format('cached_input %s looks like a part of input %s, as OpenAI counts it, and '
-      'would be counted twice: say cached_within => true where it is, false where not.',
+    then format('cached_input %s looks like a part of input %s, as OpenAI counts it, '
+      'and would be counted twice: say cached_within => true where it is, false where '
+      'not.',
       cached_input, input)
   end;
 
@@ -197,8 +198,8 @@ comment on function agentdb.log_tokens (
   bigint, bigint, bigint, bigint, text, double precision, bigint, numeric, numeric,
   numeric, text, text, boolean) is
   'Records the tokens of one model call, once per response_id: input without the '
-  'cached part, or cached_within it; output with its reasoning part; the cost by these kinds, or as a '
-  'total, or not where nobody knows; raises ZA001, ZA003 or ZA004.';
+  'cached part, or cached_within it; output with its reasoning part; the cost by these '
+  'kinds, or as a total, or not where nobody knows; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb.log_tokens_many (
