@@ -7,7 +7,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SCRIPT := .venv/agentdb.sql
 
-.PHONY: demo test test-all check lint audit lock release attacks adapters browser hooks drivers soak chaos bench clean
+.PHONY: demo test test-all check lint audit lock release attacks incidents adapters browser hooks drivers soak chaos bench clean
 
 demo: .venv/installed
 	$(BIN)/python -m agentdb demo $(ARGS)
@@ -63,6 +63,12 @@ ifdef PG
 else
 	$(BIN)/python -m pytest -n 2 tests/attacks $(ARGS)
 endif
+
+# What people are told of played incidents, on a server whose clock is moved (needs
+# libfaketime: apt-get install faketime).  New dice each time; AGENTDB_SEED=… plays the
+# same again.
+incidents: .venv/installed
+	$(BIN)/python -m pytest -n 2 --dist loadgroup tests/incidents $(ARGS)
 
 # The adapters, each against the framework that it is for (200 MB of packages).
 adapters: .venv/frameworks

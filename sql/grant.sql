@@ -181,6 +181,8 @@ grant execute on function
   agentdb._read_with, agentdb._lasted, agentdb._diagnosis_text
   to agentdb_auditor, agentdb_operator;
 
+grant execute on function agentdb.changed_since to agentdb_auditor, agentdb_operator;
+
 -- What an agent asks, a person answers.
 grant execute on function agentdb.answer_question
   to agentdb_operator, agentdb_reviewer;
@@ -196,7 +198,7 @@ grant execute on function
   agentdb.flush, agentdb.claim_notification, agentdb.mark_sent, agentdb.mark_failed,
   agentdb.set_route, agentdb.unset_route, agentdb.set_quiet_hours,
   agentdb.unset_quiet_hours, agentdb.set_digest, agentdb.unset_digest,
-  agentdb.changed_since,
+  agentdb.check_in, agentdb.adopt,
   agentdb.set_inhibition, agentdb.unset_inhibition,
   agentdb.silence_alerts, agentdb.end_silence,
   agentdb.acknowledge_alert, agentdb.unacknowledge_alert,

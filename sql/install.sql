@@ -195,6 +195,7 @@
 \ir alert/acknowledgement.sql
 \ir alert/resolve.sql
 \ir alert/digest.sql
+\ir alert/installation.sql
 \ir alert/notification.sql
 \ir alert/outbox.sql
 \ir alert/switch.sql

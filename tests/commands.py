@@ -76,6 +76,8 @@ ARGUMENTS = {
     "runs": "",
     "seals": "",
     "serve": "",
+    "adopt": "--as x",
+    "digest": "",
     "silence": "expire {silence}",
     "silences": "",
     "status": "",

@@ -203,6 +203,7 @@ RIGHTS = {
             "check",
             "claims",
             "costs",
+            "digest",
             "doctor",
             "locks",
             "questions",

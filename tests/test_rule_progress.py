@@ -282,6 +282,36 @@ def test_start_a_little_early_meets_one_tick_only(
     assert labels(db, "missed_tick") == [{"agent": "a"}]
 
 
+def test_start_by_hand_is_not_the_tick(
+    db: Connection, agent: Connection, reckon: object
+) -> None:
+    assert callable(reckon)
+    schedule(db, "0 * * * *")
+    reckon()
+    db.execute(
+        "update agentdb.schedule set grace = '30 minutes',"
+        " due_at = clock_timestamp() + interval '20 minutes'"
+    )
+    start(agent)
+    agent.execute("select agentdb.end_run()")
+    assert reckon() == 0
+    age(db, "run", "started_at", "51 minutes")
+    lateness(db, "31 minutes")
+    assert labels(db, "missed_tick") == [{"agent": "a"}]
+
+
+def test_run_between_two_ticks_does_not_take_the_place_of_one(
+    db: Connection, agent: Connection
+) -> None:
+    start(agent, tick_interval="10 min")
+    agent.execute("select agentdb.end_run()")
+    age(db, "run", "started_at", "8 minutes")
+    start(agent)
+    agent.execute("select agentdb.end_run()")
+    age(db, "run", "started_at", "4 minutes")
+    assert labels(db, "missed_tick") == [{"agent": "a"}]
+
+
 def test_unreadable_schedule_is_an_alert_until_it_is_mended(
     db: Connection, agent: Connection, connect: Connect, reckon: object
 ) -> None:

@@ -37,8 +37,12 @@ ANSWER = """
 select run_id, agent_name
 from agentdb.answer_question(%s::bigint, %s::text, %s::text)
 """
+ADOPT = "select agentdb.adopt(%s::text)"
 RETRY = "select agentdb.retry_notification(%s::bigint)"
 DROP = "select agentdb.drop_notification(%s::bigint)"
+RECEIVERS = """
+select receiver_name from agentdb.receiver where enabled order by receiver_name
+"""
 TEST = "select agentdb.test_receiver(%s::text)"
 STATE = """
 select state, error from agentdb.notification where notification_id = %s::bigint
@@ -84,6 +88,11 @@ def answer(
     return run, agent
 
 
+def adopt(dsn: str, site: str) -> int:
+    """Make it an installation of its own; return how many messages were dropped."""
+    return int(_call(dsn, ADOPT, site)[0])
+
+
 def retry(dsn: str, number: int) -> None:
     """Queue a dead message again."""
     _call(dsn, RETRY, number)
@@ -92,6 +101,12 @@ def retry(dsn: str, number: int) -> None:
 def drop(dsn: str, number: int) -> None:
     """Drop a message."""
     _call(dsn, DROP, number)
+
+
+def receivers(dsn: str) -> list[str]:
+    """Return the receivers that are switched on."""
+    with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
+        return [name for (name,) in connection.execute(RECEIVERS)]
 
 
 def try_receiver(

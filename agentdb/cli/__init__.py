@@ -18,6 +18,7 @@ from .failure import ended
 # Loaded when asked for: `agentdb status` must not wait for what it does not use.
 COMMANDS = {
     "ack": "alert",
+    "adopt": "installation",
     "agent": "agent",
     "alerts": "read",
     "answer": "question",
@@ -30,6 +31,7 @@ COMMANDS = {
     "config": "config",
     "costs": "read",
     "demo": "demo",
+    "digest": "installation",
     "doctor": "doctor",
     "gateway": "mcp",
     "hook": "hook",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from ..terminal.output import Section, how, query, show, shown
+from .failure import Failure
 from .options import dsn
 from .read import limit
 
@@ -18,6 +19,7 @@ where n.state = case when {dead} then 'dead' else 'queued' end
 order by n.notification_id desc
 limit {limit}
 """
+RECEIVERS = "select receiver_name, enabled from agentdb.receiver lists them"
 number = click.argument("number", metavar="ID", type=click.IntRange(1))
 
 
@@ -67,21 +69,33 @@ def notify() -> None:
 
 @notify.command("test")
 @dsn
-@click.argument("receiver")
+@click.argument("receiver", required=False)
 @click.option("--wait", default=30.0, show_default=True, help="Seconds, at most.")
-def test_command(dsn: str, receiver: str, wait: float) -> None:
-    """Send RECEIVER a message that says it is a test, through the runner.
+def test_command(dsn: str, receiver: str | None, wait: float) -> None:
+    """Send RECEIVER, or each, a message that says it is a test, through the runner.
 
-    Exits 1 where it was not delivered.
+    Exits 1 where one was not delivered.
     """
+    from agentdb.admin import oncall
+
+    receivers = [receiver] if receiver else oncall.receivers(dsn)
+    if not receivers:
+        raise Failure("no receiver is switched on", hint=RECEIVERS)
+    failed = [said for each in receivers if (said := _try(dsn, each, wait))]
+    if failed:
+        raise click.ClickException("\n".join(failed))
+
+
+def _try(dsn: str, receiver: str, wait: float) -> str | None:
+    """Say that a test arrived, or return why it did not."""
     from agentdb.admin import oncall
 
     number, state, error = oncall.try_receiver(dsn, receiver, wait=wait)
     if state == "sent":
         click.echo(f"message {number} was delivered to {receiver}")
-    elif state == "queued":
-        raise click.ClickException(
-            f"message {number} waits: does a runner work?  agentdb status"
+        return None
+    if state == "queued":
+        return (
+            f"message {number} to {receiver} waits: does a runner work?  agentdb status"
         )
-    else:
-        raise click.ClickException(f"message {number} is {state}: {shown(error)}")
+    return f"message {number} to {receiver} is {state}: {shown(error)}"

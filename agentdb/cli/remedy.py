@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 # Who may do what: the group that a command wants, where it is not the operators'.
 AUDITOR = (
-    "alerts audit change changes check claims costs doctor locks outbox questions "
-    "report runs seals silences status timeline why"
+    "alerts audit change changes check claims costs digest doctor locks outbox "
+    "questions report runs seals silences status timeline why"
 )
 GROUPS = {
     **{command: ["agentdb_auditor"] for command in AUDITOR.split()},

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from ..channels.registry import CHANNELS
 from ..verify.claim import Limits
 from .problem import Wrong
 
+SITE = re.compile("[a-z0-9][a-z0-9_.-]{0,62}")
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -38,6 +40,8 @@ class Settings:
     user: str | None = None
     # Where people reach `agentdb serve`; messages link to its pages.
     public_url: str | None = None
+    # Where this installation is at home; a copy elsewhere must not speak for it.
+    site: str | None = None
 
     def __post_init__(self) -> None:
         if not self.name:
@@ -51,6 +55,8 @@ class Settings:
             raise Wrong("slots", "2 to 1000 are possible")
         if not 1 <= self.evaluators <= 50:
             raise Wrong("evaluators", "1 to 50 are possible")
+        if self.site is not None and not SITE.fullmatch(self.site):
+            raise Wrong("site", "1 to 63 of a-z, 0-9, dot, dash and underscore")
         if self.public_url is not None and not is_base(self.public_url):
             raise Wrong(
                 "public_url", "an address like https://agentdb.example is wanted"

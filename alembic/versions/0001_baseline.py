@@ -34,6 +34,7 @@ create table agentdb.policy (
   token_rate_min_history interval not null default '1 day',
   no_progress_after interval not null default '15 minutes',
   max_long_call interval not null default '4 hours',
+  max_rate_limited interval not null default '1 hour',
   silent_loop_same integer not null default 5,
   silent_loop_same_critical integer not null default 8,
   silent_loop_window interval default '2 hours',
@@ -229,6 +230,7 @@ create table agentdb.policy (
     and no_progress_after > '0'
     and no_progress_after <= '100 years'
     and max_long_call between '0' and '100 years'
+    and max_rate_limited between '0' and '7 days'
     and hung_tool_call_after > '0'
     and hung_tool_call_after <= '100 years'
     and missed_tick_grace between '0' and '100 years'
@@ -1585,6 +1587,24 @@ create type agentdb.intake_event as (
   run_id bigint
 );
 
+create table agentdb.installation (
+  installation_id uuid not null default gen_random_uuid(),
+  only_one boolean not null default true,
+  site text,
+  address text,
+  seen_at timestamptz,
+  adopted_at timestamptz,
+  adopted_by text,
+  refused_address text,
+  refused_at timestamptz,
+  constraint installation_pkey primary key (installation_id),
+  constraint installation_only_one_key unique (only_one),
+  constraint installation_only_one_check check (only_one),
+  constraint installation_site_check check (site ~ '^[a-z0-9][a-z0-9_.-]{0,62}$')
+) with (fillfactor = 50);
+
+insert into agentdb.installation default values;
+
 create table agentdb.alert_rule (
   rule_name text not null,
   description text not null,
@@ -2056,6 +2076,9 @@ comment on column agentdb.policy.token_rate_min_history is
 comment on column agentdb.policy.no_progress_after is
   'Rule no_progress: how long an open run may show no evidence of progress (the '
   'playbook''s 15 minutes); schedule.no_progress_after is an agent''s own.';
+comment on column agentdb.policy.max_rate_limited is
+  'Rules no_progress, long_tick: for how long a service may ask an agent to come back '
+  'later before that is standing still.';
 comment on column agentdb.policy.max_long_call is
   'Rule no_progress: the longest that a call in flight of a tool with tool.longest '
   'keeps it quiet.';
@@ -2205,8 +2228,8 @@ comment on column agentdb.policy.lock_taken_over_window is
   'Rule lock_taken_over: how long after a takeover it is reported.';
 comment on column agentdb.policy.access_denied_count is
   'Rule access_denied: how many failures for a table or file that is missing or '
-  'forbidden, or an address that refuses, are no slip; a missing grant, or row security, '
-  'is told at once.';
+  'forbidden, or an address that refuses, are no slip; a missing grant, or row '
+  'security, is told at once.';
 comment on column agentdb.policy.access_denied_window is
   'Rule access_denied: how far back it looks.';
 comment on column agentdb.policy.budget_refused_window is
@@ -2400,8 +2423,8 @@ comment on column agentdb.tool.effect is
 comment on column agentdb.tool.poll is
   'Whether asking again and again is its job.';
 comment on column agentdb.tool.destructive is
-  'Whether it destroys what it is used on; NULL goes by its name: delete, drop, truncate, '
-  'remove, purge, destroy, wipe, erase.';
+  'Whether it destroys what it is used on; NULL goes by its name: delete, drop, '
+  'truncate, remove, purge, destroy, wipe, erase.';
 comment on column agentdb.tool.longest is
   'How long a call may take: until then a run that waits for it is not stuck.';
 comment on table agentdb.tool_call is
@@ -2798,6 +2821,15 @@ comment on type agentdb.intake_event is
 comment on table agentdb.event_key is
   'What has been recorded already, by a hash of the emitter''s own id, so that each '
   'event counts once.';
+comment on table agentdb.installation is
+  'Which installation this is, one row: a copy of a database has the same identifier, '
+  'and must not speak for it.';
+comment on column agentdb.installation.site is
+  'Where it is at home, as its runners'' configuration or agentdb adopt said.';
+comment on column agentdb.installation.address is
+  'Under which address its runners reached it last; NULL until the first does.';
+comment on column agentdb.installation.refused_address is
+  'Under which other address a runner came last that may send nothing.';
 comment on table agentdb.alert_rule is
   'Rules: a view that has a row for each trouble, how often to ask it and how to '
   'alert.';
@@ -3093,6 +3125,7 @@ drop table agentdb.receiver;
 drop table agentdb.alert_log;
 drop table agentdb.alert;
 drop table agentdb.alert_rule;
+drop table agentdb.installation;
 drop type agentdb.intake_event;
 drop type agentdb.intake_call;
 drop table agentdb.intake_problem;

@@ -135,7 +135,7 @@ create or replace function agentdb.set_digest (
   set lock_timeout = '2s'
 as $$
 declare
-  v_next timestamptz := agentdb._next_time(told_at, time_zone, clock_timestamp());
+  v_next timestamptz;
 begin
   perform agentdb._check_zone(time_zone);
   if told_at is null then
@@ -149,6 +149,7 @@ begin
       format('receiver %s opens incidents: a digest is none', receiver),
       'Send it by mail, chat or webhook.');
   end if;
+  v_next := agentdb._next_time(told_at, time_zone, clock_timestamp());
   insert into agentdb.digest as d (receiver_name, told_at, time_zone, next_at)
   values (receiver, set_digest.told_at, set_digest.time_zone, v_next)
   on conflict on constraint digest_pkey do update

@@ -240,7 +240,7 @@ as $$
       where a.acknowledged_until > _look.at
       union all
       select 'inhibited', _look.at + interval '15 seconds', null
-      where agentdb._explained(a, _look.at)
+      where agentdb._is_explained(a, _look.at)
       order by 1 desc, 2 desc
       limit 1
     ) as f on true

@@ -121,7 +121,7 @@ comment on function agentdb._relate (bigint[]) is
 
 
 -- None keeps what is more severe than itself from those who hear of nothing milder.
-create or replace function agentdb._explained (alert agentdb.alert, at timestamptz)
+create or replace function agentdb._is_explained (alert agentdb.alert, at timestamptz)
   returns boolean
   language sql
   stable
@@ -137,5 +137,5 @@ create or replace function agentdb._explained (alert agentdb.alert, at timestamp
       and agentdb._severity_rank(e.severity) >= agentdb._severity_rank((alert).severity)
   );
 
-comment on function agentdb._explained (agentdb.alert, timestamptz) is
+comment on function agentdb._is_explained (agentdb.alert, timestamptz) is
   'Whether a cause of an alert, no milder than it, fires or ended just now.';

@@ -137,7 +137,7 @@ as $$
   select
     c.notification_id, c.attempt, c.receiver_name, r.channel, r.target, r.secret_ref,
     c.idempotency_key, c.kind,
-    format('agentdb/%s/%s', current_database(), case
+    concat(agentdb._dedup_prefix(), '/', case
       when c.alert_id is not null then 'A-' || c.alert_id
       when c.alert_group_id is not null then 'G-' || c.alert_group_id
       else c.kind || '-' || c.notification_id end),

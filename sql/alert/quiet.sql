@@ -120,8 +120,8 @@ end;
 $$;
 
 comment on function agentdb.set_quiet_hours (text, time, time, text, text) is
-  'Has a receiver not told of what is no more severe between two times of the day, each '
-  'day; it is told at their end of what fires then; raises ZA004.';
+  'Has a receiver not told of what is no more severe between two times of the day, '
+  'each day; it is told at their end of what fires then; raises ZA004.';
 
 
 create or replace function agentdb.unset_quiet_hours (receiver text)

@@ -25,7 +25,7 @@ comment on function agentdb._check_lasting (interval, interval, text) is
   'Raises ZA004 for a length of time that is none or too long.';
 
 
-create or replace function agentdb._named (matchers jsonb, label text)
+create or replace function agentdb._only_value (matchers jsonb, label text)
   returns text
   language sql
   immutable
@@ -35,7 +35,7 @@ create or replace function agentdb._named (matchers jsonb, label text)
     limit 1
   );
 
-comment on function agentdb._named (jsonb, text) is
+comment on function agentdb._only_value (jsonb, text) is
   'The one value of a label that matchers allow; NULL where they allow several.';
 
 
@@ -138,8 +138,8 @@ begin
     matchers, comment, ends_at, created_by, only_rule, only_agent
   )
   values (v_matchers, silence_alerts.comment, clock_timestamp() + lasts,
-    agentdb._said_by(), agentdb._named(v_matchers, 'rule'),
-    agentdb._named(v_matchers, 'agent'))
+    agentdb._said_by(), agentdb._only_value(v_matchers, 'rule'),
+    agentdb._only_value(v_matchers, 'agent'))
   returning s.silence_id, s.ends_at into silence_alerts.silence_id,
     silence_alerts.ends_at;
   alerts := agentdb._apply_silence(silence_alerts.silence_id, true);

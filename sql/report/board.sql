@@ -58,10 +58,10 @@ comment on column agentdb.alerting_status.dead_letters is
 create or replace view agentdb.incident as
   select
     a.alert_group_id,
-    (array_agg(a.alert_id order by a.rank, a.since))[1] as alert_id,
-    (array_agg(a.rule_name order by a.rank, a.since))[1] as rule_name,
-    (array_agg(a.severity order by a.rank, a.since))[1] as severity,
-    (array_agg(a.summary order by a.rank, a.since))[1] as summary,
+    (array_agg(a.alert_id order by a.follows, a.rank, a.since))[1] as alert_id,
+    (array_agg(a.rule_name order by a.follows, a.rank, a.since))[1] as rule_name,
+    (array_agg(a.severity order by a.rank))[1] as severity,
+    (array_agg(a.summary order by a.follows, a.rank, a.since))[1] as summary,
     case
       when bool_and(a.silence_id is not null) then 'silenced'
       when bool_and(a.silence_id is not null or a.acknowledged_by is not null)
@@ -76,6 +76,13 @@ create or replace view agentdb.incident as
   from (
     select s.*,
       array_position(array['critical', 'warning', 'info'], s.severity) as rank,
+      exists (
+        select
+        from agentdb.alert_kin as c
+        join agentdb.alert_kin as k on k.kin = c.kin and k.cause
+        join agentdb.alert as e on e.alert_id = k.alert_id and e.state = 'firing'
+        where c.alert_id = s.alert_id and not c.cause
+      ) as follows,
       (
         select min(m.alert_group_id)
         from agentdb.group_alert as m where m.alert_id = s.alert_id
@@ -91,11 +98,11 @@ comment on view agentdb.incident is
 comment on column agentdb.incident.alert_group_id is
   'Its number, shown as G-7; NULL where no receiver is told.';
 comment on column agentdb.incident.alert_id is
-  'Its worst alert.';
+  'Its cause, else its worst alert.';
 comment on column agentdb.incident.rule_name is
   'The rule of that.';
 comment on column agentdb.incident.severity is
-  'How severe that is.';
+  'How severe the worst of it is.';
 comment on column agentdb.incident.summary is
   'That in a sentence.';
 comment on column agentdb.incident.state is

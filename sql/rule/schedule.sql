@@ -2,7 +2,8 @@
 -- read by the runner, with a library that knows daylight saving; the database keeps the
 -- next start as a moment, and judges by it.
 
--- A start counts from the grace before its moment on, for clocks differ, and only once.
+-- A start counts from a minute before its moment on, for clocks differ, and only once:
+-- what somebody starts by hand earlier is not the tick.
 create or replace function agentdb._meeting_start (
   agent bigint,
   due_at timestamptz,
@@ -17,7 +18,7 @@ create or replace function agentdb._meeting_start (
     select max(r.started_at)
     from agentdb.run as r
     where r.agent_id = agent
-      and r.started_at >= due_at - grace
+      and r.started_at >= due_at - least(grace, '1 minute')
       and r.started_at > coalesce(met_at, '-infinity')
       and r.started_at <= as_of
   );
@@ -157,6 +158,8 @@ begin atomic
     from agentdb.run as l
     where l.agent_id = a.agent_id
       and l.started_at <= as_of
+      -- A run that promises no next one is none of the rhythm's.
+      and (l.tick_interval is not null or s.tick_interval is not null)
     order by l.started_at desc
     limit 1
   ) as r

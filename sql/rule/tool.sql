@@ -108,6 +108,49 @@ comment on function agentdb._failing_tool (timestamptz) is
   'and tool_errors_share of the time.';
 
 
+-- Of edit and test, the errors that something done in between has changed; and of a
+-- service that asks to be called later, what is still patience.
+create or replace function agentdb._excused_errors (
+  agent bigint,
+  tool text,
+  since timestamptz,
+  patience integer,
+  as_of timestamptz
+)
+  returns bigint
+  language sql
+  stable
+begin atomic
+  with call as (
+    select l.tool, l.ok, l.error, l.call_signature, l.result_signature,
+      row_number() over (partition by l.run_id order by l.tool_call_log_id) as place,
+      l.run_id
+    from agentdb.tool_call_log as l
+    where l.agent_id = agent
+      and l.recorded_at > since
+      and l.recorded_at <= as_of
+  ),
+  failed as (
+    select agentdb._is_rate_limited(c.ok, c.error) as limited,
+      c.place > 1 + lag(c.place) over w as tried,
+      c.place = min(c.place) over (
+        partition by c.run_id, c.call_signature, c.result_signature) as news
+    from call as c
+    where c.tool = _excused_errors.tool and not c.ok
+    window w as (partition by c.run_id, c.call_signature order by c.place)
+  )
+  select count(*) filter (where f.tried and f.news and not f.limited)
+    + case when count(*) filter (where f.limited) < patience
+      then count(*) filter (where f.limited) else 0 end
+  from failed as f;
+end;
+
+comment on function agentdb._excused_errors (
+  bigint, text, timestamptz, integer, timestamptz) is
+  'How many failures of an agent''s calls of a tool are no sign that anything is wrong '
+  'with it.';
+
+
 -- Some tools fail all day, such as a search that finds nothing.  A tool that nobody
 -- knows yet is taken to fail once in twenty calls.
 create or replace function agentdb.rule_tool_errors (as_of timestamptz)
@@ -144,9 +187,11 @@ begin atomic
       and d.day_at >= as_of - p.tool_errors_baseline
       and d.day_at + interval '1 day' <= as_of
   ) as n
-  where p.tool_errors_sigma is null
-    or f.errors > f.calls * n.share
-      + p.tool_errors_sigma * sqrt(f.calls * n.share * (1 - n.share));
+  cross join lateral agentdb._excused_errors(f.agent_id, f.tool,
+    as_of - p.tool_errors_window, p.silent_loop_poll, as_of) as x (excused)
+  where f.errors - x.excused >= p.tool_errors_count
+    and (p.tool_errors_sigma is null or f.errors > f.calls * n.share
+      + p.tool_errors_sigma * sqrt(f.calls * n.share * (1 - n.share)));
 end;
 
 comment on function agentdb.rule_tool_errors (timestamptz) is

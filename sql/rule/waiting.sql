@@ -110,6 +110,7 @@ create or replace function agentdb._poll_until (
   run bigint,
   since timestamptz,
   longest interval,
+  rate_limited interval,
   as_of timestamptz
 )
   returns timestamptz
@@ -134,11 +135,13 @@ create or replace function agentdb._poll_until (
       ) as l
       left join agentdb.tool as t on t.tool_name = l.tool
     ) as c
-    where (c.poll and c.former <> c.result_signature or c.limited)
-      and c.recorded_at <= since + longest
+    where c.poll and c.former <> c.result_signature
+        and c.recorded_at <= since + longest
+      or c.limited and c.recorded_at <= since + rate_limited
   );
 
-comment on function agentdb._poll_until (bigint, timestamptz, interval, timestamptz) is
+comment on function agentdb._poll_until (
+  bigint, timestamptz, interval, interval, timestamptz) is
   'When the answer of a tool that is there to be asked again last changed, or a '
   'service last asked a run to come back later.';
 
@@ -157,7 +160,8 @@ create or replace function agentdb._waiting_until (
     agentdb._review_until(run, as_of),
     agentdb._child_until(run, as_of),
     agentdb._lock_until(run, (policy).lock_held_too_long_after, as_of),
-    agentdb._poll_until(run, since, (policy).max_long_call, as_of));
+    agentdb._poll_until(run, since, (policy).max_long_call,
+      (policy).max_rate_limited, as_of));
 
 comment on function agentdb._waiting_until (
   bigint, timestamptz, agentdb.policy, timestamptz) is

@@ -67,7 +67,8 @@ as $$
         acknowledged_at = null,
         acknowledged_until = null,
         acknowledged_by = null,
-        acknowledge_comment = null
+        acknowledge_comment = null,
+        acknowledged_severity = null
     from mine as m
     where a.alert_id = m.alert_id
     returning a.*

@@ -51,6 +51,10 @@ class ClockedServer(LocalServer):
         self._begin = begin
         self._behind = timedelta()
 
+    def __enter__(self) -> ClockedServer:
+        super().__enter__()
+        return self
+
     def _make_order(self, account: Account, programs: Path) -> bytes:
         """Put programs in front of the server's own that give them the moved clock."""
         self._offset = self._scratch / "offset"

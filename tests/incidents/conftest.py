@@ -10,33 +10,34 @@ from . import cast, clock
 from .registry import Entry
 from .timeline import Played
 
+# Before other processes begin, which are to have the same.
+SEED = cast.seed()
+
 
 def pytest_report_header() -> str:
     """Print the seed, so that what fails can be played again."""
-    return f"incidents: {cast.VARIABLE}={cast.seed()}"
+    return f"incidents: {cast.VARIABLE}={SEED}"
+
+
+def of(item: pytest.Item) -> Entry | None:
+    """Return the scenario that a test is about."""
+    entry = item.callspec.params.get("entry") if hasattr(item, "callspec") else None
+    return entry if isinstance(entry, Entry) else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep what shares a timeline in one process."""
-    for name, group in cast.timelines(cast.all_entries()).items():
-        wanted = {entry.name for entry in group}
-        for item in items:
-            entry = getattr(item, "callspec", None) and item.callspec.params.get(
-                "entry"
-            )  # type: ignore[attr-defined]
-            if isinstance(entry, Entry) and entry.name in wanted:
-                item.add_marker(pytest.mark.xdist_group(name))
+    groups = cast.timelines(cast.all_entries())
+    place = {entry.name: name for name, group in groups.items() for entry in group}
+    for item in items:
+        if entry := of(item):
+            item.add_marker(pytest.mark.xdist_group(place[entry.name]))
 
 
 @pytest.fixture(scope="session")
 def asked(request: pytest.FixtureRequest) -> list[Entry]:
     """The scenarios that this run of pytest is about: all, or those of `-k`."""
-    found = [
-        item.callspec.params.get("entry")
-        for item in request.session.items
-        if hasattr(item, "callspec")
-    ]
-    names = {entry.name for entry in found if isinstance(entry, Entry)}
+    names = {entry.name for item in request.session.items if (entry := of(item))}
     return [entry for entry in cast.all_entries() if entry.name in names]
 
 

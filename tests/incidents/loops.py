@@ -110,7 +110,7 @@ def hardly_a_new_call(play: Play) -> Wait:
     for i in range(30):
         tool, args, answer = play.random.choice(few)
         if not play.bad:
-            args, answer = {"q": play.text(6), "n": i}, play.text(20)
+            args, answer = {"q": f"{play.text(6)} {i}"}, play.text(20)
         actor.tool(tool, args, result=answer)
         if i == 22:
             play.expect("silent_loop", says=[f"run {actor.run}"])

@@ -61,7 +61,8 @@ class Alarm:
             self._pending = None
 
     def _decide(self, watch: Watch, patience: float) -> None:
-        late = watch.state.signs.late(patience)
+        # What is sent of a copy would be taken for the original's.
+        late = {} if watch.state.foreign else watch.state.signs.late(patience)
         kind = self._pending.kind if self._pending else None
         if late:
             silent = time.monotonic() - (self._told_at or -inf)

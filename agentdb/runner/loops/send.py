@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections import Counter
 from dataclasses import replace
 from datetime import timedelta
@@ -13,7 +14,7 @@ from ...channels import Channels, Notification
 from ...channels.link import linked
 from ...evidence import find
 from ..loop import Loop
-from ..session import ANSWER, Session
+from ..session import ANSWER, Lost, Session
 from ..state import State
 from .bucket import Buckets
 from .marks import Marks
@@ -45,6 +46,23 @@ async def _shown(session: Session, notification: Notification) -> Notification:
     return replace(notification, payload={**payload, "evidence": found.lines()})
 
 
+CHECK_IN = "select agentdb.check_in(%(site)s::text, %(address)s::text)"
+HERE = ("localhost", "127.0.0.1", "::1")
+
+
+def _address(session: Session) -> str:
+    """Return where the database is, for whoever is elsewhere too.
+
+    Of several hosts it does not matter which one answers.
+    """
+    given = session.connection.info.get_parameters()
+    hosts = [
+        socket.gethostname() if not h or h.startswith(("/", "@")) or h in HERE else h
+        for h in given.get("host", "").split(",")
+    ]
+    return f"{','.join(hosts)}:{given.get('port', 5432)}/{given.get('dbname', '')}"
+
+
 class Send(Loop):
     """Delivers side by side; each receiver has slots and a bucket of its own."""
 
@@ -67,8 +85,14 @@ class Send(Loop):
         self._proven = False
 
     async def start(self, session: Session) -> None:
-        """Do not wait in the first lap: the database shall know soon that we send."""
+        """Speak for this installation only; do not wait in the first lap then."""
         self._proven = False
+        refusal = await session.value(
+            CHECK_IN, {"site": self.state.settings.site, "address": _address(session)}
+        )
+        self.state.foreign = refusal is not None
+        if refusal:
+            raise Lost(refusal)
 
     async def lap(self, session: Session) -> None:
         """Record what is done, claim what there are slots for, and wait."""
