@@ -55,6 +55,8 @@
 \ir token/baseline.sql
 \ir token/budget.sql
 \ir token/refused.sql
+\ir token/gate.sql
+\ir token/advice.sql
 \ir token/reservation.sql
 \ir token/budget_status.sql
 \ir audit/columns.sql
@@ -176,6 +178,7 @@
 \ir alert/evaluation.sql
 \ir alert/end.sql
 \ir alert/seen.sql
+\ir alert/advice.sql
 \ir alert/alert.sql
 \ir alert/matcher.sql
 \ir alert/route.sql
@@ -208,6 +211,7 @@
 \ir rule/access.sql
 \ir rule/destructive.sql
 \ir rule/flood.sql
+\ir rule/spawn.sql
 \ir rule/blast.sql
 \ir rule/wide.sql
 \ir rule/thought.sql

@@ -161,7 +161,7 @@ def test_override_of_an_agent_replaces_its_policy(
     )
     assert row(agent, RESERVE, 11, 0)["granted"] is False
     operator.execute("update agentdb.budget_override set max_tokens = null")
-    assert row(agent, RESERVE, 900_000_000, 0)["granted"] is True
+    assert row(agent, RESERVE, 90_000_000, 0)["granted"] is True
 
 
 @pytest.mark.parametrize(
@@ -301,12 +301,21 @@ def test_views_show_each_budget_and_each_day(db: Connection, agent: Connection) 
 def test_low_budget_is_told_before_it_is_gone(
     db: Connection, agent: Connection
 ) -> None:
-    agent.execute("select agentdb.log_tokens(399999, 0)")
+    agent.execute("select agentdb.log_tokens(249999, 0)")
     assert labels(db, "budget_low") == []
-    agent.execute("select agentdb.log_tokens(1, 0)")
-    assert labels(db, "budget_low") == [
-        {"agent": "a", "scope": "conversation", "conversation": "case 7"}
-    ]
+    severity = "select annotations ->> 'severity' from agentdb.budget_low"
+    # One alert that rises; the day's budget is far away.
+    for tokens, expected in (
+        (1, "info"), (149_999, "info"), (1, "warning"), (75_000, "warning"),
+        (25_000, "warning"),
+    ):  # fmt: skip
+        agent.execute("select agentdb.log_tokens(%s::bigint, 0)", [tokens])
+        assert value(db, severity) == expected
+        assert labels(db, "budget_low") == [
+            {"agent": "a", "scope": "conversation", "conversation": "case 7"}
+        ]
+    said = value(db, "select annotations ->> 'summary' from agentdb.budget_low")
+    assert said == "a has used 100% of its conversation budget: 500000 of 500000 tokens"
     db.execute("update agentdb.policy set run_budget_cost = 2")
     agent.execute("select agentdb.log_tokens(0, 0, cost => 1.999)")
     told = rows(
@@ -314,8 +323,8 @@ def test_low_budget_is_told_before_it_is_gone(
         "select annotations ->> 'summary' as said from agentdb.budget_low order by 1",
     )
     assert [each["said"] for each in told] == [
-        "a has used 100% of its run budget: cost 2.00 of 2",
-        "a has used 80% of its conversation budget: 400000 of 500000 tokens",
+        "a has used 100% of its conversation budget: 500000 of 500000 tokens",
+        "a has used 100% of its run budget, which is nearly spent: cost 2.00 of 2",
     ]
 
 
@@ -465,7 +474,17 @@ def test_budget_without_a_limit_has_no_end(db: Connection, agent: Connection) ->
     )
     for source, session in (("remaining_budget()", agent), ("budget", db)):
         assert rows(session, query.format(source) + " order by 1") == [
-            {"scope": "agent_day", "tokens_left": None},
             {"scope": "run", "tokens_left": None},
+        ]
+    # Only an override says of the others that there is none.
+    db.execute(
+        "insert into agentdb.budget_override (agent_id, scope) "
+        "select agent_id, s from agentdb.agent, "
+        "unnest('{agent_day,conversation,tree}'::text[]) as s"
+    )
+    for source, session in (("remaining_budget()", agent), ("budget", db)):
+        assert rows(session, query.format(source) + " order by 1") == [
+            {"scope": scope, "tokens_left": None}
+            for scope in ("agent_day", "conversation", "run", "tree")
         ]
     assert value(agent, "select granted from agentdb.reserve_tokens(400000)") is True

@@ -283,7 +283,7 @@ def test_agents_behind_one_role_are_known_by_secret(
         run.call("t", {"a": 1}, lambda: None)
         with run.tokens(10) as spent:
             spent.set(input=5, output=1)
-        assert len(run.budget()) == 3
+        assert len(run.budget()) == 4
     assert len(calls(db)) == 1
     assert value(db, "select agent_name from agentdb.run_summary") == "one"
 

@@ -151,7 +151,7 @@ def test_budget_of_cost_counts_what_is_split(db: Connection, agent: Connection) 
     )
     told = value(db, "select annotations ->> 'summary' from agentdb.budget_low")
     assert told == (
-        "a has used 95% of its run budget: cost 0.95 of 1"
+        "a has used 95% of its run budget, which is nearly spent: cost 0.95 of 1"
         " (input 0.90, cached input 0.00, output 0.05)"
     )
     agent.execute("select agentdb.log_tokens(1, 1, output_cost => 0.05)")

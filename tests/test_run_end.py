@@ -86,7 +86,7 @@ def kept(db: Connection) -> dict[str, str]:
         "a slot with `release_on_disconnect`": locks("slot with"),
         "a wait for a lock": gone("select from agentdb.lock_waiter", "closed"),
         "reserved tokens": gone(
-            "select from agentdb._reserved(0, 1, 'case 7')", "released"
+            "select from agentdb._reserved(0, 1, 'case 7', 0)", "released"
         ),
         "a tool call that was begun": gone(
             "select from agentdb._call_in_flight('now')", "closed"

@@ -3,13 +3,14 @@
 from ..redaction import Redaction
 from .agent import Agent
 from .aio import AsyncAgent, AsyncRun
-from .errors import BudgetRefused, Looping, Unreachable
+from .errors import Advised, BudgetRefused, Looping, Unreachable
 from .held import Held
 from .log import Limits
 from .run import Run
 from .usage import Tokens, Usage
 
 __all__ = [
+    "Advised",
     "Agent",
     "AsyncAgent",
     "AsyncRun",

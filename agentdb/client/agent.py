@@ -10,7 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Mapping
 from types import FrameType
-from typing import Any
+from typing import Any, Literal
 
 from .. import connection
 from ..redaction import Redaction
@@ -30,6 +30,8 @@ class Agent:
     `pg8000.dbapi`, an engine's `raw_connection`.  `name` and `secret` are for agents
     that share a role.  With `fail_closed` nothing goes on that cannot be asked for.
     `redaction` is what never leaves the process, else what AGENTDB_REDACTION names.
+    What the database has to say to a run is its `advice`; with `on_advice="raise"` the
+    next call of a tool raises it as Advised.
     """
 
     def __init__(
@@ -42,7 +44,10 @@ class Agent:
         fail_closed: bool = False,
         limits: Limits | None = None,
         redaction: Redaction | None = None,
+        on_advice: Literal["return", "raise"] = "return",
     ) -> None:
+        if on_advice not in ("return", "raise"):
+            raise ValueError(f"on_advice is return or raise, not {on_advice!r}")
         self.name = name
         self._secret = secret
         self._limits = limits or Limits()
@@ -52,6 +57,7 @@ class Agent:
             patience=self._limits.patience,
         )
         self._fail_closed = fail_closed
+        self._raise_advice = on_advice == "raise"
         self._redaction = redaction or Redaction.from_env()
 
     @classmethod
@@ -92,7 +98,7 @@ class Agent:
         }  # fmt: skip
         run = Run(
             self._connect, start, fail_closed=self._fail_closed, limits=self._limits,
-            redaction=self._redaction,
+            redaction=self._redaction, raise_advice=self._raise_advice,
         )  # fmt: skip
         _open.add(run)
         _listen_for_end()

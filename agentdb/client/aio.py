@@ -95,6 +95,11 @@ class AsyncRun:
         """What binds another session to this run; a secret."""
         return self.sync.token
 
+    @property
+    def advice(self) -> str | None:
+        """What the last evaluation has to say to the run, see Run.advice."""
+        return self.sync.advice
+
     def check(self) -> None:
         """Raise Stopped, Paused or FenceLost where that is so; asks nobody."""
         self.sync.check()

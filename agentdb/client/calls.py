@@ -15,6 +15,7 @@ TYPES = {
     "at_least": "interval",
     "cached_input": "bigint",
     "cached_input_cost": "numeric",
+    "cached_within": "boolean",
     "calls": "jsonb",
     "change": "bigint",
     "cost": "double precision",

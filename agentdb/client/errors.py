@@ -13,5 +13,9 @@ class Looping(AgentdbError):
     """People were alerted that the run repeats itself; raised once for each alert."""
 
 
+class Advised(AgentdbError):
+    """The last evaluation has something to say to the run; the hint is all of it."""
+
+
 class Unreachable(AgentdbError):
     """The database is away, where an answer is needed or the run is to fail closed."""

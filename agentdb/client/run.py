@@ -61,12 +61,14 @@ class Run(Claims):
         fail_closed: bool,
         limits: Limits,
         redaction: Redaction,
+        raise_advice: bool = False,
     ) -> None:
         self._start = {
             name: redaction.text(str(each)) if name in WORDS and each else each
             for name, each in start.items()
         }
         self._fail_closed = fail_closed
+        self._raise_advice = raise_advice
         self._redaction = redaction
         self._session = Session(connect)
         self._held: set[Held] = set()
@@ -154,6 +156,8 @@ class Run(Claims):
         A stop is known within a second.  Raises FenceLost where a lock is lost, and
         Looping once for each time that people were alerted to a loop of the run; with
         `loops` false that waits for the next call of a tool, to be told in its place.
+        So does Advised, raised once for each kind of advice by an agent that asks for
+        it (`on_advice="raise"`).
         """
         if not self._begun:
             raise NoRun("the run has not begun", hint=BEGIN)
@@ -165,6 +169,16 @@ class Run(Claims):
             held.check()
         if loops and (looping := self._log.looping()):
             raise looping
+        if loops and self._raise_advice and (advised := self._log.advised()):
+            raise advised
+
+    @property
+    def advice(self) -> str | None:
+        """What the last evaluation has to say to the run: a loop, a low budget, a wait.
+
+        Known within a second of it; None where there is nothing.
+        """
+        return self._log.advice
 
     @property
     def stopped(self) -> AgentdbError | None:

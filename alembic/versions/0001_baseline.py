@@ -64,9 +64,15 @@ create table agentdb.policy (
   conversation_budget_cost double precision,
   run_budget_tokens bigint,
   run_budget_cost double precision,
-  agent_day_budget_tokens bigint,
+  tree_budget_tokens bigint,
+  tree_budget_cost double precision,
+  agent_day_budget_tokens bigint default 100000000,
   agent_day_budget_cost double precision,
+  budget_notice_share double precision default 0.5,
   budget_low_share double precision not null default 0.8,
+  budget_nearly_spent_share double precision not null default 0.95,
+  spawn_storm_runs integer default 15,
+  spawn_storm_window interval not null default '10 minutes',
   reservation_ttl interval not null default '10 minutes',
   context_jump_factor double precision not null default 3,
   context_jump_tokens bigint default 6000,
@@ -158,7 +164,14 @@ create table agentdb.policy (
     and run_budget_cost <= 1000000000
     and agent_day_budget_cost > 0
     and agent_day_budget_cost <= 1000000000
+    and tree_budget_tokens > 0
+    and tree_budget_cost > 0
+    and tree_budget_cost <= 1000000000
+    and budget_notice_share between 0.01 and 1
     and budget_low_share between 0.01 and 1
+    and budget_nearly_spent_share between 0.01 and 1
+    and spawn_storm_runs > 0
+    and spawn_storm_window between '1 second' and '1 day'
     and reservation_ttl between '10 seconds' and '1 day'
     and context_jump_factor > 1
     and context_jump_factor < 'infinity'
@@ -360,6 +373,7 @@ create table agentdb.run (
   hold_reason text,
   instance text,
   parent_run_id bigint,
+  root_run_id bigint,
   token_hash bytea,
   pid integer,
   alone boolean not null default false,
@@ -368,6 +382,7 @@ create table agentdb.run (
   label text not null,
   lock_max_ttl interval not null,
   renew_needs_progress boolean not null,
+  advice text,
   constraint run_pkey primary key (run_id),
   constraint run_agent_id_fkey foreign key (agent_id) references agentdb.agent,
   constraint run_outcome_check check (outcome in ('succeeded', 'failed', 'cancelled',
@@ -412,6 +427,8 @@ create unique index run_instance_key
   on agentdb.run (agent_id, instance) where ended_at is null;
 create index run_parent_run_id_idx
   on agentdb.run (parent_run_id) where parent_run_id is not null;
+create index run_root_run_id_idx
+  on agentdb.run (root_run_id) where root_run_id is not null;
 create index run_agent_id_idx on agentdb.run (agent_id, started_at desc);
 create index run_conversation_idx on agentdb.run (agent_id, conversation);
 create index run_ended_at_idx on agentdb.run (ended_at);
@@ -1336,7 +1353,7 @@ create table agentdb.budget_override (
   constraint budget_override_agent_id_fkey
     foreign key (agent_id) references agentdb.agent on delete cascade,
   constraint budget_override_scope_check
-    check (scope in ('agent_day', 'conversation', 'run')),
+    check (scope in ('agent_day', 'conversation', 'run', 'tree')),
   constraint budget_override_max_tokens_check check (max_tokens >= 0),
   constraint budget_override_max_cost_check check (max_cost between 0 and 1000000000)
 );
@@ -1347,6 +1364,14 @@ create table agentdb.budget_gate (
   constraint budget_gate_pkey primary key (agent_id),
   constraint budget_gate_agent_id_fkey
     foreign key (agent_id) references agentdb.agent on delete cascade
+) with (fillfactor = 50);
+
+create table agentdb.tree_gate (
+  run_id bigint not null,
+  passed bigint not null default 0,
+  constraint tree_gate_pkey primary key (run_id),
+  constraint tree_gate_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
 ) with (fillfactor = 50);
 
 create table agentdb.token_reservation (
@@ -1388,7 +1413,7 @@ create table agentdb.budget_refusal (
   constraint budget_refusal_run_id_fkey
     foreign key (run_id) references agentdb.run on delete cascade,
   constraint budget_refusal_scope_check
-    check (scope in ('agent_day', 'conversation', 'run'))
+    check (scope in ('agent_day', 'conversation', 'run', 'tree'))
 ) with (fillfactor = 50);
 
 create index budget_refusal_minute_at_idx on agentdb.budget_refusal (minute_at);
@@ -2129,12 +2154,32 @@ comment on column agentdb.policy.run_budget_tokens is
   'Tokens a run may use; NULL is no limit of its own.';
 comment on column agentdb.policy.run_budget_cost is
   'What a run may cost; NULL is no limit.';
+comment on column agentdb.policy.tree_budget_tokens is
+  'Tokens a run and all that it, or they, started with a spawn token may use together, '
+  'by the policy of the first; NULL is what a run may use, else four times what a '
+  'conversation may.';
+comment on column agentdb.policy.tree_budget_cost is
+  'What they may cost together; NULL is what a run may cost, else four times what a '
+  'conversation may, else no limit.';
 comment on column agentdb.policy.agent_day_budget_tokens is
-  'Tokens an agent may use a UTC day, over all its runs; NULL is no limit.';
+  'Tokens an agent may use a UTC day, over all its runs, cached ones too; the busiest '
+  'day of 200 healthy simulated agents in four weeks had 45 million, and half of them '
+  'had 5 million or less; NULL is no limit.';
 comment on column agentdb.policy.agent_day_budget_cost is
   'What an agent may cost a UTC day; NULL is no limit.';
+comment on column agentdb.policy.budget_notice_share is
+  'Rule budget_low: from which share of a budget on it is a notice; NULL is off.';
 comment on column agentdb.policy.budget_low_share is
-  'Rule budget_low: from which share of a budget on a person is told, 0 to 1.';
+  'Rule budget_low: from which share of a budget on it is a warning, and its agent is '
+  'advised, 0 to 1.';
+comment on column agentdb.policy.budget_nearly_spent_share is
+  'Rule budget_low: from which share on the budget is nearly spent, in what people and '
+  'the agent read.';
+comment on column agentdb.policy.spawn_storm_runs is
+  'Rule spawn_storm: how many runs one run and its descendants may start in the window; '
+  'those that divide their work start 5 to 10.  NULL is off.';
+comment on column agentdb.policy.spawn_storm_window is
+  'Rule spawn_storm: how far back it looks.';
 comment on column agentdb.policy.reservation_ttl is
   'How long a reservation that is never settled is kept from others.';
 comment on column agentdb.policy.context_jump_factor is
@@ -2318,6 +2363,10 @@ comment on column agentdb.run.lock_max_ttl is
   'As in the policy of its agent, see run_limit.sql.';
 comment on column agentdb.run.renew_needs_progress is
   'As in the policy of its agent, see run_limit.sql.';
+comment on column agentdb.run.root_run_id is
+  'The first of the tree that it belongs to; NULL where nobody started it.';
+comment on column agentdb.run.advice is
+  'What the last evaluation has to say to the agent, read by the calls of the run.';
 comment on column agentdb.run.opened_by is
   'What opened it on behalf of its agent, such as otlp; NULL for a session of the '
   'agent''s own.';
@@ -2708,6 +2757,8 @@ comment on table agentdb.budget_override is
   'Budgets of single agents, in place of their policy''s; NULL is no limit.';
 comment on table agentdb.budget_gate is
   'A row an agent that its reservations pass one after another.';
+comment on table agentdb.tree_gate is
+  'A row a tree of runs, by its first, that its reservations pass one after another.';
 comment on table agentdb.token_reservation is
   'Tokens set aside before a prompt: until settled, or until they expire.';
 comment on table agentdb.roll_up_state is
@@ -3088,6 +3139,7 @@ drop table agentdb.intake_token;
 drop table agentdb.roll_up_state;
 drop table agentdb.budget_refusal;
 drop table agentdb.token_reservation;
+drop table agentdb.tree_gate;
 drop table agentdb.budget_gate;
 drop table agentdb.budget_override;
 drop table agentdb.token_normal;

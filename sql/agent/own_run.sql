@@ -3,11 +3,13 @@
 
 -- A token that somebody has only set by hand is not believed: the session has joined.
 create or replace function agentdb._kept_run ()
-  returns table (run_id bigint, agent_id bigint, stop_seen bigint, outcome text)
+  returns table (
+    run_id bigint, agent_id bigint, stop_seen bigint, outcome text, advice text
+  )
   language sql
   stable
 begin atomic
-  select r.run_id, r.agent_id, r.stop_seen, r.outcome
+  select r.run_id, r.agent_id, r.stop_seen, r.outcome, r.advice
   from agentdb.run_token as t
   join agentdb.run as r on r.run_id = t.run_id
   where t.token_hash = sha256(
@@ -137,7 +139,8 @@ comment on function agentdb._refuse_ended_session () is
 
 create or replace function agentdb._own_run (
   out run_id bigint,
-  out agent_id bigint
+  out agent_id bigint,
+  out advice text
 )
   language plpgsql
   volatile
@@ -150,6 +153,7 @@ begin
   if v_kept.outcome is null and agentdb._is_unstopped(v_kept.stop_seen) then
     run_id := v_kept.run_id;
     agent_id := v_kept.agent_id;
+    advice := v_kept.advice;
     return;
   end if;
   perform agentdb._check_stop(v_kept.run_id, v_kept.agent_id);
@@ -159,7 +163,7 @@ begin
   end if;
   perform agentdb._check_session();
   run_id := coalesce(run_id, agentdb._only_alive_run());
-  select r.agent_id into _own_run.agent_id
+  select r.agent_id, r.advice into _own_run.agent_id, _own_run.advice
   from agentdb.run as r where r.run_id = _own_run.run_id;
   perform agentdb._check_stop(_own_run.run_id, _own_run.agent_id);
 end;

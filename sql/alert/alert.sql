@@ -207,6 +207,10 @@ begin
       count(*) filter (where a.to_state = 'resolved')::integer
     from agentdb._advance_alerts(ingest.rule_name, v_now, ingest.truncated) as a;
   perform agentdb._act_on(ingest.rule_name, v_now);
+  -- Whoever is told of something most often hears it by these.
+  if ingest.rule_name in ('silent_loop', 'budget_low') then
+    perform agentdb._pass_advice();
+  end if;
 end;
 $$;
 

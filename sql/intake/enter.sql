@@ -15,12 +15,13 @@ declare
 begin
   -- Pooled, and without a token: no session is ever taken for its process.
   insert into agentdb.run (
-    run_id, agent_id, role_name, pooled, conversation, parent_run_id, opened_by,
-    label, lock_max_ttl, renew_needs_progress
+    run_id, agent_id, role_name, pooled, conversation, parent_run_id,
+    root_run_id, opened_by, label, lock_max_ttl, renew_needs_progress
   )
   overriding system value
   select v_run, a.agent_id, a.role_name, true, _open_intake_run.conversation, parent,
-    _open_intake_run.opened_by, agentdb._run_label(v_run, a.agent_name),
+    agentdb._root_through(parent), _open_intake_run.opened_by,
+    agentdb._run_label(v_run, a.agent_name),
     p.lock_max_ttl, p.renew_needs_progress
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name

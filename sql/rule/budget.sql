@@ -102,7 +102,8 @@ select agentdb._declare_rule(
 );
 
 
--- One row a budget, however many runs it covers.  A run that has ended is over its own.
+-- One row a budget, however many runs it covers.  A run that has ended is over its own,
+-- and a tree when all of it has.
 create or replace function agentdb._budget_in_use (as_of timestamptz)
   returns table (agent_id bigint, scope text, conversation text, run_id bigint)
   language sql
@@ -115,7 +116,15 @@ begin atomic
   from agentdb._recent_run(as_of) as r
   union all
   select r.agent_id, 'run', r.conversation, r.run_id
-  from agentdb._open_run(as_of) as r;
+  from agentdb._open_run(as_of) as r
+  union all
+  -- Of one run alone the others say it.
+  select distinct f.agent_id, 'tree', f.conversation, f.run_id
+  from agentdb._open_run(as_of) as o
+  join agentdb.run as c on c.run_id = o.run_id
+  join agentdb.run as f on f.run_id = coalesce(c.root_run_id, c.run_id)
+  where c.root_run_id is not null
+    or exists (select from agentdb.run as d where d.root_run_id = c.run_id);
 end;
 
 comment on function agentdb._budget_in_use (timestamptz) is
@@ -129,24 +138,44 @@ create or replace function agentdb.rule_budget_low (as_of timestamptz)
 begin atomic
   select
     jsonb_strip_nulls(jsonb_build_object('agent', a.agent_name, 'scope', r.scope,
-      'conversation', r.conversation, 'run', r.run_id::text)),
+      'conversation', case when r.scope <> 'tree' then r.conversation end,
+      'run', r.run_id::text)),
     u.share,
     jsonb_build_object(
       'summary', format(
-        '%s has used %s%% of its %s budget:%s%s', a.agent_name, round(u.share * 100),
-        r.scope, ' ' || b.spent || ' of ' || b.max_tokens || ' tokens',
+        '%s has used %s%% of %s budget%s:%s%s', w.who, round(u.share * 100), w.whose,
+        case when u.share >= p.budget_nearly_spent_share and u.share < 1
+          then ', which is nearly spent' end,
+        ' ' || b.spent || ' of ' || b.max_tokens || ' tokens',
         ' cost ' || round(b.cost, 2) || ' of ' || b.max_cost
           || agentdb._cost_apart(b.input_cost, b.cached_input_cost, b.output_cost)
       ),
       'policy', p.policy_name,
-      'setting', 'budget_low_share',
-      'threshold', p.budget_low_share,
-      'severity', case when u.share >= 1 then 'critical' else 'warning' end
+      'setting', s.setting,
+      'threshold', s.threshold,
+      -- That a conversation has used more than its policy allows another rule says.
+      'severity', case
+        when u.share >= 1 and (r.scope <> 'conversation' or b.cost >= b.max_cost
+          or b.max_tokens is distinct from p.conversation_budget_tokens) then 'critical'
+        when u.share >= p.budget_low_share then 'warning' else 'info' end,
+      'advice', case when u.share >= p.budget_low_share then format(
+        'The budget of %s is %s: %s%% of it is used%s.',
+        case r.scope when 'agent_day' then 'the agent for today'
+          when 'tree' then 'the tree of this run' else 'this ' || r.scope end,
+        case when u.share >= 1 then 'spent'
+          when u.share >= p.budget_nearly_spent_share then 'nearly spent'
+          else 'running low' end,
+        round(u.share * 100), ', ' || b.tokens_left || ' tokens are left') end
     )
   from agentdb._budget_in_use(as_of) as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   cross join lateral agentdb._budget_limit(r.agent_id) as l
+  cross join lateral (
+    select
+      case when p.budget_notice_share < p.budget_low_share
+        then p.budget_notice_share else p.budget_low_share end as least
+  ) as n
   left join agentdb._conversation_use(as_of) as c
     on c.agent_id = r.agent_id
     and c.conversation = r.conversation
@@ -157,19 +186,33 @@ begin atomic
       b.cost::double precision / nullif(b.max_cost, 0)
     ) as share
   ) as u
+  cross join lateral (
+    select
+      case when u.share >= p.budget_low_share then 'budget_low_share'
+        else 'budget_notice_share' end as setting,
+      case when u.share >= p.budget_low_share then p.budget_low_share
+        else n.least end as threshold
+  ) as s
+  cross join lateral (
+    select
+      case r.scope when 'tree' then format('the tree of run %s of %s', r.run_id,
+        a.agent_name) else a.agent_name end as who,
+      case r.scope when 'tree' then 'its'
+        else 'its ' || r.scope end as whose
+  ) as w
   where l.scope = r.scope
     and b.scope = r.scope
     -- Most conversations are far from their limit: no need to add up.
     and (l.max_cost is not null
-      or (l.max_tokens is not null and r.scope = 'agent_day')
+      or (l.max_tokens is not null and r.scope in ('agent_day', 'tree'))
       or c.input_tokens + c.cached_input_tokens + c.output_tokens
-        >= p.budget_low_share * l.max_tokens)
-    and u.share >= p.budget_low_share;
+        >= n.least * l.max_tokens)
+    and u.share >= n.least;
 end;
 
 comment on function agentdb.rule_budget_low (timestamptz) is
-  'Budgets of runs recent at a moment of which policy.budget_low_share is spent, '
-  'counted as they stand now.';
+  'Budgets of runs recent at a moment of which policy.budget_notice_share, or more, is '
+  'spent, counted as they stand now.';
 
 
 create or replace view agentdb.budget_low as
@@ -177,7 +220,7 @@ create or replace view agentdb.budget_low as
   from agentdb.rule_budget_low(statement_timestamp()) as r;
 
 comment on view agentdb.budget_low is
-  'Rule: budgets that run low, of a conversation, a run, or an agent''s day.';
+  'Rule: budgets that run low, of a conversation, a run, a tree, or an agent''s day.';
 
 select agentdb._declare_rule(
   rule_name => 'budget_low',
@@ -192,11 +235,12 @@ select agentdb._declare_rule(
       join agentdb.agent as a on a.agent_id = r.agent_id
       where a.agent_name = :labels ->> 'agent'
         and r.conversation = coalesce(:labels ->> 'conversation', r.conversation)
+        and (:labels ->> 'scope' <> 'tree' or r.run_id::text = :labels ->> 'run')
       order by r.run_id desc limit 10) as r
     cross join lateral agentdb._budget(r.run_id, r.agent_id, r.conversation) as b
     where b.scope = :labels ->> 'scope'
   $$,
-  ends_when => 'the budget is raised, or the day or conversation is over',
+  ends_when => 'the budget is raised, or the day, conversation or tree is over',
   remedy => $$
     Let it run out, raise the budget, or stop the agent.
     agentdb why {agent}

@@ -12,7 +12,8 @@ begin atomic
     jsonb_strip_nulls(jsonb_build_object(
       'summary', format('%s was refused %s by its %s budget within %s%s', a.agent_name,
         agentdb._how_many(sum(f.refusals)::bigint, 'time'),
-        case f.scope when 'agent_day' then 'daily' else f.scope end,
+        case f.scope when 'agent_day' then 'daily' when 'tree' then 'tree''s'
+          else f.scope end,
         agentdb._within(min(f.first_at), max(f.last_at)),
         format('; the last time it asked for %s tokens and had %s left',
           (array_agg(f.asked order by f.last_at desc))[1],
@@ -23,11 +24,14 @@ begin atomic
       'spent', bool_or(f.spent)
     ))
   from agentdb.budget_refusal as f
-  join agentdb.agent as a on a.agent_id = f.agent_id
+  left join agentdb._root_of(f.run_id) as o on f.scope = 'tree'
+  -- Whoever began a tree answers for what they are refused.
+  join agentdb.agent as a on a.agent_id = coalesce(o.agent_id, f.agent_id)
   join agentdb.policy as p on p.policy_name = a.policy_name
   cross join lateral (
     select case f.scope when 'conversation' then f.conversation end as conversation,
-      case f.scope when 'run' then f.run_id::text end as run
+      case f.scope when 'run' then f.run_id::text when 'tree' then o.run_id::text end
+        as run
   ) as s
   where f.first_at <= as_of
     and f.last_at > as_of - p.budget_refused_window
@@ -59,8 +63,10 @@ select agentdb._declare_rule(
     select f.minute_at, f.run_id, f.conversation, f.refusals, f.asked, f.tokens_left,
       f.spent
     from agentdb.budget_refusal as f
+    join agentdb.run as r on r.run_id = f.run_id
     join agentdb.agent as a on a.agent_id = f.agent_id
-    where a.agent_name = :labels ->> 'agent'
+    where (a.agent_name = :labels ->> 'agent' or f.scope = 'tree'
+        and coalesce(r.root_run_id, r.run_id)::text = :labels ->> 'run')
       and f.scope = :labels ->> 'scope'
       and f.conversation = coalesce(:labels ->> 'conversation', f.conversation)
       and f.first_at <= :at

@@ -55,6 +55,8 @@ from (
     ('denied-and-its-errors', 'rule=access_denied', 'rule=tool_errors', '{agent}'),
     ('refused-and-its-budget', 'rule=budget_refused',
       'rule~^(budget_low|conversation_budget)$', '{agent}'),
+    ('storm-and-its-spending', 'rule=spawn_storm',
+      'rule~^(token_rate|budget_low|budget_refused|call_flood)$', '{agent}'),
     ('refused-and-its-run', 'rule=budget_refused', 'rule~^(no_progress|long_tick)$',
       '{agent,run}'),
     ('stale-and-taken-over', 'rule=stale_lock', 'rule=lock_taken_over',

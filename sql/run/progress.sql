@@ -5,7 +5,9 @@ create or replace function agentdb.log_progress (
   details jsonb default null,
   run bigint default null
 )
-  returns table (run_id bigint, recorded_at timestamptz, alerting_silent_for interval)
+  returns table (
+    run_id bigint, recorded_at timestamptz, alerting_silent_for interval, advice text
+  )
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -21,7 +23,8 @@ begin
         'select * from agentdb.log_progress(''fetched page 3'');'
     );
   end if;
-  select c.run_id, c.agent_id into log_progress.run_id, v_agent_id
+  select c.run_id, c.agent_id, c.advice
+    into log_progress.run_id, v_agent_id, log_progress.advice
   from agentdb._current_run(log_progress.run) as c;
   insert into agentdb.progress_log as p (run_id, agent_id, step, details)
   values (
@@ -42,14 +45,15 @@ $$;
 
 comment on function agentdb.log_progress (text, jsonb, bigint) is
   'Records that the run reached a step; a step is evidence only while it is new; says '
-  'for how long nobody has been watching, if so; raises ZA001, ZA003 or ZA004.';
+  'for how long nobody has been watching, if so, and what the run should know; '
+  'raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb.log_progress_many (
   steps jsonb,
   run bigint default null
 )
-  returns table (run_id bigint, recorded integer)
+  returns table (run_id bigint, recorded integer, advice text)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -60,7 +64,8 @@ declare
 begin
   steps := agentdb._unquoted(steps);
   perform agentdb._check_rows(steps, 'step');
-  select c.run_id, c.agent_id into log_progress_many.run_id, v_agent_id
+  select c.run_id, c.agent_id, c.advice
+    into log_progress_many.run_id, v_agent_id, log_progress_many.advice
   from agentdb._current_run(log_progress_many.run) as c;
   insert into agentdb.progress_log (run_id, agent_id, step, details)
   select

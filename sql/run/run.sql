@@ -59,7 +59,9 @@ comment on function agentdb.start_run (
 -- The agent is told of its loop as people are: what it does next is up to it, unless
 -- the rule's action blocks or kills the run.
 create or replace function agentdb.check_run (run bigint default null)
-  returns table (run_id bigint, looping text, since timestamptz, fences bigint[])
+  returns table (
+    run_id bigint, looping text, since timestamptz, fences bigint[], advice text
+  )
   language plpgsql
   stable
   security definer
@@ -74,7 +76,8 @@ begin
         where l.agent_id = c.agent_id
           and l.run_id = c.run_id
           and l.expires_at > clock_timestamp()
-      )
+      ),
+      c.advice
     from agentdb._current_run(check_run.run) as c
     join agentdb.agent as g on g.agent_id = c.agent_id
     left join agentdb.alert as a
@@ -88,8 +91,9 @@ $$;
 
 comment on function agentdb.check_run (bigint) is
   'Returns a run that may go on, what it repeats where people have been alerted to '
-  'a loop, and the fences of the locks that it has; raises ZA001, ZA003 (ended), ZA040 '
-  '(killed) or ZA041 (paused), as every other call of the run would.';
+  'a loop, the fences of the locks that it has, and what it should know; raises '
+  'ZA001, ZA003 (ended), ZA040 (killed) or ZA041 (paused), as every other call of the '
+  'run would.';
 
 
 create or replace function agentdb._check_open_runs (agent_id bigint, policy_name text)

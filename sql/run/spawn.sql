@@ -70,6 +70,19 @@ comment on function agentdb._use_spawn_token (text) is
   'The run that drew a token, which is used up; raises ZA001, ZA040 or ZA041.';
 
 
+create or replace function agentdb._root_through (parent bigint)
+  returns bigint
+  language sql
+  stable
+  return (
+    select coalesce(r.root_run_id, r.run_id)
+    from agentdb.run as r where r.run_id = parent
+  );
+
+comment on function agentdb._root_through (bigint) is
+  'The first run of the tree that a child of a run belongs to, NULL without a parent.';
+
+
 create or replace function agentdb.run_tree (run bigint)
   returns table (run_id bigint)
   language sql

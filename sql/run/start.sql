@@ -194,8 +194,8 @@ begin
   conversation_name := coalesce(conversation, format('run-%s', run_id));
   insert into agentdb.run (
     run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
-    tick_max, instance, parent_run_id, on_behalf_of, token_hash, pid, alone,
-    stop_seen, label,
+    tick_max, instance, parent_run_id, root_run_id, on_behalf_of, token_hash, pid,
+    alone, stop_seen, label,
     lock_max_ttl, renew_needs_progress
   )
   overriding system value
@@ -203,7 +203,8 @@ begin
     _add_run.run_id, agent, session_user, _add_run.pooled, conversation_name,
     agentdb._clean_line(_add_run.purpose, 500), _add_run.tick_interval,
     _add_run.tick_max,
-    _add_run.instance, parent, agentdb._clean_line(_add_run.on_behalf_of, 200),
+    _add_run.instance, parent, agentdb._root_through(parent),
+    agentdb._clean_line(_add_run.on_behalf_of, 200),
     agentdb._hash_secret(token),
     case when not _add_run.pooled then pg_backend_pid() end,
     not _add_run.pooled and agentdb._is_alone(_add_run.run_id),

@@ -8,30 +8,79 @@ create or replace function agentdb._budget_limit (agent bigint)
   language sql
   stable
 begin atomic
+  with own as (
+    select l.scope, o.agent_id is not null as own,
+      case when o.agent_id is null then l.max_tokens else o.max_tokens end
+        as max_tokens,
+      case when o.agent_id is null then l.max_cost else o.max_cost end as max_cost
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    cross join lateral (
+      values
+        ('agent_day', p.agent_day_budget_tokens, p.agent_day_budget_cost),
+        ('conversation', p.conversation_budget_tokens, p.conversation_budget_cost),
+        ('run', p.run_budget_tokens, p.run_budget_cost),
+        ('tree', p.tree_budget_tokens, p.tree_budget_cost)
+    ) as l (scope, max_tokens, max_cost)
+    left join agentdb.budget_override as o
+      on o.agent_id = a.agent_id
+      and o.scope = l.scope
+    where a.agent_id = agent
+  )
   select l.scope,
-    case when o.agent_id is null then l.max_tokens else o.max_tokens end,
-    case when o.agent_id is null then l.max_cost else o.max_cost end
-  from agentdb.agent as a
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  cross join lateral (
-    values
-      ('agent_day', p.agent_day_budget_tokens, p.agent_day_budget_cost),
-      ('conversation', p.conversation_budget_tokens, p.conversation_budget_cost),
-      ('run', p.run_budget_tokens, p.run_budget_cost)
-  ) as l (scope, max_tokens, max_cost)
-  left join agentdb.budget_override as o
-    on o.agent_id = a.agent_id
-    and o.scope = l.scope
-  where a.agent_id = agent;
+    coalesce(l.max_tokens, case when l.scope = 'tree' and not l.own
+      then coalesce(r.max_tokens,
+        least(c.max_tokens * 4::numeric, 9223372036854775807)::bigint) end),
+    coalesce(l.max_cost, case when l.scope = 'tree' and not l.own
+      then coalesce(r.max_cost, c.max_cost * 4) end)
+  from own as l
+  join own as r on r.scope = 'run'
+  join own as c on c.scope = 'conversation';
 end;
 
 comment on function agentdb._budget_limit (bigint) is
   'The budgets of an agent: its own where budget_override has them, else its '
-  'policy''s.';
+  'policy''s; of a tree that none is set for, what a run may use, else four times what '
+  'a conversation may.';
+
+
+-- Where its first run is kept no more, a run is the first of its own.
+create or replace function agentdb._root_of (run bigint)
+  returns table (run_id bigint, agent_id bigint)
+  language sql
+  stable
+begin atomic
+  select coalesce(f.run_id, r.run_id), coalesce(f.agent_id, r.agent_id)
+  from agentdb.run as r
+  left join agentdb.run as f on f.run_id = r.root_run_id
+  where r.run_id = run;
+end;
+
+comment on function agentdb._root_of (bigint) is
+  'The first run of the tree that a run belongs to, which its budget goes by.';
+
+
+create or replace function agentdb._tree_members (root bigint)
+  returns table (run_id bigint, agent_id bigint)
+  language sql
+  stable
+begin atomic
+  select r.run_id, r.agent_id from agentdb.run as r where r.run_id = root
+  union all
+  select r.run_id, r.agent_id from agentdb.run as r where r.root_run_id = root;
+end;
+
+comment on function agentdb._tree_members (bigint) is
+  'A first run and all that descend from it.';
 
 
 -- One statement, so that the totals and the tail above them are of the same moment.
-create or replace function agentdb._spent (run bigint, agent bigint, conversation text)
+create or replace function agentdb._spent (
+  run bigint,
+  agent bigint,
+  conversation text,
+  root bigint
+)
   returns table (
     scope text, tokens bigint, cost numeric, input_cost numeric,
     cached_input_cost numeric, output_cost numeric
@@ -48,13 +97,16 @@ begin atomic
   today (since) as (
     select date_trunc('day', clock_timestamp() at time zone 'UTC') at time zone 'UTC'
   ),
+  kin as materialized (
+    select m.run_id from agentdb._tree_members(root) as m
+  ),
   tail as materialized (
     select t.run_id, t.recorded_at, t.cost, t.input_cost, t.cached_input_cost,
-      t.output_cost,
+      t.output_cost, t.agent_id = agent as own,
       t.input_tokens + t.cached_input_tokens + t.output_tokens as tokens
     from agentdb.token_log as t
     where t.xid >= agentdb._horizon()
-      and t.agent_id = agent
+      and (t.agent_id = agent or t.run_id in (select k.run_id from kin as k))
   ),
   part (scope, tokens, cost, input_cost, cached_input_cost, output_cost) as (
     select 'run', a.input_tokens + a.cached_input_tokens + a.output_tokens, a.cost,
@@ -87,7 +139,16 @@ begin atomic
     select 'agent_day', t.tokens, t.cost, t.input_cost, t.cached_input_cost,
       t.output_cost
     from today as d
-    join tail as t on t.recorded_at >= d.since
+    join tail as t on t.own and t.recorded_at >= d.since
+    union all
+    select 'tree', a.input_tokens + a.cached_input_tokens + a.output_tokens, a.cost,
+      a.input_cost, a.cached_input_cost, a.output_cost
+    from kin as k
+    join agentdb.run_activity as a on a.run_id = k.run_id
+    union all
+    select 'tree', t.tokens, t.cost, t.input_cost, t.cached_input_cost, t.output_cost
+    from tail as t
+    where t.run_id in (select k.run_id from kin as k)
   )
   select p.scope, sum(p.tokens)::bigint, sum(p.cost), sum(p.input_cost),
     sum(p.cached_input_cost), sum(p.output_cost)
@@ -95,37 +156,45 @@ begin atomic
   group by p.scope;
 end;
 
-comment on function agentdb._spent (bigint, bigint, text) is
-  'What a run, its conversation and its agent today have spent, to the last committed '
-  'event.';
+comment on function agentdb._spent (bigint, bigint, text, bigint) is
+  'What a run, its conversation, its tree and its agent today have spent, to the last '
+  'committed event.';
 
 
 create or replace function agentdb._reserved (
   run bigint,
   agent bigint,
-  conversation text
+  conversation text,
+  root bigint
 )
   returns table (scope text, tokens bigint)
   language sql
   stable
 begin atomic
+  with kin as materialized (
+    select m.run_id, m.agent_id from agentdb._tree_members(root) as m
+  )
   select s.scope, sum(v.tokens)::bigint
   from agentdb.token_reservation as v
   cross join lateral (
     values
-      ('agent_day', true),
-      ('conversation', v.conversation = _reserved.conversation),
-      ('run', v.run_id = run)
+      ('agent_day', v.agent_id = agent),
+      ('conversation',
+        v.agent_id = agent and v.conversation = _reserved.conversation),
+      ('run', v.run_id = run),
+      ('tree', v.run_id in (select k.run_id from kin as k))
   ) as s (scope, counts)
-  where v.agent_id = agent
+  -- What is open of an agent are few: by an index there is.
+  where v.agent_id = any (array(
+      select agent union select k.agent_id from kin as k))
     and v.settled_at is null
     and v.expires_at > clock_timestamp()
     and s.counts
   group by s.scope;
 end;
 
-comment on function agentdb._reserved (bigint, bigint, text) is
-  'What is set aside in a run, its conversation and by its agent.';
+comment on function agentdb._reserved (bigint, bigint, text, bigint) is
+  'What is set aside in a run, its conversation, its tree and by its agent.';
 
 
 create or replace function agentdb._cost_apart (
@@ -163,9 +232,18 @@ begin atomic
     end,
     l.max_cost, coalesce(s.cost, 0), coalesce(s.input_cost, 0),
     coalesce(s.cached_input_cost, 0), coalesce(s.output_cost, 0)
-  from agentdb._budget_limit(agent) as l
-  left join agentdb._spent(run, agent, conversation) as s on s.scope = l.scope
-  left join agentdb._reserved(run, agent, conversation) as v on v.scope = l.scope;
+  from (select) as one
+  left join agentdb._root_of(run) as f on true
+  cross join lateral (
+    select o.* from agentdb._budget_limit(agent) as o where o.scope <> 'tree'
+    union all
+    -- Whoever began it answers for what they use together.
+    select o.* from agentdb._budget_limit(f.agent_id) as o where o.scope = 'tree'
+  ) as l
+  left join agentdb._spent(run, agent, conversation, f.run_id) as s
+    on s.scope = l.scope
+  left join agentdb._reserved(run, agent, conversation, f.run_id) as v
+    on v.scope = l.scope;
 end;
 
 comment on function agentdb._budget (bigint, bigint, text) is

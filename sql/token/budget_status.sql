@@ -18,7 +18,8 @@ comment on column agentdb.budget.conversation is
 comment on column agentdb.budget.run_id is
   'The run.';
 comment on column agentdb.budget.scope is
-  'What the budget is for: agent_day, conversation or run.';
+  'What the budget is for: agent_day, conversation, run or tree (the run, and all that '
+  'descend from who began it).';
 comment on column agentdb.budget.max_tokens is
   'The limit; NULL is none.';
 comment on column agentdb.budget.spent is

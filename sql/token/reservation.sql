@@ -26,80 +26,6 @@ comment on function agentdb._check_reservation (bigint, bigint) is
   'Raises ZA004 for token counts that cannot be reserved.';
 
 
--- The gate is a row that every reservation of the agent changes: they pass one after
--- another, and one with an older snapshot (REPEATABLE READ) fails to serialize instead
--- of counting what it cannot see.
-create or replace function agentdb._pass_gate (agent bigint)
-  returns void
-  language plpgsql
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  update agentdb.budget_gate as g set passed = g.passed + 1 where g.agent_id = agent;
-  if not found then
-    insert into agentdb.budget_gate as g (agent_id) values (agent)
-    on conflict on constraint budget_gate_pkey do update set passed = g.passed + 1;
-  end if;
-end;
-$$;
-
-comment on function agentdb._pass_gate (bigint) is
-  'Lets the reservations of an agent through one at a time, until each commits.';
-
-
-create or replace function agentdb._budget_advice (scope text)
-  returns text
-  language sql
-  immutable
-  return case scope
-    when 'conversation' then 'Begin a new conversation with a summary of this one, or '
-      'read less: grep or head before whole files.'
-    when 'run' then 'End this run; what is left is for another.'
-    else 'The agent''s budget of the day is used up: end the run and go on tomorrow, '
-      'or have it raised: select * from agentdb.ask_human(question => ''…'');'
-  end;
-
-comment on function agentdb._budget_advice (text) is
-  'What to do when a budget does not suffice.';
-
-
--- Not spent, only set aside: a shorter prompt or a new conversation would not help as
--- long as nobody settles.
-create or replace function agentdb._reserved_advice (
-  run bigint,
-  agent bigint,
-  conversation text,
-  scope text
-)
-  returns text
-  language sql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-  select format('%s tokens are only reserved, by %s prompts that are not settled, the '
-      'largest until %s: settle what was answered or cancelled (select * from '
-      'agentdb.settle_tokens(reservation => %s, input => …, output => …, run => %s);), '
-      'or wait for the others.',
-    sum(v.tokens), count(*),
-    agentdb._utc((array_agg(v.expires_at order by v.tokens desc))[1]),
-    (array_agg(v.token_reservation_id order by v.tokens desc))[1],
-    (array_agg(v.run_id order by v.tokens desc))[1])
-  from agentdb.token_reservation as v
-  where v.agent_id = agent
-    and v.settled_at is null
-    and v.expires_at > clock_timestamp()
-    and case _reserved_advice.scope
-      when 'run' then v.run_id = run
-      when 'conversation' then v.conversation = _reserved_advice.conversation
-      else true
-    end;
-$$;
-
-comment on function agentdb._reserved_advice (bigint, bigint, text, text) is
-  'What to do when only reservations that are not settled keep a budget from being '
-  'enough.';
-
-
 create or replace function agentdb.reserve_tokens (
   estimate bigint,
   max_output bigint default 0,
@@ -119,23 +45,30 @@ declare
   v_agent_id bigint;
   v_conversation text;
   v_ttl interval;
+  v_low double precision;
+  v_nearly double precision;
+  v_advice text;
+  v_root bigint;
   v_reserved bigint;
+  v_max bigint;
 begin
   perform agentdb._check_reservation(estimate, max_output);
-  select c.run_id, c.agent_id, r.conversation, p.reservation_ttl
-    into v_run_id, v_agent_id, v_conversation, v_ttl
+  select c.run_id, c.agent_id, r.conversation, p.reservation_ttl,
+    p.budget_low_share, p.budget_nearly_spent_share, c.advice,
+    (select f.run_id from agentdb._root_of(c.run_id) as f)
+    into v_run_id, v_agent_id, v_conversation, v_ttl, v_low, v_nearly, v_advice, v_root
   from agentdb._current_run(reserve_tokens.run) as c
   join agentdb.run as r on r.run_id = c.run_id
   join agentdb.agent as a on a.agent_id = c.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name;
-  perform agentdb._pass_gate(v_agent_id);
+  perform agentdb._pass_gate(v_agent_id, v_root);
   -- The scope that has the least left; a cost that is used up leaves nothing.
   select b.scope, case when b.cost >= b.max_cost then 0 else b.tokens_left end,
-    case when b.cost >= b.max_cost then 0 else b.reserved end
-    into reserve_tokens.scope, reserve_tokens.tokens_left, v_reserved
+    case when b.cost >= b.max_cost then 0 else b.reserved end, b.max_tokens
+    into reserve_tokens.scope, reserve_tokens.tokens_left, v_reserved, v_max
   from agentdb._budget(v_run_id, v_agent_id, v_conversation) as b
   where b.max_tokens is not null or b.cost >= b.max_cost
-  order by 2
+  order by 2, array_position('{run,conversation,tree,agent_day}', b.scope)
   limit 1;
   granted := coalesce(estimate + max_output <= tokens_left, true);
   if granted then
@@ -149,6 +82,8 @@ begin
     returning v.token_reservation_id, v.expires_at
       into reserve_tokens.reservation, reserve_tokens.expires_at;
     tokens_left := tokens_left - estimate - max_output;
+    advice := coalesce(v_advice,
+      agentdb._low_advice(scope, v_max, tokens_left, v_low, v_nearly));
   else
     perform agentdb._note_budget_refusal(v_run_id, v_agent_id, v_conversation, scope,
       estimate + max_output, tokens_left,
@@ -164,11 +99,10 @@ end;
 $$;
 
 comment on function agentdb.reserve_tokens (bigint, bigint, bigint) is
-  'Sets tokens aside before a prompt, or says in which scope (agent_day, '
-  'conversation, run) '
-  'too few are left and what to do; never lets spent and reserved exceed a budget; '
-  'raises '
-  'ZA001, ZA003 or ZA004.';
+  'Sets tokens aside before a prompt, or says in which scope (agent_day, conversation, '
+  'run, tree) too few are left; advice says what to do, or what the run should know; '
+  'never lets spent and reserved exceed a budget; raises ZA001, ZA003, ZA004, or 55P03 '
+  'where others are just asking: try again.';
 
 
 -- Usage is a fact: it is recorded in full also where it exceeds what was reserved, and
@@ -186,9 +120,10 @@ create or replace function agentdb.settle_tokens (
   cached_input_cost numeric default null,
   output_cost numeric default null,
   priced_by text default null,
-  response_id text default null
+  response_id text default null,
+  cached_within boolean default null
 )
-  returns table (run_id bigint, repeated boolean)
+  returns table (run_id bigint, repeated boolean, advice text)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -196,6 +131,7 @@ create or replace function agentdb.settle_tokens (
 as $$
 begin
   perform agentdb._check_tokens(input, output, cached_input, reasoning);
+  perform agentdb._apart(input, cached_input, cached_within);
   perform agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
   select c.run_id into settle_tokens.run_id
   from agentdb._current_run(settle_tokens.run) as c;
@@ -206,9 +142,11 @@ begin
     and v.settled_at is null;
   repeated := not found;
   if not repeated then
-    perform agentdb.log_tokens(
+    select l.advice into settle_tokens.advice
+    from agentdb.log_tokens(
       input, output, cached_input, reasoning, model, cost, settle_tokens.run_id,
-      input_cost, cached_input_cost, output_cost, priced_by, response_id);
+      input_cost, cached_input_cost, output_cost, priced_by, response_id,
+      cached_within) as l;
   elsif not exists (
     select from agentdb.token_reservation as v
     where v.token_reservation_id = reservation and v.run_id = settle_tokens.run_id
@@ -226,7 +164,7 @@ $$;
 
 comment on function agentdb.settle_tokens (
   bigint, bigint, bigint, bigint, bigint, text, double precision, bigint, numeric,
-  numeric, numeric, text, text) is
+  numeric, numeric, text, text, boolean) is
   'Records what a reserved prompt really used and frees the rest; a cancelled one '
   'settles '
   'to its input; a second time changes nothing; raises ZA001, ZA003, ZA004 or ZA006.';

@@ -33,6 +33,58 @@ comment on function agentdb._check_tokens (bigint, bigint, bigint, bigint) is
   'Raises ZA004 for token counts that cannot be.';
 
 
+-- OpenAI and its like count what came from the cache within the input, in steps of 128
+-- from 1024 on; Anthropic counts it beside.  Who knows says so; a number alone proves
+-- nothing, and is left as it is.
+create or replace function agentdb._apart (
+  input bigint,
+  cached_input bigint,
+  cached_within boolean
+)
+  returns bigint
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if cached_within is not true then
+    return input;
+  elsif cached_input > input then
+    perform agentdb._refuse(
+      format('cached_input %s is no part of input %s', cached_input, input),
+      'Give what the provider says: where input leaves out what came from the cache, '
+        'say cached_within => false.');
+  end if;
+  return input - cached_input;
+end;
+$$;
+
+comment on function agentdb._apart (bigint, bigint, boolean) is
+  'The input without what came from the cache, also where the caller counts it within; '
+  'raises ZA004.';
+
+
+create or replace function agentdb._cached_advice (
+  input bigint,
+  cached_input bigint,
+  cached_within boolean
+)
+  returns text
+  language sql
+  immutable
+  return case
+    when cached_within is null and cached_input >= 1024 and cached_input % 128 = 0
+      and input >= cached_input
+    then format('cached_input %s looks like a part of input %s, as OpenAI counts it, '
+      'and would be counted twice: say cached_within => true where it is, false where '
+      'not.',
+      cached_input, input)
+  end;
+
+comment on function agentdb._cached_advice (bigint, bigint, boolean) is
+  'What a caller is told whose cached input seems to be counted within its input.';
+
+
 -- NULL is a cost that nobody knows, which is none of 0.  A double is taken by its 15
 -- digits, so that 0.1 is a tenth.
 create or replace function agentdb._total_cost (
@@ -96,9 +148,12 @@ create or replace function agentdb.log_tokens (
   cached_input_cost numeric default null,
   output_cost numeric default null,
   priced_by text default null,
-  response_id text default null
+  response_id text default null,
+  cached_within boolean default null
 )
-  returns table (run_id bigint, recorded_at timestamptz, repeated boolean)
+  returns table (
+    run_id bigint, recorded_at timestamptz, repeated boolean, advice text
+  )
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -110,6 +165,8 @@ declare
   v_apart boolean := coalesce(input_cost, cached_input_cost, output_cost) is not null;
 begin
   perform agentdb._check_tokens(input, output, cached_input, reasoning);
+  advice := agentdb._cached_advice(input, cached_input, cached_within);
+  input := agentdb._apart(input, cached_input, cached_within);
   v_cost := agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
   select c.run_id, c.agent_id into log_tokens.run_id, v_agent_id
   from agentdb._current_run(log_tokens.run) as c;
@@ -139,17 +196,17 @@ $$;
 
 comment on function agentdb.log_tokens (
   bigint, bigint, bigint, bigint, text, double precision, bigint, numeric, numeric,
-  numeric, text, text) is
+  numeric, text, text, boolean) is
   'Records the tokens of one model call, once per response_id: input without the '
-  'cached part, output with its reasoning part; the cost by these kinds, or as a '
-  'total, or not where nobody knows; raises ZA001, ZA003 or ZA004.';
+  'cached part, or cached_within it; output with its reasoning part; the cost by these '
+  'kinds, or as a total, or not where nobody knows; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb.log_tokens_many (
   usages jsonb,
   run bigint default null
 )
-  returns table (run_id bigint, recorded integer, repeated integer)
+  returns table (run_id bigint, recorded integer, repeated integer, advice text)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -158,6 +215,7 @@ as $$
 declare
   v_usage jsonb;
   v_repeated boolean;
+  v_advice text;
 begin
   usages := agentdb._unquoted(usages);
   perform agentdb._check_rows(usages, 'input');
@@ -167,7 +225,7 @@ begin
   repeated := 0;
   for v_usage in select e.item from jsonb_array_elements(usages) as e (item)
   loop
-    select l.repeated into v_repeated
+    select l.repeated, l.advice into v_repeated, v_advice
     from agentdb.log_tokens(
       input => agentdb._json_text(v_usage, 'input')::bigint,
       output => coalesce(agentdb._json_text(v_usage, 'output')::bigint, 0),
@@ -180,8 +238,10 @@ begin
       cached_input_cost => agentdb._json_text(v_usage, 'cached_input_cost')::numeric,
       output_cost => agentdb._json_text(v_usage, 'output_cost')::numeric,
       priced_by => agentdb._json_text(v_usage, 'priced_by'),
-      response_id => agentdb._json_text(v_usage, 'response_id')
+      response_id => agentdb._json_text(v_usage, 'response_id'),
+      cached_within => agentdb._json_text(v_usage, 'cached_within')::boolean
     ) as l;
+    advice := coalesce(v_advice, advice);
     recorded := recorded + (not v_repeated)::integer;
     repeated := repeated + v_repeated::integer;
   end loop;
@@ -197,5 +257,6 @@ $$;
 
 comment on function agentdb.log_tokens_many (jsonb, bigint) is
   'Records a JSON array of {input, output, cached_input, reasoning, model, cost, '
-  'input_cost, cached_input_cost, output_cost, priced_by, response_id}, all or none; '
+  'input_cost, cached_input_cost, output_cost, priced_by, response_id, cached_within}, '
+  'all or none; '
   'raises ZA001, ZA003 or ZA004.';

@@ -61,7 +61,8 @@ create or replace function agentdb.log_tool_call (
   run bigint default null
 )
   returns table (
-    run_id bigint, repeated boolean, recorded_at timestamptz, fault text, hint text
+    run_id bigint, repeated boolean, recorded_at timestamptz, fault text, hint text,
+    advice text
   )
   language plpgsql
   security definer
@@ -84,7 +85,8 @@ begin
     perform agentdb._refuse('no call takes more than 100 years',
       'Give the time it took, such as 1.5 s.');
   end if;
-  select c.run_id, c.agent_id into log_tool_call.run_id, v_agent_id
+  select c.run_id, c.agent_id, c.advice
+    into log_tool_call.run_id, v_agent_id, log_tool_call.advice
   from agentdb._current_run(log_tool_call.run) as c;
   repeated := length(call_id) >= 16 and agentdb._is_told(v_agent_id, call_id);
   if repeated then
@@ -122,8 +124,8 @@ comment on function agentdb.log_tool_call (
   'Records a finished tool call, once per call_id; result_size is in characters or '
   'bytes; of result only a hash is kept, to tell whether it changes; a tool that the '
   'agent does not have, or arguments in which the caller found a violation of its '
-  'schema, are recorded as well and answered with fault and hint; raises ZA001, ZA003 '
-  'or ZA004.';
+  'schema, are recorded as well and answered with fault and hint; advice is what the '
+  'run should know; raises ZA001, ZA003 or ZA004.';
 
 
 create or replace function agentdb._insert_tool_call (
@@ -205,7 +207,7 @@ create or replace function agentdb.log_tool_call_many (
   calls jsonb,
   run bigint default null
 )
-  returns table (run_id bigint, recorded integer, repeated integer)
+  returns table (run_id bigint, recorded integer, repeated integer, advice text)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -217,7 +219,7 @@ declare
 begin
   calls := agentdb._unquoted(calls);
   perform agentdb._check_rows(calls, 'tool');
-  select c.run_id into log_tool_call_many.run_id
+  select c.run_id, c.advice into log_tool_call_many.run_id, log_tool_call_many.advice
   from agentdb._current_run(log_tool_call_many.run) as c;
   recorded := 0;
   repeated := 0;

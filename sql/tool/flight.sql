@@ -78,7 +78,9 @@ create or replace function agentdb.end_tool_call (
   result text default null,
   run bigint default null
 )
-  returns table (run_id bigint, repeated boolean, duration interval)
+  returns table (
+    run_id bigint, repeated boolean, duration interval, advice text
+  )
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -93,7 +95,8 @@ begin
     perform agentdb._refuse('ok must not be NULL and result_size not negative',
       'Say true or false, and the size of the result.');
   end if;
-  select c.run_id, c.agent_id into end_tool_call.run_id, v_agent_id
+  select c.run_id, c.agent_id, c.advice
+    into end_tool_call.run_id, v_agent_id, end_tool_call.advice
   from agentdb._current_run(end_tool_call.run) as c;
   update agentdb.tool_call as c
   set ended_at = clock_timestamp(),
@@ -129,7 +132,7 @@ $$;
 comment on function agentdb.end_tool_call (
   text, boolean, text, bigint, text, bigint) is
   'Records how a begun tool call ended, timed by the database; a second end changes '
-  'nothing; raises ZA001, ZA003, ZA004 or ZA006.';
+  'nothing; advice is what the run should know; raises ZA001, ZA003, ZA004 or ZA006.';
 
 
 -- Not logged: nobody knows how they ended, and that is no error of the agent's.

@@ -15,6 +15,11 @@ def prompts(actor: Actor, total: int, each: int = 20_000) -> None:
     actor.call_sql("log_tokens_many", usages=json.dumps(usages))
 
 
+def allow_notice(play: Play) -> None:
+    """Take it that half of a budget is used: a notice, which wakes nobody."""
+    play.allow("budget_low", "info")
+
+
 @incident
 def prompt_that_grows_at_a_bound(play: Play) -> Wait:
     """A prompt of eight thousand tokens is one of a hundred thousand with the next call."""
@@ -34,6 +39,7 @@ def prompt_that_grows_at_a_bound(play: Play) -> Wait:
 @incident
 def conversation_over_its_budget(play: Play) -> Wait:
     """A conversation passes half a million tokens; that it runs low was said before."""
+    allow_notice(play)
     actor = working(play, conversation=play.name("case"))
     for i in range(12):
         prompts(actor, 50_000 if play.bad else 20_000, 5000)
@@ -52,6 +58,7 @@ def conversation_over_its_budget(play: Play) -> Wait:
 @incident
 def budget_that_refuses(play: Play) -> Wait:
     """A reservation is refused for want of budget, and the agent stands still."""
+    allow_notice(play)
     actor = working(play, conversation=play.name("case"))
     prompts(actor, 380_000, 5000)
     actor.step("read it all")
@@ -71,6 +78,7 @@ def budget_that_refuses(play: Play) -> Wait:
 @incident
 def budget_that_runs_low(play: Play) -> Wait:
     """Nine tenths of a conversation's budget are spent, and work is left."""
+    allow_notice(play)
     actor = working(play, conversation=play.name("case"))
     for i in range(9):
         prompts(actor, 50_000 if play.bad else 30_000, 5000)
@@ -99,6 +107,7 @@ def burns_millions_an_hour(play: Play) -> Wait:
 @incident
 def tree_that_spends_together(play: Play) -> Wait:
     """A run may spend 400,000 tokens; its six children spend 120,000 each at once."""
+    allow_notice(play)
     parent = play.agent(policy={"run_budget_tokens": 400_000})
     parent.start()
     parent.step(play.text(4))
@@ -144,7 +153,7 @@ def spawns_without_end(play: Play) -> Wait:
         sessions.append(child)
         agent = child
         yield play.pace(3, 10)
-    play.expect("spawn_flood", "run_flood", "call_flood", says=[agent.name])
+    play.expect("spawn_storm", says=[agent.name])
     yield 2 * MINUTE
     for each in (*reversed(sessions), root):
         each.end()

@@ -1,5 +1,5 @@
 -- The agent begins a conversation for each prompt; the budget of the day goes on.
--- Mutant: _reserved: `('agent_day', true)` -> `('agent_day', v.run_id = run)`
+-- Mutant: _reserved: `('agent_day', v.agent_id = agent)` -> `('agent_day', v.run_id = run)`
 --@ p postgres
 update agentdb.policy set agent_day_budget_tokens = 1000;
 --@ a agent_a
