@@ -1,7 +1,7 @@
 """Measures what silences cost a poll: 1,000 of them by 10,000 alerts that fire.
 
-Printed are an evaluation of the rules about alerting itself and a flush where nothing is
-new, and the flush in which all alerts are new.  Run as ``python -m bench.silences``.
+Printed are an evaluation of the rules about alerting itself and a flush where nothing
+is new, and the flush in which all alerts are new.  Run as ``python -m bench.silences``.
 """
 
 from __future__ import annotations

@@ -84,7 +84,13 @@ def test_schema_is_that_of_the_function(dsn: str) -> None:
         tools = {tool.name: tool for tool in (await client.list_tools()).tools}
         schema = tools["claim_rows"].input_schema
         assert schema["required"] == ["relation", "operation"]
-        assert set(schema["properties"]) == {"relation", "operation", "keys", "count"}
+        assert set(schema["properties"]) == {
+            "relation",
+            "operation",
+            "keys",
+            "count",
+            "new_values",
+        }
         assert schema["properties"]["count"] == {"type": "integer"}
         assert "run" not in tools["acquire_lock"].input_schema["properties"]
 
@@ -114,7 +120,7 @@ def test_calls_do_what_the_functions_do(db: Connection, dsn: str) -> None:
         )
         assert not claimed.is_error, text(claimed)
         left = json.loads(text(await client.call_tool("remaining_budget", {})))
-        assert len(left) == 3
+        assert len(left) == 4
 
     speak(dsn, talk)
     change = row(db, "select agent_name, state, reason from agentdb.change_summary")

@@ -2176,8 +2176,8 @@ comment on column agentdb.policy.budget_nearly_spent_share is
   'Rule budget_low: from which share on the budget is nearly spent, in what people and '
   'the agent read.';
 comment on column agentdb.policy.spawn_storm_runs is
-  'Rule spawn_storm: how many runs one run and its descendants may start in the window; '
-  'those that divide their work start 5 to 10.  NULL is off.';
+  'Rule spawn_storm: how many runs one run and its descendants may start in the '
+  'window; those that divide their work start 5 to 10.  NULL is off.';
 comment on column agentdb.policy.spawn_storm_window is
   'Rule spawn_storm: how far back it looks.';
 comment on column agentdb.policy.reservation_ttl is
