@@ -24,6 +24,7 @@ from (
     ('held-and-blocked', 'rule=lock_held_too_long', 'rule=schedule_blocked', '{lock}'),
     ('tokens-and-their-budgets', 'rule=token_rate',
       'rule~^(conversation_budget|budget_low)$', '{agent}'),
+    ('drift-and-its-tokens', 'rule=token_rate', 'rule=slow_drift', '{agent}'),
     ('context-and-its-tokens', 'rule=context_jump',
       'rule~^(token_rate|input_spike|conversation_budget)$', '{agent}'),
     ('question-and-its-run', 'rule=unanswered_question',
