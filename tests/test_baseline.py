@@ -6,7 +6,7 @@ import random
 from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
-from itertools import combinations
+from itertools import combinations, pairwise
 from math import exp, log
 from statistics import median
 
@@ -244,7 +244,7 @@ def trend(levels: list[float]) -> tuple[float, float, float]:
     logs = [log(level) for level in levels]
     growth = exp(median((logs[j] - logs[i]) / (j - i) for i, j in pairs))
     rising = sum((logs[j] > logs[i]) - (logs[j] < logs[i]) for i, j in pairs)
-    steps = [b - a for a, b in zip(logs, logs[1:], strict=False)]
+    steps = [b - a for a, b in pairwise(logs)]
     return growth, rising / len(pairs), max(steps) / (logs[-1] - logs[0])
 
 
@@ -288,7 +288,7 @@ def noisy(amounts: list[float], share: float = 0.03) -> list[float | None]:
 def test_boil_is_told_within_a_week_and_was_not_before(
     db: Connection, agent: Connection
 ) -> None:
-    spend(db, noisy([500_000] * 14) + noisy(BOIL[1:] + [BOIL[-1] * 1.1]))
+    spend(db, noisy([500_000] * 14) + noisy([*BOIL[1:], BOIL[-1] * 1.1]))
     (told,) = drift(db)
     assert told["labels"] == {"agent": "a", "measure": "tokens"}
     assert told["value"] == pytest.approx(0.1, abs=0.03)

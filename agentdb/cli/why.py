@@ -85,8 +85,8 @@ where labels ->> 'agent' = {agent}
 order by since
 """
 AGENT_USUAL = """
-select measure, round(usual::numeric) as usual, round(spread::numeric) as spread, samples,
-  learned
+select measure, round(usual::numeric) as usual, round(spread::numeric) as spread,
+  samples, learned
 from agentdb.agent_baseline
 where agent_name = {agent}
 """
