@@ -5,6 +5,8 @@
 select agentdb.set_inhibition(i.name, i.source, i.target, i.equal_labels, case i.name
   -- A start ends both: a tick that is missed after it is another incident.
   when 'crash-and-missed-tick' then interval '1 minute'
+  -- A conversation that is spent is told of for an hour after its last run.
+  when 'tokens-and-their-budgets' then interval '1 hour'
   else '20 minutes'
 end)
 from (
