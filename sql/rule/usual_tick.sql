@@ -16,7 +16,7 @@ begin atomic
       'severity', 'info',
       'policy', p.policy_name,
       'setting', 'long_tick_spreads',
-      'threshold', round(b.seconds),
+      'threshold', round(m.seconds),
       'learned', agentdb._learned(u.days)
     )
   from agentdb._open_run(as_of) as r
@@ -27,18 +27,24 @@ begin atomic
       extract(epoch from case when r.tick_max is null then p.long_tick_after
         else least(r.tick_max, p.max_long_call) end) as most
   ) as t
-  -- Six spreads are a minute at least: younger ticks are not looked up.
+  -- Six spreads are a minute at least.  Of what is younger, or shorter than most ticks
+  -- of whatever hour, the hour is not looked up.
+  left join agentdb.baseline as b
+    on b.agent_id = a.agent_id
+    and b.measure = 'tick'
+    and b.day_at = date_bin('1 day', as_of, 'epoch')
   cross join lateral agentdb._usual_at(
-    case when t.seconds > 60 then a.agent_id end, 'tick', r.started_at) as u
+    case when t.seconds > greatest(60, b.usual[1]) then a.agent_id end, 'tick',
+    r.started_at) as u
   cross join lateral (
     select greatest(u.usual + p.long_tick_spreads * u.spread, 3 * u.usual) as seconds
-  ) as b
+  ) as m
   where r.tick_interval is not null
     and p.long_tick_spreads is not null
     and t.seconds <= t.most
     and u.samples >= 20
     and u.days >= 7
-    and t.seconds > b.seconds
+    and t.seconds > m.seconds
     and not agentdb._is_paused(r.run_id, as_of);
 end;
 

@@ -141,7 +141,8 @@ begin atomic
     union all
     select c.days, c.samples, c.usual, c.spread
     from agentdb._baseline(agent, date_bin('1 day', at, 'epoch')) as c
-    where c.measure = of_measure
+    where agent is not null
+      and c.measure = of_measure
       and not exists (
         select from agentdb.baseline as b
         where b.agent_id = agent and b.day_at = date_bin('1 day', at, 'epoch')
