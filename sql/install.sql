@@ -52,7 +52,12 @@
 \ir tool/error.sql
 \ir token/seen.sql
 \ir token/usage.sql
+\ir token/weight.sql
+\ir token/measured.sql
+\ir token/usual.sql
+\ir token/drift.sql
 \ir token/baseline.sql
+\ir token/hour.sql
 \ir token/budget.sql
 \ir token/refused.sql
 \ir token/gate.sql
@@ -217,7 +222,9 @@
 \ir rule/thought.sql
 \ir rule/refusal.sql
 \ir rule/loop.sql
+\ir rule/usual_tick.sql
 \ir rule/run.sql
+\ir rule/drift.sql
 \ir rule/schedule.sql
 \ir rule/lock.sql
 \ir rule/takeover.sql

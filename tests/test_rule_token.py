@@ -89,9 +89,11 @@ def test_nightly_batch_is_normal_and_a_busy_noon_is_not(
 
 
 def test_first_weekend_at_work_is_told(db: Connection, agent: Connection) -> None:
-    history(db, OFFICE, 400_000)
+    history(db, OFFICE, 400_000, days=40)
     sunday = "2026-11-15 12:00Z"
-    use(db, sunday, 120_000)
+    use(db, sunday, 400_000)
+    assert setting(db, sunday) is None
+    use(db, sunday, 250_000)
     assert setting(db, sunday) == "token_rate_unusual_hour"
 
 

@@ -84,6 +84,12 @@ from agentdb.active_alert
 where labels ->> 'agent' = {agent}
 order by since
 """
+AGENT_USUAL = """
+select measure, round(usual::numeric) as usual, round(spread::numeric) as spread,
+  samples, learned
+from agentdb.agent_baseline
+where agent_name = {agent}
+"""
 AGENT_RUNS = """
 select run_id as run, state, started_at, took, tool_calls as calls,
   tool_errors as errors, input_tokens + cached_input_tokens as input,
@@ -166,6 +172,7 @@ def _sections(
     return [
         Section("agent", query(AGENT, agent=what), card=True),
         Section("alerts", query(AGENT_ALERTS, agent=what), below="summary"),
+        Section("usual at this hour", query(AGENT_USUAL, agent=what)),
         Section("last runs", query(AGENT_RUNS, agent=what)),
     ]
 

@@ -84,6 +84,8 @@ create table agentdb.policy (
   hung_tool_call_after interval not null default '5 minutes',
   missed_tick_grace interval not null default '1 minute',
   long_tick_after interval not null default '15 minutes',
+  long_tick_spreads double precision default 6,
+  slow_drift_share double precision default 0.05,
   crashed_run_window interval not null default '15 minutes',
   max_hold interval not null default '4 hours',
   max_questions integer not null default 5,
@@ -194,6 +196,8 @@ create table agentdb.policy (
     and token_rate_margin between 1 and 1000
     and token_rate_margin_few between 1 and 1000
     and token_rate_clear between 0.1 and 1
+    and long_tick_spreads between 1 and 1000
+    and slow_drift_share between 0.01 and 1
     and silent_loop_diversity between 0 and 1
   ),
   -- The history is kept in half hours: only windows of that length compare with it.
@@ -1320,6 +1324,14 @@ create table agentdb.tool_day (
 
 create index tool_day_day_at_idx on agentdb.tool_day (day_at);
 
+create table agentdb.call_hour (
+  agent_id bigint not null,
+  hour_at timestamptz not null,
+  calls bigint not null,
+  errors bigint not null,
+  constraint call_hour_pkey primary key (agent_id, hour_at)
+) with (fillfactor = 70);
+
 create table agentdb.token_half_hour (
   agent_id bigint not null,
   half_hour_at timestamptz not null,
@@ -1339,9 +1351,54 @@ create table agentdb.token_normal (
   active_days integer not null,
   bound double precision not null,
   hours bigint not null,
+  days integer not null default 0,
   constraint token_normal_pkey primary key (agent_id),
   constraint token_normal_agent_id_fkey
     foreign key (agent_id) references agentdb.agent on delete cascade
+);
+
+create table agentdb.agent_day (
+  agent_id bigint not null,
+  day_at timestamptz not null,
+  tokens double precision not null,
+  calls double precision not null,
+  errors double precision not null,
+  tick double precision,
+  constraint agent_day_pkey primary key (agent_id, day_at),
+  constraint agent_day_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+);
+
+create index agent_day_day_at_idx on agentdb.agent_day (day_at);
+
+create table agentdb.drift (
+  day_at timestamptz not null,
+  agent_id bigint not null,
+  measure text not null,
+  days integer not null,
+  growth double precision not null,
+  rising double precision not null,
+  jump double precision not null,
+  week_share double precision,
+  levels double precision[] not null,
+  constraint drift_pkey primary key (day_at, agent_id, measure, days),
+  constraint drift_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade
+);
+
+create table agentdb.baseline (
+  agent_id bigint not null,
+  measure text not null,
+  day_at timestamptz not null,
+  days integer not null,
+  samples bigint not null,
+  usual double precision[] not null,
+  spread double precision[] not null,
+  constraint baseline_pkey primary key (agent_id, measure),
+  constraint baseline_agent_id_fkey
+    foreign key (agent_id) references agentdb.agent on delete cascade,
+  constraint baseline_measure_check
+    check (measure in ('tokens', 'calls', 'errors', 'tick'))
 );
 
 create table agentdb.budget_override (
@@ -2206,6 +2263,12 @@ comment on column agentdb.policy.missed_tick_grace is
   'its hold.';
 comment on column agentdb.policy.long_tick_after is
   'Rule long_tick: how long a run with a tick interval may take.';
+comment on column agentdb.policy.long_tick_spreads is
+  'Rule long_tick: how many spreads over its usual duration a tick is a notice before '
+  'long_tick_after; NULL is none; 6 of them, as durations have long tails.';
+comment on column agentdb.policy.slow_drift_share is
+  'Rule slow_drift: by what share a measure must grow from day to day, over a week of '
+  'active days; NULL is off; half of the tenth that must be found within a week.';
 comment on column agentdb.policy.unattributed_write_window is
   'Rule unattributed_write: how far back it looks.';
 comment on column agentdb.policy.blast_radius_rows is
@@ -2744,6 +2807,8 @@ comment on table agentdb.run_step is
   'Which steps a run has logged, so that a label repeated is no progress.';
 comment on table agentdb.tool_day is
   'Calls and failures of each agent''s tools a UTC day: what is normal for them.';
+comment on table agentdb.call_hour is
+  'Tool calls and failures of each agent in an hour, the history of its baselines.';
 comment on table agentdb.token_half_hour is
   'Tokens of each agent in half an hour, the history that normal is made of.';
 comment on table agentdb.token_normal is
@@ -2753,6 +2818,42 @@ comment on column agentdb.token_normal.bound is
 comment on column agentdb.token_normal.hours is
   'A bit for each hour at which it was active: 0 to 23 on weekdays, 24 to 47 at '
   'weekends, UTC.';
+comment on column agentdb.token_normal.days is
+  'Whole days since the first that is known of it.';
+comment on table agentdb.agent_day is
+  'What each agent did on a UTC day that is over: written once, then left as it is.';
+comment on column agentdb.agent_day.tokens is
+  'Weighted as its policy weighed them then.';
+comment on column agentdb.agent_day.tick is
+  'The median seconds of its ticks that succeeded; NULL where none did.';
+comment on table agentdb.drift is
+  'Measures of agents that rose over their last 7 or 14 active days, for slow_drift.';
+comment on column agentdb.drift.day_at is
+  'The last of the days.';
+comment on column agentdb.drift.days is
+  'How many active days.';
+comment on column agentdb.drift.growth is
+  'Times so much from one active day to the next: the median of all pairs.';
+comment on column agentdb.drift.rising is
+  'Of all pairs of days, those that rise less those that fall, as a share of all.';
+comment on column agentdb.drift.jump is
+  'What part of the whole growth came from one day to the next.';
+comment on column agentdb.drift.week_share is
+  'These days against as many before them; NULL where these are not known.';
+comment on column agentdb.drift.levels is
+  'The amounts of the days, the first one first.';
+comment on table agentdb.baseline is
+  'What is usual for each agent at each hour of a day, by the 28 days before it.';
+comment on column agentdb.baseline.day_at is
+  'The UTC day that it is for.';
+comment on column agentdb.baseline.days is
+  'Whole days since the first that is known of the agent.';
+comment on column agentdb.baseline.samples is
+  'Active hours, or ticks, of the 28 days.';
+comment on column agentdb.baseline.usual is
+  'Medians: of all samples, then of those of each hour, NULL where these are too few.';
+comment on column agentdb.baseline.spread is
+  'Median absolute deviations, with their floor, in the same order.';
 comment on table agentdb.budget_override is
   'Budgets of single agents, in place of their policy''s; NULL is no limit.';
 comment on table agentdb.budget_gate is
@@ -3142,8 +3243,12 @@ drop table agentdb.token_reservation;
 drop table agentdb.tree_gate;
 drop table agentdb.budget_gate;
 drop table agentdb.budget_override;
+drop table agentdb.baseline;
+drop table agentdb.drift;
+drop table agentdb.agent_day;
 drop table agentdb.token_normal;
 drop table agentdb.token_half_hour;
+drop table agentdb.call_hour;
 drop table agentdb.tool_day;
 drop table agentdb.run_step;
 drop table agentdb.run_cost;

@@ -59,10 +59,22 @@ as $$
   on conflict (agent_id, tool, day_at) do update
   set calls = d.calls + excluded.calls,
       errors = d.errors + excluded.errors;
+
+  insert into agentdb.call_hour as h (agent_id, hour_at, calls, errors)
+  select
+    l.agent_id, date_bin('1 hour', l.recorded_at, 'epoch'), count(*),
+    count(*) filter (where not l.ok)
+  from agentdb.tool_call_log as l
+  where l.xid >= low and l.xid < high
+  group by 1, 2
+  on conflict (agent_id, hour_at) do update
+  set calls = h.calls + excluded.calls,
+      errors = h.errors + excluded.errors;
 $$;
 
 comment on function agentdb._roll_up_tool_calls (xid8, xid8) is
-  'Adds the tool calls of a range of transactions to run_activity and tool_day.';
+  'Adds the tool calls of a range of transactions to run_activity, tool_day and '
+  'call_hour.';
 
 
 create or replace function agentdb._roll_up_tokens (low xid8, high xid8)

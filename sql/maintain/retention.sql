@@ -82,9 +82,15 @@ begin
   where greatest(r.evaluated_at, r.flushed_at, r.sent_at, r.started_at)
     < clock_timestamp() - interval '7 days';
   delete from agentdb.token_half_hour as h
-  where h.half_hour_at < clock_timestamp() - greatest(keep, (
+  where h.half_hour_at < clock_timestamp() - greatest(keep, interval '30 days', (
     select max(p.token_rate_baseline) from agentdb.policy as p
   ) + interval '2 days');
+  delete from agentdb.call_hour as h
+  where h.hour_at < clock_timestamp() - greatest(keep, interval '30 days');
+  delete from agentdb.agent_day as d
+  where d.day_at < clock_timestamp() - greatest(keep, interval '100 days');
+  delete from agentdb.drift as d
+  where d.day_at < clock_timestamp() - greatest(keep, interval '100 days');
   delete from agentdb.tool_day as d
   where d.day_at < clock_timestamp() - greatest(keep, (
     select max(p.tool_errors_baseline) from agentdb.policy as p

@@ -5,6 +5,8 @@
 select agentdb.set_inhibition(i.name, i.source, i.target, i.equal_labels, case i.name
   -- A start ends both: a tick that is missed after it is another incident.
   when 'crash-and-missed-tick' then interval '1 minute'
+  -- A conversation that is spent is told of for an hour after its last run.
+  when 'tokens-and-their-budgets' then interval '1 hour'
   else '20 minutes'
 end)
 from (
@@ -24,6 +26,7 @@ from (
     ('held-and-blocked', 'rule=lock_held_too_long', 'rule=schedule_blocked', '{lock}'),
     ('tokens-and-their-budgets', 'rule=token_rate',
       'rule~^(conversation_budget|budget_low)$', '{agent}'),
+    ('drift-and-its-tokens', 'rule=token_rate', 'rule=slow_drift', '{agent}'),
     ('context-and-its-tokens', 'rule=context_jump',
       'rule~^(token_rate|input_spike|conversation_budget)$', '{agent}'),
     ('question-and-its-run', 'rule=unanswered_question',

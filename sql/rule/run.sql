@@ -127,12 +127,16 @@ begin atomic
   ) as w
   where r.tick_interval is not null
     and not agentdb._is_paused(r.run_id, as_of)
-    and r.started_at < as_of - l.after;
+    and r.started_at < as_of - l.after
+  union all
+  select u.labels, u.value, u.annotations
+  from agentdb._unusual_tick(as_of) as u;
 end;
 
 comment on function agentdb.rule_long_tick (timestamptz) is
   'Runs with a tick interval that are open for longer than they said (tick_max), else '
-  'than policy.long_tick_after; a notice while they get on.';
+  'than policy.long_tick_after; a notice while they get on, and before that where '
+  'they take far longer than usual.';
 
 
 create or replace view agentdb.long_tick as

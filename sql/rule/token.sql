@@ -79,33 +79,6 @@ comment on function agentdb._token_use (timestamptz, boolean) is
   'the hour and in the policy window before a moment, and its input in the window.';
 
 
--- Work that comes at any time keeps no hours that could tell anything.
-create or replace function agentdb._is_usual_hour (
-  hours bigint,
-  regular_hours integer,
-  at timestamptz
-)
-  returns boolean
-  language sql
-  immutable
-  parallel safe
-  return exists (
-    select from generate_series(-1, 1) as d (step)
-    where hours >> (
-      agentdb._hour_of_week(at) / 24 * 24
-        + (agentdb._hour_of_week(at) % 24 + d.step + 24) % 24
-    ) & 1 = 1
-  ) or (
-    select count(*) > regular_hours
-    from generate_series(0, 23) as h (hour)
-    where (hours >> h.hour | hours >> h.hour + 24) & 1 = 1
-  );
-
-comment on function agentdb._is_usual_hour (bigint, integer, timestamptz) is
-  'Tells whether an agent was ever active at this hour, or the one before or after, on '
-  'such a day, or is active at all hours.';
-
-
 -- Against flapping: an alert that fires ends only well below its threshold.
 create or replace function agentdb._clear_share (
   agent_name text,
@@ -132,12 +105,15 @@ comment on function agentdb._clear_share (text, double precision, timestamptz) i
 create or replace function agentdb._token_excess (as_of timestamptz)
   returns table (
     agent_id bigint, setting text, used double precision, threshold double precision,
-    what text
+    what text, severity text, learned text
   )
   language sql
   stable
 begin atomic
-  select u.agent_id, t.setting, t.used, t.threshold, t.what
+  select u.agent_id, t.setting, t.used, t.threshold, t.what,
+    case when t.setting = 'token_rate_unusual_hour' and s.known_hour
+      then 'warning' else 'critical' end,
+    agentdb._learned(coalesce(n.days, 0))
   from agentdb._token_use(as_of, false) as u
   join agentdb.agent as a on a.agent_id = u.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
@@ -147,7 +123,10 @@ begin atomic
   cross join lateral (
     select
       coalesce(n.active_days, 0) >= p.token_rate_warm_up_days as warm,
-      agentdb._clear_share(a.agent_name, p.token_rate_clear, as_of) as share
+      agentdb._clear_share(a.agent_name, p.token_rate_clear, as_of) as share,
+      agentdb._is_usual_hour(n.hours, p.token_rate_regular_hours, n.days, as_of)
+        as known_hour,
+      agentdb._is_usual_day(n.hours, n.days, as_of) as known_day
   ) as s
   cross join lateral (
     values
@@ -165,14 +144,21 @@ begin atomic
         'token_rate_warm_up_cap', u.tokens_in_window,
         case when not s.warm and p.token_rate_quantile is not null
           then p.token_rate_warm_up_cap end,
-        'in 30 min; a new agent may use'
+        format('in 30 min; a new agent (%s) may use',
+          agentdb._learned(coalesce(n.days, 0)))
       ),
       (
         'token_rate_unusual_hour', u.tokens_in_window,
-        case when s.warm and not agentdb._is_usual_hour(
-          n.hours, p.token_rate_regular_hours, as_of)
-          then p.token_rate_unusual_hour end,
-        'in 30 min at an hour at which it never worked; what may pass then is'
+        case
+          when s.warm and not s.known_hour then p.token_rate_unusual_hour
+          -- Its usual work on an unusual day is no harm.
+          when s.warm and not s.known_day
+            then greatest(p.token_rate_unusual_hour, n.bound / p.token_rate_margin)
+        end,
+        case when s.known_hour
+          then 'in 30 min on a day of the week on which it never worked; at most'
+          else 'in 30 min at an hour at which it never worked; what may pass then is'
+        end
       ),
       (
         'token_rate_factor', u.tokens_in_window,
@@ -206,13 +192,15 @@ begin atomic
         '%s used %s tokens (as they are paid for) %s %s', a.agent_name,
         round(e.used), e.what, round(e.threshold)
       ),
+      'severity', e.severity,
       'policy', a.policy_name,
       'setting', e.setting,
-      'threshold', round(e.threshold)
+      'threshold', round(e.threshold),
+      'learned', e.learned
     )
   from agentdb._token_excess(as_of) as e
   join agentdb.agent as a on a.agent_id = e.agent_id
-  order by e.agent_id, e.used / e.threshold desc;
+  order by e.agent_id, e.severity, e.used / e.threshold desc;
 end;
 
 comment on function agentdb.rule_token_rate (timestamptz) is

@@ -2,25 +2,6 @@
 -- of the week it is active at all.  Idle time says nothing about how much an agent uses
 -- when it works, and makes an average of office hours or of a nightly batch too low.
 
-create or replace function agentdb._weight (
-  input_tokens bigint,
-  cached_input_tokens bigint,
-  output_tokens bigint,
-  cached_weight double precision,
-  output_weight double precision
-)
-  returns double precision
-  language sql
-  immutable
-  parallel safe
-  return input_tokens + cached_weight * cached_input_tokens
-    + output_weight * output_tokens;
-
-comment on function agentdb._weight (
-  bigint, bigint, bigint, double precision, double precision) is
-  'Tokens as they are paid for, in uncached input tokens.';
-
-
 create or replace function agentdb._hour_of_week (at timestamptz)
   returns integer
   language sql
@@ -35,7 +16,9 @@ comment on function agentdb._hour_of_week (timestamptz) is
 
 -- The last day is left out: what goes on now must not become normal while it lasts.
 create or replace function agentdb._token_normal (agent bigint, as_of timestamptz)
-  returns table (active_days integer, bound double precision, hours bigint)
+  returns table (
+    active_days integer, bound double precision, hours bigint, days integer
+  )
   language sql
   stable
 begin atomic
@@ -46,7 +29,8 @@ begin atomic
       else p.token_rate_margin
         * percentile_disc(p.token_rate_quantile) within group (order by w.tokens)
     end,
-    bit_or(1::bigint << agentdb._hour_of_week(h.half_hour_at))
+    bit_or(1::bigint << agentdb._hour_of_week(h.half_hour_at)),
+    agentdb._known_days(agent, as_of)
   from agentdb.agent as a
   join agentdb.policy as p
     on p.policy_name = a.policy_name
@@ -78,17 +62,20 @@ declare
   v_at timestamptz := clock_timestamp();
   v_count bigint;
 begin
+  perform agentdb._learn_days(v_at);
+  perform agentdb._learn_baselines(v_at);
   insert into agentdb.token_normal as n (
-    agent_id, refreshed_at, active_days, bound, hours
+    agent_id, refreshed_at, active_days, bound, hours, days
   )
-  select a.agent_id, v_at, t.active_days, t.bound, t.hours
+  select a.agent_id, v_at, t.active_days, t.bound, t.hours, t.days
   from agentdb.agent as a
   cross join lateral agentdb._token_normal(a.agent_id, v_at) as t
   on conflict (agent_id) do update
   set refreshed_at = excluded.refreshed_at,
       active_days = excluded.active_days,
       bound = excluded.bound,
-      hours = excluded.hours;
+      hours = excluded.hours,
+      days = excluded.days;
   get diagnostics v_count = row_count;
   delete from agentdb.token_normal as n where n.refreshed_at < v_at;
   return v_count;
@@ -102,16 +89,18 @@ comment on function agentdb.refresh_normal () is
 
 -- A moment of the past is judged by what was normal then.
 create or replace function agentdb._normal_at (agent bigint, as_of timestamptz)
-  returns table (active_days integer, bound double precision, hours bigint)
+  returns table (
+    active_days integer, bound double precision, hours bigint, days integer
+  )
   language sql
   stable
 begin atomic
-  select n.active_days, n.bound, n.hours
+  select n.active_days, n.bound, n.hours, n.days
   from agentdb.token_normal as n
   where n.agent_id = agent
     and n.refreshed_at <= as_of
   union all
-  select t.active_days, t.bound, t.hours
+  select t.active_days, t.bound, t.hours, t.days
   from agentdb._token_normal(agent, as_of) as t
   where not exists (
     select from agentdb.token_normal as n
