@@ -221,3 +221,16 @@ def test_third_of_a_kind_is_told_by_and_by(db: Connection) -> None:
     later(db, "10 minutes")
     (told,) = payloads(db)
     assert told["firing"] == 3 and len(told["news"]) == 2
+
+
+def test_further_stage_is_news_and_a_former_one_is_not(db: Connection) -> None:
+    def told(stage: object) -> list[str]:
+        given = grade("warning")
+        given["annotations"]["stage"] = stage
+        ingest(db, [given])
+        wait(db)
+        return kinds(db)
+
+    assert [told(stage) for stage in (1, 1, 2, 1, 2, "x", None, 10**12, 3)] == [
+        ["firing"], [], ["firing"], [], [], [], [], [], ["firing"],
+    ]  # fmt: skip

@@ -1955,6 +1955,7 @@ create table agentdb.group_alert (
   told text,
   told_episode integer,
   told_severity text,
+  told_stage integer,
   escalate_at timestamptz,
   escalated boolean not null default false,
   reason text,
@@ -3047,6 +3048,8 @@ comment on table agentdb.group_alert is
   'The alerts of a group that fire or whose end has still to be told.';
 comment on column agentdb.group_alert.told_severity is
   'How severe it was when it was told last.';
+comment on column agentdb.group_alert.told_stage is
+  'How far it had come then, where its rule counts stages.';
 comment on column agentdb.group_alert.until_at is
   'Until when it is acknowledged or silenced.';
 comment on column agentdb.group_alert.reason is

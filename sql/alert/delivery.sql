@@ -13,9 +13,10 @@ create or replace function agentdb._group_count (groups bigint[])
 begin atomic
   select m.alert_group_id,
     count(*) filter (where m.state = 'firing'),
-    count(*) filter (where m.state = 'firing' and agentdb._is_news(m, a.severity)),
+    count(*) filter (where m.state = 'firing'
+      and agentdb._is_news(m, a.severity, a.annotations)),
     count(*) filter (where m.state = 'firing' and g.alert_id is not null
-      and agentdb._is_news(m, a.severity)
+      and agentdb._is_news(m, a.severity, a.annotations)
       and agentdb._is_repeated(m, a.rule_name, a.severity)),
     count(*) filter (where m.state = 'acknowledged'),
     count(*) filter (where m.state = 'silenced'),
@@ -224,6 +225,7 @@ as $$
       select from agentdb.group_alert as m where m.alert_group_id = g.alert_group_id);
   with settled as (
     select m.alert_group_id, m.alert_id, t.told, t.now, a.severity,
+      agentdb._stage(a.annotations) as stage,
       case when m.state = 'firing' and t.told = 'firing' and not m.escalated
         then coalesce(m.escalate_at, _settle_members.at + e.escalate_after)
       end as escalate_at
@@ -248,6 +250,7 @@ as $$
   set told = s.told,
       told_episode = case when s.now then m.episode else m.told_episode end,
       told_severity = case when s.now then s.severity else m.told_severity end,
+      told_stage = case when s.now then s.stage else m.told_stage end,
       escalate_at = s.escalate_at
   from settled as s
   where m.alert_group_id = s.alert_group_id

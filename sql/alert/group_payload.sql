@@ -22,18 +22,21 @@ comment on function agentdb._by_cause_in_group (bigint, text) is
 
 create or replace function agentdb._is_news (
   member agentdb.group_alert,
-  severity text
+  severity text,
+  annotations jsonb
 )
   returns boolean
   language sql
   immutable
   return (member).told is distinct from 'firing'
+    or agentdb._stage(annotations) > (member).told_stage
     or (member).told_episode is distinct from (member).episode
     or agentdb._severity_rank(severity)
       > agentdb._severity_rank((member).told_severity);
 
-comment on function agentdb._is_news (agentdb.group_alert, text) is
-  'Whether a receiver was not told yet that an alert fires, this time and so severely.';
+comment on function agentdb._is_news (agentdb.group_alert, text, jsonb) is
+  'Whether a receiver was not told yet that an alert fires, this time, so severely and '
+  'so far.';
 
 
 -- Of an incident that goes on, more of what was told already is told by and by.
@@ -51,6 +54,8 @@ create or replace function agentdb._is_repeated (
     join agentdb.alert as a on a.alert_id = o.alert_id
     where o.alert_group_id = (member).alert_group_id
       and a.rule_name = rule
+      and (o.alert_id <> (member).alert_id
+        or agentdb._stage(a.annotations) <= o.told_stage)
       and agentdb._severity_rank(o.told_severity) >= agentdb._severity_rank(severity)
   );
 
@@ -76,7 +81,7 @@ begin atomic
   join agentdb.alert as a on a.alert_id = m.alert_id
   where m.alert_group_id = group_id
     and m.state = 'firing'
-    and agentdb._is_news(m, a.severity);
+    and agentdb._is_news(m, a.severity, a.annotations);
 end;
 
 comment on function agentdb._news (bigint) is

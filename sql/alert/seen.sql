@@ -140,6 +140,19 @@ comment on function agentdb._comparable (jsonb, jsonb) is
   'tool and lock of its annotations, and the tree of its run.';
 
 
+-- What gets worse without another severity says so by a number, as a budget at 80 and
+-- at 95 percent.
+create or replace function agentdb._stage (annotations jsonb)
+  returns integer
+  language sql
+  immutable
+  return case when annotations ->> 'stage' ~ '^[0-9]{1,9}$'
+    then (annotations ->> 'stage')::integer else 0 end;
+
+comment on function agentdb._stage (jsonb) is
+  'How far an alert has come, as its rule counts; 0 where it does not.';
+
+
 -- Who said "I am at it" said so of what was known then.
 create or replace function agentdb._lapse_acknowledgements (
   rule_name text,
@@ -199,6 +212,7 @@ as $$
         seen_at = _touch_alerts.at,
         -- One that got worse is told; what it is about decides what explains it.
         flush = a.flush or a.state = 'firing' and (i.severity <> a.severity
+          or agentdb._stage(i.annotations) > agentdb._stage(a.annotations)
           or agentdb._comparable(i.labels, i.annotations)
             <> agentdb._comparable(a.labels, a.annotations)),
         state = case when a.state = 'resolved' and not agentdb._is_dismissed(

@@ -158,6 +158,8 @@ begin atomic
         when u.share >= 1 and (r.scope <> 'conversation' or b.cost >= b.max_cost
           or b.max_tokens is distinct from p.conversation_budget_tokens) then 'critical'
         when u.share >= p.budget_low_share then 'warning' else 'info' end,
+      'stage', case when u.share >= p.budget_nearly_spent_share then 2
+        when u.share >= p.budget_low_share then 1 else 0 end,
       'advice', case when u.share >= p.budget_low_share then format(
         'The budget of %s is %s: %s%% of it is used%s.',
         case r.scope when 'agent_day' then 'the agent for today'

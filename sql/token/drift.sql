@@ -131,6 +131,8 @@ begin
     cross join lateral agentdb._drift_of(d.agent_id, v_day) as f
     where d.day_at = v_day
     on conflict (day_at, agent_id, measure, days) do nothing;
+    -- The other days are the next call's.
+    exit when clock_timestamp() > _learn_days.at + interval '20 seconds';
   end loop;
 end;
 $$;

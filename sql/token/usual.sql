@@ -88,7 +88,8 @@ comment on function agentdb._baseline (bigint, timestamptz) is
   'the arrays all hours come first, then 0 to 23.';
 
 
--- Once a day for each agent; the calls in between find nothing to do.
+-- Once a day for each agent; the calls in between find nothing to do.  So many at a time
+-- that a runner waits for the answer, each with the same chance to be among them.
 create or replace function agentdb._learn_baselines (at timestamptz)
   returns void
   language sql
@@ -99,13 +100,17 @@ as $$
     agent_id, day_at, measure, days, samples, usual, spread
   )
   select a.agent_id, d.day_at, n.measure, n.days, n.samples, n.usual, n.spread
-  from agentdb.agent as a
+  from (
+    select g.agent_id
+    from agentdb.agent as g
+    where not exists (
+      select from agentdb.baseline as o
+      where o.agent_id = g.agent_id and o.day_at = date_bin('1 day', at, 'epoch'))
+    order by random()
+    limit 5000
+  ) as a
   cross join (select date_bin('1 day', at, 'epoch') as day_at) as d
   cross join lateral agentdb._baseline(a.agent_id, d.day_at) as n
-  where not exists (
-    select from agentdb.baseline as o
-    where o.agent_id = a.agent_id and o.day_at = d.day_at
-  )
   on conflict (agent_id, measure) do update
   set day_at = excluded.day_at,
       days = excluded.days,
@@ -142,6 +147,9 @@ begin atomic
     select c.days, c.samples, c.usual, c.spread
     from agentdb._baseline(agent, date_bin('1 day', at, 'epoch')) as c
     where agent is not null
+      -- Today's is learned within the hour: rules do not wait for it.
+      and date_bin('1 day', at, 'epoch')
+        < date_bin('1 day', statement_timestamp(), 'epoch')
       and c.measure = of_measure
       and not exists (
         select from agentdb.baseline as b
