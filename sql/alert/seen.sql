@@ -108,18 +108,11 @@ create or replace function agentdb._root_run (run text)
   returns text
   language sql
   stable
-begin atomic
-  with recursive above (run_id, parent_run_id) as (
-    select r.run_id, r.parent_run_id
+  return (
+    select coalesce(r.root_run_id, r.run_id)::text
     from agentdb.run as r
     where r.run_id = case when run ~ '^[0-9]{1,18}$' then run::bigint end
-    union
-    select r.run_id, r.parent_run_id
-    from above as b
-    join agentdb.run as r on r.run_id = b.parent_run_id
-  )
-  select b.run_id::text from above as b where b.parent_run_id is null;
-end;
+  );
 
 comment on function agentdb._root_run (text) is
   'The run from which one descends, itself where nobody started it.';
