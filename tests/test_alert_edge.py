@@ -139,6 +139,7 @@ def test_command_for_a_silence_is_quoted_for_a_shell(db: Connection) -> None:
         "select agentdb.silence_alerts(%s, '1 day', 'x')", [r"who~it's\.me,rule=late"]
     )
     fire(db, "it's.me")
+    flush(db)
     later(db, "23 hours 50 minutes")
     found = value(db, "select annotations #>> '{next,0}' from agentdb.silence_ending")
     assert found == r"agentdb silence 'who~it'\''s\.me,rule=late' --for 2h -m …"

@@ -47,7 +47,7 @@ def test_group_is_one_message_and_one_incident(db: Connection) -> None:
     later(db, "30 seconds")
     (first,) = deliver(db)
     assert first["kind"] == "firing"
-    assert first["dedup_key"].startswith(f"agentdb/{db.info.dbname}/G-")
+    assert f"/{db.info.dbname}/G-" in first["dedup_key"]
     payload = first["payload"]
     assert payload["summary"] == "3 alerts: 3 late"
     assert payload["labels"] == {"rule": "late"}
@@ -107,7 +107,7 @@ def test_storm_without_a_route_is_ten_messages_and_a_digest(db: Connection) -> N
     messages = deliver(db)
     (digest,) = (each for each in messages if "group" in each["payload"])
     assert len(messages) == 7 and digest["payload"]["firing"] == 1190
-    assert digest["dedup_key"].startswith(f"agentdb/{db.info.dbname}/G-")
+    assert f"/{db.info.dbname}/G-" in digest["dedup_key"]
     assert digest["payload"]["labels"] == {"rule": "late"}
     # More of it waits a minute; another rule's, and what is alone again, does not.
     fire(db, *names, "more")

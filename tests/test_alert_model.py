@@ -25,8 +25,8 @@ NAMES = ("a", "b", "c")
 EXAMPLES = int(os.environ.get("AGENTDB_EXAMPLES", "20"))
 WHO = st.sampled_from(NAMES)
 CLEAR = """
-truncate agentdb.alert, agentdb.alert_kin, agentdb.alert_group, agentdb.group_alert,
-  agentdb.notification, agentdb.silence
+truncate agentdb.alert, agentdb.alert_kin, agentdb.silenced_alert,
+  agentdb.alert_group, agentdb.group_alert, agentdb.notification, agentdb.silence
 """
 NUMBER = "select alert_id from agentdb.alert where labels ->> 'who' = %s"
 
@@ -42,6 +42,8 @@ def test_receiver_ends_up_with_the_truth(
         " group_wait => %s, repeat_interval => '10 minutes')",
         [group_by, wait, wait],
     )
+
+    prefix = value(db, "select agentdb._dedup_prefix()")
 
     class Receiver(RuleBasedStateMachine):
         """Three alerts of one rule, one receiver, one person on call."""
@@ -150,9 +152,9 @@ def test_receiver_ends_up_with_the_truth(
             found = rows(db, NUMBER, min(group))
             if group_by == "{alert}":
                 number = found[0]["alert_id"] if found else 0
-                return f"agentdb/{db.info.dbname}/A-{number}"
+                return f"{prefix}/A-{number}"
             query = "select coalesce(max(alert_group_id), 0) from agentdb.alert_group"
-            return f"agentdb/{db.info.dbname}/G-{value(db, query)}"
+            return f"{prefix}/G-{value(db, query)}"
 
         def teardown(self) -> None:
             self.settle()

@@ -576,5 +576,5 @@ def test_rows_of_any_shape_are_read_by_name(db: Connection, dsn: str) -> None:
     with Agent(connect=connect).run() as run:
         assert run.id == value(db, "select run_id from agentdb.run")
         assert {each["scope"] for each in run.budget()} == {
-            "run", "conversation", "agent_day",
+            "run", "tree", "conversation", "agent_day",
         }  # fmt: skip

@@ -192,7 +192,7 @@ def test_asyncio_has_the_same(db: Connection, dsn: str) -> None:
                     raise AssertionError("it was let through")
             question = await run.ask("Which?")
             assert await run.answer(question) is None
-            assert len(await run.budget()) == 3
+            assert len(await run.budget()) == 4
             run.progress("done")
 
     asyncio.run(work())

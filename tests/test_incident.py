@@ -105,7 +105,7 @@ def test_missing_right_is_named_wherever_a_person_looks(
         "grant select on vault.invoice to agent_a;",
     ]
     (message,) = messages(db)
-    assert "silent_loop" in message[0]
+    assert "access_denied" in message[0]
     for grant in grants:
         assert f"fix: {grant}" in message
     assert "diagnosis: agent_a has no USAGE on schema vault" in message
@@ -170,7 +170,7 @@ def test_one_run_going_wrong_is_one_message(
     first = messages(db)
     move_on(db)
     evaluate(db)
-    assert [m[0].split()[1] for m in first + messages(db)] == ["silent_loop"]
+    assert [m[0].split()[1] for m in first + messages(db)] == ["access_denied"]
     fires = "select rule_name from agentdb.alert where state = 'firing' order by 1"
     assert [each["rule_name"] for each in rows(db, fires)] == [
         "access_denied",
@@ -183,7 +183,7 @@ def test_one_run_going_wrong_is_one_message(
     assert [m[0].split()[0] for m in messages(db)] == ["[RESOLVED]"]
 
 
-def test_tool_that_fails_for_several_runs_is_told_beside_a_loop(
+def test_missing_right_of_several_runs_is_told_with_their_loops(
     db: Connection, connect: Connect, billing: Connection, vault: None
 ) -> None:
     for _ in range(9):
@@ -196,7 +196,7 @@ def test_tool_that_fails_for_several_runs_is_told_beside_a_loop(
     move_on(db)
     evaluate(db)
     told = {message[0].split()[1] for message in messages(db)}
-    assert told == {"silent_loop", "access_denied"}
+    assert told == {"access_denied"}
 
 
 def test_kill_ends_the_alert_at_once_and_says_who_and_why(

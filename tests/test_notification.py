@@ -53,8 +53,11 @@ def test_firing_alert_becomes_one_message_a_receiver(
     assert value(db, "select agentdb.flush()") == 0
     told = rows(db, CLAIM)
     assert sorted(each["receiver_name"] for each in told) == ["hook", "stdout"]
+    installation = value(
+        db, "select left(installation_id::text, 8) from agentdb.installation"
+    )
     assert {each["dedup_key"] for each in told} == {
-        f"agentdb/{db.info.dbname}/A-{number}"
+        f"agentdb/{installation}/{db.info.dbname}/A-{number}"
     }
     assert told[0]["payload"] == {
         "version": 1,
@@ -74,6 +77,7 @@ def test_firing_alert_becomes_one_message_a_receiver(
             "agentdb timeline 12",
             "agentdb kill 12 --reason …",
         ],
+        "command": "agentdb kill 12 --reason …",
         "ends_when": "run 12 shows a new step or an audited write, or ends",
         "next": [
             f"agentdb why A-{number}",

@@ -300,18 +300,6 @@ def test_start_by_hand_is_not_the_tick(
     assert labels(db, "missed_tick") == [{"agent": "a"}]
 
 
-def test_run_between_two_ticks_does_not_take_the_place_of_one(
-    db: Connection, agent: Connection
-) -> None:
-    start(agent, tick_interval="10 min")
-    agent.execute("select agentdb.end_run()")
-    age(db, "run", "started_at", "8 minutes")
-    start(agent)
-    agent.execute("select agentdb.end_run()")
-    age(db, "run", "started_at", "4 minutes")
-    assert labels(db, "missed_tick") == [{"agent": "a"}]
-
-
 def test_unreadable_schedule_is_an_alert_until_it_is_mended(
     db: Connection, agent: Connection, connect: Connect, reckon: object
 ) -> None:

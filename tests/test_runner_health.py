@@ -61,6 +61,8 @@ def test_pages_tell_which_loop_of_which_database_fails(scene: Scene) -> None:
         runner = scene.start_configured(
             f"[databases]\nmain = '{scene.dsn}'\nfar = '{other}'\n"
             f"[health]\naddress = '127.0.0.1:{port}'\n"
+            # One database under two addresses.
+            "[runner]\nsite = 'here'\n"
         )
         scene.sink.wait()
         until(lambda: page(port, "/healthz")[0] == 200)
@@ -167,7 +169,7 @@ def test_alarm_is_repeated_each_quarter_of_an_hour_until_it_is_over(
     monkeypatch.setattr(time, "monotonic", lambda: now)
     config = Config({"main": ""}, fallback=Fallback("webhook", "http://x"))
     signs = Signs()
-    state = SimpleNamespace(signs=signs, name="one")
+    state = SimpleNamespace(signs=signs, name="one", foreign=False)
     runner: Any = SimpleNamespace(config=config, channels=Channel())
     alarm = Alarm("main")
 

@@ -183,6 +183,7 @@ def test_end_of_a_silence_is_announced_and_told(db: Connection, rule: None) -> N
     number = silence(db, "rule~.", "10 hours")
     assert rows(db, "select * from agentdb.silence_ending") == []
     fire(db, "a")
+    flush(db)
     later(db, "9 hours 46 minutes")
     (found,) = rows(db, "select labels, annotations from agentdb.silence_ending")
     assert found["labels"] == {"silence": f"S-{number}"}

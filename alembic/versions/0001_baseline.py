@@ -272,7 +272,7 @@ create table agentdb.policy (
     and unattributed_write_window between '1 second' and '1 day'
   ),
   constraint policy_signs_check check (
-    refusal_window between '1 minute' and '1 day'
+    refusal_window >= '1 minute' and refusal_window <= '1 day'
     and refused_write_count > 0
     and lock_taken_over_window between '1 minute' and '1 day'
     and access_denied_count > 0

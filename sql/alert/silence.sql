@@ -59,7 +59,6 @@ as $$
       agentdb._matchable(a.alert_id, a.rule_name, a.severity, a.labels))
   where a.alert_id = any (alerts)
     and s.silence_id = any (silences)
-    and a.state = 'firing'
     and a.rule_name <> 'silence_ending';
 $$;
 

@@ -190,5 +190,6 @@ select agentdb._declare_rule(
     agentdb why {agent}
     agentdb timeline {run}
   $$,
-  group_by => '{rule,agent,run}'
+  group_by => '{rule,agent,run}',
+  ends_with_run => true
 );

@@ -98,7 +98,8 @@ select agentdb._declare_rule(
     Have the agent begin a new conversation with a summary, or stop it.
     agentdb timeline {run}
     agentdb kill {run} --reason …
-  $$
+  $$,
+  ends_with_run => true
 );
 
 
@@ -247,5 +248,6 @@ select agentdb._declare_rule(
     Let it run out, raise the budget, or stop the agent.
     agentdb why {agent}
     agentdb pause {agent} --reason …
-  $$
+  $$,
+  ends_with_run => true
 );

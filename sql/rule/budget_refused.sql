@@ -79,5 +79,6 @@ select agentdb._declare_rule(
     policy of {agent}.
     agentdb why {agent}
     agentdb pause {agent} --reason …
-  $$
+  $$,
+  ends_with_run => true
 );

@@ -158,8 +158,6 @@ begin atomic
     from agentdb.run as l
     where l.agent_id = a.agent_id
       and l.started_at <= as_of
-      -- A run that promises no next one is none of the rhythm's.
-      and (l.tick_interval is not null or s.tick_interval is not null)
     order by l.started_at desc
     limit 1
   ) as r

@@ -85,5 +85,6 @@ select agentdb._declare_rule(
     agentdb timeline {run}
     agentdb kill {run} --tree --reason …
   $$,
-  keep_firing => '5 minutes'
+  keep_firing => '5 minutes',
+  ends_with_run => true
 );
