@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from typing import TextIO, cast
+from typing import Any, TextIO, cast
 
 from rich.console import Console
 from rich.text import Text
@@ -33,13 +33,11 @@ class AlertPrinter(io.TextIOBase):
             self._print(json.loads(line))
         return len(text)
 
-    def _print(self, message: dict[str, str]) -> None:
+    def _print(self, message: dict[str, Any]) -> None:
         if message["kind"] != "firing":
             return
         severity = message["severity"]
-        self._console.print(
-            Text.assemble(
-                (f"{severity.upper():8} ", STYLES[severity]),
-                f"A-{message['alert']} {message['rule']}: {message['summary']}",
-            )
-        )
+        told = f"A-{message.get('alert')} {message['rule']}: {message['summary']}"
+        for text in message.get("news") or [told]:
+            line = Text.assemble((f"{severity.upper():8} ", STYLES[severity]), text)
+            self._console.print(line)

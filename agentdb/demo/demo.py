@@ -27,7 +27,8 @@ FACTOR = 8.0
 # The rules would be evaluated every 15 seconds, which is too slow to watch.
 HURRY = """
 update agentdb.alert_rule
-set evaluate_every = '1 second', fire_after = fire_after / 15
+set evaluate_every = '1 second', fire_after = fire_after / 15;
+update agentdb.receiver set group_wait = '0'
 """
 SETTLED = """
 select count(*) = 0
