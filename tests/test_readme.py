@@ -20,7 +20,7 @@ from agentdb.demo import demo
 from agentdb.local import LocalServer
 
 from .ports import free_port
-from .servers import client, tell
+from .servers import answer, client, tell
 
 ROOT = Path(__file__).parent.parent
 DATA = Path(__file__).parent / "data" / "intake"
@@ -36,6 +36,11 @@ VARIES = (
     (r"[━─]+", ""),
     (r"\s+", " "),
 )
+
+GOING = """
+select count(*) from pg_stat_activity
+where application_name = 'psql' and usename = '{}'
+"""
 
 
 def plain(text: str) -> str:
@@ -107,6 +112,10 @@ class Reader:
             stderr=subprocess.STDOUT,
             text=True,
         )
+        # A session that has said goodbye is there for a moment longer.
+        end = time.monotonic() + 10
+        while answer(self.server.dsn(), GOING.format(user)) and time.monotonic() < end:
+            time.sleep(0.02)
         return done.stdout
 
     def dsn(self, user: str) -> str:
