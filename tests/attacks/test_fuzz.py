@@ -178,7 +178,7 @@ def test_no_call_fails_in_a_way_that_nobody_described(
         ]
 
         @settings(
-            max_examples=max(CALLERS, len(functions) // 2)[role] * TIMES,
+            max_examples=max(CALLERS[role], len(functions) // 2) * TIMES,
             derandomize=TIMES == 1,
             deadline=None,
             database=None,
