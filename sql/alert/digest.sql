@@ -65,7 +65,7 @@ comment on function agentdb.changed_since (timestamptz) is
   'runs, failures, changes, refuted claims, with the rules or agents that most are of.';
 
 
-create or replace function agentdb._digest_payload_of (receiver text, at timestamptz)
+create or replace function agentdb._day_payload (at timestamptz)
   returns jsonb
   language sql
   stable
@@ -89,8 +89,8 @@ as $$
   from agentdb.changed_since(at - interval '1 day') as c;
 $$;
 
-comment on function agentdb._digest_payload_of (text, timestamptz) is
-  'The JSON of a digest.';
+comment on function agentdb._day_payload (timestamptz) is
+  'The JSON of a digest: what there was in the day before a moment.';
 
 
 create or replace function agentdb._write_digests (at timestamptz)
@@ -115,7 +115,7 @@ as $$
   )
   insert into agentdb.notification (kind, receiver_name, payload)
   select 'digest', p.receiver_name,
-    agentdb._digest_payload_of(p.receiver_name, _write_digests.at)
+    agentdb._day_payload(_write_digests.at)
   from put_off as p;
 $$;
 

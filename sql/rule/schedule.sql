@@ -202,7 +202,7 @@ begin atomic
       select from agentdb.agent_stop as t
       where t.agent_id = a.agent_id and t.stopped_at <= as_of
     )
-    -- Who is still at work on the tick before is not missing: long_tick tells of it.
+    -- Who is still at work on the tick before is not missing: long_tick reports it.
     and not exists (
       select from agentdb._working_run(as_of) as w
       join agentdb.run as r on r.run_id = w.run_id

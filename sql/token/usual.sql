@@ -88,8 +88,8 @@ comment on function agentdb._baseline (bigint, timestamptz) is
   'the arrays all hours come first, then 0 to 23.';
 
 
--- Once a day for each agent; the calls in between find nothing to do.  So many at a time
--- that a runner waits for the answer, each with the same chance to be among them.
+-- Once a day for each agent; the calls in between find nothing to do.  So many at a
+-- time that a runner waits for the answer, each with the same chance to be among them.
 create or replace function agentdb._learn_baselines (at timestamptz)
   returns void
   language sql

@@ -34,7 +34,7 @@ class NoClock(Exception):
     """There is nothing on this machine that moves a clock."""
 
 
-def library() -> Path:
+def faketime() -> Path:
     """Return the library that moves the clock of a program."""
     for place in PLACES:
         for found in sorted(Path(place).glob("**/faketime/libfaketime.so.1")):
@@ -47,7 +47,7 @@ class ClockedServer(LocalServer):
 
     def __init__(self, begin: datetime = BEGIN, settings: dict[str, str] | None = None):
         super().__init__(fast=True, settings=settings)
-        self._library = library()
+        self._library = faketime()
         self._begin = begin
         self._behind = timedelta()
 

@@ -41,13 +41,18 @@ def asked(request: pytest.FixtureRequest) -> list[Entry]:
     return [entry for entry in cast.all_entries() if entry.name in names]
 
 
+@pytest.fixture(scope="session", autouse=True)
+def movable_clock() -> None:
+    """Say in a sentence what is missing where no clock can be moved."""
+    try:
+        clock.faketime()
+    except clock.NoClock as missing:
+        pytest.fail(str(missing), pytrace=False)
+
+
 @pytest.fixture(scope="session")
 def came_of(asked: list[Entry]) -> object:
     """Return what came of a scenario; its timeline is played when first asked for."""
-    try:
-        clock.library()
-    except clock.NoClock as missing:
-        pytest.fail(str(missing), pytrace=False)
     groups = cast.timelines(asked)
 
     @cache

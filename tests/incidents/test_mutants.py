@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from . import cast, clock, judge
+from . import cast, judge
 from .registry import ENTRIES
 
 RULE = "update agentdb.alert_rule set {} where rule_name = '{}'"
@@ -47,10 +47,6 @@ MUTANTS = {
 
 @pytest.mark.parametrize(("mutant", "names", "told"), MUTANTS.values(), ids=[*MUTANTS])
 def test_mutant_is_caught(mutant: str, names: Sequence[str], told: str) -> None:
-    try:
-        clock.library()
-    except clock.NoClock as missing:
-        pytest.fail(str(missing), pytrace=False)
     cast.all_entries()
     entries = [ENTRIES[name] for name in names]
     played = cast.play(entries, before=[mutant])

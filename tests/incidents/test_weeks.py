@@ -6,14 +6,10 @@ import pytest
 
 from bench.weeks import FAULTS, Fleet, report
 
-from . import cast, clock
+from . import cast
 
 
 def test_morning_of_a_fleet(capsys: pytest.CaptureFixture[str]) -> None:
-    try:
-        clock.library()
-    except clock.NoClock as missing:
-        pytest.fail(str(missing), pytrace=False)
     fleet = Fleet(20, 0.03, cast.seed())
     fleet.play()
     false, _ = report(fleet)
