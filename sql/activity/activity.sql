@@ -79,12 +79,18 @@ begin atomic
   where t.xid >= agentdb._horizon()
     and t.recorded_at <= as_of
   union all
-  select t.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
+  select a.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
   from agentdb.run_activity as a
-  join agentdb.token_log as t on t.run_id = a.run_id
-  where a.last_tokens_at > as_of
-    and t.xid < agentdb._horizon()
-    and t.recorded_at <= as_of;
+  -- By run, whatever is known of the tables: there is next to none but in a backtest.
+  cross join lateral (
+    select l.input_tokens, l.cached_input_tokens, l.output_tokens
+    from agentdb.token_log as l
+    where l.run_id = a.run_id
+      and l.xid < agentdb._horizon()
+      and l.recorded_at <= as_of
+    offset 0
+  ) as t
+  where a.last_tokens_at > as_of;
 end;
 
 comment on function agentdb._tokens_of_run (timestamptz) is
