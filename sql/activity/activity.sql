@@ -62,26 +62,38 @@ comment on function agentdb._recent_run (timestamptz) is
 
 
 -- The totals of run_activity hold for a moment after its last event; for an earlier
--- moment (a backtest) the log itself is added up.
-create or replace function agentdb._tokens_of_run (as_of timestamptz)
+-- moment (a backtest) the log itself is added up.  Looked up run by run, so that a poll
+-- costs the same whatever the planner knows of the tables.
+create or replace function agentdb._tokens_of_run (runs bigint[], as_of timestamptz)
   returns table (
     run_id bigint, input_tokens bigint, cached_input_tokens bigint, output_tokens bigint
   )
   language sql
   stable
 begin atomic
+  with total as materialized (
+    select a.*
+    from unnest(runs) as r (run_id)
+    cross join lateral (
+      select o.run_id, o.last_tokens_at, o.input_tokens, o.cached_input_tokens,
+        o.output_tokens
+      from agentdb.run_activity as o
+      where o.run_id = r.run_id
+      offset 0
+    ) as a
+  )
   select a.run_id, a.input_tokens, a.cached_input_tokens, a.output_tokens
-  from agentdb.run_activity as a
+  from total as a
   where a.last_tokens_at <= as_of
   union all
   select t.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
   from agentdb.token_log as t
+  join unnest(runs) as r (run_id) on r.run_id = t.run_id
   where t.xid >= agentdb._horizon()
     and t.recorded_at <= as_of
   union all
   select a.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
-  from agentdb.run_activity as a
-  -- By run, whatever is known of the tables: there is next to none but in a backtest.
+  from total as a
   cross join lateral (
     select l.input_tokens, l.cached_input_tokens, l.output_tokens
     from agentdb.token_log as l
@@ -93,5 +105,5 @@ begin atomic
   where a.last_tokens_at > as_of;
 end;
 
-comment on function agentdb._tokens_of_run (timestamptz) is
-  'Partial sums of tokens a run up to a moment, to be added up by the caller.';
+comment on function agentdb._tokens_of_run (bigint[], timestamptz) is
+  'Partial sums of tokens of runs up to a moment, to be added up by the caller.';

@@ -10,23 +10,28 @@ create or replace function agentdb._conversation_use (as_of timestamptz)
   language sql
   stable
 begin atomic
-  with recent as (
+  with recent as materialized (
     select distinct r.agent_id, r.conversation from agentdb._recent_run(as_of) as r
   ),
-  member as (
-    select r.run_id, r.agent_id, r.conversation
+  member as materialized (
+    select m.run_id, c.agent_id, c.conversation
     from recent as c
-    join agentdb.run as r
-      on r.agent_id = c.agent_id
-      and r.conversation = c.conversation
-    where r.started_at <= as_of
+    cross join lateral (
+      select r.run_id
+      from agentdb.run as r
+      where r.agent_id = c.agent_id
+        and r.conversation = c.conversation
+        and r.started_at <= as_of
+      offset 0
+    ) as m
   )
   select
     m.agent_id, m.conversation, max(m.run_id),
     sum(u.input_tokens)::bigint, sum(u.cached_input_tokens)::bigint,
     sum(u.output_tokens)::bigint
   from member as m
-  join agentdb._tokens_of_run(as_of) as u on u.run_id = m.run_id
+  join agentdb._tokens_of_run(array(select n.run_id from member as n), as_of) as u
+    on u.run_id = m.run_id
   group by m.agent_id, m.conversation;
 end;
 
@@ -132,6 +137,87 @@ comment on function agentdb._budget_in_use (timestamptz) is
   'The budgets that runs recent at a moment are under.';
 
 
+-- What agents used today, counted as it stands now, as their budget is.
+create or replace function agentdb._day_use (agents bigint[])
+  returns table (agent_id bigint, tokens bigint)
+  language sql
+  stable
+begin atomic
+  with today (since) as (
+    select date_trunc('day', clock_timestamp() at time zone 'UTC') at time zone 'UTC'
+  )
+  select u.agent_id, sum(u.tokens)::bigint
+  from (
+    select h.agent_id, h.input_tokens + h.cached_input_tokens + h.output_tokens
+    from today as d
+    cross join unnest(agents) as a (agent_id)
+    cross join lateral (
+      select o.*
+      from agentdb.token_half_hour as o
+      where o.agent_id = a.agent_id
+        and o.half_hour_at >= d.since
+      offset 0
+    ) as h
+    union all
+    select t.agent_id, t.input_tokens + t.cached_input_tokens + t.output_tokens
+    from today as d
+    join agentdb.token_log as t on t.recorded_at >= d.since
+    where t.xid >= agentdb._horizon()
+  ) as u (agent_id, tokens)
+  group by u.agent_id;
+end;
+
+comment on function agentdb._day_use (bigint[]) is
+  'The tokens that agents used since midnight UTC.';
+
+
+-- Most budgets are far from their limit: what they cost exactly is asked of few.
+create or replace function agentdb._budget_near (as_of timestamptz)
+  returns table (agent_id bigint, scope text, conversation text, run_id bigint)
+  language sql
+  stable
+begin atomic
+  with budget as materialized (
+    select b.* from agentdb._budget_in_use(as_of) as b
+  ),
+  agent as materialized (
+    select a.agent_id, least(p.budget_notice_share, p.budget_low_share) as share
+    from (select distinct b.agent_id from budget as b) as d
+    join agentdb.agent as a on a.agent_id = d.agent_id
+    join agentdb.policy as p on p.policy_name = a.policy_name
+  ),
+  limited as materialized (
+    select a.agent_id, l.scope, l.max_tokens * a.share as least, l.max_cost
+    from agent as a
+    cross join lateral agentdb._budget_limit(a.agent_id) as l
+    where l.max_tokens is not null
+      or l.max_cost is not null
+  ),
+  used as materialized (
+    select u.agent_id, 'conversation' as scope, u.conversation,
+      u.input_tokens + u.cached_input_tokens + u.output_tokens as tokens
+    from agentdb._conversation_use(as_of) as u
+    union all
+    select u.agent_id, 'agent_day', '', u.tokens
+    from agentdb._day_use(array(select a.agent_id from agent as a)) as u
+  )
+  select b.agent_id, b.scope, b.conversation, b.run_id
+  from budget as b
+  join limited as l on l.agent_id = b.agent_id and l.scope = b.scope
+  left join used as u
+    on u.agent_id = b.agent_id
+    -- A run has used no more than its conversation.
+    and u.scope = case b.scope when 'run' then 'conversation' else b.scope end
+    and u.conversation = coalesce(b.conversation, '')
+  where b.scope = 'tree'
+    or l.max_cost is not null
+    or u.tokens >= l.least;
+end;
+
+comment on function agentdb._budget_near (timestamptz) is
+  'The budgets in use at a moment that may have reached policy.budget_notice_share.';
+
+
 create or replace function agentdb.rule_budget_low (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -170,18 +256,9 @@ begin atomic
           else 'running low' end,
         round(u.share * 100), ', ' || b.tokens_left || ' tokens are left') end
     )
-  from agentdb._budget_in_use(as_of) as r
+  from agentdb._budget_near(as_of) as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
-  cross join lateral agentdb._budget_limit(r.agent_id) as l
-  cross join lateral (
-    select
-      case when p.budget_notice_share < p.budget_low_share
-        then p.budget_notice_share else p.budget_low_share end as least
-  ) as n
-  left join agentdb._conversation_use(as_of) as c
-    on c.agent_id = r.agent_id
-    and c.conversation = r.conversation
   cross join lateral agentdb._budget(r.run_id, r.agent_id, r.conversation) as b
   cross join lateral (
     select greatest(
@@ -194,7 +271,7 @@ begin atomic
       case when u.share >= p.budget_low_share then 'budget_low_share'
         else 'budget_notice_share' end as setting,
       case when u.share >= p.budget_low_share then p.budget_low_share
-        else n.least end as threshold
+        else p.budget_notice_share end as threshold
   ) as s
   cross join lateral (
     select
@@ -203,14 +280,8 @@ begin atomic
       case r.scope when 'tree' then 'its'
         else 'its ' || r.scope end as whose
   ) as w
-  where l.scope = r.scope
-    and b.scope = r.scope
-    -- Most conversations are far from their limit: no need to add up.
-    and (l.max_cost is not null
-      or (l.max_tokens is not null and r.scope in ('agent_day', 'tree'))
-      or c.input_tokens + c.cached_input_tokens + c.output_tokens
-        >= n.least * l.max_tokens)
-    and u.share >= n.least;
+  where b.scope = r.scope
+    and u.share >= least(p.budget_notice_share, p.budget_low_share);
 end;
 
 comment on function agentdb.rule_budget_low (timestamptz) is
