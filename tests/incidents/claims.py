@@ -101,7 +101,7 @@ def right_rows_wrong_values(play: Play) -> Wait:
     wrong = 250 if play.bad else 205
     actor.sql(f"update {table} set amount = {wrong} where id = 4")
     yield 40
-    actor.claim(table, "update", keys='[{"id": 4}]', new_values='[{"amount": 205}]')
+    actor.claim(table, "update", new_values='[{"id": 4, "amount": 205}]')
     actor.complete()
     play.expect("refuted_claim", severity="critical", says=[table, "205", "250"])
     yield 2 * MINUTE
