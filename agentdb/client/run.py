@@ -23,7 +23,7 @@ from ..errors import (
 from ..redaction import INSTEAD, Redaction
 from .calls import as_json, statement
 from .claim import Claims, refuse_secret
-from .errors import Unreachable
+from .errors import Advised, Unreachable
 from .held import Held
 from .log import CHANNEL, Limits, Log
 from .recorded import WHOLE, Streamed, decorated, recorded
@@ -169,8 +169,8 @@ class Run(Claims):
             held.check()
         if loops and (looping := self._log.looping()):
             raise looping
-        if loops and self._raise_advice and (advised := self._log.advised()):
-            raise advised
+        if loops and self._raise_advice and (advice := self.new_advice()):
+            raise Advised(advice)
 
     @property
     def advice(self) -> str | None:
@@ -178,7 +178,14 @@ class Run(Claims):
 
         Known within a second of it; None where there is nothing.
         """
-        return self._log.advice
+        return self._log.advice.text
+
+    def new_advice(self) -> str | None:
+        """Return `advice`, once for each kind of it: another number is nothing new.
+
+        For who passes it on to a model; None afterwards, or where there is nothing.
+        """
+        return self._log.advice.once()
 
     @property
     def stopped(self) -> AgentdbError | None:
