@@ -32,7 +32,7 @@ from ..errors import (
 from ..message import read
 from .bell import Bell
 from .calls import as_json
-from .errors import BudgetRefused, Looping
+from .errors import BudgetRefused, Busy, Looping
 from .session import PATIENCE, Away, Row, Session
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ class Log:
             try:
                 self._session.again()
                 self._send(left)
-            except (Away, Paused):
+            except (Away, Busy, Paused):
                 time.sleep(0.1)
             except AgentdbError:
                 return False
@@ -220,7 +220,7 @@ class Log:
                     self._look()
             except (Stopped, RunClosed, Paused) as error:
                 self._stop(error)
-            except Away as error:
+            except (Away, Busy) as error:
                 logger.warning("%s", error)
                 pause = min(max(pause * 2, 1.0), LONGEST_PAUSE)
             except Exception:
