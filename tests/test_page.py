@@ -328,7 +328,7 @@ def test_how_far_an_agent_is_known_is_said(ann: Browser, db: Connection) -> None
     assert f"not known yet {learning}" in words(ann.get("/agents").text)
     said = words(ann.get("/agent/a").text)
     for measure in ("weighted tokens", "calls", "errors", "seconds of a tick"):
-        assert f"{measure} – – 0 {learning}" in said
+        assert f"{measure} \u2013 \u2013 0 {learning}" in said
     db.execute(
         "insert into agentdb.token_half_hour"
         " select 1, h, 2000, 0, 0, 0 from generate_series("
