@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from typing import Any
 
 import pytest
 
 from agentdb import Agent
-from agentdb.client import Advised, Limits, Looping
+from agentdb.client import Advised, Limits, Looping, Run
 
 from .agents import evaluate, refusal, register, row, start, value
 from .conftest import Connect, Connection
@@ -241,6 +242,10 @@ def test_program_reads_its_advice_and_is_not_interrupted(
         assert run.call("add", {}, lambda: 3) == 3
 
 
+def told(run: Run, words: str) -> bool:
+    return words in str(run.advice)
+
+
 def test_program_that_asks_for_it_has_advice_raised_once_for_each_kind(
     db: Connection, dsn: str
 ) -> None:
@@ -249,7 +254,7 @@ def test_program_that_asks_for_it_has_advice_raised_once_for_each_kind(
         for used, words in ((810, "running low: 81%"), (150, "nearly spent: 96%")):
             run._ask("log_tokens", input=used, output=0)
             evaluate(db)
-            until(lambda: run._log._advised is not None)
+            until(partial(told, run, words))
             with pytest.raises(Advised, match=words):
                 run.call("add", {}, lambda: 3)
             assert run.call("add", {}, lambda: 3) == 3

@@ -140,6 +140,20 @@ def test_reader_that_stops_reading_holds_up_nothing_else() -> None:
         assert child.wait(LONG) == 0
 
 
+def test_digest_is_read_at_a_glance_whatever_agents_are_called() -> None:
+    changes = [
+        f"{n} runs, 0 the day before: @all{'x' * n}\n\u202e" for n in range(9, 900, 50)
+    ]
+    payload = {"kind": "digest", "rule": "digest", "severity": "info",
+               "summary": "the day until 2026-12-01 08:00 UTC", "changes": changes}  # fmt: skip
+    said = lines(payload)
+    assert len(said) == 2 + 8 + 1
+    assert said[2].startswith("9 runs, 0 the day before: \uff20all")
+    assert max(len(each) for each in said) <= 160
+    assert all(each.isprintable() for each in said)
+    assert said[-1] == f"and {len(changes) - 8} more: agentdb digest"
+
+
 def test_alertmanager_gets_text_that_nobodys_software_acts_upon() -> None:
     payload = {
         "labels": {"agent": "<!channel>"},

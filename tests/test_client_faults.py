@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Generator, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -15,7 +16,8 @@ from psycopg.rows import dict_row
 from sqlalchemy import create_engine, text
 
 from agentdb import Agent, AsyncAgent
-from agentdb.client import BudgetRefused, Limits, Unreachable, Usage
+from agentdb.client import BudgetRefused, Busy, Limits, Run, Unreachable, Usage
+from agentdb.client.held import Lost
 from agentdb.client.log import BATCH
 from agentdb.errors import (
     AlreadyExists,
@@ -578,3 +580,114 @@ def test_rows_of_any_shape_are_read_by_name(db: Connection, dsn: str) -> None:
         assert {each["scope"] for each in run.budget()} == {
             "run", "tree", "conversation", "agent_day",
         }  # fmt: skip
+
+
+# A database in which others are at what is needed.
+
+
+@pytest.fixture
+def patient(dsn: str) -> Agent:
+    """An agent that waits for as long as the database does."""
+    return Agent(dsn, limits=Limits(window=0.05))
+
+
+def reserved(db: Connection) -> int:
+    return int(value(db, "select count(*) from agentdb.token_reservation"))
+
+
+@contextmanager
+def holding(dsn: str, query: str, *values: Any) -> Iterator[psycopg.Connection]:
+    """Give a session that has done something and does not commit."""
+    with psycopg.connect(dsn) as other:
+        other.execute(query.encode(), values)
+        yield other
+
+
+def tree(dsn: str, run: Run) -> Any:
+    """Hold the row of a run's tree: another of its programs is just reserving."""
+    return holding(dsn, "select agentdb.reserve_tokens(1, run => %s)", run.id)
+
+
+def test_budget_that_is_busy_for_a_while_is_asked_for_again(
+    db: Connection, dsn: str, patient: Agent
+) -> None:
+    with patient.run() as run, tree(dsn, run) as other:
+        ending = threading.Timer(3, other.rollback)
+        ending.start()
+        with run.tokens(100) as spent:
+            spent.set(input=50, output=5)
+        ending.join()
+    used = "select sum(input_tokens)::int as n from agentdb.token_log"
+    assert row(db, used) == {"n": 50}
+
+
+def test_budget_that_stays_busy_says_so_and_spends_nothing(
+    db: Connection, dsn: str, patient: Agent
+) -> None:
+    with patient.run() as run:
+        with tree(dsn, run) as other:
+            with (
+                pytest.raises(Busy, match="the budget is busy") as error,
+                run.tokens(9),
+            ):
+                raise AssertionError("the prompt was sent")
+            assert error.value.sqlstate == "55P03"
+            assert "This is no refusal" in error.value.hint
+            other.rollback()
+        assert reserved(db) == 0
+        assert value(db, "select count(*) from agentdb.budget_refusal") == 0
+        with run.tokens(9) as spent:
+            spent.set(input=1, output=1)
+    assert reserved(db) == 1
+
+
+def test_busy_budget_is_the_same_for_who_awaits_it(
+    db: Connection, dsn: str, server: Server
+) -> None:
+    async def main() -> None:
+        async with AsyncAgent(dsn, limits=Limits(window=0.05)).run() as run:
+            with tree(dsn, run.sync) as other:
+                with pytest.raises(Busy):
+                    await run.tokens(9).__aenter__()
+                ending = threading.Timer(3, other.rollback)
+                ending.start()
+                async with run.tokens(9) as spent:
+                    spent.set(input=1, output=1)
+                ending.join()
+
+    asyncio.run(main())
+    assert reserved(db) == 1
+
+
+def test_what_cannot_be_settled_or_logged_for_a_while_is_recorded_later(
+    db: Connection, server: Server, patient: Agent
+) -> None:
+    owner = server.dsn(database=db.info.dbname)
+    lock = "lock table agentdb.token_reservation, agentdb.token_log in exclusive mode"
+    with patient.run() as run:
+        tokens = run.tokens(100).__enter__()
+        tokens.set(input=50, output=5)
+        with holding(owner, lock) as other:
+            run.log_tokens(Usage(7, 7))
+            tokens.__exit__(None, None, None)
+            assert value(db, "select count(*) from agentdb.token_log") == 0
+            ending = threading.Timer(1, other.rollback)
+            ending.start()
+            run.end()
+            ending.join()
+    used = "select sum(input_tokens)::int as n from agentdb.token_log"
+    assert row(db, used) == {"n": 57}
+
+
+def test_lock_is_not_lost_because_others_are_at_it(
+    db: Connection, server: Server, patient: Agent
+) -> None:
+    owner = server.dsn(database=db.info.dbname)
+    with patient.run() as run, run.lock("l", ttl="15 s") as lock:
+        with holding(owner, "lock table agentdb.lock in exclusive mode"):
+            # Renewed after a third of its time, for which the database waits in vain.
+            assert not lock.lost.wait(8)
+        lost = lock.lost
+        assert isinstance(lost, Lost)
+        until(lambda: lost.left > 10)
+        lock.check()

@@ -15,7 +15,7 @@ from psycopg.conninfo import conninfo_to_dict
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from agentdb import errors
-from agentdb.client import BudgetRefused, Looping, Unreachable
+from agentdb.client import BudgetRefused, Busy, Looping, Unreachable
 from agentdb.message import read
 
 from .agents import register
@@ -196,7 +196,7 @@ def test_two_open_runs_are_told_how_a_plain_statement_names_one(dsn: str) -> Non
 
 
 @pytest.mark.parametrize(
-    "kind", [*errors.BY_SQLSTATE.values(), BudgetRefused, Looping, Unreachable]
+    "kind", [*errors.BY_SQLSTATE.values(), BudgetRefused, Busy, Looping, Unreachable]
 )
 def test_error_of_each_class_is_made_for_a_model(
     kind: type[errors.AgentdbError],

@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 from collections.abc import Awaitable, Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import anyio
+import psycopg
 import pytest
 from mcp import Client, MCPError, StdioServerParameters
 from mcp_types import (
@@ -297,6 +299,45 @@ def test_loop_is_answered_once(db: Connection, dsn: str) -> None:
         assert not (await client.call_tool("add", {"a": 1, "b": 2})).is_error
 
     speak(dsn, talk)
+
+
+async def advised(db: Connection, dsn: str, client: Client) -> None:
+    """Have the run use most of its budget, and expect to be told of it once."""
+    sum_of = {"a": 1, "b": 2}
+    usual = await client.call_tool("add", sum_of)
+    spend = "select agentdb.log_tokens(810, 0, run => %s::bigint)"
+    run = value(db, "select run_id from agentdb.run")
+    with psycopg.connect(dsn) as agent:
+        agent.execute(spend, [run])
+    await asyncio.to_thread(evaluate, db)
+    answers: list[CallToolResult] = []
+    with anyio.fail_after(30):
+        while not answers or len(answers[-1].content) == 1:
+            answers.append(await client.call_tool("add", sum_of))
+    first, told = answers[-1].content
+    assert [first] == usual.content
+    assert answers[-1].structured_content == usual.structured_content
+    assert told.type == "text"
+    assert told.text.startswith("agentdb: The budget of this run is running low: 81%")
+    for _ in range(30):
+        assert (await client.call_tool("add", sum_of)).content == usual.content
+        await anyio.sleep(0.1)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_advice_stands_once_at_the_end_of_a_result(
+    db: Connection, dsn: str, mode: str
+) -> None:
+    db.execute("update agentdb.policy set run_budget_tokens = 1000")
+    speak(dsn, partial(advised, db, dsn), mode=mode)
+
+
+@pytest.mark.parametrize("mode", ["legacy", "auto"])
+def test_over_http_advice_stands_once_at_the_end_of_a_result(
+    db: Connection, dsn: str, gateway: str, mode: str
+) -> None:
+    db.execute("update agentdb.policy set run_budget_tokens = 1000")
+    over_http(gateway, partial(advised, db, dsn), mode)
 
 
 def test_call_that_the_client_gives_up_is_one_that_failed(

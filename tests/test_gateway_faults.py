@@ -25,7 +25,7 @@ from starlette.testclient import TestClient
 from agentdb import Agent
 from agentdb.client import Run
 from agentdb.mcp import gateway as module
-from agentdb.mcp.events import Events
+from agentdb.mcp.events import Events, data
 from agentdb.mcp.gateway import Gateway
 from agentdb.mcp.http import application
 
@@ -346,7 +346,8 @@ def test_events_are_found_wherever_a_stream_is_cut(end: bytes) -> None:
             for at in range(0, len(whole), size)
             for each in events.add(whole[at : at + size])
         ]
-        assert found == [b"one", b"t\nwo"], size
+        assert b"".join(found) == whole, size
+        assert [data(each) for each in found] == [b"one", b"t\nwo"], size
 
 
 def test_large_event_is_read_in_one_go() -> None:

@@ -12,13 +12,15 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
+import anyio
+import psycopg
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp_types import CallToolResult
 
 from agentdb.mcp.tools import OFFERED
 
-from .agents import register, row, value
+from .agents import evaluate, register, row, value
 from .changes import TABLES
 from .conftest import Connection
 from .servers import Server
@@ -199,3 +201,26 @@ def test_closed_input_ends_the_run_as_done(db: Connection, dsn: str) -> None:
     )  # fmt: skip
     assert (done.returncode, done.stderr) == (0, b"")
     assert value(db, "select outcome from agentdb.run") == "succeeded"
+
+
+def test_advice_stands_once_at_the_end_of_a_result(db: Connection, dsn: str) -> None:
+    db.execute("update agentdb.policy set run_budget_tokens = 1000")
+
+    async def talk(client: Client) -> None:
+        usual = await client.call_tool("my_changes", {})
+        run = value(db, "select run_id from agentdb.run")
+        with psycopg.connect(dsn) as agent:
+            agent.execute("select agentdb.log_tokens(810, 0, run => %s)", [run])
+        await asyncio.to_thread(evaluate, db)
+        answers: list[CallToolResult] = []
+        with anyio.fail_after(30):
+            while not answers or len(answers[-1].content) == 1:
+                answers.append(await client.call_tool("my_changes", {}))
+        assert answers[-1].content[:1] == usual.content
+        assert "agentdb: The budget of this run is running low: 81%" in str(answers[-1])
+        assert (await client.call_tool("my_changes", {})).content == usual.content
+        # What is in the rows anyway is not said beside them.
+        step = await client.call_tool("log_progress", {"step": "found 3"})
+        assert json.loads(text(step))[0]["advice"].startswith("The budget of this run")
+
+    speak(dsn, talk)

@@ -318,6 +318,30 @@ def test_cost_that_nobody_knows_is_not_nothing(
     assert "Cost today 2.00" in words(ann.get("/agent/a").text)
 
 
+def test_how_far_an_agent_is_known_is_said(ann: Browser, db: Connection) -> None:
+    register(db)
+    learning = "learning, 3 of 7 days"
+    db.execute(
+        "insert into agentdb.token_half_hour"
+        " select 1, date_bin('1 day', now(), 'epoch') - interval '3 days', 500, 0, 0, 0"
+    )
+    assert f"not known yet {learning}" in words(ann.get("/agents").text)
+    said = words(ann.get("/agent/a").text)
+    for measure in ("weighted tokens", "calls", "errors", "seconds of a tick"):
+        assert f"{measure} \u2013 \u2013 0 {learning}" in said
+    db.execute(
+        "insert into agentdb.token_half_hour"
+        " select 1, h, 2000, 0, 0, 0 from generate_series("
+        "  date_bin('1 day', now(), 'epoch') - interval '28 days',"
+        "  date_bin('1 day', now(), 'epoch') - interval '1 hour', '1 hour') as h"
+        " on conflict do nothing"
+    )
+    db.execute("select agentdb.refresh_normal()")
+    said = words(ann.get("/agent/a").text)
+    assert "weighted tokens 2,000 1,000 672 knows hours of each weekday" in said
+    assert "learning" not in words(ann.get("/agents").text)
+
+
 def test_a_rule_speaks_of_any_run(ann: Browser, db: Connection) -> None:
     said = words(ann.get("/rule/no_progress").text)
     assert "the run shows a new step" in said and "{" not in said

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo
 import psycopg
 import pytest
 
+from agentdb.channels.text import lines
+
 from .agents import refusal, value
 from .alerts import deliver, fire, kinds, later, make_rule, receiver
 from .conftest import Connection
@@ -131,6 +133,15 @@ def test_notices_are_in_the_digest_and_nothing_else_is(db: Connection) -> None:
     changes = digest["payload"]["changes"]
     assert "1 alerts, 0 the day before: late 1" in changes
     assert "1 notices, 0 the day before: note 1" in changes
+    said = lines(digest["payload"])
+    assert said[0] == "[INFO] digest"
+    assert said[1].startswith("the day until 20")
+    assert said[2:] == [
+        *changes,
+        "2 firing",
+        "next: agentdb digest",
+        "next: agentdb alerts",
+    ]
     assert kinds(db) == []
     due = value(db, "select next_at from agentdb.digest").astimezone(ZoneInfo(ZONE))
     assert (due.hour, due.minute) == (8, 0) and due > datetime.now(timezone.utc)

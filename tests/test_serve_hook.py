@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from .agents import row, rows, value
+from .agents import evaluate, row, rows, value
 from .serving import Serving, called, traces
 from .test_serve import until
 
@@ -169,6 +169,86 @@ def test_spent_budget_denies(db: Connection, serve: Serving) -> None:
     send(serve, event("Stop", agentdb_transcript=[used]))
     said = send(serve, call("PreToolUse"))["hookSpecificOutput"]
     assert "budget" in said["permissionDecisionReason"]
+
+
+def spend(db: Connection, serve: Serving, tokens: int, nth: int) -> None:
+    """Use tokens of a budget of 1000, and look at the rules."""
+    db.execute("update agentdb.policy set conversation_budget_tokens = 1000")
+    used = {"kind": "tokens", "ids": [f"m{nth}"], "input": tokens, "output": 0}
+    send(serve, event("Stop", agentdb_transcript=[used]))
+    evaluate(db)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (call("PreToolUse"), call("PostToolUse", tool_response="x")),
+        (call("PreToolUse"), call("PostToolUseFailure", error="x")),
+        (call("PreToolUse", turn_id="1"), call("PostToolUse", turn_id="1")),
+        (call("BeforeTool"), call("AfterTool", tool_response={})),
+    ],
+)
+def test_advice_is_told_after_a_call_once_for_each_kind(
+    db: Connection, serve: Serving, before: Event, after: Event
+) -> None:
+    send(serve, event("SessionStart"))
+    assert [send(serve, each) for each in (before, after)] == [{}, {}]
+    spend(db, serve, 810, 1)
+    assert send(serve, before) == {}
+    said = send(serve, after)["hookSpecificOutput"]
+    assert set(said) == {"hookEventName", "additionalContext"}
+    assert said["hookEventName"] == after["hook_event_name"]
+    assert said["additionalContext"].startswith("agentdb: The budget of this conv")
+    assert "81% of it is used, 190 tokens are left" in said["additionalContext"]
+    # Another number is nothing new.
+    spend(db, serve, 10, 2)
+    assert [send(serve, each) for each in (before, after, before, after)] == [{}] * 4
+    spend(db, serve, 140, 3)
+    assert send(serve, before) == {}
+    assert "nearly spent: 96%" in str(send(serve, after))
+    assert [send(serve, each) for each in (before, after)] == [{}, {}]
+
+
+def test_advice_is_told_with_a_prompt_and_to_its_session_alone(
+    db: Connection, serve: Serving
+) -> None:
+    for session in ("s-1", "s-2"):
+        send(serve, {**event("SessionStart"), "session_id": session})
+    spend(db, serve, 850, 1)
+    assert send(serve, {**event("UserPromptSubmit"), "session_id": "s-2"}) == {}
+    said = send(serve, event("UserPromptSubmit", prompt="go on"))
+    assert "85% of it" in said["hookSpecificOutput"]["additionalContext"]
+    assert send(serve, event("UserPromptSubmit", prompt="go on")) == {}
+
+
+def test_what_a_denial_has_said_is_not_said_again_as_advice(
+    db: Connection, serve: Serving
+) -> None:
+    for number in range(12):
+        again = {**call("PostToolUse", number, tool_response="none"),
+                 "tool_input": {"command": "ls"}}  # fmt: skip
+        send(serve, again)
+    evaluate(db)
+    same = {**call("PreToolUse", 99), "tool_input": {"command": "ls"}}
+    said = send(serve, same)["hookSpecificOutput"]
+    assert "You are in a loop" in said["permissionDecisionReason"]
+    other = [
+        call(name, 100, tool_response="x") for name in ("PreToolUse", "PostToolUse")
+    ]
+    assert [send(serve, each) for each in other] == [{}, {}]
+
+
+def test_advice_survives_a_denial_that_is_about_something_else(
+    db: Connection, serve: Serving
+) -> None:
+    db.execute("update agentdb.policy set denied_tools = '{Write}'")
+    send(serve, event("SessionStart"))
+    spend(db, serve, 850, 1)
+    said = send(serve, call("PreToolUse", tool="Write"))["hookSpecificOutput"]
+    assert "not allowed here" in said["permissionDecisionReason"]
+    send(serve, call("PreToolUse", 2))
+    said = send(serve, call("PostToolUse", 2, tool_response="x"))
+    assert "85% of it" in said["hookSpecificOutput"]["additionalContext"]
 
 
 def test_batch_names_what_no_other_event_does(db: Connection, serve: Serving) -> None:

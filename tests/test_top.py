@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 from textual.widgets import DataTable, Static
 
 from agentdb.top.app import Top
+from agentdb.top.board import explain, look
 
 from .agents import evaluate, register, start, value
 from .conftest import Connect, Connection
@@ -88,6 +89,13 @@ def test_board_shows_alert_agent_and_lock(db: Connection, trouble: Connection) -
         ]
 
     at_board(db.info.dsn, act)
+
+
+def test_agent_is_explained_with_how_far_its_usual_is_known(
+    db: Connection, trouble: Connection
+) -> None:
+    (agent,) = look(db.info.dsn).agents
+    assert "usual: learning, 0 of 7 days" in explain(db.info.dsn, agent)
 
 
 def test_acknowledge_says_why(db: Connection, trouble: Connection) -> None:

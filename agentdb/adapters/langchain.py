@@ -8,7 +8,7 @@ from typing import Any
 from langchain.agents.middleware import AgentMiddleware
 from langchain_core.messages import AIMessage, ToolMessage
 
-from ..client import AsyncRun, Looping, Run, Tokens
+from ..client import Advised, AsyncRun, Looping, Run, Tokens
 from ..client.aio import AsyncTokens
 from ..client.recorded import Call
 from ..client.usage import usage_of
@@ -17,7 +17,7 @@ from .common import UNKNOWN, estimate, run_of
 
 
 class Recorded(AgentMiddleware[Any, Any]):
-    """Records the tools and tokens of an agent; a loop is told to the model."""
+    """Records the tools and tokens of an agent; tells its model of a loop, advice."""
 
     def __init__(self, run: Run | AsyncRun) -> None:
         super().__init__()
@@ -69,9 +69,9 @@ class Recorded(AgentMiddleware[Any, Any]):
     def _refused(self, request: Any) -> ToolMessage | None:
         try:
             self._run.check()
-        except Looping as looping:
+        except (Looping, Advised) as told:
             return ToolMessage(
-                describe(looping), tool_call_id=request.tool_call["id"], status="error"
+                describe(told), tool_call_id=request.tool_call["id"], status="error"
             )
         return None
 

@@ -11,7 +11,7 @@ from typing import Any
 from agents import RunHooks, ToolGuardrailFunctionOutput, ToolInputGuardrail
 from agents.tracing import get_current_span
 
-from ..client import AsyncRun, Looping, Run
+from ..client import Advised, AsyncRun, Looping, Run
 from ..client.recorded import Call
 from ..client.usage import usage_of
 from ..errors import describe
@@ -77,20 +77,20 @@ class Recorded(RunHooks[Any]):
             call.end(result)
 
     def _check(self) -> None:
-        """Raise Stopped or Paused; a loop is for the guardrail to tell."""
+        """Raise Stopped or Paused; a loop and advice are for the guardrail."""
         if self._run.stopped is not None:
             raise self._run.stopped
 
 
 def guardrail(run: Run | AsyncRun) -> ToolInputGuardrail[Any]:
-    """Return a guardrail of tools that tells the model of a loop in its place."""
+    """Return a guardrail of tools that tells the model of a loop, of advice."""
     ours = run_of(run)
 
     async def refuse(data: Any) -> ToolGuardrailFunctionOutput:
         try:
             ours.check()
-        except Looping as looping:
-            return ToolGuardrailFunctionOutput.reject_content(describe(looping))
+        except (Looping, Advised) as told:
+            return ToolGuardrailFunctionOutput.reject_content(describe(told))
         return ToolGuardrailFunctionOutput.allow()
 
     return ToolInputGuardrail(guardrail_function=refuse, name="agentdb")

@@ -8,7 +8,7 @@ from pydantic_ai import ModelRetry
 from pydantic_ai.capabilities import AbstractCapability
 from pydantic_ai.messages import ModelResponse
 
-from ..client import AsyncRun, Looping, Run, Usage
+from ..client import Advised, AsyncRun, Looping, Run, Usage
 from ..client.aio import AsyncTokens
 from ..client.price import Terms, priced
 from ..client.usage import response_id
@@ -17,7 +17,7 @@ from .common import UNKNOWN, arguments, estimate, run_of
 
 
 class Recorded(AbstractCapability[Any]):
-    """Records the tools and tokens of an agent; a loop is told to the model."""
+    """Records the tools and tokens of an agent; tells its model of a loop, advice."""
 
     def __init__(self, run: Run | AsyncRun) -> None:
         self._run = run_of(run)
@@ -25,11 +25,11 @@ class Recorded(AbstractCapability[Any]):
     async def wrap_tool_execute(
         self, ctx: Any, *, call: Any, tool_def: Any, args: Any, handler: Any
     ) -> Any:
-        """Record a call with its outcome; raises Stopped, or ModelRetry for a loop."""
+        """Record a call with its outcome; raises Stopped, or ModelRetry to tell."""
         try:
             self._run.check()
-        except Looping as looping:
-            raise ModelRetry(describe(looping)) from looping
+        except (Looping, Advised) as told:
+            raise ModelRetry(describe(told)) from told
         return await self._run.call(
             call.tool_name, args, lambda: handler(args), call_id=call.tool_call_id
         )

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from ..client import AsyncRun, Run, Tokens
 from ..client.aio import AsyncTokens
 from ..client.usage import usage_of
-from ..mcp.events import Events
+from ..mcp.events import Events, data
 from .common import estimate, run_of
 
 Client = TypeVar("Client")
@@ -213,11 +213,11 @@ def _listen(response: Any, total: _Sum) -> None:
                 whole.extend(part)
             else:
                 for event in events.add(part):
-                    total.parse(event)
+                    total.parse(data(event))
 
     def over() -> None:
         with unharmed():
-            total.parse(bytes(whole) if events is None else events.end())
+            total.parse(bytes(whole) if events is None else data(events.end()))
             total.end()
 
     own = response.iter_bytes, response.aiter_bytes, response.close, response.aclose

@@ -20,6 +20,8 @@ KINDS = {
 }
 STATES = ("firing", "acknowledged", "silenced", "resolved")
 LONGEST = 300
+# Of a digest: so many lines, and so long, that it is read at a glance.
+CHANGES, LINE = 8, 160
 # Signs that chat services and mail readers act upon.
 HARMLESS = str.maketrans({"@": "\uff20", "<": "\u2039", ">": "\u203a"})
 
@@ -58,6 +60,7 @@ def lines(payload: dict[str, Any]) -> list[str]:
     command = payload.get("command")
     found = [subject(payload), _headline(payload)]
     found += [f"do: {line}" for line in _whole([command] if command else [])]
+    found += _changed(payload)
     found += _besides(payload)
     if was := payload.get("was"):
         found.append(f"it was: {plain(was, 2 * LONGEST)}")
@@ -86,6 +89,15 @@ def _headline(payload: dict[str, Any]) -> str:
     if not since or payload.get("kind") in ("resolved", "test"):
         return plain(text, 2 * LONGEST)
     return f"{plain(text, 2 * LONGEST)}, since {plain(since)} UTC"
+
+
+def _changed(payload: dict[str, Any]) -> Iterator[str]:
+    """Yield what a digest says of the day: how many, the day before, which most."""
+    changes = payload.get("changes") or []
+    for each in changes[:CHANGES]:
+        yield plain(each, LINE)
+    if more := len(changes[CHANGES:]):
+        yield f"and {more} more: agentdb digest"
 
 
 def _besides(payload: dict[str, Any]) -> Iterator[str]:

@@ -3,7 +3,7 @@
 from ..redaction import Redaction
 from .agent import Agent
 from .aio import AsyncAgent, AsyncRun
-from .errors import Advised, BudgetRefused, Looping, Unreachable
+from .errors import Advised, BudgetRefused, Busy, Looping, Unreachable
 from .held import Held
 from .log import Limits
 from .run import Run
@@ -15,6 +15,7 @@ __all__ = [
     "AsyncAgent",
     "AsyncRun",
     "BudgetRefused",
+    "Busy",
     "Held",
     "Limits",
     "Looping",

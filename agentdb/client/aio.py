@@ -100,6 +100,10 @@ class AsyncRun:
         """What the last evaluation has to say to the run, see Run.advice."""
         return self.sync.advice
 
+    def new_advice(self) -> str | None:
+        """Return `advice` once for each kind of it, see Run.new_advice."""
+        return self.sync.new_advice()
+
     def check(self) -> None:
         """Raise Stopped, Paused or FenceLost where that is so; asks nobody."""
         self.sync.check()

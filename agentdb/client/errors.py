@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..errors import AgentdbError
+from ..message import Message
 
 
 class BudgetRefused(AgentdbError):
@@ -15,6 +16,22 @@ class Looping(AgentdbError):
 
 class Advised(AgentdbError):
     """The last evaluation has something to say to the run; the hint is all of it."""
+
+
+class Busy(AgentdbError):
+    """Another transaction has locked what a call needs; nothing is spent or refused."""
+
+    sqlstate = "55P03"
+
+    @classmethod
+    def of(cls, said: Message) -> Busy:
+        """Return what the server says; by itself it names no more than a timeout."""
+        busy = "busy" in said.message
+        return cls(
+            said.message if busy else f"busy: {said.message}",
+            detail=said.detail,
+            hint=said.hint or "This is no refusal: try the same call again.",
+        )
 
 
 class Unreachable(AgentdbError):

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from ..errors import AgentdbError, FenceLost, Paused, RunClosed, Stopped
+from .errors import Busy
 from .session import Away
 
 if TYPE_CHECKING:
@@ -122,7 +123,7 @@ class Held:
                 row = self._run._ask(
                     "renew_lock", name=self.name, fence=self.fence, ttl=self._ttl
                 )
-            except (Away, Paused):
+            except (Away, Busy, Paused):
                 # It is still ours for what is left.
                 row = None
             except AgentdbError:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import logging
-import re
 import threading
 import time
 from collections import deque
@@ -19,6 +18,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
+from ..advice import Advice
 from ..errors import (
     AgentdbError,
     InvalidArgument,
@@ -32,7 +32,7 @@ from ..errors import (
 from ..message import read
 from .bell import Bell
 from .calls import as_json
-from .errors import Advised, BudgetRefused, Looping
+from .errors import BudgetRefused, Busy, Looping
 from .session import PATIENCE, Away, Row, Session
 
 if TYPE_CHECKING:
@@ -108,10 +108,8 @@ class Log:
         self.watches_budget = False
         self.over_budget: BudgetRefused | None = None
         self._alerted_at: Any = None
-        #: What the last evaluation has to say to the run, and of it what is new.
-        self.advice: str | None = None
-        self._advised: Advised | None = None
-        self._told = ""
+        #: What the last evaluation has to say to the run.
+        self.advice = Advice()
 
     def _begin(self) -> None:
         self._events: deque[Event] = deque()
@@ -144,11 +142,6 @@ class Log:
         found, self._looping = self._looping, None
         return found
 
-    def advised(self) -> Advised | None:
-        """Return once what the run is advised, None afterwards."""
-        found, self._advised = self._advised, None
-        return found
-
     def look(self) -> None:
         """Look now whether the run may go on."""
         try:
@@ -168,7 +161,7 @@ class Log:
             try:
                 self._session.again()
                 self._send(left)
-            except (Away, Paused):
+            except (Away, Busy, Paused):
                 time.sleep(0.1)
             except AgentdbError:
                 return False
@@ -227,7 +220,7 @@ class Log:
                     self._look()
             except (Stopped, RunClosed, Paused) as error:
                 self._stop(error)
-            except Away as error:
+            except (Away, Busy) as error:
                 logger.warning("%s", error)
                 pause = min(max(pause * 2, 1.0), LONGEST_PAUSE)
             except Exception:
@@ -275,18 +268,11 @@ class Log:
         for each in held:
             if each.fence not in row["fences"]:
                 each.lost.set()
+        self.advice.hear(row["advice"])
         if row["looping"] and row["since"] != self._alerted_at:
             self._alerted_at = row["since"]
             self._looping = Looping(row["looping"], hint=INSTEAD)
-            self._told = _kind(row["advice"])
-        self._take_advice(row["advice"])
-
-    def _take_advice(self, advice: str | None) -> None:
-        """Take over what the run is advised; only another number is nothing new."""
-        self.advice = advice
-        if advice and _kind(advice) != self._told:
-            self._advised = Advised(advice)
-        self._told = _kind(advice)
+            self.advice.told()
 
     def _resumed(self) -> None:
         if isinstance(self.stopped, Paused):
@@ -379,11 +365,6 @@ class Log:
         if dropped:
             step = f"agentdb client: {dropped} events were not recorded"
             self.add("step", {"step": step, "details": {"dropped": dropped}})
-
-
-def _kind(advice: str | None) -> str:
-    """Return advice without its numbers, which alter as long as it lasts."""
-    return re.sub(r"[0-9][0-9.:%-]*", "", advice or "")
 
 
 def _used_up(budget: Row) -> BudgetRefused:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import random
 import threading
 import time
 import uuid
@@ -23,7 +24,7 @@ from ..errors import (
 from ..redaction import INSTEAD, Redaction
 from .calls import as_json, statement
 from .claim import Claims, refuse_secret
-from .errors import Unreachable
+from .errors import Advised, Busy, Unreachable
 from .held import Held
 from .log import CHANNEL, Limits, Log
 from .recorded import WHOLE, Streamed, decorated, recorded
@@ -40,6 +41,8 @@ WORDS = {
 LONGEST_ERROR = 16_000
 # How often a lock that another holds is asked for again, in seconds.
 AGAIN = 0.25
+# How often a call is made in all that finds others at it, and the seconds in between.
+BUSY, PAUSE = 3, (0.05, 0.3)
 
 
 BEGIN = "Use it within: with agent.run() as run."
@@ -169,8 +172,8 @@ class Run(Claims):
             held.check()
         if loops and (looping := self._log.looping()):
             raise looping
-        if loops and self._raise_advice and (advised := self._log.advised()):
-            raise advised
+        if loops and self._raise_advice and (advice := self.new_advice()):
+            raise Advised(advice)
 
     @property
     def advice(self) -> str | None:
@@ -178,7 +181,14 @@ class Run(Claims):
 
         Known within a second of it; None where there is nothing.
         """
-        return self._log.advice
+        return self._log.advice.text
+
+    def new_advice(self) -> str | None:
+        """Return `advice`, once for each kind of it: another number is nothing new.
+
+        For who passes it on to a model; None afterwards, or where there is nothing.
+        """
+        return self._log.advice.once()
 
     @property
     def stopped(self) -> AgentdbError | None:
@@ -336,7 +346,9 @@ class Run(Claims):
     def tokens(self, estimate: int, max_output: int = 0) -> Tokens:
         """Set tokens aside for a prompt: a context manager, settled at its end.
 
-        Entering it raises BudgetRefused where a budget is too low.
+        Entering it raises BudgetRefused where a budget is too low, and Busy where
+        others of the tree or the agent keep theirs uncommitted for longer than 6
+        seconds: then nothing is known of what is left.
         """
         return Tokens(self, estimate, max_output)
 
@@ -483,12 +495,24 @@ class Run(Claims):
         refuse_secret(self._redaction, function, kept)
         return self.rows(*statement(function, {**kept, **hidden}, types))
 
+    def _ask_again(self, function: str, **values: Any) -> Row:
+        """Call a function; where others are just at it, some more times.  Raises Busy.
+
+        Each time the database itself waits for them, for 2 seconds.
+        """
+        for _ in range(BUSY - 1):
+            with suppress(Busy):
+                return self._ask(function, **values)
+            # Others who were refused at the same time do not come at the same time.
+            time.sleep(random.uniform(*PAUSE))
+        return self._ask(function, **values)
+
     def _ask_or_pass(self, function: str, **values: Any) -> Row:
         """Call a function; where the database is away return nothing, or refuse."""
         if self.stopped is not None:
             raise self.stopped
         try:
-            return self._ask(function, **values)
+            return self._ask_again(function, **values)
         except Away as error:
             if self._fail_closed:
                 raise Unreachable(

@@ -8,9 +8,10 @@ from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from ..errors import from_database
+from ..errors import AgentdbError, from_database
+from ..message import read
 from .calls import statement
-from .errors import Unreachable
+from .errors import Busy, Unreachable
 
 Row = dict[str, Any]
 Connect = Callable[[], Any]
@@ -230,7 +231,7 @@ class Session:
         except Away:
             raise
         except Exception as error:
-            if ours := from_database(error):
+            if ours := _own(error):
                 raise ours from error
             if self._is_away(error):
                 self.close()
@@ -245,8 +246,6 @@ class Session:
 
     def _is_away(self, error: Exception) -> bool:
         """Tell whether it was the connection and not the statement that failed."""
-        from ..message import read
-
         said = read(error)
         if said is None:
             return type(error).__module__.partition(".")[0] != "agentdb"
@@ -255,6 +254,14 @@ class Session:
         return (
             said.sqlstate[:2] in ("08", "57") and said.sqlstate != "57014"
         ) or said.sqlstate in ("25006", "53300", "53400")
+
+
+def _own(error: Exception) -> AgentdbError | None:
+    """Return our own error for a driver's, None where it is neither ours nor Busy."""
+    said = read(error)
+    if said and said.sqlstate == Busy.sqlstate:
+        return Busy.of(said)
+    return from_database(error)
 
 
 def prepared(connection: Any) -> Any:

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..errors import Paused, RunClosed, Stopped
-from .errors import BudgetRefused
+from .errors import BudgetRefused, Busy
 from .price import Terms, priced
 from .session import Away
 
@@ -232,7 +232,7 @@ class Tokens:
             return
         try:
             self._run._ask("settle_tokens", **self._settled(used))
-        except Away:
+        except (Away, Busy):
             # It may have been settled even so: asked again it counts once.
             self._run._add("settled", self._settled(used))
         except (Stopped, Paused, RunClosed):

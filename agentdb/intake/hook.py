@@ -17,6 +17,7 @@ from .transcript.claude import outcome, refused
 # Before these somebody may say no.
 BEFORE_TOOL = ("PreToolUse", "BeforeTool")
 BEFORE_WORK = ("UserPromptSubmit", "BeforeAgent")
+AFTER_TOOL = ("PostToolUse", "PostToolUseFailure", "AfterTool")
 GEMINI = (
     "BeforeTool", "AfterTool", "BeforeAgent", "AfterAgent", "BeforeModel", "AfterModel",
     "BeforeToolSelection", "PreCompress",
@@ -82,6 +83,13 @@ class Hook:
     def asks(self) -> bool:
         """Tell whether the emitter waits for a decision."""
         return self.name in BEFORE_WORK or self.name in BEFORE_TOOL
+
+    def tells(self) -> bool:
+        """Tell whether the answer may have words for the model: all three take these.
+
+        Before a tool Codex takes none.
+        """
+        return self.name in BEFORE_WORK or self.name in AFTER_TOOL
 
     def events(self, reason: str | None = None) -> list[Event]:
         """Return what is to be recorded; `reason` is why the call was just denied."""
@@ -236,3 +244,11 @@ def answer(hook: Hook, reason: str | None, *, over: bool = False) -> dict[str, A
     }
     # Codex takes no other word beside it.
     return {"hookSpecificOutput": denied, **({} if hook.codex else ends)}
+
+
+def telling(hook: Hook, advice: str | None) -> dict[str, Any]:
+    """Return what makes the emitter go on, with something for its model to read."""
+    if advice is None:
+        return {}
+    said = {"hookEventName": hook.name, "additionalContext": f"agentdb: {advice}"}
+    return {"hookSpecificOutput": said}

@@ -1,4 +1,4 @@
-"""Server-sent events, as far as a gateway looks at them."""
+"""Server-sent events, as far as a gateway looks at them and speaks in them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LONGEST_END = 4
 
 
 class Events:
-    """Takes a stream part by part, gives the data of each whole event."""
+    """Takes a stream part by part, gives each whole event as the bytes that it is."""
 
     def __init__(self) -> None:
         self._rest = bytearray()
@@ -21,18 +21,24 @@ class Events:
         """Take a part; what was looked through already is not looked through again."""
         self._rest += part
         while found := END.search(self._rest, max(self._seen - LONGEST_END, 0)):
-            event = bytes(self._rest[: found.start()])
+            event = bytes(self._rest[: found.end()])
             del self._rest[: found.end()]
             self._seen = 0
-            yield data(event)
+            yield event
         self._seen = len(self._rest)
 
     def end(self) -> bytes:
-        """Return the data of what a stream ended with."""
-        return data(bytes(self._rest))
+        """Return what a stream ended with."""
+        return bytes(self._rest)
 
 
 def data(event: bytes) -> bytes:
     """Return the data of an event."""
     lines = (line for line in event.splitlines() if line.startswith(b"data:"))
     return b"\n".join(line[5:].removeprefix(b" ") for line in lines)
+
+
+def with_data(event: bytes, said: bytes) -> bytes:
+    """Return an event with other data, which is one line."""
+    lines = [line for line in event.splitlines() if line and line[:5] != b"data:"]
+    return b"\n".join([*lines, b"data: " + said, b"", b""])

@@ -1,7 +1,8 @@
-"""What stands between a client of MCP and a server: sees each call, changes nothing.
+"""What stands between a client of MCP and a server: sees each call, and what it gave.
 
-A message is looked at and passed on as the bytes that it came as.  A call is recorded
-when its result has gone by, once, however many messages it took.
+A message is looked at and passed on as the bytes that it came as, but for a result that
+advice is added to.  A call is recorded when its result has gone by, once, however many
+messages it took.
 """
 
 from __future__ import annotations
@@ -73,13 +74,22 @@ class Gateway:
             logger.exception("a message was passed on unseen")
         return None
 
-    def from_server(self, data: bytes, scope: str = "") -> None:
-        """Look at what a server sends."""
+    def from_server(self, data: bytes, scope: str = "") -> bytes:
+        """Look at what a server sends; return what its client is given.
+
+        That is the same, but for advice that is new: it stands at the end of a result,
+        for the model to read.
+        """
+        ended = []
         for message in messages(data):
             try:
-                self._of_server(message, scope)
+                if self._of_server(message, scope):
+                    ended.append(message["id"])
             except Exception:
                 logger.exception("a message was passed on unseen")
+        if ended and (advice := self._run.new_advice()):
+            return _with_words(data, ended[-1], f"agentdb: {advice}")
+        return data
 
     def failed(self, data: bytes, why: str, scope: str = "") -> None:
         """Record the calls of a message that the server has not taken."""
@@ -156,18 +166,19 @@ class Gateway:
         if pending:
             self._record(pending, error="cancelled by the client")
 
-    def _of_server(self, message: dict[str, Any], scope: str) -> None:
+    def _of_server(self, message: dict[str, Any], scope: str) -> bool:
+        """Take over an answer; tell whether it is a result that takes more words."""
         if "id" not in message or "method" in message:
-            return
+            return False
         key = _key(message["id"], scope)
         if key in self._listings:
             self._listings.discard(key)
             self._learn(_dict(message.get("result")).get("tools"))
-            return
+            return False
         with self._lock:
             pending = self._pending.pop(key, None)
         if pending is None:
-            return
+            return False
         result = _dict(message.get("result"))
         if result.get("resultType") == "input_required" and "requestState" in result:
             self._wait(str(result["requestState"]), pending)
@@ -177,6 +188,7 @@ class Gateway:
             self._record(pending, error=_text(result) or "the tool failed")
         else:
             self._record(pending, result=_text(result) or json.dumps(result))
+        return isinstance(result.get("content"), list)
 
     def _wait(self, state: str, pending: Pending) -> None:
         """Keep a call until the client goes on with it; not every client does."""
@@ -235,6 +247,15 @@ def messages(data: bytes) -> Iterator[dict[str, Any]]:
     for message in found if isinstance(found, list) else [found]:
         if isinstance(message, dict):
             yield message
+
+
+def _with_words(data: bytes, number: Any, words: str) -> bytes:
+    """Return what a server sent with words at the end of the result of a request."""
+    whole = json.loads(data)
+    for message in whole if isinstance(whole, list) else [whole]:
+        if "method" not in message and message.get("id") == number:
+            message["result"]["content"].append({"type": "text", "text": words})
+    return json.dumps(whole).encode() + (b"\n" if data.endswith(b"\n") else b"")
 
 
 def _is_call(message: dict[str, Any]) -> bool:

@@ -1,7 +1,8 @@
 """A gateway before an MCP server that is reached over HTTP (Streamable HTTP).
 
-Bodies and streams pass as the bytes that they are; events of a stream are looked at on
-the way.  Only this machine can reach it, and only by an address of this machine.
+Bodies and streams pass as the bytes that they are, a stream event by event; they are
+looked at on the way.  Only this machine can reach it, and only by an address of this
+machine.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
-from .events import Events
+from .events import Events, data, with_data
 from .gateway import Gateway, messages
 
 # Between two parties only (RFC 9110, section 7.6.1), or to be reckoned anew.
@@ -128,7 +129,7 @@ class _Proxy:
         else:
             content = await answer.aread()
             await answer.aclose()
-            self._look(answer, content, body, scope)
+            content = self._look(answer, content, body, scope)
             passed = Response(content, answer.status_code)
         head = passed.headers.get("content-length")
         passed.raw_headers = [
@@ -157,25 +158,26 @@ class _Proxy:
 
     def _look(
         self, answer: httpx.Response, content: bytes, body: bytes, scope: str
-    ) -> None:
+    ) -> bytes:
         if answer.status_code in NOT_MADE:
             # A 404 is of a session that is over: the client begins another.
             self._gateway.not_made(body, scope)
         elif answer.is_error and not any(messages(content)):
             self._gateway.failed(body, f"HTTP {answer.status_code}", scope)
-        self._gateway.from_server(content, scope)
+        return self._gateway.from_server(content, scope)
 
     async def _events(
         self, answer: httpx.Response, body: bytes, scope: str
     ) -> AsyncIterator[bytes]:
-        """Pass a stream on as it comes, and look at each whole event."""
+        """Pass a stream on as its events come; half of one says nothing to anybody."""
         events, why = Events(), "the stream ended without an answer"
         try:
             async for part in answer.aiter_bytes():
                 for event in events.add(part):
-                    self._gateway.from_server(event, scope)
-                yield part
-            self._gateway.from_server(events.end(), scope)
+                    yield self._seen(event, scope)
+            self._gateway.from_server(data(events.end()), scope)
+            if rest := events.end():
+                yield rest
         except httpx.HTTPError as error:
             why = f"{type(error).__name__} {error}"
         finally:
@@ -184,6 +186,12 @@ class _Proxy:
                 self._gateway.failed(body, why, scope)
             with suppress(Exception):
                 await answer.aclose()
+
+    def _seen(self, event: bytes, scope: str) -> bytes:
+        """Return an event as the client is given it."""
+        said = data(event)
+        given = self._gateway.from_server(said, scope)
+        return event if given is said else with_data(event, given)
 
 
 def _scope(request: Request) -> str:

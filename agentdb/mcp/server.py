@@ -111,8 +111,12 @@ def _call(run: Run, function: Function, given: dict[str, Any]) -> types.CallTool
         # Also what PostgreSQL says of a value that it cannot read.
         return _failed(describe(error))
     text = json.dumps(rows, default=str, ensure_ascii=False)
+    told = [text]
+    # What is in the rows has been said.
+    if (advice := run.new_advice()) and advice not in [r.get("advice") for r in rows]:
+        told.append(f"agentdb: {advice}")
     return types.CallToolResult(
-        content=[types.TextContent(type="text", text=text)],
+        content=[types.TextContent(type="text", text=each) for each in told],
         structured_content={"rows": json.loads(text)},
     )
 

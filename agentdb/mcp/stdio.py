@@ -57,10 +57,10 @@ def _to_client(gateway: Gateway, said: IO[bytes], turn: threading.Lock) -> None:
     listening = True
     for line in said:
         # First, for the client may go on at once with what it was given.
-        gateway.from_server(line)
+        given = gateway.from_server(line)
         if listening:
             try:
-                _write(sys.stdout.buffer, line, turn)
+                _write(sys.stdout.buffer, given, turn)
             except OSError:
                 listening = False
 

@@ -14,8 +14,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from ..intake.hook import Hook, NoEvent, answer
+from ..intake.hook import Hook, NoEvent, answer, telling
 from ..intake.peer import Peer
+from .advice import Session, Told
 from .body import Held, body
 from .errors import Busy, Refused
 from .identity import peer_of
@@ -29,6 +30,7 @@ PATH = "/hook"
 def routes(intake: Intake) -> list[BaseRoute]:
     """Return the routes of hooks."""
     held = Held(intake.settings.held)
+    told = Told()
 
     async def receive(request: Request) -> Response:
         """Answer one event."""
@@ -37,7 +39,7 @@ def routes(intake: Intake) -> list[BaseRoute]:
             peer = await peer_of(request, intake)
             async with body(request, held, intake.settings) as data:
                 hook, size = _hook(data), len(data)
-            said = await _answered(intake, peer, hook, size)
+            said = await _answered(intake, told, peer, hook, size)
         except Busy as error:
             intake.requests[PATH, error.status] += 1
             return _refused(error, intake.settings.retry_after)
@@ -74,7 +76,7 @@ def _hook(data: bytes) -> Hook:
 
 
 async def _answered(
-    intake: Intake, peer: Peer, hook: Hook, size: int
+    intake: Intake, told: Told, peer: Peer, hook: Hook, size: int
 ) -> dict[str, object]:
     """Record an event and judge what it asks about; return what its emitter is told."""
     if not peer.proven:
@@ -83,7 +85,7 @@ async def _answered(
         return {}
     if not hook.asks():
         await _record(intake, peer, hook, None, size)
-        return {}
+        return _advice(told, peer, hook)
     # At once: that a call begins may be known before somebody says no to it.
     verdict, recorded = await asyncio.gather(
         intake.judge(
@@ -98,11 +100,12 @@ async def _answered(
     )
     if isinstance(verdict, BaseException):
         raise verdict
+    told.hear(_session(peer, hook), verdict.advice, in_a_no=not verdict.allowed)
     reason = _reason(verdict)
     if reason is None:
         if isinstance(recorded, BaseException):
             raise recorded
-        return {}
+        return _advice(told, peer, hook)
     try:
         # Where the first could not be written down another is not waited for.
         if isinstance(recorded, Busy):
@@ -115,6 +118,15 @@ async def _answered(
             peer.agent, PATH, hook.emitter, f"denied, not recorded: {error}", hook.given
         )
     return answer(hook, reason, over=verdict.over)
+
+
+def _session(peer: Peer, hook: Hook) -> Session:
+    return peer.agent, hook.conversation, hook.thread
+
+
+def _advice(told: Told, peer: Peer, hook: Hook) -> dict[str, object]:
+    """Return an answer with what the last question about a call came to know."""
+    return telling(hook, told.once(_session(peer, hook)) if hook.tells() else None)
 
 
 def _reason(verdict: Verdict) -> str | None:

@@ -34,7 +34,7 @@ RECORD = (
     " order by place"
 )
 JUDGE = (
-    "select allowed, reason, run_id, over"
+    "select allowed, reason, run_id, over, advice"
     " from agentdb.judge_call(%s, %s, %s, %s, %s::jsonb)"
 )
 PROVEN = "select agentdb.agent_of_intake(%s)"
@@ -60,6 +60,8 @@ class Verdict(NamedTuple):
     run_id: int | None = None
     #: Whether there is nothing more to do at all: somebody killed the run.
     over: bool = False
+    #: What its run is advised; where it may not be made, what the reason has said.
+    advice: str | None = None
 
 
 class Intake:

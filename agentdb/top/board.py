@@ -28,7 +28,8 @@ limit {limit}
 AGENTS = """
 select h.agent_name as agent, h.state, clock_timestamp() - h.since as since,
   clock_timestamp() - b.last_progress_at as progress, b.open_runs as runs,
-  b.tokens_hour as tokens, b.cost_today as cost, b.locks_held as locks, h.why
+  b.tokens_hour as tokens, b.cost_today as cost, b.locks_held as locks, h.why,
+  b.learned as usual
 from (
   select * from agentdb.agent_health
   order by urgency, since desc, agent_name

@@ -140,7 +140,8 @@ create or replace function agentdb.judge_call (
   tool text default null,
   args jsonb default null
 )
-  returns table (allowed boolean, reason text, run_id bigint, over boolean)
+  returns table (
+    allowed boolean, reason text, run_id bigint, over boolean, advice text)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -157,18 +158,20 @@ begin
   end if;
   select p.* into v_policy
   from agentdb.policy as p where p.policy_name = v_agent.policy_name;
-  select r.run_id into judge_call.run_id
+  select r.run_id, n.advice into judge_call.run_id, advice
   from (values (coalesce(thread, ''), 1), ('', 2)) as t (thread, place)
   cross join lateral agentdb._session_run_id(
     v_agent.agent_id, v_conversation, t.thread) as r
-  where r.run_id is not null
+  join agentdb.run as n on n.run_id = r.run_id
   order by t.place
   limit 1;
   select s.killed, s.reason into over, reason
   from agentdb._stop_verdict(judge_call.run_id, v_agent.agent_id) as s;
   over := coalesce(over, false);
   reason := coalesce(reason, agentdb._tool_verdict(v_agent.agent_id, tool));
-  if reason is null then
+  if reason is not null then
+    advice := null;
+  else
     reason := agentdb._budget_verdict(
       judge_call.run_id, v_agent.agent_id, v_conversation);
     if reason is not null then
@@ -191,4 +194,5 @@ $$;
 comment on function agentdb.judge_call (text, text, text, text, jsonb) is
   'Whether an agent may make a call, and if not why, told to its model: stopped, '
   'denied by its policy, without budget, or looping; over where it was killed and has '
-  'nothing more to do; raises ZA006.';
+  'nothing more to do.  Advice is what the last evaluation has to say to the run: '
+  'beside a reason it is what the reason says; raises ZA006.';

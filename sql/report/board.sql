@@ -135,7 +135,12 @@ create or replace view agentdb.agent_board as
       select count(*) from agentdb.lock as l
       where l.agent_id = a.agent_id and l.run_id is not null
     ) as locks_held,
-    c.claims_verified, c.claims_refuted, c.claims_open
+    c.claims_verified, c.claims_refuted, c.claims_open,
+    (
+      select b.learned
+      from agentdb.agent_baseline as b
+      where b.agent_name = a.agent_name and b.measure = 'tokens'
+    ) as learned
   from agentdb.agent as a
   join agentdb.policy as p on p.policy_name = a.policy_name
   cross join lateral (
@@ -196,6 +201,8 @@ comment on column agentdb.agent_board.claims_refuted is
   'Claims of the last day that were found not to be.';
 comment on column agentdb.agent_board.claims_open is
   'Claims of the last day that nobody could decide yet.';
+comment on column agentdb.agent_board.learned is
+  'How far it is known what is usual for it, such as learning, 3 of 7 days.';
 
 
 create or replace view agentdb.lock_wait as

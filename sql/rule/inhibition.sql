@@ -56,6 +56,8 @@ from (
     ('denied-and-its-run', 'rule=access_denied',
       'rule~^(silent_loop|no_progress|long_tick)$', '{agent,run}'),
     ('denied-and-its-errors', 'rule=access_denied', 'rule=tool_errors', '{agent}'),
+    ('refused-and-tried-again', 'rule~^(refused_write|stale_write)$',
+      'rule~^(silent_loop|tool_errors)$', '{agent}'),
     ('refused-and-its-budget', 'rule=budget_refused',
       'rule~^(budget_low|conversation_budget)$', '{agent}'),
     ('storm-and-its-spending', 'rule=spawn_storm',

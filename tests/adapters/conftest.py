@@ -11,8 +11,9 @@ import pytest
 from agentdb import Agent
 from agentdb.client import Limits, Run
 
-from ..agents import register, rows
+from ..agents import evaluate, register, rows
 from ..conftest import Connection
+from ..scene import until
 from ..servers import Server
 from .provider import provider
 
@@ -30,6 +31,20 @@ def agent(db: Connection, server: Server) -> Agent:
 @pytest.fixture
 def run(agent: Agent) -> Iterator[Run]:
     with agent.run("adapters") as run:
+        yield run
+
+
+@pytest.fixture
+def advised(db: Connection, server: Server) -> Iterator[Run]:
+    """A run that has something to be told, of an agent that asks for it."""
+    register(db)
+    db.execute("update agentdb.policy set run_budget_tokens = 100000")
+    dsn = server.dsn(database=db.info.dbname, user="agent_a")
+    agent = Agent(dsn, limits=Limits(window=0.05), on_advice="raise")
+    with agent.run("adapters") as run:
+        run._ask("log_tokens", input=81000, output=0)
+        evaluate(db)
+        until(lambda: run.advice is not None)
         yield run
 
 

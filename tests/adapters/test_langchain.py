@@ -107,6 +107,14 @@ def test_loop_is_told_to_the_model_in_place_of_the_call(run: Run, calls: Read) -
     assert calls() == []
 
 
+def test_advice_is_told_once_in_place_of_a_call(advised: Run) -> None:
+    asked = [reply(("add", {"a": 1, "b": 2}, f"c{nth}")) for nth in range(2)]
+    answers = made(advised, *asked, reply()).invoke(ASKED)["messages"]
+    first, second = (each for each in answers if isinstance(each, ToolMessage))
+    assert "running low: 81%" in first.text
+    assert (second.text, second.status) == ("3", "success")
+
+
 def test_stopped_run_ends_the_agent(run: Run) -> None:
     run._log.stopped = Stopped("enough")
     with pytest.raises(Stopped):

@@ -110,6 +110,16 @@ def test_loop_is_told_to_the_model_in_place_of_the_call(run: Run) -> None:
     assert "Try another way." in said[0]
 
 
+def test_advice_is_told_once_in_place_of_a_call(advised: Run) -> None:
+    asked = [step(call("add", '{"a": 1, "b": 2}', f"c{nth}")) for nth in range(2)]
+    done = go(advised, *asked, step(text("so")))
+    said = [
+        item.output for item in done.new_items if item.type == "tool_call_output_item"
+    ]
+    assert "running low: 81%" in str(said[0])
+    assert str(said[1]) == "3"
+
+
 def test_stopped_run_ends_the_agent(run: Run) -> None:
     run._log.stopped = Stopped("enough")
     with pytest.raises(Stopped):

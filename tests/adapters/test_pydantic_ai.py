@@ -8,7 +8,12 @@ from typing import Any
 import pytest
 from pydantic_ai import Agent
 from pydantic_ai.exceptions import UnexpectedModelBehavior
-from pydantic_ai.messages import ModelResponse, TextPart, ToolCallPart
+from pydantic_ai.messages import (
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+)
 from pydantic_ai.models.function import FunctionModel
 from pydantic_ai.usage import RequestUsage
 
@@ -82,6 +87,15 @@ def test_loop_is_told_to_the_model_in_place_of_the_call(run: Run, calls: Read) -
     run._log._looping = Looping("run 1 repeats add", hint="Try another way.")
     made(run, model).run_sync("?")
     assert calls() == []
+
+
+def test_advice_is_told_once_in_place_of_a_call(advised: Run) -> None:
+    asked = [ToolCallPart("add", {"a": 1, "b": 2}, tool_call_id="c1")]
+    done = made(advised, replies(asked, asked, [TextPart("3")])).run_sync("?")
+    parts = [part for each in done.all_messages() for part in each.parts]
+    said = [part.content for part in parts if isinstance(part, ToolReturnPart)]
+    assert "running low: 81%" in str(said[0])
+    assert said[1:] == [3]
 
 
 def test_stopped_run_ends_the_agent(db: Connection, run: Run, calls: Read) -> None:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..agents import Row, row, rows, value
+from ..agents import Row, evaluate, row, rows, value
 from .conftest import Workplace
 from .model import Model, Turn
 
@@ -192,6 +192,50 @@ def test_killed_session_calls_no_further_tool(
     assert not after.exists()
     # What a killed run does is recorded all the same: it is evidence.
     assert [c["ok"] for c in rows(workplace.db, CALLS, True)] == [True, False]
+
+
+def advised_while(workplace: Workplace, started: Path, go_on: Path) -> threading.Thread:
+    """Have the run use most of its budget, once it has started; then let it go on."""
+
+    def spend() -> None:
+        while not started.exists():
+            time.sleep(0.02)
+        workplace.db.execute(
+            "update agentdb.policy set run_budget_tokens = 400000;"
+            " insert into agentdb.token_log (run_id, agent_id, input_tokens,"
+            " output_tokens, cached_input_tokens, reasoning_tokens)"
+            " select run_id, agent_id, 330000, 0, 0, 0 from agentdb.run"
+        )
+        evaluate(workplace.db)
+        go_on.touch()
+
+    thread = threading.Thread(target=spend)
+    thread.start()
+    return thread
+
+
+def told(model: Model) -> int:
+    """Return how often the last prompt has the advice."""
+    return json.dumps(model.asked[-1]).count(
+        "agentdb: The budget of this run is running"
+    )
+
+
+def test_advice_is_in_the_next_prompt(
+    workplace: Workplace, program: Program, model: Models
+) -> None:
+    workplace.install("claude")
+    started, go_on = workplace.folder / "started", workplace.folder / "go"
+    waits = f"touch {started}; while [ ! -e {go_on} ]; do sleep 0.05; done"
+    turns = [
+        Turn(str(nth), [("Bash", {"command": each})])
+        for nth, each in enumerate((waits, "echo 1", "echo 2"))
+    ]
+    spender = advised_while(workplace, started, go_on)
+    chosen = model({"Do the work": [*turns, Turn("done")]})
+    work(workplace, program, chosen)
+    spender.join()
+    assert told(chosen) == 1
 
 
 def test_without_a_server_the_agent_goes_on(

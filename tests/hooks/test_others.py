@@ -10,7 +10,7 @@ import pytest
 from ..agents import Row, row, rows, value
 from .conftest import Workplace
 from .model import Model, Turn
-from .test_claude import CALLS, TOKENS, billed, by_name
+from .test_claude import CALLS, TOKENS, advised_while, billed, by_name, told
 
 Program = Callable[[str], str]
 Models = Callable[[Mapping[str, list[Turn]]], Model]
@@ -121,3 +121,23 @@ def test_denied_call_is_not_made(
     [call] = rows(workplace.db, "select ok, error from agentdb.tool_call_log")
     assert call["ok"] is False
     assert "not allowed here" in call["error"]
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_advice_is_in_the_next_prompt(
+    workplace: Workplace, program: Program, model: Models, name: str
+) -> None:
+    program(name)
+    work, tool, argument, _, _ = KINDS[name]
+    workplace.install(name)
+    started, go_on = workplace.folder / "started", workplace.folder / "go"
+    waits = f"touch {started}; while [ ! -e {go_on} ]; do sleep 0.05; done"
+    turns = [
+        Turn(str(nth), [(tool, {argument: each})])
+        for nth, each in enumerate((waits, "echo 1", "echo 2"))
+    ]
+    spender = advised_while(workplace, started, go_on)
+    chosen = model({"Do the work": [*turns, Turn("done")]})
+    work(workplace, program, chosen)
+    spender.join()
+    assert told(chosen) == 1

@@ -19,6 +19,7 @@ import psycopg
 
 from ..agents import row, rows, value
 from .clock import ClockedServer
+from .site import Site
 
 Wait: TypeAlias = Iterator[float]
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
@@ -53,6 +54,8 @@ class Play:
     updates: int = 0
     actors: list[Actor] = field(default_factory=list)
     number: int = 0
+    # What claims about addresses are looked up at, where there is one.
+    pages: Site | None = None
 
     def expect(
         self,
@@ -142,6 +145,12 @@ class Play:
         if audit:
             self.db.execute("select agentdb.audit_table(%s::regclass)", [name])
         return name
+
+    @property
+    def site(self) -> Site:
+        """The server of pages that the runner may look at."""
+        assert self.pages is not None
+        return self.pages
 
     def value(self, query: str, *values: object) -> Any:
         """Ask as the owner of everything."""

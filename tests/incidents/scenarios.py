@@ -6,6 +6,7 @@ from . import claims as claims
 from . import fleet as fleet
 from . import locks as locks
 from . import loops as loops
+from . import more as more
 from . import recorded as recorded
 from . import ticks as ticks
 from . import tokens as tokens

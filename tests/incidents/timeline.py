@@ -21,6 +21,7 @@ from .clock import BEGIN, ClockedServer
 from .play import Play, Wait
 from .runner import EVALUATE as EVALUATE_SQL
 from .runner import Message, Turns
+from .site import Site, serving
 
 Generator: TypeAlias = Callable[[Play], Wait]
 EVALUATE = 15.0
@@ -82,10 +83,17 @@ class Timeline:
             )
             for statement in (EVALUATE_SQL, *self._before):
                 db.execute(statement.encode())
-            limits = Limits(roots=(str(server.directory),))
+            site = stack.enter_context(serving())
+            limits = Limits(
+                roots=(str(server.directory),),
+                hosts=(site.host,),
+                private_addresses=True,
+            )
             turns = Turns(server, dsn, limits)
             stack.callback(turns.close)
-            played = [self._cast(server, db, part, i) for i, part in enumerate(parts)]
+            played = [
+                self._cast(server, site, db, part, i) for i, part in enumerate(parts)
+            ]
             self._go_on(server, turns)
             for each in played:
                 for actor in each.play.actors:
@@ -94,11 +102,17 @@ class Timeline:
             return played
 
     def _cast(
-        self, server: ClockedServer, db: psycopg.Connection[Any], part: Part, place: int
+        self,
+        server: ClockedServer,
+        site: Site,
+        db: psycopg.Connection[Any],
+        part: Part,
+        place: int,
     ) -> Played:
         """Give a part its dice and names, and a place on the timeline."""
         dice = random.Random(f"{self._seed}/{part.name}")
-        play = Play(f"q{place:03d}{'vwxyz'[place % 5]}", part.bad, dice, server, db)
+        tag = f"q{place:03d}{'vwxyz'[place % 5]}"
+        play = Play(tag, part.bad, dice, server, db, pages=site)
         played = Played(part, play)
         order = random.Random(f"{self._seed}/{part.name}/{part.bad}")
         self._put(order.uniform(20, 20 + self._spread), played, part.scenario(play))

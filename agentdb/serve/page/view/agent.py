@@ -30,6 +30,14 @@ join agentdb.day_budget as d on d.agent_name = a.agent_name
 left join agentdb.agent_stop as s on s.agent_id = a.agent_id
 where a.agent_name = %(agent)s::text
 """
+USUAL = """
+select case measure when 'tokens' then 'weighted tokens'
+    when 'tick' then 'seconds of a tick' else measure end as measure,
+  round(usual::numeric) as usual, round(spread::numeric) as spread, samples, learned
+from agentdb.agent_baseline
+where agent_name = %(agent)s::text
+order by array_position('{tokens,calls,errors,tick}', agent_baseline.measure)
+"""
 ALERTS = """
 select alert_id, severity, state, rule_name, summary, since, acknowledged_by, silence_id
 from agentdb.active_alert
@@ -124,6 +132,7 @@ async def agent(request: Request) -> Response:
             raise missing(f"agent {name}")
         context = {
             "agent": found,
+            "usual": await rows(connection, USUAL, agent=name),
             "alerts": await rows(connection, ALERTS, agent=name),
             "runs": await rows(connection, RUNS, agent=name),
             "claims": await rows(connection, CLAIMS, agent=name),
