@@ -41,23 +41,32 @@ select agentdb._declare_rule(
 -- and one rule must not keep the others from being claimed.
 create or replace function agentdb._rule_query (view_name text, max_alerts integer)
   returns text
-  language sql
+  language plpgsql
   stable
-  return coalesce((
-      -- Ours need no look.  What is refused is an error of this rule, not of them all.
-      select format('select agentdb._check_relation(%s)', c.oid)
-      from pg_class as c
-      join pg_namespace as n on n.oid = c.relnamespace
-      where n.nspname = (parse_ident(view_name))[1]
-        and c.relname = (parse_ident(view_name))[2]
-        and n.nspname <> 'agentdb'
-        and agentdb._hostile_part(c.oid) is not null
-    ), format(
+as $$
+declare
+  v_name text[] := parse_ident(view_name);
+  v_hostile oid;
+begin
+  -- Ours need no look.  What is refused is an error of this rule, not of them all.
+  if v_name[1] <> 'agentdb' then
+    select c.oid into v_hostile
+    from pg_class as c
+    join pg_namespace as n on n.oid = c.relnamespace
+    where n.nspname = v_name[1]
+      and c.relname = v_name[2]
+      and agentdb._hostile_part(c.oid) is not null;
+  end if;
+  if v_hostile is not null then
+    return format('select agentdb._check_relation(%s)', v_hostile);
+  end if;
+  return format(
     'select coalesce(jsonb_agg(r), ''[]'') from ('
       'select v.labels, v.value, v.annotations from %I.%I as v order by '
       'row_number() over (partition by v.labels ->> ''agent'') limit %s) as r',
-    (parse_ident(view_name))[1], (parse_ident(view_name))[2], max_alerts + 1
-  ));
+    v_name[1], v_name[2], max_alerts + 1);
+end;
+$$;
 
 comment on function agentdb._rule_query (text, integer) is
   'The statement that yields a rule''s rows as one JSON array, one row more than '
@@ -86,25 +95,28 @@ create or replace function agentdb.claim_rule ()
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
+  -- One moment for all: the clock is not free.
+  with now (at) as materialized (select clock_timestamp())
   update agentdb.alert_rule as r
   set next_evaluation_at = case
-        when r.next_evaluation_at <= clock_timestamp()
-          and r.next_evaluation_at + r.evaluate_every > clock_timestamp()
+        when r.next_evaluation_at <= n.at
+          and r.next_evaluation_at + r.evaluate_every > n.at
           then r.next_evaluation_at + r.evaluate_every
-        else clock_timestamp() + r.evaluate_every
+        else n.at + r.evaluate_every
       end,
       evaluation = r.evaluation + 1
+  from now as n
   where r.rule_name = (
     select c.rule_name
     from agentdb.alert_rule as c
+    cross join now as m
     where c.enabled
       -- Nothing is put off for longer: the clock of the server went back.
-      and (c.next_evaluation_at <= clock_timestamp()
-        or c.next_evaluation_at
-          > clock_timestamp() + greatest(c.evaluate_every, '5 minutes'))
+      and (c.next_evaluation_at <= m.at
+        or c.next_evaluation_at > m.at + greatest(c.evaluate_every, '5 minutes'))
     order by c.next_evaluation_at
     limit 1
-    for update skip locked
+    for update of c skip locked
   )
   returning
     r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), r.evaluation,
