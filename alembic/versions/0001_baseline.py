@@ -1005,6 +1005,8 @@ create table agentdb.change_row (
   staged_at timestamptz[] not null default array[clock_timestamp()],
   crossed_by bigint,
   statement bigint,
+  shown_key jsonb,
+  base_key jsonb,
   constraint change_row_pkey primary key (change_id, place),
   constraint change_row_operation_check
     check (operation in ('insert', 'update', 'delete', 'check'))
@@ -1012,7 +1014,10 @@ create table agentdb.change_row (
 
 -- One number: a plan made while the table was empty finds a row by nothing else.
 create index change_row_row_key_idx on agentdb.change_row
-  (jsonb_hash_extended(row_key, change_id));
+  (jsonb_hash_extended(coalesce(shown_key, row_key), change_id));
+create index change_row_base_key_idx on agentdb.change_row
+  (jsonb_hash_extended(coalesce(base_key, row_key), change_id))
+  where shown_key is not null or base_key is not null;
 
 create table agentdb.change_read (
   change_id bigint not null,
@@ -2647,6 +2652,12 @@ comment on column agentdb.change_row.builds_on is
   'The change of the same proposer, not yet applied, that this row continues.';
 comment on column agentdb.change_row.net_operation is
   'What its proposer sees, where that is more than this change alone.';
+comment on column agentdb.change_row.shown_key is
+  'The key that an update gives the row, under which its proposer sees it from then on; '
+  'NULL where it keeps its key.';
+comment on column agentdb.change_row.base_key is
+  'The key that the row still has in the table, where earlier changes give it the one '
+  'that this change finds it by.';
 comment on table agentdb.change_read is
   'The rows that a change rests on and does not write.';
 comment on column agentdb.change_read.seen is

@@ -109,6 +109,10 @@ begin
   end if;
   delete from agentdb.change_row as r
   where r.change_id = change and r.operation = 'check';
+  -- A new row is one under its last key.
+  update agentdb.change_row as r
+  set row_key = r.shown_key, shown_key = null
+  where r.change_id = change and r.operation = 'insert' and r.shown_key is not null;
 end;
 $$;
 

@@ -26,7 +26,6 @@ create or replace function agentdb._stage_object_sql (
     where c.audit_target_id = target
       and not c.hidden
       and (with_generated or not c.generated)
-      and not (changed_only and c.key_place is not null)
   );
 
 comment on function agentdb._stage_object_sql (integer, text, boolean, boolean) is
@@ -60,8 +59,7 @@ comment on function agentdb._generation_sql (integer) is
   'PL/pgSQL text: gives the generated columns of a row n their values.';
 
 
--- A changed key is a delete and an insert, as in the audit.  A row that the statement
--- has met before is left out of its count and of RETURNING.
+-- A row that the statement has met before is left out of its count and of RETURNING.
 create or replace function agentdb._propose_sql (target integer)
   returns text
   language sql
@@ -82,34 +80,30 @@ begin
     o := old;
   end if;
   if tg_op = 'DELETE' then
-    if agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null, false) then
+    if agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %10$s, null, false) then
       return old;
     end if;
     return null;
   end if;
   n := new;
   %7$s
+  %12$s
   %13$s
-  %14$s
-  if tg_op = 'UPDATE' and not (%6$s) then
-    -- Nothing is written where the row is only named, as what a change rests on.
-    if current_setting('agentdb.reads', true) = 'on' and %8$s = '{}' then
-      perform agentdb._stage_read(%1$s, %2$s, %4$s);
-      return n;
-    end if;
-    if agentdb._stage_row(%1$s, 'update', %2$s, %8$s, %9$s, %11$s, %12$s, false) then
-      return n;
-    end if;
-    return null;
+  if tg_op = 'INSERT' then
+    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %11$s,
+      v_present);
+    return n;
   end if;
-  if tg_op = 'UPDATE' then
-    %10$s
-    if not agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null, false) then
-      return null;
-    end if;
+  -- Nothing is written where the row is only named, as what a change rests on.
+  if current_setting('agentdb.reads', true) = 'on' and %8$s = '{}' then
+    perform agentdb._stage_read(%1$s, %2$s, %4$s);
+    return n;
   end if;
-  perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s, v_present);
-  return n;
+  if agentdb._stage_row(%1$s, 'update', %2$s, %8$s, %9$s, %10$s, %11$s, v_present,
+    case when %6$s then %3$s end) then
+    return n;
+  end if;
+  return null;
 end;
 $propose$,
       target, agentdb._key_sql(target, 'o'), agentdb._key_sql(target, 'n'),
@@ -124,14 +118,6 @@ $propose$,
       agentdb._stage_check_sql(target),
       agentdb._stage_object_sql(target, 'n', true),
       agentdb._stage_object_sql(target, 'o', true),
-      -- The new row would be without what nobody may see.
-      (
-        select format('perform agentdb._refuse_column(%s, %L);', target,
-          min(c.column_name::text))
-        from agentdb.change_column as c
-        where c.audit_target_id = target and c.hidden
-        having count(*) > 0
-      ),
       agentdb._stage_object_sql(target, 'o', false, true),
       agentdb._stage_object_sql(target, 'n', false, true),
       agentdb._generation_sql(target),

@@ -34,7 +34,7 @@ left join pg_am as unlockable on unlockable.oid = 0$view$,
       target,
       agentdb._key_sql(target, 't'),
       string_agg(
-        case when c.key_place is not null or c.hidden
+        case when c.hidden
           then format('t.%I', c.column_name)
           else format('case when i.new_values ? %1$L '
             'then (i.new_values ->> %1$L)::%2$s else t.%3$I end as %3$I',
@@ -83,7 +83,9 @@ begin
     select md5(concat(t.table_oid::regclass, agentdb._layout_now(t.table_oid),
       string_agg(
         concat_ws(' ', c.place, c.hidden, c.generated, a.attidentity, d.adbin), ','
-        order by c.place)))
+        order by c.place),
+      -- Which generator made it.
+      'keys may change'))
     from agentdb.audit_target as t
     join agentdb.change_column as c on c.audit_target_id = t.audit_target_id
     join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
