@@ -971,7 +971,8 @@ create index change_proposed_by_idx on agentdb.change (proposed_by, state)
 create index change_expires_at_idx on agentdb.change (expires_at)
   where state in ('open', 'pending', 'approved');
 create index change_run_id_idx on agentdb.change (run_id) where run_id is not null;
-create index change_closed_at_idx on agentdb.change (closed_at);
+create index change_closed_at_idx on agentdb.change (closed_at)
+  where closed_at is not null;
 create index change_conflict_idx on agentdb.change (closed_at)
   where state = 'conflict';
 
@@ -984,9 +985,7 @@ create table agentdb.change_table (
   columns jsonb not null,
   policies text not null,
   change_fact_id bigint,
-  constraint change_table_pkey primary key (change_id, audit_target_id),
-  constraint change_table_change_id_fkey
-    foreign key (change_id) references agentdb.change on delete cascade
+  constraint change_table_pkey primary key (change_id, audit_target_id)
 );
 
 create table agentdb.change_row (
@@ -1042,8 +1041,6 @@ create table agentdb.change_decision (
   comment text,
   decided_at timestamptz not null default clock_timestamp(),
   constraint change_decision_pkey primary key (change_id, reviewer),
-  constraint change_decision_change_id_fkey
-    foreign key (change_id) references agentdb.change on delete cascade,
   constraint change_decision_decision_check check (decision in ('approve', 'reject'))
 );
 
@@ -1080,6 +1077,7 @@ create table agentdb.change_fact (
   keyed boolean not null,
   ruled boolean not null,
   triggered boolean not null,
+  deferring boolean not null,
   path text[] not null,
   written oid[],
   names text[],
@@ -1088,7 +1086,8 @@ create table agentdb.change_fact (
   constraint change_fact_pkey primary key (change_fact_id)
 );
 
-create index change_fact_audit_target_id_idx on agentdb.change_fact (audit_target_id);
+create index change_fact_audit_target_id_idx on agentdb.change_fact
+  (audit_target_id, change_fact_id);
 
 create table agentdb.change_statement (
   change_statement_id bigint generated always as identity,

@@ -82,8 +82,9 @@ as $$
 declare
   v_fact agentdb.change_fact;
 begin
-  select min(f.change_fact_id), bool_or(f.ruled), bool_or(f.triggered)
-    into v_fact.change_fact_id, v_fact.ruled, v_fact.triggered
+  select min(f.change_fact_id), bool_or(f.ruled), bool_or(f.triggered),
+      bool_or(f.deferring)
+    into v_fact.change_fact_id, v_fact.ruled, v_fact.triggered, v_fact.deferring
   from agentdb.change_table as t
   join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
   where t.change_id = change;
@@ -122,39 +123,34 @@ create or replace function agentdb._manner_of_tables (
   out fact bigint,
   out known boolean,
   out form text,
-  out alone boolean
+  out alone boolean,
+  out deferring boolean
 )
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_table record;
   v_fact agentdb.change_fact;
-  v_count integer := 0;
   v_manner agentdb.change_manner;
 begin
-  known := true;
-  for v_table in
-    select concat_ws(' ', k.kind, k.strict) as kind, k.kind = 'undo' as undoes,
-      f as fact, f.columns = t.columns as same
-    from agentdb.change as k
-    join agentdb.change_table as t on t.change_id = k.change_id
-    left join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
-    where k.change_id = change
-    order by t.change_fact_id
-  loop
-    v_count := v_count + 1;
-    v_fact := v_table.fact;
-    known := known and coalesce(v_table.same, false);
-    form := concat_ws(' ', form, v_table.kind, v_fact.change_fact_id);
-    v_manner.compared := v_table.undoes;
-  end loop;
-  alone := v_count = 1;
-  if not alone then
+  select string_agg(concat_ws(' ', k.kind, k.strict, f.change_fact_id), ' '
+      order by t.change_fact_id),
+    count(*) = 1, bool_and(coalesce(f.columns = t.columns, false)),
+    bool_or(k.kind = 'undo'), min(f.change_fact_id)
+    into form, alone, known, v_manner.compared, fact
+  from agentdb.change as k
+  join agentdb.change_table as t on t.change_id = k.change_id
+  left join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+  where k.change_id = change;
+  if alone then
+    select f.* into v_fact from agentdb.change_fact as f where f.change_fact_id = fact;
+  else
     v_fact := agentdb._shared_fact(change);
+    fact := v_fact.change_fact_id;
   end if;
-  fact := v_fact.change_fact_id;
+  known := coalesce(known, true);
+  deferring := v_fact.deferring is not false;
   v_manner.ruled := v_fact.ruled;
   v_manner.compared := v_manner.compared and v_fact.triggered;
   v_manner.search_path := concat_ws(', ', 'pg_catalog',
@@ -188,11 +184,14 @@ begin
   v_manner := v_tables.manner;
   v_manner.row_count := coalesce(v_rows.row_count, 0);
   v_manner.parts := coalesce(v_rows.parts, 0);
-  v_manner.constraints := agentdb._deferred(case when agentdb._all_guarded(change)
-    then 'agentdb_applier' else session_user end);
-  if v_manner.constraints is not null then
-    -- What is deferred may be anything.
-    v_manner.written := null;
+  -- Where it writes what it reaches and no more, nothing else is deferred by it.
+  if v_tables.deferring or not v_manner.closed then
+    v_manner.constraints := agentdb._deferred(case when agentdb._all_guarded(change)
+      then 'agentdb_applier' else session_user end);
+    if v_manner.constraints is not null then
+      -- What is deferred may be anything.
+      v_manner.written := null;
+    end if;
   end if;
   if v_manner.ruled then
     return v_manner;
