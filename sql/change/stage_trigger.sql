@@ -110,7 +110,11 @@ begin
   %11$s
   %12$s
   if tg_op = 'INSERT' then
-    perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %10$s,
+    v_new := %5$s;
+    if not has_table_privilege(session_user, %13$L::regclass, 'insert') then
+      v_new := agentdb._given_values(%1$s, v_new);
+    end if;
+    perform agentdb._stage_row(%1$s, 'insert', %3$s, v_new, null, null, %10$s,
       v_present);
     return n;
   end if;
@@ -141,7 +145,11 @@ $propose$,
       agentdb._stage_object_sql(target, 'o', true),
       agentdb._stage_object_sql(target, 'n', true),
       agentdb._generation_sql(target),
-      agentdb._taken_sql(target)
+      agentdb._taken_sql(target),
+      (
+        select t.table_oid::regclass from agentdb.audit_target as t
+        where t.audit_target_id = target
+      )
     )
   );
 
