@@ -18,10 +18,21 @@ begin
     into form, parts, row_count
   from (
     select r.audit_target_id as target, r.operation, count(*) as count,
-      concat(r.audit_target_id, r.operation, array(
-        select jsonb_object_keys(r.new_values)), array(
-        select jsonb_object_keys(r.expected))) as form
-    from agentdb.change_row as r
+      concat(r.audit_target_id, r.operation,
+        -- Mostly what the first row names, which is seen at a glance.
+        case when r.new_values ?& o.named and r.new_values - o.named = '{}' then o.named
+          else array(select jsonb_object_keys(r.new_values)) end,
+        case when r.expected ?& o.held and r.expected - o.held = '{}' then o.held
+          else array(select jsonb_object_keys(r.expected)) end) as form
+    from (
+      select array(select jsonb_object_keys(k.new_values)) as named,
+        array(select jsonb_object_keys(k.expected)) as held
+      from agentdb.change_row as k
+      where k.change_id = change
+      order by k.place
+      limit 1
+    ) as o
+    cross join agentdb.change_row as r
     where r.change_id = change and r.operation <> 'check'
     group by 1, 2, 4
   ) as f;
