@@ -12,46 +12,43 @@ create or replace function agentdb._fingerprint (f agentdb.change_fact)
   set enable_seqscan = off
 as $$
 begin
-  return md5(concat(
-    (select concat(t.table_oid, t.unaudited_at is null, t.excluded, t.redacted,
+  -- One list: an aggregate for each would cost more than the rows.
+  return md5(array(
+    select concat('t', t.table_oid, t.unaudited_at is null, t.excluded, t.redacted,
         t.excluded_places, t.redacted_places)
       from agentdb.audit_target as t
-      where t.audit_target_id = f.audit_target_id),
-    (select concat('|', array_agg(c.oid), array_agg(c.xmin), array_agg(c.cmin))
-      from pg_class as c where c.oid = any (f.relations)),
-    (select concat('|', array_agg(a.xmin), array_agg(a.cmin))
-      from pg_attribute as a where a.attrelid = any (f.relations)
-        and a.attnum > 0),
-    (select concat('|', array_agg(t.oid), array_agg(t.xmin), array_agg(t.cmin))
-      from pg_trigger as t where t.tgrelid = any (f.relations)),
-    (select concat('|', array_agg(p.oid), array_agg(p.xmin), array_agg(p.cmin))
-      from pg_policy as p where p.polrelid = any (f.relations)),
-    (select concat('|', array_agg(i.indexrelid), array_agg(i.xmin), array_agg(i.cmin))
-      from pg_index as i where i.indrelid = any (f.relations)),
-    (select concat('|', array_agg(p.oid), array_agg(p.xmin), array_agg(p.cmin))
-      from pg_proc as p where p.oid = any (f.functions)),
-    (select concat('|', array_agg(n.oid), array_agg(n.xmin), array_agg(n.cmin))
-      from pg_namespace as n where n.oid = any (f.schemas)),
-    (select concat('|', array_agg(c.oid), array_agg(c.xmin))
-      from pg_cast as c where c.oid >= 16384),
+      where t.audit_target_id = f.audit_target_id
+    union all select concat('c', c.oid, ' ', c.xmin, ' ', c.cmin)
+      from pg_class as c where c.oid = any (f.relations)
+    union all select concat('a', a.xmin, ' ', a.cmin)
+      from pg_attribute as a where a.attrelid = any (f.relations) and a.attnum > 0
+    union all select concat('g', t.oid, ' ', t.xmin, ' ', t.cmin)
+      from pg_trigger as t where t.tgrelid = any (f.relations)
+    union all select concat('y', p.oid, ' ', p.xmin, ' ', p.cmin)
+      from pg_policy as p where p.polrelid = any (f.relations)
+    union all select concat('i', i.indexrelid, ' ', i.xmin, ' ', i.cmin)
+      from pg_index as i where i.indrelid = any (f.relations)
+    union all select concat('f', p.oid, ' ', p.xmin, ' ', p.cmin)
+      from pg_proc as p where p.oid = any (f.functions)
+    union all select concat('n', n.oid, ' ', n.xmin, ' ', n.cmin)
+      from pg_namespace as n where n.oid = any (f.schemas)
+    union all select concat('k', c.oid, ' ', c.xmin)
+      from pg_cast as c where c.oid >= 16384
     -- Who is an agent, and as whom it can act.
-    (select concat('|', d.xmin, ' ', d.cmin) from pg_database as d
-      where d.datname = current_database()),
-    (select concat('|', array_agg(r.oid), array_agg(r.rolname), array_agg(r.rolsuper),
-        array_agg(r.rolinherit))
-      from pg_roles as r where r.oid = any (f.roles)),
-    (select concat('|', array_agg(m.roleid), array_agg(m.member), array_agg(m.xmin),
-        array_agg(m.cmin))
-      from pg_auth_members as m where m.roleid = any (f.roles)),
-    (select concat('|', array_agg(m.roleid), array_agg(m.member), array_agg(m.xmin),
-        array_agg(m.cmin))
-      from pg_auth_members as m where m.member = any (f.roles)),
+    union all select concat('d', d.xmin, ' ', d.cmin)
+      from pg_database as d where d.datname = current_database()
+    union all select concat('r', r.oid, r.rolname, r.rolsuper, r.rolinherit)
+      from pg_roles as r where r.oid = any (f.roles)
+    union all select concat('m', m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
+      from pg_auth_members as m where m.roleid = any (f.roles)
+    union all select concat('o', m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
+      from pg_auth_members as m where m.member = any (f.roles)
     -- An agent has its role by name, which another may get.
-    (select concat('|', count(*), ' ', sum(hashtextextended(a.role_name,
-        r.oid::bigint)))
+    union all select concat('x', count(*), ' ',
+        sum(hashtextextended(a.role_name, r.oid::bigint)))
       from agentdb.agent as a
-      left join pg_roles as r on r.rolname = a.role_name),
-    case when f.special then agentdb._special_print(f) end));
+      left join pg_roles as r on r.rolname = a.role_name)::text
+    || case when f.special then agentdb._special_print(f) else '' end);
 end;
 $$;
 

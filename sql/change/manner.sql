@@ -12,7 +12,26 @@ create or replace function agentdb._forms (
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_row record;
 begin
+  select concat(r.audit_target_id, r.operation, array(
+      select jsonb_object_keys(r.new_values)), array(
+      select jsonb_object_keys(r.expected))) as form,
+    exists (
+      select from agentdb.change_row as o
+      where o.change_id = change and o.place <> r.place and o.operation <> 'check')
+      as several
+    into v_row
+  from agentdb.change_row as r
+  where r.change_id = change and r.operation <> 'check'
+  limit 1;
+  if not v_row.several then
+    form := v_row.form;
+    parts := 1;
+    row_count := 1;
+    return;
+  end if;
   select string_agg(f.form, E'\n' order by f.form),
     count(distinct (f.target, f.operation)), sum(f.count)
     into form, parts, row_count
@@ -142,24 +161,40 @@ create or replace function agentdb._manner_of_tables (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
+  v_table record;
   v_fact agentdb.change_fact;
   v_manner agentdb.change_manner;
 begin
-  select string_agg(concat_ws(' ', k.kind, k.strict, f.change_fact_id), ' '
-      order by t.change_fact_id),
-    count(*) = 1, bool_and(coalesce(f.columns = t.columns, false)),
-    bool_or(k.kind = 'undo'), min(f.change_fact_id)
-    into form, alone, known, v_manner.compared, fact
+  -- Mostly it is one, for which nothing has to be put together.
+  select concat_ws(' ', k.kind, k.strict, f.change_fact_id) as form,
+    coalesce(f.columns = t.columns, false) as known, k.kind = 'undo' as undoes,
+    f as fact, not exists (
+      select from agentdb.change_table as o
+      where o.change_id = change and o.audit_target_id <> t.audit_target_id) as alone
+    into v_table
   from agentdb.change as k
   join agentdb.change_table as t on t.change_id = k.change_id
   left join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
-  where k.change_id = change;
+  where k.change_id = change
+  limit 1;
+  alone := v_table.alone;
+  v_manner.compared := v_table.undoes;
   if alone then
-    select f.* into v_fact from agentdb.change_fact as f where f.change_fact_id = fact;
+    form := v_table.form;
+    known := v_table.known;
+    v_fact := v_table.fact;
   else
+    select string_agg(concat_ws(' ', k.kind, k.strict, f.change_fact_id), ' '
+        order by t.change_fact_id),
+      bool_and(coalesce(f.columns = t.columns, false))
+      into form, known
+    from agentdb.change as k
+    join agentdb.change_table as t on t.change_id = k.change_id
+    left join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+    where k.change_id = change;
     v_fact := agentdb._shared_fact(change);
-    fact := v_fact.change_fact_id;
   end if;
+  fact := v_fact.change_fact_id;
   known := coalesce(known, true);
   deferring := v_fact.deferring is not false;
   v_manner.ruled := v_fact.ruled;

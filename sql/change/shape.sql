@@ -178,7 +178,26 @@ create or replace function agentdb._rows_of (
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_row record;
 begin
+  select r.builds_on is not null as builds, r.audit_target_id,
+    r.operation = 'check' or r.operation = 'update' and r.new_values = '{}'
+      or r.operation = 'insert' and r.shown_key is not null as idle,
+    exists (
+      select from agentdb.change_row as o
+      where o.change_id = change and o.place <> r.place) as several
+    into v_row
+  from agentdb.change_row as r
+  where r.change_id = change
+  limit 1;
+  if not v_row.several then
+    row_count := 1;
+    builds := v_row.builds;
+    idle := v_row.idle;
+    targets := array[v_row.audit_target_id];
+    return;
+  end if;
   select count(*), count(r.builds_on) > 0,
     bool_or(r.operation = 'check' or r.operation = 'update' and r.new_values = '{}'
       or r.operation = 'insert' and r.shown_key is not null),

@@ -118,7 +118,28 @@ create or replace function agentdb._guards_of (
   set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
+declare
+  v_guard record;
 begin
+  -- Mostly there is one.
+  select g.approvals, g.expires, g.auto_approve is not null as ruled,
+    coalesce(g.apply, 'hand') as apply,
+    _guards_of.effects - array[t.table_name || ' inserted', t.table_name || ' updated',
+      t.table_name || ' deleted'] = '{}' and not exists (
+      select from agentdb.change_table as o
+      where o.change_id = change and o.audit_target_id <> t.audit_target_id) as alone
+    into v_guard
+  from agentdb.change_table as t
+  left join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+  where t.change_id = change
+  limit 1;
+  if v_guard.alone then
+    approvals := v_guard.approvals;
+    expires := v_guard.expires;
+    ruled := v_guard.ruled;
+    apply := v_guard.apply;
+    return;
+  end if;
   select max(g.approvals), min(g.expires), count(g.auto_approve) > 0,
     case when bool_or(g.apply = 'hand') or bool_or(g.table_oid is null) then 'hand'
       when bool_or(g.apply = 'runner') then 'runner' else 'approval' end
