@@ -2652,8 +2652,8 @@ comment on column agentdb.change_row.builds_on is
 comment on column agentdb.change_row.net_operation is
   'What its proposer sees, where that is more than this change alone.';
 comment on column agentdb.change_row.shown_key is
-  'The key that an update gives the row, under which its proposer sees it from then on; '
-  'NULL where it keeps its key.';
+  'The key that an update gives the row, under which its proposer sees it from then '
+  'on; NULL where it keeps its key.';
 comment on column agentdb.change_row.base_key is
   'The key that the row still has in the table, where earlier changes give it the one '
   'that this change finds it by.';

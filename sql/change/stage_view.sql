@@ -138,6 +138,7 @@ comment on function agentdb._place_stage (integer, text) is
   'Creates or replaces a staging view with its defaults.';
 
 
+-- They cost nothing where the whole table may be updated.
 create or replace function agentdb._place_column_triggers (
   target integer,
   view_name text
@@ -159,7 +160,6 @@ begin
     execute format('create or replace trigger agentdb_set_%s '
       'before update of %I on agentdb_stage.%I '
       'for each statement '
-      -- It costs nothing where the whole table may be updated.
       'when (not has_table_privilege(session_user, %L::regclass, ''update'')) '
       'execute function agentdb._check_set(%L)',
       v_column.place, v_column.name, view_name, v_table, v_column.name);
