@@ -83,7 +83,7 @@ class Comparison:
         return {
             table: sorted(str(each["r"]) for each in
                           rows(self.db, f"select x::text as r from {table} as x"))
-            for table in ("t", "parent", "seen")
+            for table in ("t", "parent", "seen", *["child"] * self.world.child)
         }  # fmt: skip
 
     def approve_all(self) -> None:

@@ -358,7 +358,7 @@ def test_agent_lists_what_is_undecided(
 
 
 def test_key_change_loses_no_hidden_column(
-    guarded: Connection, agent: Connection
+    guarded: Connection, agent: Connection, reviewer: Connection
 ) -> None:
     guarded.execute(
         "create table public.card (id int primary key, secret text);"
@@ -366,7 +366,10 @@ def test_key_change_loses_no_hidden_column(
         "select agentdb.audit_table('card', redact => '{secret}'),"
         " agentdb.guard_table('card')"
     )
-    refused = refusal(agent, "update card set id = 2 where id = 1")
+    agent.execute("update card set id = 2 where id = 1")
+    assert approve(reviewer, latest(guarded)["change_id"])["state"] == "applied"
+    assert rows(guarded, "select * from public.card") == [{"id": 2, "secret": "s"}]
+    refused = refusal(agent, "update card set id = 3, secret = 't'")
     assert refused.sqlstate == "ZA004"
     assert "secret" in (refused.message_primary or "")
 

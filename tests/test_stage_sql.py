@@ -210,6 +210,30 @@ def test_what_an_agent_may_not_write_directly_it_may_not_stage(
     assert rows(db, query.format("t")) == rows(db, query.format("direct"))
 
 
+def test_column_that_takes_its_default_needs_no_right_to_it(
+    db: Connection, connect: Connect, agent: Connection
+) -> None:
+    db.execute(
+        "create table t (id int primary key, v int, state text not null default 'new',"
+        " at timestamptz default now(), size numeric(6, 2) default 1.50);"
+        "grant select, insert (id, v) on t to agent_a; select agentdb.guard_table('t')"
+    )
+    agent.execute("insert into agentdb_stage.t (id, v) values (1, 10)")
+    shown = "select v, state, size::text from {} where id = 1"
+    want = [{"v": 10, "state": "new", "size": "1.50"}]
+    ended = approve(connect(db.info.dbname, "reviewer_r"), latest(db)["change_id"])
+    assert ended["state"] == "applied", ended["problem"]
+    assert rows(db, shown.format("t")) == want
+    assert value(db, "select at <= now() from t")
+    for given in (
+        "state) values (2, 'paid'",
+        "size) values (2, 2",
+        "at) values (2, 'epoch'",
+    ):
+        refused = refusal(agent, f"insert into agentdb_stage.t (id, {given})")
+        assert refused.sqlstate == "42501", given
+
+
 def test_who_may_only_read_proposes_and_is_never_approved_by_a_rule(
     db: Connection, agent: Connection
 ) -> None:

@@ -61,6 +61,13 @@ create function {s}.touch () returns trigger language plpgsql as $$
 begin new.touched := old.touched + 1; return new; end $$;
 create trigger touch before update on {s}.t for each row execute function {s}.touch()
 """
+# What an UPDATE of a key does to those that refer to it, and keeps of what is not shown.
+CHILD = """
+create table {s}.child (id int primary key, k {key} references {s}.t on delete cascade
+  on update {followed});
+grant select, insert, update, delete on {s}.child to agentdb_applier
+"""
+SECRET = "alter table {s}.t add z text default 'new'"
 POLICIES = """
 alter table {s}.t add who text default 'agent_a';
 alter table {s}.t enable row level security;
@@ -81,6 +88,8 @@ class World:
     names: list[str] = field(default_factory=list)
     triggers: bool = False
     policies: bool = False
+    child: bool = False
+    secret: bool = False
     closed: int = 0
     told: int = 0
 
@@ -113,7 +122,13 @@ class World:
             "{action}", action
         )
         self.touches = self.triggers and self.chance(0.5)
-        given = ((LOG, self.triggers), (TOUCH, self.touches), (POLICIES, self.policies))
+        self.child = self.chance(0.5)
+        # What is not recorded could not be taken back: nothing is undone there.
+        self.secret = self.triggers and self.chance(0.3)
+        followed = pick.choice(["cascade", "cascade", "set null", "no action"])
+        child = CHILD.replace("{key}", self.key).replace("{followed}", followed)
+        given = ((LOG, self.triggers), (TOUCH, self.touches), (POLICIES, self.policies),
+                 (child, self.child), (SECRET, self.secret))  # fmt: skip
         extra = [text for text, wanted in given if wanted]
         granted = self.grants()
         said: list[str] = []
@@ -127,6 +142,8 @@ class World:
                 f"grant select, insert, update, delete on {schema}.parent to agent_a",
                 f"grant select on {schema}.other, {schema}.seen to agent_a",
             ]
+        if self.secret:
+            said.append("select agentdb.audit_table('guarded.t', exclude => '{z}')")
         return [*said, "select agentdb.guard_table('guarded.parent')",
                 "select agentdb.guard_table('guarded.t')"]  # fmt: skip
 
@@ -148,6 +165,9 @@ class World:
             f"insert into {schema}.t (k{''.join(', ' + n for n in filled)})"
             f" select n{''.join(', ' + FIRST[n] for n in filled)}"
             " from generate_series(1, 4) as n",
+            *[f"insert into {schema}.child values (1, '1'), (2, '2'), (3, '2')"]
+            * self.child,
+            *[f"update {schema}.t set z = 'kept'"] * self.secret,
         ]
 
     def value(self, name: str, *, old: bool) -> str:
@@ -208,12 +228,10 @@ class World:
         """Return one statement."""
         self.told += 1
         kinds = ["insert", "insert", "copy", "update", "update", "update", "delete",
-                 "join", "join", "using", "with", "key", "parent", "idle"]  # fmt: skip
+                 "join", "join", "using", "with", "key", "key", "parent",
+                 "idle"]  # fmt: skip
         if self.version >= 170000:
             kinds.append("merge")
-        if self.triggers:
-            # A changed key is a delete and an insert to them.
-            kinds.remove("key")
         if self.chance(0.02):
             self.closed += 1
             return f"insert into t {self.inserted()} on conflict do nothing"
@@ -257,7 +275,12 @@ class World:
 
     def _key(self) -> str:
         moved = self.random.choice([f"('4' || t.k::text)::{self.key}", self.new_key()])
-        return f"update t set k = {moved} where {self.condition()} and t.k = '2'{self.returning()}"
+        which = self.random.choice(["2", "2", "1", "5", "42"])
+        also = f", {self.assignments()}" if self.chance(0.3) else ""
+        return (
+            f"update t set k = {moved}{also} where {self.condition()}"
+            f" and t.k = '{which}'{self.returning()}"
+        )
 
     def _parent(self) -> str:
         return self.random.choice(

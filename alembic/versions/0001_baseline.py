@@ -971,7 +971,8 @@ create index change_proposed_by_idx on agentdb.change (proposed_by, state)
 create index change_expires_at_idx on agentdb.change (expires_at)
   where state in ('open', 'pending', 'approved');
 create index change_run_id_idx on agentdb.change (run_id) where run_id is not null;
-create index change_closed_at_idx on agentdb.change (closed_at);
+create index change_closed_at_idx on agentdb.change (closed_at)
+  where closed_at is not null;
 create index change_conflict_idx on agentdb.change (closed_at)
   where state = 'conflict';
 
@@ -984,9 +985,7 @@ create table agentdb.change_table (
   columns jsonb not null,
   policies text not null,
   change_fact_id bigint,
-  constraint change_table_pkey primary key (change_id, audit_target_id),
-  constraint change_table_change_id_fkey
-    foreign key (change_id) references agentdb.change on delete cascade
+  constraint change_table_pkey primary key (change_id, audit_target_id)
 );
 
 create table agentdb.change_row (
@@ -1005,6 +1004,8 @@ create table agentdb.change_row (
   staged_at timestamptz[] not null default array[clock_timestamp()],
   crossed_by bigint,
   statement bigint,
+  shown_key jsonb,
+  base_key jsonb,
   constraint change_row_pkey primary key (change_id, place),
   constraint change_row_operation_check
     check (operation in ('insert', 'update', 'delete', 'check'))
@@ -1012,7 +1013,10 @@ create table agentdb.change_row (
 
 -- One number: a plan made while the table was empty finds a row by nothing else.
 create index change_row_row_key_idx on agentdb.change_row
-  (jsonb_hash_extended(row_key, change_id));
+  (jsonb_hash_extended(coalesce(shown_key, row_key), change_id));
+create index change_row_base_key_idx on agentdb.change_row
+  (jsonb_hash_extended(coalesce(base_key, row_key), change_id))
+  where shown_key is not null or base_key is not null;
 
 create table agentdb.change_read (
   change_id bigint not null,
@@ -1037,8 +1041,6 @@ create table agentdb.change_decision (
   comment text,
   decided_at timestamptz not null default clock_timestamp(),
   constraint change_decision_pkey primary key (change_id, reviewer),
-  constraint change_decision_change_id_fkey
-    foreign key (change_id) references agentdb.change on delete cascade,
   constraint change_decision_decision_check check (decision in ('approve', 'reject'))
 );
 
@@ -1075,6 +1077,7 @@ create table agentdb.change_fact (
   keyed boolean not null,
   ruled boolean not null,
   triggered boolean not null,
+  deferring boolean not null,
   path text[] not null,
   written oid[],
   names text[],
@@ -1083,7 +1086,8 @@ create table agentdb.change_fact (
   constraint change_fact_pkey primary key (change_fact_id)
 );
 
-create index change_fact_audit_target_id_idx on agentdb.change_fact (audit_target_id);
+create index change_fact_audit_target_id_idx on agentdb.change_fact
+  (audit_target_id, change_fact_id);
 
 create table agentdb.change_statement (
   change_statement_id bigint generated always as identity,
@@ -2647,6 +2651,12 @@ comment on column agentdb.change_row.builds_on is
   'The change of the same proposer, not yet applied, that this row continues.';
 comment on column agentdb.change_row.net_operation is
   'What its proposer sees, where that is more than this change alone.';
+comment on column agentdb.change_row.shown_key is
+  'The key that an update gives the row, under which its proposer sees it from then '
+  'on; NULL where it keeps its key.';
+comment on column agentdb.change_row.base_key is
+  'The key that the row still has in the table, where earlier changes give it the one '
+  'that this change finds it by.';
 comment on table agentdb.change_read is
   'The rows that a change rests on and does not write.';
 comment on column agentdb.change_read.seen is

@@ -74,6 +74,14 @@ begin
   using agentdb.change as c
   where c.change_id = r.change_id
     and c.closed_at < clock_timestamp() - keep;
+  delete from agentdb.change_table as t
+  using agentdb.change as c
+  where c.change_id = t.change_id
+    and c.closed_at < clock_timestamp() - keep;
+  delete from agentdb.change_decision as d
+  using agentdb.change as c
+  where c.change_id = d.change_id
+    and c.closed_at < clock_timestamp() - keep;
   delete from agentdb.change as c where c.closed_at < clock_timestamp() - keep;
   get diagnostics v_count = row_count;
   return v_count;

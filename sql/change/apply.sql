@@ -3,12 +3,10 @@
 
 -- True where it can be applied now; else its state says what became of it.  The run is
 -- locked first, so that a kill that comes now waits for the end of this transaction.
-create or replace function agentdb._begin_apply (change bigint)
+create or replace function agentdb._lock_to_apply (change bigint, compared boolean)
   returns boolean
   language plpgsql
-  security definer
   set search_path = pg_catalog, pg_temp
-  set lock_timeout = '2s'
 as $$
 declare
   v_change agentdb.change;
@@ -25,7 +23,8 @@ begin
   if v_change.expires_at <= clock_timestamp() then
     perform agentdb._close_change(change, 'expired');
     return false;
-  elsif agentdb._change_digest(change) is distinct from v_change.digest then
+  elsif not compared
+    and agentdb._change_digest(change) is distinct from v_change.digest then
     perform agentdb._refuse_altered(change);
   elsif agentdb._is_outdated('1 second') then
     perform agentdb._refuse('this transaction sees tables and rights as they were when '
@@ -56,9 +55,26 @@ begin
 end;
 $$;
 
+comment on function agentdb._lock_to_apply (bigint, boolean) is
+  'Locks an approved change and looks whether it can be applied now, and whether it is '
+  'what was reviewed, where its digest was not just compared; raises ZA040, ZA041, '
+  'ZA053 or ZA054.';
+
+
+create or replace function agentdb._begin_apply (change bigint)
+  returns boolean
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '2s'
+as $$
+begin
+  return agentdb._lock_to_apply(change, false);
+end;
+$$;
+
 comment on function agentdb._begin_apply (bigint) is
-  'Locks an approved change and looks whether it can be applied now; raises ZA040, '
-  'ZA041, ZA053 or ZA054.';
+  'The same for who applies a change with its own rights.';
 
 
 create or replace function agentdb._refuse_altered (change bigint)
@@ -167,26 +183,43 @@ comment on function agentdb._end_apply_as_caller (bigint, bigint, jsonb, jsonb) 
   'The same for a change that the caller has applied with its own rights.';
 
 
+create or replace function agentdb._apply_compared (change bigint, compared boolean)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_end record;
+begin
+  if not agentdb._lock_to_apply(change, compared) then
+    return;
+  end if;
+  v_end := agentdb._attempt(change, '{}', true, true,
+    (select c.effects from agentdb.change as c where c.change_id = change));
+  if v_end.problem is null then
+    perform agentdb._move_bases(change);
+  else
+    v_end.problem := v_end.problem
+      || jsonb_build_object('conflicts',
+        agentdb._conflicts(change, 20, true) || agentdb._stale_reads(change, 20));
+  end if;
+  perform agentdb._end_apply(change, v_end.effects, v_end.problem);
+end;
+$$;
+
+comment on function agentdb._apply_compared (bigint, boolean) is
+  'Applies an approved change on guarded tables as agentdb_applier; its digest was '
+  'just compared, or is.';
+
+
 create or replace function agentdb._apply (change bigint)
   returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_end record;
 begin
-  if not agentdb._begin_apply(change) then
-    return;
-  end if;
-  v_end := agentdb._attempt(change, '{}', true, true,
-    (select c.effects from agentdb.change as c where c.change_id = change));
-  if v_end.problem is not null then
-    v_end.problem := v_end.problem
-      || jsonb_build_object('conflicts',
-        agentdb._conflicts(change, 20, true) || agentdb._stale_reads(change, 20));
-  end if;
-  perform agentdb._end_apply(change, v_end.effects, v_end.problem);
+  perform agentdb._apply_compared(change, false);
 end;
 $$;
 

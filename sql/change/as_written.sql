@@ -10,13 +10,17 @@ create or replace function agentdb._is_as_written (change bigint)
   set enable_nestloop = off
 as $$
   with written as materialized (
-    select distinct on (l.audit_target_id, l.row_key)
-      l.audit_target_id, l.row_key, l.operation, l.new_values
+    select l.audit_target_id, l.row_key, l.operation, l.new_values
     from agentdb.audit_log as l
-    where l.xid = pg_current_xact_id_if_assigned()
-      and l.change_id = change
-      and l.row_key is not null
-    order by l.audit_target_id, l.row_key, l.audit_log_id desc
+    -- The last of a row; most are written once.
+    where l.audit_log_id in (
+      select max(o.audit_log_id)
+      from agentdb.audit_log as o
+      where o.xid = pg_current_xact_id_if_assigned()
+        and o.change_id = change
+        and o.row_key is not null
+      group by o.audit_target_id, o.row_key)
+      and l.xid = pg_current_xact_id_if_assigned()
   ),
   -- Triggers of the application make of a row what they like.
   exact as materialized (

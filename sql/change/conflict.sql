@@ -21,6 +21,12 @@ create or replace function agentdb._current_sql (change bigint, target integer)
             and agentdb._is_same(c.present -> e.key, e.value) is not true)
           then 'was changed'
         when i.crossed_by is not null then 'was changed in between'
+        when i.shown_key is not null and not exists (
+            select from agentdb.change_row as o
+            where o.change_id = i.change_id and o.audit_target_id = i.audit_target_id
+              and o.row_key = i.shown_key and o.operation in ('update', 'delete'))
+          and exists (select from %4$s as t where %7$s)
+          then 'takes a key that is there'
       end as conflict
     from agentdb.change_row as i
     left join lateral (
@@ -43,7 +49,8 @@ create or replace function agentdb._current_sql (change bigint, target integer)
     (
       select k.kind = 'stage' and k.strict from agentdb.change as k
       where k.change_id = change
-    )
+    ),
+    agentdb._key_match_sql(target, 'i.shown_key')
   );
 
 comment on function agentdb._current_sql (bigint, integer) is

@@ -180,7 +180,8 @@ begin
     where c.change_id = change
     returning c.state, c.apply into v_state, v_apply;
     if v_state = 'approved' and v_apply = 'approval' then
-      perform agentdb._apply(change);
+      -- Its digest was compared behind the lock.
+      perform agentdb._apply_compared(change, true);
     end if;
   end if;
   return query

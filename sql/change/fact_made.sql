@@ -114,6 +114,9 @@ begin
     select from agentdb.application_trigger as t
     where t.table_oid = v_fact.table_oid
       or t.table_oid in (select p.relid from pg_partition_tree(v_fact.table_oid) as p));
+  v_fact.deferring := exists (
+    select from pg_trigger as t
+    where t.tgrelid = any (v_fact.relations) and t.tgdeferrable);
   v_fact.path := agentdb._schemas_open(v_fact.table_oid);
   v_fact.written := case when agentdb._is_closed(v_counted.reached, v_fact.functions)
     then v_counted.reached end;

@@ -12,28 +12,43 @@ create or replace function agentdb._fingerprint (f agentdb.change_fact)
   set enable_seqscan = off
 as $$
 begin
-  return md5(concat(
-    (select concat(t.table_oid, t.unaudited_at is null, t.excluded, t.redacted,
+  -- One list: an aggregate for each would cost more than the rows.
+  return md5(array(
+    select concat('t', t.table_oid, t.unaudited_at is null, t.excluded, t.redacted,
         t.excluded_places, t.redacted_places)
       from agentdb.audit_target as t
-      where t.audit_target_id = f.audit_target_id),
-    array(select concat(c.oid, ' ', c.xmin, ' ', c.cmin) from pg_class as c
-      where c.oid = any (f.relations)),
-    array(select concat(a.xmin, ' ', a.cmin) from pg_attribute as a
-      where a.attrelid = any (f.relations) and a.attnum > 0),
-    array(select concat(t.oid, ' ', t.xmin, ' ', t.cmin) from pg_trigger as t
-      where t.tgrelid = any (f.relations)),
-    array(select concat(p.oid, ' ', p.xmin, ' ', p.cmin) from pg_policy as p
-      where p.polrelid = any (f.relations)),
-    array(select concat(i.indexrelid, ' ', i.xmin, ' ', i.cmin) from pg_index as i
-      where i.indrelid = any (f.relations)),
-    array(select concat(p.oid, ' ', p.xmin, ' ', p.cmin) from pg_proc as p
-      where p.oid = any (f.functions)),
-    array(select concat(n.oid, ' ', n.xmin, ' ', n.cmin) from pg_namespace as n
-      where n.oid = any (f.schemas)),
-    array(select concat(c.oid, ' ', c.xmin) from pg_cast as c where c.oid >= 16384),
-    agentdb._roles_print(f.roles),
-    case when f.special then agentdb._special_print(f) end));
+      where t.audit_target_id = f.audit_target_id
+    union all select concat('c', c.oid, ' ', c.xmin, ' ', c.cmin)
+      from pg_class as c where c.oid = any (f.relations)
+    union all select concat('a', a.xmin, ' ', a.cmin)
+      from pg_attribute as a where a.attrelid = any (f.relations) and a.attnum > 0
+    union all select concat('g', t.oid, ' ', t.xmin, ' ', t.cmin)
+      from pg_trigger as t where t.tgrelid = any (f.relations)
+    union all select concat('y', p.oid, ' ', p.xmin, ' ', p.cmin)
+      from pg_policy as p where p.polrelid = any (f.relations)
+    union all select concat('i', i.indexrelid, ' ', i.xmin, ' ', i.cmin)
+      from pg_index as i where i.indrelid = any (f.relations)
+    union all select concat('f', p.oid, ' ', p.xmin, ' ', p.cmin)
+      from pg_proc as p where p.oid = any (f.functions)
+    union all select concat('n', n.oid, ' ', n.xmin, ' ', n.cmin)
+      from pg_namespace as n where n.oid = any (f.schemas)
+    union all select concat('k', c.oid, ' ', c.xmin)
+      from pg_cast as c where c.oid >= 16384
+    -- Who is an agent, and as whom it can act.
+    union all select concat('d', d.xmin, ' ', d.cmin)
+      from pg_database as d where d.datname = current_database()
+    union all select concat('r', r.oid, r.rolname, r.rolsuper, r.rolinherit)
+      from pg_roles as r where r.oid = any (f.roles)
+    union all select concat('m', m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
+      from pg_auth_members as m where m.roleid = any (f.roles)
+    union all select concat('o', m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
+      from pg_auth_members as m where m.member = any (f.roles)
+    -- An agent has its role by name, which another may get.
+    union all select concat('x', count(*), ' ',
+        sum(hashtextextended(a.role_name, r.oid::bigint)))
+      from agentdb.agent as a
+      left join pg_roles as r on r.rolname = a.role_name)::text
+    || case when f.special then agentdb._special_print(f) else '' end);
 end;
 $$;
 
@@ -81,32 +96,3 @@ $$;
 comment on function agentdb._special_print (agentdb.change_fact) is
   'The same of what most tables do not have: types of users, extensions, rules, '
   'children.';
-
-
--- Who is an agent, and as whom it can act.
-create or replace function agentdb._roles_print (roles oid[])
-  returns text
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-  set plan_cache_mode = force_generic_plan
-as $$
-begin
-  return concat(
-    (select concat(d.xmin, ' ', d.cmin) from pg_database as d
-      where d.datname = current_database()), '|',
-    array(select concat(r.oid, r.rolname, r.rolsuper, r.rolinherit) from pg_roles as r
-      where r.oid = any (roles)), '|',
-    array(select concat(m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
-      from pg_auth_members as m where m.roleid = any (roles)), '|',
-    array(select concat(m.roleid, ' ', m.member, ' ', m.xmin, ' ', m.cmin)
-      from pg_auth_members as m where m.member = any (roles)), '|',
-    -- An agent has its role by name, which another may get.
-    (select concat(count(*), ' ', sum(hashtextextended(a.role_name, r.oid::bigint)))
-      from agentdb.agent as a
-      left join pg_roles as r on r.rolname = a.role_name));
-end;
-$$;
-
-comment on function agentdb._roles_print (oid[]) is
-  'What the roles that an agent can act as are now.';

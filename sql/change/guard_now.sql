@@ -60,17 +60,21 @@ comment on function agentdb._forbidden_now (bigint, integer, text) is
 
 create or replace function agentdb._approvals_now (change bigint)
   returns integer
-  language sql
+  language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select greatest(c.approvals, (
-    select max(g.approvals)
-    from agentdb.change_table as t
-    join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
-    where t.change_id = c.change_id))
-  from agentdb.change as c
-  where c.change_id = change;
+begin
+  return (
+    select greatest(c.approvals, (
+      select max(g.approvals)
+      from agentdb.change_table as t
+      join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+      where t.change_id = c.change_id))
+    from agentdb.change as c
+    where c.change_id = change
+  );
+end;
 $$;
 
 comment on function agentdb._approvals_now (bigint) is
@@ -79,18 +83,22 @@ comment on function agentdb._approvals_now (bigint) is
 
 create or replace function agentdb._all_guarded (change bigint)
   returns boolean
-  language sql
+  language plpgsql
   stable
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  select not exists (
-    select from agentdb.change_row as r
-    where r.change_id = change
-      and not exists (
-        select from agentdb.guarded_table as g
-        where g.audit_target_id = r.audit_target_id)
+begin
+  return (
+    select not exists (
+      select from agentdb.change_row as r
+      where r.change_id = change
+        and not exists (
+          select from agentdb.guarded_table as g
+          where g.audit_target_id = r.audit_target_id)
+    )
   );
+end;
 $$;
 
 comment on function agentdb._all_guarded (bigint) is

@@ -12,16 +12,46 @@ create or replace function agentdb._forms (
   stable
   set search_path = pg_catalog, pg_temp
 as $$
+declare
+  v_row record;
 begin
+  select concat(r.audit_target_id, r.operation, array(
+      select jsonb_object_keys(r.new_values)), array(
+      select jsonb_object_keys(r.expected))) as form,
+    exists (
+      select from agentdb.change_row as o
+      where o.change_id = change and o.place <> r.place and o.operation <> 'check')
+      as several
+    into v_row
+  from agentdb.change_row as r
+  where r.change_id = change and r.operation <> 'check'
+  limit 1;
+  if not v_row.several then
+    form := v_row.form;
+    parts := 1;
+    row_count := 1;
+    return;
+  end if;
   select string_agg(f.form, E'\n' order by f.form),
     count(distinct (f.target, f.operation)), sum(f.count)
     into form, parts, row_count
   from (
     select r.audit_target_id as target, r.operation, count(*) as count,
-      concat(r.audit_target_id, r.operation, array(
-        select jsonb_object_keys(r.new_values)), array(
-        select jsonb_object_keys(r.expected))) as form
-    from agentdb.change_row as r
+      concat(r.audit_target_id, r.operation,
+        -- Mostly what the first row names, which is seen at a glance.
+        case when r.new_values ?& o.named and r.new_values - o.named = '{}' then o.named
+          else array(select jsonb_object_keys(r.new_values)) end,
+        case when r.expected ?& o.held and r.expected - o.held = '{}' then o.held
+          else array(select jsonb_object_keys(r.expected)) end) as form
+    from (
+      select array(select jsonb_object_keys(k.new_values)) as named,
+        array(select jsonb_object_keys(k.expected)) as held
+      from agentdb.change_row as k
+      where k.change_id = change
+      order by k.place
+      limit 1
+    ) as o
+    cross join agentdb.change_row as r
     where r.change_id = change and r.operation <> 'check'
     group by 1, 2, 4
   ) as f;
@@ -82,8 +112,9 @@ as $$
 declare
   v_fact agentdb.change_fact;
 begin
-  select min(f.change_fact_id), bool_or(f.ruled), bool_or(f.triggered)
-    into v_fact.change_fact_id, v_fact.ruled, v_fact.triggered
+  select min(f.change_fact_id), bool_or(f.ruled), bool_or(f.triggered),
+      bool_or(f.deferring)
+    into v_fact.change_fact_id, v_fact.ruled, v_fact.triggered, v_fact.deferring
   from agentdb.change_table as t
   join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
   where t.change_id = change;
@@ -122,7 +153,8 @@ create or replace function agentdb._manner_of_tables (
   out fact bigint,
   out known boolean,
   out form text,
-  out alone boolean
+  out alone boolean,
+  out deferring boolean
 )
   language plpgsql
   stable
@@ -131,30 +163,40 @@ as $$
 declare
   v_table record;
   v_fact agentdb.change_fact;
-  v_count integer := 0;
   v_manner agentdb.change_manner;
 begin
-  known := true;
-  for v_table in
-    select concat_ws(' ', k.kind, k.strict) as kind, k.kind = 'undo' as undoes,
-      f as fact, f.columns = t.columns as same
+  -- Mostly it is one, for which nothing has to be put together.
+  select concat_ws(' ', k.kind, k.strict, f.change_fact_id) as form,
+    coalesce(f.columns = t.columns, false) as known, k.kind = 'undo' as undoes,
+    f as fact, not exists (
+      select from agentdb.change_table as o
+      where o.change_id = change and o.audit_target_id <> t.audit_target_id) as alone
+    into v_table
+  from agentdb.change as k
+  join agentdb.change_table as t on t.change_id = k.change_id
+  left join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
+  where k.change_id = change
+  limit 1;
+  alone := v_table.alone;
+  v_manner.compared := v_table.undoes;
+  if alone then
+    form := v_table.form;
+    known := v_table.known;
+    v_fact := v_table.fact;
+  else
+    select string_agg(concat_ws(' ', k.kind, k.strict, f.change_fact_id), ' '
+        order by t.change_fact_id),
+      bool_and(coalesce(f.columns = t.columns, false))
+      into form, known
     from agentdb.change as k
     join agentdb.change_table as t on t.change_id = k.change_id
     left join agentdb.change_fact as f on f.change_fact_id = t.change_fact_id
-    where k.change_id = change
-    order by t.change_fact_id
-  loop
-    v_count := v_count + 1;
-    v_fact := v_table.fact;
-    known := known and coalesce(v_table.same, false);
-    form := concat_ws(' ', form, v_table.kind, v_fact.change_fact_id);
-    v_manner.compared := v_table.undoes;
-  end loop;
-  alone := v_count = 1;
-  if not alone then
+    where k.change_id = change;
     v_fact := agentdb._shared_fact(change);
   end if;
   fact := v_fact.change_fact_id;
+  known := coalesce(known, true);
+  deferring := v_fact.deferring is not false;
   v_manner.ruled := v_fact.ruled;
   v_manner.compared := v_manner.compared and v_fact.triggered;
   v_manner.search_path := concat_ws(', ', 'pg_catalog',
@@ -188,11 +230,14 @@ begin
   v_manner := v_tables.manner;
   v_manner.row_count := coalesce(v_rows.row_count, 0);
   v_manner.parts := coalesce(v_rows.parts, 0);
-  v_manner.constraints := agentdb._deferred(case when agentdb._all_guarded(change)
-    then 'agentdb_applier' else session_user end);
-  if v_manner.constraints is not null then
-    -- What is deferred may be anything.
-    v_manner.written := null;
+  -- Where it writes what it reaches and no more, nothing else is deferred by it.
+  if v_tables.deferring or not v_manner.closed then
+    v_manner.constraints := agentdb._deferred(case when agentdb._all_guarded(change)
+      then 'agentdb_applier' else session_user end);
+    if v_manner.constraints is not null then
+      -- What is deferred may be anything.
+      v_manner.written := null;
+    end if;
   end if;
   if v_manner.ruled then
     return v_manner;

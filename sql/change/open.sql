@@ -23,22 +23,22 @@ create or replace function agentdb._add_change (
   agent bigint,
   run bigint,
   reason text,
-  automatic boolean
+  automatic boolean,
+  out change_id bigint,
+  out max_rows integer
 )
-  returns bigint
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
+#variable_conflict use_column
 declare
-  v_change_id bigint;
   v_state text;
   v_max_pending integer;
-  v_max_rows integer;
   v_strict boolean := true;
 begin
   if agent is not null then
     select p.max_pending_changes, p.max_change_rows, p.change_binding = 'strict'
-      into v_max_pending, v_max_rows, v_strict
+      into v_max_pending, _add_change.max_rows, v_strict
     from agentdb.agent as a
     join agentdb.policy as p on p.policy_name = a.policy_name
     where a.agent_id = agent
@@ -62,17 +62,16 @@ begin
   )
   values (
     'stage', automatic, agent, run, agentdb._check_said(reason, 'reason', 2000),
-    v_max_rows, v_strict,
-    clock_timestamp() + interval '24 hours'
+    _add_change.max_rows, v_strict, clock_timestamp() + interval '24 hours'
   )
-  returning c.change_id into v_change_id;
-  select c.state into v_state from agentdb.change as c where c.change_id = v_change_id;
+  returning c.change_id into _add_change.change_id;
+  select c.state into v_state
+  from agentdb.change as c where c.change_id = _add_change.change_id;
   if v_state <> 'open' then
     perform agentdb._refuse(
       'constraints are immediate here, so a change would end at its first row',
       'set constraints all deferred; or stage in a transaction of its own.');
   end if;
-  return v_change_id;
 end;
 $$;
 
@@ -94,8 +93,10 @@ declare
   v_proposer record;
   v_bound bigint := agentdb._bound_run();
   v_former record;
+  v_reason text;
+  v_added record;
 begin
-  select c.change_id, c.agent_id, c.max_rows, c.xid, c.state
+  select c.change_id, c.agent_id, c.run_id, c.max_rows, c.xid, c.state
     into v_former
   from agentdb.change as c
   where c.proposed_by = session_user
@@ -106,15 +107,14 @@ begin
   limit 1;
   alone := not found;
   if v_former.state = 'open' and v_former.xid = pg_current_xact_id()
-    and (v_bound is null or v_bound = (
-      select c.run_id from agentdb.change as c
-      where c.change_id = v_former.change_id)) then
+    and (v_bound is null or v_bound = v_former.run_id) then
     change_id := v_former.change_id;
     agent_id := v_former.agent_id;
     max_rows := v_former.max_rows;
     return;
   end if;
   v_proposer := agentdb._proposer();
+  agent_id := v_proposer.agent_id;
   if v_former.state = 'open' then
     update agentdb.change as c
     set xid = pg_current_xact_id()
@@ -129,14 +129,17 @@ begin
     if found then
       return;
     end if;
+    agent_id := v_proposer.agent_id;
   end if;
-  change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id, coalesce(
-    nullif(current_setting('agentdb.change_reason', true), ''),
-    (select r.purpose from agentdb.run as r where r.run_id = v_proposer.run_id),
-    'no reason given'), true);
-  select c.agent_id, c.max_rows
-    into _current_change.agent_id, _current_change.max_rows
-  from agentdb.change as c where c.change_id = _current_change.change_id;
+  v_reason := nullif(current_setting('agentdb.change_reason', true), '');
+  if v_reason is null then
+    select r.purpose into v_reason
+    from agentdb.run as r where r.run_id = v_proposer.run_id;
+  end if;
+  v_added := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id,
+    coalesce(v_reason, 'no reason given'), true);
+  change_id := v_added.change_id;
+  max_rows := v_added.max_rows;
 end;
 $$;
 
@@ -232,8 +235,9 @@ declare
 begin
   select p.* into v_proposer from agentdb._proposer() as p;
   -- Behind its lock on the agent nobody else opens one.
-  open_change.change_id := agentdb._add_change(v_proposer.agent_id, v_proposer.run_id,
-    open_change.reason, false);
+  select a.change_id into open_change.change_id
+  from agentdb._add_change(v_proposer.agent_id, v_proposer.run_id, open_change.reason,
+    false) as a;
   select c.change_id into v_open
   from agentdb.change as c
   where c.proposed_by = session_user

@@ -8,11 +8,18 @@ create or replace function agentdb._written (tables oid[], names text[])
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
-  set plan_cache_mode = force_generic_plan
 as $$
 begin
   if tables is null then
     return agentdb._written_anywhere();
+  elsif cardinality(tables) = 1 then
+    return jsonb_strip_nulls(jsonb_build_object(
+      names[1] || ' inserted',
+      nullif(pg_stat_get_xact_tuples_inserted(tables[1]), 0),
+      names[1] || ' updated',
+      nullif(pg_stat_get_xact_tuples_updated(tables[1]), 0),
+      names[1] || ' deleted',
+      nullif(pg_stat_get_xact_tuples_deleted(tables[1]), 0)));
   end if;
   return (
     select coalesce(jsonb_object_agg(w.what, w.count), '{}')
@@ -146,7 +153,7 @@ begin
   begin
     if manner.ruled then
       v_matched := agentdb._execute_in_parts(change, manner.search_path);
-    elsif agentdb._is_ordered(change) then
+    elsif manner.row_count > 1 and agentdb._is_ordered(change) then
       v_matched := agentdb._execute_in_order(change, manner.search_path);
     elsif manner.parts = 1 then
       execute manner.statement using change;

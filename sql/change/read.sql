@@ -24,7 +24,7 @@ create or replace function agentdb._reads_sql (change bigint, target integer)
       where r.change_id = %1$s and r.audit_target_id = %2$s
       order by r.place$reads$,
       change, target,
-      agentdb._stage_object_sql(target, 't', false),
+      agentdb._stage_object_sql(target, 't'),
       agentdb._table_name(g.table_oid),
       agentdb._key_match_sql(target, 'r.row_key'))
     from agentdb.guarded_table as g
@@ -76,6 +76,9 @@ declare
   v_table text;
   v_row record;
 begin
+  if not exists (select from agentdb.change_read as r where r.change_id = change) then
+    return;
+  end if;
   for v_target, v_table in
     select t.audit_target_id, coalesce(agentdb._table_name(t.table_oid), t.table_name)
     from agentdb.audit_target as t
@@ -175,9 +178,17 @@ as $$
 declare
   v_guard record;
   v_key jsonb;
-  v_named integer := coalesce((
-    select max(r.place) from agentdb.change_read as r where r.change_id = change), 0);
+  v_named integer;
 begin
+  if not exists (
+    select from agentdb.change_table as t
+    join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+    where t.change_id = change and g.reads <> '{}'
+  ) then
+    return;
+  end if;
+  v_named := coalesce((
+    select max(r.place) from agentdb.change_read as r where r.change_id = change), 0);
   for v_guard in
     select g.audit_target_id, g.table_name, m.key as other, m.value as columns,
       o.audit_target_id as target

@@ -11,8 +11,14 @@ as $$
     select from agentdb.change_row as r
     where r.change_id = change
       and r.audit_target_id = target
-      and jsonb_hash_extended(r.row_key, r.change_id)
+      and jsonb_hash_extended(coalesce(r.shown_key, r.row_key), r.change_id)
         = jsonb_hash_extended(key, change)
+      and coalesce(r.shown_key, r.row_key) = key
+    union all
+    select from agentdb.change_row as r
+    where r.change_id = change
+      and r.audit_target_id = target
+      and r.shown_key is not null
       and r.row_key = key
     union all
     select from agentdb.change_read as r
@@ -79,9 +85,9 @@ begin
     and c.agent_id is not distinct from v_change.agent_id
     and c.state in ('pending', 'approved')
     and r.audit_target_id = target
-    and jsonb_hash_extended(r.row_key, r.change_id)
+    and jsonb_hash_extended(coalesce(r.shown_key, r.row_key), r.change_id)
       = jsonb_hash_extended(key, c.change_id)
-    and r.row_key = key;
+    and coalesce(r.shown_key, r.row_key) = key;
   if v_former is not null then
     perform agentdb._refuse(format('row %s is what change %s would make of it', key,
         v_former),

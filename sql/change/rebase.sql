@@ -129,7 +129,7 @@ begin
   returning change_id into v_new;
   insert into agentdb.change_row (
     change_id, place, audit_target_id, operation, row_key, new_values, expected, seen,
-    after
+    after, shown_key
   )
   select v_new, row_number() over (order by r.place), r.target, r.operation, r.row_key,
     r.new_values,
@@ -139,7 +139,9 @@ begin
         from jsonb_object_keys(r.new_values) as n (key)) end,
     case when r.operation <> 'insert' then r.present end,
     case r.operation when 'insert' then r.new_values
-      when 'update' then r.present || r.new_values end
+      when 'update' then r.present || r.new_values end,
+    (select o.shown_key from agentdb.change_row as o
+      where o.change_id = change and o.place = r.place)
   from agentdb._rebased_rows(change) as r
   where not (r.crossed and on_conflict = 'skip');
   if not found then

@@ -167,30 +167,64 @@ comment on function agentdb._check_tables (bigint) is
   'Raises ZA051 where the tables of a change are not what they were.';
 
 
-create or replace function agentdb._note_tables (
+create or replace function agentdb._rows_of (
   change bigint,
   out row_count bigint,
-  out builds boolean
+  out builds boolean,
+  out idle boolean,
+  out targets integer[]
 )
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row record;
+begin
+  select r.builds_on is not null as builds, r.audit_target_id,
+    r.operation = 'check' or r.operation = 'update' and r.new_values = '{}'
+      or r.operation = 'insert' and r.shown_key is not null as idle,
+    exists (
+      select from agentdb.change_row as o
+      where o.change_id = change and o.place <> r.place) as several
+    into v_row
+  from agentdb.change_row as r
+  where r.change_id = change
+  limit 1;
+  if not v_row.several then
+    row_count := 1;
+    builds := v_row.builds;
+    idle := v_row.idle;
+    targets := array[v_row.audit_target_id];
+    return;
+  end if;
+  select count(*), count(r.builds_on) > 0,
+    bool_or(r.operation = 'check' or r.operation = 'update' and r.new_values = '{}'
+      or r.operation = 'insert' and r.shown_key is not null),
+    array_agg(distinct r.audit_target_id)
+    into row_count, builds, idle, targets
+  from agentdb.change_row as r
+  where r.change_id = change;
+end;
+$$;
+
+comment on function agentdb._rows_of (bigint) is
+  'How many rows a change has, in which tables, whether some build on other changes, '
+  'and whether some may be nothing.';
+
+
+create or replace function agentdb._note_tables (change bigint, targets integer[])
+  returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_table record;
+  v_target integer;
   v_fact agentdb.change_fact;
   v_sound boolean := true;
 begin
-  row_count := 0;
-  builds := false;
-  for v_table in
-    select r.audit_target_id, count(*) as count, count(r.builds_on) > 0 as builds
-    from agentdb.change_row as r
-    where r.change_id = change
-    group by r.audit_target_id
-  loop
-    row_count := row_count + v_table.count;
-    builds := builds or v_table.builds;
-    v_fact := agentdb._kept_fact(v_table.audit_target_id);
+  foreach v_target in array targets loop
+    v_fact := agentdb._kept_fact(v_target);
     v_sound := v_sound and v_fact.hostile is null and v_fact.keyed;
     insert into agentdb.change_table (
       change_id, audit_target_id, table_oid, table_name, layout, columns, policies,
@@ -207,6 +241,5 @@ begin
 end;
 $$;
 
-comment on function agentdb._note_tables (bigint) is
-  'Writes down what the tables of a change are now, and says how many rows it has and '
-  'whether some build on others; raises ZA051.';
+comment on function agentdb._note_tables (bigint, integer[]) is
+  'Writes down what the tables of a change are now; raises ZA051.';

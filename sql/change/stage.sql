@@ -98,7 +98,8 @@ create or replace function agentdb._stage_row (
   expected jsonb,
   seen jsonb,
   after jsonb,
-  present boolean
+  present boolean,
+  new_key jsonb default null
 )
   returns boolean
   language plpgsql
@@ -111,51 +112,45 @@ declare
 begin
   perform agentdb._check_stage(target, operation, new_values);
   v_change := agentdb._current_change();
-  -- A key that a trigger has still to make names no row.
   if not v_change.alone then
-    select r.* into v_row
-    from agentdb.change as c
-    join agentdb.change_row as r
-      on jsonb_hash_extended(r.row_key, r.change_id)
-        = jsonb_hash_extended(key, c.change_id)
-      -- Not by the index of this number: it has all other rows too.
-      and r.change_id + 0 = c.change_id
-    where c.proposed_by = session_user
-      and c.agent_id is not distinct from v_change.agent_id
-      and c.state in ('open', 'pending', 'approved')
-      and r.audit_target_id = target
-      and r.row_key = key
-      and jsonb_strip_nulls(key) = key
-    order by r.change_id = v_change.change_id desc, r.change_id desc, r.place desc
-    limit 1;
+    v_row := agentdb._staged_row(target, key, v_change.agent_id, v_change.change_id);
   end if;
   if operation = 'insert' then
-    perform agentdb._check_absent(target, key,
-      coalesce(v_row.net_operation, v_row.operation,
-        case when present then 'update' else 'delete' end));
+    perform agentdb._check_absent(target, key, operation, present, v_change.agent_id,
+      v_row);
     -- Deleted and inserted again it is another row, without what the former one had.
     if v_row.change_id = v_change.change_id then
       v_row := null;
     end if;
-  elsif v_row.change_id = v_change.change_id then
-    if agentdb._is_met(v_row, seen) then
-      return false;
-    end if;
-    perform agentdb._restage_row(v_row, operation, new_values, expected, after);
-    return true;
+  elsif v_row.change_id = v_change.change_id and agentdb._is_met(v_row, seen) then
+    return false;
+  elsif new_key is not null then
+    perform agentdb._check_absent(target, new_key, operation, present,
+      v_change.agent_id, agentdb._staged_row(target, new_key, v_change.agent_id,
+        v_change.change_id));
   end if;
-  perform agentdb._add_row(v_change.change_id, v_change.max_rows, v_change.alone,
-    target, operation, key, new_values, expected, seen, after, v_row);
+  if v_row.change_id = v_change.change_id then
+    perform agentdb._restage_row(v_row, operation, new_values, expected, after,
+      new_key);
+  else
+    perform agentdb._add_row(v_change.change_id, v_change.max_rows, v_change.alone,
+      target, operation, key, new_values, expected, seen, after, new_key, v_row);
+  end if;
+  if new_key is not null then
+    perform agentdb._mark_left(v_change.change_id, target, key);
+  end if;
   return true;
 end;
 $$;
 
 comment on function agentdb._stage_row (
-  integer, text, jsonb, jsonb, jsonb, jsonb, jsonb, boolean) is
+  integer, text, jsonb, jsonb, jsonb, jsonb, jsonb, boolean, jsonb) is
   'Stages a row in the session''s open change; what an earlier change of its own did '
   'to the row comes first; false for one that the same statement has met before.';
 
 
+-- A row is known by the key under which it is shown; the one that it has in the table
+-- is another, while earlier changes that give it this one wait.
 create or replace function agentdb._add_row (
   change bigint,
   max_rows integer,
@@ -167,6 +162,7 @@ create or replace function agentdb._add_row (
   expected jsonb,
   seen jsonb,
   after jsonb,
+  new_key jsonb,
   former agentdb.change_row
 )
   returns void
@@ -177,34 +173,60 @@ declare
   v_place integer := 1 + case when first then 0 else coalesce((
     select max(r.place) from agentdb.change_row as r
     where r.change_id = change), 0) end;
+  v_former text := coalesce(former.net_operation, former.operation);
 begin
   if v_place > max_rows then
     perform agentdb._refuse_more_rows(max_rows);
   end if;
   insert into agentdb.change_row (
     change_id, place, audit_target_id, operation, row_key, new_values, expected, seen,
-    after, builds_on, net_operation, net_values, statement
+    after, builds_on, net_operation, net_values, statement, shown_key, base_key
   )
   values (
     change, v_place, target, operation, key, new_values, expected, seen, after,
     former.change_id,
     case
       when former.change_id is null then null
-      when operation = 'update' then coalesce(former.net_operation, former.operation)
+      when operation = 'update' then v_former
       else operation end,
     case
       when former.change_id is null then null
       when operation = 'update'
         then coalesce(former.net_values, former.new_values) || new_values
       else new_values end,
-    agentdb._statement()
+    agentdb._statement(), new_key,
+    case when v_former = 'update'
+      then nullif(coalesce(former.base_key, former.row_key), key) end
   );
 end;
 $$;
 
 comment on function agentdb._add_row (bigint, integer, boolean, integer, text, jsonb,
-  jsonb, jsonb, jsonb, jsonb, agentdb.change_row) is
+  jsonb, jsonb, jsonb, jsonb, jsonb, agentdb.change_row) is
   'Adds a row to a change, after what an earlier change did to it; raises ZA005.';
+
+
+-- The statement that gives a row another key may meet it again under the former one.
+create or replace function agentdb._mark_left (
+  change bigint,
+  target integer,
+  key jsonb
+)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  insert into agentdb.change_row (
+    change_id, place, audit_target_id, operation, row_key, statement
+  )
+  select change, least(min(r.place), 0) - 1, target, 'check', key,
+    agentdb._statement()
+  from agentdb.change_row as r where r.change_id = change;
+$$;
+
+comment on function agentdb._mark_left (bigint, integer, jsonb) is
+  'Notes until the change is submitted that a row has left a key.';
 
 
 -- The same row twice in one change is one row; one that is inserted and deleted stays
@@ -214,7 +236,8 @@ create or replace function agentdb._restage_row (
   operation text,
   new_values jsonb,
   expected jsonb,
-  after jsonb
+  after jsonb,
+  new_key jsonb
 )
   returns void
   language plpgsql
@@ -232,6 +255,7 @@ begin
       expected = case when v_operation = 'insert' or v_gone then null
         else _restage_row.expected || former.expected end,
       after = _restage_row.after,
+      shown_key = nullif(coalesce(new_key, r.shown_key), r.row_key),
       net_operation = case
         when v_gone then null
         when r.builds_on is null and r.net_operation is null then null
@@ -249,5 +273,5 @@ end;
 $$;
 
 comment on function agentdb._restage_row (
-  agentdb.change_row, text, jsonb, jsonb, jsonb) is
+  agentdb.change_row, text, jsonb, jsonb, jsonb, jsonb) is
   'Merges a second write of a row into what the same change has staged for it.';

@@ -22,20 +22,32 @@ begin
   -- NULL for a person.
   v_agent_id := agentdb._known_writer();
   return query
-    select distinct on (r.row_key, k.nameless)
-      coalesce(r.net_operation, r.operation), r.row_key,
-      coalesce(r.net_values, r.new_values)
-    from agentdb.change as c
-    join agentdb.change_row as r on r.change_id = c.change_id
-    cross join lateral (
-      select case when jsonb_strip_nulls(r.row_key) <> r.row_key
-        then concat_ws(' ', r.change_id, r.place) end as nameless
-    ) as k
-    where c.proposed_by = session_user
-      and c.state in ('open', 'pending', 'approved')
-      and c.agent_id is not distinct from v_agent_id
-      and r.audit_target_id = target
-    order by r.row_key, k.nameless, r.change_id desc, r.place desc;
+    with mine as materialized (
+      select r.change_id, r.builds_on, coalesce(r.net_operation, r.operation) as what,
+        r.row_key, coalesce(r.shown_key, r.row_key) as shown_key,
+        coalesce(r.base_key, r.row_key) as base_key,
+        coalesce(r.net_values, r.new_values) as net_values
+      from agentdb.change as c
+      join agentdb.change_row as r on r.change_id = c.change_id
+      where c.proposed_by = session_user
+        and c.state in ('open', 'pending', 'approved')
+        and c.agent_id is not distinct from v_agent_id
+        and r.audit_target_id = target
+        and r.operation <> 'check'
+    )
+    select w.what, w.base_key, w.net_values
+    from (
+      select u.*, bool_or(u.what is null) over (partition by u.change_id, u.shown_key)
+        as continued
+      from (
+        select m.change_id, m.shown_key, m.what, m.base_key, m.net_values from mine as m
+        union all
+        select m.builds_on, m.row_key, null, null, null from mine as m
+        where m.builds_on is not null
+      ) as u
+    ) as w
+    -- What a later change continues is in that; a row that is gone stays so.
+    where w.what = 'delete' or w.what is not null and not w.continued;
 end;
 $$;
 

@@ -89,3 +89,52 @@ $$;
 comment on function agentdb._staged_default (integer, smallint) is
   'SQL text: what a staging view gives a column that an INSERT leaves out; NULL where '
   'that is nothing.';
+
+
+-- Who may insert some columns leaves out the others, which no trigger can see: they
+-- have their default.  The table gives them that itself.  Only what PostgreSQL itself
+-- can compute: it runs with our rights.
+create or replace function agentdb._given_values (target integer, new_values jsonb)
+  returns jsonb
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_table oid := (
+    select g.table_oid from agentdb.guarded_table as g
+    where g.audit_target_id = target);
+  v_column record;
+  v_default jsonb;
+  v_given jsonb := new_values;
+begin
+  for v_column in
+    select c.column_name::text as name, format('select jsonb_build_array(%s) -> 0 '
+      'from (select (%s)::%s as %I) as n', agentdb._value_sql('n', c.column_name,
+        c.form, false), c.default_expression, c.type_name, c.column_name) as statement
+    from agentdb.change_column as c
+    where c.audit_target_id = target
+      and not c.hidden and not c.generated and c.key_place is null
+      and c.default_expression is not null
+      and c.default_expression !~* '\mnextval\M'
+      and c.base_type < 16384
+      and not has_column_privilege(session_user, v_table, c.place, 'insert')
+      and not exists (
+        select from pg_attrdef as a
+        join pg_depend as d on d.classid = 'pg_attrdef'::regclass and d.objid = a.oid
+        where a.adrelid = v_table and a.adnum = c.place
+          and d.refclassid in ('pg_proc'::regclass, 'pg_operator'::regclass,
+            'pg_type'::regclass))
+  loop
+    execute v_column.statement into v_default;
+    if v_given -> v_column.name = v_default then
+      v_given := v_given - v_column.name;
+    end if;
+  end loop;
+  return v_given;
+end;
+$$;
+
+comment on function agentdb._given_values (integer, jsonb) is
+  'A new row without columns that the session''s role may not insert and that have '
+  'their default.';

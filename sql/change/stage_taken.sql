@@ -76,29 +76,77 @@ comment on function agentdb._taken_sql (integer) is
   'unique value of it.';
 
 
-create or replace function agentdb._staged_row (target integer, key jsonb, agent bigint)
+-- Of all that its own changes have for a key what was written last.
+create or replace function agentdb._staged_row (
+  target integer,
+  key jsonb,
+  agent bigint,
+  change bigint
+)
   returns agentdb.change_row
-  language sql
+  language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select r
+declare
+  v_row agentdb.change_row;
+begin
+  select r.* into v_row
   from agentdb.change as c
-  cross join agentdb.change_row as r
+  join agentdb.change_row as r
+    on jsonb_hash_extended(coalesce(r.shown_key, r.row_key), r.change_id)
+      = jsonb_hash_extended(key, c.change_id)
+    -- Not by the index of this number: it has all other rows too.
+    and r.change_id + 0 = c.change_id
   where c.proposed_by = session_user
     and c.agent_id is not distinct from agent
     and c.state in ('open', 'pending', 'approved')
     and r.audit_target_id = target
-    and jsonb_hash_extended(r.row_key, r.change_id)
-      = jsonb_hash_extended(key, c.change_id)
-    and r.change_id + 0 = c.change_id
-    and r.row_key = key
-  order by r.change_id desc, r.place desc
+    and coalesce(r.shown_key, r.row_key) = key
+    -- A key that a trigger has still to make names no row.
+    and jsonb_strip_nulls(key) = key
+  order by r.change_id = change desc, r.change_id desc, r.statement desc nulls last,
+    r.place desc
   limit 1;
+  return v_row;
+end;
 $$;
 
-comment on function agentdb._staged_row (integer, jsonb, bigint) is
-  'What the session has staged last for a row.';
+comment on function agentdb._staged_row (integer, jsonb, bigint, bigint) is
+  'What the session has staged last for the row that it sees under a key.';
+
+
+create or replace function agentdb._moved_row (target integer, key jsonb, agent bigint)
+  returns agentdb.change_row
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_row agentdb.change_row;
+begin
+  select r.* into v_row
+  from agentdb.change as c
+  join agentdb.change_row as r
+    on jsonb_hash_extended(coalesce(r.base_key, r.row_key), r.change_id)
+      = jsonb_hash_extended(key, c.change_id)
+    and (r.shown_key is not null or r.base_key is not null)
+    and r.change_id + 0 = c.change_id
+  where c.proposed_by = session_user
+    and c.agent_id is not distinct from agent
+    and c.state in ('open', 'pending', 'approved')
+    and r.audit_target_id = target
+    and coalesce(r.base_key, r.row_key) = key
+    and r.operation in ('update', 'delete')
+  order by r.change_id desc, r.statement desc nulls last
+  limit 1;
+  return v_row;
+end;
+$$;
+
+comment on function agentdb._moved_row (integer, jsonb, bigint) is
+  'What the session has staged last for a row of the table to which it has given '
+  'another key.';
 
 
 -- The row that holds the value may be about to give it up.
@@ -115,9 +163,13 @@ create or replace function agentdb._check_free (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_row agentdb.change_row := agentdb._staged_row(target, holder,
-    (select c.agent_id from agentdb._current_change() as c));
+  v_change record := agentdb._current_change();
+  v_row agentdb.change_row := agentdb._moved_row(target, holder, v_change.agent_id);
 begin
+  if v_row.change_id is null then
+    v_row := agentdb._staged_row(target, holder, v_change.agent_id,
+      v_change.change_id);
+  end if;
   if coalesce(v_row.net_operation, v_row.operation) in ('delete', 'check')
     or coalesce(v_row.net_values, v_row.new_values) ?| columns then
     return;
@@ -135,7 +187,10 @@ comment on function agentdb._check_free (integer, text, jsonb, text[], text, tex
 create or replace function agentdb._check_absent (
   target integer,
   key jsonb,
-  operation text
+  operation text,
+  present boolean,
+  agent bigint,
+  staged agentdb.change_row
 )
   returns void
   language plpgsql
@@ -145,7 +200,12 @@ declare
   v_constraint name;
   v_detail text;
 begin
-  if operation in ('delete', 'check') then
+  if staged.change_id is not null then
+    if coalesce(staged.net_operation, staged.operation) in ('delete', 'check') then
+      return;
+    end if;
+  elsif not present
+    or (agentdb._moved_row(target, key, agent)).change_id is not null then
     return;
   end if;
   select k.conname into v_constraint
@@ -158,12 +218,14 @@ begin
     into v_detail
   from agentdb.change_column as c
   where c.audit_target_id = target and c.key_place is not null;
-  perform agentdb._refuse_taken(target, v_constraint, 'insert', v_detail);
+  perform agentdb._refuse_taken(target, v_constraint, operation, v_detail);
 end;
 $$;
 
-comment on function agentdb._check_absent (integer, jsonb, text) is
-  'Raises 23505 for a key that is taken, as an INSERT into the table does.';
+comment on function agentdb._check_absent (integer, jsonb, text, boolean, bigint,
+  agentdb.change_row) is
+  'Raises 23505 for a key that is taken, by a row that is staged or by one of the '
+  'table, as that would do itself.';
 
 
 -- Only a trigger that comes before the row may still give it other values.

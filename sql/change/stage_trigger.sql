@@ -1,36 +1,53 @@
 -- What takes INSERT, UPDATE and DELETE on a staging view: a trigger function, generated
 -- for each table, so that a row costs no planning.
 
--- Columns that a change can have, as parts of a JSON object; all that a row shows where
--- nothing is to be changed.
+-- PostgreSQL passes at most 100 arguments to a function.
 create or replace function agentdb._stage_object_sql (
   target integer,
   row_name text,
-  changed_only boolean,
   with_generated boolean default false
 )
   returns text
   language sql
   stable
   return (
-    select agentdb._object_sql(array_agg(
-      format(
-        case when changed_only
-          then 'case when %3$s then jsonb_build_object(%1$L, %2$s) else ''{}'' end'
-          else 'jsonb_build_object(%1$L, %2$s)' end,
-        c.column_name::text,
-        agentdb._value_sql(row_name, c.column_name, c.form, false),
-        agentdb._changed_sql('o', 'n', c.column_name, c.exact))
-      order by c.place))
-    from agentdb.change_column as c
-    where c.audit_target_id = target
-      and not c.hidden
-      and (with_generated or not c.generated)
-      and not (changed_only and c.key_place is not null)
+    select agentdb._object_sql(array_agg(p.part order by p.place))
+    from (
+      select c.place / 40 as place,
+        format('jsonb_build_object(%s)', string_agg(format('%L, %s',
+          c.column_name::text, agentdb._value_sql(row_name, c.column_name, c.form,
+            false)), ', ' order by c.place)) as part
+      from agentdb.change_column as c
+      where c.audit_target_id = target
+        and not c.hidden
+        and (with_generated or not c.generated)
+      group by c.place / 40
+    ) as p
   );
 
-comment on function agentdb._stage_object_sql (integer, text, boolean, boolean) is
-  'SQL text: a row named o or n as JSON, or only the columns that differ.';
+comment on function agentdb._stage_object_sql (integer, text, boolean) is
+  'SQL text: a row as JSON, with what a change can have of it, or all that is shown.';
+
+
+create or replace function agentdb._stage_changed_sql (target integer)
+  returns text
+  language sql
+  stable
+  return (
+    select string_agg(format($changed$
+    if %1$s then
+      v_old := v_old || jsonb_build_object(%2$L, %3$s);
+      v_new := v_new || jsonb_build_object(%2$L, %4$s);
+    end if;$changed$,
+      agentdb._changed_sql('o', 'n', c.column_name, c.exact), c.column_name::text,
+      agentdb._value_sql('o', c.column_name, c.form, false),
+      agentdb._value_sql('n', c.column_name, c.form, false)), '' order by c.place)
+    from agentdb.change_column as c
+    where c.audit_target_id = target and not c.hidden and not c.generated
+  );
+
+comment on function agentdb._stage_changed_sql (integer) is
+  'PL/pgSQL text: puts together in which columns a row n differs from a row o.';
 
 
 -- RETURNING, and whoever judges the row, see what the database would compute.  It runs
@@ -60,8 +77,7 @@ comment on function agentdb._generation_sql (integer) is
   'PL/pgSQL text: gives the generated columns of a row n their values.';
 
 
--- A changed key is a delete and an insert, as in the audit.  A row that the statement
--- has met before is left out of its count and of RETURNING.
+-- A row that the statement has met before is left out of its count and of RETURNING.
 create or replace function agentdb._propose_sql (target integer)
   returns text
   language sql
@@ -72,6 +88,8 @@ create or replace function agentdb._propose_sql (target integer)
 declare
   o record;
   n record;
+  v_old jsonb := '{}';
+  v_new jsonb := '{}';
   v_present boolean := false;
   v_holder jsonb;
 begin
@@ -82,39 +100,40 @@ begin
     o := old;
   end if;
   if tg_op = 'DELETE' then
-    if agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null, false) then
+    if agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %9$s, null, false) then
       return old;
     end if;
     return null;
   end if;
   n := new;
   %7$s
-  %13$s
-  %14$s
-  if tg_op = 'UPDATE' and not (%6$s) then
-    -- Nothing is written where the row is only named, as what a change rests on.
-    if current_setting('agentdb.reads', true) = 'on' and %8$s = '{}' then
-      perform agentdb._stage_read(%1$s, %2$s, %4$s);
-      return n;
+  %11$s
+  %12$s
+  if tg_op = 'INSERT' then
+    v_new := %5$s;
+    if not has_table_privilege(session_user, %13$L::regclass, 'insert') then
+      v_new := agentdb._given_values(%1$s, v_new);
     end if;
-    if agentdb._stage_row(%1$s, 'update', %2$s, %8$s, %9$s, %11$s, %12$s, false) then
-      return n;
-    end if;
-    return null;
+    perform agentdb._stage_row(%1$s, 'insert', %3$s, v_new, null, null, %10$s,
+      v_present);
+    return n;
   end if;
-  if tg_op = 'UPDATE' then
-    %10$s
-    if not agentdb._stage_row(%1$s, 'delete', %2$s, null, %4$s, %11$s, null, false) then
-      return null;
-    end if;
+  %8$s
+  -- Nothing is written where the row is only named, as what a change rests on.
+  if v_new = '{}' and current_setting('agentdb.reads', true) = 'on' then
+    perform agentdb._stage_read(%1$s, %2$s, %4$s);
+    return n;
   end if;
-  perform agentdb._stage_row(%1$s, 'insert', %3$s, %5$s, null, null, %12$s, v_present);
-  return n;
+  if agentdb._stage_row(%1$s, 'update', %2$s, v_new, v_old, %9$s, %10$s, v_present,
+    case when %6$s then %3$s end) then
+    return n;
+  end if;
+  return null;
 end;
 $propose$,
       target, agentdb._key_sql(target, 'o'), agentdb._key_sql(target, 'n'),
-      agentdb._stage_object_sql(target, 'o', false),
-      agentdb._stage_object_sql(target, 'n', false),
+      agentdb._stage_object_sql(target, 'o'),
+      agentdb._stage_object_sql(target, 'n'),
       (
         select string_agg(agentdb._changed_sql('o', 'n', c.column_name, c.exact),
           ' or ')
@@ -122,20 +141,15 @@ $propose$,
         where c.audit_target_id = target and c.key_place is not null
       ),
       agentdb._stage_check_sql(target),
-      agentdb._stage_object_sql(target, 'n', true),
+      agentdb._stage_changed_sql(target),
       agentdb._stage_object_sql(target, 'o', true),
-      -- The new row would be without what nobody may see.
-      (
-        select format('perform agentdb._refuse_column(%s, %L);', target,
-          min(c.column_name::text))
-        from agentdb.change_column as c
-        where c.audit_target_id = target and c.hidden
-        having count(*) > 0
-      ),
-      agentdb._stage_object_sql(target, 'o', false, true),
-      agentdb._stage_object_sql(target, 'n', false, true),
+      agentdb._stage_object_sql(target, 'n', true),
       agentdb._generation_sql(target),
-      agentdb._taken_sql(target)
+      agentdb._taken_sql(target),
+      (
+        select t.table_oid::regclass from agentdb.audit_target as t
+        where t.audit_target_id = target
+      )
     )
   );
 

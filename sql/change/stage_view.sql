@@ -34,7 +34,7 @@ left join pg_am as unlockable on unlockable.oid = 0$view$,
       target,
       agentdb._key_sql(target, 't'),
       string_agg(
-        case when c.key_place is not null or c.hidden
+        case when c.hidden
           then format('t.%I', c.column_name)
           else format('case when i.new_values ? %1$L '
             'then (i.new_values ->> %1$L)::%2$s else t.%3$I end as %3$I',
@@ -83,7 +83,9 @@ begin
     select md5(concat(t.table_oid::regclass, agentdb._layout_now(t.table_oid),
       string_agg(
         concat_ws(' ', c.place, c.hidden, c.generated, a.attidentity, d.adbin), ','
-        order by c.place)))
+        order by c.place),
+      -- Which generator made it.
+      '2'))
     from agentdb.audit_target as t
     join agentdb.change_column as c on c.audit_target_id = t.audit_target_id
     join pg_attribute as a on a.attrelid = t.table_oid and a.attnum = c.place
@@ -136,13 +138,19 @@ comment on function agentdb._place_stage (integer, text) is
   'Creates or replaces a staging view with its defaults.';
 
 
-create or replace function agentdb._place_column_triggers (view_name text)
+-- They cost nothing where the whole table may be updated.
+create or replace function agentdb._place_column_triggers (
+  target integer,
+  view_name text
+)
   returns void
   language plpgsql
   set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_column record;
+  v_table regclass := (
+    select t.table_oid from agentdb.audit_target as t where t.audit_target_id = target);
 begin
   for v_column in
     select a.attname as name, a.attnum as place
@@ -151,13 +159,15 @@ begin
   loop
     execute format('create or replace trigger agentdb_set_%s '
       'before update of %I on agentdb_stage.%I '
-      'for each statement execute function agentdb._check_set(%L)',
-      v_column.place, v_column.name, view_name, v_column.name);
+      'for each statement '
+      'when (not has_table_privilege(session_user, %L::regclass, ''update'')) '
+      'execute function agentdb._check_set(%L)',
+      v_column.place, v_column.name, view_name, v_table, v_column.name);
   end loop;
 end;
 $$;
 
-comment on function agentdb._place_column_triggers (text) is
+comment on function agentdb._place_column_triggers (integer, text) is
   'Has a staging view look whether who sets a column may do so.';
 
 
@@ -194,8 +204,10 @@ begin
     'for each row execute function agentdb.%I()', v_view, v_name);
   execute format('create or replace trigger agentdb_statement '
     'before insert or update or delete on agentdb_stage.%I '
-    'for each statement execute function agentdb._begin_statement()', v_view);
-  perform agentdb._place_column_triggers(v_view);
+    'for each statement execute function agentdb._begin_statement(%L)', v_view,
+    (select t.table_oid::regclass::text from agentdb.audit_target as t
+      where t.audit_target_id = target));
+  perform agentdb._place_column_triggers(target, v_view);
   execute format('create or replace trigger agentdb_check '
     'instead of insert or update or delete on agentdb_stage.%I '
     'for each row execute function agentdb._check_policies(%L, %L)', v_view,

@@ -251,41 +251,45 @@ comment on function agentdb._change_sql (bigint, boolean) is
 
 create or replace function agentdb._change_digest (change bigint)
   returns text
-  language sql
+  language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select encode(sha256(
-      convert_to(concat_ws('|', c.change_id, c.kind, c.proposed_by, c.reason,
-        (
-          select string_agg(concat_ws(' ', t.audit_target_id, t.table_oid,
-            t.table_name), ',' order by t.audit_target_id)
-          from agentdb.change_table as t where t.change_id = c.change_id
-        )), 'UTF8')
-      -- In pieces, for a text ends at 1 GB.
-      || coalesce((
-        select string_agg(p.piece, '' order by p.place)
-        from (
-          select r.place / 1000 as place,
-            sha256(convert_to(string_agg(
-              concat(r.audit_target_id, r.operation, r.row_key::text, '|',
-                coalesce(r.new_values::text, '~'), '|',
-                coalesce(r.expected::text, '~'),
-                case when c.strict then '|' || r.seen::text end),
-              E'\n' order by r.place), 'UTF8')) as piece
-          from agentdb.change_row as r
-          where r.change_id = c.change_id
-          group by 1
-        ) as p
-      ), '')
-      || coalesce((
-        select sha256(convert_to(string_agg(concat(r.audit_target_id, r.row_key::text,
-          '|', coalesce(r.seen::text, '~')), E'\n' order by r.place), 'UTF8'))
-        from agentdb.change_read as r where r.change_id = c.change_id
-      ), '')
-    ), 'hex')
-  from agentdb.change as c
-  where c.change_id = _change_digest.change;
+begin
+  return (
+    select encode(sha256(
+        convert_to(concat_ws('|', c.change_id, c.kind, c.proposed_by, c.reason,
+          (
+            select string_agg(concat_ws(' ', t.audit_target_id, t.table_oid,
+              t.table_name), ',' order by t.audit_target_id)
+            from agentdb.change_table as t where t.change_id = c.change_id
+          )), 'UTF8')
+        -- In pieces, for a text ends at 1 GB.
+        || coalesce((
+          select string_agg(p.piece, '' order by p.place)
+          from (
+            select r.place / 1000 as place,
+              sha256(convert_to(string_agg(
+                concat(r.audit_target_id, r.operation, r.row_key::text, '|',
+                  coalesce(r.new_values::text, '~'), '|',
+                  coalesce(r.expected::text, '~'),
+                  case when c.strict then '|' || r.seen::text end),
+                E'\n' order by r.place), 'UTF8')) as piece
+            from agentdb.change_row as r
+            where r.change_id = c.change_id
+            group by 1
+          ) as p
+        ), '')
+        || coalesce((
+          select sha256(convert_to(string_agg(concat(r.audit_target_id, r.row_key::text,
+            '|', coalesce(r.seen::text, '~')), E'\n' order by r.place), 'UTF8'))
+          from agentdb.change_read as r where r.change_id = c.change_id
+        ), '')
+      ), 'hex')
+    from agentdb.change as c
+    where c.change_id = _change_digest.change
+  );
+end;
 $$;
 
 comment on function agentdb._change_digest (bigint) is

@@ -103,6 +103,63 @@ comment on function agentdb._earlier_changes (bigint) is
   'All undecided changes of the same proposer before a change.';
 
 
+-- The strictest of its tables decides, and of those that only a cascade or a trigger
+-- writes.  What agentdb_applier may not write, somebody applies who may.
+create or replace function agentdb._guards_of (
+  change bigint,
+  effects jsonb,
+  out approvals integer,
+  out expires interval,
+  out ruled boolean,
+  out apply text
+)
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+#variable_conflict use_column
+declare
+  v_guard record;
+begin
+  -- Mostly there is one.
+  select g.approvals, g.expires, g.auto_approve is not null as ruled,
+    coalesce(g.apply, 'hand') as apply,
+    _guards_of.effects - array[t.table_name || ' inserted', t.table_name || ' updated',
+      t.table_name || ' deleted'] = '{}' and not exists (
+      select from agentdb.change_table as o
+      where o.change_id = change and o.audit_target_id <> t.audit_target_id) as alone
+    into v_guard
+  from agentdb.change_table as t
+  left join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+  where t.change_id = change
+  limit 1;
+  if v_guard.alone then
+    approvals := v_guard.approvals;
+    expires := v_guard.expires;
+    ruled := v_guard.ruled;
+    apply := v_guard.apply;
+    return;
+  end if;
+  select max(g.approvals), min(g.expires), count(g.auto_approve) > 0,
+    case when bool_or(g.apply = 'hand') or bool_or(g.table_oid is null) then 'hand'
+      when bool_or(g.apply = 'runner') then 'runner' else 'approval' end
+    into _guards_of.approvals, _guards_of.expires, _guards_of.ruled, _guards_of.apply
+  from (
+    select g.* from agentdb.change_table as t
+    left join agentdb.guarded_table as g on g.audit_target_id = t.audit_target_id
+    where t.change_id = change
+    union all
+    select g.* from agentdb.guarded_table as g
+    where _guards_of.effects ?| array[g.table_name || ' inserted',
+      g.table_name || ' updated', g.table_name || ' deleted']
+  ) as g;
+end;
+$$;
+
+comment on function agentdb._guards_of (bigint, jsonb) is
+  'What the guards of all tables that a change writes ask for.';
+
+
 create or replace function agentdb._end_submit (
   change bigint,
   row_count bigint,
@@ -114,43 +171,29 @@ create or replace function agentdb._end_submit (
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_apply text;
-  v_ruled boolean;
+  v_guards record;
+  v_digest text := agentdb._change_digest(change);
+  v_rights boolean := agentdb._has_rights(change);
 begin
+  v_guards := agentdb._guards_of(change, effects);
   update agentdb.change as c
-  set state = case when g.approvals is null then 'approved' else 'pending' end,
+  set state = case when v_guards.approvals is null then 'approved' else 'pending' end,
       row_count = _end_submit.row_count,
       effects = _end_submit.effects,
       builds_on = basis,
-      approvals = coalesce(g.approvals, 0),
-      apply = coalesce(g.apply, 'hand'),
-      expires_at = clock_timestamp() + coalesce(g.expires, interval '24 hours'),
+      approvals = coalesce(v_guards.approvals, 0),
+      apply = v_guards.apply,
+      expires_at = clock_timestamp()
+        + coalesce(v_guards.expires, interval '24 hours'),
       submitted_at = clock_timestamp(),
-      with_rights = c.kind = 'stage' and agentdb._has_rights(change),
-      digest = agentdb._change_digest(change)
-  from (
-    -- The strictest of its tables decides.
-    select max(g.approvals) as approvals, min(g.expires) as expires,
-      count(g.auto_approve) > 0 as ruled,
-      -- What agentdb_applier may not write, somebody applies who may.
-      case when bool_or(g.apply = 'hand') or not agentdb._all_guarded(change)
-          then 'hand'
-        when bool_or(g.apply = 'runner') then 'runner' else 'approval' end as apply
-    from agentdb.guarded_table as g
-    where g.audit_target_id in (
-        select t.audit_target_id from agentdb.change_table as t
-        where t.change_id = change)
-      -- Those that only a cascade or a trigger writes as well.
-      or _end_submit.effects ?| array[g.table_name || ' inserted',
-        g.table_name || ' updated', g.table_name || ' deleted']
-  ) as g
-  where c.change_id = change
-  returning c.apply, g.ruled into v_apply, v_ruled;
-  if v_ruled and agentdb._is_harmless(change) then
+      with_rights = c.kind = 'stage' and v_rights,
+      digest = v_digest
+  where c.change_id = change;
+  if v_guards.ruled and agentdb._is_harmless(change) then
     update agentdb.change as c
     set state = 'approved', approvals = 0
     where c.change_id = change;
-    if v_apply = 'approval' then
+    if v_guards.apply = 'approval' then
       perform agentdb._apply(change);
     end if;
   end if;
@@ -168,24 +211,28 @@ create or replace function agentdb._submit (change bigint)
 as $$
 declare
   v_state text;
-  v_noted record;
+  v_rows record;
   v_basis bigint[] := '{}';
   v_end record;
   v_again record;
 begin
   select c.state into v_state
   from agentdb.change as c where c.change_id = change for no key update;
-  perform agentdb._drop_idle_rows(change) where v_state = 'open';
   if v_state <> 'open' then
     return;
   end if;
-  v_noted := agentdb._note_tables(change);
-  if v_noted.row_count = 0 then
+  v_rows := agentdb._rows_of(change);
+  if v_rows.idle then
+    perform agentdb._drop_idle_rows(change);
+    v_rows := agentdb._rows_of(change);
+  end if;
+  if v_rows.row_count = 0 then
     perform agentdb._close_change(change, 'withdrawn');
     return;
-  elsif v_noted.builds then
+  elsif v_rows.builds then
     v_basis := agentdb._basis(change);
   end if;
+  perform agentdb._note_tables(change, v_rows.targets);
   perform agentdb._bind_reads(change);
   v_end := agentdb._attempt(change, v_basis, true, false, null);
   if v_end.problem ->> 'sqlstate' in ('23503', '23505', '23P01', 'ZA052') then
@@ -199,7 +246,7 @@ begin
   if v_end.problem is not null then
     perform agentdb._refuse_change(change, v_end.problem);
   end if;
-  perform agentdb._end_submit(change, v_noted.row_count, v_end.effects, v_basis);
+  perform agentdb._end_submit(change, v_rows.row_count, v_end.effects, v_basis);
 end;
 $$;
 

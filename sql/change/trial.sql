@@ -135,6 +135,27 @@ comment on function agentdb._perform_after (
   'wrote where; raises ZA051 or ZA052.';
 
 
+create or replace function agentdb._check_allowed (effects jsonb, allowed jsonb)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if exists (
+    select from jsonb_each_text(effects) as e
+    where e.value::bigint > coalesce((allowed ->> e.key)::bigint, 0)
+  ) then
+    raise exception 'it would now write more than was reviewed: %', effects
+      using errcode = 'ZA052';
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_allowed (jsonb, jsonb) is
+  'Raises ZA052 where a change has written more than it may.';
+
+
 -- With keep it stays, else it is rolled back.  What another attempt may heal is raised
 -- and changes nothing.
 create or replace function agentdb._attempt (
@@ -177,14 +198,10 @@ begin
     v_applying := set_config('agentdb.applying', '', true);
     -- Triggers do not say who it was.
     v_person := set_config('agentdb.person', v_person, true);
-    if keep and exists (
-      select from jsonb_each_text(effects) as e
-      where e.value::bigint > coalesce((allowed ->> e.key)::bigint, 0)
-    ) then
-      raise exception 'it would now write more than was reviewed: %', effects
-        using errcode = 'ZA052';
-    elsif not keep then
+    if not keep then
       raise exception using errcode = 'ZZ999', message = 'tried';
+    elsif effects is distinct from allowed then
+      perform agentdb._check_allowed(effects, allowed);
     end if;
   exception
     when sqlstate 'ZZ999' then

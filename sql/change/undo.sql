@@ -224,7 +224,8 @@ begin
               || case when v_fault = v_gap then '; or take back what is recorded of it '
                 'and leave the rest: on_conflict => ''skip''.' else '.' end;
   end if;
-  perform agentdb._note_tables(v_change_id);
+  perform agentdb._note_tables(v_change_id, r.targets)
+  from agentdb._rows_of(v_change_id) as r;
   return v_change_id;
 end;
 $$;

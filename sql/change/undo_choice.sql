@@ -57,6 +57,9 @@ create or replace function agentdb._choose_rows (
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if include is null and keep is null then
+    return;
+  end if;
   perform agentdb._check_choice(change, include);
   perform agentdb._check_choice(change, keep);
   delete from agentdb.change_row as r

@@ -66,12 +66,12 @@ as $$
     from agentdb._key_changes(scope, id) as k
     join agentdb.change_row as d
       on d.change_id = change and d.audit_target_id = k.target
-      and jsonb_hash_extended(d.row_key, d.change_id)
+      and jsonb_hash_extended(coalesce(d.shown_key, d.row_key), d.change_id)
         = jsonb_hash_extended(k.new_key, change)
       and d.row_key = k.new_key and d.operation = 'delete'
     join agentdb.change_row as i
       on i.change_id = change and i.audit_target_id = k.target
-      and jsonb_hash_extended(i.row_key, i.change_id)
+      and jsonb_hash_extended(coalesce(i.shown_key, i.row_key), i.change_id)
         = jsonb_hash_extended(k.old_key, change)
       and i.row_key = k.old_key and i.operation = 'insert'
   ),

@@ -1,5 +1,5 @@
 -- A row of a change is altered between its approval and its application.
--- Mutant: _begin_apply: `elsif agentdb._change_digest(change) is distinct from v_change.digest then` -> `elsif false then`
+-- Mutant: _lock_to_apply: `elsif not compared and agentdb._change_digest(change) is distinct from v_change.digest then` -> `elsif false then`
 --@ p postgres
 select agentdb.guard_table('app.happy', apply => 'hand');
 --@ a agent_a

@@ -1,5 +1,5 @@
 -- A reviewer applies a change that nobody has approved.
--- Mutant: _begin_apply: `if v_change.state is distinct from 'approved' then` -> `if v_change.state not in ('approved', 'pending') then`
+-- Mutant: _lock_to_apply: `if v_change.state is distinct from 'approved' then` -> `if v_change.state not in ('approved', 'pending') then`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a
