@@ -225,6 +225,7 @@ as $$
         else coalesce(f.state, 'firing')
       end as state
     from agentdb.group_alert as m
+    join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
     join agentdb.alert as a on a.alert_id = m.alert_id
     left join lateral (
       select 'silenced' as state, s.ends_at as until_at,
@@ -240,7 +241,7 @@ as $$
       where a.acknowledged_until > _look.at
       union all
       select 'inhibited', _look.at + interval '15 seconds', null
-      where agentdb._is_explained(a, _look.at)
+      where agentdb._is_explained(a, g.receiver_name, _look.at)
       order by 1 desc, 2 desc
       limit 1
     ) as f on true

@@ -121,7 +121,11 @@ comment on function agentdb._relate (bigint[]) is
 
 
 -- None keeps what is more severe than itself from those who hear of nothing milder.
-create or replace function agentdb._is_explained (alert agentdb.alert, at timestamptz)
+create or replace function agentdb._is_explained (
+  alert agentdb.alert,
+  receiver text,
+  at timestamptz
+)
   returns boolean
   language sql
   stable
@@ -133,9 +137,17 @@ create or replace function agentdb._is_explained (alert agentdb.alert, at timest
     join agentdb.alert as e on e.alert_id = s.alert_id
     where c.alert_id = (alert).alert_id
       and not c.cause
-      and (e.state = 'firing' or e.resolved_at > at - i.linger)
       and agentdb._severity_rank(e.severity) >= agentdb._severity_rank((alert).severity)
+      and (e.state = 'firing'
+        -- What came and went untold explains nothing to anybody.
+        or e.resolved_at > at - i.linger and exists (
+          select
+          from agentdb.group_alert as m
+          join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
+          where m.alert_id = e.alert_id
+            and m.told is not null
+            and g.receiver_name = receiver))
   );
 
-comment on function agentdb._is_explained (agentdb.alert, timestamptz) is
+comment on function agentdb._is_explained (agentdb.alert, text, timestamptz) is
   'Whether a cause of an alert, no milder than it, fires or ended just now.';

@@ -7,6 +7,7 @@ select agentdb.set_inhibition(i.name, i.source, i.target, i.equal_labels, case i
   when 'crash-and-missed-tick' then interval '1 minute'
   -- A conversation that is spent is told of for an hour after its last run.
   when 'tokens-and-their-budgets' then interval '1 hour'
+  when 'loop-of-its-agent' then interval '1 hour'
   else '20 minutes'
 end)
 from (
@@ -66,7 +67,6 @@ from (
       '{agent,run}'),
     ('stale-and-taken-over', 'rule=stale_lock', 'rule=lock_taken_over',
       '{lock,agent,run}'),
-    ('taken-over-and-refused', 'rule=lock_taken_over', 'rule=stale_write', '{agent}'),
     ('gap-and-its-conflicts', 'rule=audit_gap', 'rule=change_conflict', '{table}'),
     ('crash-and-its-run', 'rule=crashed_run',
       'rule~^(stale_lock|lock_taken_over|lock_held_too_long|hung_tool_call|no_progress'
