@@ -104,7 +104,7 @@ create table agentdb.policy (
   blast_radius_rows integer not null default 1000,
   blast_radius_window interval not null default '1 hour',
   wide_run_rows integer default 10000,
-  blast_radius_window_rows integer default 100000,
+  blast_radius_window_rows integer default 25000,
   refusal_window interval not null default '10 minutes',
   refused_write_count integer not null default 5,
   lock_taken_over_window interval not null default '1 hour',
@@ -2297,7 +2297,7 @@ comment on column agentdb.policy.lock_taken_over_window is
 comment on column agentdb.policy.access_denied_count is
   'Rule access_denied: how many failures for a table or file that is missing or '
   'forbidden, or an address that refuses, are no slip; a missing grant, or row '
-  'security, is told at once.';
+  'security, is told after one where the run gets nothing done in the next minute.';
 comment on column agentdb.policy.access_denied_window is
   'Rule access_denied: how far back it looks.';
 comment on column agentdb.policy.budget_refused_window is

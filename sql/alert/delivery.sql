@@ -208,16 +208,27 @@ create or replace function agentdb._settle_members (groups bigint[], at timestam
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  delete from agentdb.group_alert as m
-  using agentdb.alert_group as g
-  where m.alert_group_id = any (groups)
-    and g.alert_group_id = m.alert_group_id
-    and m.state in ('resolved', 'gone')
-    and (g.told_at = _settle_members.at or g.open_at <= _settle_members.at)
-    and (g.alert_id is null or not exists (
-      select from agentdb.group_alert as o
-      where o.alert_group_id = m.alert_group_id
-        and o.state not in ('resolved', 'gone')));
+  with over as (
+    delete from agentdb.group_alert as m
+    using agentdb.alert_group as g
+    where m.alert_group_id = any (groups)
+      and g.alert_group_id = m.alert_group_id
+      and m.state in ('resolved', 'gone')
+      and (g.told_at = _settle_members.at or g.open_at <= _settle_members.at)
+      and (g.alert_id is null or not exists (
+        select from agentdb.group_alert as o
+        where o.alert_group_id = m.alert_group_id
+          and o.state not in ('resolved', 'gone')))
+    returning m.alert_id, m.state
+  )
+  -- What nobody was told of explains nothing that comes later.
+  delete from agentdb.alert_kin as k
+  using over as o, agentdb.alert as a
+  where o.state = 'gone'
+    and k.alert_id = o.alert_id
+    and k.cause
+    and a.alert_id = o.alert_id
+    and a.state <> 'firing';
   update agentdb.alert_group as g
   set look_at = 'infinity'
   where g.alert_group_id = any (groups)

@@ -140,12 +140,13 @@ create or replace function agentdb._is_explained (
       and agentdb._severity_rank(e.severity) >= agentdb._severity_rank((alert).severity)
       and (e.state = 'firing'
         -- What came and went untold explains nothing to anybody.
-        or e.resolved_at > at - i.linger and exists (
+        or e.resolved_at > at - i.linger and not exists (
           select
           from agentdb.group_alert as m
           join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
           where m.alert_id = e.alert_id
-            and m.told is not null
+            and m.told is null
+            and m.state in ('firing', 'gone')
             and g.receiver_name = receiver))
   );
 

@@ -43,14 +43,15 @@ create or replace function agentdb._denied_object (
         agentdb._relation_in(error), 'schema ' || agentdb._schema_in(error),
         substring(left(error, 4000) from
           '(?:denied for|owner of) ((?:function|sequence|database) [^[:space:]]+)'))
-      when kind = 'file_mode' then (agentdb._paths_in(null, error)
-        || agentdb._paths_in(args, null))[1]
+      -- The folder: that file after file in it is refused is one fault.
+      when kind = 'file_mode' then regexp_replace((agentdb._paths_in(null, error)
+        || agentdb._paths_in(args, null))[1], '(.)/[^/]*$', '\1')
       else substring(left(concat(error, ' ', args), 8000)
         from 'https?://([^/[:space:]"''?#]{1,200})')
     end, tool), 200);
 
 comment on function agentdb._denied_object (text, text, jsonb, text) is
-  'What a right is missing for: a table, schema, path or host, else the tool.';
+  'What a right is missing for: a table, schema, folder or host, else the tool.';
 
 
 -- What it was told about is an agent's words: what is no name of a table is not asked.
@@ -116,6 +117,37 @@ comment on function agentdb._denied_calls (timestamptz) is
 -- Of a run that tries everything the twenty that it tried most are enough.  What an
 -- agent cannot change itself (a grant, a policy) is told at once; a name or a path that
 -- was wrong once is a slip.
+-- Once is how an agent finds out what it may do; it is trouble where nothing follows.
+create or replace function agentdb._is_stuck_since (
+  run bigint,
+  call bigint,
+  denied_at timestamptz,
+  as_of timestamptz
+)
+  returns boolean
+  language sql
+  stable
+  return denied_at <= as_of - interval '1 minute'
+    and not exists (
+      select
+      from agentdb.tool_call_log as l
+      where l.run_id = run
+        and l.tool_call_log_id > call
+        and l.recorded_at > denied_at
+        and l.recorded_at <= as_of
+        and l.ok)
+    and not exists (
+      select
+      from agentdb.progress_log as l
+      where l.run_id = run
+        and l.recorded_at > denied_at
+        and l.recorded_at <= as_of);
+
+comment on function agentdb._is_stuck_since (bigint, bigint, timestamptz, timestamptz)
+  is 'Whether a run got nothing done in the minute, or longer, after it was denied '
+  'something.';
+
+
 create or replace function agentdb.rule_access_denied (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -150,9 +182,10 @@ begin atomic
       d.last_args, a.role_name) as x
   ) as e
   where d.last_at > as_of - p.access_denied_window
-    and d.denied >= case when d.kind in ('grant', 'row_security') then 1
-      else p.access_denied_count end
-    and d.place <= 20;
+    and d.place <= 20
+    and (d.denied >= p.access_denied_count
+      or d.kind in ('grant', 'row_security') and agentdb._is_stuck_since(
+        d.run_id, d.calls[1], d.last_at, as_of));
 end;
 
 comment on function agentdb.rule_access_denied (timestamptz) is

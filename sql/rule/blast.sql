@@ -50,16 +50,20 @@ begin atomic
     max(w.changed)::double precision,
     jsonb_build_object(
       'summary', format(
-        'a %s of %s changed %s rows of %s; the limit is %s',
+        'a %s of %s %s %s rows of %s; the limit is %s',
         case t.level when 'row' then 'transaction' else 'statement' end,
-        a.agent_name, max(w.changed), t.table_name, p.blast_radius_rows
+        a.agent_name,
+        case (array_agg(w.operation order by w.changed desc))[1]
+          when 'insert' then 'inserted' when 'update' then 'updated'
+          when 'delete' then 'deleted' else 'truncated' end,
+        max(w.changed), t.table_name, p.blast_radius_rows
       ),
       'policy', p.policy_name,
       'setting', 'blast_radius_rows',
       'threshold', p.blast_radius_rows
     )
   from (
-    select l.agent_id, l.run_id, l.audit_target_id, count(*) as changed,
+    select l.agent_id, l.run_id, l.audit_target_id, l.operation, count(*) as changed,
       max(l.recorded_at) as recorded_at
     from agentdb.audit_log as l
     join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id

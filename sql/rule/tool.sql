@@ -108,8 +108,26 @@ comment on function agentdb._failing_tool (timestamptz) is
   'and tool_errors_share of the time.';
 
 
--- Of edit and test, the errors that something done in between has changed; and of a
--- service that asks to be called later, what is still patience.
+-- An error that names a parameter, or repeats what it was given, is about what was
+-- asked; any other may be the tool's own.
+create or replace function agentdb._is_about_arguments (error text, args jsonb)
+  returns boolean
+  language sql
+  immutable
+  return exists (
+    select
+    from jsonb_each_text(case jsonb_typeof(args) when 'object' then args end) as a
+    where length(a.key) >= 4 and position(a.key in left(error, 2000)) > 0
+      or length(a.value) >= 6 and position(left(a.value, 30) in left(error, 2000)) > 0
+  );
+
+comment on function agentdb._is_about_arguments (text, jsonb) is
+  'Whether an error speaks of the arguments of its call.';
+
+
+-- Of edit and test, the errors that something done in between has changed; those about
+-- arguments that the agent has put right since; and of a service that asks to be called
+-- later, what is still patience.
 create or replace function agentdb._excused_errors (
   agent bigint,
   tool text,
@@ -122,7 +140,7 @@ create or replace function agentdb._excused_errors (
   stable
 begin atomic
   with call as (
-    select l.tool, l.ok, l.error, l.call_signature, l.result_signature,
+    select l.tool, l.ok, l.error, l.args, l.call_signature, l.result_signature,
       row_number() over (partition by l.run_id order by l.tool_call_log_id) as place,
       l.run_id
     from agentdb.tool_call_log as l
@@ -130,16 +148,25 @@ begin atomic
       and l.recorded_at > since
       and l.recorded_at <= as_of
   ),
+  good as (
+    select c.run_id, max(c.place) as place
+    from call as c
+    where c.tool = _excused_errors.tool and c.ok
+    group by c.run_id
+  ),
   failed as (
     select agentdb._is_rate_limited(c.ok, c.error) as limited,
+      c.place < g.place and agentdb._is_about_arguments(c.error, c.args) as righted,
       c.place > 1 + lag(c.place) over w as tried,
       c.place = min(c.place) over (
         partition by c.run_id, c.call_signature, c.result_signature) as news
     from call as c
+    left join good as g on g.run_id = c.run_id
     where c.tool = _excused_errors.tool and not c.ok
     window w as (partition by c.run_id, c.call_signature order by c.place)
   )
-  select count(*) filter (where f.tried and f.news and not f.limited)
+  select count(*) filter (where not f.limited
+      and (f.tried and f.news or f.righted))
     + case when count(*) filter (where f.limited) < patience
       then count(*) filter (where f.limited) else 0 end
   from failed as f;

@@ -131,7 +131,7 @@ def writes_a_guarded_table_directly(play: Play) -> Wait:
             actor.tool(tool, {"sql": where}, result="UPDATE 1")
         if i == 5:
             play.expect(
-                "access_denied", "silent_loop", "tool_errors", says=[actor.name]
+                "refused_write", "access_denied", "silent_loop", says=[actor.name]
             )
             play.updates = 1
         yield play.pace(20, 40)

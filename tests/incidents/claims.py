@@ -67,7 +67,8 @@ def nothing_done_at_all(play: Play) -> Wait:
     if not play.bad:
         actor.sql(f"delete from {table} where id in (1, 2)")
         actor.tool("delete_rows", {"ids": [1, 2]}, result="DELETE 2")
-    actor.tool("think", {"about": play.text()}, result=play.text(9))
+    else:
+        actor.fail("delete_rows", {"ids": [1, 2]}, "connection reset")
     yield 40
     actor.claim(table, "delete", keys="[1, 2]")
     actor.complete()

@@ -191,7 +191,8 @@ def slow_loop(play: Play) -> Wait:
             actor.step(f"answered {play.text(4)}")
         if i == 8:
             play.expect("silent_loop", "no_progress", says=[f"run {actor.run}"])
-            play.updates = 1
+            # That it is silent, why, and that it goes on.
+            play.updates = 2
         yield play.pace(4 * MINUTE, 6 * MINUTE)
     actor.end()
 
@@ -341,6 +342,8 @@ def edit_test_edit(play: Play) -> Wait:
 def reads_many_files(play: Play) -> Wait:
     """An agent reads eighty files one by one before it writes anything."""
     actor = working(play)
+    # It comes past half of its budget, and that is no page.
+    play.allow("budget_low", "info")
     for i in range(80):
         actor.tool("read", {"path": f"src/{play.text(2)}/{i}.py"}, result=play.text(60))
         actor.tokens(600, 150, cached=2000 + 50 * i)

@@ -49,6 +49,8 @@ def conversation_over_its_budget(play: Play) -> Wait:
             play.expect(
                 "budget_low", "conversation_budget", says=[actor.name, "9\\d ?%|budget"]
             )
+            # At 80 and at 95 %.
+            play.updates = 1
         if i == 10:
             play.expect("conversation_budget", severity="critical", says=["500.?000"])
         yield play.pace(40, 80)
