@@ -12,7 +12,8 @@ def tokens(db: Connection) -> int:
         value(
             db,
             "select coalesce(sum(input_tokens), 0)::bigint "
-            "from agentdb._tokens_of_run(clock_timestamp())",
+            "from agentdb._tokens_of_run(array(select run_id from agentdb.run), "
+            "clock_timestamp())",
         )
     )
 
@@ -109,7 +110,7 @@ def test_past_moment_is_answered_from_the_log(
     agent.execute("select agentdb.log_tokens(100, 1)")
     moment = value(db, "select clock_timestamp()")
     agent.execute("select agentdb.log_tokens(1000, 1)")
-    query = "select sum(input_tokens)::int from agentdb._tokens_of_run(%s)"
+    query = "select sum(input_tokens)::int from agentdb._tokens_of_run(array(select run_id from agentdb.run), %s)"
     assert value(db, query, moment) == 100
     db.execute("select agentdb.roll_up()")
     assert value(db, query, moment) == 100

@@ -27,13 +27,13 @@ def normally(db: Connection, share: float) -> None:
 
 
 def test_tool_that_mostly_fails_fires(db: Connection, agent: Connection) -> None:
-    calls(agent, 4)
+    calls(agent, 9)
     assert labels(db, "tool_errors") == []
     calls(agent, 1, 2)
     assert labels(db, "tool_errors") == [{"agent": "a", "tool": "t"}]
     summary = value(db, "select annotations ->> 'summary' from agentdb.tool_errors")
-    assert summary == "5 of 7 calls of t by a failed in less than 1 s; last: E1"
-    calls(agent, 0, 4)
+    assert summary == "10 of 12 calls of t by a failed in less than 1 s; last: E1"
+    calls(agent, 0, 9)
     assert labels(db, "tool_errors") == []
 
 
@@ -63,6 +63,22 @@ def test_tool_of_which_all_calls_fail_is_told_though_many_do(
 ) -> None:
     normally(db, 0.4)
     calls(agent, 10)
+    assert len(labels(db, "tool_errors")) == 1
+
+
+def test_error_about_arguments_that_were_put_right_is_no_fault_of_the_tool(
+    db: Connection, agent: Connection
+) -> None:
+    normally(db, 0.01)
+    log = (
+        "select agentdb.log_tool_call('t', %s::jsonb, ok => false, error => %s)"
+        " from generate_series(1, 6)"
+    )
+    agent.execute(log, ['{"old_str": "return x"}', "old_str is not in the file"])
+    assert len(labels(db, "tool_errors")) == 1
+    calls(agent, 0, 1)
+    assert labels(db, "tool_errors") == []
+    agent.execute(log, ['{"old_str": "return x"}', "upstream is down"])
     assert len(labels(db, "tool_errors")) == 1
 
 

@@ -178,8 +178,9 @@ comment on function agentdb._excused_errors (
   'with it.';
 
 
--- Some tools fail all day, such as a search that finds nothing.  A tool that nobody
--- knows yet is taken to fail once in twenty calls.
+-- Some tools fail all day, such as a search that finds nothing, or a booking where
+-- nothing is free.  A tool that nobody knows yet is taken to fail once in twenty calls,
+-- and has to fail twice as often, unless it is registered.
 create or replace function agentdb.rule_tool_errors (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
   language sql
@@ -196,7 +197,7 @@ begin atomic
       ),
       'policy', p.policy_name,
       'setting', 'tool_errors_count',
-      'threshold', p.tool_errors_count,
+      'threshold', n.enough,
       'normal_share', round(n.share::numeric, 3),
       'calls', f.failed,
       'run', f.only_run::text
@@ -207,7 +208,10 @@ begin atomic
   cross join lateral (
     select
       (coalesce(sum(d.errors), 0) + 1)::double precision
-        / (coalesce(sum(d.calls), 0) + 20) as share
+        / (coalesce(sum(d.calls), 0) + 20) as share,
+      case when sum(d.calls) >= 20 or exists (
+          select from agentdb.tool as t where t.tool_name = f.tool)
+        then 1 else 2 end * p.tool_errors_count as enough
     from agentdb.tool_day as d
     where d.agent_id = f.agent_id
       and d.tool = f.tool
@@ -216,7 +220,7 @@ begin atomic
   ) as n
   cross join lateral agentdb._excused_errors(f.agent_id, f.tool,
     as_of - p.tool_errors_window, p.silent_loop_poll, as_of) as x (excused)
-  where f.errors - x.excused >= p.tool_errors_count
+  where f.errors - x.excused >= n.enough
     and (p.tool_errors_sigma is null or f.errors > f.calls * n.share
       + p.tool_errors_sigma * sqrt(f.calls * n.share * (1 - n.share)));
 end;

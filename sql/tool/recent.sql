@@ -72,7 +72,14 @@ begin atomic
   where d.recorded_at <= as_of - interval '5 seconds'
     and d.recorded_at > as_of - p.tool_diff_window
     -- Only where an agent's writing tools are registered can this be known.
-    and exists (select from agentdb.tool as t where jsonb_array_length(t.writes) > 0)
+    and (d.tool is not null
+      or agentdb._declared_tables(a.agent_id) is not null
+      or exists (
+        select
+        from agentdb.tool_call_log as l
+        left join agentdb.tool_alias as n on n.alias = l.tool
+        join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
+        where l.run_id = r.run_id and jsonb_array_length(t.writes) > 0))
   group by 1, 2, 3, 4, 5;
 end;
 

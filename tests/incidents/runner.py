@@ -114,6 +114,12 @@ class Tasks:
         self._tasks.add(task := asyncio.ensure_future(work(*given)))
         task.add_done_callback(self._tasks.discard)
 
+    async def end(self) -> bool:
+        """Wait for all of them; tell whether there was any."""
+        begun = [*self._tasks]
+        await asyncio.gather(*begun)
+        return bool(begun)
+
 
 class Turns:
     """One runner on one database."""
@@ -129,7 +135,8 @@ class Turns:
         opened = session(dsn)
         self._session: Session = self._run(opened.__aenter__())
         self._stack.callback(lambda: self._run(opened.__aexit__(None, None, None)))
-        self._verify = Verify(State(), limits, cast(TaskGroup, Tasks()))
+        self._tasks = Tasks()
+        self._verify = Verify(State(), limits, cast(TaskGroup, self._tasks))
         self._maintain_at = self._beat_at = server.now()
 
     def close(self) -> None:
@@ -168,8 +175,8 @@ class Turns:
                 await self._session.rows(
                     BEAT, {**binds, "version": "1", "revision": ""}
                 )
-        while await self._verify.turn(self._session):
-            await self._verify.look_ended()
+        while await self._verify.turn(self._session) or await self._tasks.end():
+            pass
 
     async def _send(self) -> list[Message]:
         """Take what waits to be sent, as the receivers would."""

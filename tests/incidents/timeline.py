@@ -134,6 +134,8 @@ class Timeline:
                     self._put(at + max(wait, 0.001), played, acts)
                 if self._quiet is HOURS or _known(played, server.now()):
                     acted = max(acted, at)
+                    # The runner would not have slept: only the play passes over days.
+                    look = min(look, at + EVALUATE)
                 continue
             server.move_to(began + timedelta(seconds=look))
             self._messages += turns.turn()

@@ -200,6 +200,7 @@ def office_day(actor: Actor, day: int, factor: float = 1.0) -> Wait:
 @on("days")
 def boils_slowly(play: Play) -> Wait:
     """An agent spends a tenth more each day; after nine days it is more than twice as much."""
+    allow_notice(play)
     actor, factor = play.agent(), 1.0
     for day in range(9):
         yield from office_day(actor, day, factor)
