@@ -4,7 +4,7 @@
 runs, ticks under a lock, tools that now and then fail, tokens, claims about rows that
 they wrote, changes that a reviewer decides, questions that a person answers.  The rules
 are evaluated each minute, as a runner does it, and forty of the agents go wrong once.
-``python -m bench.weeks 200 4`` takes more than an hour; without arguments it is 20
+``python -m bench.weeks 200 4`` takes one to two hours; without arguments it is 20
 agents and three days.  ``python -m bench.weeks [AGENTS [WEEKS [SEED]]]``.
 """
 
@@ -540,6 +540,7 @@ def report(fleet: Fleet) -> tuple[int, int]:
             by_agent[member.actor.name if member else "nobody"] += 1
     _print_false(fleet, false, by_agent)
     _print_found(fleet, told)
+    _print_beside(fleet, told)
     return len(false), max(by_agent.values(), default=0)
 
 
@@ -581,6 +582,20 @@ def _print_found(fleet: Fleet, told: dict[str, list[Message]]) -> None:
             f"{kind:16}{len(group):8}{len(delays):8}{middle:>9}"
             f"{statistics.mean(counts):10.1f}"
         )
+
+
+def _print_beside(fleet: Fleet, told: dict[str, list[Message]]) -> None:
+    """Print what was said of failing agents by rules that are not their failure's."""
+    kinds = {m.actor.name: m.fault.kind for m in fleet.members if m.fault}
+    beside = Counter(
+        (kinds[agent], message.rule)
+        for agent, messages in told.items()
+        for message in messages
+        if message.rule not in FAULTS[kinds[agent]][1]
+    )
+    print(f"pages about failing agents by another rule: {sum(beside.values())}")
+    for (kind, rule), count in beside.most_common():
+        print(f"  {kind:16}{rule:24}{count:5}")
 
 
 def main(agents: int = 20, weeks: float = 0.43, seed: int = 1) -> None:
