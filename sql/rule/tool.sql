@@ -109,17 +109,28 @@ comment on function agentdb._failing_tool (timestamptz) is
 
 
 -- An error that names a parameter, or repeats what it was given, is about what was
--- asked; any other may be the tool's own.
+-- asked; any other may be the tool's own.  A service that is down repeats the address it
+-- was asked for, and a right that is missing names the table.  Arguments of many
+-- kilobytes are not searched: who sends them by the thousand would hold up the rule.
 create or replace function agentdb._is_about_arguments (error text, args jsonb)
   returns boolean
   language sql
   immutable
-  return exists (
-    select
-    from jsonb_each_text(case jsonb_typeof(args) when 'object' then args end) as a
-    where length(a.key) >= 4 and position(a.key in left(error, 2000)) > 0
-      or length(a.value) >= 6 and position(left(a.value, 30) in left(error, 2000)) > 0
-  );
+  return case
+    when pg_column_size(args) > 4000 or octet_length(args::text) > 4000
+      or agentdb._error_class(error) in ('permission denied', 'timeout', 'rate limited')
+      or error ~* '\m50[0-4] [a-z]|\m(http|status|code)[^0-9a-z]{0,3}5[0-9]{2}\M'
+      or error ~* 'unavailable|connection|unreachable|server error|row.level security'
+      then false
+    else exists (
+      select
+      from left(error, 2000) as e (said)
+      cross join jsonb_each_text(case jsonb_typeof(args) when 'object' then args end)
+        as a
+      where length(a.key) >= 4 and position(a.key in e.said) > 0
+        or length(a.value) >= 6 and position(left(a.value, 30) in e.said) > 0
+    )
+  end;
 
 comment on function agentdb._is_about_arguments (text, jsonb) is
   'Whether an error speaks of the arguments of its call.';
@@ -156,7 +167,9 @@ begin atomic
   ),
   failed as (
     select agentdb._is_rate_limited(c.ok, c.error) as limited,
-      c.place < g.place and agentdb._is_about_arguments(c.error, c.args) as righted,
+      -- Nothing is searched that has not been put right.
+      case when c.place < g.place
+        then agentdb._is_about_arguments(c.error, c.args) end as righted,
       c.place > 1 + lag(c.place) over w as tried,
       c.place = min(c.place) over (
         partition by c.run_id, c.call_signature, c.result_signature) as news
