@@ -202,7 +202,7 @@ comment on function agentdb._write_messages (bigint[], timestamptz) is
   'there; returns how many.';
 
 
-create or replace function agentdb._settle_members (groups bigint[], at timestamptz)
+create or replace function agentdb._forget_members (groups bigint[], at timestamptz)
   returns void
   language sql
   volatile
@@ -214,7 +214,7 @@ as $$
     where m.alert_group_id = any (groups)
       and g.alert_group_id = m.alert_group_id
       and m.state in ('resolved', 'gone')
-      and (g.told_at = _settle_members.at or g.open_at <= _settle_members.at)
+      and (g.told_at = _forget_members.at or g.open_at <= _forget_members.at)
       and (g.alert_id is null or not exists (
         select from agentdb.group_alert as o
         where o.alert_group_id = m.alert_group_id
@@ -232,6 +232,19 @@ as $$
     and not exists (
       select from agentdb.receiver as e
       where agentdb._was_told(a, e.receiver_name));
+$$;
+
+comment on function agentdb._forget_members (bigint[], timestamptz) is
+  'Takes out of groups those alerts whose end was told, or is no news.';
+
+
+create or replace function agentdb._settle_members (groups bigint[], at timestamptz)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select agentdb._forget_members(groups, _settle_members.at);
   update agentdb.alert_group as g
   set look_at = 'infinity'
   where g.alert_group_id = any (groups)
@@ -273,7 +286,7 @@ as $$
 $$;
 
 comment on function agentdb._settle_members (bigint[], timestamptz) is
-  'Remembers what was told of each alert, and forgets those whose end was.';
+  'Remembers what was told of each alert, and forgets those whose end was told.';
 
 
 -- It notifies nobody: where the queue of NOTIFY is full, which anybody can see to, the

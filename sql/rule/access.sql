@@ -82,8 +82,8 @@ comment on function agentdb._explained (text, jsonb, name) is
   'be asked.';
 
 
--- The newest 300 failures of an agent: whoever fails by the thousand is told of by them,
--- and reading all would hold up the rule for everybody.
+-- The newest 300 failures of an agent: whoever fails by the thousand is told of by
+-- them, and reading all would hold up the rule for everybody.
 create or replace function agentdb._denied_calls (as_of timestamptz)
   returns table (
     agent_id bigint, run_id bigint, kind text, object text, denied bigint,
@@ -100,7 +100,8 @@ begin atomic
     left(string_agg(distinct l.tool, ', '), 100),
     mode() within group (order by l.tool),
     (array_agg(l.tool_call_log_id order by l.recorded_at desc))[1:10],
-    row_number() over (partition by l.run_id order by count(*) desc, max(l.recorded_at)),
+    row_number() over (
+      partition by l.run_id order by count(*) desc, max(l.recorded_at)),
     count(*) over (partition by l.run_id, k.kind)
   from (
     select l.*, row_number() over (
