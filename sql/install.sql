@@ -211,6 +211,7 @@
 \ir rule/budget.sql
 \ir rule/budget_refused.sql
 \ir rule/context.sql
+\ir rule/excuse.sql
 \ir rule/tool.sql
 \ir rule/outage.sql
 \ir rule/access.sql

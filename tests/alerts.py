@@ -115,7 +115,7 @@ def later(db: Connection, by: str) -> None:
     for table, columns in (
         ("alert_group", "open_at look_at told_at"),
         ("group_alert", "until_at escalate_at"),
-        ("alert", "acknowledged_at acknowledged_until"),
+        ("alert", "acknowledged_at acknowledged_until firing_at resolved_at"),
         ("silence", "created_at ends_at"),
         ("notification", "visible_at finished_at created_at"),
     ):

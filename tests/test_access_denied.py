@@ -227,3 +227,35 @@ def test_who_reads_alerts_reads_this_one(
     reader = connect(db.info.dbname, user)
     told = row(reader, "select annotations from agentdb.access_denied")["annotations"]
     assert "it is not for agents to have" in told["summary"]
+
+
+def test_who_is_refused_one_thing_after_the_other_is_told_of_though_it_gets_on(
+    db: Connection, agent: Connection
+) -> None:
+    for number in range(5):
+        assert labels(db, "access_denied") == []
+        fail(agent, f"42501: permission denied for table payroll_{number}")
+        fail(agent, "", ok=True)
+    (told,) = rows(db, "select labels, annotations from agentdb.access_denied")
+    assert told["labels"]["object"] == "payroll_0"
+    assert "payroll_0 nor 4 others" in told["annotations"]["summary"]
+
+
+def test_thousands_of_denials_hold_up_no_rule(
+    db: Connection, agent: Connection, connect: Connect
+) -> None:
+    many = (
+        "select agentdb.log_tool_call('t', to_jsonb(i), ok => false, error => 'permission"
+        " denied for table ' || repeat('a', 99) || i || ' ' || repeat('((/a/b/c', 900))"
+        " from generate_series(1, 6000) as i"
+    )
+    agent.execute(many)
+    register(db, "b", "agent_b")
+    other = connect(db.info.dbname, "agent_b")
+    start(other)
+    for _ in range(2):
+        fail(other, "permission denied for table payroll")
+    # Reading each of them takes longer than a rule may.
+    db.execute("set statement_timeout = '5 s'")
+    found = labels(db, "access_denied")
+    assert [each["agent"] for each in found] == ["a", "b"]

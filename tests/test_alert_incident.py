@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from .agents import rows, value
+from .agents import evaluate, rows, value
 from .alerts import deliver, fire, flush, ingest, kinds, later, make_rule, receiver
 from .conftest import Connect, Connection
 from .scene import until
@@ -234,3 +234,83 @@ def test_further_stage_is_news_and_a_former_one_is_not(db: Connection) -> None:
     assert [told(stage) for stage in (1, 1, 2, 1, 2, "x", None, 10**12, 3)] == [
         ["firing"], [], ["firing"], [], [], [], [], [], ["firing"],
     ]  # fmt: skip
+
+
+def test_cause_that_was_silenced_from_the_beginning_explains_nothing(
+    db: Connection,
+) -> None:
+    mute = "select agentdb.silence_alerts('rule=cause', '7 days', 'noise')"
+    db.execute(mute)
+    fire(db, "a", rule="cause", agent="x")
+    fire(db, "b", agent="x")
+    wait(db)
+    assert [each["rule"] for each in payloads(db)] == ["late"]
+
+
+def test_cause_that_was_told_before_it_was_silenced_explains(db: Connection) -> None:
+    fire(db, "a", rule="cause", agent="x")
+    wait(db)
+    assert kinds(db) == ["firing"]
+    db.execute("select agentdb.silence_alerts('rule=cause', '7 days', 'seen to')")
+    fire(db, "b", agent="x")
+    wait(db)
+    assert "late" not in [each["rule"] for each in payloads(db)]
+
+
+def test_cause_explains_to_those_who_were_told_of_it(db: Connection) -> None:
+    db.execute(
+        "select agentdb.set_inhibition('c', 'rule=cause', 'rule=late', '{agent}', '1 hour')"
+    )
+    receiver(db, "fast")
+    receiver(db, "off", enabled=False)
+    fire(db, "a", rule="cause", agent="x")
+    assert [each["receiver_name"] for each in deliver(db)] == ["fast"]
+    fire(db, rule="cause")
+    wait(db)
+    # Over before the phone was told, which forgets it.
+    assert [each["receiver_name"] for each in deliver(db)] == ["fast"]
+    db.execute("update agentdb.receiver set enabled = true where receiver_name = 'off'")
+    fire(db, "b", agent="x")
+    wait(db)
+    assert {each["receiver_name"] for each in deliver(db)} == {"phone", "off"}
+
+
+def test_rule_that_is_switched_off_explains_nothing_any_more(db: Connection) -> None:
+    db.execute(
+        "select agentdb.set_inhibition('c', 'rule=cause', 'rule=late', '{agent}', '1 hour')"
+    )
+    fire(db, "a", rule="cause", agent="x")
+    fire(db, "b", agent="x")
+    wait(db)
+    assert [each["rule"] for each in payloads(db)] == ["cause"]
+    db.execute(
+        "update agentdb.alert_rule set enabled = false where rule_name = 'cause'"
+    )
+    wait(db)
+    (told,) = payloads(db)
+    assert (told["kind"], told["rule"]) == ("firing", "late")
+
+
+DENIED = "permission denied for table payroll"
+LOG = "select agentdb.log_tool_call(%s, to_jsonb(i), ok => false, error => %s) from generate_series(1, 9) as i"
+
+
+@pytest.mark.parametrize("tool", ["sql", "mail"])
+def test_missing_right_explains_the_errors_of_its_own_tool_alone(
+    db: Connection, agent: Connection, tool: str
+) -> None:
+    db.execute(
+        "update agentdb.alert_rule set enabled = rule_name in ('access_denied', 'tool_errors'), fire_after = '0'"
+    )
+    agent.execute(LOG, ["sql", DENIED])
+    if tool == "mail":
+        agent.execute(LOG, ["mail", "SMTP 550"])
+    evaluate(db)
+    wait(db)
+    told = payloads(db)
+    leading = {each["rule"] for each in told}
+    assert leading == (
+        {"access_denied", "tool_errors"} if tool == "mail" else {"access_denied"}
+    )
+    (denied,) = (each for each in told if each["rule"] == "access_denied")
+    assert [each["labels"]["tool"] for each in denied["also"]] == ["sql"]

@@ -166,3 +166,17 @@ def test_receiver_that_is_not_there_is_named(db: Connection, name: str) -> None:
     times = "'08:00', '09:00'" if name == "set_quiet_hours" else "'08:00'"
     with pytest.raises(psycopg.errors.ForeignKeyViolation, match="receiver"):
         db.execute(f"select agentdb.{name}('nobody', {times})".encode())
+
+
+@pytest.mark.parametrize(
+    ("rule", "told"), [("late", []), ("worse", ["firing", "resolved"])]
+)
+def test_what_came_and_went_within_quiet_hours_wakes_nobody_unless_critical(
+    db: Connection, rule: str, told: list[str]
+) -> None:
+    around_now(db)
+    fire(db, "a", rule=rule)
+    fire(db, rule=rule)
+    assert kinds(db) == told
+    db.execute("select agentdb.unset_quiet_hours('phone')")
+    assert kinds(db) == []

@@ -91,3 +91,52 @@ def test_normal_is_counted_by_the_roll_up(db: Connection, agent: Connection) -> 
     assert db.execute("select calls, errors from agentdb.tool_day").fetchall() == [
         (9, 4)
     ]
+
+
+SAID = "select agentdb.log_tool_call('t', %s, ok => %s, error => %s)"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        "503 Service Unavailable for url: https://api.example.org/orders",
+        "Connection reset while reading https://api.example.org/orders",
+        "HTTP 502: https://api.example.org/orders",
+        "42501: permission denied for table address",
+        "new row violates row-level security policy for table address",
+        "timed out after 30 s: https://api.example.org/orders",
+    ],
+)
+def test_service_that_repeats_what_it_was_asked_is_not_excused_by_a_success(
+    db: Connection, agent: Connection, error: str
+) -> None:
+    given = '{"address": "https://api.example.org/orders"}'
+    for _ in range(9):
+        agent.execute(SAID, [given, False, error])
+    agent.execute(SAID, [given, True, None])
+    assert len(labels(db, "tool_errors")) == 1
+
+
+@pytest.mark.parametrize("error", ["address must be a path", "no page /orders_nr_7"])
+def test_wrong_argument_that_was_put_right_is_no_broken_tool(
+    db: Connection, agent: Connection, error: str
+) -> None:
+    given = '{"address": "/orders_nr_7"}'
+    for _ in range(9):
+        agent.execute(SAID, [given, False, error])
+    assert len(labels(db, "tool_errors")) == 1
+    agent.execute(SAID, ['{"address": "/orders/7"}', True, None])
+    assert labels(db, "tool_errors") == []
+
+
+def test_large_arguments_hold_up_no_rule(db: Connection, agent: Connection) -> None:
+    # Nine hundred arguments a call, each of which would be looked for in each error.
+    agent.execute(
+        "select agentdb.log_tool_call('t' || i % 7, a.args || jsonb_build_object('n', i), ok => i > 1490,"
+        " error => repeat('(', 4000)) from generate_series(1, 1500) as i, ("
+        "select jsonb_object_agg('argument' || k, md5(k::text)) as args"
+        " from generate_series(1, 900) as k) as a"
+    )
+    # Seconds; looking for each would take a minute.
+    db.execute("set statement_timeout = '15 s'")
+    assert len(labels(db, "tool_errors")) == 7

@@ -116,6 +116,25 @@ def test_registered_long_call_is_waited_for_within_bounds(
     assert len(labels(db, "no_progress")) == 1
 
 
+def test_one_announced_call_after_the_other_is_no_excuse_for_days(
+    db: Connection, agent: Connection
+) -> None:
+    start(agent)
+    told = []
+    for place in range(4):
+        call = str(place)
+        begin = (
+            "select agentdb.begin_tool_call('train', call_id => %s, expect => '4 h')"
+        )
+        agent.execute(begin, [call])
+        for table, column in (("run", "started_at"), ("tool_call", "began_at")):
+            age(db, table, column, "3 hours 50 minutes")
+        told.append(len(labels(db, "no_progress")))
+        agent.execute("select agentdb.end_tool_call(%s)", [call])
+    # Eight hours, of policy.max_long_call twice, and no step.
+    assert told == [0, 0, 1, 1]
+
+
 def test_agent_has_an_interval_of_its_own(db: Connection, agent: Connection) -> None:
     start(agent)
     age(db, "run", "started_at", "40 minutes")

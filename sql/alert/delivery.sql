@@ -36,7 +36,7 @@ begin atomic
       limit 1
     ),
     agentdb._severity(max(agentdb._severity_rank(a.severity))
-      filter (where m.state = 'firing'))
+      filter (where m.state in ('firing', 'gone')))
   from agentdb.group_alert as m
   join agentdb.alert as a on a.alert_id = m.alert_id
   join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
@@ -122,8 +122,8 @@ begin atomic
     else 'resolved'
   end as rest) as s
   cross join lateral (
-    -- An end wakes nobody.
-    select case when c.firing > 0 or s.rest <> 'resolved'
+    -- An end wakes nobody; what came and went does.
+    select case when c.firing + c.gone > 0 or s.rest <> 'resolved'
       then agentdb._quiet_until(g.receiver_name, c.severity, _group_change.at) end
   ) as q (until_at)
   cross join lateral (select case
@@ -202,7 +202,7 @@ comment on function agentdb._write_messages (bigint[], timestamptz) is
   'there; returns how many.';
 
 
-create or replace function agentdb._settle_members (groups bigint[], at timestamptz)
+create or replace function agentdb._forget_members (groups bigint[], at timestamptz)
   returns void
   language sql
   volatile
@@ -214,21 +214,37 @@ as $$
     where m.alert_group_id = any (groups)
       and g.alert_group_id = m.alert_group_id
       and m.state in ('resolved', 'gone')
-      and (g.told_at = _settle_members.at or g.open_at <= _settle_members.at)
+      and (g.told_at = _forget_members.at or g.open_at <= _forget_members.at)
       and (g.alert_id is null or not exists (
         select from agentdb.group_alert as o
         where o.alert_group_id = m.alert_group_id
           and o.state not in ('resolved', 'gone')))
     returning m.alert_id, m.state
   )
-  -- What nobody was told of explains nothing that comes later.
+  -- What nobody at all was told of explains nothing that comes later.
   delete from agentdb.alert_kin as k
   using over as o, agentdb.alert as a
   where o.state = 'gone'
     and k.alert_id = o.alert_id
     and k.cause
     and a.alert_id = o.alert_id
-    and a.state <> 'firing';
+    and a.state <> 'firing'
+    and not exists (
+      select from agentdb.receiver as e
+      where agentdb._was_told(a, e.receiver_name));
+$$;
+
+comment on function agentdb._forget_members (bigint[], timestamptz) is
+  'Takes out of groups those alerts whose end was told, or is no news.';
+
+
+create or replace function agentdb._settle_members (groups bigint[], at timestamptz)
+  returns void
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select agentdb._forget_members(groups, _settle_members.at);
   update agentdb.alert_group as g
   set look_at = 'infinity'
   where g.alert_group_id = any (groups)
@@ -270,7 +286,7 @@ as $$
 $$;
 
 comment on function agentdb._settle_members (bigint[], timestamptz) is
-  'Remembers what was told of each alert, and forgets those whose end was.';
+  'Remembers what was told of each alert, and forgets those whose end was told.';
 
 
 -- It notifies nobody: where the queue of NOTIFY is full, which anybody can see to, the

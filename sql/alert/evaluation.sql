@@ -43,6 +43,7 @@ create or replace function agentdb._rule_query (view_name text, max_alerts integ
   returns text
   language plpgsql
   stable
+  set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_name text[] := parse_ident(view_name);

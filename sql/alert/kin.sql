@@ -120,7 +120,28 @@ comment on function agentdb._relate (bigint[]) is
   'Remembers what alerts have in common with others, and forgets what is over.';
 
 
--- None keeps what is more severe than itself from those who hear of nothing milder.
+-- By its incident's message, by that of many of its rule, or by a route: of what a
+-- route leads to no more is kept.
+create or replace function agentdb._was_told (alert agentdb.alert, receiver text)
+  returns boolean
+  language sql
+  stable
+  return exists (
+      select
+      from agentdb.alert_group as g
+      where g.receiver_name = receiver
+        and g.group_key in ('A-' || (alert).incident_id,
+          md5(concat(' ', jsonb_build_object('rule', (alert).rule_name))))
+        and g.told_at >= (alert).firing_at)
+    or exists (select from agentdb.route as r where r.receiver_name = receiver);
+
+comment on function agentdb._was_told (agentdb.alert, text) is
+  'Whether a receiver was told of the incident of an alert since that fired.';
+
+
+-- None keeps what is more severe than itself from those who hear of nothing milder, and
+-- what a receiver was never told of explains nothing to it: it was silenced from the
+-- beginning, or came and went.
 create or replace function agentdb._is_explained (
   alert agentdb.alert,
   receiver text,
@@ -139,16 +160,28 @@ create or replace function agentdb._is_explained (
       and not c.cause
       and agentdb._severity_rank(e.severity) >= agentdb._severity_rank((alert).severity)
       and (e.state = 'firing'
-        -- What came and went untold explains nothing to anybody.
-        or e.resolved_at > at - i.linger and not exists (
-          select
+        or e.resolved_at > at - i.linger and agentdb._was_told(e, receiver))
+      and not exists (
+        -- First the alert's few groups, else a group's thousands of alerts.
+        select
+        from (
+          select m.alert_group_id
           from agentdb.group_alert as m
-          join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
           where m.alert_id = e.alert_id
             and m.told is null
-            and m.state in ('firing', 'gone')
-            and g.receiver_name = receiver))
+            and (e.state <> 'firing' and m.state in ('firing', 'gone')
+              or exists (
+                select
+                from agentdb.silenced_alert as d
+                join agentdb.silence as q on q.silence_id = d.silence_id
+                where d.alert_id = e.alert_id
+                  and q.ends_at > at))
+          offset 0
+        ) as m
+        join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
+        where g.receiver_name = receiver)
   );
 
 comment on function agentdb._is_explained (agentdb.alert, text, timestamptz) is
-  'Whether a cause of an alert, no milder than it, fires or ended just now.';
+  'Whether a cause of an alert, no milder than it, fires or ended just now, unless the '
+  'receiver was not told of it.';

@@ -26,6 +26,12 @@ begin
   select e.alert_id, new.rule_name, 'resolved', e.episode, e.value,
     agentdb._said_by(), e.end_reason
   from ended as e;
+  -- Nor does it explain what others report.
+  delete from agentdb.alert_kin as k
+  using agentdb.alert as a
+  where a.rule_name = new.rule_name
+    and k.alert_id = a.alert_id
+    and k.cause;
   return null;
 end;
 $$;

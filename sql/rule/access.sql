@@ -82,11 +82,13 @@ comment on function agentdb._explained (text, jsonb, name) is
   'be asked.';
 
 
+-- The newest 300 failures of an agent: whoever fails by the thousand is told of by
+-- them, and reading all would hold up the rule for everybody.
 create or replace function agentdb._denied_calls (as_of timestamptz)
   returns table (
     agent_id bigint, run_id bigint, kind text, object text, denied bigint,
     first_at timestamptz, last_at timestamptz, last_error text, last_args jsonb,
-    tools text, calls bigint[], place bigint
+    tools text, tool text, calls bigint[], place bigint, objects bigint
   )
   language sql
   stable
@@ -96,17 +98,27 @@ begin atomic
     left((array_agg(l.error order by l.recorded_at desc))[1], 200),
     (array_agg(l.args order by l.recorded_at desc))[1],
     left(string_agg(distinct l.tool, ', '), 100),
+    mode() within group (order by l.tool),
     (array_agg(l.tool_call_log_id order by l.recorded_at desc))[1:10],
-    row_number() over (partition by l.run_id order by count(*) desc, max(l.recorded_at))
-  from agentdb.tool_call_log as l
-  cross join lateral (select agentdb._denial(l.error) as kind) as k
+    row_number() over (
+      partition by l.run_id order by count(*) desc, max(l.recorded_at)),
+    count(*) over (partition by l.run_id, k.kind)
+  from (
+    select l.*, row_number() over (
+      partition by l.agent_id order by l.recorded_at desc) as age
+    from agentdb.tool_call_log as l
+    where not l.ok
+      and l.recorded_at <= as_of
+      and l.recorded_at > as_of - (
+        select max(w.access_denied_window) from agentdb.policy as w)
+  ) as l
+  -- Each is read once.
+  cross join lateral (select agentdb._denial(l.error) as kind offset 0) as k
   cross join lateral (
-    select agentdb._denied_object(k.kind, l.error, l.args, l.tool) as object) as o
-  where not l.ok
+    select agentdb._denied_object(k.kind, l.error, l.args, l.tool) as object offset 0
+  ) as o
+  where l.age <= 300
     and k.kind is not null
-    and l.recorded_at <= as_of
-    and l.recorded_at > as_of - (
-      select max(w.access_denied_window) from agentdb.policy as w)
   group by l.agent_id, l.run_id, k.kind, o.object;
 end;
 
@@ -117,7 +129,8 @@ comment on function agentdb._denied_calls (timestamptz) is
 -- Of a run that tries everything the twenty that it tried most are enough.  What an
 -- agent cannot change itself (a grant, a policy) is told at once; a name or a path that
 -- was wrong once is a slip.
--- Once is how an agent finds out what it may do; it is trouble where nothing follows.
+-- Once is how an agent finds out what it may do; it is trouble where nothing follows,
+-- or where as many things are refused as are errors of a tool.
 create or replace function agentdb._is_stuck_since (
   run bigint,
   call bigint,
@@ -159,7 +172,8 @@ begin atomic
     d.denied::double precision,
     jsonb_strip_nulls(jsonb_build_object(
       'summary', format('%s may not use %s (%s): %s of %s failed within %s; %s',
-        a.agent_name, d.object, replace(d.kind, '_', ' '),
+        a.agent_name, concat(d.object, case when d.objects >= p.tool_errors_count
+          then format(' nor %s others', d.objects - 1) end), replace(d.kind, '_', ' '),
         agentdb._how_many(d.denied, 'call'), d.tools,
         agentdb._within(d.first_at, d.last_at),
         coalesce(e.details, 'last: ' || d.last_error)),
@@ -168,6 +182,7 @@ begin atomic
       'threshold', p.access_denied_count,
       'fix', e.fixes,
       'error', d.last_error,
+      'tool', d.tool,
       'calls', to_jsonb(d.calls)
     ))
   from agentdb._denied_calls(as_of) as d
@@ -184,8 +199,10 @@ begin atomic
   where d.last_at > as_of - p.access_denied_window
     and d.place <= 20
     and (d.denied >= p.access_denied_count
-      or d.kind in ('grant', 'row_security') and agentdb._is_stuck_since(
-        d.run_id, d.calls[1], d.last_at, as_of));
+      -- Who is refused one thing after the other looks around.
+      or d.kind in ('grant', 'row_security') and (
+        d.place = 1 and d.objects >= p.tool_errors_count
+        or agentdb._is_stuck_since(d.run_id, d.calls[1], d.last_at, as_of)));
 end;
 
 comment on function agentdb.rule_access_denied (timestamptz) is

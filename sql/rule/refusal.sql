@@ -20,13 +20,14 @@ create or replace function agentdb._calls_refused (
   since timestamptz,
   until timestamptz
 )
-  returns table (calls bigint[], said text)
+  returns table (calls bigint[], said text, tool text)
   language sql
   stable
 begin atomic
   select
     (array_agg(l.tool_call_log_id order by l.tool_call_log_id desc))[1:10],
-    left((array_agg(l.error order by l.tool_call_log_id desc))[1], 200)
+    left((array_agg(l.error order by l.tool_call_log_id desc))[1], 200),
+    mode() within group (order by l.tool)
   from agentdb.tool_call_log as l
   where l.agent_id = agent
     and not l.ok
@@ -47,7 +48,7 @@ comment on function agentdb._calls_refused (bigint, text, timestamptz, timestamp
 create or replace function agentdb._refused_agents (as_of timestamptz)
   returns table (
     kind text, agent_id bigint, agent_name text, role_name name, policy_name text,
-    refused bigint, others text, told text, calls bigint[]
+    refused bigint, others text, told text, calls bigint[], tool text
   )
   language sql
   stable
@@ -60,7 +61,7 @@ begin atomic
       '; last: ' || c.said,
       case when c.said is null then '; of what is known no more: the refusal rolled it '
         'back, and no call that failed says it' end),
-    c.calls
+    c.calls, c.tool
   from (
     select f.kind, f.agent_id, coalesce(g.role_name, f.role_name) as role_name,
       sum(f.refused)::bigint as refused,
@@ -97,7 +98,8 @@ begin atomic
         'lock%s', agentdb._how_many(r.refused, 'write'), r.agent_name, r.told),
       'policy', r.policy_name,
       'threshold', 0,
-      'calls', to_jsonb(r.calls)
+      'calls', to_jsonb(r.calls),
+      'tool', r.tool
     )
   from agentdb._refused_agents(as_of) as r
   where r.kind = 'fence' and r.agent_name is not null;
@@ -213,7 +215,8 @@ begin atomic
       'policy', r.policy_name,
       'setting', 'refused_write_count',
       'threshold', p.refused_write_count,
-      'calls', to_jsonb(r.calls)
+      'calls', to_jsonb(r.calls),
+      'tool', r.tool
     )
   from agentdb._refused_agents(as_of) as r
   join agentdb.policy as p on p.policy_name = r.policy_name

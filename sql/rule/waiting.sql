@@ -156,7 +156,10 @@ create or replace function agentdb._waiting_until (
   language sql
   stable
   return greatest(
-    agentdb._long_call_until(run, (policy).max_long_call, as_of),
+    -- One call after the other, each announced, is no excuse for days.
+    (select least(c.until, since + 2 * (policy).max_long_call)
+      from agentdb._long_call_until(run, (policy).max_long_call, as_of) as c (until)
+      where c.until is not null),
     agentdb._review_until(run, as_of),
     agentdb._child_until(run, as_of),
     agentdb._lock_until(run, (policy).lock_held_too_long_after, as_of),
