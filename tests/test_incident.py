@@ -164,7 +164,7 @@ def test_the_relation_is_found_in_the_sql_of_an_argument(
 def test_one_run_going_wrong_is_one_message(
     db: Connection, dsn: str, billing: Connection, vault: None
 ) -> None:
-    for _ in range(9):
+    for _ in range(12):
         query(billing, "select id from vault.invoice")
     evaluate(db)
     first = messages(db)
@@ -186,11 +186,11 @@ def test_one_run_going_wrong_is_one_message(
 def test_missing_right_of_several_runs_is_told_with_their_loops(
     db: Connection, connect: Connect, billing: Connection, vault: None
 ) -> None:
-    for _ in range(9):
+    for _ in range(12):
         query(billing, "select id from vault.invoice")
     billing.execute("select agentdb.end_run('failed')")
     start(billing)
-    for _ in range(9):
+    for _ in range(12):
         query(billing, "select id from vault.invoice")
     evaluate(db)
     move_on(db)
