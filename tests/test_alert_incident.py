@@ -292,7 +292,7 @@ def test_rule_that_is_switched_off_explains_nothing_any_more(db: Connection) -> 
 
 
 DENIED = "permission denied for table payroll"
-LOG = "select agentdb.log_tool_call(%s, to_jsonb(i), ok => false, error => %s) from generate_series(1, 9) as i"
+LOG = "select agentdb.log_tool_call(%s, to_jsonb(i), ok => false, error => %s) from generate_series(1, 10) as i"
 
 
 @pytest.mark.parametrize("tool", ["sql", "mail"])

@@ -7,6 +7,9 @@ select agentdb.set_inhibition(i.name, i.source, i.target, i.equal_labels, case i
   when 'crash-and-missed-tick' then interval '1 minute'
   -- A conversation that is spent is told of for an hour after its last run.
   when 'tokens-and-their-budgets' then interval '1 hour'
+  when 'conversation-and-its-budget' then interval '1 hour'
+  when 'refused-and-its-budget' then interval '1 hour'
+  when 'storm-and-its-spending' then interval '1 hour'
   when 'loop-of-its-agent' then interval '1 hour'
   else '20 minutes'
 end)
