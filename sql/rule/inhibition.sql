@@ -2,15 +2,11 @@
 -- it lasts longer than the cause, as windows are still full of it.  One that a DBA has
 -- changed stays as it is; to be without one, give it a target that matches nothing.
 
-select agentdb.set_inhibition(i.name, i.source, i.target, i.equal_labels, case i.name
+select agentdb.set_inhibition(i.name, i.source, i.target, i.equal_labels, case
   -- A start ends both: a tick that is missed after it is another incident.
-  when 'crash-and-missed-tick' then interval '1 minute'
+  when i.name = 'crash-and-missed-tick' then interval '1 minute'
   -- A conversation that is spent is told of for an hour after its last run.
-  when 'tokens-and-their-budgets' then interval '1 hour'
-  when 'conversation-and-its-budget' then interval '1 hour'
-  when 'refused-and-its-budget' then interval '1 hour'
-  when 'storm-and-its-spending' then interval '1 hour'
-  when 'loop-of-its-agent' then interval '1 hour'
+  when i.target like '%budget%' then interval '1 hour'
   else '20 minutes'
 end)
 from (
