@@ -16,7 +16,7 @@ create or replace function agentdb._is_about_arguments (error text, args jsonb)
       then false
     else exists (
       select
-      from left(error, 2000) as e (said)
+      from (select left(error, 2000) as said) as e
       cross join jsonb_each_text(case jsonb_typeof(args) when 'object' then args end)
         as a
       where length(a.key) >= 4 and position(a.key in e.said) > 0
