@@ -31,7 +31,7 @@ ERRORS = Path(__file__).parents[2] / "docs/errors.md"
 TIMES = int(os.environ.get("AGENTDB_FUZZ", "1"))
 # Each of a group that may call something, and how many calls are tried of it.
 CALLERS = {
-    "agent_a": 400, "operator_o": 400, "reviewer_r": 120, "auditor_u": 120,
+    "agent_a": 400, "operator_o": 400, "reviewer_r": 120, "auditor_u": 160,
     "intake_i": 120,
 }  # fmt: skip
 # What waits on purpose, or ends what the next examples need.
