@@ -104,7 +104,7 @@ create table agentdb.policy (
   blast_radius_rows integer not null default 1000,
   blast_radius_window interval not null default '1 hour',
   wide_run_rows integer default 10000,
-  blast_radius_window_rows integer default 25000,
+  blast_radius_window_rows integer default 100000,
   refusal_window interval not null default '10 minutes',
   refused_write_count integer not null default 5,
   lock_taken_over_window interval not null default '1 hour',

@@ -10,6 +10,8 @@ begin atomic
     w.rows::double precision,
     jsonb_build_object(
       'summary', format('%s; %s rows are a lot for one run', w.told, p.wide_run_rows),
+      'severity', case when w.rows > 2.5 * p.wide_run_rows then 'critical'
+        else 'warning' end,
       'policy', p.policy_name,
       'setting', 'wide_run_rows',
       'threshold', p.wide_run_rows,
@@ -23,7 +25,8 @@ end;
 
 comment on function agentdb.rule_wide_run (timestamptz) is
   'Runs that updated, deleted or truncated more than policy.wide_run_rows rows of '
-  'audited tables within policy.blast_radius_window, whatever their statements.';
+  'audited tables within policy.blast_radius_window, whatever their statements; '
+  'critical from two and a half times as many.';
 
 
 create or replace view agentdb.wide_run as
