@@ -129,8 +129,7 @@ comment on function agentdb._denied_calls (timestamptz) is
 -- Of a run that tries everything the twenty that it tried most are enough.  What an
 -- agent cannot change itself (a grant, a policy) is told at once; a name or a path that
 -- was wrong once is a slip.
--- Once is how an agent finds out what it may do; it is trouble where nothing follows,
--- or where as many things are refused as are errors of a tool.
+-- Once is how an agent finds out what it may do; it is trouble where nothing follows.
 create or replace function agentdb._is_stuck_since (
   run bigint,
   call bigint,
@@ -199,7 +198,8 @@ begin atomic
   where d.last_at > as_of - p.access_denied_window
     and d.place <= 20
     and (d.denied >= p.access_denied_count
-      -- Who is refused one thing after the other looks around.
+      -- Who is refused one thing after the other, as many as are errors of a tool,
+      -- looks around.
       or d.kind in ('grant', 'row_security') and (
         d.place = 1 and d.objects >= p.tool_errors_count
         or agentdb._is_stuck_since(d.run_id, d.calls[1], d.last_at, as_of)));
