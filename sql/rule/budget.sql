@@ -144,7 +144,7 @@ create or replace function agentdb._day_use (agents bigint[])
   stable
 begin atomic
   with today (since) as (
-    select date_trunc('day', clock_timestamp() at time zone 'UTC') at time zone 'UTC'
+    select agentdb._budget_day()
   )
   select u.agent_id, sum(u.tokens)::bigint
   from (

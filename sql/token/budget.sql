@@ -74,6 +74,16 @@ comment on function agentdb._tree_members (bigint) is
   'A first run and all that descend from it.';
 
 
+create or replace function agentdb._budget_day ()
+  returns timestamptz
+  language sql
+  volatile
+  return date_trunc('day', clock_timestamp() at time zone 'UTC') at time zone 'UTC';
+
+comment on function agentdb._budget_day () is
+  'When the day of daily budgets began: the last midnight UTC.';
+
+
 -- One statement, so that the totals and the tail above them are of the same moment.
 create or replace function agentdb._spent (
   run bigint,
@@ -95,7 +105,7 @@ begin atomic
       and r.conversation = _spent.conversation
   ),
   today (since) as (
-    select date_trunc('day', clock_timestamp() at time zone 'UTC') at time zone 'UTC'
+    select agentdb._budget_day()
   ),
   kin as materialized (
     select m.run_id from agentdb._tree_members(root) as m
