@@ -195,18 +195,30 @@ begin
   if not found then
     return;
   end if;
-  perform agentdb._lapse_acknowledgements(ingest.rule_name, instances);
-  perform agentdb._touch_alerts(ingest.rule_name, instances, v_now);
+  -- Most rules have nothing to say most of the time.
+  if instances <> '[]' then
+    perform agentdb._lapse_acknowledgements(ingest.rule_name, instances);
+    perform agentdb._touch_alerts(ingest.rule_name, instances, v_now);
+  end if;
   if not ingest.truncated then
     perform agentdb._forget_dismissals(ingest.rule_name, v_now);
   end if;
-  return query
+  pending := 0;
+  firing := 0;
+  resolved := 0;
+  if exists (
+    select from agentdb.alert as a
+    where a.rule_name = ingest.rule_name and a.state <> 'resolved'
+  ) then
     select
-      count(*) filter (where a.to_state = 'pending')::integer,
-      count(*) filter (where a.to_state = 'firing')::integer,
-      count(*) filter (where a.to_state = 'resolved')::integer
+      count(*) filter (where a.to_state = 'pending'),
+      count(*) filter (where a.to_state = 'firing'),
+      count(*) filter (where a.to_state = 'resolved')
+    into pending, firing, resolved
     from agentdb._advance_alerts(ingest.rule_name, v_now, ingest.truncated) as a;
-  perform agentdb._act_on(ingest.rule_name, v_now);
+    perform agentdb._act_on(ingest.rule_name, v_now);
+  end if;
+  return next;
   -- Whoever is told of something most often hears it by these.
   if ingest.rule_name in ('silent_loop', 'budget_low') then
     perform agentdb._pass_advice();

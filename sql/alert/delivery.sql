@@ -220,18 +220,25 @@ as $$
         where o.alert_group_id = m.alert_group_id
           and o.state not in ('resolved', 'gone')))
     returning m.alert_id, m.state
-  )
+  ),
   -- What nobody at all was told of explains nothing that comes later.
+  unsaid as (
+    select k.alert_id, k.kin
+    from over as o
+    join agentdb.alert_kin as k on k.alert_id = o.alert_id and k.cause
+    join agentdb.alert as a on a.alert_id = o.alert_id
+    where o.state = 'gone'
+      and a.state <> 'firing'
+      and not exists (
+        select from agentdb.receiver as e
+        where agentdb._was_told(a, e.receiver_name))
+    -- What another flush has just related anew is not over.
+    for update of k skip locked
+  )
   delete from agentdb.alert_kin as k
-  using over as o, agentdb.alert as a
-  where o.state = 'gone'
-    and k.alert_id = o.alert_id
-    and k.cause
-    and a.alert_id = o.alert_id
-    and a.state <> 'firing'
-    and not exists (
-      select from agentdb.receiver as e
-      where agentdb._was_told(a, e.receiver_name));
+  using unsaid as u
+  where k.alert_id = u.alert_id
+    and k.kin = u.kin;
 $$;
 
 comment on function agentdb._forget_members (bigint[], timestamptz) is

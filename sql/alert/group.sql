@@ -135,13 +135,15 @@ comment on function agentdb._join_groups (bigint[], timestamptz) is
   'Puts alerts into the groups of the receivers that are to hear of them.';
 
 
--- Locked in the order of their numbers, as everywhere.
+-- Who waits for groups does so alone, as incidents are opened alone: what looks at
+-- groups otherwise takes those that nobody has, and waits for no other's.
 create or replace function agentdb._wake_groups (alerts bigint[], at timestamptz)
   returns bigint[]
   language sql
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
+  lock table agentdb.alert_kin in share update exclusive mode;
   with mine as (
     select g.alert_group_id, g.route_name is null and exists (
         select
@@ -189,10 +191,12 @@ as $$
   with late as (
     select m.alert_group_id, m.alert_id
     from agentdb.group_alert as m
+    join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
     where m.escalate_at <= _escalate.at
     order by m.escalate_at
     limit max_alerts
-    for update skip locked
+    -- The group as well: whoever has that looks at its members next.
+    for update of m, g skip locked
   ),
   escalated as (
     update agentdb.group_alert as m

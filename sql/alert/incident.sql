@@ -32,7 +32,7 @@ as $$
 declare
   v_fresh bigint[];
 begin
-  lock table agentdb.alert_kin in share row exclusive mode;
+  lock table agentdb.alert_kin in share update exclusive mode;
   perform agentdb._relate(alerts);
   with opened as (
     update agentdb.alert as a

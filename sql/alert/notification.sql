@@ -12,7 +12,7 @@ create or replace function agentdb.flush (max_alerts integer default 500)
 as $$
 declare
   v_alerts bigint[];
-  v_escalated bigint[];
+  v_escalated bigint[] := '{}';
   v_groups bigint[];
 begin
   if max_alerts is null or max_alerts < 1 then
@@ -37,11 +37,13 @@ begin
   )
   select coalesce(array_agg(f.alert_id), '{}') into v_alerts from flushed as f;
   perform agentdb._write_digests(clock_timestamp());
-  v_escalated := agentdb._escalate(max_alerts, clock_timestamp());
-  if v_alerts || v_escalated <> '{}' then
-    perform agentdb._open_incidents(v_alerts || v_escalated);
+  if v_alerts <> '{}' or exists (
+    select from agentdb.group_alert as m where m.escalate_at <= clock_timestamp()
+  ) then
+    perform agentdb._open_incidents(v_alerts);
     perform agentdb._match_silences(v_alerts, agentdb._silences_at(clock_timestamp()));
     perform agentdb._wake_groups(v_alerts, clock_timestamp());
+    v_escalated := agentdb._escalate(max_alerts, clock_timestamp());
     perform agentdb._join_groups(v_alerts || v_escalated, clock_timestamp());
   end if;
   if cardinality(v_alerts) >= max_alerts or cardinality(v_escalated) >= max_alerts then

@@ -22,8 +22,9 @@ create or replace view agentdb.audit_fault as
     from agentdb._foreign_triggers(t.table_oid) as x
     where t.level = 'row' and (x.tgtype & 67) = 1 and x.tgname < '00_agentdb_audit'
     union all
-    select 'it needs level row now: ' || agentdb._needs_rows(t.table_oid)
-    where t.level = 'statement' and agentdb._needs_rows(t.table_oid) is not null
+    select 'it needs level row now: ' || n.why
+    from agentdb._needs_rows(t.table_oid) as n (why)
+    where t.level = 'statement' and n.why is not null
     union all
     select format('trigger %s on %s is %s', w.tgname, w.table_oid::regclass,
       case when g.oid is null then 'missing' when g.tgenabled <> 'A' then 'disabled'

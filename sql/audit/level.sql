@@ -11,8 +11,9 @@ begin atomic
   where t.tgrelid = _foreign_triggers.table_oid
     and not t.tgisinternal
     and (t.tgtype & 28) > 0
-    and t.tgfoid not in (
-      select p.oid from pg_proc as p where p.pronamespace = 'agentdb'::regnamespace);
+    and not exists (
+      select from pg_proc as p
+      where p.oid = t.tgfoid and p.pronamespace = 'agentdb'::regnamespace);
 end;
 
 comment on function agentdb._foreign_triggers (oid) is

@@ -26,19 +26,30 @@ create or replace function agentdb._destroying (as_of timestamptz)
   language sql
   stable
 begin atomic
-  select d.agent_id, d.tool
-  from agentdb.tool_day as d
-  join agentdb.agent as a on a.agent_id = d.agent_id
+  with busy as materialized (
+    select d.agent_id, d.tool, d.day_at, d.calls
+    from agentdb.tool_day as d
+    where d.day_at > as_of - interval '2 days'
+      and d.day_at <= as_of
+      -- Of two days one has half of them: most rows are done with here.
+      and d.calls * 2 > (
+        select min(w.destructive_calls_count) from agentdb.policy as w)
+  ),
+  -- A fleet has as many tools as one agent.
+  used as materialized (
+    select distinct b.tool from busy as b
+  ),
+  destroying as materialized (
+    select u.tool from used as u where agentdb._is_destructive(u.tool)
+  )
+  select b.agent_id, b.tool
+  from busy as b
+  join destroying as t on t.tool = b.tool
+  join agentdb.agent as a on a.agent_id = b.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
-  where d.day_at > as_of - interval '2 days'
-    and d.day_at <= as_of
-    and d.day_at + interval '1 day' > as_of - p.destructive_calls_window
-    -- Of two days one has half of them: most rows are done with here.
-    and d.calls * 2 > (
-      select min(w.destructive_calls_count) from agentdb.policy as w)
-  group by d.agent_id, d.tool, p.destructive_calls_count
-  having sum(d.calls) > p.destructive_calls_count
-    and agentdb._is_destructive(d.tool);
+  where b.day_at + interval '1 day' > as_of - p.destructive_calls_window
+  group by b.agent_id, b.tool, p.destructive_calls_count
+  having sum(b.calls) > p.destructive_calls_count;
 end;
 
 comment on function agentdb._destroying (timestamptz) is

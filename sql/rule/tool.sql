@@ -167,7 +167,7 @@ create or replace view agentdb.tool_errors as
 comment on view agentdb.tool_errors is
   'Rule: tools that fail for an agent more than they normally do.';
 
--- Waits for two looks more, of 15 seconds each; the second may come a moment early.
+-- Waits for one look more, of 15 seconds; it may come a moment early.
 select agentdb._declare_rule(
   rule_name => 'tool_errors',
   severity => 'warning',
@@ -192,7 +192,7 @@ select agentdb._declare_rule(
     agentdb why {agent}
     agentdb doctor
   $$,
-  fire_after => '25 seconds',
+  fire_after => '10 seconds',
   keep_firing => '5 minutes'
 );
 

@@ -97,7 +97,7 @@ begin
       and not agentdb._is_paused(r.run_id, clock_timestamp())
     order by r.run_id
   loop
-    continue when not agentdb._is_gone(v_run.run_id);
+    -- The cheaper question first: most runs have just said something.
     continue when greatest(
         v_run.held_until_at,
         agentdb._last_event_at(v_run.run_id, v_run.started_at),
@@ -105,6 +105,7 @@ begin
           where s.run_id = v_run.run_id)
       ) > clock_timestamp() - case when agentdb._has_promised(v_run)
         then interval '1 minute' else agentdb._run_silence(v_run.role_name) end;
+    continue when not agentdb._is_gone(v_run.run_id);
     v_reason := agentdb._gone_because(v_run.run_id);
     return query
       select v_run.run_id, v_reason

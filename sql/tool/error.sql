@@ -151,6 +151,9 @@ create or replace function agentdb.take_failed_calls (max_calls integer default 
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
+declare
+  -- A fixed moment: the index on the time serves no clock that goes on.
+  v_since timestamptz := clock_timestamp() - interval '10 minutes';
 begin
   return query
     select l.run_id, l.tool_call_log_id, a.role_name, a.os_user,
@@ -158,7 +161,7 @@ begin
       agentdb._schema_in(l.error), agentdb._texts_in(l.args)
     from agentdb.tool_call_log as l
     join agentdb.agent as a on a.agent_id = l.agent_id
-    where l.recorded_at > clock_timestamp() - interval '10 minutes'
+    where l.recorded_at > v_since
       and not l.ok
       and agentdb._error_class(l.error) in ('not found', 'permission denied')
       and not exists (

@@ -16,33 +16,51 @@ comment on function agentdb._declared_tables (bigint) is
   'The tables that the tools of an agent are registered to write, NULL for none.';
 
 
--- Those of which something was logged, and those that wrote without a word although
--- their agent has tools that say what they write.
+-- Those that logged something, and those that wrote without a word.
 create or replace function agentdb._recent_writer (as_of timestamptz)
   returns table (run_id bigint, agent_id bigint)
   language sql
   stable
 begin atomic
-  select l.run_id, l.agent_id
-  from agentdb.tool_call_log as l
-  where l.recorded_at <= as_of
-    and l.recorded_at > as_of - (
-      select max(w.tool_diff_window) from agentdb.policy as w)
-  union
-  select l.run_id, l.agent_id
-  from agentdb.audit_log as l
-  where l.recorded_at <= as_of
-    and l.recorded_at > as_of - (
-      select max(w.tool_diff_window) from agentdb.policy as w)
-    and l.run_id is not null
-    and l.change_id is null
-    and exists (select from agentdb.tool as t where jsonb_array_length(t.writes) > 0)
-    and agentdb._declared_tables(l.agent_id) is not null;
+  with writing as materialized (
+    select t.tool_name from agentdb.tool as t where jsonb_array_length(t.writes) > 0
+  ),
+  telling as materialized (
+    select distinct g.agent_id
+    from agentdb.agent_tool as g
+    join writing as w on w.tool_name = g.tool_name
+  ),
+  recent as materialized (
+    select l.run_id, l.agent_id
+    from agentdb.tool_call_log as l
+    where l.recorded_at <= as_of
+      and l.recorded_at > as_of - (
+        select max(w.tool_diff_window) from agentdb.policy as w)
+      and exists (select from writing)
+    union
+    select l.run_id, l.agent_id
+    from agentdb.audit_log as l
+    where l.recorded_at <= as_of
+      and l.recorded_at > as_of - (
+        select max(w.tool_diff_window) from agentdb.policy as w)
+      and l.run_id is not null
+      and l.change_id is null
+      and l.agent_id in (select g.agent_id from telling as g)
+  )
+  select r.run_id, r.agent_id
+  from recent as r
+  where r.agent_id in (select g.agent_id from telling as g)
+    or exists (
+      select
+      from agentdb.tool_call_log as l
+      left join agentdb.tool_alias as n on n.alias = l.tool
+      where l.run_id = r.run_id
+        and coalesce(n.tool_name, l.tool) in (select w.tool_name from writing as w));
 end;
 
 comment on function agentdb._recent_writer (timestamptz) is
-  'The runs of which calls were logged within policy.tool_diff_window, or that wrote '
-  'and have tools that are registered with what they write.';
+  'The runs that said or wrote something within policy.tool_diff_window and of which '
+  'some tool is known by what it writes: only of these more can be known.';
 
 
 -- Transactions of the last seconds may still be on their way.
@@ -71,15 +89,6 @@ begin atomic
   cross join lateral agentdb.tool_diff(r.run_id) as d
   where d.recorded_at <= as_of - interval '5 seconds'
     and d.recorded_at > as_of - p.tool_diff_window
-    -- Only where an agent's writing tools are registered can this be known.
-    and (d.tool is not null
-      or agentdb._declared_tables(a.agent_id) is not null
-      or exists (
-        select
-        from agentdb.tool_call_log as l
-        left join agentdb.tool_alias as n on n.alias = l.tool
-        join agentdb.tool as t on t.tool_name = coalesce(n.tool_name, l.tool)
-        where l.run_id = r.run_id and jsonb_array_length(t.writes) > 0))
   group by 1, 2, 3, 4, 5;
 end;
 
