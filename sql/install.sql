@@ -45,6 +45,7 @@
 \ir tool/access.sql
 \ir tool/registry.sql
 \ir tool/call.sql
+\ir tool/call_many.sql
 \ir tool/flight.sql
 \ir tool/fault.sql
 \ir tool/diff.sql
@@ -52,6 +53,7 @@
 \ir tool/error.sql
 \ir token/seen.sql
 \ir token/usage.sql
+\ir token/usage_many.sql
 \ir token/weight.sql
 \ir token/measured.sql
 \ir token/usual.sql

@@ -49,6 +49,13 @@ def test_pieces_over_tables_are_warned_of_and_then_refused(
     assert "run 1 would change or remove more than 4000 rows" in said.message_primary
     assert said.message_detail is not None
     assert "With this statement on public.visit it would be 4001" in said.message_detail
+    # Whoever logs only the words is understood as well.
+    agent.execute(
+        "select agentdb.log_tool_call('sweep', ok => false, error => %s)",
+        [said.message_primary],
+    )
+    found = "select tool from agentdb._calls_refused(1, 'blast', '-infinity', now())"
+    assert value(db, found) == "sweep"
     # What was refused is not counted: nothing more was changed.
     assert value(db, "select sum(changed) from agentdb.run_blast") == 4000
     assert refusal(agent, "update bill set n = 2 where id = 1").sqlstate == "ZA031"

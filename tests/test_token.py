@@ -78,9 +78,11 @@ def test_many_usages_are_one_call(db: Connection, agent: Connection) -> None:
 @pytest.mark.parametrize(
     "bad", ['{"input": 1.5}', '{"input": "NaN"}', '{"input": 1e99}', "{}"]
 )
-def test_one_bad_usage_refuses_all(db: Connection, agent: Connection, bad: str) -> None:
-    refused = refusal(
-        agent, "select agentdb.log_tokens_many(%s::jsonb)", f'[{{"input": 1}}, {bad}]'
-    )
-    assert refused.sqlstate == "ZA004"
-    assert value(db, "select count(*) from agentdb.token_log") == 0
+def test_a_bad_usage_refuses_itself(
+    db: Connection, agent: Connection, bad: str
+) -> None:
+    usages = f'[{{"input": 1}}, {bad}, {{"input": 2}}]'
+    found = row(agent, "select * from agentdb.log_tokens_many(%s::jsonb)", usages)
+    assert (found["recorded"], found["repeated"]) == (2, 0)
+    assert [each["row"] for each in found["refused"]] == [2]
+    assert value(db, "select sum(input_tokens) from agentdb.token_log") == 3

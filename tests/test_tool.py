@@ -172,8 +172,12 @@ def test_many_calls_are_one_call(db: Connection, agent: Connection) -> None:
         "7",
     ],
 )
-def test_one_bad_call_refuses_all(db: Connection, agent: Connection, bad: str) -> None:
-    calls = f'[{{"tool": "a"}}, {bad}]'
-    refused = refusal(agent, "select agentdb.log_tool_call_many(%s::jsonb)", calls)
-    assert refused.sqlstate == "ZA004"
-    assert value(db, "select count(*) from agentdb.tool_call_log") == 0
+def test_a_bad_call_refuses_itself(db: Connection, agent: Connection, bad: str) -> None:
+    calls = f'[{{"tool": "a"}}, {bad}, {{"tool": "c"}}]'
+    found = row(agent, "select * from agentdb.log_tool_call_many(%s::jsonb)", calls)
+    assert (found["recorded"], found["repeated"]) == (2, 0)
+    (refused,) = found["refused"]
+    assert refused["row"] == 2
+    assert refused["why"]
+    kept = rows(db, "select tool from agentdb.tool_call_log order by tool_call_log_id")
+    assert [each["tool"] for each in kept] == ["a", "c"]

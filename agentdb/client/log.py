@@ -325,6 +325,7 @@ class Log:
 
     def _record(self, batch: list[Event], run: int) -> None:
         """Record events in one transaction; a commit without an answer is unsure."""
+        refused: list[Row] = []
         with self._session.transaction():
             self._bind()
             for kind, events in groupby(batch, lambda event: event.kind):
@@ -333,11 +334,16 @@ class Log:
                     continue
                 function, name = MANY[kind]
                 array = "[" + ",".join(event.text for event in events) + "]"
-                query = f"select from agentdb.{function}({name} => %s::text::jsonb"
-                self._session.rows(query + ", run => %s::bigint)", [array, str(run)])
+                query = "select refused from agentdb." + function
+                query += f"({name} => %s::text::jsonb, run => %s::bigint)"
+                (row,) = self._session.rows(query, [array, str(run)])
+                refused += row["refused"] or []
             (row,) = self._session.rows("select pg_current_xact_id()::text as xid")
             self._unsure = (row["xid"], len(batch))
         self._unsure = None
+        for each in refused:
+            logger.warning("agentdb refused an event: %s", each["why"])
+        self.dropped += len(refused)
 
     def _settle_tokens(self, texts: list[str], run: int) -> None:
         """Settle what could not be settled at once; twice counts once."""

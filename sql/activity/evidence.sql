@@ -6,7 +6,7 @@ create or replace function agentdb._step_signature (step text)
   language sql
   immutable
   parallel safe
-  return agentdb._signature(step, agentdb._volatile());
+  return agentdb._signature(step, false);
 
 comment on function agentdb._step_signature (text) is
   'The same for steps that say the same, whatever the attempt or the time in them.';

@@ -48,6 +48,17 @@ comment on function agentdb._how_many (bigint, text) is
   'How many there are, in words: 1 row, 2 rows.';
 
 
+create or replace function agentdb._is_plain_name (value text)
+  returns boolean
+  language sql
+  immutable
+  parallel safe
+  return value ~ '^[A-Za-z0-9_.:/-]{1,200}$';
+
+comment on function agentdb._is_plain_name (text) is
+  'Whether a name is one of those that nearly all are, of which nothing more is asked.';
+
+
 create or replace function agentdb._is_clean_name (value text, max_length integer)
   returns boolean
   language sql
@@ -67,22 +78,32 @@ comment on function agentdb._is_clean_name (text, integer) is
 
 -- JSON deeper than 32 levels breaks the parsers of readers; JSON of megabytes breaks
 -- the readers.  Both are kept as their beginning, their size and their hash.
+create or replace function agentdb._cut_json (value jsonb)
+  returns jsonb
+  language sql
+  immutable
+  parallel safe
+  return jsonb_build_object(
+    'truncated', true,
+    'bytes', octet_length(value::text),
+    'md5', md5(value::text),
+    'head', agentdb._clean_text(value::text, 1000)
+  );
+
+comment on function agentdb._cut_json (jsonb) is
+  'What stands in for a value that is too large or too deep.';
+
+
 create or replace function agentdb._bounded_json (value jsonb, max_bytes integer)
   returns jsonb
   language sql
   immutable
   parallel safe
   return case
-    when value is null then null
-    when octet_length(value::text) <= max_bytes
-      and not jsonb_path_exists(value, 'strict $.**{33}')
-      then value
-    else jsonb_build_object(
-      'truncated', true,
-      'bytes', octet_length(value::text),
-      'md5', md5(value::text),
-      'head', agentdb._clean_text(value::text, 1000)
-    )
+    when octet_length(value::text) > max_bytes
+      or jsonb_path_exists(value, 'strict $.**{33}')
+      then agentdb._cut_json(value)
+    else value
   end;
 
 comment on function agentdb._bounded_json (jsonb, integer) is
@@ -194,15 +215,14 @@ comment on function agentdb._json_text (jsonb, text) is
 
 
 -- An array is checked as a whole before any row of it is written.
-create or replace function agentdb._check_rows (items jsonb, required_key text)
-  returns void
+create or replace function agentdb._checked_batch (items jsonb, required_key text)
+  returns jsonb
   language plpgsql
   immutable
   set search_path = pg_catalog, pg_temp
 as $$
-declare
-  v_place bigint;
 begin
+  items := agentdb._unquoted(items);
   if jsonb_typeof(items) is distinct from 'array' then
     perform agentdb._refuse(
       format('expected a JSON array, got %s', coalesce(jsonb_typeof(items), 'NULL')),
@@ -214,26 +234,23 @@ begin
       'Send at most 10000 at a time.'
     );
   end if;
-  select i.place into v_place
-  from jsonb_array_elements(items) with ordinality as i (item, place)
-  where agentdb._json_text(i.item, required_key) is null
-    or agentdb._json_text(i.item, required_key) !~ '[^[:space:]]'
-  order by i.place
-  limit 1;
-  if v_place is not null then
-    perform agentdb._refuse(
-      format('row %s of %s has no %s',
-        v_place, jsonb_array_length(items), required_key),
-      format('Every row is an object with a non-empty "%s"; nothing of this call was '
-        'recorded.', required_key)
-    );
-  end if;
+  return items;
 end;
 $$;
 
-comment on function agentdb._check_rows (jsonb, text) is
-  'Raises ZA004 unless a value is an array of at most 10000 objects that all have a '
-  'key.';
+comment on function agentdb._checked_batch (jsonb, text) is
+  'A batch of rows, also where it came as text; raises ZA004 for what is no array, or '
+  'more than 10000 rows.';
+
+
+create or replace function agentdb._refused_row (place bigint, why text)
+  returns jsonb
+  language sql
+  stable
+  return jsonb_build_object('row', place, 'why', left(why, 300));
+
+comment on function agentdb._refused_row (bigint, text) is
+  'What a batch says of a row that was not recorded, by its place from 1 on.';
 
 
 create or replace function agentdb._span (value interval)

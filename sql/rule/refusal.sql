@@ -37,7 +37,7 @@ begin atomic
       or l.error ~ case kind when 'fence' then 'does not hold lock'
         when 'approval' then 'may not decide change'
         when 'guard' then 'directly: it is guarded'
-        when 'blast' then 'changes more than [0-9]+ rows'
+        when 'blast' then '(changes|change or remove) more than [0-9]+ rows'
         else 'was killed: ' end);
 end;
 

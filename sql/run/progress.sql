@@ -14,7 +14,7 @@ create or replace function agentdb.log_progress (
   set lock_timeout = '2s'
 as $$
 declare
-  v_agent_id bigint;
+  v_run record;
 begin
   if step is null or step !~ '[^[:space:]]' then
     perform agentdb._refuse(
@@ -23,13 +23,16 @@ begin
         'select * from agentdb.log_progress(''fetched page 3'');'
     );
   end if;
-  select c.run_id, c.agent_id, c.advice
-    into log_progress.run_id, v_agent_id, log_progress.advice
-  from agentdb._current_run(log_progress.run) as c;
+  if jsonb_typeof(details) = 'string' then
+    details := agentdb._unquoted(details);
+  end if;
+  v_run := agentdb._current_run(run);
+  run_id := v_run.run_id;
+  advice := v_run.advice;
   insert into agentdb.progress_log as p (run_id, agent_id, step, details)
   values (
-    log_progress.run_id, v_agent_id, agentdb._clean_text(step, 500),
-    agentdb._bounded_json(agentdb._unquoted(log_progress.details), 65536)
+    v_run.run_id, v_run.agent_id, agentdb._clean_text(step, 500),
+    agentdb._bounded_json(details, 65536)
   )
   returning p.recorded_at into log_progress.recorded_at;
   if not exists (
@@ -53,7 +56,7 @@ create or replace function agentdb.log_progress_many (
   steps jsonb,
   run bigint default null
 )
-  returns table (run_id bigint, recorded integer, advice text)
+  returns table (run_id bigint, recorded integer, refused jsonb, advice text)
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
@@ -62,8 +65,7 @@ as $$
 declare
   v_agent_id bigint;
 begin
-  steps := agentdb._unquoted(steps);
-  perform agentdb._check_rows(steps, 'step');
+  steps := agentdb._checked_batch(steps, 'step');
   select c.run_id, c.agent_id, c.advice
     into log_progress_many.run_id, v_agent_id, log_progress_many.advice
   from agentdb._current_run(log_progress_many.run) as c;
@@ -71,14 +73,29 @@ begin
   select
     log_progress_many.run_id, v_agent_id,
     agentdb._clean_text(agentdb._json_text(s.item, 'step'), 500),
-    agentdb._bounded_json(agentdb._unquoted(nullif(s.item -> 'details', 'null')), 65536)
+    agentdb._bounded_json(d.details, 65536)
   from jsonb_array_elements(steps) with ordinality as s (item, place)
+  cross join lateral (
+    select case jsonb_typeof(s.item -> 'details')
+      when 'null' then null
+      when 'string' then agentdb._unquoted(s.item -> 'details')
+      else s.item -> 'details'
+    end as details offset 0
+  ) as d
+  where agentdb._json_text(s.item, 'step') ~ '[^[:space:]]'
   order by s.place;
   get diagnostics recorded = row_count;
+  if recorded < jsonb_array_length(steps) then
+    refused := (
+      select jsonb_agg(
+        agentdb._refused_row(s.place, 'step must not be empty') order by s.place)
+      from jsonb_array_elements(steps) with ordinality as s (item, place)
+      where (agentdb._json_text(s.item, 'step') ~ '[^[:space:]]') is not true);
+  end if;
   return next;
 end;
 $$;
 
 comment on function agentdb.log_progress_many (jsonb, bigint) is
-  'Records a JSON array of {step, details} in one call, all or none; raises ZA001, '
-  'ZA003 or ZA004.';
+  'Records a JSON array of {step, details}; refused says which were not recorded, '
+  '[{row, why}], by their place from 1 on, NULL for none; raises ZA001, ZA003 or ZA004.';

@@ -130,7 +130,9 @@ create or replace function agentdb.settle_tokens (
   set lock_timeout = '2s'
 as $$
 begin
-  perform agentdb._check_tokens(input, output, cached_input, reasoning);
+  if agentdb._are_tokens(input, output, cached_input, reasoning) is not true then
+    perform agentdb._refuse_tokens(input, output, cached_input, reasoning);
+  end if;
   perform agentdb._apart(input, cached_input, cached_within);
   perform agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
   select c.run_id into settle_tokens.run_id

@@ -2,7 +2,25 @@
 -- kept apart, because it costs a tenth and says something else.  So is what each kind
 -- cost: a context bomb shows in the cost of the input and not in that of the output.
 
-create or replace function agentdb._check_tokens (
+create or replace function agentdb._are_tokens (
+  input bigint,
+  output bigint,
+  cached_input bigint,
+  reasoning bigint
+)
+  returns boolean
+  language sql
+  immutable
+  return input >= 0 and input <= 1000000000
+    and output >= 0 and output <= 1000000000
+    and cached_input >= 0 and cached_input <= 1000000000
+    and reasoning >= 0 and reasoning <= output;
+
+comment on function agentdb._are_tokens (bigint, bigint, bigint, bigint) is
+  'Whether these can be token counts; NULL or false where not.';
+
+
+create or replace function agentdb._refuse_tokens (
   input bigint,
   output bigint,
   cached_input bigint,
@@ -10,26 +28,20 @@ create or replace function agentdb._check_tokens (
 )
   returns void
   language plpgsql
-  immutable
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if input is null or output is null or cached_input is null or reasoning is null
-    or least(input, output, cached_input, reasoning) < 0
-    or greatest(input, output, cached_input, reasoning) > 1000000000
-    or reasoning > output then
-    perform agentdb._refuse(
-      format('input %s, output %s, cached_input %s, reasoning %s are no token counts',
-        coalesce(input::text, 'NULL'), coalesce(output::text, 'NULL'),
-        coalesce(cached_input::text, 'NULL'), coalesce(reasoning::text, 'NULL')),
-      'Each lies between 0 and 1000000000; input leaves out what came from the cache; '
-        'reasoning is a part of output.'
-    );
-  end if;
+  perform agentdb._refuse(
+    format('input %s, output %s, cached_input %s, reasoning %s are no token counts',
+      coalesce(input::text, 'NULL'), coalesce(output::text, 'NULL'),
+      coalesce(cached_input::text, 'NULL'), coalesce(reasoning::text, 'NULL')),
+    'Each lies between 0 and 1000000000; input leaves out what came from the cache; '
+      'reasoning is a part of output.'
+  );
 end;
 $$;
 
-comment on function agentdb._check_tokens (bigint, bigint, bigint, bigint) is
+comment on function agentdb._refuse_tokens (bigint, bigint, bigint, bigint) is
   'Raises ZA004 for token counts that cannot be.';
 
 
@@ -160,18 +172,22 @@ create or replace function agentdb.log_tokens (
   set lock_timeout = '2s'
 as $$
 declare
-  v_agent_id bigint;
+  v_run record;
   v_cost numeric;
   v_apart boolean := coalesce(input_cost, cached_input_cost, output_cost) is not null;
 begin
-  perform agentdb._check_tokens(input, output, cached_input, reasoning);
-  advice := agentdb._cached_advice(input, cached_input, cached_within);
-  input := agentdb._apart(input, cached_input, cached_within);
+  if agentdb._are_tokens(input, output, cached_input, reasoning) is not true then
+    perform agentdb._refuse_tokens(input, output, cached_input, reasoning);
+  end if;
+  if cached_input > 0 then
+    advice := agentdb._cached_advice(input, cached_input, cached_within);
+    input := agentdb._apart(input, cached_input, cached_within);
+  end if;
   v_cost := agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
-  select c.run_id, c.agent_id into log_tokens.run_id, v_agent_id
-  from agentdb._current_run(log_tokens.run) as c;
+  v_run := agentdb._current_run(run);
+  run_id := v_run.run_id;
   repeated := case when response_id is not null
-    then not agentdb._see_usage(v_agent_id, response_id) else false end;
+    then not agentdb._see_usage(v_run.agent_id, response_id) else false end;
   if repeated then
     return next;
     return;
@@ -181,7 +197,7 @@ begin
     reasoning_tokens, cost, model, input_cost, cached_input_cost, output_cost, priced_by
   )
   values (
-    log_tokens.run_id, v_agent_id, input, cached_input, output, reasoning, v_cost,
+    v_run.run_id, v_run.agent_id, input, cached_input, output, reasoning, v_cost,
     agentdb._clean_line(model, 200),
     -- A part that is not given beside another is nothing.
     case when v_apart then coalesce(input_cost, 0) end,
@@ -200,63 +216,3 @@ comment on function agentdb.log_tokens (
   'Records the tokens of one model call, once per response_id: input without the '
   'cached part, or cached_within it; output with its reasoning part; the cost by these '
   'kinds, or as a total, or not where nobody knows; raises ZA001, ZA003 or ZA004.';
-
-
-create or replace function agentdb.log_tokens_many (
-  usages jsonb,
-  run bigint default null
-)
-  returns table (run_id bigint, recorded integer, repeated integer, advice text)
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '2s'
-as $$
-declare
-  v_usage jsonb;
-  v_repeated boolean;
-  v_advice text;
-begin
-  usages := agentdb._unquoted(usages);
-  perform agentdb._check_rows(usages, 'input');
-  select c.run_id into log_tokens_many.run_id
-  from agentdb._current_run(log_tokens_many.run) as c;
-  recorded := 0;
-  repeated := 0;
-  for v_usage in select e.item from jsonb_array_elements(usages) as e (item)
-  loop
-    select l.repeated, l.advice into v_repeated, v_advice
-    from agentdb.log_tokens(
-      input => agentdb._json_text(v_usage, 'input')::bigint,
-      output => coalesce(agentdb._json_text(v_usage, 'output')::bigint, 0),
-      cached_input => coalesce(agentdb._json_text(v_usage, 'cached_input')::bigint, 0),
-      reasoning => coalesce(agentdb._json_text(v_usage, 'reasoning')::bigint, 0),
-      model => agentdb._json_text(v_usage, 'model'),
-      cost => agentdb._json_text(v_usage, 'cost')::double precision,
-      run => log_tokens_many.run_id,
-      input_cost => agentdb._json_text(v_usage, 'input_cost')::numeric,
-      cached_input_cost => agentdb._json_text(v_usage, 'cached_input_cost')::numeric,
-      output_cost => agentdb._json_text(v_usage, 'output_cost')::numeric,
-      priced_by => agentdb._json_text(v_usage, 'priced_by'),
-      response_id => agentdb._json_text(v_usage, 'response_id'),
-      cached_within => agentdb._json_text(v_usage, 'cached_within')::boolean
-    ) as l;
-    advice := coalesce(v_advice, advice);
-    recorded := recorded + (not v_repeated)::integer;
-    repeated := repeated + v_repeated::integer;
-  end loop;
-  return next;
-exception when invalid_text_representation or numeric_value_out_of_range then
-  perform agentdb._refuse(
-    format('a row of the array is ill-formed: %s', sqlerrm),
-    'Token counts are whole numbers and costs are numbers; nothing of this call was '
-      'recorded.'
-  );
-end;
-$$;
-
-comment on function agentdb.log_tokens_many (jsonb, bigint) is
-  'Records a JSON array of {input, output, cached_input, reasoning, model, cost, '
-  'input_cost, cached_input_cost, output_cost, priced_by, response_id, cached_within}, '
-  'all or none; '
-  'raises ZA001, ZA003 or ZA004.';

@@ -26,13 +26,15 @@ comment on function agentdb._check_tool (text, text) is
 
 
 -- A hook or a span can be faster than the log of a client, or of the gateway, which
--- writes behind.
+-- writes behind.  In PL/pgSQL, which keeps its plan.
 create or replace function agentdb._is_told (agent bigint, call_id text)
   returns boolean
-  language sql
+  language plpgsql
   stable
-begin atomic
-  select exists (
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
     select
     from agentdb.run as r
     join agentdb.tool_call as c
@@ -43,6 +45,7 @@ begin atomic
       and c.tool_call_log_id is not null
   );
 end;
+$$;
 
 comment on function agentdb._is_told (bigint, text) is
   'Whether an emitter has told of a call in an open session of the agent.';
@@ -70,9 +73,14 @@ create or replace function agentdb.log_tool_call (
   set lock_timeout = '2s'
 as $$
 declare
-  v_agent_id bigint;
+  v_run record;
+  v_logged record;
 begin
-  perform agentdb._check_tool(tool, call_id);
+  if (agentdb._is_plain_name(tool) and agentdb._is_plain_name(coalesce(call_id, '-')))
+    is not true
+  then
+    perform agentdb._check_tool(tool, call_id);
+  end if;
   if ok is null then
     perform agentdb._refuse(
       'ok must not be NULL', 'Say true or false: did the call do what it should?'
@@ -85,19 +93,22 @@ begin
     perform agentdb._refuse('no call takes more than 100 years',
       'Give the time it took, such as 1.5 s.');
   end if;
-  select c.run_id, c.agent_id, c.advice
-    into log_tool_call.run_id, v_agent_id, log_tool_call.advice
-  from agentdb._current_run(log_tool_call.run) as c;
-  repeated := length(call_id) >= 16 and agentdb._is_told(v_agent_id, call_id);
-  if repeated then
-    return next;
-    return;
-  end if;
+  -- Assigned and not selected: an expression costs half of a query.
+  v_run := agentdb._current_run(run);
+  run_id := v_run.run_id;
+  advice := v_run.advice;
   repeated := false;
+  if length(call_id) >= 16 then
+    repeated := agentdb._is_told(v_run.agent_id, call_id);
+    if repeated then
+      return next;
+      return;
+    end if;
+  end if;
   if call_id is not null then
     insert into agentdb.tool_call (run_id, call_id, agent_id, tool, ended_at)
     values (
-      log_tool_call.run_id, call_id, v_agent_id, agentdb._clean_line(tool, 200),
+      v_run.run_id, call_id, v_run.agent_id, agentdb._clean_line(tool, 200),
       clock_timestamp()
     )
     -- One that was begun ends here.
@@ -108,12 +119,12 @@ begin
     repeated := not found;
   end if;
   if not repeated then
-    select i.recorded_at, i.fault, i.hint
-      into log_tool_call.recorded_at, log_tool_call.fault, log_tool_call.hint
-    from agentdb._insert_tool_call(
-      log_tool_call.run_id, v_agent_id, tool, args, ok, error, result_size, duration,
-      call_id, result, violation
-    ) as i;
+    v_logged := agentdb._insert_tool_call(
+      v_run.run_id, v_run.agent_id, tool, args, ok, error, result_size, duration,
+      call_id, result, violation);
+    recorded_at := v_logged.recorded_at;
+    fault := v_logged.fault;
+    hint := v_logged.hint;
   end if;
   return next;
 end;
@@ -152,9 +163,10 @@ as $$
 declare
   v_call bigint;
   v_known boolean;
-  v_args jsonb := agentdb._bounded_json(
-    agentdb._unquoted(_insert_tool_call.args), 65536);
+  v_args jsonb := case when jsonb_typeof(_insert_tool_call.args) = 'string'
+    then agentdb._unquoted(_insert_tool_call.args) else _insert_tool_call.args end;
 begin
+  v_args := agentdb._bounded_json(v_args, 65536);
   insert into agentdb.tool_call_log as l (
     run_id, agent_id, tool, args, ok, error, result_size, duration, call_id,
     call_signature, shape_signature, result_signature
@@ -201,57 +213,3 @@ comment on function agentdb._insert_tool_call (
   bigint, bigint, text, jsonb, boolean, text, bigint, interval, text, text, text) is
   'Appends one row to tool_call_log, made harmless and cut to size, and says what is '
   'wrong with the call.';
-
-
-create or replace function agentdb.log_tool_call_many (
-  calls jsonb,
-  run bigint default null
-)
-  returns table (run_id bigint, recorded integer, repeated integer, advice text)
-  language plpgsql
-  security definer
-  set search_path = pg_catalog, pg_temp
-  set lock_timeout = '2s'
-as $$
-declare
-  v_call jsonb;
-  v_repeated boolean;
-begin
-  calls := agentdb._unquoted(calls);
-  perform agentdb._check_rows(calls, 'tool');
-  select c.run_id, c.advice into log_tool_call_many.run_id, log_tool_call_many.advice
-  from agentdb._current_run(log_tool_call_many.run) as c;
-  recorded := 0;
-  repeated := 0;
-  for v_call in select e.item from jsonb_array_elements(calls) as e (item)
-  loop
-    select l.repeated into v_repeated
-    from agentdb.log_tool_call(
-      tool => agentdb._json_text(v_call, 'tool'),
-      args => nullif(v_call -> 'args', 'null'),
-      ok => coalesce(agentdb._json_text(v_call, 'ok')::boolean, true),
-      error => agentdb._json_text(v_call, 'error'),
-      result_size => agentdb._json_text(v_call, 'result_size')::bigint,
-      duration => agentdb._json_text(v_call, 'duration')::interval,
-      call_id => agentdb._json_text(v_call, 'call_id'),
-      result => v_call ->> 'result',
-      violation => agentdb._json_text(v_call, 'violation'),
-      run => log_tool_call_many.run_id
-    ) as l;
-    recorded := recorded + (not v_repeated)::integer;
-    repeated := repeated + v_repeated::integer;
-  end loop;
-  return next;
-exception when invalid_text_representation or numeric_value_out_of_range
-  or invalid_datetime_format or interval_field_overflow then
-  perform agentdb._refuse(
-    format('a call of the array is ill-formed: %s', sqlerrm),
-    'ok is true or false, result_size a whole number, duration an interval such as '
-      '"1.5 s"; nothing of this call was recorded.'
-  );
-end;
-$$;
-
-comment on function agentdb.log_tool_call_many (jsonb, bigint) is
-  'Records a JSON array of {tool, args, ok, error, result_size, duration, call_id, '
-  'result, violation}, all or none; raises ZA001, ZA003 or ZA004.';

@@ -1,0 +1,239 @@
+"""A batch records what its elements would have recorded one by one."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .agents import Row, register, row, rows, start, value
+from .conftest import Connect, Connection
+
+EXAMPLES = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+    deadline=None,
+    max_examples=150,
+)
+ID = st.sampled_from(["c1", "c2", "c3", "toolu_0123456789abcdef", "x" * 201, " a", 7])
+NAME = st.sampled_from(
+    ["read", "mcp__db:query", "made up", "", "a\nb", "x" * 300, 5, None]
+)
+ANY = st.one_of(
+    st.none(), st.booleans(), st.integers(-3, 10**19), st.text("a1é\n ", max_size=4)
+)
+ARGS = st.one_of(ANY, st.just({"id": 7, "q": "May"}), st.just('{"q": "as text"}'))
+PLAIN_CALL = st.fixed_dictionaries(
+    {"tool": st.sampled_from(["read", "write"])},
+    optional={
+        "args": ARGS,
+        "ok": st.booleans(),
+        "error": st.sampled_from(["no such file", "took 12 ms", None]),
+        "result": st.sampled_from(["12 rows in 7 ms", "", {"rows": 3}]),
+        "result_size": st.integers(0, 10**6),
+        "duration": st.sampled_from(["1.5 s", "20 ms", 3, "7", 0.25]),
+        "call_id": st.sampled_from(["c1", "c2", "toolu_0123456789abcdef"]),
+    },
+)
+CALL = st.one_of(
+    PLAIN_CALL,
+    st.fixed_dictionaries(
+        {"tool": NAME},
+        optional={
+            "args": ARGS,
+            "ok": ANY,
+            "error": ANY,
+            "result": ANY,
+            "result_size": ANY,
+            "duration": st.one_of(ANY, st.sampled_from(["1 h", "-1 s", "200 years"])),
+            "call_id": ID,
+            "violation": st.sampled_from([None, "", "q is missing"]),
+        },
+    ),
+    ANY,
+)
+AMOUNT = st.one_of(st.integers(0, 4000), st.just(2048), ANY, st.just("12"))
+COST = st.one_of(st.sampled_from([0.1, 1, "0.25", 1e-7, 1e300, "NaN", -1]), ANY)
+PLAIN_USAGE = st.fixed_dictionaries(
+    {"input": st.integers(0, 4000)},
+    optional={
+        "output": st.integers(0, 900),
+        "cached_input": st.sampled_from([0, 100, 2048]),
+        "model": st.sampled_from(["m-1", "opus", None]),
+        "cost": st.sampled_from([0.1, 1, 0.000001234567891]),
+        "response_id": st.sampled_from(["r1", "resp_0123456789abcd", "resp_" * 4]),
+    },
+)
+USAGE = st.one_of(
+    PLAIN_USAGE,
+    st.fixed_dictionaries(
+        {},
+        optional={
+            "input": AMOUNT,
+            "output": AMOUNT,
+            "cached_input": AMOUNT,
+            "reasoning": AMOUNT,
+            "model": NAME,
+            "cost": COST,
+            "input_cost": COST,
+            "cached_input_cost": COST,
+            "output_cost": COST,
+            "priced_by": NAME,
+            "response_id": ID,
+            "cached_within": ANY,
+        },
+    ),
+    ANY,
+)
+KINDS = {
+    "tool_call": ("log_tool_call", "tool_call_log", "tool_call_log_id"),
+    "tokens": ("log_tokens", "token_log", "token_log_id"),
+}
+# What a call is made of: numbers of rows and runs and moments are its own.
+OWN = "- array['{key}', 'run_id', 'agent_id', 'recorded_at', 'xid']"
+CALLS = {
+    "tool_call": (
+        "select agentdb.log_tool_call(tool => agentdb._json_text(e, 'tool'),"
+        " args => nullif(e -> 'args', 'null'),"
+        " ok => coalesce(agentdb._json_text(e, 'ok')::boolean, true),"
+        " error => agentdb._json_text(e, 'error'),"
+        " result_size => agentdb._json_text(e, 'result_size')::bigint,"
+        " duration => agentdb._json_text(e, 'duration')::interval,"
+        " call_id => agentdb._json_text(e, 'call_id'), result => e ->> 'result',"
+        " violation => agentdb._json_text(e, 'violation')) from (select %s::jsonb) as j (e)"
+    ),
+    "tokens": (
+        "select agentdb.log_tokens(input => agentdb._json_text(e, 'input')::bigint,"
+        " output => coalesce(agentdb._json_text(e, 'output')::bigint, 0),"
+        " cached_input => coalesce(agentdb._json_text(e, 'cached_input')::bigint, 0),"
+        " reasoning => coalesce(agentdb._json_text(e, 'reasoning')::bigint, 0),"
+        " model => agentdb._json_text(e, 'model'),"
+        " cost => agentdb._json_text(e, 'cost')::double precision,"
+        " input_cost => agentdb._json_text(e, 'input_cost')::numeric,"
+        " cached_input_cost => agentdb._json_text(e, 'cached_input_cost')::numeric,"
+        " output_cost => agentdb._json_text(e, 'output_cost')::numeric,"
+        " priced_by => agentdb._json_text(e, 'priced_by'),"
+        " response_id => agentdb._json_text(e, 'response_id'),"
+        " cached_within => agentdb._json_text(e, 'cached_within')::boolean)"
+        " from (select %s::jsonb) as j (e)"
+    ),
+}
+
+
+@pytest.fixture
+def twins(db: Connection, connect: Connect) -> tuple[Connection, Connection]:
+    """The sessions of two agents, each with an open run."""
+    sessions = []
+    for name in ("a", "b"):
+        register(db, name, f"agent_{name}")
+        session = connect(db.info.dbname, f"agent_{name}")
+        start(session)
+        sessions.append(session)
+    # The pieces that the calls are made of are nobody's but ours.
+    db.execute("grant execute on function agentdb._json_text to agent_a, agent_b")
+    return sessions[0], sessions[1]
+
+
+def recorded(db: Connection, kind: str, agent: str, since: int) -> list[Row]:
+    """Return what is recorded of an agent since a row of the log, in order."""
+    _, log, key = KINDS[kind]
+    own = OWN.format(key=key)
+    found = rows(
+        db,
+        f"select to_jsonb(l) {own} as event from agentdb.{log} as l"
+        " join agentdb.agent as a using (agent_id) where a.agent_name = %s"
+        f" and l.{key} > %s order by l.{key}",
+        agent,
+        since,
+    )
+    found += rows(
+        db,
+        "select jsonb_build_object('call_id', c.call_id, 'tool', c.tool, 'ended',"
+        " c.ended_at is not null) as event from agentdb.tool_call as c"
+        " join agentdb.agent as a using (agent_id) where a.agent_name = %s"
+        " order by c.call_id",
+        agent,
+    )
+    found += rows(
+        db,
+        "select jsonb_build_object('fault', f.fault, 'detail', f.detail) as event"
+        " from agentdb.tool_fault as f join agentdb.run using (run_id)"
+        " join agentdb.agent as a using (agent_id) where a.agent_name = %s"
+        " order by f.tool_call_log_id, f.fault",
+        agent,
+    )
+    return found
+
+
+def compare(
+    db: Connection, twins: tuple[Connection, Connection], kind: str, events: list[Any]
+) -> None:
+    """Send events as a batch for one agent, and one by one for the other."""
+    function, log, key = KINDS[kind]
+    since = value(db, f"select coalesce(max({key}), 0) from agentdb.{log}")
+    single, many = twins
+    counts = {"recorded": 0, "repeated": 0}
+    refused = []
+    for place, event in enumerate(events, 1):
+        query = f"select (t.o).repeated from ({CALLS[kind]}) as t (o)"
+        try:
+            said = single.execute(query.encode(), [json.dumps(event)]).fetchone()
+        except psycopg.Error as error:
+            assert (error.sqlstate or "")[:2] in ("22", "ZA")
+            refused.append(place)
+            continue
+        assert said is not None
+        counts["repeated" if said[0] else "recorded"] += 1
+    given_events = json.dumps(events)
+    answer = row(
+        many, f"select * from agentdb.{function}_many(%s::jsonb)", given_events
+    )
+    assert {name: answer[name] for name in counts} == counts
+    assert [each["row"] for each in answer["refused"] or []] == refused
+    assert recorded(db, kind, "b", since) == recorded(db, kind, "a", since)
+
+
+@EXAMPLES
+@given(events=st.lists(PLAIN_CALL, max_size=9) | st.lists(CALL, max_size=6))
+def test_tool_calls(
+    db: Connection, twins: tuple[Connection, Connection], events: list[Any]
+) -> None:
+    compare(db, twins, "tool_call", events)
+
+
+@EXAMPLES
+@given(events=st.lists(PLAIN_USAGE, max_size=9) | st.lists(USAGE, max_size=6))
+def test_usages(
+    db: Connection, twins: tuple[Connection, Connection], events: list[Any]
+) -> None:
+    compare(db, twins, "tokens", events)
+
+
+def test_a_registry_is_asked_in_batches_too(
+    db: Connection, twins: tuple[Connection, Connection]
+) -> None:
+    db.execute(
+        "select agentdb.register_tools('[{\"name\": \"read\"}]'::jsonb, agent => 'a'),"
+        " agentdb.register_tools('[{\"name\": \"read\"}]'::jsonb, agent => 'b')"
+    )
+    compare(db, twins, "tool_call", [{"tool": "read"}, {"tool": "write"}])
+    compare(db, twins, "tool_call", [{"tool": "read"}, {"tool": "read", "ok": False}])
+    faults = rows(db, "select fault from agentdb.tool_fault")
+    assert faults == [{"fault": "unknown"}] * 2
+
+
+def test_a_call_that_was_begun_ends_in_a_batch(
+    db: Connection, twins: tuple[Connection, Connection]
+) -> None:
+    _, many = twins
+    many.execute("select agentdb.begin_tool_call('read', null, 'c1')")
+    events = [{"tool": "read", "call_id": "c1"}, {"tool": "read", "call_id": "c1"}]
+    query = "select recorded, repeated from agentdb.log_tool_call_many(%s::jsonb)"
+    assert row(many, query, json.dumps(events)) == {"recorded": 1, "repeated": 1}
+    assert row(many, query, json.dumps(events)) == {"recorded": 0, "repeated": 2}
+    assert rows(db, "select ended_at is null as open from agentdb.tool_call") == [
+        {"open": False}
+    ]
