@@ -25,7 +25,7 @@ from agentdb.schema import install as installation
 ROWS = 100
 ARGS = json.dumps(
     {
-        "query": "select id, total from invoice where customer = 4711 and state = 'open'",
+        "query": "select id, total from invoice where customer = 4711",
         "limit": 20,
         "path": "/srv/data/2026-11-30/report.csv",
         "note": "fetch the open invoices",
@@ -38,7 +38,8 @@ SINGLE = {
 }
 COPY = {
     "tool call": (
-        "copy agentdb.tool_call_log (run_id, agent_id, tool, args, ok, call_id) from stdin",
+        "copy agentdb.tool_call_log (run_id, agent_id, tool, args, ok, call_id)"
+        " from stdin",
         lambda key: f"1\t1\tsearch\t{ARGS}\tt\t{key}\n",
     ),
     "tokens": (
@@ -129,7 +130,7 @@ def main(rounds: int = 30) -> None:
             )
             print(
                 f"{kind:12}{batch:8.1f}{one:9.1f}{copy:8.1f}   "
-                f"{one / batch:.1f}x faster than single calls, {batch / copy:.1f}x of COPY"
+                f"{one / batch:.1f}x faster than a call, {batch / copy:.1f}x of COPY"
             )
         admin.close()
         agent.close()
