@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from .agents import age, labels, register, row, rows, start
+from .agents import age, labels, register, row, rows, start, value
 from .conftest import Connect, Connection
 
 
@@ -259,3 +259,21 @@ def test_thousands_of_denials_hold_up_no_rule(
     db.execute("set statement_timeout = '5 s'")
     found = labels(db, "access_denied")
     assert [each["agent"] for each in found] == ["a", "b"]
+
+
+def test_evidence_is_of_the_object_that_the_alert_names(
+    db: Connection, agent: Connection
+) -> None:
+    db.execute("create table payroll (id int); create table invoice (id int)")
+    for table in ("payroll", "invoice", "payroll"):
+        query(agent, f"select * from {table}")
+    evidence = value(
+        db,
+        "select evidence_query from agentdb.alert_rule where rule_name = 'access_denied'",
+    )
+    named = {each["labels"]["object"]: each["labels"] for each in told_later(db)}
+    for table, calls in (("payroll", 2), ("invoice", 1)):
+        (found,) = [labels for name, labels in named.items() if table in name]
+        asked = evidence.replace(":labels", "%(labels)s::jsonb").replace(":at", "now()")
+        rows_behind = db.execute(asked.encode(), {"labels": json.dumps(found)}).fetchall()
+        assert len(rows_behind) == calls

@@ -111,6 +111,23 @@ def test_rise_in_severity_reaches_those_who_knew_the_lower_one(
         assert kinds(db) == ["acknowledged"]
 
 
+def test_critical_alert_joins_an_incident_that_was_told_of_and_waits_for_nothing(
+    db: Connection,
+) -> None:
+    mild = grade("warning", run="5")
+    ingest(db, [mild])
+    wait(db)
+    assert kinds(db) == ["firing"]
+    # Of the same rule and incident, another alert: no repetition of a milder one.
+    worse = grade("critical", run="5", who="b")
+    ingest(db, [mild, worse])
+    (told,) = payloads(db)
+    assert told["severity"] == "critical"
+    # As severe as what was told is told by and by.
+    ingest(db, [mild, worse, grade("critical", run="5", who="c")])
+    assert kinds(db) == []
+
+
 def test_signs_of_one_run_are_one_incident(db: Connection) -> None:
     for place, rule in enumerate(("late", "cause")):
         fire(db, f"w{place}", rule=rule, run="5")

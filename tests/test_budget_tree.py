@@ -348,3 +348,18 @@ def test_agent_has_a_budget_of_the_day_from_the_installation_on(
     assert (said["granted"], said["scope"], said["tokens_left"]) == (
         False, "agent_day", 5,
     )  # fmt: skip
+
+
+def test_run_alone_is_warned_of_a_tree_that_may_use_less_than_it(
+    db: Connection, root: Connection
+) -> None:
+    root.execute("select agentdb.log_tokens(85000, 0)")
+    (told,) = rows(db, "select labels, annotations from agentdb.budget_low")
+    assert told["labels"]["scope"] == "tree"
+    assert told["annotations"]["severity"] == "warning"
+    alter(db, tree_budget_tokens=None)
+    assert rows(db, "select labels from agentdb.budget_low") == []
+    # Where both are as narrow one says it.
+    alter(db, tree_budget_tokens=100_000, conversation_budget_tokens=100_000)
+    (told,) = rows(db, "select labels from agentdb.budget_low")
+    assert told["labels"]["scope"] == "conversation"

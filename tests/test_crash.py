@@ -371,6 +371,10 @@ def test_rule_answers_for_any_moment(
     assert after["summary"].endswith(f"it goes on in run {ready_again}")
     (last,) = crashes(db)
     assert last["summary"].endswith(f"run {ready_again} has started since")
+    # The first that began is the one, whoever began after it.
+    start(connect(db.info.dbname, "agent_a"))
+    (again,) = crashes(db)
+    assert again["summary"] == last["summary"]
     assert "kept_locks" not in last
 
 

@@ -62,10 +62,12 @@ def test_question_is_told_answered_and_read(
     evaluate(db)
     kinds = rows(
         db,
-        "select kind from agentdb.notification"
+        "select kind, payload -> 'next' as next from agentdb.notification"
         " where payload ->> 'rule' = 'question_asked' order by notification_id",
     )
     assert [each["kind"] for each in kinds] == ["firing", "resolved"]
+    # Nobody is told to answer what has been answered.
+    assert "agentdb answer" not in str(kinds[1]["next"])
     steps = rows(db, "select kind, what from agentdb.timeline(%s)", asked["run_id"])
     assert {"kind": "answer", "what": "yes by reviewer_r"} in steps
 

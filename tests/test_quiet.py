@@ -180,3 +180,34 @@ def test_what_came_and_went_within_quiet_hours_wakes_nobody_unless_critical(
     assert kinds(db) == told
     db.execute("select agentdb.unset_quiet_hours('phone')")
     assert kinds(db) == []
+
+
+@pytest.mark.parametrize(
+    "hold",
+    [
+        "select agentdb.silence_alerts('who=a', '1 hour', 'known')",
+        "select agentdb.acknowledge_alert((select min(alert_id) from agentdb.alert),"
+        " 'looking', '1 hour')",
+    ],
+    ids=["silence", "acknowledgement"],
+)
+def test_what_is_critical_comes_back_within_quiet_hours(
+    db: Connection, hold: str
+) -> None:
+    around_now(db)
+    fire(db, "a", rule="worse")
+    assert kinds(db) == ["firing"]
+    db.execute(hold.encode())
+    assert len(kinds(db)) == 1
+    later(db, "61 minutes")
+    assert kinds(db) == ["firing"]
+
+
+def test_what_is_no_page_waits_when_its_silence_ends(db: Connection) -> None:
+    around_now(db)
+    fire(db, "a")
+    db.execute("select agentdb.silence_alerts('who=a', '1 minute', 'known')")
+    later(db, "2 minutes")
+    assert kinds(db) == []
+    db.execute("select agentdb.unset_quiet_hours('phone')")
+    assert kinds(db) == ["firing"]

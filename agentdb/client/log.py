@@ -334,8 +334,10 @@ class Log:
                     continue
                 function, name = MANY[kind]
                 array = "[" + ",".join(event.text for event in events) + "]"
-                query = "select refused from agentdb." + function
-                query += f"({name} => %s::text::jsonb, run => %s::bigint)"
+                query = (
+                    f"select refused from agentdb.{function}("  # noqa: S608
+                    f"{name} => %s::text::jsonb, run => %s::bigint)"
+                )
                 (row,) = self._session.rows(query, [array, str(run)])
                 refused += row["refused"] or []
             (row,) = self._session.rows("select pg_current_xact_id()::text as xid")

@@ -84,7 +84,6 @@ comment on function agentdb._is_silent (bigint, timestamptz) is
 
 
 create or replace function agentdb._may_be_run (
-  run bigint,
   role_name name,
   before timestamptz,
   but integer
@@ -103,7 +102,7 @@ create or replace function agentdb._may_be_run (
           and j.server_started_at = pg_postmaster_start_time()
           and agentdb._is_same_start(j.backend_started_at, s.began_at)));
 
-comment on function agentdb._may_be_run (bigint, name, timestamptz, integer) is
+comment on function agentdb._may_be_run (name, timestamptz, integer) is
   'Tells whether a session of the role, but one, that belongs to no open run, and '
   'began before a moment, could be a run''s.';
 
@@ -137,7 +136,7 @@ begin
       and agentdb._is_connected(s.pid, s.backend_started_at, s.server_started_at)
       and not (starting and s.pid = pg_backend_pid()
         and coalesce(current_setting('agentdb.session_token', true), '') = '')
-  ) or agentdb._may_be_run(run, v_run.role_name, case when v_former then 'infinity'
+  ) or agentdb._may_be_run(v_run.role_name, case when v_former then 'infinity'
       else agentdb._last_event_at(run, v_run.started_at) end,
     case when starting then pg_backend_pid() end) then
     return false;

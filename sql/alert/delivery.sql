@@ -36,7 +36,7 @@ begin atomic
       limit 1
     ),
     agentdb._severity(max(agentdb._severity_rank(a.severity))
-      filter (where m.state in ('firing', 'gone')))
+      filter (where m.state in ('firing', 'gone', 'acknowledged', 'silenced')))
   from agentdb.group_alert as m
   join agentdb.alert as a on a.alert_id = m.alert_id
   join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
@@ -97,7 +97,8 @@ create or replace function agentdb._group_change (groups bigint[], at timestampt
   stable
 begin atomic
   select c.alert_group_id, c.waiting, k.kinds,
-    coalesce(q.until_at, least(
+    -- In quiet hours the end of a silence, or of an acknowledgement, is no less the end.
+    case when q.until_at is not null then least(q.until_at, c.until_at) else least(
       case when k.kinds = '{}' and c.fresh + c.gone + c.ended > 0
         and g.open_at > _group_change.at then g.open_at end,
       -- Not before the group is open, or it is looked at over and over until then.
@@ -107,7 +108,7 @@ begin atomic
           else _group_change.at end) end,
       case when c.again > 0 and k.kinds = '{}' and g.told = 'firing'
         then greatest(g.open_at, g.told_at + interval '10 minutes') end,
-      c.until_at, 'infinity')),
+      c.until_at, 'infinity') end,
     case
       when g.route_name is null and g.alert_id is null then '1 minute'
       else coalesce(r.group_interval, e.group_wait)

@@ -88,7 +88,24 @@ comment on function agentdb._joining (bigint[]) is
   'told of together with.';
 
 
--- What is critical waits for nothing: it opens a group that nobody was told of yet.
+create or replace function agentdb._is_urgent (
+  known agentdb.alert_group,
+  joining agentdb.alert_group,
+  at timestamptz
+)
+  returns boolean
+  language sql
+  immutable
+  return (known).route_name is null and (known).alert_id is not null
+    and (joining).open_at <= at;
+
+comment on function agentdb._is_urgent (
+  agentdb.alert_group, agentdb.alert_group, timestamptz) is
+  'Whether what joins an incident waits for nothing, because it is critical.';
+
+
+-- What is critical waits for nothing: it opens the group of its incident, whether that
+-- was told of or not.
 create or replace function agentdb._join_groups (alerts bigint[], at timestamptz)
   returns void
   language sql
@@ -113,12 +130,14 @@ as $$
     -- The update waits for another runner that is making the same group.
     on conflict on constraint alert_group_receiver_name_group_key_key do update
     set open_at = case
+          when agentdb._is_urgent(g, excluded, _join_groups.at) then excluded.open_at
           when g.look_at = 'infinity' then greatest(g.open_at, excluded.open_at)
           when g.route_name is null then least(g.open_at, excluded.open_at)
           else g.open_at
         end,
         look_at = case
           when g.route_name is null and g.look_at <> 'infinity'
+            or agentdb._is_urgent(g, excluded, _join_groups.at)
             then least(g.look_at, excluded.open_at)
           else least(g.look_at, greatest(g.open_at, excluded.open_at))
         end

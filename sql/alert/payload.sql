@@ -24,8 +24,10 @@ create or replace function agentdb._next_commands (
   language sql
   immutable
   return (
-    select case jsonb_typeof((alert).annotations -> 'next')
-      when 'array' then (alert).annotations -> 'next' else '[]' end
+    -- What is over asks for nothing more.
+    select case when kind <> 'resolved'
+        and jsonb_typeof((alert).annotations -> 'next') = 'array'
+      then (alert).annotations -> 'next' else '[]' end
     || to_jsonb(array_remove(array[
       format('agentdb why A-%s', (alert).alert_id),
       'agentdb timeline ' || agentdb._labelled_run((alert).labels),

@@ -76,7 +76,7 @@ create or replace function agentdb._begin_sql (target integer, level text)
   stable
   return (
     select format(
-      case level when 'row' then $row$
+      case _begin_sql.level when 'row' then $row$
   v_same := agentdb._layout_now(%1$s) = %2$L;
   if tg_op <> 'INSERT' then
     %3$s;
@@ -114,9 +114,9 @@ create or replace function agentdb._begin_sql (target integer, level text)
       select from pg_partition_ancestors(tg_relid) as a where a.relid = %1$s);
   end if;$restored$,
       t.table_oid, t.layout,
-      case level when 'row' then agentdb._image_sql(target, 'old')
+      case _begin_sql.level when 'row' then agentdb._image_sql(target, 'old')
         else agentdb._rows_sql(target, 'agentdb_old') end,
-      case level when 'row' then agentdb._image_sql(target, 'new')
+      case _begin_sql.level when 'row' then agentdb._image_sql(target, 'new')
         else agentdb._rows_sql(target, 'agentdb_new') end)
     from agentdb.audit_target as t
     where t.audit_target_id = target
@@ -131,7 +131,8 @@ create or replace function agentdb._blast_sql (target integer, level text)
   language sql
   stable
   return (
-    select case when t.refuse_blast and level = 'statement' then format($refuse$
+    select case when t.refuse_blast and _blast_sql.level = 'statement' then
+      format($refuse$
   if pg_has_role(session_user, 'agentdb_agent', 'member') then
     if tg_op = 'INSERT' then
       select count(*) into capture.v_changed from agentdb_new;

@@ -230,6 +230,8 @@ select agentdb._declare_rule(
     where l.run_id = (:labels ->> 'run')::bigint
       and not l.ok
       and agentdb._denial(l.error) = :labels ->> 'kind'
+      and agentdb._denied_object(:labels ->> 'kind', l.error, l.args, l.tool)
+        = :labels ->> 'object'
       and l.recorded_at <= :at
     order by l.recorded_at desc
     limit 10

@@ -111,30 +111,32 @@ select agentdb._declare_rule(
 -- One row a budget, however many runs it covers.  A run that has ended is over its own,
 -- and a tree when all of it has.
 create or replace function agentdb._budget_in_use (as_of timestamptz)
-  returns table (agent_id bigint, scope text, conversation text, run_id bigint)
+  returns table (
+    agent_id bigint, scope text, conversation text, run_id bigint, alone boolean
+  )
   language sql
   stable
 begin atomic
-  select distinct r.agent_id, 'agent_day', null::text, null::bigint
+  select distinct r.agent_id, 'agent_day', null::text, null::bigint, false
   from agentdb._recent_run(as_of) as r
   union all
-  select distinct r.agent_id, 'conversation', r.conversation, null::bigint
+  select distinct r.agent_id, 'conversation', r.conversation, null::bigint, false
   from agentdb._recent_run(as_of) as r
   union all
-  select r.agent_id, 'run', r.conversation, r.run_id
+  select r.agent_id, 'run', r.conversation, r.run_id, false
   from agentdb._open_run(as_of) as r
   union all
-  -- Of one run alone the others say it.
-  select distinct f.agent_id, 'tree', f.conversation, f.run_id
+  select distinct f.agent_id, 'tree', f.conversation, f.run_id,
+    c.root_run_id is null
+    and not exists (select from agentdb.run as d where d.root_run_id = c.run_id)
   from agentdb._open_run(as_of) as o
   join agentdb.run as c on c.run_id = o.run_id
-  join agentdb.run as f on f.run_id = coalesce(c.root_run_id, c.run_id)
-  where c.root_run_id is not null
-    or exists (select from agentdb.run as d where d.root_run_id = c.run_id);
+  join agentdb.run as f on f.run_id = coalesce(c.root_run_id, c.run_id);
 end;
 
 comment on function agentdb._budget_in_use (timestamptz) is
-  'The budgets that runs recent at a moment are under.';
+  'The budgets that runs recent at a moment are under; alone is the tree of a run that '
+  'has started no other.';
 
 
 -- What agents used today, counted as it stands now, as their budget is.
@@ -204,13 +206,17 @@ begin atomic
   select b.agent_id, b.scope, b.conversation, b.run_id
   from budget as b
   join limited as l on l.agent_id = b.agent_id and l.scope = b.scope
+  join limited as c on c.agent_id = b.agent_id and c.scope = 'conversation'
+  left join limited as r on r.agent_id = b.agent_id and r.scope = 'run'
   left join used as u
     on u.agent_id = b.agent_id
     -- A run has used no more than its conversation.
     and u.scope = case b.scope when 'run' then 'conversation' else b.scope end
     and u.conversation = coalesce(b.conversation, '')
-  where b.scope = 'tree'
-    or l.max_cost is not null
+  -- Of one run alone the others say it, but where its tree may use less than they.
+  where b.scope = 'tree' and (not b.alone or l.least < least(c.least, r.least)
+      or l.max_cost < coalesce(least(c.max_cost, r.max_cost), 'infinity'))
+    or b.scope <> 'tree' and l.max_cost is not null
     or u.tokens >= l.least;
 end;
 

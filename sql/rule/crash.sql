@@ -22,7 +22,7 @@ begin atomic
     and r.opened_by is null
     and r.started_at > since
     and r.started_at <= as_of
-  order by r.started_at desc
+  order by r.started_at
   limit 1;
 end;
 
