@@ -1,6 +1,7 @@
 -- Puts the code in place, layer by layer; the tables must be there already (see
 -- alembic/).  A file calls only its own folder and those before it.
 \ir base/text.sql
+\ir base/batch.sql
 \ir base/signature.sql
 \ir base/append_only.sql
 \ir base/rule.sql

@@ -275,5 +275,7 @@ def test_evidence_is_of_the_object_that_the_alert_names(
     for table, calls in (("payroll", 2), ("invoice", 1)):
         (found,) = [labels for name, labels in named.items() if table in name]
         asked = evidence.replace(":labels", "%(labels)s::jsonb").replace(":at", "now()")
-        rows_behind = db.execute(asked.encode(), {"labels": json.dumps(found)}).fetchall()
+        rows_behind = db.execute(
+            asked.encode(), {"labels": json.dumps(found)}
+        ).fetchall()
         assert len(rows_behind) == calls

@@ -125,6 +125,18 @@ RULES: dict[str, tuple[LiteralString, LiteralString]] = {
         " and c.relnamespace = 'agentdb'::regnamespace and c.relname !~ '_log$'",
         "create table agentdb.t (moment timestamptz)",
     ),
+    # A column of the same name comes first, and nobody is told.
+    "parameter is read": (
+        "select p.proname || '.' || a.name from pg_proc as p cross join lateral"
+        " unnest(p.proargnames, p.proargmodes) as a (name, mode) where "
+        + OURS
+        + " and coalesce(a.mode, 'i') in ('i', 'b') and p.prosqlbody is not null"
+        " and pg_get_function_sqlbody(p.oid)"
+        " !~ ('((^|[^.[:alnum:]_])|\\m' || p.proname || '\\.)' || a.name"
+        " || '([^[:alnum:]_]|$)')",
+        "create function agentdb.f(severity text) returns bool language sql begin atomic"
+        " select exists (select from agentdb.alert as a where a.severity = severity); end",
+    ),
     "owner roles have no rights of their own": (
         "select r.rolname from pg_roles as r where r.rolname like 'agentdb\\_%%' and "
         "(r.rolcanlogin or r.rolsuper or r.rolcreaterole or r.rolbypassrls)",

@@ -97,7 +97,7 @@ create or replace function agentdb._group_change (groups bigint[], at timestampt
   stable
 begin atomic
   select c.alert_group_id, c.waiting, k.kinds,
-    -- In quiet hours the end of a silence, or of an acknowledgement, is no less the end.
+    -- In quiet hours what a person held back may come to be told as well.
     case when q.until_at is not null then least(q.until_at, c.until_at) else least(
       case when k.kinds = '{}' and c.fresh + c.gone + c.ended > 0
         and g.open_at > _group_change.at then g.open_at end,

@@ -56,7 +56,8 @@ create or replace function agentdb._is_repeated (
       and a.rule_name = rule
       and (o.alert_id <> (member).alert_id
         or agentdb._stage(a.annotations) <= o.told_stage)
-      and agentdb._severity_rank(o.told_severity) >= agentdb._severity_rank(_is_repeated.severity)
+      and agentdb._severity_rank(o.told_severity)
+        >= agentdb._severity_rank(_is_repeated.severity)
   );
 
 comment on function agentdb._is_repeated (agentdb.group_alert, text, text) is

@@ -37,10 +37,10 @@ comment on function agentdb._is_plain (text) is
   'Whether a text has neither digits nor what an id is called.';
 
 
--- Ids first: UUIDs, long hashes, ids of requests.  Then any number; or else times of day
--- with or without a date, but no bare date, which is what was asked for, seconds and
--- milliseconds since 1970, durations, counters of attempts.  Most texts have none of
--- most of these: what a pattern needs is looked for first, at a tenth of its cost.
+-- Ids first: UUIDs, long hashes, ids of requests.  Then any number; or else times of
+-- day with or without a date, but no bare date, which is what was asked for, seconds
+-- and milliseconds since 1970, durations, counters of attempts.  Most texts have none
+-- of most of these: what a pattern needs is looked for first, at a tenth of its cost.
 create or replace function agentdb._signature (value text, numbers boolean)
   returns bigint
   language plpgsql

@@ -215,44 +215,6 @@ comment on function agentdb._json_text (jsonb, text) is
 
 
 -- An array is checked as a whole before any row of it is written.
-create or replace function agentdb._checked_batch (items jsonb, required_key text)
-  returns jsonb
-  language plpgsql
-  immutable
-  set search_path = pg_catalog, pg_temp
-as $$
-begin
-  items := agentdb._unquoted(items);
-  if jsonb_typeof(items) is distinct from 'array' then
-    perform agentdb._refuse(
-      format('expected a JSON array, got %s', coalesce(jsonb_typeof(items), 'NULL')),
-      format('Send [{"%s": …}, …].', required_key)
-    );
-  elsif jsonb_array_length(items) > 10000 then
-    perform agentdb._refuse(
-      format('%s rows are too many for one call', jsonb_array_length(items)),
-      'Send at most 10000 at a time.'
-    );
-  end if;
-  return items;
-end;
-$$;
-
-comment on function agentdb._checked_batch (jsonb, text) is
-  'A batch of rows, also where it came as text; raises ZA004 for what is no array, or '
-  'more than 10000 rows.';
-
-
-create or replace function agentdb._refused_row (place bigint, why text)
-  returns jsonb
-  language sql
-  stable
-  return jsonb_build_object('row', place, 'why', left(why, 300));
-
-comment on function agentdb._refused_row (bigint, text) is
-  'What a batch says of a row that was not recorded, by its place from 1 on.';
-
-
 create or replace function agentdb._span (value interval)
   returns text
   language sql

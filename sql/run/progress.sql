@@ -98,4 +98,5 @@ $$;
 
 comment on function agentdb.log_progress_many (jsonb, bigint) is
   'Records a JSON array of {step, details}; refused says which were not recorded, '
-  '[{row, why}], by their place from 1 on, NULL for none; raises ZA001, ZA003 or ZA004.';
+  '[{row, why}], by their place from 1 on, NULL for none; raises ZA001, ZA003 or '
+  'ZA004.';
