@@ -7,17 +7,24 @@ create or replace function agentdb.rule_call_flood (as_of timestamptz)
   language sql
   stable
 begin atomic
+  -- Made first: joined one by one, every row of the window would meet every agent.
+  with watched as materialized (
+    select a.agent_id, a.agent_name, p.policy_name, p.call_flood_window,
+      p.call_flood_count
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+  )
   select
-    jsonb_build_object('agent', a.agent_name),
+    jsonb_build_object('agent', w.agent_name),
     count(*)::double precision,
     jsonb_build_object(
       'summary', format(
-        '%s logged %s tool calls and steps within %s; %s is a lot', a.agent_name,
-        count(*), agentdb._span(p.call_flood_window), p.call_flood_count
+        '%s logged %s tool calls and steps within %s; %s is a lot', w.agent_name,
+        count(*), agentdb._span(w.call_flood_window), w.call_flood_count
       ),
-      'policy', p.policy_name,
+      'policy', w.policy_name,
       'setting', 'call_flood_count',
-      'threshold', p.call_flood_count,
+      'threshold', w.call_flood_count,
       'run', (mode() within group (order by l.run_id))::text
     )
   from (
@@ -34,11 +41,10 @@ begin atomic
       and s.recorded_at > as_of - (
         select max(w.call_flood_window) from agentdb.policy as w)
   ) as l
-  join agentdb.agent as a on a.agent_id = l.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
-  where l.recorded_at > as_of - p.call_flood_window
-  group by a.agent_name, p.policy_name, p.call_flood_window, p.call_flood_count
-  having count(*) > p.call_flood_count;
+  join watched as w on w.agent_id = l.agent_id
+  where l.recorded_at > as_of - w.call_flood_window
+  group by w.agent_name, w.policy_name, w.call_flood_window, w.call_flood_count
+  having count(*) > w.call_flood_count;
 end;
 
 comment on function agentdb.rule_call_flood (timestamptz) is

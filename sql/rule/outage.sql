@@ -6,6 +6,15 @@ create or replace function agentdb.rule_tool_outage (as_of timestamptz)
   language sql
   stable
 begin atomic
+  -- Made first: joined one by one, every row of the window would meet every agent.
+  with watched as materialized (
+    select a.agent_id, a.agent_name, p.policy_name, p.tool_outage_agents,
+      p.tool_errors_window, p.tool_errors_share, p.tool_errors_sigma,
+      p.tool_errors_baseline
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+    where p.tool_outage_agents is not null
+  )
   select
     jsonb_build_object('tool', f.tool),
     f.agents::double precision,
@@ -24,29 +33,26 @@ begin atomic
   from (
     select l.tool, count(*) as calls, count(*) filter (where not l.ok) as errors,
       count(distinct l.agent_id) filter (where not l.ok) as agents,
-      min(p.policy_name) as policy_name, min(p.tool_outage_agents) as threshold,
-      min(p.tool_errors_share) as share, min(p.tool_errors_sigma) as sigma,
-      min(p.tool_errors_baseline) as baseline,
+      min(w.policy_name) as policy_name, min(w.tool_outage_agents) as threshold,
+      min(w.tool_errors_share) as share, min(w.tool_errors_sigma) as sigma,
+      min(w.tool_errors_baseline) as baseline,
       min(l.recorded_at) filter (where not l.ok) as first_at,
       max(l.recorded_at) filter (where not l.ok) as last_at,
-      (array_agg(a.agent_name order by l.recorded_at desc)
+      (array_agg(w.agent_name order by l.recorded_at desc)
         filter (where not l.ok))[1] as last_agent,
       left((array_agg(l.error order by l.recorded_at desc)
         filter (where not l.ok))[1], 200) as last_error,
       (array_agg(l.tool_call_log_id order by l.recorded_at desc)
         filter (where not l.ok))[1:10] as failed
     from agentdb.tool_call_log as l
-    join agentdb.agent as a on a.agent_id = l.agent_id
-    join agentdb.policy as p
-      on p.policy_name = a.policy_name
-      and p.tool_outage_agents is not null
+    join watched as w on w.agent_id = l.agent_id
     where l.recorded_at <= as_of
-      and l.recorded_at > as_of - p.tool_errors_window
+      and l.recorded_at > as_of - w.tool_errors_window
       and l.recorded_at > as_of - (
-        select max(w.tool_errors_window) from agentdb.policy as w)
+        select max(p.tool_errors_window) from agentdb.policy as p)
     group by l.tool
     having count(distinct l.agent_id) filter (where not l.ok)
-      >= min(p.tool_outage_agents)
+      >= min(w.tool_outage_agents)
   ) as f
   cross join lateral (
     select

@@ -80,8 +80,15 @@ create or replace function agentdb._failing_tool (as_of timestamptz)
   language sql
   stable
 begin atomic
+  -- Made first: joined one by one, every row of the window would meet every agent.
+  with watched as materialized (
+    select a.agent_id, p.policy_name, p.tool_errors_window, p.tool_errors_count,
+      p.tool_errors_share
+    from agentdb.agent as a
+    join agentdb.policy as p on p.policy_name = a.policy_name
+  )
   select
-    l.agent_id, p.policy_name, l.tool, count(*), count(*) filter (where not l.ok),
+    l.agent_id, w.policy_name, l.tool, count(*), count(*) filter (where not l.ok),
     left((array_agg(l.error order by l.recorded_at desc)
       filter (where not l.ok))[1], 200),
     min(l.recorded_at), max(l.recorded_at),
@@ -91,16 +98,15 @@ begin atomic
       = max(l.run_id) filter (where not l.ok)
       then min(l.run_id) filter (where not l.ok) end
   from agentdb.tool_call_log as l
-  join agentdb.agent as a on a.agent_id = l.agent_id
-  join agentdb.policy as p on p.policy_name = a.policy_name
+  join watched as w on w.agent_id = l.agent_id
   where l.recorded_at <= as_of
-    and l.recorded_at > as_of - p.tool_errors_window
+    and l.recorded_at > as_of - w.tool_errors_window
     and l.recorded_at > as_of - (
-      select max(w.tool_errors_window) from agentdb.policy as w
+      select max(p.tool_errors_window) from agentdb.policy as p
     )
-  group by l.agent_id, l.tool, p.policy_name
-  having count(*) filter (where not l.ok) >= p.tool_errors_count
-    and count(*) filter (where not l.ok) >= p.tool_errors_share * count(*);
+  group by l.agent_id, l.tool, w.policy_name, w.tool_errors_count, w.tool_errors_share
+  having count(*) filter (where not l.ok) >= w.tool_errors_count
+    and count(*) filter (where not l.ok) >= w.tool_errors_share * count(*);
 end;
 
 comment on function agentdb._failing_tool (timestamptz) is

@@ -1,0 +1,118 @@
+"""Measures what a runner asks of the database at each poll, part by part.
+
+AGENTS agents with a session and an open run each log calls, steps and tokens; then all
+rules are claimed, asked and ingested as a runner does it, roll-up, health of runs and
+failed calls beside them.  Prints milliseconds of each part, medians of ROUNDS, and the
+dearest rules.  Run as ``python -m bench.poll [AGENTS [CALLS [ROUNDS]]]``; with 200
+agents and 100 calls of each it takes a minute.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+import sys
+import time
+from collections import defaultdict
+from contextlib import ExitStack
+
+import psycopg
+
+from agentdb.admin import operation
+from agentdb.local import LocalServer
+from agentdb.schema import install as installation
+
+SETTINGS = {"autovacuum": "off", "max_connections": "2100", "shared_buffers": "1GB"}
+TOOLS = ("search", "read", "edit", "fetch", "query")
+PARTS = {
+    "roll-up": "select agentdb.roll_up()",
+    "runs that are gone": "select * from agentdb.close_gone_runs()",
+    "failed calls": "select * from agentdb.take_failed_calls()",
+    "flush": "select agentdb.flush()",
+}
+
+
+def work(session: psycopg.Connection, number: int, calls: int) -> None:
+    """Log what an agent does in half an hour."""
+    batch = [
+        {
+            "tool": TOOLS[(number + i) % len(TOOLS)],
+            "args": {"q": f"word{number} {i}", "path": f"/srv/{i}/report.csv"},
+            "ok": i % 17 > 0,
+            "error": None if i % 17 else "502 bad gateway",
+            "result": f"{i} rows of {number}",
+        }
+        for i in range(calls)
+    ]
+    session.execute("select agentdb.log_tool_call_many(%s::jsonb)", [json.dumps(batch)])
+    steps = [{"step": f"page {i} of {number}"} for i in range(calls // 5)]
+    session.execute("select agentdb.log_progress_many(%s::jsonb)", [json.dumps(steps)])
+    usages = [{"input": 900 + i, "output": 50} for i in range(calls // 2)]
+    session.execute("select agentdb.log_tokens_many(%s::jsonb)", [json.dumps(usages)])
+
+
+def poll(db: psycopg.Connection, spent: dict[str, list[float]]) -> None:
+    """Do once what a runner does, and add the time of each part."""
+
+    def timed(part: str, query: str, *values: object) -> list[tuple[object, ...]]:
+        began = time.perf_counter()
+        found = db.execute(query.encode(), values or None, prepare=True).fetchall()
+        spent[part].append((time.perf_counter() - began) * 1000)
+        return found
+
+    def rule() -> bool:
+        claim = "select rule_name, query, evaluation from agentdb.claim_rule()"
+        claimed = timed("claims", claim)
+        if not claimed:
+            return False
+        name, query, evaluation = claimed[0]
+        ((found,),) = timed(f"rule {name}", str(query))
+        ingest = "select * from agentdb.ingest(%s::text, %s::bigint, %s::jsonb)"
+        timed("ingest", ingest, name, evaluation, json.dumps(found))
+        return True
+
+    for part, query in PARTS.items():
+        timed(part, query)
+    while rule():
+        pass
+
+
+def measure(db: psycopg.Connection, rounds: int) -> dict[str, float]:
+    """Return the median milliseconds of each part of a poll, of the rules each."""
+    laps: dict[str, list[float]] = defaultdict(list)
+    for _ in range(rounds):
+        db.execute("update agentdb.alert_rule set next_evaluation_at = now()")
+        spent: dict[str, list[float]] = defaultdict(list)
+        poll(db, spent)
+        for part, times in spent.items():
+            laps[part].append(sum(times))
+    return {part: statistics.median(times[2:]) for part, times in laps.items()}
+
+
+def main(agents: int = 200, calls: int = 100, rounds: int = 12) -> None:
+    with LocalServer(settings=SETTINGS, fast=True) as server, ExitStack() as stack:
+        installation.install(server.dsn())
+        db = stack.enter_context(psycopg.connect(server.dsn(), autocommit=True))
+        db.execute("select agentdb.maintain()")
+        for number in range(agents):
+            role = f"agent_{number}"
+            operation.register_agent(server.dsn(), role, role=role, create_role=True)
+            dsn = server.dsn(user=role)
+            session = stack.enter_context(psycopg.connect(dsn, autocommit=True))
+            session.execute("select agentdb.start_run()")
+            work(session, number, calls)
+        db.execute("vacuum analyze")
+        found = measure(db, rounds)
+    rules = {part: each for part, each in found.items() if part.startswith("rule ")}
+    rest = {part: each for part, each in found.items() if part not in rules}
+    print(
+        f"{agents} agents, {agents * calls} calls: {sum(found.values()):.0f} ms a poll"
+    )
+    for part, each in (rest | {f"{len(rules)} rules": sum(rules.values())}).items():
+        print(f"  {part:28}{each:8.1f} ms")
+    for part, each in sorted(rules.items(), key=lambda rule: -rule[1])[:8]:
+        print(f"    {part:26}{each:8.1f} ms")
+
+
+if __name__ == "__main__":
+    main(*(int(argument) for argument in sys.argv[1:]))
