@@ -47,6 +47,9 @@ TEST = "select agentdb.test_receiver(%s::text)"
 STATE = """
 select state, error from agentdb.notification where notification_id = %s::bigint
 """
+RUNNER = """
+select detail from agentdb.health_check where check_name = 'runner' and state <> 'ok'
+"""
 LOOK_EVERY = 0.2
 
 
@@ -107,6 +110,12 @@ def receivers(dsn: str) -> list[str]:
     """Return the receivers that are switched on."""
     with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
         return [name for (name,) in connection.execute(RECEIVERS)]
+
+
+def runner_trouble(dsn: str) -> str | None:
+    """Return why runners send nothing, as `agentdb status` has it."""
+    with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
+        return next((why for (why,) in connection.execute(RUNNER)), None)
 
 
 def try_receiver(
