@@ -138,7 +138,7 @@ def test_outbox_is_listed_and_seen_to(db: Connection, dsn: str) -> None:
 
 
 def test_receiver_is_tried_out(db: Connection, dsn: str) -> None:
-    assert "does a runner work?" in agentdb(
+    assert "waits: no runner has ever reported" in agentdb(
         dsn, "notify", "test", "stdout", "--wait", "0", code=1
     )
     (waiting,) = claimed(db)
@@ -162,6 +162,20 @@ def test_receiver_is_tried_out(db: Connection, dsn: str) -> None:
     assert (
         value(db, "select count(*) from agentdb.notification where state = 'dead'") == 1
     )
+    # Who tried it knows: nobody else is woken for that.
+    assert rows(db, "select * from agentdb.dead_letter") == []
+    health = "select detail from agentdb.health_check where check_name = 'delivery'"
+    assert value(db, health) == "0 waiting, 0 given up in a day"
+
+
+def test_receiver_that_is_switched_off_is_not_tried_out(
+    db: Connection, dsn: str
+) -> None:
+    db.execute("update agentdb.receiver set enabled = false")
+    said = agentdb(dsn, "notify", "test", "stdout", code=1)
+    assert "receiver stdout is switched off: it is sent nothing" in said
+    assert "set enabled = true where receiver_name = 'stdout';" in said
+    assert rows(db, "select * from agentdb.notification") == []
 
 
 @pytest.mark.parametrize("name", ["it's", 'od"d', "plain"])
