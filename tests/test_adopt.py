@@ -80,7 +80,9 @@ def test_health_says_why_nothing_is_sent(db: Connection) -> None:
     assert found["state"] == "warning"
     assert found["detail"] == f"1 of 1 runners work; another is refused: {refusal}"
     # One that is refused tries again every few seconds: this one has gone.
-    db.execute("update agentdb.installation set refused_at = refused_at - '1 h'::interval")
+    db.execute(
+        "update agentdb.installation set refused_at = refused_at - '1 h'::interval"
+    )
     assert row(db, RUNNER)["state"] == "ok"
     value(db, CHECK_IN, None, "b:1/x")
     db.execute("select agentdb.adopt('copy')")

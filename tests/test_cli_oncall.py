@@ -88,6 +88,12 @@ def test_silence_is_made_listed_and_ended(db: Connection, dsn: str) -> None:
     agentdb(dsn, "silence", "expire", "all", code=2)
     agentdb(dsn, "silence", "a=b", "-m", "x", code=2)
     agentdb(dsn, "silence", "a=b", "c=d", "--for", "2h", "-m", "x", code=2)
+    said = agentdb(dsn, "silence", "agnt=x", "--for", "2h", "-m", "x").splitlines()
+    assert said[0].endswith("; 0 alerts fire under it")
+    assert said[1].startswith("warning: no alert and no rule is known to have a label ")
+    assert "hint: Write agent~x;" in agentdb(
+        dsn, "silence", "agent=~x", "--for", "2h", "-m", "x", code=1
+    )
     assert "is no list of matchers" in agentdb(
         dsn, "silence", "nonsense", "--for", "2h", "-m", "x", code=1
     )

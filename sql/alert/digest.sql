@@ -149,6 +149,7 @@ begin
       format('receiver %s opens incidents: a digest is none', receiver),
       'Send it by mail, chat or webhook.');
   end if;
+  perform agentdb._check_receiver(receiver);
   v_next := agentdb._next_time(told_at, time_zone, clock_timestamp());
   insert into agentdb.digest as d (receiver_name, told_at, time_zone, next_at)
   values (receiver, set_digest.told_at, set_digest.time_zone, v_next)
@@ -162,7 +163,7 @@ $$;
 
 comment on function agentdb.set_digest (text, time, text) is
   'Has a receiver told of notices once a day, with what changed since the day before, '
-  'and returns when it is told next; raises ZA004.';
+  'and returns when it is told next; raises ZA004 and ZA006.';
 
 
 create or replace function agentdb.unset_digest (receiver text)

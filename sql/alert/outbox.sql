@@ -155,6 +155,7 @@ as $$
 declare
   v_number bigint;
 begin
+  perform agentdb._check_receiver(receiver);
   if exists (
     select from agentdb.receiver as r
     where r.receiver_name = receiver and not r.enabled
@@ -178,10 +179,6 @@ begin
   from agentdb.receiver as r
   where r.receiver_name = receiver
   returning notification_id into v_number;
-  if v_number is null then
-    raise exception 'there is no receiver %', coalesce(receiver, 'NULL')
-      using errcode = 'ZA006', hint = 'select receiver_name from agentdb.receiver;';
-  end if;
   return v_number;
 end;
 $$;
