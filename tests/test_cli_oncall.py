@@ -70,6 +70,16 @@ def test_group_is_acknowledged_by_its_message(db: Connection, dsn: str) -> None:
         == f"2 alerts of {group} are acknowledged until resolved\n"
     )
     assert "2 alerts of" in agentdb(dsn, "unack", group)
+    (first, second) = sorted(each["alert"] for each in message["payload"]["worst"])
+    agentdb(dsn, "resolve", f"A-{first}", "--reason", "over")
+    said = agentdb(dsn, "why", group.lower())
+    assert f"A-{second}" in said and "receiver   stdout" in " ".join(said.split(" "))
+    assert said.splitlines()[-2:] == [
+        f"next: agentdb why A-{second}",
+        f"next: agentdb ack {group.lower()} -m …",
+    ]
+    said = agentdb(dsn, "ack", group, "-m", "x")
+    assert said == f"1 alert of {group} is acknowledged until resolved\n"
 
 
 def test_silence_is_made_listed_and_ended(db: Connection, dsn: str) -> None:
@@ -88,9 +98,9 @@ def test_silence_is_made_listed_and_ended(db: Connection, dsn: str) -> None:
     agentdb(dsn, "silence", "expire", "all", code=2)
     agentdb(dsn, "silence", "a=b", "-m", "x", code=2)
     agentdb(dsn, "silence", "a=b", "c=d", "--for", "2h", "-m", "x", code=2)
-    said = agentdb(dsn, "silence", "agnt=x", "--for", "2h", "-m", "x").splitlines()
-    assert said[0].endswith("; 0 alerts fire under it")
-    assert said[1].startswith("warning: no alert and no rule is known to have a label ")
+    told = agentdb(dsn, "silence", "agnt=x", "--for", "2h", "-m", "x").splitlines()
+    assert told[0].endswith("; 0 alerts fire under it")
+    assert told[1].startswith("warning: no alert and no rule is known to have a label ")
     assert "hint: Write agent~x;" in agentdb(
         dsn, "silence", "agent=~x", "--for", "2h", "-m", "x", code=1
     )

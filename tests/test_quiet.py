@@ -131,11 +131,12 @@ def test_notices_are_in_the_digest_and_nothing_else_is(db: Connection) -> None:
     (digest,) = deliver(db)
     assert digest["kind"] == "digest"
     changes = digest["payload"]["changes"]
-    assert "1 alerts, 0 the day before: late 1" in changes
-    assert "1 notices, 0 the day before: note 1" in changes
+    assert "alerts: 1, the day before 0 (late 1)" in changes
+    assert "notices: 1, the day before 0 (note 1)" in changes
     said = lines(digest["payload"])
     assert said[0] == "[INFO] digest"
     assert said[1].startswith("the day until 20")
+    assert " UTC (the day before): alerts 1 (0), " in said[1]
     assert said[2:] == [
         *changes,
         "2 firing",

@@ -78,11 +78,11 @@ as $$
     'rule', 'digest',
     'severity', 'info',
     'labels', '{}'::jsonb,
-    'summary', format('the day until %s UTC: %s', to_char(at, 'YYYY-MM-DD HH24:MI'),
-      coalesce(string_agg(format('%s %s (%s)', c.now, c.what, c.before), ', '
+    'summary', format('the day until %s UTC (the day before): %s', to_char(at, 'YYYY-MM-DD HH24:MI'),
+      coalesce(string_agg(format('%s %s (%s)', c.what, c.now, c.before), ', '
         order by c.what), 'nothing happened')),
-    'changes', coalesce(jsonb_agg(format('%s %s, %s the day before%s', c.now, c.what,
-      c.before, ': ' || c.detail) order by c.what), '[]'),
+    'changes', coalesce(jsonb_agg(format('%s: %s, the day before %s%s', c.what, c.now,
+      c.before, ' (' || c.detail || ')') order by c.what), '[]'),
     'firing', (
       select count(*) from agentdb.alert as a where a.state = 'firing'),
     'next', jsonb_build_array('agentdb digest', 'agentdb alerts'))
