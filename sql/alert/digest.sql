@@ -78,7 +78,8 @@ as $$
     'rule', 'digest',
     'severity', 'info',
     'labels', '{}'::jsonb,
-    'summary', format('the day until %s UTC (the day before): %s', to_char(at, 'YYYY-MM-DD HH24:MI'),
+    'summary', format('the day until %s UTC (the day before): %s',
+      to_char(at, 'YYYY-MM-DD HH24:MI'),
       coalesce(string_agg(format('%s %s (%s)', c.what, c.now, c.before), ', '
         order by c.what), 'nothing happened')),
     'changes', coalesce(jsonb_agg(format('%s: %s, the day before %s%s', c.what, c.now,

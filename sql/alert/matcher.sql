@@ -111,7 +111,8 @@ create or replace function agentdb._matchers_text (matchers jsonb)
   return (
     select string_agg(
       concat(m.item ->> 'label', m.item ->> 'is', case
-        when m.item ->> 'value' ~ '^[^,"=~[:space:]][^,"[:space:]]*$' then m.item ->> 'value'
+        when m.item ->> 'value' ~ '^[^,"=~[:space:]][^,"[:space:]]*$'
+          then m.item ->> 'value'
         else format('"%s"', m.item ->> 'value') end), ',' order by m.place)
     from jsonb_array_elements(matchers) with ordinality as m (item, place)
   );
@@ -189,8 +190,8 @@ as $$
 $$;
 
 comment on function agentdb._known_labels () is
-  'The labels that alerts have, as far as is known: of rules that have not fired, those '
-  'that they speak of.';
+  'The labels that alerts have, as far as is known: of rules that have not fired, '
+  'those that they speak of.';
 
 
 -- Refused it is not: it may be meant for a rule that is made later.
