@@ -15,6 +15,7 @@ import sys
 import time
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
 
@@ -36,7 +37,7 @@ SINGLE = {
     "tokens": "select agentdb.log_tokens(5200, 310, model => %s, cost => 0.01)",
     "progress": "select agentdb.log_progress(%s, '{\"rows\": 120}')",
 }
-COPY = {
+COPY: dict[str, tuple[str, Callable[[str], str]]] = {
     "tool call": (
         "copy agentdb.tool_call_log (run_id, agent_id, tool, args, ok, call_id)"
         " from stdin",
@@ -52,7 +53,7 @@ COPY = {
         lambda key: f'1\t1\t{key}\t{{"rows": 120}}\n',
     ),
 }
-MANY = {
+MANY: dict[str, tuple[str, Callable[[str], dict[str, Any]]]] = {
     "tool call": (
         "select agentdb.log_tool_call_many(%s::jsonb)",
         lambda key: {"tool": "search", "args": json.loads(ARGS), "call_id": key},

@@ -38,8 +38,9 @@ def test_alerting_is_alive_once_a_runner_has_done_all_laps(db: Connection) -> No
 def test_dead_letters_of_a_week_are_counted(db: Connection) -> None:
     db.execute(
         "insert into agentdb.notification (kind, receiver_name, payload, state,"
-        " finished_at) select 'test', 'stdout', '{}', 'dead',"
-        " now() - d * interval '1 day' from unnest(array[1, 6, 8]) as d"
+        " finished_at) select k, 'stdout', '{}', 'dead',"
+        " now() - d * interval '1 day' from unnest(array[1, 6, 8]) as d,"
+        " unnest(array['digest', 'test']) as k"
     )
     assert value(db, "select dead_letters from agentdb.alerting_status") == 2
 

@@ -152,7 +152,9 @@ def test_why_run_and_agent(dsn: str, trouble: int) -> None:
         assert "billing" in said
 
 
-@pytest.mark.parametrize("word", ["A-999", "999", "nobody", "A-", "'; --", "%s"])
+@pytest.mark.parametrize(
+    "word", ["A-999", "G-999", "999", "nobody", "A-", "'; --", "%s"]
+)
 def test_why_of_what_is_not_there_says_so(dsn: str, trouble: int, word: str) -> None:
     assert f"there is no {{}} {word}".split("{}")[0] in agentdb(
         "why", word, dsn=dsn, code=1

@@ -70,6 +70,16 @@ def test_group_is_acknowledged_by_its_message(db: Connection, dsn: str) -> None:
         == f"2 alerts of {group} are acknowledged until resolved\n"
     )
     assert "2 alerts of" in agentdb(dsn, "unack", group)
+    (first, second) = sorted(each["alert"] for each in message["payload"]["worst"])
+    agentdb(dsn, "resolve", f"A-{first}", "--reason", "over")
+    said = agentdb(dsn, "why", group.lower())
+    assert f"A-{second}" in said and "receiver   stdout" in " ".join(said.split(" "))
+    assert said.splitlines()[-2:] == [
+        f"next: agentdb why A-{second}",
+        f"next: agentdb ack {group.lower()} -m …",
+    ]
+    said = agentdb(dsn, "ack", group, "-m", "x")
+    assert said == f"1 alert of {group} is acknowledged until resolved\n"
 
 
 def test_silence_is_made_listed_and_ended(db: Connection, dsn: str) -> None:
@@ -88,6 +98,12 @@ def test_silence_is_made_listed_and_ended(db: Connection, dsn: str) -> None:
     agentdb(dsn, "silence", "expire", "all", code=2)
     agentdb(dsn, "silence", "a=b", "-m", "x", code=2)
     agentdb(dsn, "silence", "a=b", "c=d", "--for", "2h", "-m", "x", code=2)
+    told = agentdb(dsn, "silence", "agnt=x", "--for", "2h", "-m", "x").splitlines()
+    assert told[0].endswith("; 0 alerts fire under it")
+    assert told[1].startswith("warning: no alert and no rule is known to have a label ")
+    assert "hint: Write agent~x;" in agentdb(
+        dsn, "silence", "agent=~x", "--for", "2h", "-m", "x", code=1
+    )
     assert "is no list of matchers" in agentdb(
         dsn, "silence", "nonsense", "--for", "2h", "-m", "x", code=1
     )
@@ -138,7 +154,7 @@ def test_outbox_is_listed_and_seen_to(db: Connection, dsn: str) -> None:
 
 
 def test_receiver_is_tried_out(db: Connection, dsn: str) -> None:
-    assert "does a runner work?" in agentdb(
+    assert "waits: no runner has ever reported" in agentdb(
         dsn, "notify", "test", "stdout", "--wait", "0", code=1
     )
     (waiting,) = claimed(db)
@@ -162,6 +178,20 @@ def test_receiver_is_tried_out(db: Connection, dsn: str) -> None:
     assert (
         value(db, "select count(*) from agentdb.notification where state = 'dead'") == 1
     )
+    # Who tried it knows: nobody else is woken for that.
+    assert rows(db, "select * from agentdb.dead_letter") == []
+    health = "select detail from agentdb.health_check where check_name = 'delivery'"
+    assert value(db, health) == "0 waiting, 0 given up in a day"
+
+
+def test_receiver_that_is_switched_off_is_not_tried_out(
+    db: Connection, dsn: str
+) -> None:
+    db.execute("update agentdb.receiver set enabled = false")
+    said = agentdb(dsn, "notify", "test", "stdout", code=1)
+    assert "receiver stdout is switched off: it is sent nothing" in said
+    assert "set enabled = true where receiver_name = 'stdout';" in said
+    assert rows(db, "select * from agentdb.notification") == []
 
 
 @pytest.mark.parametrize("name", ["it's", 'od"d', "plain"])

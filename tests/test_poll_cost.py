@@ -50,7 +50,7 @@ def fleet(db: Connection) -> Connection:
 
 def removed(plan: dict[str, Any]) -> float:
     """Return how many rows the joins of a plan compared in vain."""
-    here = plan.get("Rows Removed by Join Filter", 0) * plan["Actual Loops"]
+    here = float(plan.get("Rows Removed by Join Filter", 0) * plan["Actual Loops"])
     return here + sum(removed(part) for part in plan.get("Plans", []))
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from zoneinfo import ZoneInfo
 
-import psycopg
 import pytest
 
 from agentdb.channels.text import lines
@@ -131,11 +130,12 @@ def test_notices_are_in_the_digest_and_nothing_else_is(db: Connection) -> None:
     (digest,) = deliver(db)
     assert digest["kind"] == "digest"
     changes = digest["payload"]["changes"]
-    assert "1 alerts, 0 the day before: late 1" in changes
-    assert "1 notices, 0 the day before: note 1" in changes
+    assert "alerts: 1, the day before 0 (late 1)" in changes
+    assert "notices: 1, the day before 0 (note 1)" in changes
     said = lines(digest["payload"])
     assert said[0] == "[INFO] digest"
     assert said[1].startswith("the day until 20")
+    assert " UTC (the day before): alerts 1 (0), " in said[1]
     assert said[2:] == [
         *changes,
         "2 firing",
@@ -161,11 +161,13 @@ def test_change_is_counted_in_its_own_day_or_in_the_one_before(db: Connection) -
     assert tuple(db.execute(found, [just]).fetchone() or ()) == (1, 0)
 
 
-@pytest.mark.parametrize("name", ["set_digest", "set_quiet_hours"])
-def test_receiver_that_is_not_there_is_named(db: Connection, name: str) -> None:
-    times = "'08:00', '09:00'" if name == "set_quiet_hours" else "'08:00'"
-    with pytest.raises(psycopg.errors.ForeignKeyViolation, match="receiver"):
-        db.execute(f"select agentdb.{name}('nobody', {times})".encode())
+def test_receiver_that_is_not_there_is_named(db: Connection) -> None:
+    call = "select agentdb.set_quiet_hours('{}', '08:00', '09:00', 'UTC', '{}')"
+    refused = refusal(db, call.format("nobody", "info"))
+    assert refused.sqlstate == "ZA006"
+    assert "phone" in (refused.message_hint or "")
+    refused = refusal(db, call.format("phone", "bad"))
+    assert refused.sqlstate == "ZA004"
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,7 @@ def test_every_rule_has_its_settings_with_reasons(db: Connection, dsn: str) -> N
     assert "Rule: runs that do the same again and again" in said
     assert re.search(r"silent_loop_same +default 5, playbook 5", said)
     assert "agents in the field stop at 3 to 5" in said
+    assert re.search(r"agent_is_then +looping", said) and " health " not in said
     agentdb("rules", "explain", "nothing", dsn=dsn, code=1)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import threading
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -81,6 +83,105 @@ def test_matchers_that_cannot_be_read_are_refused(
         db, "select agentdb.silence_alerts(%s, '1 hour', 'known')", matchers
     )
     assert refused.sqlstate == "ZA004"
+
+
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("agent=~locky", "agent~locky"),
+        ("agent =~ locky", "agent~locky"),
+        ("agent!=~lock.*", "agent!~lock.*"),
+        ("rule=x,agent==locky", "agent=locky"),
+        ("agent~=locky", "agent~locky"),
+    ],
+)
+def test_operators_of_other_programs_are_refused_with_ours(
+    db: Connection, given: str, meant: str
+) -> None:
+    for call in (
+        "select agentdb.silence_alerts(%s, '1 hour', 'known')",
+        "select agentdb.set_route('r', 'stdout', %s)",
+        "select agentdb.set_inhibition('i', %s, 'rule=silent_loop', '{agent}')",
+        "select agentdb.set_inhibition('i', 'rule=silent_loop', %s, '{agent}')",
+    ):
+        refused = refusal(db, call, given)
+        assert refused.sqlstate == "ZA004"
+        assert (refused.message_hint or "").startswith(f"Write {meant};")
+
+
+@pytest.mark.parametrize(
+    ("call", "state", "said", "hint"),
+    [
+        ("set_route('r', 'nosuch')", "ZA006", "no receiver nosuch", "are: stdout"),
+        ("set_route('r', null)", "ZA006", "no receiver NULL", "are: stdout"),
+        ("set_digest('nosuch', '8:00')", "ZA006", "no receiver nosuch", "are: stdout"),
+        ("test_receiver('nosuch')", "ZA006", "no receiver nosuch", "are: stdout"),
+        (
+            "set_inhibition('I!', 'rule=x', 'rule=y', '{}')",
+            "ZA004",
+            "'I!' is no name for an inhibition",
+            "Use 1 to 63",
+        ),
+        (
+            "set_inhibition('i', 'rule=x', 'rule=y', '{}', '-1 h')",
+            "ZA004",
+            "linger is out of its range: -01:00:00",
+            "between 0 and 1 day",
+        ),
+    ],
+)
+def test_what_does_not_exist_is_refused_with_what_there_is(
+    db: Connection, call: str, state: str, said: str, hint: str
+) -> None:
+    refused = refusal(db, f"select agentdb.{call}")
+    assert refused.sqlstate == state
+    assert said in (refused.message_primary or "")
+    assert hint in (refused.message_hint or "")
+
+
+def test_value_that_looks_like_an_operator_is_quoted(db: Connection) -> None:
+    number = silence(db, 'agent="~x"')
+    shown = "select matchers from agentdb.active_silence where silence_id = %s"
+    assert value(db, shown, number) == 'agent="~x"'
+
+
+def test_labels_of_all_rules_of_the_pack_are_known(db: Connection) -> None:
+    known = set(value(db, "select agentdb._known_labels()"))
+    first = re.compile(
+        r"select\s+(?:jsonb_strip_nulls\()?jsonb_build_object\(((?:[^()]|\(.*?\))*)\)"
+    )
+    labels = {
+        label
+        for file in Path(__file__).parent.parent.glob("sql/rule/*.sql")
+        for built in first.findall(file.read_text())
+        for label in re.findall(r"'([a-z_]+)',", built)
+    }
+    assert {"agent", "measure", "object", "slot"} <= labels <= known
+
+
+def test_what_no_rule_and_no_alert_has_is_warned_of(db: Connection, rule: None) -> None:
+    warnings: list[str] = []
+    db.add_notice_handler(lambda said: warnings.append(said.message_primary or ""))
+    for call in (
+        "silence_alerts('agnt=x', '1 h', 'known')",
+        "set_route('r', 'stdout', 'rule~loop', '{rule,agnt}')",
+        "set_inhibition('s', 'rule=token_rat', 'rule=budget_low', '{aget}')",
+    ):
+        db.execute(f"select from agentdb.{call}".encode())
+    label = "no alert and no rule is known to have a label"
+    assert warnings == [
+        f"{label} agnt",
+        f"{label} agnt",
+        f"{label} aget",
+        "there is no rule token_rat",
+    ]
+    warnings.clear()
+    # Labels of the pack's rules that never fired, and of a rule of one's own that did.
+    fire(db, "x", month="May")
+    silence(db, "month=May,lock=x")
+    route = "select agentdb.set_route('r', 'stdout', 'question~.', '{receiver,month}')"
+    db.execute(route.encode())
+    assert warnings == []
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,23 @@ def test_rule_that_is_switched_off_ends_its_alerts(db: Connection) -> None:
     assert kinds(db) == ["firing"]
 
 
+def test_rule_that_is_switched_off_has_no_alerts_of_an_evaluation_on_its_way(
+    db: Connection,
+) -> None:
+    fire(db, "a")
+    asked = "select alerts from agentdb.alert_rule where rule_name = 'late'"
+    assert value(db, asked) == 1
+    began = value(db, asked.replace("alerts", "evaluation"))
+    db.execute("update agentdb.alert_rule set enabled = false")
+    late = (
+        "select count(*) from agentdb.ingest('late', %s,"
+        ' \'[{"labels": {"who": "b"}, "value": 1, "annotations": {}}]\')'
+    )
+    assert value(db, late, began) == 0
+    assert value(db, asked) == 0
+    assert value(db, "select count(*) from agentdb.active_alert") == 0
+
+
 def test_receiver_that_is_switched_off_gets_nothing_that_is_queued(
     db: Connection,
 ) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import pty
+import re
 import select
 import subprocess
 import sys
@@ -46,12 +47,12 @@ def trouble(db: Connection, connect: Connect) -> Connection:
     return session
 
 
-def at_board(dsn: str, act: Act) -> None:
+def at_board(dsn: str, act: Act, size: tuple[int, int] = (120, 40)) -> None:
     """Do something at the board once it has looked."""
 
     async def main() -> None:
         app = Top(dsn, every=3600)
-        async with app.run_test(size=(120, 40)) as pilot:
+        async with app.run_test(size=size) as pilot:
             await settle(pilot)
             await act(pilot)
 
@@ -89,6 +90,30 @@ def test_board_shows_alert_agent_and_lock(db: Connection, trouble: Connection) -
         ]
 
     at_board(db.info.dsn, act)
+
+
+def test_narrow_board_shows_what_each_alert_is_about(
+    db: Connection, trouble: Connection
+) -> None:
+    def seen(pilot: Pilot[None]) -> str:
+        drawn = pilot.app.export_screenshot().replace("&#160;", " ")
+        return re.sub(r"\s*<[^>]*>\s*", " ", drawn).replace("  ", " ")
+
+    severity = value(db, "select severity from agentdb.alert")
+
+    async def act(pilot: Pilot[None]) -> None:
+        assert "silent_loop: run 1 of a is stuck" in seen(pilot)
+        assert f"{severity} firing" in seen(pilot)
+        await pilot.resize_terminal(120, 40)
+        await settle(pilot)
+        assert "Tokens/h" in seen(pilot) and "silent_loop: " not in seen(pilot)
+        await pilot.resize_terminal(45, 24)
+        await settle(pilot)
+        await pilot.press("a")
+        await answer(pilot, "mine")
+        assert f"{severity} ack " in seen(pilot)
+
+    at_board(db.info.dsn, act, size=(45, 24))
 
 
 def test_agent_is_explained_with_how_far_its_usual_is_known(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,9 @@ TEST = "select agentdb.test_receiver(%s::text)"
 STATE = """
 select state, error from agentdb.notification where notification_id = %s::bigint
 """
+RUNNER = """
+select detail from agentdb.health_check where check_name = 'runner' and state <> 'ok'
+"""
 LOOK_EVERY = 0.2
 
 
@@ -68,10 +72,15 @@ def resolve(dsn: str, kind: str, number: int, *, reason: str) -> int:
 
 
 def silence(
-    dsn: str, matchers: str, *, lasts: str, comment: str
+    dsn: str,
+    matchers: str,
+    *,
+    lasts: str,
+    comment: str,
+    warn: Callable[[str], None] | None = None,
 ) -> tuple[int, datetime, int]:
     """Make a silence; return its number, its end, and how many alerts fire under it."""
-    number, ends, alerts = _call(dsn, SILENCE, matchers, lasts, comment)
+    number, ends, alerts = _call(dsn, SILENCE, matchers, lasts, comment, warn=warn)
     return number, ends, alerts
 
 
@@ -109,6 +118,12 @@ def receivers(dsn: str) -> list[str]:
         return [name for (name,) in connection.execute(RECEIVERS)]
 
 
+def runner_trouble(dsn: str) -> str | None:
+    """Return why runners send nothing, as `agentdb status` has it."""
+    with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
+        return next((why for (why,) in connection.execute(RUNNER)), None)
+
+
 def try_receiver(
     dsn: str, receiver: str, *, wait: float = 30
 ) -> tuple[int, str, str | None]:
@@ -126,10 +141,23 @@ def try_receiver(
             time.sleep(LOOK_EVERY)
 
 
-def _call(dsn: str, statement: LiteralString, *values: object) -> tuple[Any, ...]:
+def _call(
+    dsn: str,
+    statement: LiteralString,
+    *values: object,
+    warn: Callable[[str], None] | None = None,
+) -> tuple[Any, ...]:
     """Return the one row of a call, in a transaction of its own."""
     with psycopg.connect(dsn, connect_timeout=10, autocommit=True) as connection:
+        if warn is not None:
+            connection.add_notice_handler(lambda said: warn(_warning(said)))
         row = connection.execute(statement, values).fetchone()
         wake(connection, MESSAGES)
     assert row is not None
     return row
+
+
+def _warning(said: psycopg.errors.Diagnostic) -> str:
+    """Return a warning of the database with what it suggests."""
+    hint = said.message_hint
+    return f"{said.message_primary}{f' ({hint})' if hint else ''}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from ..words import counted
 from .failure import Failure
 from .options import dsn, number_of
 
@@ -82,4 +83,4 @@ def resolve(dsn: str, target: tuple[str, int], reason: str) -> None:
 def _shown(kind: str, number: int, count: int) -> str:
     if kind == "alert":
         return f"A-{number} is"
-    return f"{count} alerts of G-{number} are"
+    return f"{counted(count, 'alert')} of G-{number} {'is' if count == 1 else 'are'}"

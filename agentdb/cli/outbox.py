@@ -95,7 +95,6 @@ def _try(dsn: str, receiver: str, wait: float) -> str | None:
         click.echo(f"message {number} was delivered to {receiver}")
         return None
     if state == "queued":
-        return (
-            f"message {number} to {receiver} waits: does a runner work?  agentdb status"
-        )
+        why = oncall.runner_trouble(dsn) or "runners work, and have not come to it yet"
+        return f"message {number} to {receiver} waits: {shown(why)}"
     return f"message {number} to {receiver} is {state}: {shown(error)}"

@@ -1,4 +1,4 @@
-"""The commands about rules: what there is and why, whether it works, how to set it."""
+"""The commands about rules: what there is and why, whether it works, what it does."""
 
 from __future__ import annotations
 
@@ -26,7 +26,8 @@ order by rule_name
 """
 RULE = """
 select r.rule_name as rule, obj_description(to_regclass(r.view_name)) as what,
-  r.description as why, r.remedy, r.ends_when, r.severity, r.health, r.action,
+  r.description as why, r.remedy, r.ends_when, r.severity,
+  r.health as agent_is_then, r.action,
   r.enabled, r.evaluate_every,
   r.fire_after as fires_after, r.keep_firing, r.view_name as view, r.evaluated_at,
   r.evaluation_ms as ms, r.alerts, r.error
@@ -75,7 +76,7 @@ setting = click.option("--setting", help="Column of agentdb.policy to vary.")
 
 @click.group()
 def rules() -> None:
-    """See, check and set the rules that alert."""
+    """See and check the rules that alert, and try out their thresholds."""
 
 
 @rules.command(name="list")

@@ -40,10 +40,15 @@ def silence(
         raise click.UsageError("put the matchers into quotes: 'agent=x,rule~loop'")
     if lasts is None or comment is None:
         raise click.UsageError("say --for how long, and why with -m")
-    found = oncall.silence(dsn, what[0], lasts=lasts, comment=comment)
+    warnings: list[str] = []
+    found = oncall.silence(
+        dsn, what[0], lasts=lasts, comment=comment, warn=warnings.append
+    )
     number, ends, alerts = found
     fire = f"{counted(alerts, 'alert')} fire{'s' if alerts == 1 else ''}"
     click.echo(f"S-{number} until {shown(ends)}; {fire} under it")
+    for warning in warnings:
+        click.echo(shown(f"warning: {warning}"))
     click.echo(f"next: agentdb silence expire S-{number}")
 
 

@@ -67,6 +67,23 @@ from (
 order by place desc
 limit 10
 """
+GROUP = """
+select 'G-' || g.alert_group_id as group, g.receiver_name as receiver,
+  g.route_name as route, g.told as told_last, g.told_at
+from agentdb.alert_group as g
+where g.alert_group_id = {group}
+"""
+GROUP_ALERTS = """
+select 'A-' || a.alert_id as alert, a.severity, m.state, a.rule_name as rule,
+  coalesce(a.firing_at, a.active_at) as since,
+  coalesce(a.annotations ->> 'summary', a.rule_name) as summary
+from agentdb.group_alert as m
+join agentdb.alert as a on a.alert_id = m.alert_id
+where m.alert_group_id = {group}
+order by m.state <> 'firing',
+  array_position(array['critical', 'warning', 'info'], a.severity), since
+limit 20
+"""
 AGENT = """
 select a.agent_name as agent, h.state, h.since, h.why,
   a.role_name as role, a.policy_name as policy,
@@ -99,14 +116,15 @@ where agent_name = {agent}
 order by run_id desc
 limit 5
 """
+KINDS = (("A-", "alert"), ("G-", "group"), ("R-", "run"), ("", "run"))
 
 
 @click.command()
 @dsn
 @how
-@click.argument("what", metavar="ALERT|RUN|AGENT")
+@click.argument("what", metavar="ALERT|GROUP|RUN|AGENT")
 def why(dsn: str, as_json: bool, as_sql: bool, what: str) -> None:
-    """Explain an alert (A-41), a run (12) or an agent (its name)."""
+    """Explain an alert (A-41), a group (G-7), a run (12) or an agent."""
     kind, number = _recognise(what)
     with connect(dsn) as connection:
         if not _exists(connection, kind, number or what):
@@ -119,14 +137,14 @@ def why(dsn: str, as_json: bool, as_sql: bool, what: str) -> None:
     if not (as_json or as_sql):
         if kind == "run":
             say_if_uncounted(dsn)
-        hints = _next(kind, what, found[0][0] if found[0] else {})
+        hints = _next(kind, what, found)
         click.echo("\n".join(["", *(f"next: {hint}" for hint in hints)]))
 
 
 def _recognise(what: str) -> tuple[str, int]:
     """Return which kind of thing a word names, and its number if it has one."""
     text = what.upper()
-    for prefix, kind in (("A-", "alert"), ("R-", "run"), ("", "run")):
+    for prefix, kind in KINDS:
         digits = text.removeprefix(prefix)
         if text.startswith(prefix) and digits.isdecimal() and len(digits) <= 18:
             return kind, int(digits)
@@ -134,9 +152,10 @@ def _recognise(what: str) -> tuple[str, int]:
 
 
 def _exists(connection: psycopg.Connection[Row], kind: str, key: object) -> bool:
+    table = "alert_group" if kind == "group" else kind
     statement = sql.SQL("select from agentdb.{table} where {column} = {key}").format(
-        table=sql.Identifier(kind),
-        column=sql.Identifier("agent_name" if kind == "agent" else f"{kind}_id"),
+        table=sql.Identifier(table),
+        column=sql.Identifier("agent_name" if kind == "agent" else f"{table}_id"),
         key=sql.Literal(key),
     )
     return connection.execute(statement).fetchone() is not None
@@ -156,6 +175,12 @@ def _sections(
                 spare=True,
                 guest=True,
             ),
+        ]
+    if kind == "group":
+        its = query(GROUP_ALERTS, group=number)
+        return [
+            Section("group", query(GROUP, group=number), card=True),
+            Section("alerts", its, "none any more", below="summary"),
         ]
     if kind == "run":
         return [
@@ -185,15 +210,20 @@ def _evidence(connection: psycopg.Connection[Row], alert: int) -> str:
     return str(row["text"])
 
 
-def _next(kind: str, what: str, found: Row) -> list[str]:
+def _next(kind: str, what: str, found: list[list[Row]]) -> list[str]:
     """Return the commands to type after this answer."""
+    if kind == "group":
+        alerts = [row for row in found[1] if row["state"] == "firing"]
+        hints = [f"agentdb why {row['alert']}" for row in alerts[:1]]
+        return [*hints, f"agentdb ack {what} -m …"] if alerts else ["agentdb alerts"]
     if kind == "run":
         return [f"agentdb timeline {what}"]
     if kind == "alert":
         hints = [f"agentdb why {what} --sql"]
-        if found.get("acknowledged"):
+        alert = found[0][0] if found[0] else {}
+        if alert.get("acknowledged"):
             hints.append(f"agentdb unack {what}")
-        elif found.get("state") == "firing":
+        elif alert.get("state") == "firing":
             hints.append(f"agentdb ack {what} -m …")
         return hints
     return [f"agentdb runs --agent {what}", "agentdb alerts"]

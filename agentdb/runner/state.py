@@ -32,8 +32,8 @@ class State:
     # One evaluator waits for the next rule to be due, the others for their turn.
     claiming: asyncio.Lock = field(default_factory=asyncio.Lock)
     due_at: float = -inf
-    # Whether the database is a copy that nobody has adopted: nothing is sent of it.
-    foreign: bool = False
+    # Why nothing is sent of the database: it is a copy that nobody has adopted.
+    foreign: str | None = None
 
     @property
     def name(self) -> str:

@@ -12,6 +12,7 @@ from rich.text import Text
 from textual import work
 from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
+from textual.events import Resize
 from textual.widgets import DataTable, Footer, Static
 
 from agentdb.admin import oncall, operation
@@ -21,6 +22,7 @@ from ..value import shown
 from .ask import Ask, Page
 from .board import Board, Row, explain, look
 
+Columns = dict[str, dict[str, str]]
 # A column's heading and the name of its value.
 COLUMNS = {
     "incidents": {
@@ -37,6 +39,13 @@ COLUMNS = {
         "Left": "left", "Waiting": "waiting",
     },
 }  # fmt: skip
+# On a narrower terminal only what one decides by is shown, and each alert on two lines.
+NARROW = 80
+FEW = {
+    "incidents": {"Alert": "alert", "What": "brief"},
+    "agents": {"Agent": "agent", "State": "state", "Since": "since", "Why": "why"},
+    "locks": {"Lock": "lock", "State": "state", "Holder": "holder"},
+}
 # What names a row: a lock may be called what another is with its slot.
 KEYS = {
     "incidents": ("alert_id",), "agents": ("agent",), "locks": ("slot", "lock_name"),
@@ -73,6 +82,7 @@ class Top(App[None]):
         super().__init__()
         self._dsn, self._every = dsn, every
         self._rows: dict[str, dict[str, Row]] = {name: {} for name in COLUMNS}
+        self._columns: Columns = {}
 
     def compose(self) -> ComposeResult:
         """Make the headline and the tables."""
@@ -84,10 +94,23 @@ class Top(App[None]):
 
     def on_mount(self) -> None:
         """Look at once, and then again and again."""
-        for name, columns in COLUMNS.items():
-            self.query_one(f"#{name}", DataTable).add_columns(*columns)
+        self._lay_out(self.size.width)
         self.refresh_board()
         self.set_interval(self._every, self.refresh_board)
+
+    def on_resize(self, event: Resize) -> None:
+        """Show as many columns as the terminal has room for."""
+        self._lay_out(event.size.width)
+
+    def _lay_out(self, width: int) -> None:
+        wanted = FEW if width < NARROW else COLUMNS
+        if self._columns is wanted:
+            return
+        self._columns = wanted
+        for name, columns in wanted.items():
+            table: DataTable[Text] = self.query_one(f"#{name}", DataTable)
+            table.clear(columns=True).add_columns(*columns)
+            self._fill(name, list(self._rows[name].values()))
 
     @work(thread=True, exclusive=True, group="look")
     def refresh_board(self) -> None:
@@ -110,8 +133,11 @@ class Top(App[None]):
         self._rows[name] = {_key(name, row): row for row in rows}
         table.clear()
         for key, row in self._rows[name].items():
-            cells = (_cell(row[column]) for column in COLUMNS[name].values())
-            table.add_row(*cells, key=key)
+            cells = [
+                _brief(row) if column == "brief" else _cell(row[column])
+                for column in self._columns[name].values()
+            ]
+            table.add_row(*cells, height=2 if len(cells) == 2 else 1, key=key)
         keys = list(self._rows[name])
         if chosen and (key := _key(name, chosen)) in keys:
             table.move_cursor(row=keys.index(key))
@@ -243,6 +269,13 @@ class Top(App[None]):
 def _key(name: str, row: Row) -> str:
     """Return what names a row of a table."""
     return " ".join(str(row[each]) for each in KEYS[name])
+
+
+def _brief(row: Row) -> Text:
+    """Return an alert on two lines, of which the second is what it is about."""
+    above = [_cell(row[column]) for column in ("severity", "state", "age")]
+    about = _cell(f"{row['rule']}: {row['summary']}")
+    return Text("\n").join([Text(" ").join(above), about])
 
 
 def _cell(value: object) -> Text:

@@ -78,11 +78,12 @@ as $$
     'rule', 'digest',
     'severity', 'info',
     'labels', '{}'::jsonb,
-    'summary', format('the day until %s UTC: %s', to_char(at, 'YYYY-MM-DD HH24:MI'),
-      coalesce(string_agg(format('%s %s (%s)', c.now, c.what, c.before), ', '
+    'summary', format('the day until %s UTC (the day before): %s',
+      to_char(at, 'YYYY-MM-DD HH24:MI'),
+      coalesce(string_agg(format('%s %s (%s)', c.what, c.now, c.before), ', '
         order by c.what), 'nothing happened')),
-    'changes', coalesce(jsonb_agg(format('%s %s, %s the day before%s', c.now, c.what,
-      c.before, ': ' || c.detail) order by c.what), '[]'),
+    'changes', coalesce(jsonb_agg(format('%s: %s, the day before %s%s', c.what, c.now,
+      c.before, ' (' || c.detail || ')') order by c.what), '[]'),
     'firing', (
       select count(*) from agentdb.alert as a where a.state = 'firing'),
     'next', jsonb_build_array('agentdb digest', 'agentdb alerts'))
@@ -149,6 +150,7 @@ begin
       format('receiver %s opens incidents: a digest is none', receiver),
       'Send it by mail, chat or webhook.');
   end if;
+  perform agentdb._check_receiver(receiver);
   v_next := agentdb._next_time(told_at, time_zone, clock_timestamp());
   insert into agentdb.digest as d (receiver_name, told_at, time_zone, next_at)
   values (receiver, set_digest.told_at, set_digest.time_zone, v_next)
@@ -162,7 +164,7 @@ $$;
 
 comment on function agentdb.set_digest (text, time, text) is
   'Has a receiver told of notices once a day, with what changed since the day before, '
-  'and returns when it is told next; raises ZA004.';
+  'and returns when it is told next; raises ZA004 and ZA006.';
 
 
 create or replace function agentdb.unset_digest (receiver text)

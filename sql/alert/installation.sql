@@ -2,6 +2,24 @@
 -- alerts, the receivers and the outbox of the original.  A runner that finds it at
 -- another address sends nothing until a person says that this is meant.
 
+create or replace function agentdb._foreign (
+  known agentdb.installation,
+  site text,
+  address text
+)
+  returns text
+  language sql
+  immutable
+  return format('nothing is sent: this database is known as %s at %s, and the runner '
+    'finds it %sat %s.  If it has moved, or is a copy that shall speak for itself: '
+    'agentdb adopt --as SITE, with that site in the runner''s configuration',
+    coalesce('site ' || known.site, 'a site without a name'),
+    coalesce(known.address, 'no address yet'), 'as site ' || site || ' ', address);
+
+comment on function agentdb._foreign (agentdb.installation, text, text) is
+  'Why nothing is sent of a database that is found elsewhere than it is known to be.';
+
+
 create or replace function agentdb.check_in (site text, address text)
   returns text
   language plpgsql
@@ -21,12 +39,7 @@ begin
     update agentdb.installation as i
     set refused_address = left(check_in.address, 300),
         refused_at = clock_timestamp();
-    return format('this database is known as %s at %s, and is found %sat %s: nothing '
-      'is sent.  If it has moved, or is a copy that shall speak for itself: agentdb '
-      'adopt --as SITE, with that site in the runner''s configuration',
-      coalesce('site ' || v_known.site, 'a site without a name'),
-      coalesce(v_known.address, 'no address yet'), 'as site ' || check_in.site || ' ',
-      check_in.address);
+    return agentdb._foreign(v_known, check_in.site, check_in.address);
   end if;
   update agentdb.installation as i
   set site = coalesce(check_in.site, i.site),
@@ -39,6 +52,24 @@ $$;
 comment on function agentdb.check_in (text, text) is
   'Says under which site and address a runner reached this database; returns why it '
   'must send nothing, or NULL.  The same site may move, as to a standby.';
+
+
+-- A runner that is refused tries again every few seconds; another may reach the
+-- database where it is known.
+create or replace function agentdb._refused_here (since interval)
+  returns text
+  language sql
+  stable
+  return (
+    select agentdb._foreign(i, null, i.refused_address)
+    from agentdb.installation as i
+    where i.refused_at > coalesce(i.seen_at, '-infinity')
+      and i.refused_at > clock_timestamp() - since
+  );
+
+comment on function agentdb._refused_here (interval) is
+  'Why a runner that has reached this database of late sends nothing of it; NULL where '
+  'none was refused.';
 
 
 create or replace function agentdb.adopt (site text)

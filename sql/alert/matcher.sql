@@ -40,6 +40,32 @@ comment on function agentdb._check_pattern (text, text) is
   'Raises ZA004 for a regular expression that is wrong, long or costly.';
 
 
+-- Alertmanager writes =~ for ~: taken as it stands it would match nothing, unnoticed.
+create or replace function agentdb._refuse_operator (
+  label text,
+  operator text,
+  value text
+)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_meant text := concat(case when operator ~ '^!' then '!' end,
+    case when concat(operator, value) ~ '^[!=~]*~' then '~' else '=' end);
+begin
+  perform agentdb._refuse(
+    format('%L is no comparison', agentdb._clean_text(
+      concat(label, operator, value), 100)),
+    format('Write %s%s%s; a value that begins with = or ~ goes into double quotes.',
+      label, v_meant, agentdb._clean_text(ltrim(value, '=~ '), 100)));
+end;
+$$;
+
+comment on function agentdb._refuse_operator (text, text, text) is
+  'Raises ZA004 for a matcher with two operators, and says what was meant.';
+
+
 create or replace function agentdb._parse_matchers (matchers text)
   returns jsonb
   language plpgsql
@@ -61,7 +87,9 @@ begin
     if v_parts is null or jsonb_array_length(v_found) >= 20 then
       perform agentdb._refuse_matchers(matchers);
     end if;
-    if v_parts[2] in ('~', '!~') then
+    if v_parts[4] ~ '^[=~]' then
+      perform agentdb._refuse_operator(v_parts[1], v_parts[2], v_parts[4]);
+    elsif v_parts[2] in ('~', '!~') then
       perform agentdb._check_pattern(coalesce(v_parts[3], v_parts[4], ''), matchers);
     end if;
     v_found := v_found || jsonb_build_object('label', v_parts[1], 'is', v_parts[2],
@@ -83,7 +111,8 @@ create or replace function agentdb._matchers_text (matchers jsonb)
   return (
     select string_agg(
       concat(m.item ->> 'label', m.item ->> 'is', case
-        when m.item ->> 'value' ~ '^[^,"[:space:]]+$' then m.item ->> 'value'
+        when m.item ->> 'value' ~ '^[^,"=~[:space:]][^,"[:space:]]*$'
+          then m.item ->> 'value'
         else format('"%s"', m.item ->> 'value') end), ',' order by m.place)
     from jsonb_array_elements(matchers) with ordinality as m (item, place)
   );
@@ -129,3 +158,78 @@ create or replace function agentdb._matchable (
 
 comment on function agentdb._matchable (bigint, text, text, jsonb) is
   'The labels of an alert by which it can be named: its own, alert, rule and severity.';
+
+
+-- No rule declares its labels.  What it says of itself has them in braces, its evidence
+-- asks for them; those of a DBA's own are known when it has fired.
+create or replace function agentdb._known_labels ()
+  returns text[]
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  select array_agg(distinct l.label order by l.label)
+  from (
+    select unnest('{alert,rule,severity,agent,run,table,tool,lock,tree,measure,object,
+      slot}'::text[])
+    union all
+    select unnest(r.group_by) from agentdb.alert_rule as r
+    union all
+    select f.found[1]
+    from agentdb.alert_rule as r
+    cross join lateral (
+      select regexp_matches(concat(r.remedy, r.ends_when), '{([a-z_]+)}', 'g')
+      union all
+      select regexp_matches(r.evidence_query, ':labels ->> ''([^'']+)''', 'g')
+    ) as f (found)
+    union all
+    select k.label
+    from agentdb.alert as a
+    cross join lateral jsonb_object_keys(a.labels) as k (label)
+  ) as l (label);
+$$;
+
+comment on function agentdb._known_labels () is
+  'The labels that alerts have, as far as is known: of rules that have not fired, '
+  'those that they speak of.';
+
+
+-- Refused it is not: it may be meant for a rule that is made later.
+create or replace function agentdb._warn_of_unknown (matchers jsonb, labels text[])
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_known text[] := agentdb._known_labels();
+  v_label text;
+  v_rule text;
+begin
+  for v_label in
+    select distinct u.label
+    from (
+      select m.item ->> 'label' from jsonb_array_elements(matchers) as m (item)
+      union all
+      select unnest(labels)
+    ) as u (label)
+    where u.label <> all (v_known)
+    order by u.label
+  loop
+    raise warning 'no alert and no rule is known to have a label %', v_label
+      using hint = 'Known are: ' || array_to_string(v_known, ', ');
+  end loop;
+  for v_rule in
+    select m.item ->> 'value'
+    from jsonb_array_elements(matchers) as m (item)
+    where m.item ->> 'label' = 'rule' and m.item ->> 'is' = '='
+      and not exists (
+        select from agentdb.alert_rule as r where r.rule_name = m.item ->> 'value')
+  loop
+    raise warning 'there is no rule %', v_rule
+      using hint = 'agentdb rules list has those that there are.';
+  end loop;
+end;
+$$;
+
+comment on function agentdb._warn_of_unknown (jsonb, text[]) is
+  'Warns of labels that no alert and no rule has, and of rules that do not exist.';

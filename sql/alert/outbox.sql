@@ -20,6 +20,8 @@ create or replace view agentdb.dead_letter as
     from agentdb.notification as n
     where n.receiver_name = r.receiver_name
       and n.state = 'dead'
+      -- Who tried a receiver out was told what came of it.
+      and n.kind <> 'test'
       and n.finished_at > clock_timestamp() - interval '7 days'
   ) as d
   where r.enabled
@@ -44,6 +46,7 @@ select agentdb._declare_rule(
     select n.notification_id, n.kind, n.attempt, n.finished_at, n.status, n.error
     from agentdb.notification as n
     where n.receiver_name = :labels ->> 'receiver' and n.state = 'dead'
+      and n.kind <> 'test'
     order by n.finished_at desc
     limit 10
   $$,
@@ -152,6 +155,16 @@ as $$
 declare
   v_number bigint;
 begin
+  perform agentdb._check_receiver(receiver);
+  if exists (
+    select from agentdb.receiver as r
+    where r.receiver_name = receiver and not r.enabled
+  ) then
+    perform agentdb._refuse(
+      format('receiver %s is switched off: it is sent nothing', receiver),
+      format('update agentdb.receiver set enabled = true where receiver_name = %L;',
+        receiver));
+  end if;
   insert into agentdb.notification (kind, receiver_name, max_attempts, payload)
   select 'test', r.receiver_name, 1, jsonb_build_object(
     'version', 1,
@@ -166,14 +179,10 @@ begin
   from agentdb.receiver as r
   where r.receiver_name = receiver
   returning notification_id into v_number;
-  if v_number is null then
-    raise exception 'there is no receiver %', coalesce(receiver, 'NULL')
-      using errcode = 'ZA006', hint = 'select receiver_name from agentdb.receiver;';
-  end if;
   return v_number;
 end;
 $$;
 
 comment on function agentdb.test_receiver (text) is
   'Sends a receiver a message that says it is a test, once, and returns its number; '
-  'raises ZA006.';
+  'raises ZA006, and ZA004 for one that is switched off.';

@@ -71,7 +71,7 @@ create or replace function agentdb._end_payload (alert agentdb.alert)
   return jsonb_strip_nulls(jsonb_build_object(
     'was', coalesce((alert).annotations ->> 'summary', (alert).rule_name),
     'ended_by', (alert).end_reason,
-    'lasted_seconds', round(extract(epoch from agentdb._lasted(alert))),
+    'lasted_seconds', floor(extract(epoch from agentdb._lasted(alert))),
     'until', to_char((alert).resolved_at at time zone 'UTC',
       'YYYY-MM-DD"T"HH24:MI:SS"Z"')));
 

@@ -100,7 +100,13 @@ create or replace function agentdb.set_quiet_hours (
   set lock_timeout = '2s'
 as $$
 begin
+  perform agentdb._check_receiver(receiver);
   perform agentdb._check_zone(time_zone);
+  if agentdb._severity_rank(max_severity) is null then
+    perform agentdb._refuse(
+      format('%L is no severity', agentdb._clean_text(max_severity, 100)),
+      'Use info, warning or critical.');
+  end if;
   if begins = ends or begins is null or ends is null then
     perform agentdb._refuse('quiet hours begin and end at different times',
       'Write set_quiet_hours(''phone'', ''22:00'', ''07:00'', ''Europe/Vienna'').');
@@ -121,7 +127,7 @@ $$;
 
 comment on function agentdb.set_quiet_hours (text, time, time, text, text) is
   'Has a receiver not told of what is no more severe between two times of the day, '
-  'each day; it is told at their end of what fires then; raises ZA004.';
+  'each day; it is told at their end of what fires then; raises ZA004 or ZA006.';
 
 
 create or replace function agentdb.unset_quiet_hours (receiver text)

@@ -1,5 +1,30 @@
 -- Routes: which receivers hear of an alert, and together with which others.
 
+create or replace function agentdb._check_receiver (receiver text)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if not exists (
+    select from agentdb.receiver as r where r.receiver_name = receiver
+  ) then
+    raise exception 'there is no receiver %',
+      coalesce(agentdb._clean_line(receiver, 100), 'NULL')
+      using errcode = 'ZA006', hint = coalesce((
+        select 'There are: ' || string_agg(r.receiver_name, ', '
+          order by r.receiver_name)
+        from agentdb.receiver as r), 'There is none yet: insert one into '
+        'agentdb.receiver.');
+  end if;
+end;
+$$;
+
+comment on function agentdb._check_receiver (text) is
+  'Raises ZA006 where there is no receiver of that name.';
+
+
 create or replace function agentdb.set_route (
   name text,
   receiver text,
@@ -17,6 +42,7 @@ create or replace function agentdb.set_route (
 as $$
 declare
   v_labels text[] := array(select distinct l from unnest(group_by) as l order by l);
+  v_matchers jsonb := agentdb._parse_matchers(matchers);
 begin
   if group_by is null or cardinality(group_by) > 10
     or exists (select from unnest(v_labels) as l (label)
@@ -34,12 +60,14 @@ begin
       'group_wait and group_interval lie between 0 and 1 day, repeat_interval between '
         '1 minute and 30 days.');
   end if;
+  perform agentdb._check_receiver(receiver);
+  perform agentdb._warn_of_unknown(v_matchers, v_labels);
   insert into agentdb.route as r (
     route_name, receiver_name, matchers, group_by, group_wait, group_interval,
     repeat_interval
   )
   values (
-    name, receiver, agentdb._parse_matchers(matchers), v_labels,
+    name, receiver, v_matchers, v_labels,
     set_route.group_wait, set_route.group_interval, set_route.repeat_interval
   )
   on conflict on constraint route_pkey do update
@@ -55,7 +83,7 @@ $$;
 comment on function agentdb.set_route (
   text, text, text, text[], interval, interval, interval) is
   'Sends alerts that match to a receiver, those with equal group_by labels as one '
-  'message; replaces a route of that name; raises ZA004.';
+  'message; replaces a route of that name; raises ZA004 and ZA006.';
 
 
 create or replace function agentdb.unset_route (name text)

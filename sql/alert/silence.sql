@@ -132,6 +132,7 @@ begin
     perform agentdb._refuse('a silence of everything is refused',
       'Name a label that alerts must have: agent=billing, or rule~loop.');
   end if;
+  perform agentdb._warn_of_unknown(v_matchers, '{}');
   lock table agentdb.silence in exclusive mode;
   insert into agentdb.silence as s (
     matchers, comment, ends_at, created_by, only_rule, only_agent

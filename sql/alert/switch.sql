@@ -7,6 +7,10 @@ create or replace function agentdb._switch_rule ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- What an evaluation that is on its way has found is out of date.
+  update agentdb.alert_rule as r
+  set alerts = 0, evaluation = r.evaluation + 1
+  where r.rule_name = new.rule_name;
   with ended as (
     update agentdb.alert as a
     set state = 'resolved',

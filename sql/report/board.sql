@@ -19,6 +19,7 @@ create or replace view agentdb.alerting_status as
       select count(*)
       from agentdb.notification as n
       where n.state = 'dead'
+        and n.kind <> 'test'
         and n.finished_at > clock_timestamp() - interval '7 days'
     ) as dead_letters
   from (

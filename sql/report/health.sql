@@ -4,13 +4,15 @@ create or replace view agentdb.health_check as
   select 'runner' as check_name,
     case
       when count(*) filter (where h.healthy) = 0 then 'critical'
-      when count(*) filter (where h.healthy and h.outdated) > 0 then 'warning'
+      when count(*) filter (where h.healthy and h.outdated) > 0
+        or agentdb._refused_here('1 minute') is not null then 'warning'
       else 'ok'
     end as state,
     case
-      when count(*) = 0
-        then 'no runner has ever reported: nobody is alerted; start agentdb run'
       when count(*) filter (where h.healthy) = 0 then coalesce(
+        agentdb._refused_here('1 day'),
+        case when count(*) = 0 then
+          'no runner has ever reported: nobody is alerted; start agentdb run' end,
         'no runner works: ' || string_agg(
           format('loop %s of %s is late', array_to_string(h.late, ', '),
             h.runner_name), '; ' order by h.runner_name)
@@ -21,7 +23,8 @@ create or replace view agentdb.health_check as
         format('%s of %s runners work', count(*) filter (where h.healthy), count(*)),
         '; upgrade ' || string_agg(h.runner_name, ', ' order by h.runner_name)
           filter (where h.healthy and h.outdated)
-          || ': the database is of a later release')
+          || ': the database is of a later release',
+        '; another is refused: ' || agentdb._refused_here('1 minute'))
     end as detail
   from agentdb.runner_health as h
   union all
@@ -73,8 +76,10 @@ create or replace view agentdb.health_check as
       count(*) filter (where n.state = 'queued'),
       count(*) filter (where n.state = 'dead'))
   from agentdb.notification as n
-  where n.state = 'queued'
-    or (n.state = 'dead' and n.finished_at > clock_timestamp() - interval '1 day')
+  -- Who tried a receiver out was told what came of it.
+  where n.kind <> 'test'
+    and (n.state = 'queued'
+      or n.state = 'dead' and n.finished_at > clock_timestamp() - interval '1 day')
   union all
   select 'protection', 'warning', string_agg(
     format('the %s of %s is suspended until %s by %s (%s)', s.what, s.table_name,

@@ -100,6 +100,7 @@ class _Pages:
                 "late": {k: round(v, 1) for k, v in watch.state.signs.late().items()},
                 "not_recorded": len(watch.marks),
                 "later_release": watch.state.signs.newer,
+                "nothing_sent": watch.state.foreign,
             }
             for name, watch in watches
         }

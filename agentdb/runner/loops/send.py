@@ -87,12 +87,11 @@ class Send(Loop):
     async def start(self, session: Session) -> None:
         """Speak for this installation only; do not wait in the first lap then."""
         self._proven = False
-        refusal = await session.value(
+        self.state.foreign = await session.value(
             CHECK_IN, {"site": self.state.settings.site, "address": _address(session)}
         )
-        self.state.foreign = refusal is not None
-        if refusal:
-            raise Lost(refusal)
+        if self.state.foreign:
+            raise Lost(self.state.foreign)
 
     async def lap(self, session: Session) -> None:
         """Record what is done, claim what there are slots for, and wait."""

@@ -9,6 +9,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from ...waking import CHANGES, MESSAGES, STOPS
+from ...words import counted
 from . import stop, undo
 from .door import Form, act, post, wake
 
@@ -76,20 +77,21 @@ async def acknowledge_group(request: Request, form: Form) -> Response | str:
     given = {"comment": _said(form, "comment"), "lasts": _said(form, "lasts")}
     number = {"alert_group": _number(request)}
     done = await act(request, "acknowledge_group", {**number, **given})
-    return f"acknowledged: {_only(done)} alerts"
+    return f"acknowledged: {_alerts(done)}"
 
 
 async def unacknowledge_group(request: Request, form: Form) -> Response | str:
     """Take that back."""
     number = {"alert_group": _number(request)}
     done = await act(request, "unacknowledge_group", number)
-    return f"not acknowledged any more: {_only(done)} alerts"
+    return f"not acknowledged any more: {_alerts(done)}"
 
 
 async def resolve_group(request: Request, form: Form) -> Response | str:
     """End all alerts of a group by a person's decision."""
     given = {"alert_group": _number(request), "reason": _said(form, "reason")}
-    return f"resolved: {_only(await act(request, 'resolve_group', given))} alerts"
+    done = await act(request, "resolve_group", given)
+    return f"resolved: {_alerts(done)}"
 
 
 async def silence(request: Request, form: Form) -> Response | str:
@@ -198,6 +200,10 @@ def _became(number: int, done: dict[str, Any]) -> str:
     said = f"change {number} is {done['state']}"
     problem = done.get("problem") or {}
     return f"{said}: {problem['message']}" if problem.get("message") else said
+
+
+def _alerts(rows: list[dict[str, Any]]) -> str:
+    return counted(int(str(_only(rows))), "alert")
 
 
 def _only(rows: list[dict[str, Any]]) -> object:
