@@ -35,8 +35,12 @@ begin atomic
       order by n.notification_id desc
       limit 1
     ),
-    agentdb._severity(max(agentdb._severity_rank(a.severity))
-      filter (where m.state in ('firing', 'gone', 'acknowledged', 'silenced')))
+    -- What somebody holds back makes what fires beside it no more severe.
+    agentdb._severity(coalesce(
+      max(agentdb._severity_rank(a.severity))
+        filter (where m.state in ('firing', 'gone')),
+      max(agentdb._severity_rank(a.severity))
+        filter (where m.state in ('acknowledged', 'silenced'))))
   from agentdb.group_alert as m
   join agentdb.alert as a on a.alert_id = m.alert_id
   join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id
