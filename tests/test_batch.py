@@ -237,3 +237,12 @@ def test_a_call_that_was_begun_ends_in_a_batch(
     assert rows(db, "select ended_at is null as open from agentdb.tool_call") == [
         {"open": False}
     ]
+
+
+def test_what_is_said_of_a_refused_row_deceives_no_reader(
+    twins: tuple[Connection, Connection],
+) -> None:
+    events = [{"tool": "read", "duration": "\x1b[2J\nALL IS WELL"}]
+    query = "select refused -> 0 ->> 'why' from agentdb.log_tool_call_many(%s::jsonb)"
+    said = value(twins[0], query, json.dumps(events))
+    assert said.endswith('interval: "\ufffd[2J ALL IS WELL"')

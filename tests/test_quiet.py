@@ -213,3 +213,19 @@ def test_what_is_no_page_waits_when_its_silence_ends(db: Connection) -> None:
     assert kinds(db) == []
     db.execute("select agentdb.unset_quiet_hours('phone')")
     assert kinds(db) == ["firing"]
+
+
+def test_what_is_critical_and_acknowledged_makes_no_page_of_a_warning_beside_it(
+    db: Connection,
+) -> None:
+    around_now(db)
+    (page,) = fire(db, "a", rule="worse", run="5")
+    assert kinds(db) == ["firing"]
+    db.execute("select agentdb.acknowledge_alert(%s, 'mine', '1 hour')", [page])
+    assert kinds(db) == ["acknowledged"]
+    fire(db, "b", run="5")
+    later(db, "1 minute")
+    assert kinds(db) == []
+    # It comes back as it went, whatever waits beside it.
+    later(db, "61 minutes")
+    assert kinds(db) == ["firing"]

@@ -57,8 +57,10 @@ begin
   if lasts is not null then
     perform agentdb._check_lasting(lasts, '30 days', 'an acknowledgement');
   end if;
-  perform from agentdb.alert as a
-  where a.alert_id = any (alerts) order by a.alert_id for no key update;
+  v_alerts := array(
+    select a.alert_id from agentdb.alert as a
+    where a.alert_id = any (alerts) and a.state = 'firing'
+    order by a.alert_id for no key update);
   with acknowledged as (
     update agentdb.alert as a
     set acknowledged_at = clock_timestamp(),
@@ -66,8 +68,7 @@ begin
         acknowledged_until = coalesce(clock_timestamp() + lasts, 'infinity'),
         acknowledge_comment = comment,
         acknowledged_severity = a.severity
-    where a.alert_id = any (alerts)
-      and a.state = 'firing'
+    where a.alert_id = any (v_alerts)
     returning a.*
   ),
   logged as (
@@ -96,8 +97,10 @@ as $$
 declare
   v_alerts bigint[];
 begin
-  perform from agentdb.alert as a
-  where a.alert_id = any (alerts) order by a.alert_id for no key update;
+  v_alerts := array(
+    select a.alert_id from agentdb.alert as a
+    where a.alert_id = any (alerts) and a.acknowledged_at is not null
+    order by a.alert_id for no key update);
   with given_back as (
     update agentdb.alert as a
     set acknowledged_at = null,
@@ -105,8 +108,7 @@ begin
         acknowledged_until = null,
         acknowledge_comment = null,
         acknowledged_severity = null
-    where a.alert_id = any (alerts)
-      and a.acknowledged_at is not null
+    where a.alert_id = any (v_alerts)
     returning a.*
   ),
   logged as (

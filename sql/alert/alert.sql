@@ -195,6 +195,11 @@ begin
   if not found then
     return;
   end if;
+  -- In the order in which people's decisions lock them.
+  perform from agentdb.alert as a
+  where a.rule_name = ingest.rule_name
+    and (a.state <> 'resolved' or a.dismissed_severity is not null)
+  order by a.alert_id for no key update;
   -- Most rules have nothing to say most of the time.
   if instances <> '[]' then
     perform agentdb._lapse_acknowledgements(ingest.rule_name, instances);

@@ -4,8 +4,8 @@
 create or replace function agentdb._group_count (groups bigint[])
   returns table (
     alert_group_id bigint, firing bigint, fresh bigint, again bigint,
-    acknowledged bigint,
-    silenced bigint, inhibited bigint, gone bigint, resolved bigint, ended bigint,
+    acknowledged bigint, silenced bigint, inhibited bigint, gone bigint,
+    resolved bigint, ended bigint,
     until_at timestamptz, waiting bigint, severity text
   )
   language sql
@@ -35,8 +35,11 @@ begin atomic
       order by n.notification_id desc
       limit 1
     ),
-    agentdb._severity(max(agentdb._severity_rank(a.severity))
-      filter (where m.state in ('firing', 'gone', 'acknowledged', 'silenced')))
+    -- What somebody holds back makes what fires beside it no more severe.
+    agentdb._severity(coalesce(max(agentdb._severity_rank(a.severity))
+      filter (where m.state in ('firing', 'gone')),
+      max(agentdb._severity_rank(a.severity))
+      filter (where m.state in ('acknowledged', 'silenced'))))
   from agentdb.group_alert as m
   join agentdb.alert as a on a.alert_id = m.alert_id
   join agentdb.alert_group as g on g.alert_group_id = m.alert_group_id

@@ -69,12 +69,14 @@ comment on function agentdb._quiet_until (text, text, timestamptz) is
   'it may be told.';
 
 
+-- It waits for groups, and so alone, as whoever wakes them.
 create or replace function agentdb._look_again (receiver text)
   returns void
   language sql
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
+  lock table agentdb.alert_kin in share update exclusive mode;
   update agentdb.alert_group as g
   set look_at = clock_timestamp()
   where g.receiver_name = receiver

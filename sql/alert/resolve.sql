@@ -10,8 +10,10 @@ as $$
 declare
   v_alerts bigint[];
 begin
-  perform from agentdb.alert as a
-  where a.alert_id = any (alerts) order by a.alert_id for no key update;
+  v_alerts := array(
+    select a.alert_id from agentdb.alert as a
+    where a.alert_id = any (alerts) and a.state = 'firing'
+    order by a.alert_id for no key update);
   with resolved as (
     update agentdb.alert as a
     set state = 'resolved',
@@ -24,8 +26,7 @@ begin
         acknowledged_until = null,
         acknowledge_comment = null,
         acknowledged_severity = null
-    where a.alert_id = any (alerts)
-      and a.state = 'firing'
+    where a.alert_id = any (v_alerts)
     returning a.*
   ),
   logged as (

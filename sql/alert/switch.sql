@@ -11,7 +11,12 @@ begin
   update agentdb.alert_rule as r
   set alerts = 0, evaluation = r.evaluation + 1
   where r.rule_name = new.rule_name;
-  with ended as (
+  with unended as (
+    select a.alert_id from agentdb.alert as a
+    where a.rule_name = new.rule_name and a.state <> 'resolved'
+    order by a.alert_id for no key update
+  ),
+  ended as (
     update agentdb.alert as a
     set state = 'resolved',
         resolved_at = clock_timestamp(),
@@ -20,8 +25,8 @@ begin
         flush = a.flush or a.state = 'firing',
         acknowledged_at = null, acknowledged_until = null, acknowledged_by = null,
         acknowledge_comment = null, acknowledged_severity = null
-    where a.rule_name = new.rule_name
-      and a.state <> 'resolved'
+    from unended as u
+    where a.alert_id = u.alert_id
     returning a.alert_id, a.episode, a.value, a.end_reason
   )
   insert into agentdb.alert_log (
@@ -60,11 +65,21 @@ create or replace function agentdb._switch_receiver ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- Locked in the order in which people's decisions and flushes lock: alerts, groups,
+  -- messages.
   if new.enabled then
-    update agentdb.alert as a set flush = true where a.state = 'firing';
+    with firing as (
+      select a.alert_id from agentdb.alert as a
+      where a.state = 'firing' order by a.alert_id for no key update
+    )
+    update agentdb.alert as a set flush = true
+    from firing as f where a.alert_id = f.alert_id;
     perform agentdb._look_again(new.receiver_name);
     return null;
   end if;
+  lock table agentdb.alert_kin in share update exclusive mode;
+  perform from agentdb.alert_group as g
+  where g.receiver_name = new.receiver_name order by g.alert_group_id for update;
   with stopped as (
     update agentdb.notification as n
     set state = 'cancelled',

@@ -32,7 +32,8 @@ create or replace function agentdb._refused_row (place bigint, why text)
   returns jsonb
   language sql
   stable
-  return jsonb_build_object('row', place, 'why', left(why, 300));
+  return jsonb_build_object('row', place, 'why', agentdb._clean_line(why, 300));
 
 comment on function agentdb._refused_row (bigint, text) is
-  'What a batch says of a row that was not recorded, by its place from 1 on.';
+  'What a batch says of a row that was not recorded, by its place from 1 on; made '
+  'harmless, as PostgreSQL quotes the value that it refuses.';

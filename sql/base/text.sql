@@ -214,7 +214,6 @@ comment on function agentdb._json_text (jsonb, text) is
   'Returns a scalar member of a JSON object as text, else NULL.';
 
 
--- An array is checked as a whole before any row of it is written.
 create or replace function agentdb._span (value interval)
   returns text
   language sql

@@ -28,7 +28,7 @@ end;
 
 comment on function agentdb._successor (
   bigint, bigint, text, timestamptz, timestamptz) is
-  'The latest run of an agent and instance that began after the last word of one that '
+  'The first run of an agent and instance that began after the last word of one that '
   'is gone, and whether it is open.';
 
 

@@ -48,7 +48,9 @@ begin
   ),
   seen as (
     insert into agentdb.event_key as k (agent_id, key)
+    -- Batches with the same usages wait for one another, whatever their order.
     select distinct agent, i.key from item as i where i.key is not null
+    order by i.key
     on conflict on constraint event_key_pkey do nothing
     returning k.key
   ),

@@ -62,7 +62,8 @@ begin
     select run, f.call_id, agent, f.tool, clock_timestamp()
     from fresh as f
     where f.call_id is not null and f.turn = 1
-    order by f.place
+    -- Batches with the same calls wait for one another, whatever their order.
+    order by f.call_id
     on conflict on constraint tool_call_pkey do update
     set ended_at = excluded.ended_at,
         args = null
