@@ -403,7 +403,7 @@ def test_cause_lingers_as_long_as_its_windows_are_full(db: Connection) -> None:
     (message,) = deliver(db)
     assert message["payload"]["rule"] == "late"
     odd = "select agentdb.set_inhibition('c', 'a=b', 'c=d', '{x}', '2 days')"
-    assert refusal(db, odd).sqlstate == "23514"
+    assert refusal(db, odd).sqlstate == "ZA004"
 
 
 def test_mild_cause_hides_nothing_that_is_worse(db: Connection) -> None:

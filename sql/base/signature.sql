@@ -2,41 +2,6 @@
 -- them.  What differs by itself (times, ids, counters) is taken out before hashing, in
 -- the head and the tail of a large text; the rest between them is hashed as it is.
 
-create or replace function agentdb._ends (value text)
-  returns text
-  language sql
-  immutable
-  parallel safe
-  return case when length(value) > 4000
-    then left(value, 2000) || ' ' || right(value, 2000) else value end;
-
-comment on function agentdb._ends (text) is
-  'A text as far as it is read: the head and the tail of a large one.';
-
-
-create or replace function agentdb._middle_hash (value text)
-  returns bigint
-  language sql
-  immutable
-  parallel safe
-  return case when length(value) > 4000
-    then hashtextextended(substr(value, 2001, length(value) - 4000), 0) else 0 end;
-
-comment on function agentdb._middle_hash (text) is
-  'Hash of what is between head and tail of a large text, 0 where there is nothing.';
-
-
-create or replace function agentdb._is_plain (value text)
-  returns boolean
-  language sql
-  immutable
-  parallel safe
-  return value !~ '[0-9]|[iI][dD]|[kK][eE][yY]|[nN]on';
-
-comment on function agentdb._is_plain (text) is
-  'Whether a text has neither digits nor what an id is called.';
-
-
 -- Ids first: UUIDs, long hashes, ids of requests.  Then any number; or else times of
 -- day with or without a date, but no bare date, which is what was asked for, seconds
 -- and milliseconds since 1970, durations, counters of attempts.  Most texts have none
@@ -49,11 +14,16 @@ create or replace function agentdb._signature (value text, numbers boolean)
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_text text := agentdb._ends(value);
-  v_rest bigint := agentdb._middle_hash(value);
+  v_text text := value;
+  v_rest bigint := 0;
   v_lower text;
 begin
-  if agentdb._is_plain(v_text) then
+  if length(value) > 4000 then
+    v_text := left(value, 2000) || ' ' || right(value, 2000);
+    v_rest := hashtextextended(substr(value, 2001, length(value) - 4000), 0);
+  end if;
+  -- Most of it has digits, or is what an id is called.
+  if v_text !~ '[0-9]|[iI][dD]|[kK][eE][yY]|[nN]on' then
     return hashtextextended(v_text, v_rest);
   end if;
   v_lower := lower(v_text collate "C");
@@ -110,11 +80,16 @@ create or replace function agentdb._call_signature (tool text, args jsonb)
 as $$
 declare
   v_value text := tool || coalesce(' ' || args::text, '');
-  v_text text := agentdb._ends(v_value);
-  v_rest bigint := agentdb._middle_hash(v_value);
+  v_text text := v_value;
+  v_rest bigint := 0;
   v_lower text;
 begin
-  if agentdb._is_plain(v_text) then
+  if length(v_value) > 4000 then
+    v_text := left(v_value, 2000) || ' ' || right(v_value, 2000);
+    v_rest := hashtextextended(substr(v_value, 2001, length(v_value) - 4000), 0);
+  end if;
+  -- Most of it has digits, or is what an id is called.
+  if v_text !~ '[0-9]|[iI][dD]|[kK][eE][yY]|[nN]on' then
     return hashtextextended(v_text, v_rest);
   end if;
   v_lower := lower(v_text collate "C");
