@@ -4,7 +4,7 @@ An attack is a file of SQL.  Its head says what is tried, which law it tries (th
 has its number and name), and how the pack is changed so that it succeeds:
 
     -- What the agent tries, in a sentence.
-    -- Mutant: _check_tokens: `< 0` -> `< -1000000`
+    -- Mutant: _are_tokens: `input >= 0` -> `true`
 
 or `Mutant: sql: STATEMENT` for a grant, a trigger or a setting, or
 `Mutant: file PATH: …` for a line of Python or of a migration.  Then come steps,

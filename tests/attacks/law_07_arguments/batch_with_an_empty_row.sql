@@ -1,6 +1,8 @@
 -- The agent sends a batch in which one row says nothing.
--- Mutant: _check_rows: `or agentdb._json_text(i.item, required_key) !~ '[^[:space:]]'` -> ``
+-- Mutant: log_progress_many: `where agentdb._json_text(s.item, 'step') ~ '[^[:space:]]'` -> ``
 --@ a agent_a
 select run_id from agentdb.start_run();
---@ a agent_a is=ZA004 must
+--@ a agent_a
 select * from agentdb.log_progress_many('[{"step": "one"}, {"step": " "}]');
+--@ p postgres value=0 must
+select count(*) from agentdb.progress_log where step = ' ';

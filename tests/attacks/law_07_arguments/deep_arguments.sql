@@ -1,5 +1,5 @@
 -- The agent logs arguments of hundreds of levels, which break whoever reads them.
--- Mutant: _bounded_json: `and not jsonb_path_exists(value, 'strict $.**{33}')` -> ``
+-- Mutant: _bounded_json: `or jsonb_path_exists(value, 'strict $.**{33}')` -> ``
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a

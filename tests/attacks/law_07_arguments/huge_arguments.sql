@@ -1,5 +1,5 @@
 -- The agent logs arguments of a megabyte.
--- Mutant: _insert_tool_call: `agentdb._unquoted(_insert_tool_call.args), 65536)` -> `agentdb._unquoted(_insert_tool_call.args), 65536000)`
+-- Mutant: _insert_tool_call: `agentdb._bounded_json(v_args, 65536)` -> `v_args`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a

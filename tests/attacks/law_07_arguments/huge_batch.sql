@@ -1,5 +1,5 @@
 -- The agent sends more rows in a call than one transaction should write.
--- Mutant: _check_rows: `elsif jsonb_array_length(items) > 10000 then` -> `elsif false then`
+-- Mutant: _checked_batch: `elsif jsonb_array_length(items) > 10000 then` -> `elsif false then`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a is=ZA004 must

@@ -1,5 +1,5 @@
 -- The agent reports progress with a megabyte of details.
--- Mutant: log_progress: `agentdb._bounded_json(agentdb._unquoted(log_progress.details), 65536)` -> `agentdb._unquoted(log_progress.details)`
+-- Mutant: log_progress: `agentdb._bounded_json(details, 65536)` -> `details`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a

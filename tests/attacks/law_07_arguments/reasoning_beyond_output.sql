@@ -1,5 +1,5 @@
 -- The agent says that it reasoned more than it wrote.
--- Mutant: _check_tokens: `or reasoning > output` -> ``
+-- Mutant: _are_tokens: `reasoning <= output` -> `reasoning <= 1000000000`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a is=ZA004 must
