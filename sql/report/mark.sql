@@ -120,11 +120,12 @@ as $$
         and t.recorded_at >= since
         and t.recorded_at < before
       order by t.token_log_id desc
-      limit most + 1
+      limit least(most, 2147483646) + 1
     )
     union all
     select c.at, c.ends_at, 'tool call', c.what, c.note, c.amount, null
-    from agentdb._call_mark(run_marks.run, since, before, most + 1) as c
+    from agentdb._call_mark(
+      run_marks.run, since, before, least(most, 2147483646) + 1) as c
     union all
     (
       select p.recorded_at, p.recorded_at, 'progress',
@@ -134,7 +135,7 @@ as $$
         and p.recorded_at >= since
         and p.recorded_at < before
       order by p.progress_log_id desc
-      limit most + 1
+      limit least(most, 2147483646) + 1
     )
     union all
     select l.at, l.ends_at, 'lock', l.what, l.note, null, null
@@ -162,7 +163,7 @@ as $$
   )
   select m.at, m.ends_at, m.kind, m.what, m.note, m.amount, m.output
   from (
-    select * from mark as k order by k.at desc limit most + 1
+    select * from mark as k order by k.at desc limit least(most, 2147483646) + 1
   ) as m
   order by m.at;
 $$;

@@ -1,5 +1,5 @@
 -- The agent logs more tokens than there can be, so that every sum after it overflows.
--- Mutant: _are_tokens: `input <= 1000000000` -> `input >= 0`
+-- Mutant: _are_tokens: `and input <= 1000000000` -> ``
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a is=ZA004 must
