@@ -35,7 +35,7 @@ create or replace function agentdb._insert_plain_calls (
 as $$
 declare
   v_recorded integer;
-  -- Hardly any agent has a session that somebody else tells of.
+  -- Asked once a batch: few agents have an open run that an emitter reports on.
   v_told boolean := exists (
     select from agentdb.run as r
     where r.agent_id = agent and r.ended_at is null and r.opened_by is not null);
