@@ -162,8 +162,7 @@ comment on function agentdb.clean_json (text) is
   'is too deep or no JSON at all, so that no event is lost for its arguments.';
 
 
--- Some drivers send JSON text as a JSON string that holds it, without an error.
-create or replace function agentdb._unquoted (value jsonb)
+create or replace function agentdb._parsed_string (value jsonb)
   returns jsonb
   language plpgsql
   immutable
@@ -171,7 +170,7 @@ create or replace function agentdb._unquoted (value jsonb)
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  if jsonb_typeof(value) = 'string' and value #>> '{}' ~ '^\s*[{[]' then
+  if value #>> '{}' ~ '^\s*[{[]' then
     return (value #>> '{}')::jsonb;
   end if;
   return value;
@@ -179,6 +178,20 @@ exception when data_exception or program_limit_exceeded then
   return value;
 end;
 $$;
+
+comment on function agentdb._parsed_string (jsonb) is
+  'The object or array that a JSON string holds, anything else as it is.';
+
+
+-- Some drivers send JSON text as a JSON string that holds it, without an error.  What
+-- is no string costs no call.
+create or replace function agentdb._unquoted (value jsonb)
+  returns jsonb
+  language sql
+  immutable
+  parallel safe
+  return case when jsonb_typeof(value) = 'string'
+    then agentdb._parsed_string(value) else value end;
 
 comment on function agentdb._unquoted (jsonb) is
   'Returns the object or array that a JSON string holds, anything else as it is.';

@@ -23,9 +23,7 @@ begin
         'select * from agentdb.log_progress(''fetched page 3'');'
     );
   end if;
-  if jsonb_typeof(details) = 'string' then
-    details := agentdb._unquoted(details);
-  end if;
+  details := agentdb._unquoted(details);
   v_run := agentdb._current_run(run);
   run_id := v_run.run_id;
   advice := v_run.advice;
@@ -76,11 +74,7 @@ begin
     agentdb._bounded_json(d.details, 65536)
   from jsonb_array_elements(steps) with ordinality as s (item, place)
   cross join lateral (
-    select case jsonb_typeof(s.item -> 'details')
-      when 'null' then null
-      when 'string' then agentdb._unquoted(s.item -> 'details')
-      else s.item -> 'details'
-    end as details offset 0
+    select agentdb._unquoted(nullif(s.item -> 'details', 'null')) as details offset 0
   ) as d
   where agentdb._json_text(s.item, 'step') ~ '[^[:space:]]'
   order by s.place;

@@ -163,8 +163,7 @@ as $$
 declare
   v_call bigint;
   v_known boolean;
-  v_args jsonb := case when jsonb_typeof(_insert_tool_call.args) = 'string'
-    then agentdb._unquoted(_insert_tool_call.args) else _insert_tool_call.args end;
+  v_args jsonb := agentdb._unquoted(_insert_tool_call.args);
 begin
   v_args := agentdb._bounded_json(v_args, 65536);
   insert into agentdb.tool_call_log as l (

@@ -43,11 +43,7 @@ begin
   with item as materialized (
     select e.place, e.item, e.item ->> 'tool' as tool, e.item ->> 'call_id' as call_id,
       coalesce((e.item ->> 'ok')::boolean, true) as ok,
-      case jsonb_typeof(e.item -> 'args')
-        when 'null' then null
-        when 'string' then agentdb._unquoted(e.item -> 'args')
-        else e.item -> 'args'
-      end as args
+      agentdb._unquoted(nullif(e.item -> 'args', 'null')) as args
     from jsonb_array_elements(calls) with ordinality as e (item, place)
   ),
   fresh as materialized (
