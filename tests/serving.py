@@ -32,7 +32,7 @@ ANSWERS: dict[str, Any] = {
     "/v1/logs": logs_service_pb2.ExportLogsServiceResponse,
     "/v1/metrics": metrics_service_pb2.ExportMetricsServiceResponse,
 }
-PATIENCE = 30.0
+PATIENCE = 60.0
 
 
 @dataclass

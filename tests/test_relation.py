@@ -44,8 +44,8 @@ def test_tables_are_those_that_the_statement_reads_or_writes(
     assert [" ".join(pair) for pair in relations([text])] == expected
 
 
-def find(*texts: str, deadline: float = 20.0) -> list[list[str]]:
-    return anyio.run(lambda: look.relations(list(texts), deadline=deadline))
+def find(*texts: str, seconds: float = 20.0) -> list[list[str]]:
+    return anyio.run(lambda: look.relations(list(texts), seconds=seconds))
 
 
 HURTING = {
@@ -66,7 +66,7 @@ def test_text_made_to_hurt_ends_in_an_answer_and_hides_no_other(text: str) -> No
 
 
 def test_parser_that_takes_too_long_is_ended() -> None:
-    assert find(*[HURTING["wide"]] * 300, deadline=1.0) == []
+    assert find(*[HURTING["wide"]] * 300, seconds=1.0) == []
 
 
 def test_text_that_is_too_long_is_not_parsed() -> None:

@@ -225,7 +225,7 @@ def test_runner_compares_arguments_with_schemas(scene: Scene, connect: Connect) 
     for args in ({"path": "x"}, {"path": 7}, {}, {"path": "x", "dept": 1}):
         agent.execute(LOG, ["read_file", json.dumps(args)])
     agent.execute(LOG, ["far", "{}"])
-    # The hostile pattern has its time, more than once, whatever else the machine does.
+    # The hostile pattern has its time, more than once.
     until(lambda: value(db, "select count(*) from agentdb.tool_fault") == 3, within=120)
     assert runner.stop() == 0
     found = rows(db, "select args, detail from agentdb.faulty_call order by 1")

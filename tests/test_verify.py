@@ -32,6 +32,8 @@ from .servers import Server
 from .sink import Sink
 
 BEGAN = datetime.now(timezone.utc) - timedelta(minutes=1)
+# Takes a regular expression for ever that was written without thought.
+BAD = "a" * 60 + "!"
 LONG_AGO = (BEGAN - timedelta(hours=1)).timestamp()
 
 Seen = tuple[str, dict[str, Any]]
@@ -302,6 +304,25 @@ def bare(claim):
 def torn(claim):
     return Verdict("verified", {"file": os.fsdecode(bytes([110, 255]))})
 """
+
+
+def test_arguments_are_judged_on_a_machine_that_is_busy(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    slow = ["/bin/sh", "-c", 'sleep 1; exec "$@"', "sh", *look.CHILD]
+    monkeypatch.setattr(look, "CHILD", slow)
+    calls = [({"type": "string"}, 7), ({"type": "string", "pattern": "^(a+)+$"}, BAD)]
+    (first, second) = anyio.run(lambda: look.compare(calls, seconds=0.5))
+    assert first and "not of type 'string'" in first
+    assert second is None
+
+
+def test_arguments_that_no_process_can_look_at_are_not_taken_for_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(look, "CHILD", ["/no/such/python"])
+    with pytest.raises(look.Busy, match="No such file"):
+        anyio.run(lambda: look.compare([({"type": "string"}, 7)]))
 
 
 @pytest.fixture

@@ -28,6 +28,10 @@ class Failed(Exception):
     """The child gave no answer: it hung, crashed, or may not become the user."""
 
 
+class Busy(Failed):
+    """No answer was to be had from this machine now; asked again, it may come."""
+
+
 async def verify(
     kind: str,
     target: str,
@@ -62,32 +66,40 @@ async def probe(
 
 
 async def compare(
-    calls: list[tuple[Any, Any]], *, deadline: float = 2.0
+    calls: list[tuple[Any, Any]], *, seconds: float = 2.0
 ) -> list[str | None]:
     """Return the first violation of each pair of schema and arguments.
 
     A pattern may take for ever on a text that was made for it: then the calls are
-    looked at one by one, and that one is judged by nobody.
+    looked at one by one, and that one is judged by nobody.  Seconds are of computing,
+    so that an innocent one is judged on a busy machine too; raises Busy where the
+    machine does not even give these.
     """
-    order = {"calls": calls, "user": None, "deadline": deadline}
     try:
-        return list((await _ask(order))["violations"])
+        return list((await _compute({"calls": calls}, seconds))["violations"])
+    except Busy:
+        raise
     except Failed:
         if len(calls) == 1:
             return [None]
     halves = calls[: len(calls) // 2], calls[len(calls) // 2 :]
-    return [v for half in halves for v in await compare(half, deadline=deadline)]
+    return [v for half in halves for v in await compare(half, seconds=seconds)]
 
 
-async def relations(texts: list[str], *, deadline: float = 5.0) -> list[list[str]]:
+async def relations(texts: list[str], *, seconds: float = 5.0) -> list[list[str]]:
     """Return each table that SQL among the texts is about, and the right it takes."""
     if not texts:
         return []
     try:
-        answer = await _ask({"texts": texts, "user": None, "deadline": deadline})
-        return list(answer["relations"])
+        return list((await _compute({"texts": texts}, seconds))["relations"])
     except Failed:
         return []
+
+
+async def _compute(order: dict[str, Any], seconds: float) -> dict[str, Any]:
+    """Have something computed that may use so many seconds of a processor."""
+    limits = {"user": None, "seconds": seconds, "deadline": 10 * seconds + 10}
+    return await _ask({**order, **limits})
 
 
 async def _ask(order: dict[str, Any]) -> dict[str, Any]:
@@ -97,9 +109,9 @@ async def _ask(order: dict[str, Any]) -> dict[str, Any]:
                 CHILD, json.dumps(order).encode(), os.environ
             )
     except TimeoutError:
-        raise Failed(f"no answer within {order['deadline']:g} s") from None
+        raise Busy(f"no answer within {order['deadline']:g} s") from None
     except OSError as error:
-        raise Failed(f"no look could be begun: {error.strerror}") from error
+        raise Busy(f"no look could be begun: {error.strerror}") from error
     try:
         answer = json.loads(said)
     except (ValueError, RecursionError):

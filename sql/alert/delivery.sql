@@ -261,7 +261,7 @@ as $$
   where g.alert_group_id = any (groups)
     and not exists (
       select from agentdb.group_alert as m where m.alert_group_id = g.alert_group_id);
-  with settled as (
+  with settled as materialized (  -- As in _look().
     select m.alert_group_id, m.alert_id, t.told, t.now, a.severity,
       agentdb._stage(a.annotations) as stage,
       case when m.state = 'firing' and t.told = 'firing' and not m.escalated

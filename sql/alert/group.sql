@@ -239,7 +239,8 @@ create or replace function agentdb._look (groups bigint[], at timestamptz)
   volatile
   set search_path = pg_catalog, pg_temp
 as $$
-  with seen as (
+  -- Materialized: each finds its row by both columns of the key, statistics or not.
+  with seen as materialized (
     select m.alert_group_id, m.alert_id, a.episode, f.until_at, f.reason,
       case
         when a.state <> 'firing' and (m.told is not null or f.state is not null

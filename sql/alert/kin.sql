@@ -151,14 +151,19 @@ create or replace function agentdb._is_explained (
   language sql
   stable
   return exists (
+    -- By itself, so that a table that nothing has counted yet is not read as a whole.
+    with own as materialized (
+      select k.kin
+      from agentdb.alert_kin as k
+      where k.alert_id = (alert).alert_id
+        and not k.cause
+    )
     select
-    from agentdb.alert_kin as c
+    from own as c
     join agentdb.alert_kin as s on s.kin = c.kin and s.cause
     join agentdb.inhibition as i on i.inhibition_name = s.inhibition_name
     join agentdb.alert as e on e.alert_id = s.alert_id
-    where c.alert_id = (alert).alert_id
-      and not c.cause
-      and agentdb._severity_rank(e.severity) >= agentdb._severity_rank((alert).severity)
+    where agentdb._severity_rank(e.severity) >= agentdb._severity_rank((alert).severity)
       and (e.state = 'firing'
         or e.resolved_at > at - i.linger and agentdb._was_told(e, receiver))
       and not exists (
