@@ -184,6 +184,7 @@
 \ir intake/import.sql
 \ir intake/judge.sql
 \ir alert/evaluation.sql
+\ir alert/words.sql
 \ir alert/end.sql
 \ir alert/seen.sql
 \ir alert/advice.sql

@@ -93,11 +93,17 @@ create or replace function agentdb._end_reason (alert agentdb.alert)
     ),
     agentdb._agent_end((alert).labels ->> 'agent', (alert).active_at),
     agentdb._next_start(alert),
-    format('rule %s does not report it any more', (alert).rule_name)
+    (
+      select concat_ws(': ', 'rule ' || r.rule_name || ' does not report it any more',
+        agentdb._fill(r.ends_when, agentdb._given(alert)))
+      from agentdb.alert_rule as r
+      where r.rule_name = (alert).rule_name
+    )
   ), 500);
 
 comment on function agentdb._end_reason (agentdb.alert) is
-  'What ended an alert whose rule does not report it any more.';
+  'What ended an alert whose rule does not report it any more: as far as that can be '
+  'known, else what its rule waits for.';
 
 
 create or replace function agentdb._is_over (alert agentdb.alert)
