@@ -180,8 +180,11 @@ as $$
 declare
   v_now timestamptz := clock_timestamp();
 begin
-  perform agentdb._check_instances(instances);
-  instances := agentdb._of_the_present(instances);
+  -- Most rules have nothing to say most of the time.
+  if instances is distinct from '[]' then
+    perform agentdb._check_instances(instances);
+    instances := agentdb._of_the_present(instances);
+  end if;
   update agentdb.alert_rule as r
   set evaluated_at = v_now,
       evaluation_ms = duration_ms,
@@ -195,26 +198,20 @@ begin
   if not found then
     return;
   end if;
+  pending := 0;
+  firing := 0;
+  resolved := 0;
   -- In the order in which people's decisions lock them.
   perform from agentdb.alert as a
   where a.rule_name = ingest.rule_name
     and (a.state <> 'resolved' or a.dismissed_severity is not null)
   order by a.alert_id for no key update;
-  -- Most rules have nothing to say most of the time.
-  if instances <> '[]' then
+  if found or instances <> '[]' then
     perform agentdb._lapse_acknowledgements(ingest.rule_name, instances);
     perform agentdb._touch_alerts(ingest.rule_name, instances, v_now);
-  end if;
-  if not ingest.truncated then
-    perform agentdb._forget_dismissals(ingest.rule_name, v_now);
-  end if;
-  pending := 0;
-  firing := 0;
-  resolved := 0;
-  if exists (
-    select from agentdb.alert as a
-    where a.rule_name = ingest.rule_name and a.state <> 'resolved'
-  ) then
+    if not ingest.truncated then
+      perform agentdb._forget_dismissals(ingest.rule_name, v_now);
+    end if;
     select
       count(*) filter (where a.to_state = 'pending'),
       count(*) filter (where a.to_state = 'firing'),

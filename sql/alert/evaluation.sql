@@ -85,50 +85,57 @@ comment on function agentdb._ms_until (timestamptz) is
   'Milliseconds until a moment, at most 60000.';
 
 
+-- In PL/pgSQL, which keeps its plans: this is called once for each rule of each poll.
 create or replace function agentdb.claim_rule ()
   returns table (
     rule_name text, query text, evaluation bigint, timeout_ms integer,
     max_alerts integer, next_due_ms integer
   )
-  language sql
+  language plpgsql
   volatile
   security definer
   set search_path = pg_catalog, pg_temp
   set lock_timeout = '2s'
 as $$
-  -- One moment for all: the clock is not free.
-  with now (at) as materialized (select clock_timestamp())
-  update agentdb.alert_rule as r
-  set next_evaluation_at = case
-        when r.next_evaluation_at <= n.at
-          and r.next_evaluation_at + r.evaluate_every > n.at
-          then r.next_evaluation_at + r.evaluate_every
-        else n.at + r.evaluate_every
-      end,
-      evaluation = r.evaluation + 1
-  from now as n
-  where r.rule_name = (
-    select c.rule_name
-    from agentdb.alert_rule as c
-    cross join now as m
-    where c.enabled
-      -- Nothing is put off for longer: the clock of the server went back.
-      and (c.next_evaluation_at <= m.at
-        or c.next_evaluation_at > m.at + greatest(c.evaluate_every, '5 minutes'))
-    order by c.next_evaluation_at
-    limit 1
-    for update of c skip locked
-  )
-  returning
-    r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), r.evaluation,
-    (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts,
-    agentdb._ms_until(least(r.next_evaluation_at, (
-      -- Here its own row is still the former one.
-      select min(o.next_evaluation_at)
-      from agentdb.alert_rule as o
-      where o.enabled
-        and o.rule_name <> r.rule_name
-    )));
+#variable_conflict use_column
+declare
+  -- One moment for all.
+  v_now timestamptz := clock_timestamp();
+  v_rule text;
+begin
+  select r.rule_name into v_rule
+  from agentdb.alert_rule as r
+  where r.enabled
+    -- Nothing is put off for longer: the clock of the server went back.
+    and (r.next_evaluation_at <= v_now
+      or r.next_evaluation_at > v_now + greatest(r.evaluate_every, '5 minutes'))
+  order by r.next_evaluation_at
+  limit 1
+  for update of r skip locked;
+  if v_rule is null then
+    return;
+  end if;
+  return query
+    update agentdb.alert_rule as r
+    set next_evaluation_at = case
+          when r.next_evaluation_at <= v_now
+            and r.next_evaluation_at + r.evaluate_every > v_now
+            then r.next_evaluation_at + r.evaluate_every
+          else v_now + r.evaluate_every
+        end,
+        evaluation = r.evaluation + 1
+    where r.rule_name = v_rule
+    returning
+      r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), r.evaluation,
+      (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts,
+      agentdb._ms_until(least(r.next_evaluation_at, (
+        -- Here its own row is still the former one.
+        select min(o.next_evaluation_at)
+        from agentdb.alert_rule as o
+        where o.enabled
+          and o.rule_name <> v_rule
+      )));
+end;
 $$;
 
 comment on function agentdb.claim_rule () is

@@ -60,7 +60,10 @@ create or replace view agentdb.audit_fault as
   select t.audit_target_id, t.attached_name, format('%s is another table now, which is '
     'not audited', t.attached_name)
   from agentdb.audit_target as t
-  join pg_class as c on agentdb._table_name(c.oid) = t.attached_name
+  -- By the parts of its name: a catalog has thousands of tables.
+  cross join lateral parse_ident(t.attached_name) as w (part)
+  join pg_namespace as n on n.nspname = w.part[1]::name
+  join pg_class as c on c.relnamespace = n.oid and c.relname = w.part[2]::name
   where (t.unaudited_at is null or t.lost)
     and c.relkind in ('r', 'p')
     and c.oid <> t.table_oid
