@@ -3,8 +3,9 @@
 AGENTS agents with a session and an open run each log calls, steps and tokens; then all
 rules are claimed, asked and ingested as a runner does it, roll-up, health of runs and
 failed calls beside them.  Prints milliseconds of each part, medians of ROUNDS, and the
-dearest rules.  Run as ``python -m bench.poll [AGENTS [CALLS [ROUNDS]]]``; with 200
-agents and 100 calls of each it takes a minute.
+dearest rules; then the same with ten times the rows, and, twice as many again, while a
+transaction is held open that began before them, and after it.  Run as ``python -m
+bench.poll [AGENTS [CALLS [ROUNDS]]]``; 50 agents and 20 calls of each take a minute.
 """
 
 from __future__ import annotations
@@ -89,29 +90,53 @@ def measure(db: psycopg.Connection, rounds: int) -> dict[str, float]:
     return {part: statistics.median(times[2:]) for part, times in laps.items()}
 
 
-def main(agents: int = 200, calls: int = 100, rounds: int = 12) -> None:
+def told(found: dict[str, float]) -> None:
+    """Print what a poll cost, part by part."""
+    rules = {part: each for part, each in found.items() if part.startswith("rule ")}
+    rest = {part: each for part, each in found.items() if part not in rules}
+    for part, each in (rest | {f"{len(rules)} rules": sum(rules.values())}).items():
+        print(f"  {part:28}{each:8.1f} ms")
+    for part, each in sorted(rules.items(), key=lambda rule: -rule[1])[:8]:
+        print(f"    {part:26}{each:8.1f} ms")
+
+
+def main(agents: int = 50, calls: int = 20, rounds: int = 12) -> None:
     with LocalServer(settings=SETTINGS, fast=True) as server, ExitStack() as stack:
         installation.install(server.dsn())
-        db = stack.enter_context(psycopg.connect(server.dsn(), autocommit=True))
+        db, other = (
+            stack.enter_context(psycopg.connect(server.dsn(), autocommit=True))
+            for _ in range(2)
+        )
         db.execute("select agentdb.maintain()")
+        sessions = []
         for number in range(agents):
             role = f"agent_{number}"
             operation.register_agent(server.dsn(), role, role=role, create_role=True)
             dsn = server.dsn(user=role)
             session = stack.enter_context(psycopg.connect(dsn, autocommit=True))
             session.execute("select agentdb.start_run()")
-            work(session, number, calls)
-        db.execute("vacuum analyze")
-        found = measure(db, rounds)
-    rules = {part: each for part, each in found.items() if part.startswith("rule ")}
-    rest = {part: each for part, each in found.items() if part not in rules}
-    print(
-        f"{agents} agents, {agents * calls} calls: {sum(found.values()):.0f} ms a poll"
-    )
-    for part, each in (rest | {f"{len(rules)} rules": sum(rules.values())}).items():
-        print(f"  {part:28}{each:8.1f} ms")
-    for part, each in sorted(rules.items(), key=lambda rule: -rule[1])[:8]:
-        print(f"    {part:26}{each:8.1f} ms")
+            sessions.append(session)
+
+        def lap(name: str, times: int, former: float | None = None) -> float:
+            for _ in range(times):
+                for number, session in enumerate(sessions):
+                    work(session, number, calls)
+            db.execute("analyze")
+            found = measure(db, rounds)
+            spent = sum(found.values())
+            ratio = f", {spent / former:.2f}x" if former else ""
+            print(f"{name}: {spent:.0f} ms a poll{ratio}", flush=True)
+            told(found)
+            return spent
+
+        first = lap(f"{agents} agents, {agents * calls} calls", 1)
+        lap("ten times the rows", 9, first)
+        other.execute("begin")
+        other.execute("select pg_current_xact_id()")
+        held = lap("twenty times, half of them since a transaction is open", 10)
+        other.execute("commit")
+        free = lap("the same without it", 0)
+        print(f"while it is held: {held / free:.2f}x")
 
 
 if __name__ == "__main__":

@@ -116,20 +116,26 @@ def test_past_moment_is_answered_from_the_log(
     assert value(db, query, moment) == 100
 
 
-def test_age_of_the_totals_shows_who_holds_them_up(
+def test_transaction_that_stays_open_holds_up_nobody_else(
     db: Connection, connect: Connect, agent: Connection
 ) -> None:
     age = "update agentdb.roll_up_state set rolled_at = now() - interval '1 hour'"
+    found = "select state from agentdb.health_check where check_name = 'roll-up'"
+    uncounted = "select count(*) from agentdb._uncounted_steps()"
     other = connect(db.info.dbname, "agent_a")
     with other.transaction():
         other.execute("select agentdb.log_progress('open')")
-        db.execute("select agentdb.roll_up()")
+        for step in range(50):
+            agent.execute("select agentdb.log_progress(%s)", [f"step {step}"])
         db.execute(age)
-        db.execute("select agentdb.roll_up()")
-        found = "select state from agentdb.health_check where check_name = 'roll-up'"
         assert value(db, found) == "warning"
+        db.execute("select agentdb.roll_up()")
+        assert value(db, found) == "ok"
+        assert value(db, uncounted) == 0
+        assert row(db, "select steps from agentdb.run_activity") == {"steps": 50}
+    assert value(db, uncounted) == 1
     db.execute("select agentdb.roll_up()")
-    assert value(db, found) == "ok"
+    assert row(db, "select steps from agentdb.run_activity") == {"steps": 51}
 
 
 def test_flood_of_steps_is_looked_at_up_to_a_thousand(

@@ -20,6 +20,7 @@ from agentdb.local import LocalServer
 
 from .conftest import install_on
 from .processes import await_end
+from .scene import until
 
 SECONDS = float(os.environ.get("AGENTDB_CHAOS_SECONDS", "12"))
 HOLDERS = 8
@@ -112,6 +113,14 @@ class Holders:
         for process in self.processes:
             process.kill()
             process.wait()
+        return self.told()
+
+    def await_some(self) -> None:
+        """Wait until some have come so far, on a busy machine too."""
+        until(lambda: len(self.told()) > HOLDERS, within=120)
+
+    def told(self) -> set[tuple[str, int]]:
+        """Return what they were told to have acquired so far."""
         lines = [
             line.split()
             for file in self._output.iterdir()
@@ -138,6 +147,7 @@ def test_one_holder_at_a_time_through_crashes(tmp_path: Path, place: Path) -> No
             while time.monotonic() < end:
                 time.sleep(random.uniform(0.1, 0.4))
                 holders.kill_one()
+            holders.await_some()
             if part < 2:
                 kill_server(server)
                 outages += 1

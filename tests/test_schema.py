@@ -147,9 +147,9 @@ def test_expected_tables_are_those_of_the_baseline(empty: Engine) -> None:
     ("edit", "said"),
     [
         (
-            "create or replace function agentdb._horizon() returns xid8 language sql "
+            "create or replace function agentdb._counted_below() returns xid8 language sql "
             "stable return '1'::xid8",
-            "function agentdb._horizon() was changed",
+            "function agentdb._counted_below() was changed",
         ),
         (
             "drop trigger agentdb_append_only on agentdb.token_log",

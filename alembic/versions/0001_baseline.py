@@ -1481,15 +1481,15 @@ create index budget_refusal_minute_at_idx on agentdb.budget_refusal (minute_at);
 
 create table agentdb.roll_up_state (
   only_row boolean not null default true,
-  horizon xid8 not null,
+  counted pg_snapshot not null,
   rolled_at timestamptz not null,
   stop_passed bigint not null default 0,
   constraint roll_up_state_pkey primary key (only_row),
   constraint roll_up_state_only_row_check check (only_row)
 );
 
-insert into agentdb.roll_up_state (horizon, rolled_at)
-values (pg_snapshot_xmin(pg_current_snapshot()), '-infinity');
+insert into agentdb.roll_up_state (counted, rolled_at)
+values (pg_current_snapshot(), '-infinity');
 
 create table agentdb.intake_token (
   intake_token_id bigint generated always as identity,
@@ -2801,7 +2801,7 @@ comment on column agentdb.refusal.others is
 comment on column agentdb.refusal.since_at is
   'The look before.';
 comment on table agentdb.run_activity is
-  'What the logs of a run add up to below roll_up_state.horizon.';
+  'What the logs of a run add up to, as far as roll_up_state.counted saw them.';
 comment on column agentdb.run_activity.evidence_at is
   'The last step that was new in the run, or audited write.';
 comment on column agentdb.run_activity.calls_since is
@@ -2809,7 +2809,7 @@ comment on column agentdb.run_activity.calls_since is
 comment on column agentdb.run_activity.model_calls_since is
   'Model calls since then and since the last tool call.';
 comment on table agentdb.run_cost is
-  'What each model cost a run a UTC day, below roll_up_state.horizon.';
+  'What each model cost a run a UTC day, as far as roll_up_state.counted saw it.';
 comment on column agentdb.run_cost.model is
   'The model; empty where nobody said.';
 comment on column agentdb.run_cost.unpriced_calls is
@@ -2874,7 +2874,7 @@ comment on table agentdb.tree_gate is
 comment on table agentdb.token_reservation is
   'Tokens set aside before a prompt: until settled, or until they expire.';
 comment on table agentdb.roll_up_state is
-  'The transaction below which the roll-ups have counted everything.';
+  'The snapshot whose events the roll-ups have counted; nothing else is in them.';
 comment on table agentdb.intake_token is
   'Secrets with which an emitter proves for whom it speaks; only hashes are kept.';
 comment on column agentdb.intake_token.used_on is

@@ -1,16 +1,99 @@
 -- Activity: one row a run of what the logs add up to, advanced by the runner and never
--- by the agents' writes (that would double the cost of an event).  It is advanced up to
--- a transaction horizon, below which nothing is in flight any more, so that a late
--- commit is never missed; rules add the tail above the horizon themselves.
+-- by the agents' writes (that would double the cost of an event).  What is counted is
+-- what a snapshot of the roll-up saw: whoever commits late is counted then, keeps
+-- nobody else's events waiting, and rules add what is not counted yet themselves.
+-- After the ticks of PgQ, which are snapshots too (Kreen and Pihlak, PgQ, 2008).
 
-create or replace function agentdb._horizon ()
+create or replace function agentdb._counted_below ()
   returns xid8
   language sql
   stable
-  return (select s.horizon from agentdb.roll_up_state as s);
+  return (select pg_snapshot_xmax(s.counted) from agentdb.roll_up_state as s);
 
-comment on function agentdb._horizon () is
-  'The transaction below which every event is counted in the roll-ups.';
+comment on function agentdb._counted_below () is
+  'The transaction from which on nothing is counted in the roll-ups.';
+
+
+create or replace function agentdb._counted_later ()
+  returns xid8[]
+  language sql
+  stable
+  return (
+    select array(select pg_snapshot_xip(s.counted)) from agentdb.roll_up_state as s);
+
+comment on function agentdb._counted_later () is
+  'The transactions before that which were still open when the roll-ups counted.';
+
+
+-- Four times the same.  What lies between two bounds that the planner does not know it
+-- expects to be little, at any time and whatever it knows of the table, and it asks the
+-- index: hence the bounds that exclude nothing.
+create or replace function agentdb._uncounted_steps ()
+  returns setof agentdb.progress_log
+  language sql
+  stable
+begin atomic
+  select l.*
+  from agentdb.progress_log as l
+  where l.xid between (select agentdb._counted_below())
+      and (select '18446744073709551615'::xid8)
+    or l.xid = any ((select agentdb._counted_later())::xid8[])
+      and l.xid between (select '0'::xid8) and (select agentdb._counted_below());
+end;
+
+comment on function agentdb._uncounted_steps () is
+  'Steps that are not in the roll-ups yet.';
+
+
+create or replace function agentdb._uncounted_tool_calls ()
+  returns setof agentdb.tool_call_log
+  language sql
+  stable
+begin atomic
+  select l.*
+  from agentdb.tool_call_log as l
+  where l.xid between (select agentdb._counted_below())
+      and (select '18446744073709551615'::xid8)
+    or l.xid = any ((select agentdb._counted_later())::xid8[])
+      and l.xid between (select '0'::xid8) and (select agentdb._counted_below());
+end;
+
+comment on function agentdb._uncounted_tool_calls () is
+  'Tool calls that are not in the roll-ups yet.';
+
+
+create or replace function agentdb._uncounted_tokens ()
+  returns setof agentdb.token_log
+  language sql
+  stable
+begin atomic
+  select l.*
+  from agentdb.token_log as l
+  where l.xid between (select agentdb._counted_below())
+      and (select '18446744073709551615'::xid8)
+    or l.xid = any ((select agentdb._counted_later())::xid8[])
+      and l.xid between (select '0'::xid8) and (select agentdb._counted_below());
+end;
+
+comment on function agentdb._uncounted_tokens () is
+  'Tokens that are not in the roll-ups yet.';
+
+
+create or replace function agentdb._uncounted_writes ()
+  returns setof agentdb.audit_log
+  language sql
+  stable
+begin atomic
+  select l.*
+  from agentdb.audit_log as l
+  where l.xid between (select agentdb._counted_below())
+      and (select '18446744073709551615'::xid8)
+    or l.xid = any ((select agentdb._counted_later())::xid8[])
+      and l.xid between (select '0'::xid8) and (select agentdb._counted_below());
+end;
+
+comment on function agentdb._uncounted_writes () is
+  'Audited writes that are not in the roll-ups yet.';
 
 
 -- In two halves, so that each finds its few rows by an index.
@@ -87,10 +170,9 @@ begin atomic
   where a.last_tokens_at <= as_of
   union all
   select t.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
-  from agentdb.token_log as t
+  from agentdb._uncounted_tokens() as t
   join unnest(runs) as r (run_id) on r.run_id = t.run_id
-  where t.xid >= agentdb._horizon()
-    and t.recorded_at <= as_of
+  where t.recorded_at <= as_of
   union all
   select a.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
   from total as a
@@ -98,7 +180,8 @@ begin atomic
     select l.input_tokens, l.cached_input_tokens, l.output_tokens
     from agentdb.token_log as l
     where l.run_id = a.run_id
-      and l.xid < agentdb._horizon()
+      and l.xid < (select agentdb._counted_below())
+      and l.xid <> all ((select agentdb._counted_later())::xid8[])
       and l.recorded_at <= as_of
     offset 0
   ) as t

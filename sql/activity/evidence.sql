@@ -14,7 +14,7 @@ comment on function agentdb._step_signature (text) is
 
 -- Of each run the latest thousand: to reckon signatures takes long, and who says more
 -- within seconds than anybody could do must not keep the rules from the others.
-create or replace function agentdb._new_step (low xid8, high xid8, as_of timestamptz)
+create or replace function agentdb._new_step (seen pg_snapshot, as_of timestamptz)
   returns table (run_id bigint, step_signature bigint, at timestamptz)
   language sql
   stable
@@ -26,9 +26,8 @@ begin atomic
     from (
       select p.run_id, p.step, p.recorded_at, row_number() over (
         partition by p.run_id order by p.progress_log_id desc) as place
-      from agentdb.progress_log as p
-      where p.xid >= low
-        and p.xid < high
+      from agentdb._uncounted_steps() as p
+      where (seen is null or pg_visible_in_snapshot(p.xid, seen))
         and p.recorded_at <= as_of
     ) as l
     where l.place <= 1000
@@ -40,9 +39,9 @@ begin atomic
   );
 end;
 
-comment on function agentdb._new_step (xid8, xid8, timestamptz) is
-  'The steps of a range of transactions that are new in their run, and when each was '
-  'logged first.';
+comment on function agentdb._new_step (pg_snapshot, timestamptz) is
+  'The steps that are not counted yet, up to a moment and as far as a snapshot saw '
+  'them, which are new in their run, and when each was logged first.';
 
 
 -- What the roll-up has not counted yet.
@@ -52,18 +51,17 @@ create or replace function agentdb._evidence_tail (as_of timestamptz)
   stable
 begin atomic
   select n.run_id, n.at
-  from agentdb._new_step(agentdb._horizon(), '18446744073709551615', as_of) as n
+  from agentdb._new_step(null, as_of) as n
   union all
   select l.run_id, max(l.recorded_at)
-  from agentdb.audit_log as l
-  where l.xid >= agentdb._horizon()
-    and l.recorded_at <= as_of
+  from agentdb._uncounted_writes() as l
+  where l.recorded_at <= as_of
     and l.run_id is not null
   group by l.run_id;
 end;
 
 comment on function agentdb._evidence_tail (timestamptz) is
-  'Evidence above the horizon of the roll-up, up to a moment.';
+  'Evidence that the roll-up has not counted yet, up to a moment.';
 
 
 -- What the roll-up knows, and what it has not counted yet.
@@ -76,8 +74,7 @@ create or replace function agentdb._has_new_step (run bigint, since timestamptz)
     where a.run_id = run
       and a.evidence_at > since
   ) or exists (
-    select from agentdb._new_step(
-      agentdb._horizon(), '18446744073709551615', 'infinity') as n
+    select from agentdb._new_step(null, 'infinity') as n
     where n.run_id = run
       and n.at > since
   );

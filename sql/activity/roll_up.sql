@@ -1,6 +1,7 @@
--- The roll-up: what the runner adds to the row of a run, up to a transaction horizon.
+-- The roll-up: what the runner adds to the row of a run, of what a snapshot sees and
+-- the one before it did not.
 
-create or replace function agentdb._roll_up_progress (low xid8, high xid8)
+create or replace function agentdb._roll_up_progress (seen pg_snapshot)
   returns void
   language sql
   volatile
@@ -10,8 +11,8 @@ as $$
   select
     l.run_id, max(l.recorded_at),
     (array_agg(l.step order by l.recorded_at desc))[1], count(*)
-  from agentdb.progress_log as l
-  where l.xid >= low and l.xid < high
+  from agentdb._uncounted_steps() as l
+  where pg_visible_in_snapshot(l.xid, seen)
   group by l.run_id
   on conflict (run_id) do update
   set last_progress_at = greatest(a.last_progress_at, excluded.last_progress_at),
@@ -22,11 +23,11 @@ as $$
       steps = a.steps + excluded.steps;
 $$;
 
-comment on function agentdb._roll_up_progress (xid8, xid8) is
-  'Adds the progress of a range of transactions to run_activity.';
+comment on function agentdb._roll_up_progress (pg_snapshot) is
+  'Adds the progress of new transactions to run_activity.';
 
 
-create or replace function agentdb._roll_up_tool_calls (low xid8, high xid8)
+create or replace function agentdb._roll_up_tool_calls (seen pg_snapshot)
   returns void
   language sql
   volatile
@@ -38,23 +39,27 @@ as $$
   select
     l.run_id, max(l.recorded_at), count(*), count(*) filter (where not l.ok),
     count(*) filter (where v.evidence_at is null or l.recorded_at > v.evidence_at)
-  from agentdb.tool_call_log as l
+  from agentdb._uncounted_tool_calls() as l
   left join agentdb.run_activity as v on v.run_id = l.run_id
-  where l.xid >= low and l.xid < high
+  where pg_visible_in_snapshot(l.xid, seen)
   group by l.run_id
   on conflict (run_id) do update
   set last_tool_call_at = greatest(a.last_tool_call_at, excluded.last_tool_call_at),
       tool_calls = a.tool_calls + excluded.tool_calls,
       tool_errors = a.tool_errors + excluded.tool_errors,
       calls_since = a.calls_since + excluded.calls_since,
-      model_calls_since = 0;
+      -- Of what was committed late too much is counted rather than too little: the
+      -- rules look themselves at what is enough to be looked at.
+      model_calls_since = case
+        when excluded.last_tool_call_at < a.last_tokens_at then a.model_calls_since
+        else 0 end;
 
   insert into agentdb.tool_day as d (agent_id, tool, day_at, calls, errors)
   select
     l.agent_id, l.tool, date_bin('1 day', l.recorded_at, 'epoch'), count(*),
     count(*) filter (where not l.ok)
-  from agentdb.tool_call_log as l
-  where l.xid >= low and l.xid < high
+  from agentdb._uncounted_tool_calls() as l
+  where pg_visible_in_snapshot(l.xid, seen)
   group by 1, 2, 3
   on conflict (agent_id, tool, day_at) do update
   set calls = d.calls + excluded.calls,
@@ -64,20 +69,20 @@ as $$
   select
     l.agent_id, date_bin('1 hour', l.recorded_at, 'epoch'), count(*),
     count(*) filter (where not l.ok)
-  from agentdb.tool_call_log as l
-  where l.xid >= low and l.xid < high
+  from agentdb._uncounted_tool_calls() as l
+  where pg_visible_in_snapshot(l.xid, seen)
   group by 1, 2
   on conflict (agent_id, hour_at) do update
   set calls = h.calls + excluded.calls,
       errors = h.errors + excluded.errors;
 $$;
 
-comment on function agentdb._roll_up_tool_calls (xid8, xid8) is
-  'Adds the tool calls of a range of transactions to run_activity, tool_day and '
+comment on function agentdb._roll_up_tool_calls (pg_snapshot) is
+  'Adds the tool calls of new transactions to run_activity, tool_day and '
   'call_hour.';
 
 
-create or replace function agentdb._roll_up_tokens (low xid8, high xid8)
+create or replace function agentdb._roll_up_tokens (seen pg_snapshot)
   returns void
   language sql
   volatile
@@ -94,9 +99,9 @@ as $$
     coalesce(sum(l.output_cost), 0),
     count(*) filter (where l.recorded_at > coalesce(
       greatest(v.evidence_at, v.last_tool_call_at), '-infinity'))
-  from agentdb.token_log as l
+  from agentdb._uncounted_tokens() as l
   left join agentdb.run_activity as v on v.run_id = l.run_id
-  where l.xid >= low and l.xid < high
+  where pg_visible_in_snapshot(l.xid, seen)
   group by l.run_id
   on conflict (run_id) do update
   set last_tokens_at = greatest(a.last_tokens_at, excluded.last_tokens_at),
@@ -119,8 +124,8 @@ as $$
     sum(l.cached_input_tokens), sum(l.output_tokens), coalesce(sum(l.cost), 0),
     coalesce(sum(l.input_cost), 0), coalesce(sum(l.cached_input_cost), 0),
     coalesce(sum(l.output_cost), 0)
-  from agentdb.token_log as l
-  where l.xid >= low and l.xid < high
+  from agentdb._uncounted_tokens() as l
+  where pg_visible_in_snapshot(l.xid, seen)
   group by 1, 2
   on conflict (agent_id, half_hour_at) do update
   set input_tokens = h.input_tokens + excluded.input_tokens,
@@ -132,11 +137,11 @@ as $$
       output_cost = h.output_cost + excluded.output_cost;
 $$;
 
-comment on function agentdb._roll_up_tokens (xid8, xid8) is
-  'Adds the tokens of a range of transactions to run_activity and token_half_hour.';
+comment on function agentdb._roll_up_tokens (pg_snapshot) is
+  'Adds the tokens of new transactions to run_activity and token_half_hour.';
 
 
-create or replace function agentdb._roll_up_cost (low xid8, high xid8)
+create or replace function agentdb._roll_up_cost (seen pg_snapshot)
   returns void
   language sql
   volatile
@@ -152,8 +157,8 @@ as $$
     sum(l.cached_input_tokens), sum(l.output_tokens), coalesce(sum(l.cost), 0),
     coalesce(sum(l.input_cost), 0), coalesce(sum(l.cached_input_cost), 0),
     coalesce(sum(l.output_cost), 0)
-  from agentdb.token_log as l
-  where l.xid >= low and l.xid < high
+  from agentdb._uncounted_tokens() as l
+  where pg_visible_in_snapshot(l.xid, seen)
   group by 1, 2, 3
   on conflict (run_id, day_at, model) do update
   set model_calls = c.model_calls + excluded.model_calls,
@@ -167,11 +172,11 @@ as $$
       output_cost = c.output_cost + excluded.output_cost;
 $$;
 
-comment on function agentdb._roll_up_cost (xid8, xid8) is
-  'Adds the cost of a range of transactions to run_cost.';
+comment on function agentdb._roll_up_cost (pg_snapshot) is
+  'Adds the cost of new transactions to run_cost.';
 
 
-create or replace function agentdb._roll_up_evidence (low xid8, high xid8)
+create or replace function agentdb._roll_up_evidence (seen pg_snapshot)
   returns void
   language sql
   volatile
@@ -179,7 +184,7 @@ create or replace function agentdb._roll_up_evidence (low xid8, high xid8)
 as $$
   with step as materialized (
     select n.run_id, n.step_signature, n.at
-    from agentdb._new_step(low, high, 'infinity') as n
+    from agentdb._new_step(seen, 'infinity') as n
   ),
   added as (
     insert into agentdb.run_step (run_id, step_signature)
@@ -189,9 +194,9 @@ as $$
     select n.run_id, n.at from step as n
     union all
     select l.run_id, l.recorded_at
-    from agentdb.audit_log as l
+    from agentdb._uncounted_writes() as l
     join agentdb.run as r on r.run_id = l.run_id
-    where l.xid >= low and l.xid < high
+    where pg_visible_in_snapshot(l.xid, seen)
   )
   insert into agentdb.run_activity as a (run_id, evidence_at)
   select e.run_id, max(e.at)
@@ -199,13 +204,42 @@ as $$
   group by e.run_id
   on conflict (run_id) do update
   set evidence_at = excluded.evidence_at,
-      calls_since = 0,
-      model_calls_since = 0
+      calls_since = case
+        when excluded.evidence_at < a.last_tool_call_at then a.calls_since else 0 end,
+      model_calls_since = case
+        when excluded.evidence_at < a.last_tokens_at then a.model_calls_since
+        else 0 end
   where a.evidence_at is null or a.evidence_at < excluded.evidence_at;
 $$;
 
-comment on function agentdb._roll_up_evidence (xid8, xid8) is
-  'Moves run_activity.evidence_at to the last evidence of a range of transactions.';
+comment on function agentdb._roll_up_evidence (pg_snapshot) is
+  'Moves run_activity.evidence_at to the last evidence of new transactions.';
+
+
+-- Bounded, so that a long pause is caught up with in steps that all succeed.  Our own
+-- transaction may write events after this: it counts as open.
+create or replace function agentdb._next_count (counted pg_snapshot)
+  returns pg_snapshot
+  language sql
+  volatile
+  return (
+    select format('%s:%s:%s', coalesce(min(o.xid), b.below), b.below,
+      string_agg(o.xid::text, ',' order by o.xid))::pg_snapshot
+    from (
+      select least(pg_snapshot_xmax(pg_current_snapshot()),
+        (pg_snapshot_xmax(counted)::text::bigint + 500000)::text::xid8) as below
+    ) as b
+    left join (
+      select * from pg_snapshot_xip(pg_current_snapshot())
+      union
+      select pg_current_xact_id_if_assigned()
+    ) as o (xid) on o.xid < b.below
+    group by b.below
+  );
+
+comment on function agentdb._next_count (pg_snapshot) is
+  'The snapshot up to which the roll-up counts next: what a later statement sees of it '
+  'is committed, and not our own.';
 
 
 create or replace function agentdb.roll_up ()
@@ -216,27 +250,22 @@ create or replace function agentdb.roll_up ()
   set lock_timeout = '2s'
 as $$
 declare
-  v_low xid8;
-  v_high xid8;
+  v_counted pg_snapshot;
+  v_seen pg_snapshot;
 begin
-  select s.horizon into v_low from agentdb.roll_up_state as s for update skip locked;
+  select s.counted into v_counted from agentdb.roll_up_state as s
+  for update skip locked;
   if found then
-    -- Bounded, so that a long pause is caught up with in steps that all succeed.
-    v_high := least(
-      pg_snapshot_xmin(pg_current_snapshot()),
-      (v_low::text::bigint + 500000)::text::xid8
-    );
-    -- Where a transaction that stays open holds it up, its age shows.
-    if v_high > v_low then
-      perform agentdb._roll_up_progress(v_low, v_high);
-      perform agentdb._roll_up_evidence(v_low, v_high);
-      perform agentdb._roll_up_tool_calls(v_low, v_high);
-      perform agentdb._roll_up_tokens(v_low, v_high);
-      perform agentdb._roll_up_cost(v_low, v_high);
-      update agentdb.roll_up_state as s
-      set horizon = v_high,
-          rolled_at = clock_timestamp();
-    end if;
+    -- Taken after the lock: it sees all that the last one saw.
+    v_seen := agentdb._next_count(v_counted);
+    perform agentdb._roll_up_progress(v_seen);
+    perform agentdb._roll_up_evidence(v_seen);
+    perform agentdb._roll_up_tool_calls(v_seen);
+    perform agentdb._roll_up_tokens(v_seen);
+    perform agentdb._roll_up_cost(v_seen);
+    update agentdb.roll_up_state as s
+    set counted = v_seen,
+        rolled_at = clock_timestamp();
     perform agentdb._roll_up_refusals();
     -- Last, because whoever ends a run waits for it.
     perform agentdb._pass_limits(null);
@@ -250,5 +279,5 @@ end;
 $$;
 
 comment on function agentdb.roll_up () is
-  'Advances the roll-ups to the newest settled transaction and returns their age; a '
-  'second caller leaves at once.';
+  'Adds what was committed since the last time to the roll-ups and returns their age; '
+  'a second caller leaves at once.';

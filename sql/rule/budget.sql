@@ -163,8 +163,7 @@ begin atomic
     union all
     select t.agent_id, t.input_tokens + t.cached_input_tokens + t.output_tokens
     from today as d
-    join agentdb.token_log as t on t.recorded_at >= d.since
-    where t.xid >= agentdb._horizon()
+    join agentdb._uncounted_tokens() as t on t.recorded_at >= d.since
   ) as u (agent_id, tokens)
   group by u.agent_id;
 end;

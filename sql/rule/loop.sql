@@ -13,8 +13,7 @@ create or replace function agentdb._call_since (as_of timestamptz)
 begin atomic
   with tail as (
     select l.run_id, count(*) as calls
-    from agentdb.tool_call_log as l
-    where l.xid >= agentdb._horizon()
+    from agentdb._uncounted_tool_calls() as l
     group by l.run_id
   )
   select

@@ -10,8 +10,7 @@ create or replace function agentdb._idle_thought (as_of timestamptz)
 begin atomic
   with tail as (
     select l.run_id, count(*) as calls
-    from agentdb.token_log as l
-    where l.xid >= agentdb._horizon()
+    from agentdb._uncounted_tokens() as l
     group by l.run_id
   )
   select w.run_id, t.count, t.since, t.until

@@ -114,9 +114,8 @@ begin atomic
     select t.run_id, t.recorded_at, t.cost, t.input_cost, t.cached_input_cost,
       t.output_cost, t.agent_id = agent as own,
       t.input_tokens + t.cached_input_tokens + t.output_tokens as tokens
-    from agentdb.token_log as t
-    where t.xid >= agentdb._horizon()
-      and (t.agent_id = agent or t.run_id in (select k.run_id from kin as k))
+    from agentdb._uncounted_tokens() as t
+    where t.agent_id = agent or t.run_id in (select k.run_id from kin as k)
   ),
   part (scope, tokens, cost, input_cost, cached_input_cost, output_cost) as (
     select 'run', a.input_tokens + a.cached_input_tokens + a.output_tokens, a.cost,
