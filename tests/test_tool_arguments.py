@@ -127,7 +127,7 @@ def test_word_of_the_agent_spares_no_call_the_look_of_the_runner(
     assert [each["detail"] for each in rows(db, FAULTS)] == ["checked, fine"]
     number = value(db, "select max(tool_call_log_id) from agentdb.tool_call_log")
     told = json.dumps([{"run": 1, "call": number, "detail": "7 is no string"}])
-    assert value(db, "select agentdb.note_faults(%s, '0')", told) == 1
+    assert value(db, "select agentdb.note_faults(%s, '5:5:')", told) == 1
     assert [each["detail"] for each in rows(db, FAULTS)] == ["7 is no string"]
 
 
@@ -210,7 +210,7 @@ def test_arguments_of_which_only_the_head_is_kept_are_not_compared(
 
 def test_what_is_found_of_a_run_that_is_gone_is_dropped(db: Connection) -> None:
     told = '[{"run": 99, "call": 1, "detail": "x"}]'
-    assert value(db, "select agentdb.note_faults(%s, '0')", told) == 0
+    assert value(db, "select agentdb.note_faults(%s, '5:5:')", told) == 0
     db.execute("select agentdb.note_diagnosis(99, 1, '[]')")
     assert rows(db, "select from agentdb.tool_diagnosis") == []
 
@@ -245,9 +245,42 @@ def test_calls_of_one_large_transaction_are_gone_through_in_parts(
         seen += [each["args"]["n"] for each in found]
         db.execute("select agentdb.note_faults('[]', %s)", [found[0]["horizon"]])
         # A runner that comes too late takes nothing back.
-        db.execute("select agentdb.note_faults('[]', '0 5')")
+        db.execute("select agentdb.note_faults('[]', '5:5:')")
     assert sizes == [200, 200, 53]
     assert seen == [*range(1, 451), 1, 2, 3]
+
+
+def test_arguments_are_looked_at_while_a_transaction_stays_open(
+    db: Connection, agent: Connection, connect: Connect
+) -> None:
+    tell = "select agentdb.register_tool('big', '{\"type\": \"object\"}', agent => 'a')"
+    db.execute(tell.encode())
+    late = connect(db.info.dbname, "agent_a")
+    start(late)
+    log = "select agentdb.log_tool_call('big', jsonb_build_object('n', %s::int))"
+    seen: list[int] = []
+
+    def look() -> list[int]:
+        found = rows(db, "select * from agentdb.take_unchecked_calls(2)")
+        db.execute("select agentdb.note_faults('[]', %s)", [found[0]["horizon"]])
+        return [each["args"]["n"] for each in found if each["run_id"]]
+
+    with late.transaction():
+        late.execute(log, [1])
+        late.execute(log, [2])
+        late.execute(log, [3])
+        for number in range(10, 15):
+            agent.execute(log, [number])
+        while found := look():
+            seen += found
+        assert seen == [10, 11, 12, 13, 14]
+        agent.execute(log, [15])
+        assert look() == [15]
+    agent.execute(log, [16])
+    while found := look():
+        seen += found
+    assert seen == [10, 11, 12, 13, 14, 1, 2, 3, 16]
+    assert look() == []
 
 
 def test_connection_of_another_driver_is_refused_with_what_to_use(

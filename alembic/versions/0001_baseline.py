@@ -654,13 +654,15 @@ create index tool_fault_found_at_idx on agentdb.tool_fault (found_at);
 
 create table agentdb.tool_check_state (
   only_row boolean not null default true,
-  horizon xid8 not null,
-  last_call bigint not null default 0,
+  checked pg_snapshot not null,
+  seen pg_snapshot,
+  last_xid xid8,
+  last_call bigint,
   constraint tool_check_state_pkey primary key (only_row),
   constraint tool_check_state_only_row_check check (only_row)
 );
 
-insert into agentdb.tool_check_state (horizon) values ('0');
+insert into agentdb.tool_check_state (checked) values (pg_current_snapshot());
 
 create table agentdb.tool_diagnosis (
   run_id bigint not null,
@@ -2410,7 +2412,8 @@ comment on table agentdb.agent_tool is
 comment on table agentdb.tool_fault is
   'What is wrong with single calls: made up, or with arguments that break the schema.';
 comment on table agentdb.tool_check_state is
-  'The transaction, and its call, up to which arguments were compared with schemas.';
+  'The snapshot up to which arguments were compared with schemas, and the call up to '
+  'which they were in the next.';
 comment on table agentdb.tool_diagnosis is
   'What was found when somebody looked into a failed tool call.';
 comment on table agentdb.agent_secret is

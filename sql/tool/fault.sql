@@ -37,7 +37,9 @@ comment on column agentdb.faulty_call.tool_call_log_id is
   'The number of the call; NULL where it was never made.';
 
 
--- Up to the oldest transaction that is still open: what commits later is seen later.
+-- From snapshot to snapshot, as the roll-up goes: what commits late is looked at then,
+-- and what stays open keeps nothing else waiting.  A transaction may have logged any
+-- number of calls, so the way from one snapshot to the next is gone in parts.
 create or replace function agentdb.take_unchecked_calls (max_calls integer default 200)
   returns table (
     run_id bigint, tool_call_log_id bigint, args jsonb, input_schema jsonb,
@@ -50,20 +52,37 @@ create or replace function agentdb.take_unchecked_calls (max_calls integer defau
   set lock_timeout = '2s'
 as $$
 declare
-  v_low agentdb.tool_check_state := (
-    select s from agentdb.tool_check_state as s);
-  v_high xid8 := pg_snapshot_xmin(pg_current_snapshot());
+  v_done agentdb.tool_check_state := (select s from agentdb.tool_check_state as s);
+  v_seen pg_snapshot := coalesce(v_done.seen, pg_current_snapshot());
+  v_late xid8[] := array(select pg_snapshot_xip(v_done.checked));
+  v_below xid8 := pg_snapshot_xmax(v_done.checked);
+  v_xid xid8 := coalesce(v_done.last_xid, '0');
+  v_call bigint := coalesce(v_done.last_call, 0);
 begin
-  -- A transaction may have logged any number of calls: it is gone through in parts.
+  max_calls := greatest(max_calls, 1);
   return query
     with taken as materialized (
-      select c.run_id, c.tool_call_log_id, c.tool, c.args, c.xid
-      from agentdb.tool_call_log as c
-      where c.xid >= v_low.horizon
-        and (c.xid, c.tool_call_log_id) > (v_low.horizon, v_low.last_call)
-        and c.xid < v_high
-      order by c.xid, c.tool_call_log_id
-      limit greatest(max_calls, 1)
+      (
+        select c.run_id, c.tool_call_log_id, c.tool, c.args, c.xid
+        from agentdb.tool_call_log as c
+        where c.xid = any (v_late)
+          and (c.xid, c.tool_call_log_id) > (v_xid, v_call)
+          and pg_visible_in_snapshot(c.xid, v_seen)
+        order by c.xid, c.tool_call_log_id
+        limit max_calls
+      )
+      union all
+      (
+        select c.run_id, c.tool_call_log_id, c.tool, c.args, c.xid
+        from agentdb.tool_call_log as c
+        where c.xid >= greatest(v_below, v_xid)
+          and (c.xid, c.tool_call_log_id) > (v_xid, v_call)
+          and pg_visible_in_snapshot(c.xid, v_seen)
+        order by c.xid, c.tool_call_log_id
+        limit max_calls
+      )
+      order by xid, tool_call_log_id
+      limit max_calls
     ),
     checked as (
       select l.run_id, l.tool_call_log_id, l.args, t.input_schema
@@ -75,11 +94,13 @@ begin
         and not coalesce(l.args ?& '{truncated,bytes,md5,head}', false)
     )
     select c.run_id, c.tool_call_log_id, c.args, c.input_schema,
-      coalesce((
+      -- Without a place in it a snapshot has been looked at as a whole.
+      concat_ws(' ', v_seen, (
         select concat(l.xid, ' ', l.tool_call_log_id) from taken as l
         order by l.xid desc, l.tool_call_log_id desc
-        limit 1
-      ), concat(v_low.horizon, ' ', v_low.last_call))
+        offset 0 limit case when (select count(*) from taken) >= max_calls then 1
+          else 0 end
+      ))
     from (select) as one
     left join checked as c on true;
 end;
@@ -88,6 +109,27 @@ $$;
 comment on function agentdb.take_unchecked_calls (integer) is
   'Calls whose arguments nobody has compared with the schema of their tool, and how '
   'far that goes; a row without a call where there is none.';
+
+
+-- Of two snapshots the later one ends later, or fewer are still open in it.
+create or replace function agentdb._check_place (
+  seen pg_snapshot,
+  last_xid xid8,
+  last_call bigint
+)
+  returns numeric[]
+  language sql
+  immutable
+  return array[
+    pg_snapshot_xmax(seen)::text::numeric,
+    -(select count(*) from pg_snapshot_xip(seen)),
+    coalesce(last_xid::text::numeric, 'infinity'),
+    last_call
+  ];
+
+comment on function agentdb._check_place (pg_snapshot, xid8, bigint) is
+  'How far arguments were looked at, in an order: to a call of a snapshot, or, without '
+  'one, to its end.';
 
 
 create or replace function agentdb.note_faults (faults jsonb, horizon text)
@@ -110,14 +152,19 @@ begin
   -- The agent may have said something else of its call.
   on conflict on constraint tool_fault_pkey do update set detail = excluded.detail;
   get diagnostics v_count = row_count;
+  -- Who comes too late takes nothing back.
   update agentdb.tool_check_state as s
-  set horizon = h.horizon, last_call = h.last_call
+  set checked = case when h.xid is null then h.seen else s.checked end,
+      seen = case when h.xid is not null then h.seen end,
+      last_xid = h.xid,
+      last_call = h.call
   from (
-    select split_part(note_faults.horizon, ' ', 1)::xid8 as horizon,
-      coalesce(nullif(split_part(note_faults.horizon, ' ', 2), '')::bigint,
-        9223372036854775807) as last_call
+    select split_part(note_faults.horizon, ' ', 1)::pg_snapshot as seen,
+      nullif(split_part(note_faults.horizon, ' ', 2), '')::xid8 as xid,
+      nullif(split_part(note_faults.horizon, ' ', 3), '')::bigint as call
   ) as h
-  where (s.horizon, s.last_call) < (h.horizon, h.last_call);
+  where agentdb._check_place(h.seen, h.xid, h.call)
+    > agentdb._check_place(coalesce(s.seen, s.checked), s.last_xid, s.last_call);
   return v_count;
 exception when data_exception then
   perform agentdb._refuse('the faults or the horizon are ill-formed: ' || sqlerrm,
