@@ -4,7 +4,9 @@ The server's time a row, in microseconds: batches of 100 by the ``*_many`` funct
 the single call, prepared, one by one in one transaction; and COPY of 100 such rows into
 the same tables (without identity, checks or signatures: the least that would keep
 them).  The three are interleaved, medians of ROUNDS.  Arguments are of 200 bytes, each
-call has an id of its own.  Run as ``python -m bench.batches [ROUNDS]``.
+call has an id of its own.  The last line is of what an agent does in turns (a model
+call, a tool call, a step): as one batch by ``log_events``, and by a batch for each time
+that the kind changes.  Run as ``python -m bench.batches [ROUNDS]``.
 """
 
 from __future__ import annotations
@@ -110,6 +112,26 @@ def copied(admin: psycopg.Connection, kind: str) -> float:
     return timed(copy)
 
 
+def mixed(agent: psycopg.Connection) -> tuple[float, float]:
+    """Return the time of a row in one batch of all kinds, and in one for each turn."""
+    kinds = {"tokens": "tokens", "tool call": "tool_call", "progress": "progress"}
+    turns = list(zip(list(kinds) * ROWS, keys(), strict=False))
+    batch = [MANY[kind][1](key) | {"kind": kinds[kind]} for kind, key in turns]
+
+    def by_turns() -> None:
+        with agent.transaction():
+            for kind, key in turns:
+                query, made = MANY[kind]
+                agent.execute(query.encode(), [json.dumps([made(key)])], prepare=True)
+
+    apart = timed(by_turns)
+    for event in batch:
+        event |= {"call_id": uuid.uuid4().hex} if "call_id" in event else {}
+    text = json.dumps(batch)
+    query = b"select agentdb.log_events(%s::jsonb)"
+    return timed(lambda: agent.execute(query, [text], prepare=True)), apart
+
+
 def main(rounds: int = 30) -> None:
     with LocalServer(
         settings={"synchronous_commit": "off", "autovacuum": "off"}
@@ -133,6 +155,11 @@ def main(rounds: int = 30) -> None:
                 f"{kind:12}{batch:8.1f}{one:9.1f}{copy:8.1f}   "
                 f"{one / batch:.1f}x faster than a call, {batch / copy:.1f}x of COPY"
             )
+        turns = [mixed(agent) for _ in range(rounds)][2:]
+        one, apart = (statistics.median(side) for side in zip(*turns, strict=True))
+        print(
+            f"{'in turns':12}{one:8.1f}{apart:9.1f}           {apart / one:.1f}x faster"
+        )
         admin.close()
         agent.close()
 

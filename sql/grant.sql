@@ -18,7 +18,7 @@ grant execute on function
   agentdb.log_progress, agentdb.log_progress_many,
   agentdb.log_tool_call, agentdb.log_tool_call_many, agentdb.clean_json,
   agentdb.begin_tool_call, agentdb.end_tool_call, agentdb.tool_schema,
-  agentdb.log_tokens, agentdb.log_tokens_many,
+  agentdb.log_tokens, agentdb.log_tokens_many, agentdb.log_events,
   agentdb.reserve_tokens, agentdb.settle_tokens, agentdb.remaining_budget,
   agentdb.hold_run, agentdb.ask_human, agentdb.answer_of,
   agentdb.acquire_lock, agentdb.acquire_slot, agentdb.renew_lock, agentdb.release_lock,

@@ -55,6 +55,7 @@
 \ir token/seen.sql
 \ir token/usage.sql
 \ir token/usage_many.sql
+\ir token/event_many.sql
 \ir token/weight.sql
 \ir token/measured.sql
 \ir token/usual.sql

@@ -24,6 +24,7 @@ CALLS = {
     "end_tool_call": "select * from agentdb.end_tool_call('call')",
     "log_progress": "select * from agentdb.log_progress('a step')",
     "log_progress_many": """select * from agentdb.log_progress_many('[{"step": "x"}]')""",
+    "log_events": """select * from agentdb.log_events('[{"kind": "progress", "step": "x"}]')""",
     "reserve_tokens": "select * from agentdb.reserve_tokens(10)",
     "check_run": "select * from agentdb.check_run()",
 }

@@ -20,6 +20,7 @@ GRANTED = {
     "end_run",
     "end_tool_call",
     "hold_run",
+    "log_events",
     "log_progress",
     "log_progress_many",
     "log_tokens",

@@ -88,9 +88,34 @@ USAGE = st.one_of(
     ),
     ANY,
 )
+STEP = st.fixed_dictionaries(
+    {"step": st.sampled_from(["read May", "wrote 3", "", " ", 7, None])},
+    optional={"details": ARGS},
+)
+
+
+def of_kind(kind: str, event: Any) -> Any:
+    """Say of an event what it is, as a mixed batch has it."""
+    return {**event, "kind": kind} if isinstance(event, dict) else event
+
+
+PLAIN_EVENT = st.one_of(
+    PLAIN_CALL.map(lambda call: of_kind("tool_call", call)),
+    PLAIN_USAGE.map(lambda usage: of_kind("tokens", usage)),
+    st.sampled_from(["read May", "wrote 3"]).map(
+        lambda step: {"kind": "progress", "step": step}
+    ),
+)
+EVENT = st.one_of(
+    CALL.map(lambda call: of_kind("tool_call", call)),
+    USAGE.map(lambda usage: of_kind("tokens", usage)),
+    STEP.map(lambda step: of_kind("progress", step)),
+    st.sampled_from([{"kind": "song", "tool": "read"}, {"tool": "read"}, 7]),
+)
 KINDS = {
     "tool_call": ("log_tool_call", "tool_call_log", "tool_call_log_id"),
     "tokens": ("log_tokens", "token_log", "token_log_id"),
+    "progress": ("log_progress", "progress_log", "progress_log_id"),
 }
 # What a call is made of: numbers of rows and runs and moments are its own.
 OWN = "- array['{key}', 'run_id', 'agent_id', 'recorded_at', 'xid']"
@@ -119,6 +144,10 @@ CALLS = {
         " response_id => agentdb._json_text(e, 'response_id'),"
         " cached_within => agentdb._json_text(e, 'cached_within')::boolean)"
         " from (select %s::jsonb) as j (e)"
+    ),
+    "progress": (
+        "select agentdb.log_progress(agentdb._json_text(e, 'step'),"
+        " nullif(e -> 'details', 'null')) from (select %s::jsonb) as j (e)"
     ),
 }
 
@@ -169,16 +198,24 @@ def recorded(db: Connection, kind: str, agent: str, since: int) -> list[Row]:
 
 
 def compare(
-    db: Connection, twins: tuple[Connection, Connection], kind: str, events: list[Any]
+    db: Connection,
+    twins: tuple[Connection, Connection],
+    kind: str | None,
+    events: list[Any],
 ) -> None:
     """Send events as a batch for one agent, and one by one for the other."""
-    function, log, key = KINDS[kind]
-    since = value(db, f"select coalesce(max({key}), 0) from agentdb.{log}")
+    kinds = [kind] if kind else list(KINDS)
+    since = {each: newest(db, each) for each in kinds}
     single, many = twins
     counts = {"recorded": 0, "repeated": 0}
-    refused = []
+    refused, order = [], []
     for place, event in enumerate(events, 1):
-        query = f"select (t.o).repeated from ({CALLS[kind]}) as t (o)"
+        own = kind or (event.get("kind") if isinstance(event, dict) else None)
+        if own not in KINDS:
+            refused.append(place)
+            continue
+        repeated = "false" if own == "progress" else "(t.o).repeated"
+        query = f"select {repeated} from ({CALLS[own]}) as t (o)"
         try:
             said = single.execute(query.encode(), [json.dumps(event)]).fetchone()
         except psycopg.Error as error:
@@ -187,13 +224,29 @@ def compare(
             continue
         assert said is not None
         counts["repeated" if said[0] else "recorded"] += 1
+        order += [own] * (not said[0])
+    function = f"{KINDS[kind][0]}_many" if kind else "log_events"
     given_events = json.dumps(events)
-    answer = row(
-        many, f"select * from agentdb.{function}_many(%s::jsonb)", given_events
-    )
+    answer = row(many, f"select * from agentdb.{function}(%s::jsonb)", given_events)
     assert {name: answer[name] for name in counts} == counts
     assert [each["row"] for each in answer["refused"] or []] == refused
-    assert recorded(db, kind, "b", since) == recorded(db, kind, "a", since)
+    for each in kinds:
+        here, there = (recorded(db, each, who, since[each]) for who in ("b", "a"))
+        assert here == there
+    told = [
+        f"select recorded_at, '{each}' as kind from agentdb.{KINDS[each][1]}"
+        f" join agentdb.agent as a using (agent_id) where a.agent_name = 'b'"
+        f" and {KINDS[each][2]} > {since[each]}"
+        for each in kinds
+    ]
+    found = rows(db, f"{' union all '.join(told)} order by recorded_at")
+    assert [each["kind"] for each in found] == order
+
+
+def newest(db: Connection, kind: str) -> int:
+    """Return the number of the last event of a kind."""
+    _, log, key = KINDS[kind]
+    return int(value(db, f"select coalesce(max({key}), 0) from agentdb.{log}"))
 
 
 @EXAMPLES
@@ -212,6 +265,14 @@ def test_usages(
     compare(db, twins, "tokens", events)
 
 
+@EXAMPLES
+@given(events=st.lists(PLAIN_EVENT, max_size=12) | st.lists(EVENT, max_size=6))
+def test_events_of_all_kinds(
+    db: Connection, twins: tuple[Connection, Connection], events: list[Any]
+) -> None:
+    compare(db, twins, None, events)
+
+
 def test_a_registry_is_asked_in_batches_too(
     db: Connection, twins: tuple[Connection, Connection]
 ) -> None:
@@ -221,8 +282,10 @@ def test_a_registry_is_asked_in_batches_too(
     )
     compare(db, twins, "tool_call", [{"tool": "read"}, {"tool": "write"}])
     compare(db, twins, "tool_call", [{"tool": "read"}, {"tool": "read", "ok": False}])
+    mixed = [{"kind": "tool_call", "tool": "write"}, {"kind": "progress", "step": "s"}]
+    compare(db, twins, None, mixed)
     faults = rows(db, "select fault from agentdb.tool_fault")
-    assert faults == [{"fault": "unknown"}] * 2
+    assert faults == [{"fault": "unknown"}] * 4
 
 
 def test_a_call_that_was_begun_ends_in_a_batch(

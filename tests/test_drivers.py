@@ -42,6 +42,7 @@ CALLS: list[Call] = [
         "input_cost": "0.3", "cached_input_cost": "0.1", "output_cost": "0.1",
         "priced_by": "us"}),
     ("log_tokens_many", {"usages": [{"input": 5, "output": 1}]}),
+    ("log_events", {"events": [{"kind": "progress", "step": "three"}]}),
     ("reserve_tokens", {"estimate": 100, "max_output": 10}),
     ("settle_tokens", {"reservation": "{reservation}", "input": 50, "output": 5,
         "input_cost": "0.3", "output_cost": "0.1"}),

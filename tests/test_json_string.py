@@ -33,6 +33,10 @@ CALLS = {
         "select agentdb.log_tokens_many(usages => %s)",
         [{"input": 1, "output": 2}],
     ),
+    "log_events.events": (
+        "select agentdb.log_events(events => %s)",
+        [{"kind": "progress", "step": "s"}],
+    ),
     "ask_human.options": (
         "select agentdb.ask_human('which?', options => %s)",
         ["yes", "no"],

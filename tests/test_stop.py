@@ -76,6 +76,7 @@ CALLS = (
     "agentdb.end_run()",
     "agentdb.hold_run(now() + interval '1 min', 'x')",
     'agentdb.log_progress_many(\'[{"step": "a"}]\')',
+    'agentdb.log_events(\'[{"kind": "progress", "step": "a"}]\')',
 )
 WRITES = (
     "insert into app.invoice values (3, 1, 1)",

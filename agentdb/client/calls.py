@@ -22,6 +22,7 @@ TYPES = {
     "count": "bigint",
     "details": "jsonb",
     "estimate": "bigint",
+    "events": "jsonb",
     "expectation": "jsonb",
     "expect": "interval",
     "fence": "bigint",

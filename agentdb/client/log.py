@@ -38,11 +38,7 @@ from .session import PATIENCE, Away, Row, Session
 if TYPE_CHECKING:
     from .held import Held
 
-MANY = {
-    "tool": ("log_tool_call_many", "calls"),
-    "step": ("log_progress_many", "steps"),
-    "tokens": ("log_tokens_many", "usages"),
-}
+KINDS = {"tool": "tool_call", "step": "progress", "tokens": "tokens"}
 BATCH = 500
 # How long a flush at exit may take in all.
 LAST = 5.0
@@ -74,7 +70,7 @@ class Limits:
 
 @dataclass(frozen=True)
 class Event:
-    """One call, step or usage, as its batch form takes it."""
+    """One call, step or usage, as log_events takes it, or tokens to settle."""
 
     kind: str
     text: str
@@ -125,6 +121,7 @@ class Log:
 
     def add(self, kind: str, event: dict[str, Any]) -> None:
         """Keep an event until it is sent; never waits and never raises."""
+        event = event | {"kind": KINDS[kind]} if kind in KINDS else event
         text = as_json({name: each for name, each in event.items() if each is not None})
         with self._lock:
             full = self._ended() or len(self._events) >= self._limits.events
@@ -328,17 +325,18 @@ class Log:
         refused: list[Row] = []
         with self._session.transaction():
             self._bind()
-            for kind, events in groupby(batch, lambda event: event.kind):
-                if kind == "settled":
-                    self._settle_tokens([event.text for event in events], run)
+            for settled, events in groupby(
+                batch, lambda event: event.kind not in KINDS
+            ):
+                texts = [event.text for event in events]
+                if settled:
+                    self._settle_tokens(texts, run)
                     continue
-                function, name = MANY[kind]
-                array = "[" + ",".join(event.text for event in events) + "]"
                 query = (
-                    f"select refused from agentdb.{function}("  # noqa: S608
-                    f"{name} => %s::text::jsonb, run => %s::bigint)"
+                    "select refused from agentdb.log_events("
+                    "events => %s::text::jsonb, run => %s::bigint)"
                 )
-                (row,) = self._session.rows(query, [array, str(run)])
+                (row,) = self._session.rows(query, [f"[{','.join(texts)}]", str(run)])
                 refused += row["refused"] or []
             (row,) = self._session.rows("select pg_current_xact_id()::text as xid")
             self._unsure = (row["xid"], len(batch))

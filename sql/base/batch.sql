@@ -37,3 +37,15 @@ create or replace function agentdb._refused_row (place bigint, why text)
 comment on function agentdb._refused_row (bigint, text) is
   'What a batch says of a row that was not recorded, by its place from 1 on; made '
   'harmless, as PostgreSQL quotes the value that it refuses.';
+
+
+-- What was done one after the other is read so, in whatever tables it is.
+create or replace function agentdb._moment_in_batch (at timestamptz, place bigint)
+  returns timestamptz
+  language sql
+  immutable
+  parallel safe
+  return at + place * interval '1 microsecond';
+
+comment on function agentdb._moment_in_batch (timestamptz, bigint) is
+  'When an event of a batch was recorded: the order of a batch is that of its events.';

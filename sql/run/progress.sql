@@ -50,6 +50,54 @@ comment on function agentdb.log_progress (text, jsonb, bigint) is
   'raises ZA001, ZA003 or ZA004.';
 
 
+create or replace function agentdb._is_plain_step (step jsonb)
+  returns boolean
+  language sql
+  immutable
+  parallel safe
+  return coalesce(agentdb._json_text(step, 'step') ~ '[^[:space:]]', false);
+
+comment on function agentdb._is_plain_step (jsonb) is
+  'Whether a step of a batch says something.';
+
+
+create or replace function agentdb._insert_plain_steps (
+  run bigint,
+  agent bigint,
+  steps jsonb,
+  kind text default null,
+  at timestamptz default clock_timestamp()
+)
+  returns integer
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set plan_cache_mode = force_generic_plan
+as $$
+declare
+  v_recorded integer;
+begin
+  insert into agentdb.progress_log (recorded_at, run_id, agent_id, step, details)
+  select agentdb._moment_in_batch(at, s.place), run, agent,
+    agentdb._clean_text(agentdb._json_text(s.item, 'step'), 500),
+    agentdb._bounded_json(d.details, 65536)
+  from jsonb_array_elements(steps) with ordinality as s (item, place)
+  cross join lateral (
+    select agentdb._unquoted(nullif(s.item -> 'details', 'null')) as details offset 0
+  ) as d
+  where agentdb._is_plain_step(s.item)
+    and (kind is null or s.item ->> 'kind' = kind)
+  order by s.place;
+  get diagnostics v_recorded = row_count;
+  return v_recorded;
+end;
+$$;
+
+comment on function agentdb._insert_plain_steps (
+  bigint, bigint, jsonb, text, timestamptz) is
+  'Records the steps of a batch, or those of a kind in it, that say something; returns '
+  'how many these are.';
+
+
 create or replace function agentdb.log_progress_many (
   steps jsonb,
   run bigint default null
@@ -67,24 +115,14 @@ begin
   select c.run_id, c.agent_id, c.advice
     into log_progress_many.run_id, v_agent_id, log_progress_many.advice
   from agentdb._current_run(log_progress_many.run) as c;
-  insert into agentdb.progress_log (run_id, agent_id, step, details)
-  select
-    log_progress_many.run_id, v_agent_id,
-    agentdb._clean_text(agentdb._json_text(s.item, 'step'), 500),
-    agentdb._bounded_json(d.details, 65536)
-  from jsonb_array_elements(steps) with ordinality as s (item, place)
-  cross join lateral (
-    select agentdb._unquoted(nullif(s.item -> 'details', 'null')) as details offset 0
-  ) as d
-  where agentdb._json_text(s.item, 'step') ~ '[^[:space:]]'
-  order by s.place;
-  get diagnostics recorded = row_count;
+  recorded := agentdb._insert_plain_steps(
+    log_progress_many.run_id, v_agent_id, steps);
   if recorded < jsonb_array_length(steps) then
     refused := (
       select jsonb_agg(
         agentdb._refused_row(s.place, 'step must not be empty') order by s.place)
       from jsonb_array_elements(steps) with ordinality as s (item, place)
-      where (agentdb._json_text(s.item, 'step') ~ '[^[:space:]]') is not true);
+      where not agentdb._is_plain_step(s.item));
   end if;
   return next;
 end;

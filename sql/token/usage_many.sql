@@ -28,6 +28,8 @@ create or replace function agentdb._insert_plain_usages (
   run bigint,
   agent bigint,
   usages jsonb,
+  kind text default null,
+  at timestamptz default clock_timestamp(),
   out recorded integer,
   out advice text
 )
@@ -45,6 +47,7 @@ begin
       case when length(e.item ->> 'response_id') >= 16
         then agentdb._event_key('tokens', e.item ->> 'response_id') end as key
     from jsonb_array_elements(usages) with ordinality as e (item, place)
+    where kind is null or e.item ->> 'kind' = kind
   ),
   seen as (
     insert into agentdb.event_key as k (agent_id, key)
@@ -60,11 +63,12 @@ begin
   ),
   logged as (
     insert into agentdb.token_log (
-      run_id, agent_id, input_tokens, cached_input_tokens, output_tokens,
+      recorded_at, run_id, agent_id, input_tokens, cached_input_tokens, output_tokens,
       reasoning_tokens, cost, model, priced_by
     )
-    select run, agent, f.input, f.cached_input, f.output, 0,
-      agentdb._total_cost(f.cost, null, null, null), f.model, f.priced_by
+    select agentdb._moment_in_batch(at, f.place), run, agent, f.input,
+      f.cached_input, f.output, 0, agentdb._total_cost(f.cost, null, null, null),
+      f.model, f.priced_by
     from fresh as f
     where f.key is null
       or f.turn = 1 and f.key in (select s.key from seen as s)
@@ -82,9 +86,10 @@ begin
 end;
 $$;
 
-comment on function agentdb._insert_plain_usages (bigint, bigint, jsonb) is
-  'Records the usages of a batch of which nothing can be refused; says how many were '
-  'new, and what the caller should know.';
+comment on function agentdb._insert_plain_usages (
+  bigint, bigint, jsonb, text, timestamptz) is
+  'Records the usages of a batch, or those of a kind in it, of which nothing can be '
+  'refused; says how many were new, and what the caller should know.';
 
 
 create or replace function agentdb._insert_odd_usages (

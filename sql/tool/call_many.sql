@@ -23,10 +23,35 @@ comment on function agentdb._is_plain_call (jsonb) is
   'Whether a call of a batch is such that nothing of it can be refused.';
 
 
+create or replace function agentdb._has_tools (agent bigint, calls jsonb)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return not exists (select from agentdb.agent_tool as a where a.agent_id = agent)
+    or not exists (
+      select
+      from jsonb_array_elements(calls) as e (item)
+      where e.item ? 'tool'
+        and not exists (
+          select from agentdb.agent_tool as a
+          where a.agent_id = agent and a.tool_name = e.item ->> 'tool'));
+end;
+$$;
+
+comment on function agentdb._has_tools (bigint, jsonb) is
+  'Whether an agent without a registry, or one that has them all, makes the calls of a '
+  'batch.';
+
+
 create or replace function agentdb._insert_plain_calls (
   run bigint,
   agent bigint,
-  calls jsonb
+  calls jsonb,
+  kind text default null,
+  at timestamptz default clock_timestamp()
 )
   returns integer
   language plpgsql
@@ -45,6 +70,7 @@ begin
       coalesce((e.item ->> 'ok')::boolean, true) as ok,
       agentdb._unquoted(nullif(e.item -> 'args', 'null')) as args
     from jsonb_array_elements(calls) with ordinality as e (item, place)
+    where kind is null or e.item ->> 'kind' = kind
   ),
   fresh as materialized (
     select i.*,
@@ -67,10 +93,10 @@ begin
     returning c.call_id
   )
   insert into agentdb.tool_call_log (
-    run_id, agent_id, tool, args, ok, error, result_size, duration, call_id,
-    call_signature, shape_signature, result_signature
+    recorded_at, run_id, agent_id, tool, args, ok, error, result_size, duration,
+    call_id, call_signature, shape_signature, result_signature
   )
-  select run, agent, f.tool, b.args, f.ok,
+  select agentdb._moment_in_batch(at, f.place), run, agent, f.tool, b.args, f.ok,
     agentdb._clean_text(f.item ->> 'error', 4000),
     coalesce((f.item ->> 'result_size')::bigint, length(f.item ->> 'result')),
     (f.item ->> 'duration')::interval, f.call_id,
@@ -86,9 +112,10 @@ begin
 end;
 $$;
 
-comment on function agentdb._insert_plain_calls (bigint, bigint, jsonb) is
-  'Records the calls of a batch of which nothing can be refused; returns how many were '
-  'new.';
+comment on function agentdb._insert_plain_calls (
+  bigint, bigint, jsonb, text, timestamptz) is
+  'Records the calls of a batch, or those of a kind in it, of which nothing can be '
+  'refused; returns how many were new.';
 
 
 create or replace function agentdb._insert_odd_calls (
@@ -161,13 +188,9 @@ begin
     into log_tool_call_many.run_id, v_agent_id, log_tool_call_many.advice
   from agentdb._current_run(log_tool_call_many.run) as c;
   if (
-    select bool_and(agentdb._is_plain_call(e.item)) and (
-        not exists (select from agentdb.agent_tool as a where a.agent_id = v_agent_id)
-        or bool_and(exists (
-          select from agentdb.agent_tool as a
-          where a.agent_id = v_agent_id and a.tool_name = e.item ->> 'tool')))
+    select bool_and(agentdb._is_plain_call(e.item))
     from jsonb_array_elements(calls) as e (item)
-  ) then
+  ) and agentdb._has_tools(v_agent_id, calls) then
     recorded := agentdb._insert_plain_calls(
       log_tool_call_many.run_id, v_agent_id, calls);
     repeated := jsonb_array_length(calls) - recorded;

@@ -1,5 +1,5 @@
 -- The agent sends a batch in which one row says nothing.
--- Mutant: log_progress_many: `where agentdb._json_text(s.item, 'step') ~ '[^[:space:]]'` -> ``
+-- Mutant: _insert_plain_steps: `where agentdb._is_plain_step(s.item)` -> `where true`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a

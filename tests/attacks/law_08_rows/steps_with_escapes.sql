@@ -1,5 +1,5 @@
 -- The agent reports a batch of steps with escapes in them.
--- Mutant: log_progress_many: `agentdb._clean_text(agentdb._json_text(s.item, 'step'), 500)` -> `agentdb._json_text(s.item, 'step')`
+-- Mutant: _insert_plain_steps: `agentdb._clean_text(agentdb._json_text(s.item, 'step'), 500)` -> `agentdb._json_text(s.item, 'step')`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a
