@@ -223,7 +223,9 @@ create or replace function agentdb._next_count (counted pg_snapshot)
   language sql
   volatile
   return (
-    select format('%s:%s:%s', coalesce(min(o.xid), b.below), b.below,
+    -- PostgreSQL 14 has no min() of these.
+    select format('%s:%s:%s',
+      coalesce((array_agg(o.xid order by o.xid))[1], b.below), b.below,
       string_agg(o.xid::text, ',' order by o.xid))::pg_snapshot
     from (
       select least(pg_snapshot_xmax(pg_current_snapshot()),
