@@ -23,6 +23,8 @@
 \ir activity/activity.sql
 \ir activity/evidence.sql
 \ir activity/refused.sql
+\ir activity/unstored.sql
+\ir activity/roll_up_event.sql
 \ir activity/roll_up.sql
 \ir lock/caller.sql
 \ir lock/denial.sql
@@ -53,6 +55,7 @@
 \ir tool/recent.sql
 \ir tool/error.sql
 \ir token/seen.sql
+\ir token/unstored.sql
 \ir token/usage.sql
 \ir token/usage_many.sql
 \ir token/event_many.sql
@@ -181,6 +184,7 @@
 \ir intake/call_log.sql
 \ir intake/usage.sql
 \ir intake/elsewhere.sql
+\ir intake/unstored.sql
 \ir intake/record.sql
 \ir intake/import.sql
 \ir intake/judge.sql
@@ -222,6 +226,7 @@
 \ir rule/access.sql
 \ir rule/destructive.sql
 \ir rule/flood.sql
+\ir rule/event_cap.sql
 \ir rule/spawn.sql
 \ir rule/blast.sql
 \ir rule/wide.sql

@@ -133,6 +133,8 @@ create table agentdb.policy (
   unproven_activity_window interval not null default '1 hour',
   denied_tools text[] not null default '{}',
   deny_unknown_tools boolean not null default false,
+  max_events_per_day bigint default 200000,
+  max_event_bytes_per_day bigint default 1073741824,
   log_retention interval not null default '30 days',
   audit_retention interval not null default '90 days',
   constraint policy_pkey primary key (policy_name),
@@ -156,6 +158,8 @@ create table agentdb.policy (
     and max_questions_day between 0 and 10000
     and lock_contention_count > 0
     and schedule_blocked_count > 0
+    and max_events_per_day > 0
+    and max_event_bytes_per_day > 0
   ),
   constraint policy_budgets_check check (
     run_budget_tokens > 0
@@ -387,6 +391,7 @@ create table agentdb.run (
   lock_max_ttl interval not null,
   renew_needs_progress boolean not null,
   advice text,
+  unstored_until timestamptz,
   constraint run_pkey primary key (run_id),
   constraint run_agent_id_fkey foreign key (agent_id) references agentdb.agent,
   constraint run_outcome_check check (outcome in ('succeeded', 'failed', 'cancelled',
@@ -1350,6 +1355,48 @@ create table agentdb.token_half_hour (
   output_cost numeric not null default 0,
   constraint token_half_hour_pkey primary key (agent_id, half_hour_at)
 ) with (fillfactor = 70);
+
+create table agentdb.event_day (
+  agent_id bigint not null,
+  day_at timestamptz not null,
+  events bigint not null default 0,
+  bytes bigint not null default 0,
+  unstored bigint not null default 0,
+  capped_by text,
+  constraint event_day_pkey primary key (agent_id, day_at),
+  constraint event_day_capped_by_check
+    check (capped_by in ('max_events_per_day', 'max_event_bytes_per_day'))
+) with (fillfactor = 70);
+
+create index event_day_day_at_idx on agentdb.event_day (day_at);
+
+create table agentdb.event_unstored (
+  run_id bigint not null,
+  half_hour_at timestamptz not null,
+  model text not null,
+  pid integer not null,
+  agent_id bigint not null,
+  tool_calls bigint not null default 0,
+  tool_errors bigint not null default 0,
+  steps bigint not null default 0,
+  model_calls bigint not null default 0,
+  unpriced_calls bigint not null default 0,
+  input_tokens bigint not null default 0,
+  cached_input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  cost numeric not null default 0,
+  input_cost numeric not null default 0,
+  cached_input_cost numeric not null default 0,
+  output_cost numeric not null default 0,
+  last_tool_call_at timestamptz,
+  last_tokens_at timestamptz,
+  last_progress_at timestamptz,
+  last_step text,
+  evidence_at timestamptz,
+  constraint event_unstored_pkey primary key (run_id, half_hour_at, model, pid),
+  constraint event_unstored_run_id_fkey
+    foreign key (run_id) references agentdb.run on delete cascade
+) with (fillfactor = 50);
 
 create table agentdb.token_normal (
   agent_id bigint not null,
@@ -2387,6 +2434,11 @@ comment on column agentdb.policy.max_question_wait is
   'Rule no_progress: how long a run that waits for an answer is not taken for stuck.';
 comment on column agentdb.policy.max_transaction is
   'How old a transaction of an agent may become before its session is ended.';
+comment on column agentdb.policy.max_events_per_day is
+  'Rule event_cap: how many events (tool calls, steps, model calls) an agent may store '
+  'a UTC day; what comes after is counted and not stored; NULL for any number.';
+comment on column agentdb.policy.max_event_bytes_per_day is
+  'Rule event_cap: how many bytes its events may take a UTC day; NULL for any number.';
 comment on column agentdb.policy.log_retention is
   'How long log rows are kept; the longest of all policies counts.';
 
@@ -2438,6 +2490,9 @@ comment on column agentdb.run.root_run_id is
   'The first of the tree that it belongs to; NULL where nobody started it.';
 comment on column agentdb.run.advice is
   'What the last evaluation has to say to the agent, read by the calls of the run.';
+comment on column agentdb.run.unstored_until is
+  'Until when what it logs is counted and not stored, see unstored.sql; NULL where it '
+  'never was so.';
 comment on column agentdb.run.opened_by is
   'What opened it on behalf of its agent, such as otlp; NULL for a session of the '
   'agent''s own.';
@@ -2823,6 +2878,23 @@ comment on table agentdb.tool_day is
   'Calls and failures of each agent''s tools a UTC day: what is normal for them.';
 comment on table agentdb.call_hour is
   'Tool calls and failures of each agent in an hour, the history of its baselines.';
+comment on table agentdb.event_day is
+  'How many events of each agent were stored a UTC day, and how many were not.';
+comment on column agentdb.event_day.bytes is
+  'What they take on disk, about: large columns as they are stored, and a constant a '
+  'row.';
+comment on column agentdb.event_day.unstored is
+  'How many were only counted.';
+comment on column agentdb.event_day.capped_by is
+  'Which setting of its policy the agent has reached; NULL while it has not.';
+comment on table agentdb.event_unstored is
+  'What was counted and not stored, until the next roll-up takes it.';
+comment on column agentdb.event_unstored.model is
+  'The model; empty where nobody said, and for what is no model call.';
+comment on column agentdb.event_unstored.pid is
+  'The process of the server that counts: no session waits for another.';
+comment on column agentdb.event_unstored.evidence_at is
+  'When it logged a step last that it had not logged while its steps were stored.';
 comment on table agentdb.token_half_hour is
   'Tokens of each agent in half an hour, the history that normal is made of.';
 comment on table agentdb.token_normal is
@@ -3263,6 +3335,8 @@ drop table agentdb.baseline;
 drop table agentdb.drift;
 drop table agentdb.agent_day;
 drop table agentdb.token_normal;
+drop table agentdb.event_unstored;
+drop table agentdb.event_day;
 drop table agentdb.token_half_hour;
 drop table agentdb.call_hour;
 drop table agentdb.tool_day;

@@ -174,6 +174,11 @@ begin atomic
   join unnest(runs) as r (run_id) on r.run_id = t.run_id
   where t.recorded_at <= as_of
   union all
+  select u.run_id, u.input_tokens, u.cached_input_tokens, u.output_tokens
+  from agentdb.event_unstored as u
+  join unnest(runs) as r (run_id) on r.run_id = u.run_id
+  where u.half_hour_at <= as_of
+  union all
   select a.run_id, t.input_tokens, t.cached_input_tokens, t.output_tokens
   from total as a
   cross join lateral (

@@ -57,7 +57,11 @@ begin atomic
   from agentdb._uncounted_writes() as l
   where l.recorded_at <= as_of
     and l.run_id is not null
-  group by l.run_id;
+  group by l.run_id
+  union all
+  select u.run_id, u.evidence_at
+  from agentdb.event_unstored as u
+  where u.evidence_at <= as_of;
 end;
 
 comment on function agentdb._evidence_tail (timestamptz) is
@@ -77,6 +81,10 @@ create or replace function agentdb._has_new_step (run bigint, since timestamptz)
     select from agentdb._new_step(null, 'infinity') as n
     where n.run_id = run
       and n.at > since
+  ) or exists (
+    select from agentdb.event_unstored as u
+    where u.run_id = run
+      and u.evidence_at > since
   );
 
 comment on function agentdb._has_new_step (bigint, timestamptz) is

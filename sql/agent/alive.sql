@@ -22,11 +22,17 @@ create or replace function agentdb._last_event_at (run bigint, since timestamptz
       where l.run_id = run and l.recorded_at >= since
       order by l.token_log_id desc limit 1),
     (select max(c.began_at) from agentdb.tool_call as c
-      where c.run_id = run and c.ended_at is null)
+      where c.run_id = run and c.ended_at is null),
+    -- What was only counted is in no log.
+    (select greatest(v.last_progress_at, v.last_tool_call_at, v.last_tokens_at)
+      from agentdb.run_activity as v where v.run_id = run),
+    (select max(greatest(u.last_progress_at, u.last_tool_call_at, u.last_tokens_at))
+      from agentdb.event_unstored as u where u.run_id = run)
   );
 
 comment on function agentdb._last_event_at (bigint, timestamptz) is
-  'When a run logged anything last, from the logs themselves.';
+  'When a run logged anything last, from the logs themselves and from what was only '
+  'counted.';
 
 
 -- A standby that was promoted is older than its service: it replayed until then.  And

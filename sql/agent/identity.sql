@@ -38,7 +38,7 @@ comment on function agentdb._bound_run () is
 create or replace function agentdb._newest_run ()
   returns table (
     run_id bigint, agent_id bigint, stop_seen bigint, label text, lock_max_ttl interval,
-    renew_needs_progress boolean, advice text
+    renew_needs_progress boolean, advice text, unstored_until timestamptz
   )
   language sql
   stable
@@ -52,7 +52,7 @@ begin atomic
           convert_to(current_setting('agentdb.session_token', true), 'UTF8'))
       end then r.stop_seen
     end,
-    r.label, r.lock_max_ttl, r.renew_needs_progress, r.advice
+    r.label, r.lock_max_ttl, r.renew_needs_progress, r.advice, r.unstored_until
   from agentdb.run as r
   where r.role_name = session_user
     and not r.pooled
@@ -68,12 +68,13 @@ comment on function agentdb._newest_run () is
 -- The common case, in one look at one table.
 create or replace function agentdb._lone_run ()
   returns table (
-    run_id bigint, agent_id bigint, stop_seen bigint, advice text
+    run_id bigint, agent_id bigint, stop_seen bigint, advice text,
+    unstored_until timestamptz
   )
   language sql
   stable
 begin atomic
-  select n.run_id, n.agent_id, n.stop_seen, n.advice
+  select n.run_id, n.agent_id, n.stop_seen, n.advice, n.unstored_until
   from agentdb._newest_run() as n
   where agentdb._is_unstopped(n.stop_seen);
 end;
@@ -89,7 +90,8 @@ create or replace function agentdb._current_run (
   run bigint,
   out run_id bigint,
   out agent_id bigint,
-  out advice text
+  out advice text,
+  out unstored_until timestamptz
 )
   language plpgsql
   volatile
@@ -101,8 +103,9 @@ declare
   v_ended_at timestamptz;
 begin
   if run is null then
-    select o.run_id, o.agent_id, o.advice
-      into _current_run.run_id, _current_run.agent_id, _current_run.advice
+    select o.run_id, o.agent_id, o.advice, o.unstored_until
+      into _current_run.run_id, _current_run.agent_id, _current_run.advice,
+        _current_run.unstored_until
     from agentdb._lone_run() as o;
     if found then
       return;
@@ -111,16 +114,18 @@ begin
   v_bound := agentdb._bound_run();
   v_run := coalesce(run, v_bound);
   if v_run is null then
-    select o.run_id, o.agent_id, o.advice
-      into _current_run.run_id, _current_run.agent_id, _current_run.advice
+    select o.run_id, o.agent_id, o.advice, o.unstored_until
+      into _current_run.run_id, _current_run.agent_id, _current_run.advice,
+        _current_run.unstored_until
     from agentdb._own_run() as o;
     if run_id is null then
       perform agentdb._refuse_without_run();
     end if;
     return;
   end if;
-  select r.run_id, r.agent_id, r.ended_at, r.advice
-    into _current_run.run_id, _current_run.agent_id, v_ended_at, _current_run.advice
+  select r.run_id, r.agent_id, r.ended_at, r.advice, r.unstored_until
+    into _current_run.run_id, _current_run.agent_id, v_ended_at, _current_run.advice,
+      _current_run.unstored_until
   from agentdb.run as r
   where r.run_id = v_run
     and r.role_name = session_user
@@ -139,8 +144,8 @@ $$;
 
 comment on function agentdb._current_run (bigint) is
   'Resolves the run of a call: the argument, the bound token, the session''s own run, '
-  'else the role''s only one alive, and what it is to be told; raises '
-  'ZA001, ZA003, ZA040 or ZA041.';
+  'else the role''s only one alive, what it is to be told, and until when what it logs '
+  'is only counted; raises ZA001, ZA003, ZA040 or ZA041.';
 
 
 create or replace function agentdb._session_agent (

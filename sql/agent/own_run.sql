@@ -4,12 +4,13 @@
 -- A token that somebody has only set by hand is not believed: the session has joined.
 create or replace function agentdb._kept_run ()
   returns table (
-    run_id bigint, agent_id bigint, stop_seen bigint, outcome text, advice text
+    run_id bigint, agent_id bigint, stop_seen bigint, outcome text, advice text,
+    unstored_until timestamptz
   )
   language sql
   stable
 begin atomic
-  select r.run_id, r.agent_id, r.stop_seen, r.outcome, r.advice
+  select r.run_id, r.agent_id, r.stop_seen, r.outcome, r.advice, r.unstored_until
   from agentdb.run_token as t
   join agentdb.run as r on r.run_id = t.run_id
   where t.token_hash = sha256(
@@ -140,7 +141,8 @@ comment on function agentdb._refuse_ended_session () is
 create or replace function agentdb._own_run (
   out run_id bigint,
   out agent_id bigint,
-  out advice text
+  out advice text,
+  out unstored_until timestamptz
 )
   language plpgsql
   volatile
@@ -154,6 +156,7 @@ begin
     run_id := v_kept.run_id;
     agent_id := v_kept.agent_id;
     advice := v_kept.advice;
+    unstored_until := v_kept.unstored_until;
     return;
   end if;
   perform agentdb._check_stop(v_kept.run_id, v_kept.agent_id);
@@ -163,7 +166,8 @@ begin
   end if;
   perform agentdb._check_session();
   run_id := coalesce(run_id, agentdb._only_alive_run());
-  select r.agent_id, r.advice into _own_run.agent_id, _own_run.advice
+  select r.agent_id, r.advice, r.unstored_until
+    into _own_run.agent_id, _own_run.advice, _own_run.unstored_until
   from agentdb.run as r where r.run_id = _own_run.run_id;
   perform agentdb._check_stop(_own_run.run_id, _own_run.agent_id);
 end;

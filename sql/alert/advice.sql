@@ -31,7 +31,7 @@ begin atomic
         then r.agent_id = g.agent_id and r.conversation = a.labels ->> 'conversation'
       else r.agent_id = g.agent_id
     end
-  where a.rule_name = 'budget_low' and a.state = 'firing'
+  where a.rule_name in ('budget_low', 'event_cap') and a.state = 'firing'
   union all
   select q.run_id, 3, format('Your question %s is not answered yet, since %s: '
     'select * from agentdb.answer_of(question => %s);', q.question_id,
@@ -52,7 +52,7 @@ end;
 
 comment on function agentdb._found_advice () is
   'What there is to say to the agents of runs: what they repeat, which budget runs '
-  'low, whom they wait for.';
+  'low, that nothing more is stored today, whom they wait for.';
 
 
 -- A run that is just being written keeps what it has until the next evaluation.

@@ -86,7 +86,8 @@ comment on function agentdb._forget_refused (agentdb.intake_event[]) is
 
 create or replace function agentdb._record_placed (
   events agentdb.intake_event[],
-  recorded_by text
+  recorded_by text,
+  capped bigint[] default '{}'
 )
   returns agentdb.intake_event[]
   language plpgsql
@@ -109,6 +110,10 @@ begin
   end if;
   v_events := agentdb._mark(
     v_events, agentdb._record_begins(v_events, recorded_by), 'repeated');
+  if capped <> '{}' then
+    v_events := agentdb._mark(
+      v_events, agentdb._count_placed(v_events, capped), 'counted');
+  end if;
   v_events := agentdb._mark(
     v_events, agentdb._record_calls(v_events, recorded_by), 'repeated');
   perform agentdb._record_usage(v_events, recorded_by);
@@ -117,8 +122,9 @@ begin
 end;
 $$;
 
-comment on function agentdb._record_placed (agentdb.intake_event[], text) is
-  'Writes the events of a batch into the logs of their runs.';
+comment on function agentdb._record_placed (agentdb.intake_event[], text, bigint[]) is
+  'Writes the events of a batch into the logs of their runs; counts those of agents '
+  'above their caps.';
 
 
 create or replace function agentdb._record (
@@ -131,16 +137,21 @@ create or replace function agentdb._record (
 as $$
 declare
   v_events agentdb.intake_event[] := events;
+  v_capped bigint[];
 begin
   v_events := agentdb._mark(v_events, array(
     select e.place from unnest(v_events) as e
     where e.status is null and not e.proven), 'unproven');
+  v_capped := agentdb._capped_agents(v_events);
+  if v_capped <> '{}' then
+    v_events := agentdb._bared_events(v_events, v_capped);
+  end if;
   v_events := agentdb._mark(v_events, agentdb._too_many_sessions(v_events), 'refused',
     'its agent has 1000 sessions open; end those that are over');
   perform agentdb._touch_sessions(v_events, recorded_by);
   v_events := agentdb._mark(v_events, agentdb._take_keys(v_events), 'repeated');
   v_events := agentdb._place_events(v_events, recorded_by);
-  v_events := agentdb._record_placed(v_events, recorded_by);
+  v_events := agentdb._record_placed(v_events, recorded_by, v_capped);
   perform agentdb._record_starts(v_events);
   perform agentdb._record_ends(v_events);
   perform agentdb._record_unproven(v_events, recorded_by);
@@ -228,6 +239,6 @@ $$;
 
 comment on function agentdb.record_events (jsonb, text) is
   'Records a JSON array of events, each {kind, agent, proven, conversation, thread, '
-  'at, emitter, ids, …}, and says of each whether it was recorded, repeated, unproven '
-  'or refused; a problem that begins with "busy:" is none of the event: it is to be '
-  'sent again; raises ZA004 for what is no batch.';
+  'at, emitter, ids, …}, and says of each whether it was recorded, repeated, unproven, '
+  'counted and not stored, or refused; a problem that begins with "busy:" is none of '
+  'the event: it is to be sent again; raises ZA004 for what is no batch.';

@@ -87,6 +87,8 @@ begin
   ) + interval '2 days');
   delete from agentdb.call_hour as h
   where h.hour_at < clock_timestamp() - greatest(keep, interval '30 days');
+  delete from agentdb.event_day as d
+  where d.day_at < clock_timestamp() - greatest(keep, interval '30 days');
   delete from agentdb.agent_day as d
   where d.day_at < clock_timestamp() - greatest(keep, interval '100 days');
   delete from agentdb.drift as d

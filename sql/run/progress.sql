@@ -27,12 +27,17 @@ begin
   v_run := agentdb._current_run(run);
   run_id := v_run.run_id;
   advice := v_run.advice;
-  insert into agentdb.progress_log as p (run_id, agent_id, step, details)
-  values (
-    v_run.run_id, v_run.agent_id, agentdb._clean_text(step, 500),
-    agentdb._bounded_json(details, 65536)
-  )
-  returning p.recorded_at into log_progress.recorded_at;
+  if v_run.unstored_until > clock_timestamp() then
+    perform agentdb._count_steps(v_run.run_id, v_run.agent_id, array[step]);
+    advice := agentdb._cap_advice(v_run.agent_id, advice);
+  else
+    insert into agentdb.progress_log as p (run_id, agent_id, step, details)
+    values (
+      v_run.run_id, v_run.agent_id, agentdb._clean_text(step, 500),
+      agentdb._bounded_json(details, 65536)
+    )
+    returning p.recorded_at into log_progress.recorded_at;
+  end if;
   if not exists (
     select from agentdb.runner as r
     where agentdb._is_watching(
@@ -59,6 +64,25 @@ create or replace function agentdb._is_plain_step (step jsonb)
 
 comment on function agentdb._is_plain_step (jsonb) is
   'Whether a step of a batch says something.';
+
+
+create or replace function agentdb._plain_steps (
+  steps jsonb,
+  kind text default null
+)
+  returns text[]
+  language sql
+  immutable
+  return array(
+    select agentdb._json_text(s.item, 'step')
+    from jsonb_array_elements(steps) with ordinality as s (item, place)
+    where agentdb._is_plain_step(s.item)
+      and (_plain_steps.kind is null or s.item ->> 'kind' = _plain_steps.kind)
+    order by s.place
+  );
+
+comment on function agentdb._plain_steps (jsonb, text) is
+  'The steps of a batch, or those of a kind in it, that say something.';
 
 
 create or replace function agentdb._insert_plain_steps (
@@ -110,13 +134,21 @@ create or replace function agentdb.log_progress_many (
 as $$
 declare
   v_agent_id bigint;
+  v_until timestamptz;
 begin
   steps := agentdb._checked_batch(steps, 'step');
-  select c.run_id, c.agent_id, c.advice
-    into log_progress_many.run_id, v_agent_id, log_progress_many.advice
+  select c.run_id, c.agent_id, c.advice, c.unstored_until
+    into log_progress_many.run_id, v_agent_id, log_progress_many.advice, v_until
   from agentdb._current_run(log_progress_many.run) as c;
-  recorded := agentdb._insert_plain_steps(
-    log_progress_many.run_id, v_agent_id, steps);
+  if v_until > clock_timestamp() then
+    recorded := 0;
+    perform agentdb._count_steps(
+      log_progress_many.run_id, v_agent_id, agentdb._plain_steps(steps));
+    advice := agentdb._cap_advice(v_agent_id, advice);
+  else
+    recorded := agentdb._insert_plain_steps(
+      log_progress_many.run_id, v_agent_id, steps);
+  end if;
   if recorded < jsonb_array_length(steps) then
     refused := (
       select jsonb_agg(

@@ -196,7 +196,7 @@ begin
     run_id, agent_id, role_name, pooled, conversation, purpose, tick_interval,
     tick_max, instance, parent_run_id, root_run_id, on_behalf_of, token_hash, pid,
     alone, stop_seen, label,
-    lock_max_ttl, renew_needs_progress
+    lock_max_ttl, renew_needs_progress, unstored_until
   )
   overriding system value
   select
@@ -209,7 +209,8 @@ begin
     case when not _add_run.pooled then pg_backend_pid() end,
     not _add_run.pooled and agentdb._is_alone(_add_run.run_id),
     case when not _add_run.pooled then v_last_stop end,
-    agentdb._run_label(_add_run.run_id, p.agent_name), p.max_ttl, p.needs_progress
+    agentdb._run_label(_add_run.run_id, p.agent_name), p.max_ttl, p.needs_progress,
+    p.unstored_until
   from agentdb._lock_limit(agent) as p;
   insert into agentdb.run_token (token_hash, run_id)
   values (agentdb._hash_secret(token), _add_run.run_id);

@@ -1,7 +1,7 @@
 -- Budgets: tokens are set aside BEFORE the prompt is sent, because afterwards they are
--- spent.  What is spent is what the logs say; what is reserved are the open
--- reservations. No counter is kept beside them that could drift, and logging tokens
--- waits for nobody.
+-- spent.  What is spent is what the logs say, and what was only counted (unstored.sql);
+-- what is reserved are the open reservations. No counter is kept beside them that could
+-- drift, and logging tokens waits for nobody.
 
 create or replace function agentdb._budget_limit (agent bigint)
   returns table (scope text, max_tokens bigint, max_cost double precision)
@@ -116,6 +116,13 @@ begin atomic
       t.input_tokens + t.cached_input_tokens + t.output_tokens as tokens
     from agentdb._uncounted_tokens() as t
     where t.agent_id = agent or t.run_id in (select k.run_id from kin as k)
+    union all
+    -- Of a day as a whole: half hours are of one.
+    select u.run_id, u.half_hour_at, u.cost, u.input_cost, u.cached_input_cost,
+      u.output_cost, u.agent_id = agent,
+      u.input_tokens + u.cached_input_tokens + u.output_tokens
+    from agentdb.event_unstored as u
+    where u.agent_id = agent or u.run_id in (select k.run_id from kin as k)
   ),
   part (scope, tokens, cost, input_cost, cached_input_cost, output_cost) as (
     select 'run', a.input_tokens + a.cached_input_tokens + a.output_tokens, a.cost,

@@ -53,9 +53,27 @@ comment on function agentdb._insert_plain_events (bigint, bigint, jsonb) is
   'new, and what the caller should know.';
 
 
-create or replace function agentdb._insert_odd_events (
+create or replace function agentdb._count_events (
   run bigint,
   agent bigint,
+  events jsonb
+)
+  returns bigint
+  language sql
+  volatile
+  set search_path = pg_catalog, pg_temp
+as $$
+  select agentdb._count_calls(run, agent, events, 'tool_call')
+    + agentdb._count_usages(run, agent, events, 'tokens')
+    + agentdb._count_steps(run, agent, agentdb._plain_steps(events, 'progress'));
+$$;
+
+comment on function agentdb._count_events (bigint, bigint, jsonb) is
+  'Counts the events of a batch that are not stored; returns how many were new.';
+
+
+create or replace function agentdb._insert_odd_events (
+  run bigint,
   events jsonb,
   out recorded integer,
   out repeated integer,
@@ -84,10 +102,8 @@ begin
       when 'tokens' then
         select i.* into v_end from agentdb._insert_odd_usages(run, v_event) as i;
       when 'progress' then
-        select i.recorded, 0 as repeated, null as advice,
-          case when i.recorded = 0 then
-            '[{"why": "step must not be empty"}]'::jsonb end as refused into v_end
-        from agentdb._insert_plain_steps(run, agent, v_event) as i (recorded);
+        select i.recorded, 0 as repeated, i.advice, i.refused into v_end
+        from agentdb.log_progress_many(v_event, run) as i;
       else
         select 0 as recorded, 0 as repeated, null as advice,
           '[{"why": "kind must be tool_call, tokens or progress"}]'::jsonb as refused
@@ -105,7 +121,7 @@ begin
 end;
 $$;
 
-comment on function agentdb._insert_odd_events (bigint, bigint, jsonb) is
+comment on function agentdb._insert_odd_events (bigint, jsonb) is
   'Records the events of a batch one by one; says which were refused and why.';
 
 
@@ -120,15 +136,24 @@ create or replace function agentdb.log_events (events jsonb, run bigint default 
 as $$
 declare
   v_agent_id bigint;
+  v_until timestamptz;
+  v_plain boolean;
 begin
   events := agentdb._checked_batch(events, 'kind');
-  select c.run_id, c.agent_id, c.advice
-    into log_events.run_id, v_agent_id, log_events.advice
+  select c.run_id, c.agent_id, c.advice, c.unstored_until
+    into log_events.run_id, v_agent_id, log_events.advice, v_until
   from agentdb._current_run(log_events.run) as c;
-  if (
+  v_plain := (
     select bool_and(agentdb._is_plain_event(e.item))
-    from jsonb_array_elements(events) as e (item)
-  ) and agentdb._has_tools(v_agent_id, events) then
+    from jsonb_array_elements(events) as e (item));
+  if v_until > clock_timestamp() then
+    advice := agentdb._cap_advice(v_agent_id, advice);
+  end if;
+  if v_plain and v_until > clock_timestamp() then
+    recorded := 0;
+    repeated := jsonb_array_length(events)
+      - agentdb._count_events(log_events.run_id, v_agent_id, events);
+  elsif v_plain and agentdb._has_tools(v_agent_id, events) then
     select i.recorded, jsonb_array_length(events) - i.recorded,
       coalesce(log_events.advice, i.advice)
       into log_events.recorded, log_events.repeated, log_events.advice
@@ -137,7 +162,7 @@ begin
     select i.recorded, i.repeated, i.refused, coalesce(log_events.advice, i.advice)
       into log_events.recorded, log_events.repeated, log_events.refused,
         log_events.advice
-    from agentdb._insert_odd_events(log_events.run_id, v_agent_id, events) as i;
+    from agentdb._insert_odd_events(log_events.run_id, events) as i;
   end if;
   return next;
 end;

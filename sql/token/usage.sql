@@ -186,6 +186,16 @@ begin
   v_cost := agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
   v_run := agentdb._current_run(run);
   run_id := v_run.run_id;
+  if v_run.unstored_until > clock_timestamp() then
+    repeated := agentdb._count_usages(v_run.run_id, v_run.agent_id,
+      jsonb_build_array(jsonb_build_object('input', input, 'output', output,
+        'cached_input', cached_input, 'model', agentdb._clean_line(model, 200),
+        'cost', v_cost, 'input_cost', input_cost, 'output_cost', output_cost,
+        'cached_input_cost', cached_input_cost, 'response_id', response_id))) = 0;
+    advice := agentdb._cap_advice(v_run.agent_id, advice);
+    return next;
+    return;
+  end if;
   repeated := case when response_id is not null
     then not agentdb._see_usage(v_run.agent_id, response_id) else false end;
   if repeated then

@@ -107,6 +107,7 @@ declare
   v_usage jsonb;
   v_place bigint;
   v_repeated boolean;
+  v_stored boolean;
   v_advice text;
   v_refused jsonb[];
 begin
@@ -117,7 +118,8 @@ begin
     from jsonb_array_elements(usages) with ordinality as e (item, place)
   loop
     begin
-      select l.repeated, l.advice into v_repeated, v_advice
+      select l.repeated, l.recorded_at is not null, l.advice
+        into v_repeated, v_stored, v_advice
       from agentdb.log_tokens(
         input => agentdb._json_text(v_usage, 'input')::bigint,
         output => coalesce(agentdb._json_text(v_usage, 'output')::bigint, 0),
@@ -135,7 +137,7 @@ begin
         cached_within => agentdb._json_text(v_usage, 'cached_within')::boolean
       ) as l;
       advice := coalesce(v_advice, advice);
-      recorded := recorded + (not v_repeated)::integer;
+      recorded := recorded + v_stored::integer;
       repeated := repeated + v_repeated::integer;
     exception when data_exception or sqlstate 'ZA004' then
       v_refused := v_refused || agentdb._refused_row(v_place, sqlerrm);
@@ -163,14 +165,22 @@ create or replace function agentdb.log_tokens_many (
 as $$
 declare
   v_agent_id bigint;
+  v_until timestamptz;
+  v_plain boolean;
 begin
   usages := agentdb._checked_batch(usages, 'input');
-  select c.run_id, c.agent_id into log_tokens_many.run_id, v_agent_id
+  select c.run_id, c.agent_id, c.unstored_until
+    into log_tokens_many.run_id, v_agent_id, v_until
   from agentdb._current_run(log_tokens_many.run) as c;
-  if (
+  v_plain := (
     select bool_and(agentdb._is_plain_usage(e.item))
-    from jsonb_array_elements(usages) as e (item)
-  ) then
+    from jsonb_array_elements(usages) as e (item));
+  if v_plain and v_until > clock_timestamp() then
+    recorded := 0;
+    repeated := jsonb_array_length(usages)
+      - agentdb._count_usages(log_tokens_many.run_id, v_agent_id, usages);
+    advice := agentdb._cap_advice(v_agent_id, null);
+  elsif v_plain then
     select i.recorded, jsonb_array_length(usages) - i.recorded, i.advice
       into log_tokens_many.recorded, log_tokens_many.repeated, log_tokens_many.advice
     from agentdb._insert_plain_usages(

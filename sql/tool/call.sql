@@ -25,6 +25,31 @@ comment on function agentdb._check_tool (text, text) is
   'Raises ZA004 for an empty tool or an ill-formed call_id.';
 
 
+create or replace function agentdb._refuse_end (ok boolean, duration interval)
+  returns void
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if ok is null then
+    perform agentdb._refuse(
+      'ok must not be NULL', 'Say true or false: did the call do what it should?'
+    );
+  -- Beyond that the time of its beginning is none: whoever reads the run would fail.
+  elsif duration > '100 years' then
+    perform agentdb._refuse('no call takes more than 100 years',
+      'Give the time it took, such as 1.5 s.');
+  end if;
+  perform agentdb._refuse('result_size and duration must not be negative',
+    'Give characters or bytes of the result, and the time it took.');
+end;
+$$;
+
+comment on function agentdb._refuse_end (boolean, interval) is
+  'Raises ZA004 for the end of a call that cannot be.';
+
+
 -- A hook or a span can be faster than the log of a client, or of the gateway, which
 -- writes behind.  In PL/pgSQL, which keeps its plan.
 create or replace function agentdb._is_told (agent bigint, call_id text)
@@ -81,24 +106,21 @@ begin
   then
     perform agentdb._check_tool(tool, call_id);
   end if;
-  if ok is null then
-    perform agentdb._refuse(
-      'ok must not be NULL', 'Say true or false: did the call do what it should?'
-    );
-  elsif result_size < 0 or duration < '0' then
-    perform agentdb._refuse('result_size and duration must not be negative',
-      'Give characters or bytes of the result, and the time it took.');
-  -- Beyond that the time of its beginning is none: whoever reads the run would fail.
-  elsif duration > '100 years' then
-    perform agentdb._refuse('no call takes more than 100 years',
-      'Give the time it took, such as 1.5 s.');
+  if ok is null or result_size < 0 or duration < '0' or duration > '100 years' then
+    perform agentdb._refuse_end(ok, duration);
   end if;
   -- Assigned and not selected: an expression costs half of a query.
   v_run := agentdb._current_run(run);
   run_id := v_run.run_id;
   advice := v_run.advice;
   repeated := false;
-  if length(call_id) >= 16 then
+  if v_run.unstored_until > clock_timestamp() then
+    repeated := agentdb._count_calls(v_run.run_id, v_run.agent_id,
+      jsonb_build_array(jsonb_build_object('call_id', call_id, 'ok', ok))) = 0;
+    advice := agentdb._cap_advice(v_run.agent_id, advice);
+    return next;
+    return;
+  elsif length(call_id) >= 16 then
     repeated := agentdb._is_told(v_run.agent_id, call_id);
     if repeated then
       return next;

@@ -132,6 +132,7 @@ declare
   v_call jsonb;
   v_place bigint;
   v_repeated boolean;
+  v_stored boolean;
   v_refused jsonb[];
 begin
   recorded := 0;
@@ -141,7 +142,7 @@ begin
     from jsonb_array_elements(calls) with ordinality as e (item, place)
   loop
     begin
-      select l.repeated into v_repeated
+      select l.repeated, l.recorded_at is not null into v_repeated, v_stored
       from agentdb.log_tool_call(
         tool => agentdb._json_text(v_call, 'tool'),
         args => nullif(v_call -> 'args', 'null'),
@@ -154,7 +155,7 @@ begin
         violation => agentdb._json_text(v_call, 'violation'),
         run => _insert_odd_calls.run
       ) as l;
-      recorded := recorded + (not v_repeated)::integer;
+      recorded := recorded + v_stored::integer;
       repeated := repeated + v_repeated::integer;
     exception when data_exception or sqlstate 'ZA004' then
       v_refused := v_refused || agentdb._refused_row(v_place, sqlerrm);
@@ -182,15 +183,24 @@ create or replace function agentdb.log_tool_call_many (
 as $$
 declare
   v_agent_id bigint;
+  v_until timestamptz;
+  v_plain boolean;
 begin
   calls := agentdb._checked_batch(calls, 'tool');
-  select c.run_id, c.agent_id, c.advice
-    into log_tool_call_many.run_id, v_agent_id, log_tool_call_many.advice
+  select c.run_id, c.agent_id, c.advice, c.unstored_until
+    into log_tool_call_many.run_id, v_agent_id, log_tool_call_many.advice, v_until
   from agentdb._current_run(log_tool_call_many.run) as c;
-  if (
+  v_plain := (
     select bool_and(agentdb._is_plain_call(e.item))
-    from jsonb_array_elements(calls) as e (item)
-  ) and agentdb._has_tools(v_agent_id, calls) then
+    from jsonb_array_elements(calls) as e (item));
+  if v_until > clock_timestamp() then
+    advice := agentdb._cap_advice(v_agent_id, advice);
+  end if;
+  if v_plain and v_until > clock_timestamp() then
+    recorded := 0;
+    repeated := jsonb_array_length(calls)
+      - agentdb._count_calls(log_tool_call_many.run_id, v_agent_id, calls);
+  elsif v_plain and agentdb._has_tools(v_agent_id, calls) then
     recorded := agentdb._insert_plain_calls(
       log_tool_call_many.run_id, v_agent_id, calls);
     repeated := jsonb_array_length(calls) - recorded;

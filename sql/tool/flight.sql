@@ -15,6 +15,7 @@ create or replace function agentdb.begin_tool_call (
 as $$
 declare
   v_agent_id bigint;
+  v_until timestamptz;
 begin
   perform agentdb._check_tool(tool, call_id);
   if expect <= '0' or expect > '7 days' then
@@ -22,7 +23,8 @@ begin
       format('expect must be between 0 and 7 days, got %s', expect),
       'Give how long the call may take, such as expect => ''40 min''.');
   end if;
-  select c.run_id, c.agent_id into begin_tool_call.run_id, v_agent_id
+  select c.run_id, c.agent_id, c.unstored_until
+    into begin_tool_call.run_id, v_agent_id, v_until
   from agentdb._current_run(begin_tool_call.run) as c;
   perform agentdb._check_open_calls(begin_tool_call.run_id);
   call := coalesce(call_id, gen_random_uuid()::text);
@@ -31,7 +33,9 @@ begin
   )
   values (
     begin_tool_call.run_id, call, v_agent_id, agentdb._clean_line(tool, 200),
-    agentdb._bounded_json(agentdb._unquoted(args), 65536), expect
+    -- Above its cap nothing comes of them.
+    case when v_until > clock_timestamp() then null
+      else agentdb._bounded_json(agentdb._unquoted(args), 65536) end, expect
   )
   on conflict on constraint tool_call_pkey do nothing
   returning c.began_at into begin_tool_call.began_at;
@@ -70,6 +74,34 @@ comment on function agentdb._check_open_calls (bigint) is
   'Raises ZA005 where a run has 1000 tool calls in flight: more are a leak, not work.';
 
 
+create or replace function agentdb._count_end (
+  run bigint,
+  agent bigint,
+  call_id text,
+  ok boolean,
+  out repeated boolean,
+  out duration interval
+)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  select clock_timestamp() - c.began_at into _count_end.duration
+  from agentdb.tool_call as c
+  where c.run_id = run and c.call_id = _count_end.call_id and c.ended_at is null;
+  repeated := not found;
+  if not repeated then
+    perform agentdb._count_calls(run, agent,
+      jsonb_build_array(jsonb_build_object('call_id', _count_end.call_id, 'ok', ok)));
+  end if;
+end;
+$$;
+
+comment on function agentdb._count_end (bigint, bigint, text, boolean) is
+  'Counts a begun call that ends and is not stored; of one that is not in flight it '
+  'says that it is repeated.';
+
+
 create or replace function agentdb.end_tool_call (
   call_id text,
   ok boolean default true,
@@ -87,7 +119,7 @@ create or replace function agentdb.end_tool_call (
   set lock_timeout = '2s'
 as $$
 declare
-  v_agent_id bigint;
+  v_run record;
   v_tool text;
   v_args jsonb;
 begin
@@ -95,9 +127,16 @@ begin
     perform agentdb._refuse('ok must not be NULL and result_size not negative',
       'Say true or false, and the size of the result.');
   end if;
-  select c.run_id, c.agent_id, c.advice
-    into end_tool_call.run_id, v_agent_id, end_tool_call.advice
-  from agentdb._current_run(end_tool_call.run) as c;
+  v_run := agentdb._current_run(end_tool_call.run);
+  run_id := v_run.run_id;
+  advice := v_run.advice;
+  if v_run.unstored_until > clock_timestamp() then
+    select c.repeated, c.duration into end_tool_call.repeated, end_tool_call.duration
+    from agentdb._count_end(v_run.run_id, v_run.agent_id, call_id, ok) as c;
+    advice := agentdb._cap_advice(v_run.agent_id, advice);
+    return next;
+    return;
+  end if;
   update agentdb.tool_call as c
   set ended_at = clock_timestamp(),
       args = null
@@ -112,10 +151,11 @@ begin
   repeated := not found;
   if not repeated then
     perform agentdb._insert_tool_call(
-      end_tool_call.run_id, v_agent_id, v_tool, v_args, ok, error, result_size,
+      end_tool_call.run_id, v_run.agent_id, v_tool, v_args, ok, error, result_size,
       end_tool_call.duration, end_tool_call.call_id, end_tool_call.result
     );
-  elsif not exists (
+  -- Above a cap that is over the end was only counted.
+  elsif v_run.unstored_until is null and not exists (
     select from agentdb.tool_call as c
     where c.run_id = end_tool_call.run_id and c.call_id = end_tool_call.call_id
   ) then
