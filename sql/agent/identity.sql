@@ -91,7 +91,7 @@ create or replace function agentdb._current_run (
   out run_id bigint,
   out agent_id bigint,
   out advice text,
-  out unstored_until timestamptz
+  out capped boolean
 )
   language plpgsql
   volatile
@@ -103,9 +103,9 @@ declare
   v_ended_at timestamptz;
 begin
   if run is null then
-    select o.run_id, o.agent_id, o.advice, o.unstored_until
+    select o.run_id, o.agent_id, o.advice, o.unstored_until > clock_timestamp()
       into _current_run.run_id, _current_run.agent_id, _current_run.advice,
-        _current_run.unstored_until
+        _current_run.capped
     from agentdb._lone_run() as o;
     if found then
       return;
@@ -114,18 +114,19 @@ begin
   v_bound := agentdb._bound_run();
   v_run := coalesce(run, v_bound);
   if v_run is null then
-    select o.run_id, o.agent_id, o.advice, o.unstored_until
+    select o.run_id, o.agent_id, o.advice, o.unstored_until > clock_timestamp()
       into _current_run.run_id, _current_run.agent_id, _current_run.advice,
-        _current_run.unstored_until
+        _current_run.capped
     from agentdb._own_run() as o;
     if run_id is null then
       perform agentdb._refuse_without_run();
     end if;
     return;
   end if;
-  select r.run_id, r.agent_id, r.ended_at, r.advice, r.unstored_until
+  select r.run_id, r.agent_id, r.ended_at, r.advice,
+    r.unstored_until > clock_timestamp()
     into _current_run.run_id, _current_run.agent_id, v_ended_at, _current_run.advice,
-      _current_run.unstored_until
+      _current_run.capped
   from agentdb.run as r
   where r.run_id = v_run
     and r.role_name = session_user
@@ -144,8 +145,8 @@ $$;
 
 comment on function agentdb._current_run (bigint) is
   'Resolves the run of a call: the argument, the bound token, the session''s own run, '
-  'else the role''s only one alive, what it is to be told, and until when what it logs '
-  'is only counted; raises ZA001, ZA003, ZA040 or ZA041.';
+  'else the role''s only one alive, what it is to be told, and whether what it logs is '
+  'only counted; raises ZA001, ZA003, ZA040 or ZA041.';
 
 
 create or replace function agentdb._session_agent (

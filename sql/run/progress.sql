@@ -27,7 +27,7 @@ begin
   v_run := agentdb._current_run(run);
   run_id := v_run.run_id;
   advice := v_run.advice;
-  if v_run.unstored_until > clock_timestamp() then
+  if v_run.capped then
     perform agentdb._count_steps(v_run.run_id, v_run.agent_id, array[step]);
     advice := agentdb._cap_advice(v_run.agent_id, advice);
   else
@@ -134,13 +134,13 @@ create or replace function agentdb.log_progress_many (
 as $$
 declare
   v_agent_id bigint;
-  v_until timestamptz;
+  v_capped boolean;
 begin
   steps := agentdb._checked_batch(steps, 'step');
-  select c.run_id, c.agent_id, c.advice, c.unstored_until
-    into log_progress_many.run_id, v_agent_id, log_progress_many.advice, v_until
+  select c.run_id, c.agent_id, c.advice, c.capped
+    into log_progress_many.run_id, v_agent_id, log_progress_many.advice, v_capped
   from agentdb._current_run(log_progress_many.run) as c;
-  if v_until > clock_timestamp() then
+  if v_capped then
     recorded := 0;
     perform agentdb._count_steps(
       log_progress_many.run_id, v_agent_id, agentdb._plain_steps(steps));

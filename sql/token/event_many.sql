@@ -136,20 +136,20 @@ create or replace function agentdb.log_events (events jsonb, run bigint default 
 as $$
 declare
   v_agent_id bigint;
-  v_until timestamptz;
+  v_capped boolean;
   v_plain boolean;
 begin
   events := agentdb._checked_batch(events, 'kind');
-  select c.run_id, c.agent_id, c.advice, c.unstored_until
-    into log_events.run_id, v_agent_id, log_events.advice, v_until
+  select c.run_id, c.agent_id, c.advice, c.capped
+    into log_events.run_id, v_agent_id, log_events.advice, v_capped
   from agentdb._current_run(log_events.run) as c;
   v_plain := (
     select bool_and(agentdb._is_plain_event(e.item))
     from jsonb_array_elements(events) as e (item));
-  if v_until > clock_timestamp() then
+  if v_capped then
     advice := agentdb._cap_advice(v_agent_id, advice);
   end if;
-  if v_plain and v_until > clock_timestamp() then
+  if v_plain and v_capped then
     recorded := 0;
     repeated := jsonb_array_length(events)
       - agentdb._count_events(log_events.run_id, v_agent_id, events);

@@ -186,7 +186,7 @@ begin
   v_cost := agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
   v_run := agentdb._current_run(run);
   run_id := v_run.run_id;
-  if v_run.unstored_until > clock_timestamp() then
+  if v_run.capped then
     repeated := agentdb._count_usages(v_run.run_id, v_run.agent_id,
       jsonb_build_array(jsonb_build_object('input', input, 'output', output,
         'cached_input', cached_input, 'model', agentdb._clean_line(model, 200),

@@ -165,17 +165,17 @@ create or replace function agentdb.log_tokens_many (
 as $$
 declare
   v_agent_id bigint;
-  v_until timestamptz;
+  v_capped boolean;
   v_plain boolean;
 begin
   usages := agentdb._checked_batch(usages, 'input');
-  select c.run_id, c.agent_id, c.unstored_until
-    into log_tokens_many.run_id, v_agent_id, v_until
+  select c.run_id, c.agent_id, c.capped
+    into log_tokens_many.run_id, v_agent_id, v_capped
   from agentdb._current_run(log_tokens_many.run) as c;
   v_plain := (
     select bool_and(agentdb._is_plain_usage(e.item))
     from jsonb_array_elements(usages) as e (item));
-  if v_plain and v_until > clock_timestamp() then
+  if v_plain and v_capped then
     recorded := 0;
     repeated := jsonb_array_length(usages)
       - agentdb._count_usages(log_tokens_many.run_id, v_agent_id, usages);

@@ -114,7 +114,7 @@ begin
   run_id := v_run.run_id;
   advice := v_run.advice;
   repeated := false;
-  if v_run.unstored_until > clock_timestamp() then
+  if v_run.capped then
     repeated := agentdb._count_calls(v_run.run_id, v_run.agent_id,
       jsonb_build_array(jsonb_build_object('call_id', call_id, 'ok', ok))) = 0;
     advice := agentdb._cap_advice(v_run.agent_id, advice);

@@ -183,20 +183,20 @@ create or replace function agentdb.log_tool_call_many (
 as $$
 declare
   v_agent_id bigint;
-  v_until timestamptz;
+  v_capped boolean;
   v_plain boolean;
 begin
   calls := agentdb._checked_batch(calls, 'tool');
-  select c.run_id, c.agent_id, c.advice, c.unstored_until
-    into log_tool_call_many.run_id, v_agent_id, log_tool_call_many.advice, v_until
+  select c.run_id, c.agent_id, c.advice, c.capped
+    into log_tool_call_many.run_id, v_agent_id, log_tool_call_many.advice, v_capped
   from agentdb._current_run(log_tool_call_many.run) as c;
   v_plain := (
     select bool_and(agentdb._is_plain_call(e.item))
     from jsonb_array_elements(calls) as e (item));
-  if v_until > clock_timestamp() then
+  if v_capped then
     advice := agentdb._cap_advice(v_agent_id, advice);
   end if;
-  if v_plain and v_until > clock_timestamp() then
+  if v_plain and v_capped then
     recorded := 0;
     repeated := jsonb_array_length(calls)
       - agentdb._count_calls(log_tool_call_many.run_id, v_agent_id, calls);

@@ -15,7 +15,7 @@ create or replace function agentdb.begin_tool_call (
 as $$
 declare
   v_agent_id bigint;
-  v_until timestamptz;
+  v_capped boolean;
 begin
   perform agentdb._check_tool(tool, call_id);
   if expect <= '0' or expect > '7 days' then
@@ -23,8 +23,8 @@ begin
       format('expect must be between 0 and 7 days, got %s', expect),
       'Give how long the call may take, such as expect => ''40 min''.');
   end if;
-  select c.run_id, c.agent_id, c.unstored_until
-    into begin_tool_call.run_id, v_agent_id, v_until
+  select c.run_id, c.agent_id, c.capped
+    into begin_tool_call.run_id, v_agent_id, v_capped
   from agentdb._current_run(begin_tool_call.run) as c;
   perform agentdb._check_open_calls(begin_tool_call.run_id);
   call := coalesce(call_id, gen_random_uuid()::text);
@@ -34,7 +34,7 @@ begin
   values (
     begin_tool_call.run_id, call, v_agent_id, agentdb._clean_line(tool, 200),
     -- Above its cap nothing comes of them.
-    case when v_until > clock_timestamp() then null
+    case when v_capped then null
       else agentdb._bounded_json(agentdb._unquoted(args), 65536) end, expect
   )
   on conflict on constraint tool_call_pkey do nothing
@@ -130,7 +130,7 @@ begin
   v_run := agentdb._current_run(end_tool_call.run);
   run_id := v_run.run_id;
   advice := v_run.advice;
-  if v_run.unstored_until > clock_timestamp() then
+  if v_run.capped then
     select c.repeated, c.duration into end_tool_call.repeated, end_tool_call.duration
     from agentdb._count_end(v_run.run_id, v_run.agent_id, call_id, ok) as c;
     advice := agentdb._cap_advice(v_run.agent_id, advice);
@@ -154,10 +154,13 @@ begin
       end_tool_call.run_id, v_run.agent_id, v_tool, v_args, ok, error, result_size,
       end_tool_call.duration, end_tool_call.call_id, end_tool_call.result
     );
-  -- Above a cap that is over the end was only counted.
-  elsif v_run.unstored_until is null and not exists (
+  elsif not exists (
     select from agentdb.tool_call as c
     where c.run_id = end_tool_call.run_id and c.call_id = end_tool_call.call_id
+  ) and not exists (
+    -- Above a cap that is over by now its end was only counted.
+    select from agentdb.run as r
+    where r.run_id = end_tool_call.run_id and r.unstored_until is not null
   ) then
     raise exception 'run % began no tool call %', end_tool_call.run_id,
         agentdb._clean_text(call_id, 100)
