@@ -373,9 +373,8 @@ def test_an_older_snapshot_counts_as_well(
 
 def test_what_is_rolled_back_was_not_counted(db: Connection, agent: Connection) -> None:
     capped(db, agent)
-    with agent.transaction() as block:
+    with agent.transaction(force_rollback=True):
         agent.execute("select agentdb.log_tokens(10, 0)")
-        raise psycopg.Rollback(block)
     assert row(agent, SPENT, "run")["spent"] == 0
     assert unstored(db) == 0
 
@@ -563,9 +562,8 @@ def test_a_run_that_only_counts_is_not_silent(
         ("run_activity", "last_progress_at"),
     ):
         age(db, table, column, "1 hour")
-    with db.transaction() as block:
+    with db.transaction(force_rollback=True):
         assert rows(db, "select * from agentdb._abandon_runs(null)")
-        raise psycopg.Rollback(block)
     agent.execute("select agentdb.log_tool_call('t')")
     assert rows(db, "select * from agentdb._abandon_runs(null)") == []
     db.execute(ROLL)
