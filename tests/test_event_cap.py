@@ -226,6 +226,62 @@ def test_refused_rows_are_refused_above_the_cap_as_well(
     assert refusal(agent, "select agentdb.log_tokens(-1, 0)").sqlstate == "ZA004"
 
 
+BAD: dict[str, list[Any]] = {
+    "tool_call": [
+        {},
+        7,
+        {"tool": " "},
+        {"tool": "t", "ok": "perhaps"},
+        {"tool": "t", "ok": 1, "call_id": "a\tb"},
+        {"tool": "t", "result_size": -1},
+        {"tool": "t", "result_size": "large"},
+        {"tool": "t", "duration": "-1 s"},
+        {"tool": "t", "duration": "200 years"},
+        {"tool": "t", "duration": "soon"},
+        {"tool": "t", "args": {"a": "x"}, "duration": "1 min", "violation": "v"},
+    ],
+    "tokens": [
+        {},
+        {"input": -1},
+        {"input": "1e3"},
+        {"input": 1, "output": 1, "reasoning": 2},
+        {"input": 1, "cached_input": 5, "cached_within": True},
+        {"input": 1, "cached_within": "perhaps"},
+        {"input": 1, "cost": -1},
+        {"input": 1, "cost": "much"},
+        {"input": 1, "cost": 5, "output_cost": 1},
+        {"input": 9, "cached_input": 5, "cached_within": True, "output_cost": 1},
+    ],
+    "progress": [{}, {"step": ""}, {"step": 7}, {"step": " \n"}, {"step": "s"}],
+}
+
+
+@pytest.mark.parametrize("call", ["log_events", *BAD])
+def test_what_is_refused_is_refused_above_the_cap_in_the_same_words(
+    db: Connection, agent: Connection, call: str
+) -> None:
+    if call == "log_events":
+        batch = [
+            {**item, "kind": kind}
+            for kind, items in BAD.items()
+            for item in items
+            if isinstance(item, dict)
+        ] + [{"kind": "other"}, {"step": "x"}]
+    else:
+        batch = BAD[call]
+    log = {"tool_call": "log_tool_call_many", "tokens": "log_tokens_many"}
+    name = log.get(call, "log_progress_many" if call == "progress" else call)
+    query = f"select * from agentdb.{name}(%s::jsonb)"
+    below = row(agent, query, json.dumps(batch))
+    stored = sum(row(db, STORED).values())
+    capped(db, agent)
+    above = row(agent, query, json.dumps(batch))
+    assert above["refused"] == below["refused"]
+    assert len(batch) - len(above["refused"]) == stored
+    assert (above["recorded"], above.get("repeated", 0)) == (0, 0)
+    assert unstored(db) == stored
+
+
 def test_budgets_have_every_token(
     db: Connection, connect: Connect, agent: Connection
 ) -> None:

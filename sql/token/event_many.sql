@@ -53,27 +53,9 @@ comment on function agentdb._insert_plain_events (bigint, bigint, jsonb) is
   'new, and what the caller should know.';
 
 
-create or replace function agentdb._count_events (
-  run bigint,
-  agent bigint,
-  events jsonb
-)
-  returns bigint
-  language sql
-  volatile
-  set search_path = pg_catalog, pg_temp
-as $$
-  select agentdb._count_calls(run, agent, events, 'tool_call')
-    + agentdb._count_usages(run, agent, events, 'tokens')
-    + agentdb._count_steps(run, agent, agentdb._plain_steps(events, 'progress'));
-$$;
-
-comment on function agentdb._count_events (bigint, bigint, jsonb) is
-  'Counts the events of a batch that are not stored; returns how many were new.';
-
-
 create or replace function agentdb._insert_odd_events (
   run bigint,
+  agent bigint,
   events jsonb,
   out recorded integer,
   out repeated integer,
@@ -102,8 +84,10 @@ begin
       when 'tokens' then
         select i.* into v_end from agentdb._insert_odd_usages(run, v_event) as i;
       when 'progress' then
-        select i.recorded, 0 as repeated, i.advice, i.refused into v_end
-        from agentdb.log_progress_many(v_event, run) as i;
+        select i.recorded, 0 as repeated, null as advice,
+          case when i.recorded = 0 then
+            '[{"why": "step must not be empty"}]'::jsonb end as refused into v_end
+        from agentdb._insert_plain_steps(run, agent, v_event) as i (recorded);
       else
         select 0 as recorded, 0 as repeated, null as advice,
           '[{"why": "kind must be tool_call, tokens or progress"}]'::jsonb as refused
@@ -121,8 +105,73 @@ begin
 end;
 $$;
 
-comment on function agentdb._insert_odd_events (bigint, jsonb) is
+comment on function agentdb._insert_odd_events (bigint, bigint, jsonb) is
   'Records the events of a batch one by one; says which were refused and why.';
+
+
+create or replace function agentdb._checked_event (event jsonb)
+  returns jsonb
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  if event ->> 'kind' = 'tool_call' then
+    return agentdb._checked_call(event) || '{"kind": "tool_call"}';
+  elsif event ->> 'kind' = 'tokens' then
+    return agentdb._checked_usage(event) || '{"kind": "tokens"}';
+  elsif event ->> 'kind' is distinct from 'progress' then
+    perform agentdb._refuse('kind must be tool_call, tokens or progress',
+      'Say of each event what it is.');
+  elsif not agentdb._is_plain_step(event) then
+    perform agentdb._refuse('step must not be empty', 'Name what was reached.');
+  end if;
+  return event - 'details';
+end;
+$$;
+
+comment on function agentdb._checked_event (jsonb) is
+  'What is counted of an event of a batch; raises what its log function would.';
+
+
+create or replace function agentdb._count_checked_events (
+  run bigint,
+  agent bigint,
+  events jsonb,
+  out repeated integer,
+  out refused jsonb
+)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_event jsonb;
+  v_place bigint;
+  v_checked jsonb;
+  v_events jsonb[] := '{}';
+  v_refused jsonb[];
+begin
+  for v_event, v_place in
+    select e.item, e.place
+    from jsonb_array_elements(events) with ordinality as e (item, place)
+  loop
+    begin
+      v_events := v_events || agentdb._checked_event(v_event);
+    exception when data_exception or sqlstate 'ZA004' then
+      v_refused := v_refused || agentdb._refused_row(v_place, sqlerrm);
+    end;
+  end loop;
+  v_checked := to_jsonb(v_events);
+  repeated := cardinality(v_events)
+    - agentdb._count_calls(run, agent, v_checked, 'tool_call')
+    - agentdb._count_usages(run, agent, v_checked, 'tokens')
+    - agentdb._count_steps(run, agent, agentdb._plain_steps(v_checked, 'progress'));
+  refused := to_jsonb(v_refused);
+end;
+$$;
+
+comment on function agentdb._count_checked_events (bigint, bigint, jsonb) is
+  'Counts the events of a batch that are not stored; says which were refused and why.';
 
 
 create or replace function agentdb.log_events (events jsonb, run bigint default null)
@@ -137,23 +186,21 @@ as $$
 declare
   v_agent_id bigint;
   v_capped boolean;
-  v_plain boolean;
 begin
   events := agentdb._checked_batch(events, 'kind');
   select c.run_id, c.agent_id, c.advice, c.capped
     into log_events.run_id, v_agent_id, log_events.advice, v_capped
   from agentdb._current_run(log_events.run) as c;
-  v_plain := (
-    select bool_and(agentdb._is_plain_event(e.item))
-    from jsonb_array_elements(events) as e (item));
   if v_capped then
-    advice := agentdb._cap_advice(v_agent_id, advice);
-  end if;
-  if v_plain and v_capped then
-    recorded := 0;
-    repeated := jsonb_array_length(events)
-      - agentdb._count_events(log_events.run_id, v_agent_id, events);
-  elsif v_plain and agentdb._has_tools(v_agent_id, events) then
+    select 0, i.repeated, i.refused,
+      agentdb._cap_advice(v_agent_id, log_events.advice)
+      into log_events.recorded, log_events.repeated, log_events.refused,
+        log_events.advice
+    from agentdb._count_checked_events(log_events.run_id, v_agent_id, events) as i;
+  elsif (
+    select bool_and(agentdb._is_plain_event(e.item))
+    from jsonb_array_elements(events) as e (item)
+  ) and agentdb._has_tools(v_agent_id, events) then
     select i.recorded, jsonb_array_length(events) - i.recorded,
       coalesce(log_events.advice, i.advice)
       into log_events.recorded, log_events.repeated, log_events.advice
@@ -162,7 +209,7 @@ begin
     select i.recorded, i.repeated, i.refused, coalesce(log_events.advice, i.advice)
       into log_events.recorded, log_events.repeated, log_events.refused,
         log_events.advice
-    from agentdb._insert_odd_events(log_events.run_id, events) as i;
+    from agentdb._insert_odd_events(log_events.run_id, v_agent_id, events) as i;
   end if;
   return next;
 end;

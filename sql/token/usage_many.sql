@@ -151,6 +151,79 @@ comment on function agentdb._insert_odd_usages (bigint, jsonb) is
   'Records the usages of a batch one by one; says which were refused and why.';
 
 
+-- What is refused of a usage that is stored is refused of one that is only counted.
+create or replace function agentdb._checked_usage (usage jsonb)
+  returns jsonb
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_input bigint := agentdb._json_text(usage, 'input')::bigint;
+  v_output bigint := coalesce(agentdb._json_text(usage, 'output')::bigint, 0);
+  v_cached bigint := coalesce(agentdb._json_text(usage, 'cached_input')::bigint, 0);
+  v_reasoning bigint := coalesce(agentdb._json_text(usage, 'reasoning')::bigint, 0);
+  v_input_cost numeric := agentdb._json_text(usage, 'input_cost')::numeric;
+  v_cached_cost numeric := agentdb._json_text(usage, 'cached_input_cost')::numeric;
+  v_output_cost numeric := agentdb._json_text(usage, 'output_cost')::numeric;
+begin
+  if agentdb._are_tokens(v_input, v_output, v_cached, v_reasoning) is not true then
+    perform agentdb._refuse_tokens(v_input, v_output, v_cached, v_reasoning);
+  end if;
+  return jsonb_build_object(
+    'input', agentdb._apart(v_input, v_cached,
+      agentdb._json_text(usage, 'cached_within')::boolean),
+    'output', v_output, 'cached_input', v_cached,
+    'model', agentdb._clean_line(agentdb._json_text(usage, 'model'), 200),
+    'cost', agentdb._total_cost(
+      agentdb._json_text(usage, 'cost')::double precision, v_input_cost,
+      v_cached_cost, v_output_cost),
+    'input_cost', v_input_cost, 'cached_input_cost', v_cached_cost,
+    'output_cost', v_output_cost,
+    'response_id', agentdb._json_text(usage, 'response_id'));
+end;
+$$;
+
+comment on function agentdb._checked_usage (jsonb) is
+  'What is counted of a usage of a batch; raises what log_tokens() would.';
+
+
+create or replace function agentdb._count_checked_usages (
+  run bigint,
+  agent bigint,
+  usages jsonb,
+  out repeated integer,
+  out refused jsonb
+)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_usage jsonb;
+  v_place bigint;
+  v_checked jsonb[] := '{}';
+  v_refused jsonb[];
+begin
+  for v_usage, v_place in
+    select e.item, e.place
+    from jsonb_array_elements(usages) with ordinality as e (item, place)
+  loop
+    begin
+      v_checked := v_checked || agentdb._checked_usage(v_usage);
+    exception when data_exception or sqlstate 'ZA004' then
+      v_refused := v_refused || agentdb._refused_row(v_place, sqlerrm);
+    end;
+  end loop;
+  repeated := cardinality(v_checked)
+    - agentdb._count_usages(run, agent, to_jsonb(v_checked));
+  refused := to_jsonb(v_refused);
+end;
+$$;
+
+comment on function agentdb._count_checked_usages (bigint, bigint, jsonb) is
+  'Counts the usages of a batch that are not stored; says which were refused and why.';
+
+
 create or replace function agentdb.log_tokens_many (
   usages jsonb,
   run bigint default null
@@ -166,21 +239,20 @@ as $$
 declare
   v_agent_id bigint;
   v_capped boolean;
-  v_plain boolean;
 begin
   usages := agentdb._checked_batch(usages, 'input');
   select c.run_id, c.agent_id, c.capped
     into log_tokens_many.run_id, v_agent_id, v_capped
   from agentdb._current_run(log_tokens_many.run) as c;
-  v_plain := (
+  if v_capped then
+    select 0, i.repeated, i.refused, agentdb._cap_advice(v_agent_id, null)
+      into log_tokens_many.recorded, log_tokens_many.repeated,
+        log_tokens_many.refused, log_tokens_many.advice
+    from agentdb._count_checked_usages(log_tokens_many.run_id, v_agent_id, usages) as i;
+  elsif (
     select bool_and(agentdb._is_plain_usage(e.item))
-    from jsonb_array_elements(usages) as e (item));
-  if v_plain and v_capped then
-    recorded := 0;
-    repeated := jsonb_array_length(usages)
-      - agentdb._count_usages(log_tokens_many.run_id, v_agent_id, usages);
-    advice := agentdb._cap_advice(v_agent_id, null);
-  elsif v_plain then
+    from jsonb_array_elements(usages) as e (item)
+  ) then
     select i.recorded, jsonb_array_length(usages) - i.recorded, i.advice
       into log_tokens_many.recorded, log_tokens_many.repeated, log_tokens_many.advice
     from agentdb._insert_plain_usages(

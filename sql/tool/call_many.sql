@@ -169,6 +169,67 @@ comment on function agentdb._insert_odd_calls (bigint, jsonb) is
   'Records the calls of a batch one by one; says which were refused and why.';
 
 
+-- What is refused of a call that is stored is refused of one that is only counted.
+create or replace function agentdb._checked_call (call jsonb)
+  returns jsonb
+  language plpgsql
+  immutable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_call_id text := agentdb._json_text(call, 'call_id');
+  v_ok boolean := coalesce(agentdb._json_text(call, 'ok')::boolean, true);
+  v_size bigint := agentdb._json_text(call, 'result_size')::bigint;
+  v_duration interval := agentdb._json_text(call, 'duration')::interval;
+begin
+  perform agentdb._check_tool(agentdb._json_text(call, 'tool'), v_call_id);
+  if v_size < 0 or v_duration < '0' or v_duration > '100 years' then
+    perform agentdb._refuse_end(v_ok, v_duration);
+  end if;
+  return jsonb_build_object('call_id', v_call_id, 'ok', v_ok);
+end;
+$$;
+
+comment on function agentdb._checked_call (jsonb) is
+  'What is counted of a call of a batch; raises what log_tool_call() would.';
+
+
+create or replace function agentdb._count_checked_calls (
+  run bigint,
+  agent bigint,
+  calls jsonb,
+  out repeated integer,
+  out refused jsonb
+)
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_call jsonb;
+  v_place bigint;
+  v_checked jsonb[] := '{}';
+  v_refused jsonb[];
+begin
+  for v_call, v_place in
+    select e.item, e.place
+    from jsonb_array_elements(calls) with ordinality as e (item, place)
+  loop
+    begin
+      v_checked := v_checked || agentdb._checked_call(v_call);
+    exception when data_exception or sqlstate 'ZA004' then
+      v_refused := v_refused || agentdb._refused_row(v_place, sqlerrm);
+    end;
+  end loop;
+  repeated := cardinality(v_checked)
+    - agentdb._count_calls(run, agent, to_jsonb(v_checked));
+  refused := to_jsonb(v_refused);
+end;
+$$;
+
+comment on function agentdb._count_checked_calls (bigint, bigint, jsonb) is
+  'Counts the calls of a batch that are not stored; says which were refused and why.';
+
+
 create or replace function agentdb.log_tool_call_many (
   calls jsonb,
   run bigint default null
@@ -184,23 +245,22 @@ as $$
 declare
   v_agent_id bigint;
   v_capped boolean;
-  v_plain boolean;
 begin
   calls := agentdb._checked_batch(calls, 'tool');
   select c.run_id, c.agent_id, c.advice, c.capped
     into log_tool_call_many.run_id, v_agent_id, log_tool_call_many.advice, v_capped
   from agentdb._current_run(log_tool_call_many.run) as c;
-  v_plain := (
-    select bool_and(agentdb._is_plain_call(e.item))
-    from jsonb_array_elements(calls) as e (item));
   if v_capped then
-    advice := agentdb._cap_advice(v_agent_id, advice);
-  end if;
-  if v_plain and v_capped then
-    recorded := 0;
-    repeated := jsonb_array_length(calls)
-      - agentdb._count_calls(log_tool_call_many.run_id, v_agent_id, calls);
-  elsif v_plain and agentdb._has_tools(v_agent_id, calls) then
+    select 0, i.repeated, i.refused,
+      agentdb._cap_advice(v_agent_id, log_tool_call_many.advice)
+      into log_tool_call_many.recorded, log_tool_call_many.repeated,
+        log_tool_call_many.refused, log_tool_call_many.advice
+    from agentdb._count_checked_calls(
+      log_tool_call_many.run_id, v_agent_id, calls) as i;
+  elsif (
+    select bool_and(agentdb._is_plain_call(e.item))
+    from jsonb_array_elements(calls) as e (item)
+  ) and agentdb._has_tools(v_agent_id, calls) then
     recorded := agentdb._insert_plain_calls(
       log_tool_call_many.run_id, v_agent_id, calls);
     repeated := jsonb_array_length(calls) - recorded;
