@@ -1,5 +1,5 @@
 -- The agent logs a call that took less than no time.
--- Mutant: log_tool_call: `elsif result_size < 0 or duration < '0' then` -> `elsif result_size < 0 then`
+-- Mutant: log_tool_call: `or duration < '0' or duration` -> `or duration`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a is=ZA004 must
