@@ -2,6 +2,30 @@
 -- what people read about it.  Most fire at once, for their thresholds have been waited
 -- for already; what is about rates keeps firing, for rates come and go.
 
+-- What is written at each evaluation has a row of its own, from the first moment on.
+create or replace function agentdb._begin_evaluations ()
+  returns trigger
+  language plpgsql
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  insert into agentdb.rule_evaluation (rule_name) values (new.rule_name);
+  return null;
+end;
+$$;
+
+comment on function agentdb._begin_evaluations () is
+  'Trigger function: a new rule is due at once.';
+
+
+create or replace trigger agentdb_begin_evaluations
+  after insert
+  on agentdb.alert_rule
+  for each row
+  execute function agentdb._begin_evaluations();
+
+
 -- What a DBA sets (enabled, severity, times, grouping) stays when the pack is installed
 -- again.  In a remedy a line is a command, a statement (it ends in a semicolon) or a
 -- sentence; {run} is the label run, and lines whose label is missing are left out.
