@@ -106,14 +106,15 @@ declare
 begin
   select e.rule_name into v_rule
   from agentdb.rule_evaluation as e
-  join agentdb.alert_rule as r on r.rule_name = e.rule_name
-  where r.enabled
+  where e.next_evaluation_at <= v_now
     -- Nothing is put off for longer: the clock of the server went back.
-    and (e.next_evaluation_at <= v_now
-      or e.next_evaluation_at > v_now + greatest(r.evaluate_every, '5 minutes'))
+    or e.next_evaluation_at > v_now + interval '5 minutes'
+      and e.next_evaluation_at > v_now + (
+        select r.evaluate_every from agentdb.alert_rule as r
+        where r.rule_name = e.rule_name)
   order by e.next_evaluation_at
   limit 1
-  for update of e skip locked;
+  for update skip locked;
   if v_rule is null then
     return;
   end if;
@@ -136,9 +137,7 @@ begin
         -- Here its own row is still the former one.
         select min(o.next_evaluation_at)
         from agentdb.rule_evaluation as o
-        join agentdb.alert_rule as d on d.rule_name = o.rule_name
-        where d.enabled
-          and o.rule_name <> v_rule
+        where o.rule_name <> v_rule
       )));
 end;
 $$;
@@ -156,9 +155,7 @@ create or replace function agentdb.next_evaluation_ms ()
   set search_path = pg_catalog, pg_temp
 as $$
   select agentdb._ms_until(min(e.next_evaluation_at))
-  from agentdb.rule_evaluation as e
-  join agentdb.alert_rule as r on r.rule_name = e.rule_name
-  where r.enabled;
+  from agentdb.rule_evaluation as e;
 $$;
 
 comment on function agentdb.next_evaluation_ms () is
