@@ -23,6 +23,7 @@
 \ir activity/activity.sql
 \ir activity/evidence.sql
 \ir activity/refused.sql
+\ir activity/minute.sql
 \ir activity/roll_up.sql
 \ir lock/caller.sql
 \ir lock/denial.sql

@@ -1338,6 +1338,28 @@ create table agentdb.call_hour (
   constraint call_hour_pkey primary key (agent_id, hour_at)
 ) with (fillfactor = 70);
 
+create table agentdb.tool_minute (
+  minute_at timestamptz not null,
+  agent_id bigint not null,
+  tool text not null,
+  calls bigint not null,
+  errors bigint not null,
+  largest bigint,
+  first_at timestamptz not null,
+  last_at timestamptz not null,
+  constraint tool_minute_pkey primary key (minute_at, agent_id, tool)
+) with (fillfactor = 70);
+
+create table agentdb.agent_minute (
+  minute_at timestamptz not null,
+  agent_id bigint not null,
+  steps bigint not null default 0,
+  input_tokens bigint not null default 0,
+  cached_input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  constraint agent_minute_pkey primary key (minute_at, agent_id)
+) with (fillfactor = 70);
+
 create table agentdb.token_half_hour (
   agent_id bigint not null,
   half_hour_at timestamptz not null,
@@ -1485,13 +1507,15 @@ create table agentdb.roll_up_state (
   only_row boolean not null default true,
   counted pg_snapshot not null,
   rolled_at timestamptz not null,
+  minutes_begin_at timestamptz not null,
   stop_passed bigint not null default 0,
   constraint roll_up_state_pkey primary key (only_row),
   constraint roll_up_state_only_row_check check (only_row)
 );
 
-insert into agentdb.roll_up_state (counted, rolled_at)
-values (pg_current_snapshot(), '-infinity');
+insert into agentdb.roll_up_state (counted, rolled_at, minutes_begin_at)
+values (pg_current_snapshot(), '-infinity',
+  date_bin('1 minute', clock_timestamp(), 'epoch'));
 
 create table agentdb.intake_token (
   intake_token_id bigint generated always as identity,
@@ -2830,6 +2854,13 @@ comment on table agentdb.tool_day is
   'Calls and failures of each agent''s tools a UTC day: what is normal for them.';
 comment on table agentdb.call_hour is
   'Tool calls and failures of each agent in an hour, the history of its baselines.';
+comment on table agentdb.tool_minute is
+  'What each agent''s tools did in a minute, as far as roll_up_state.counted saw it.';
+comment on column agentdb.tool_minute.largest is
+  'The size of the largest result.';
+comment on table agentdb.agent_minute is
+  'Steps and tokens of each agent in a minute, as far as roll_up_state.counted saw '
+  'them.';
 comment on table agentdb.token_half_hour is
   'Tokens of each agent in half an hour, the history that normal is made of.';
 comment on table agentdb.token_normal is
@@ -2885,6 +2916,8 @@ comment on table agentdb.token_reservation is
   'Tokens set aside before a prompt: until settled, or until they expire.';
 comment on table agentdb.roll_up_state is
   'The snapshot whose events the roll-ups have counted; nothing else is in them.';
+comment on column agentdb.roll_up_state.minutes_begin_at is
+  'From when on minutes are kept.';
 comment on table agentdb.intake_token is
   'Secrets with which an emitter proves for whom it speaks; only hashes are kept.';
 comment on column agentdb.intake_token.used_on is
@@ -3145,6 +3178,12 @@ create index token_log_xid_idx on agentdb.token_log (xid);
 create index audit_log_xid_idx on agentdb.audit_log (xid);
 """
 
+# Rules about failures read these alone.
+FAILURES = """
+create index tool_call_log_failed_idx on agentdb.tool_call_log (recorded_at)
+  where not ok;
+"""
+
 DROP_PARTITIONS = """
 do $$
 declare
@@ -3263,6 +3302,7 @@ drop table agentdb.route;
 drop table agentdb.receiver;
 drop table agentdb.alert_log;
 drop table agentdb.alert;
+drop table agentdb.rule_evaluation;
 drop table agentdb.alert_rule;
 drop table agentdb.installation;
 drop type agentdb.intake_event;
@@ -3288,6 +3328,8 @@ drop table agentdb.token_normal;
 drop table agentdb.token_half_hour;
 drop table agentdb.call_hour;
 drop table agentdb.tool_day;
+drop table agentdb.tool_minute;
+drop table agentdb.agent_minute;
 drop table agentdb.run_step;
 drop table agentdb.run_cost;
 drop table agentdb.run_activity;
@@ -3365,6 +3407,7 @@ def upgrade() -> None:
     for log in LOGS:
         schema.emit(context, PARTITIONS.format(log=log))
     schema.emit(context, TAILS)
+    schema.emit(context, FAILURES)
 
 
 def downgrade() -> None:
