@@ -2986,8 +2986,8 @@ comment on column agentdb.installation.address is
 comment on column agentdb.installation.refused_address is
   'Under which other address a runner came last that may send nothing.';
 comment on table agentdb.rule_evaluation is
-  'The last evaluation of each rule, beside it: written twice at each, it holds nothing '
-  'that is wide or checked.';
+  'The last evaluation of each rule, beside it: written twice at each, it holds '
+  'nothing that is wide or checked.';
 comment on column agentdb.rule_evaluation.evaluation is
   'Its number; what an older one found is out of date.';
 comment on column agentdb.rule_evaluation.next_evaluation_at is
