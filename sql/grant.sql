@@ -121,6 +121,9 @@ grant execute on function
   agentdb.run_changes, agentdb.seal_audit, agentdb.verify_audit
   to agentdb_auditor, agentdb_operator;
 
+-- What rules reach from PL/pgSQL, where PostgreSQL does not know it.
+grant execute on function agentdb._whole_minutes to agentdb_auditor, agentdb_operator;
+
 -- A view, a rule and a SQL-standard body call functions with the rights of whoever
 -- reads them.  PostgreSQL knows which, so that nobody has to list them; a trigger
 -- function is only named there.

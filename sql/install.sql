@@ -25,6 +25,7 @@
 \ir activity/refused.sql
 \ir activity/unstored.sql
 \ir activity/roll_up_event.sql
+\ir activity/minute.sql
 \ir activity/roll_up.sql
 \ir lock/caller.sql
 \ir lock/denial.sql

@@ -1343,6 +1343,28 @@ create table agentdb.call_hour (
   constraint call_hour_pkey primary key (agent_id, hour_at)
 ) with (fillfactor = 70);
 
+create table agentdb.tool_minute (
+  minute_at timestamptz not null,
+  agent_id bigint not null,
+  tool text not null,
+  calls bigint not null,
+  errors bigint not null,
+  largest bigint,
+  first_at timestamptz not null,
+  last_at timestamptz not null,
+  constraint tool_minute_pkey primary key (minute_at, agent_id, tool)
+) with (fillfactor = 70);
+
+create table agentdb.agent_minute (
+  minute_at timestamptz not null,
+  agent_id bigint not null,
+  steps bigint not null default 0,
+  input_tokens bigint not null default 0,
+  cached_input_tokens bigint not null default 0,
+  output_tokens bigint not null default 0,
+  constraint agent_minute_pkey primary key (minute_at, agent_id)
+) with (fillfactor = 70);
+
 create table agentdb.token_half_hour (
   agent_id bigint not null,
   half_hour_at timestamptz not null,
@@ -1532,13 +1554,15 @@ create table agentdb.roll_up_state (
   only_row boolean not null default true,
   counted pg_snapshot not null,
   rolled_at timestamptz not null,
+  minutes_begin_at timestamptz not null,
   stop_passed bigint not null default 0,
   constraint roll_up_state_pkey primary key (only_row),
   constraint roll_up_state_only_row_check check (only_row)
 );
 
-insert into agentdb.roll_up_state (counted, rolled_at)
-values (pg_current_snapshot(), '-infinity');
+insert into agentdb.roll_up_state (counted, rolled_at, minutes_begin_at)
+values (pg_current_snapshot(), '-infinity',
+  date_bin('1 minute', clock_timestamp(), 'epoch'));
 
 create table agentdb.intake_token (
   intake_token_id bigint generated always as identity,
@@ -1733,15 +1757,6 @@ create table agentdb.alert_rule (
   keep_firing interval not null default '0',
   max_alerts integer not null default 1000,
   timeout interval not null default '2 seconds',
-  evaluation bigint not null default 0,
-  next_evaluation_at timestamptz not null default clock_timestamp(),
-  evaluated_at timestamptz,
-  evaluation_ms double precision,
-  alerts integer,
-  truncated boolean not null default false,
-  failures integer not null default 0,
-  failed_at timestamptz,
-  error text,
   constraint alert_rule_pkey primary key (rule_name),
   constraint alert_rule_rule_name_check
     check (rule_name ~ '^[a-z0-9][a-z0-9_]{0,62}$'),
@@ -1757,6 +1772,22 @@ create table agentdb.alert_rule (
     and timeout between '10 milliseconds' and '5 minutes'
   ),
   constraint alert_rule_max_alerts_check check (max_alerts between 1 and 100000)
+);
+
+create table agentdb.rule_evaluation (
+  rule_name text not null,
+  evaluation bigint not null default 0,
+  next_evaluation_at timestamptz,
+  evaluated_at timestamptz,
+  evaluation_ms double precision,
+  alerts integer,
+  truncated boolean not null default false,
+  failures integer not null default 0,
+  failed_at timestamptz,
+  error text,
+  constraint rule_evaluation_pkey primary key (rule_name),
+  constraint rule_evaluation_rule_name_fkey foreign key (rule_name)
+    references agentdb.alert_rule on update cascade on delete cascade
 ) with (fillfactor = 50);
 
 create table agentdb.alert (
@@ -2895,6 +2926,13 @@ comment on column agentdb.event_unstored.pid is
   'The process of the server that counts: no session waits for another.';
 comment on column agentdb.event_unstored.evidence_at is
   'When it logged a step last that it had not logged while its steps were stored.';
+comment on table agentdb.tool_minute is
+  'What each agent''s tools did in a minute, as far as roll_up_state.counted saw it.';
+comment on column agentdb.tool_minute.largest is
+  'The size of the largest result.';
+comment on table agentdb.agent_minute is
+  'Steps and tokens of each agent in a minute, as far as roll_up_state.counted saw '
+  'them.';
 comment on table agentdb.token_half_hour is
   'Tokens of each agent in half an hour, the history that normal is made of.';
 comment on table agentdb.token_normal is
@@ -2950,6 +2988,8 @@ comment on table agentdb.token_reservation is
   'Tokens set aside before a prompt: until settled, or until they expire.';
 comment on table agentdb.roll_up_state is
   'The snapshot whose events the roll-ups have counted; nothing else is in them.';
+comment on column agentdb.roll_up_state.minutes_begin_at is
+  'From when on minutes are kept.';
 comment on table agentdb.intake_token is
   'Secrets with which an emitter proves for whom it speaks; only hashes are kept.';
 comment on column agentdb.intake_token.used_on is
@@ -3017,6 +3057,23 @@ comment on column agentdb.installation.address is
   'Under which address its runners reached it last; NULL until the first does.';
 comment on column agentdb.installation.refused_address is
   'Under which other address a runner came last that may send nothing.';
+comment on table agentdb.rule_evaluation is
+  'The last evaluation of each rule, beside it: written twice at each, it holds '
+  'nothing that is wide or checked.';
+comment on column agentdb.rule_evaluation.evaluation is
+  'Its number; what an older one found is out of date.';
+comment on column agentdb.rule_evaluation.next_evaluation_at is
+  'When it is due; NULL while the rule is off.';
+comment on column agentdb.rule_evaluation.evaluation_ms is
+  'Milliseconds that its query took.';
+comment on column agentdb.rule_evaluation.alerts is
+  'Rows that it had, at most alert_rule.max_alerts.';
+comment on column agentdb.rule_evaluation.truncated is
+  'Whether it had more rows than that.';
+comment on column agentdb.rule_evaluation.failures is
+  'How often it has failed in a row.';
+comment on column agentdb.rule_evaluation.error is
+  'Of the last failure; NULL after an evaluation that did not fail.';
 comment on table agentdb.alert_rule is
   'Rules: a view that has a row for each trouble, how often to ask it and how to '
   'alert.';
@@ -3046,8 +3103,6 @@ comment on column agentdb.alert_rule.keep_firing is
   'How long an alert fires on after its row is gone.';
 comment on column agentdb.alert_rule.max_alerts is
   'How many rows are looked at; past that nothing is resolved.';
-comment on column agentdb.alert_rule.evaluation is
-  'Counts evaluations; an answer to an older one is dropped.';
 comment on table agentdb.alert is
   'One labelled instance of a rule and its life: pending, firing, resolved.';
 comment on column agentdb.alert.episode is
@@ -3195,6 +3250,12 @@ create index token_log_xid_idx on agentdb.token_log (xid);
 create index audit_log_xid_idx on agentdb.audit_log (xid);
 """
 
+# Rules about failures read these alone.
+FAILURES = """
+create index tool_call_log_failed_idx on agentdb.tool_call_log (recorded_at)
+  where not ok;
+"""
+
 DROP_PARTITIONS = """
 do $$
 declare
@@ -3313,6 +3374,7 @@ drop table agentdb.route;
 drop table agentdb.receiver;
 drop table agentdb.alert_log;
 drop table agentdb.alert;
+drop table agentdb.rule_evaluation;
 drop table agentdb.alert_rule;
 drop table agentdb.installation;
 drop type agentdb.intake_event;
@@ -3340,6 +3402,8 @@ drop table agentdb.event_day;
 drop table agentdb.token_half_hour;
 drop table agentdb.call_hour;
 drop table agentdb.tool_day;
+drop table agentdb.tool_minute;
+drop table agentdb.agent_minute;
 drop table agentdb.run_step;
 drop table agentdb.run_cost;
 drop table agentdb.run_activity;
@@ -3417,6 +3481,7 @@ def upgrade() -> None:
     for log in LOGS:
         schema.emit(context, PARTITIONS.format(log=log))
     schema.emit(context, TAILS)
+    schema.emit(context, FAILURES)
 
 
 def downgrade() -> None:

@@ -266,6 +266,9 @@ begin
     perform agentdb._roll_up_tokens(v_seen);
     perform agentdb._roll_up_cost(v_seen);
     perform agentdb._roll_up_events(v_seen);
+    perform agentdb._roll_up_steps_of_minutes(v_seen);
+    perform agentdb._roll_up_calls_of_minutes(v_seen);
+    perform agentdb._roll_up_tokens_of_minutes(v_seen);
     update agentdb.roll_up_state as s
     set counted = v_seen,
         rolled_at = clock_timestamp();

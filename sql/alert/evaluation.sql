@@ -10,8 +10,9 @@ create or replace view agentdb.broken_rule as
         r.rule_name, r.failures, left(r.error, 200)),
       'threshold', 3
     ) as annotations
-  from agentdb.alert_rule as r
-  where r.enabled
+  from agentdb.alert_rule as d
+  join agentdb.rule_evaluation as r on r.rule_name = d.rule_name
+  where d.enabled
     and r.failures >= 3;
 
 comment on view agentdb.broken_rule is
@@ -23,7 +24,7 @@ select agentdb._declare_rule(
   health => 'alerting',
   why => 'A rule that cannot be evaluated watches nothing.',
   evidence => $$
-    select rule_name, failures, failed_at, error from agentdb.alert_rule
+    select rule_name, failures, failed_at, error from agentdb.rule_evaluation
     where rule_name = :labels ->> 'rule'
   $$,
   ends_when => 'rule {rule} can be evaluated again',
@@ -103,37 +104,40 @@ declare
   v_now timestamptz := clock_timestamp();
   v_rule text;
 begin
-  select r.rule_name into v_rule
-  from agentdb.alert_rule as r
-  where r.enabled
+  select e.rule_name into v_rule
+  from agentdb.rule_evaluation as e
+  where e.next_evaluation_at <= v_now
     -- Nothing is put off for longer: the clock of the server went back.
-    and (r.next_evaluation_at <= v_now
-      or r.next_evaluation_at > v_now + greatest(r.evaluate_every, '5 minutes'))
-  order by r.next_evaluation_at
+    or e.next_evaluation_at > v_now + interval '5 minutes'
+      and e.next_evaluation_at > v_now + (
+        select r.evaluate_every from agentdb.alert_rule as r
+        where r.rule_name = e.rule_name)
+  order by e.next_evaluation_at
   limit 1
-  for update of r skip locked;
+  for update skip locked;
   if v_rule is null then
     return;
   end if;
   return query
-    update agentdb.alert_rule as r
+    update agentdb.rule_evaluation as e
     set next_evaluation_at = case
-          when r.next_evaluation_at <= v_now
-            and r.next_evaluation_at + r.evaluate_every > v_now
-            then r.next_evaluation_at + r.evaluate_every
+          when e.next_evaluation_at <= v_now
+            and e.next_evaluation_at + r.evaluate_every > v_now
+            then e.next_evaluation_at + r.evaluate_every
           else v_now + r.evaluate_every
         end,
-        evaluation = r.evaluation + 1
-    where r.rule_name = v_rule
+        evaluation = e.evaluation + 1
+    from agentdb.alert_rule as r
+    where e.rule_name = v_rule
+      and r.rule_name = v_rule
     returning
-      r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), r.evaluation,
+      r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), e.evaluation,
       (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts,
-      agentdb._ms_until(least(r.next_evaluation_at, (
+      agentdb._ms_until(least(e.next_evaluation_at, (
         -- Here its own row is still the former one.
         select min(o.next_evaluation_at)
-        from agentdb.alert_rule as o
-        where o.enabled
-          and o.rule_name <> v_rule
+        from agentdb.rule_evaluation as o
+        where o.rule_name <> v_rule
       )));
 end;
 $$;
@@ -150,9 +154,8 @@ create or replace function agentdb.next_evaluation_ms ()
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  select agentdb._ms_until(min(r.next_evaluation_at))
-  from agentdb.alert_rule as r
-  where r.enabled;
+  select agentdb._ms_until(min(e.next_evaluation_at))
+  from agentdb.rule_evaluation as e;
 $$;
 
 comment on function agentdb.next_evaluation_ms () is
@@ -172,14 +175,16 @@ create or replace function agentdb.fail_rule (
 as $$
 begin
   -- Its alerts keep their state: not knowing is neither trouble nor its end.
-  update agentdb.alert_rule as r
-  set failures = r.failures + 1,
+  update agentdb.rule_evaluation as e
+  set failures = e.failures + 1,
       failed_at = clock_timestamp(),
       error = agentdb._clean_text(fail_rule.error, 2000),
       next_evaluation_at = clock_timestamp()
-        + least(r.evaluate_every * power(2, least(r.failures, 10)), '5 minutes')
-  where r.rule_name = fail_rule.rule_name
-    and r.evaluation = fail_rule.evaluation;
+        + least(r.evaluate_every * power(2, least(e.failures, 10)), '5 minutes')
+  from agentdb.alert_rule as r
+  where e.rule_name = fail_rule.rule_name
+    and e.evaluation = fail_rule.evaluation
+    and r.rule_name = e.rule_name;
   return found;
 end;
 $$;

@@ -97,6 +97,7 @@ begin
   where d.day_at < clock_timestamp() - greatest(keep, (
     select max(p.tool_errors_baseline) from agentdb.policy as p
   ) + interval '1 day');
+  perform agentdb._forget_minutes();
   return v_count;
 end;
 $$;

@@ -112,6 +112,16 @@ create or replace function agentdb.rule_large_tool_result (as_of timestamptz)
   language sql
   stable
 begin atomic
+  with large as materialized (
+    select u.agent_id, u.tool, s.span
+    from (select distinct w.large_tool_result_window as span from agentdb.policy as w)
+      as s
+    cross join lateral agentdb._tool_use(as_of - s.span, as_of) as u
+    join agentdb.agent as a on a.agent_id = u.agent_id
+    join agentdb.policy as p
+      on p.policy_name = a.policy_name and p.large_tool_result_window = s.span
+    where u.largest > p.large_tool_result_size
+  )
   select
     jsonb_build_object('agent', a.agent_name, 'run', l.run_id::text, 'tool', l.tool),
     max(l.result_size)::double precision,
@@ -124,14 +134,13 @@ begin atomic
       'setting', 'large_tool_result_size',
       'threshold', p.large_tool_result_size
     )
-  from agentdb.tool_call_log as l
+  from large as g
+  join agentdb.tool_call_log as l on l.agent_id = g.agent_id and l.tool = g.tool
   join agentdb.agent as a on a.agent_id = l.agent_id
   join agentdb.policy as p on p.policy_name = a.policy_name
   where l.recorded_at <= as_of
     and l.recorded_at > as_of - p.large_tool_result_window
-    and l.recorded_at > as_of - (
-      select max(w.large_tool_result_window) from agentdb.policy as w
-    )
+    and l.recorded_at > as_of - (select max(o.span) from large as o)
     and l.result_size > p.large_tool_result_size
   group by a.agent_name, l.run_id, l.tool, p.policy_name;
 end;

@@ -1,5 +1,30 @@
 -- The rule about agents that log more than anybody could do.
 
+create or replace function agentdb._busiest_run (
+  agent bigint,
+  since timestamptz,
+  as_of timestamptz
+)
+  returns bigint
+  language sql
+  stable
+begin atomic
+  select mode() within group (order by e.run_id)
+  from (
+    select c.run_id
+    from agentdb.tool_call_log as c
+    where c.agent_id = agent and c.recorded_at > since and c.recorded_at <= as_of
+    union all
+    select s.run_id
+    from agentdb.progress_log as s
+    where s.agent_id = agent and s.recorded_at > since and s.recorded_at <= as_of
+  ) as e;
+end;
+
+comment on function agentdb._busiest_run (bigint, timestamptz, timestamptz) is
+  'The run of an agent with the most tool calls and steps in a span of time.';
+
+
 -- Whatever the calls are: who says more than a working agent could do fills the logs,
 -- and hides in them what it does.
 create or replace function agentdb.rule_call_flood (as_of timestamptz)
@@ -7,44 +32,38 @@ create or replace function agentdb.rule_call_flood (as_of timestamptz)
   language sql
   stable
 begin atomic
-  -- Made first: joined one by one, every row of the window would meet every agent.
   with watched as materialized (
-    select a.agent_id, a.agent_name, p.policy_name, p.call_flood_window,
-      p.call_flood_count
+    select a.agent_id, a.agent_name, p.policy_name, p.call_flood_window as span,
+      p.call_flood_count as enough
     from agentdb.agent as a
     join agentdb.policy as p on p.policy_name = a.policy_name
   )
   select
-    jsonb_build_object('agent', w.agent_name),
-    count(*)::double precision,
+    jsonb_build_object('agent', f.agent_name),
+    f.events::double precision,
     jsonb_build_object(
       'summary', format(
-        '%s logged %s tool calls and steps within %s; %s is a lot', w.agent_name,
-        count(*), agentdb._span(w.call_flood_window), w.call_flood_count
+        '%s logged %s tool calls and steps within %s; %s is a lot', f.agent_name,
+        f.events, agentdb._span(f.span), f.enough
       ),
-      'policy', w.policy_name,
+      'policy', f.policy_name,
       'setting', 'call_flood_count',
-      'threshold', w.call_flood_count,
-      'run', (mode() within group (order by l.run_id))::text
+      'threshold', f.enough,
+      'run', agentdb._busiest_run(f.agent_id, as_of - f.span, as_of)::text
     )
   from (
-    select c.agent_id, c.run_id, c.recorded_at
-    from agentdb.tool_call_log as c
-    where c.recorded_at <= as_of
-      and c.recorded_at > as_of - (
-        select max(w.call_flood_window) from agentdb.policy as w)
-    union all
-    select r.agent_id, s.run_id, s.recorded_at
-    from agentdb.progress_log as s
-    join agentdb.run as r on r.run_id = s.run_id
-    where s.recorded_at <= as_of
-      and s.recorded_at > as_of - (
-        select max(w.call_flood_window) from agentdb.policy as w)
-  ) as l
-  join watched as w on w.agent_id = l.agent_id
-  where l.recorded_at > as_of - w.call_flood_window
-  group by w.agent_name, w.policy_name, w.call_flood_window, w.call_flood_count
-  having count(*) > w.call_flood_count;
+    select w.*, sum(u.events)::bigint as events
+    from (select distinct o.span from watched as o) as s
+    cross join lateral (
+      select t.agent_id, t.calls as events
+      from agentdb._tool_use(as_of - s.span, as_of) as t
+      union all
+      select p.agent_id, p.steps from agentdb._step_use(as_of - s.span, as_of) as p
+    ) as u
+    join watched as w on w.agent_id = u.agent_id and w.span = s.span
+    group by w.agent_id, w.agent_name, w.policy_name, w.span, w.enough
+    having sum(u.events) > w.enough
+  ) as f;
 end;
 
 comment on function agentdb.rule_call_flood (timestamptz) is

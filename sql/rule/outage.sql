@@ -6,14 +6,40 @@ create or replace function agentdb.rule_tool_outage (as_of timestamptz)
   language sql
   stable
 begin atomic
-  -- Made first: joined one by one, every row of the window would meet every agent.
   with watched as materialized (
     select a.agent_id, a.agent_name, p.policy_name, p.tool_outage_agents,
-      p.tool_errors_window, p.tool_errors_share, p.tool_errors_sigma,
+      p.tool_errors_window as span, p.tool_errors_share, p.tool_errors_sigma,
       p.tool_errors_baseline
     from agentdb.agent as a
     join agentdb.policy as p on p.policy_name = a.policy_name
     where p.tool_outage_agents is not null
+  ),
+  failing as materialized (
+    select u.tool, sum(u.calls)::bigint as calls, sum(u.errors)::bigint as errors,
+      count(*) filter (where u.errors > 0) as agents,
+      min(w.policy_name) as policy_name, min(w.tool_outage_agents) as threshold,
+      min(w.tool_errors_share) as share, min(w.tool_errors_sigma) as sigma,
+      min(w.tool_errors_baseline) as baseline
+    from (select distinct o.span from watched as o) as s
+    cross join lateral agentdb._tool_use(as_of - s.span, as_of) as u
+    join watched as w on w.agent_id = u.agent_id and w.span = s.span
+    group by u.tool
+    having count(*) filter (where u.errors > 0) >= min(w.tool_outage_agents)
+      and sum(u.errors) >= min(w.tool_errors_share) * sum(u.calls)
+  ),
+  failed as (
+    select l.tool, min(l.recorded_at) as first_at, max(l.recorded_at) as last_at,
+      (array_agg(w.agent_name order by l.recorded_at desc))[1] as last_agent,
+      left((array_agg(l.error order by l.recorded_at desc))[1], 200) as last_error,
+      (array_agg(l.tool_call_log_id order by l.recorded_at desc))[1:10] as calls
+    from agentdb.tool_call_log as l
+    join watched as w on w.agent_id = l.agent_id
+    where not l.ok
+      and l.tool in (select f.tool from failing as f)
+      and l.recorded_at <= as_of
+      and l.recorded_at > as_of - w.span
+      and l.recorded_at > as_of - (select max(o.span) from watched as o)
+    group by l.tool
   )
   select
     jsonb_build_object('tool', f.tool),
@@ -21,39 +47,17 @@ begin atomic
     jsonb_build_object(
       'summary', format(
         '%s fails for %s agents at once: %s of %s calls in %s; last, by %s: %s', f.tool,
-        f.agents, f.errors, f.calls, agentdb._within(f.first_at, f.last_at),
-        f.last_agent, f.last_error
+        f.agents, f.errors, f.calls, agentdb._within(l.first_at, l.last_at),
+        l.last_agent, l.last_error
       ),
       'policy', f.policy_name,
       'setting', 'tool_outage_agents',
       'threshold', f.threshold,
-      'since', f.first_at,
-      'calls', f.failed
+      'since', l.first_at,
+      'calls', l.calls
     )
-  from (
-    select l.tool, count(*) as calls, count(*) filter (where not l.ok) as errors,
-      count(distinct l.agent_id) filter (where not l.ok) as agents,
-      min(w.policy_name) as policy_name, min(w.tool_outage_agents) as threshold,
-      min(w.tool_errors_share) as share, min(w.tool_errors_sigma) as sigma,
-      min(w.tool_errors_baseline) as baseline,
-      min(l.recorded_at) filter (where not l.ok) as first_at,
-      max(l.recorded_at) filter (where not l.ok) as last_at,
-      (array_agg(w.agent_name order by l.recorded_at desc)
-        filter (where not l.ok))[1] as last_agent,
-      left((array_agg(l.error order by l.recorded_at desc)
-        filter (where not l.ok))[1], 200) as last_error,
-      (array_agg(l.tool_call_log_id order by l.recorded_at desc)
-        filter (where not l.ok))[1:10] as failed
-    from agentdb.tool_call_log as l
-    join watched as w on w.agent_id = l.agent_id
-    where l.recorded_at <= as_of
-      and l.recorded_at > as_of - w.tool_errors_window
-      and l.recorded_at > as_of - (
-        select max(p.tool_errors_window) from agentdb.policy as p)
-    group by l.tool
-    having count(distinct l.agent_id) filter (where not l.ok)
-      >= min(w.tool_outage_agents)
-  ) as f
+  from failing as f
+  join failed as l on l.tool = f.tool
   cross join lateral (
     select
       (coalesce(sum(d.errors), 0) + 1)::double precision
@@ -63,8 +67,7 @@ begin atomic
       and d.day_at >= as_of - f.baseline
       and d.day_at + interval '1 day' <= as_of
   ) as n
-  where f.errors >= f.share * f.calls
-    and (f.sigma is null or f.errors > f.calls * n.share
+  where (f.sigma is null or f.errors > f.calls * n.share
       + f.sigma * sqrt(f.calls * n.share * (1 - n.share)));
 end;
 

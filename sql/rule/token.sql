@@ -43,35 +43,29 @@ create or replace function agentdb._token_use (as_of timestamptz, literal boolea
   language sql
   stable
 begin atomic
-  -- Joined once a row, not twice: this reads an hour of all agents.
-  with agent as materialized (
-    select
-      a.agent_id, p.token_rate_window, p.cached_input_weight, p.output_weight
+  with watched as materialized (
+    select a.agent_id, p.token_rate_window as span, p.cached_input_weight,
+      p.output_weight
     from agentdb.agent as a
     join agentdb.policy as p on p.policy_name = a.policy_name
     where not literal
       or p.token_rate_factor is not null
   )
-  select
-    t.agent_id, sum(t.tokens) filter (where t.recorded_at > as_of - interval '1 hour'),
-    coalesce(sum(t.tokens)
-      filter (where t.recorded_at > as_of - t.token_rate_window), 0),
-    coalesce(sum(t.input) filter (where t.recorded_at > as_of - t.token_rate_window), 0)
-  from (
-    select
-      l.agent_id, l.recorded_at, a.token_rate_window,
-      l.input_tokens + l.cached_input_tokens as input,
-      agentdb._weight(l.input_tokens, l.cached_input_tokens, l.output_tokens,
-        a.cached_input_weight, a.output_weight) as tokens
-    from agentdb.token_log as l
-    join agent as a on a.agent_id = l.agent_id
-    where l.recorded_at <= as_of
-      and l.recorded_at > as_of - (
-        select greatest(max(w.token_rate_window), interval '1 hour')
-        from agentdb.policy as w
-      )
-  ) as t
-  group by t.agent_id;
+  select w.agent_id,
+    agentdb._weight(h.input_tokens, h.cached_input_tokens, h.output_tokens,
+      w.cached_input_weight, w.output_weight),
+    coalesce(agentdb._weight(u.input_tokens, u.cached_input_tokens, u.output_tokens,
+      w.cached_input_weight, w.output_weight), 0),
+    coalesce(u.input_tokens + u.cached_input_tokens, 0)
+  from watched as w
+  left join agentdb._token_sum(as_of - interval '1 hour', as_of) as h
+    on h.agent_id = w.agent_id
+  left join (
+    select s.span, t.*
+    from (select distinct o.span from watched as o) as s
+    cross join lateral agentdb._token_sum(as_of - s.span, as_of) as t
+  ) as u on u.agent_id = w.agent_id and u.span = w.span
+  where h.agent_id is not null or u.agent_id is not null;
 end;
 
 comment on function agentdb._token_use (timestamptz, boolean) is

@@ -80,33 +80,33 @@ create or replace function agentdb._failing_tool (as_of timestamptz)
   language sql
   stable
 begin atomic
-  -- Made first: joined one by one, every row of the window would meet every agent.
   with watched as materialized (
-    select a.agent_id, p.policy_name, p.tool_errors_window, p.tool_errors_count,
+    select a.agent_id, p.policy_name, p.tool_errors_window as span, p.tool_errors_count,
       p.tool_errors_share
     from agentdb.agent as a
     join agentdb.policy as p on p.policy_name = a.policy_name
+  ),
+  failing as materialized (
+    select u.*, w.policy_name, w.span
+    from (select distinct p.tool_errors_window as span from agentdb.policy as p) as s
+    cross join lateral agentdb._tool_use(as_of - s.span, as_of) as u
+    join watched as w on w.agent_id = u.agent_id and w.span = s.span
+    where u.errors >= w.tool_errors_count
+      and u.errors >= w.tool_errors_share * u.calls
   )
   select
-    l.agent_id, w.policy_name, l.tool, count(*), count(*) filter (where not l.ok),
-    left((array_agg(l.error order by l.recorded_at desc)
-      filter (where not l.ok))[1], 200),
-    min(l.recorded_at), max(l.recorded_at),
-    (array_agg(l.tool_call_log_id order by l.recorded_at desc)
-      filter (where not l.ok))[1:10],
-    case when min(l.run_id) filter (where not l.ok)
-      = max(l.run_id) filter (where not l.ok)
-      then min(l.run_id) filter (where not l.ok) end
-  from agentdb.tool_call_log as l
-  join watched as w on w.agent_id = l.agent_id
-  where l.recorded_at <= as_of
-    and l.recorded_at > as_of - w.tool_errors_window
-    and l.recorded_at > as_of - (
-      select max(p.tool_errors_window) from agentdb.policy as p
-    )
-  group by l.agent_id, l.tool, w.policy_name, w.tool_errors_count, w.tool_errors_share
-  having count(*) filter (where not l.ok) >= w.tool_errors_count
-    and count(*) filter (where not l.ok) >= w.tool_errors_share * count(*);
+    f.agent_id, f.policy_name, f.tool, f.calls, f.errors,
+    left((array_agg(l.error order by l.recorded_at desc))[1], 200),
+    f.first_at, f.last_at,
+    (array_agg(l.tool_call_log_id order by l.recorded_at desc))[1:10],
+    case when min(l.run_id) = max(l.run_id) then min(l.run_id) end
+  from failing as f
+  join agentdb.tool_call_log as l on l.agent_id = f.agent_id and l.tool = f.tool
+  where not l.ok
+    and l.recorded_at <= as_of
+    and l.recorded_at > as_of - f.span
+    and l.recorded_at > as_of - (select max(o.span) from failing as o)
+  group by f.agent_id, f.policy_name, f.tool, f.calls, f.errors, f.first_at, f.last_at;
 end;
 
 comment on function agentdb._failing_tool (timestamptz) is
