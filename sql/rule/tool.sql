@@ -1,5 +1,5 @@
--- Rules about tool calls.  Windows are read from the log by time, so their cost follows
--- the traffic of the window and not the history.
+-- Rules about tool calls.  Counts come by the minute (activity/minute.sql), and from the
+-- log only the failures of tools that have too many.
 
 create or replace function agentdb.rule_repeated_tool_call (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
