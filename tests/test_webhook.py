@@ -111,8 +111,9 @@ def test_senseless_retry_after_is_ignored(value: str | None) -> None:
 
 @pytest.mark.parametrize("mode", ["hang", "drip"])
 def test_deadline_cuts_an_answer_that_does_not_come(sink: Sink, mode: str) -> None:
-    outcome = deliver(sink.url(mode), deadline=SHORT)
-    assert outcome == Outcome(error="not delivered within 0.5 s")
+    # Long enough for it to be asked, on a machine that is busy.
+    outcome = deliver(sink.url(mode), deadline=3)
+    assert outcome == Outcome(error="not delivered within 3 s")
     # It did not end because the receiver gave in.
     assert len(sink.received(mode)) == 1 and not sink.released.is_set()
 

@@ -18,15 +18,17 @@ async def call(
     argv: Sequence[str], given: bytes, environment: Mapping[str, str] = ENVIRONMENT
 ) -> tuple[int, bytes, bytes]:
     """Return exit status and the heads of output and errors; may be cancelled."""
-    process = await anyio.open_process(
-        argv,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=environment,
-        cwd="/",
-        start_new_session=True,
-    )
+    # Cancelled while it begins, it would run on, and nobody would know it.
+    with anyio.CancelScope(shield=True):
+        process = await anyio.open_process(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+            cwd="/",
+            start_new_session=True,
+        )
     assert process.stdin and process.stdout and process.stderr
     said, errors = bytearray(), bytearray()
     try:

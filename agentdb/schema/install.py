@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+import time
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -120,12 +122,14 @@ def _engine(dsn: str) -> Engine:
 def _transact(dsn: str, work: Callable[[Connection], T]) -> T:
     """Do work in one transaction, again when another installation got in the way."""
     engine = _engine(dsn)
-    for _ in range(ATTEMPTS - 1):
+    for attempt in range(1, ATTEMPTS):
         try:
             return _once(engine, work)
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) not in COLLISIONS:
                 raise
+        # Not both at the same moment again.
+        time.sleep(random.uniform(0, attempt * 0.2))
     return _once(engine, work)
 
 

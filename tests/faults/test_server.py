@@ -177,7 +177,7 @@ def test_full_disk_is_outlived(
             scene.trouble(300)
             until(lambda: "53100" in runner.log.read_text())
             db.execute("drop table public.filler")
-            until(lambda: scene.states() == {"sent": 300})
+            until(lambda: scene.states() == {"sent": 300}, within=120)
             assert runner.stop() == 0
             assert set(sink.keys().values()) == {1}
 
