@@ -33,7 +33,6 @@ def claim(db: Connection) -> int:
     """Make the rule due, claim it and return the evaluation."""
     db.execute(
         "update agentdb.rule_evaluation set next_evaluation_at = now() - interval '1 s'"
-        " where next_evaluation_at is not null"
     )
     return int(value(db, "select evaluation from agentdb.claim_rule()"))
 
@@ -211,10 +210,7 @@ def test_claimed_query_reads_the_view_with_odd_names(db: Connection, rule: str) 
         'update agentdb.alert_rule set view_name = \'"Odd; --"."a.b"\', '
         "max_alerts = 1 where enabled"
     )
-    db.execute(
-        "update agentdb.rule_evaluation set next_evaluation_at = now()"
-        " where next_evaluation_at is not null"
-    )
+    db.execute("update agentdb.rule_evaluation set next_evaluation_at = now()")
     claimed = row(db, "select * from agentdb.claim_rule()")
     (answer,) = db.execute(claimed["query"]).fetchone() or ()
     assert answer[0]["labels"] == {"who": "q"}
@@ -235,10 +231,7 @@ def test_view_of_a_rule_is_named_with_its_schema(
 
 def test_missing_view_is_named_by_the_query(db: Connection, rule: str) -> None:
     db.execute("drop view public.late")
-    db.execute(
-        "update agentdb.rule_evaluation set next_evaluation_at = now()"
-        " where next_evaluation_at is not null"
-    )
+    db.execute("update agentdb.rule_evaluation set next_evaluation_at = now()")
     query = value(db, "select query from agentdb.claim_rule()")
     refused = refusal(db, query)
     assert (refused.sqlstate, refused.message_primary) == (

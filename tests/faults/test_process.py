@@ -43,7 +43,6 @@ def test_runner_killed_at_each_transition_loses_nothing(
         assert runner.wait() == -signal.SIGKILL
         scene.db.execute(
             "update agentdb.rule_evaluation set next_evaluation_at = clock_timestamp()"
-            " where next_evaluation_at is not null"
         )
         scene.make_due()
     last = scene.start()
