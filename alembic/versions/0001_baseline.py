@@ -1777,7 +1777,7 @@ create table agentdb.alert_rule (
 create table agentdb.rule_evaluation (
   rule_name text not null,
   evaluation bigint not null default 0,
-  next_evaluation_at timestamptz,
+  next_evaluation_at timestamptz not null default clock_timestamp(),
   evaluated_at timestamptz,
   evaluation_ms double precision,
   alerts integer,
@@ -3062,8 +3062,6 @@ comment on table agentdb.rule_evaluation is
   'nothing that is wide or checked.';
 comment on column agentdb.rule_evaluation.evaluation is
   'Its number; what an older one found is out of date.';
-comment on column agentdb.rule_evaluation.next_evaluation_at is
-  'When it is due; NULL while the rule is off.';
 comment on column agentdb.rule_evaluation.evaluation_ms is
   'Milliseconds that its query took.';
 comment on column agentdb.rule_evaluation.alerts is

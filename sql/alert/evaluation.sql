@@ -106,15 +106,14 @@ declare
 begin
   select e.rule_name into v_rule
   from agentdb.rule_evaluation as e
-  where e.next_evaluation_at <= v_now
+  join agentdb.alert_rule as r on r.rule_name = e.rule_name
+  where r.enabled
     -- Nothing is put off for longer: the clock of the server went back.
-    or e.next_evaluation_at > v_now + interval '5 minutes'
-      and e.next_evaluation_at > v_now + (
-        select r.evaluate_every from agentdb.alert_rule as r
-        where r.rule_name = e.rule_name)
+    and (e.next_evaluation_at <= v_now
+      or e.next_evaluation_at > v_now + greatest(r.evaluate_every, '5 minutes'))
   order by e.next_evaluation_at
   limit 1
-  for update skip locked;
+  for update of e skip locked;
   if v_rule is null then
     return;
   end if;
@@ -137,7 +136,9 @@ begin
         -- Here its own row is still the former one.
         select min(o.next_evaluation_at)
         from agentdb.rule_evaluation as o
-        where o.rule_name <> v_rule
+        join agentdb.alert_rule as d on d.rule_name = o.rule_name
+        where d.enabled
+          and o.rule_name <> v_rule
       )));
 end;
 $$;
@@ -155,7 +156,9 @@ create or replace function agentdb.next_evaluation_ms ()
   set search_path = pg_catalog, pg_temp
 as $$
   select agentdb._ms_until(min(e.next_evaluation_at))
-  from agentdb.rule_evaluation as e;
+  from agentdb.rule_evaluation as e
+  join agentdb.alert_rule as r on r.rule_name = e.rule_name
+  where r.enabled;
 $$;
 
 comment on function agentdb.next_evaluation_ms () is

@@ -7,6 +7,10 @@ create or replace function agentdb._switch_rule ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  -- What an evaluation that is on its way has found is out of date.
+  update agentdb.rule_evaluation as r
+  set alerts = 0, evaluation = r.evaluation + 1
+  where r.rule_name = new.rule_name;
   with unended as (
     select a.alert_id from agentdb.alert as a
     where a.rule_name = new.rule_name and a.state <> 'resolved'
@@ -45,7 +49,6 @@ comment on function agentdb._switch_rule () is
   'Trigger function: a rule that is switched off reports nothing any more.';
 
 
--- By its name after the one that drops evaluations which are on their way.
 create or replace trigger agentdb_switch_rule
   after update of enabled
   on agentdb.alert_rule

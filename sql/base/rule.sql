@@ -2,9 +2,7 @@
 -- what people read about it.  Most fire at once, for their thresholds have been waited
 -- for already; what is about rates keeps firing, for rates come and go.
 
--- What is written at each evaluation has a row of its own, from the first moment on; a
--- rule that is off is never due, and what an evaluation that is on its way has found is
--- out of date then.
+-- What is written at each evaluation has a row of its own, from the first moment on.
 create or replace function agentdb._begin_evaluations ()
   returns trigger
   language plpgsql
@@ -12,32 +10,19 @@ create or replace function agentdb._begin_evaluations ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  insert into agentdb.rule_evaluation as e (rule_name, next_evaluation_at)
-  values (new.rule_name, case when new.enabled then clock_timestamp() end)
-  on conflict on constraint rule_evaluation_pkey do update
-  set next_evaluation_at = excluded.next_evaluation_at,
-      alerts = 0,
-      evaluation = e.evaluation + 1;
+  insert into agentdb.rule_evaluation (rule_name) values (new.rule_name);
   return null;
 end;
 $$;
 
 comment on function agentdb._begin_evaluations () is
-  'Trigger function: a rule that is new or switched on is due at once, one that is '
-  'switched off never.';
+  'Trigger function: a new rule is due at once.';
 
 
 create or replace trigger agentdb_begin_evaluations
   after insert
   on agentdb.alert_rule
   for each row
-  execute function agentdb._begin_evaluations();
-
-create or replace trigger agentdb_switch_evaluations
-  after update of enabled
-  on agentdb.alert_rule
-  for each row
-  when (old.enabled <> new.enabled)
   execute function agentdb._begin_evaluations();
 
 
