@@ -107,7 +107,7 @@ def measure(db: psycopg.Connection, rounds: int) -> dict[str, float]:
     """Return the median milliseconds of each part of a poll, of the rules each."""
     laps: dict[str, list[float]] = defaultdict(list)
     for _ in range(rounds):
-        db.execute("update agentdb.rule_evaluation set next_evaluation_at = now()")
+        db.execute("update agentdb.alert_rule set next_evaluation_at = now()")
         spent: dict[str, list[float]] = defaultdict(list)
         poll(db, spent)
         for part, times in spent.items():

@@ -71,13 +71,9 @@ def _scene() -> Iterator[Scene]:
 
 def _evaluate_every(scene: Scene, period: float) -> None:
     scene.db.execute(
-        "update agentdb.alert_rule set evaluate_every = %s * interval '1 s'"
-        " where rule_name = 'trouble'",
+        "update agentdb.alert_rule set evaluate_every = %s * interval '1 s',"
+        " next_evaluation_at = clock_timestamp() where rule_name = 'trouble'",
         [period],
-    )
-    scene.db.execute(
-        "update agentdb.rule_evaluation set next_evaluation_at = clock_timestamp()"
-        " where rule_name = 'trouble'"
     )
 
 

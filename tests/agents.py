@@ -108,7 +108,7 @@ def visited(db: Connection, query: str) -> int:
 def evaluate(db: Connection) -> None:
     """Do what a runner does: roll up, evaluate every rule, flush."""
     db.execute("select agentdb.roll_up()")
-    db.execute("update agentdb.rule_evaluation set next_evaluation_at = now()")
+    db.execute("update agentdb.alert_rule set next_evaluation_at = now()")
     while claimed := db.execute("select * from agentdb.claim_rule()").fetchone():
         name, query, evaluation = claimed[:3]
         (found,) = db.execute(query).fetchone() or ()

@@ -48,11 +48,11 @@ def fire(db: Connection, *who: str, rule: str = "late", **labels: str) -> list[i
 def ingest(db: Connection, instances: Sequence[Row], rule: str = "late") -> None:
     """Evaluate a rule to these instances."""
     db.execute(
-        "update agentdb.rule_evaluation set evaluation = evaluation + 1 where rule_name = %s",
+        "update agentdb.alert_rule set evaluation = evaluation + 1 where rule_name = %s",
         [rule],
     )
     db.execute(
-        "select agentdb.ingest(rule_name, evaluation, %s::jsonb) from agentdb.rule_evaluation"
+        "select agentdb.ingest(rule_name, evaluation, %s::jsonb) from agentdb.alert_rule"
         " where rule_name = %s",
         [json.dumps(instances), rule],
     )

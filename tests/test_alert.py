@@ -32,7 +32,7 @@ def rule(db: Connection) -> str:
 def claim(db: Connection) -> int:
     """Make the rule due, claim it and return the evaluation."""
     db.execute(
-        "update agentdb.rule_evaluation set next_evaluation_at = now() - interval '1 s'"
+        "update agentdb.alert_rule set next_evaluation_at = now() - interval '1 s'"
     )
     return int(value(db, "select evaluation from agentdb.claim_rule()"))
 
@@ -162,7 +162,7 @@ def test_failure_keeps_alerts_and_backs_off(db: Connection, rule: str) -> None:
     found = row(
         db,
         "select failures, error, next_evaluation_at > now() + interval '50 s' "
-        "as later from agentdb.rule_evaluation where rule_name = 'late'",
+        "as later from agentdb.alert_rule where enabled",
     )
     assert found == {"failures": 3, "error": "view is gone", "later": True}
     broken = rows(db, "select labels from agentdb.broken_rule")
@@ -208,9 +208,8 @@ def test_claimed_query_reads_the_view_with_odd_names(db: Connection, rule: str) 
     )
     db.execute(
         'update agentdb.alert_rule set view_name = \'"Odd; --"."a.b"\', '
-        "max_alerts = 1 where enabled"
+        "max_alerts = 1, next_evaluation_at = now() where enabled"
     )
-    db.execute("update agentdb.rule_evaluation set next_evaluation_at = now()")
     claimed = row(db, "select * from agentdb.claim_rule()")
     (answer,) = db.execute(claimed["query"]).fetchone() or ()
     assert answer[0]["labels"] == {"who": "q"}
@@ -231,7 +230,7 @@ def test_view_of_a_rule_is_named_with_its_schema(
 
 def test_missing_view_is_named_by_the_query(db: Connection, rule: str) -> None:
     db.execute("drop view public.late")
-    db.execute("update agentdb.rule_evaluation set next_evaluation_at = now()")
+    db.execute("update agentdb.alert_rule set next_evaluation_at = now() where enabled")
     query = value(db, "select query from agentdb.claim_rule()")
     refused = refusal(db, query)
     assert (refused.sqlstate, refused.message_primary) == (
@@ -253,9 +252,9 @@ def test_evidence_shows_the_rows_behind_an_alert(
         [hostile],
     )
     for name in ("silent_loop", "tool_errors"):
-        db.execute("update agentdb.rule_evaluation set next_evaluation_at = 'infinity'")
+        db.execute("update agentdb.alert_rule set next_evaluation_at = 'infinity'")
         db.execute(
-            "update agentdb.rule_evaluation set next_evaluation_at = now() "
+            "update agentdb.alert_rule set next_evaluation_at = now() "
             "where rule_name = %s",
             [name],
         )

@@ -146,9 +146,7 @@ def test_command_for_a_silence_is_quoted_for_a_shell(db: Connection) -> None:
 
 
 def test_rules_go_on_when_the_clock_of_the_server_went_back(db: Connection) -> None:
-    db.execute(
-        "update agentdb.rule_evaluation set next_evaluation_at = now() + '1 day'"
-    )
+    db.execute("update agentdb.alert_rule set next_evaluation_at = now() + '1 day'")
     assert value(db, "select rule_name from agentdb.claim_rule()") == "late"
     assert rows(db, "select * from agentdb.claim_rule()") == []
 

@@ -84,7 +84,7 @@ def test_status_says_what_is_wrong_and_exits_as_plugins_do(
     db.execute("update agentdb.alert set state = 'resolved'")
     agentdb("status", dsn=dsn, code=0)
     db.execute(
-        "update agentdb.rule_evaluation set failures = 1 where rule_name = 'long_tick'"
+        "update agentdb.alert_rule set failures = 1 where rule_name = 'long_tick'"
     )
     assert "failing: long_tick" in agentdb("status", dsn=dsn, code=2)
 

@@ -103,7 +103,7 @@ def test_who_acknowledges_waits_for_no_one_that_waits_for_groups(
     "other",
     [
         "update agentdb.alert_rule set enabled = false where rule_name = 'late'",
-        "select agentdb.ingest(rule_name, evaluation, '[]') from agentdb.rule_evaluation"
+        "select agentdb.ingest(rule_name, evaluation, '[]') from agentdb.alert_rule"
         " where rule_name = 'late'",
     ],
     ids=["rule", "rows of a rule"],

@@ -95,7 +95,7 @@ def test_status_tells_what_fires_and_who_waits(
 ) -> None:
     for loop in ("evaluate", "flush", "send", "verify"):
         db.execute("select agentdb.beat('r', %s, 'h', 1, 'v')", [loop])
-    db.execute("update agentdb.rule_evaluation set evaluated_at = now()")
+    db.execute("update agentdb.alert_rule set evaluated_at = now()")
     db.execute("select agentdb.maintain(), agentdb.roll_up()")
     assert "All is well" in words(ann.get("/").text)
     make_rule(db)

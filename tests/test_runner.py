@@ -110,7 +110,7 @@ def test_notification_of_another_session_is_announced(scene: Scene) -> None:
     until(lambda: scene.beats() >= {"listened_at", "sent_at"})
     scene.db.execute(
         "select agentdb.ingest(rule_name, evaluation, '[{\"labels\": {}}]')"
-        " from agentdb.rule_evaluation where rule_name = 'trouble'"
+        " from agentdb.alert_rule where rule_name = 'trouble'"
     )
     scene.db.execute("select agentdb.flush()")
     # As a runner and the command line do, after the commit.

@@ -113,7 +113,7 @@ def test_rules_that_were_never_evaluated_have_no_age(db: Connection) -> None:
     asked = "select detail from agentdb.health_check where check_name = 'rules'"
     count = value(db, "select count(*) from agentdb.alert_rule where enabled")
     assert value(db, asked) == f"{count} of {count} rules were never evaluated"
-    db.execute("update agentdb.rule_evaluation set evaluated_at = clock_timestamp()")
+    db.execute("update agentdb.alert_rule set evaluated_at = clock_timestamp()")
     assert value(db, asked).startswith(f"{count} rules; the oldest answer is ")
 
 
@@ -282,7 +282,7 @@ def test_agents_hear_for_how_long_nobody_has_watched(
     )
     assert 299 < value(agent, call, "c").total_seconds() < 400
     db.execute("select agentdb.retire_runner('r')")
-    db.execute("update agentdb.rule_evaluation set evaluated_at = clock_timestamp()")
+    db.execute("update agentdb.alert_rule set evaluated_at = clock_timestamp()")
     assert value(agent, call, "d") is None
 
 
@@ -304,9 +304,7 @@ def test_check_speaks_as_monitoring_plugins_do(
     beat(db, "evaluate", "flush", "send", "verify")
     db.execute("select agentdb.maintain()")
     db.execute("update agentdb.roll_up_state set rolled_at = clock_timestamp()")
-    db.execute(
-        "update agentdb.rule_evaluation set next_evaluation_at = clock_timestamp()"
-    )
+    db.execute("update agentdb.alert_rule set next_evaluation_at = clock_timestamp()")
     assert check(good, good)[0] == 0
     assert check(good, good)[1].startswith("AGENTDB OK - main: runner: 1 of 1")
     code, said = check(good, bad)

@@ -465,9 +465,9 @@ def test_what_is_not_there_is_told(db: Connection, agent: Connection) -> None:
 
 def test_rule_may_kill_the_run_it_names(db: Connection, agent: Connection) -> None:
     db.execute(
-        "update agentdb.alert_rule set action = 'kill' where rule_name = 'silent_loop'"
+        "update agentdb.alert_rule set action = 'kill', next_evaluation_at = now() "
+        "where rule_name = 'silent_loop'"
     )
-    db.execute("update agentdb.rule_evaluation set next_evaluation_at = now()")
     db.execute("update agentdb.alert_rule set enabled = rule_name = 'silent_loop'")
     agent.execute("select agentdb.log_tool_call('t') from generate_series(1, 6)")
     evaluate(db)

@@ -42,7 +42,7 @@ def test_rule_that_is_switched_off_has_no_alerts_of_an_evaluation_on_its_way(
     db: Connection,
 ) -> None:
     fire(db, "a")
-    asked = "select alerts from agentdb.rule_evaluation where rule_name = 'late'"
+    asked = "select alerts from agentdb.alert_rule where rule_name = 'late'"
     assert value(db, asked) == 1
     began = value(db, asked.replace("alerts", "evaluation"))
     db.execute("update agentdb.alert_rule set enabled = false")

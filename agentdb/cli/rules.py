@@ -22,7 +22,6 @@ select rule_name as rule, case when enabled then severity else 'off' end as seve
   action, evaluated_at as evaluated, round(evaluation_ms::numeric, 1) as ms, alerts,
   case when failures > 0 then failures || ' failures: ' || error end as trouble
 from agentdb.alert_rule
-join agentdb.rule_evaluation using (rule_name)
 order by rule_name
 """
 RULE = """
@@ -30,10 +29,9 @@ select r.rule_name as rule, obj_description(to_regclass(r.view_name)) as what,
   r.description as why, r.remedy, r.ends_when, r.severity,
   r.health as agent_is_then, r.action,
   r.enabled, r.evaluate_every,
-  r.fire_after as fires_after, r.keep_firing, r.view_name as view, e.evaluated_at,
-  e.evaluation_ms as ms, e.alerts, e.error
+  r.fire_after as fires_after, r.keep_firing, r.view_name as view, r.evaluated_at,
+  r.evaluation_ms as ms, r.alerts, r.error
 from agentdb.alert_rule as r
-join agentdb.rule_evaluation as e on e.rule_name = r.rule_name
 where r.rule_name = {rule}
 """
 SETTINGS = """

@@ -34,7 +34,6 @@ SETTLED = """
 select count(*) = 0
   and not exists (select from agentdb.alert where state = 'pending')
 from agentdb.alert_rule
-join agentdb.rule_evaluation using (rule_name)
 where enabled and (evaluated_at is null or evaluated_at < %s::timestamptz)
 """
 TOLD = "select not exists (select from agentdb.notification where state = 'queued')"

@@ -1757,6 +1757,15 @@ create table agentdb.alert_rule (
   keep_firing interval not null default '0',
   max_alerts integer not null default 1000,
   timeout interval not null default '2 seconds',
+  evaluation bigint not null default 0,
+  next_evaluation_at timestamptz not null default clock_timestamp(),
+  evaluated_at timestamptz,
+  evaluation_ms double precision,
+  alerts integer,
+  truncated boolean not null default false,
+  failures integer not null default 0,
+  failed_at timestamptz,
+  error text,
   constraint alert_rule_pkey primary key (rule_name),
   constraint alert_rule_rule_name_check
     check (rule_name ~ '^[a-z0-9][a-z0-9_]{0,62}$'),
@@ -1772,22 +1781,6 @@ create table agentdb.alert_rule (
     and timeout between '10 milliseconds' and '5 minutes'
   ),
   constraint alert_rule_max_alerts_check check (max_alerts between 1 and 100000)
-);
-
-create table agentdb.rule_evaluation (
-  rule_name text not null,
-  evaluation bigint not null default 0,
-  next_evaluation_at timestamptz not null default clock_timestamp(),
-  evaluated_at timestamptz,
-  evaluation_ms double precision,
-  alerts integer,
-  truncated boolean not null default false,
-  failures integer not null default 0,
-  failed_at timestamptz,
-  error text,
-  constraint rule_evaluation_pkey primary key (rule_name),
-  constraint rule_evaluation_rule_name_fkey foreign key (rule_name)
-    references agentdb.alert_rule on update cascade on delete cascade
 ) with (fillfactor = 50);
 
 create table agentdb.alert (
@@ -3057,21 +3050,6 @@ comment on column agentdb.installation.address is
   'Under which address its runners reached it last; NULL until the first does.';
 comment on column agentdb.installation.refused_address is
   'Under which other address a runner came last that may send nothing.';
-comment on table agentdb.rule_evaluation is
-  'The last evaluation of each rule, beside it: written twice at each, it holds '
-  'nothing that is wide or checked.';
-comment on column agentdb.rule_evaluation.evaluation is
-  'Its number; what an older one found is out of date.';
-comment on column agentdb.rule_evaluation.evaluation_ms is
-  'Milliseconds that its query took.';
-comment on column agentdb.rule_evaluation.alerts is
-  'Rows that it had, at most alert_rule.max_alerts.';
-comment on column agentdb.rule_evaluation.truncated is
-  'Whether it had more rows than that.';
-comment on column agentdb.rule_evaluation.failures is
-  'How often it has failed in a row.';
-comment on column agentdb.rule_evaluation.error is
-  'Of the last failure; NULL after an evaluation that did not fail.';
 comment on table agentdb.alert_rule is
   'Rules: a view that has a row for each trouble, how often to ask it and how to '
   'alert.';
@@ -3101,6 +3079,8 @@ comment on column agentdb.alert_rule.keep_firing is
   'How long an alert fires on after its row is gone.';
 comment on column agentdb.alert_rule.max_alerts is
   'How many rows are looked at; past that nothing is resolved.';
+comment on column agentdb.alert_rule.evaluation is
+  'Counts evaluations; an answer to an older one is dropped.';
 comment on table agentdb.alert is
   'One labelled instance of a rule and its life: pending, firing, resolved.';
 comment on column agentdb.alert.episode is
@@ -3372,7 +3352,6 @@ drop table agentdb.route;
 drop table agentdb.receiver;
 drop table agentdb.alert_log;
 drop table agentdb.alert;
-drop table agentdb.rule_evaluation;
 drop table agentdb.alert_rule;
 drop table agentdb.installation;
 drop type agentdb.intake_event;

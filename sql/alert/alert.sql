@@ -185,7 +185,7 @@ begin
     perform agentdb._check_instances(instances);
     instances := agentdb._of_the_present(instances);
   end if;
-  update agentdb.rule_evaluation as r
+  update agentdb.alert_rule as r
   set evaluated_at = v_now,
       evaluation_ms = duration_ms,
       alerts = jsonb_array_length(instances),

@@ -10,9 +10,8 @@ create or replace view agentdb.broken_rule as
         r.rule_name, r.failures, left(r.error, 200)),
       'threshold', 3
     ) as annotations
-  from agentdb.alert_rule as d
-  join agentdb.rule_evaluation as r on r.rule_name = d.rule_name
-  where d.enabled
+  from agentdb.alert_rule as r
+  where r.enabled
     and r.failures >= 3;
 
 comment on view agentdb.broken_rule is
@@ -24,7 +23,7 @@ select agentdb._declare_rule(
   health => 'alerting',
   why => 'A rule that cannot be evaluated watches nothing.',
   evidence => $$
-    select rule_name, failures, failed_at, error from agentdb.rule_evaluation
+    select rule_name, failures, failed_at, error from agentdb.alert_rule
     where rule_name = :labels ->> 'rule'
   $$,
   ends_when => 'rule {rule} can be evaluated again',
@@ -104,40 +103,36 @@ declare
   v_now timestamptz := clock_timestamp();
   v_rule text;
 begin
-  select e.rule_name into v_rule
-  from agentdb.rule_evaluation as e
-  join agentdb.alert_rule as r on r.rule_name = e.rule_name
+  select r.rule_name into v_rule
+  from agentdb.alert_rule as r
   where r.enabled
     -- Nothing is put off for longer: the clock of the server went back.
-    and (e.next_evaluation_at <= v_now
-      or e.next_evaluation_at > v_now + greatest(r.evaluate_every, '5 minutes'))
-  order by e.next_evaluation_at
+    and (r.next_evaluation_at <= v_now
+      or r.next_evaluation_at > v_now + greatest(r.evaluate_every, '5 minutes'))
+  order by r.next_evaluation_at
   limit 1
-  for update of e skip locked;
+  for update of r skip locked;
   if v_rule is null then
     return;
   end if;
   return query
-    update agentdb.rule_evaluation as e
+    update agentdb.alert_rule as r
     set next_evaluation_at = case
-          when e.next_evaluation_at <= v_now
-            and e.next_evaluation_at + r.evaluate_every > v_now
-            then e.next_evaluation_at + r.evaluate_every
+          when r.next_evaluation_at <= v_now
+            and r.next_evaluation_at + r.evaluate_every > v_now
+            then r.next_evaluation_at + r.evaluate_every
           else v_now + r.evaluate_every
         end,
-        evaluation = e.evaluation + 1
-    from agentdb.alert_rule as r
-    where e.rule_name = v_rule
-      and r.rule_name = v_rule
+        evaluation = r.evaluation + 1
+    where r.rule_name = v_rule
     returning
-      r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), e.evaluation,
+      r.rule_name, agentdb._rule_query(r.view_name, r.max_alerts), r.evaluation,
       (extract(epoch from r.timeout) * 1000)::integer, r.max_alerts,
-      agentdb._ms_until(least(e.next_evaluation_at, (
+      agentdb._ms_until(least(r.next_evaluation_at, (
         -- Here its own row is still the former one.
         select min(o.next_evaluation_at)
-        from agentdb.rule_evaluation as o
-        join agentdb.alert_rule as d on d.rule_name = o.rule_name
-        where d.enabled
+        from agentdb.alert_rule as o
+        where o.enabled
           and o.rule_name <> v_rule
       )));
 end;
@@ -155,9 +150,8 @@ create or replace function agentdb.next_evaluation_ms ()
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  select agentdb._ms_until(min(e.next_evaluation_at))
-  from agentdb.rule_evaluation as e
-  join agentdb.alert_rule as r on r.rule_name = e.rule_name
+  select agentdb._ms_until(min(r.next_evaluation_at))
+  from agentdb.alert_rule as r
   where r.enabled;
 $$;
 
@@ -178,16 +172,14 @@ create or replace function agentdb.fail_rule (
 as $$
 begin
   -- Its alerts keep their state: not knowing is neither trouble nor its end.
-  update agentdb.rule_evaluation as e
-  set failures = e.failures + 1,
+  update agentdb.alert_rule as r
+  set failures = r.failures + 1,
       failed_at = clock_timestamp(),
       error = agentdb._clean_text(fail_rule.error, 2000),
       next_evaluation_at = clock_timestamp()
-        + least(r.evaluate_every * power(2, least(e.failures, 10)), '5 minutes')
-  from agentdb.alert_rule as r
-  where e.rule_name = fail_rule.rule_name
-    and e.evaluation = fail_rule.evaluation
-    and r.rule_name = e.rule_name;
+        + least(r.evaluate_every * power(2, least(r.failures, 10)), '5 minutes')
+  where r.rule_name = fail_rule.rule_name
+    and r.evaluation = fail_rule.evaluation;
   return found;
 end;
 $$;

@@ -8,7 +8,7 @@ create or replace function agentdb._switch_rule ()
 as $$
 begin
   -- What an evaluation that is on its way has found is out of date.
-  update agentdb.rule_evaluation as r
+  update agentdb.alert_rule as r
   set alerts = 0, evaluation = r.evaluation + 1
   where r.rule_name = new.rule_name;
   with unended as (

@@ -27,10 +27,9 @@ create or replace view agentdb.alerting_status as
     from agentdb.runner_health as u
   ) as h
   cross join (
-    select count(*) as rules, count(*) filter (where e.failures > 0) as failing,
-      max(e.evaluated_at) as evaluated_at, min(e.evaluated_at) as oldest_at
+    select count(*) as rules, count(*) filter (where a.failures > 0) as failing,
+      max(a.evaluated_at) as evaluated_at, min(a.evaluated_at) as oldest_at
     from agentdb.alert_rule as a
-    join agentdb.rule_evaluation as e on e.rule_name = a.rule_name
     where a.enabled
   ) as r;
 

@@ -30,24 +30,23 @@ create or replace view agentdb.health_check as
   union all
   select 'rules',
     case
-      when count(*) filter (where e.failures > 0) > 0 then 'critical'
+      when count(*) filter (where r.failures > 0) > 0 then 'critical'
       when coalesce(bool_or(
-        coalesce(e.evaluated_at, e.next_evaluation_at)
+        coalesce(r.evaluated_at, r.next_evaluation_at)
           < clock_timestamp() - 3 * r.evaluate_every - interval '30 seconds'
       ), true) then 'critical'
       else 'ok'
     end,
     coalesce(
       'failing: ' || string_agg(r.rule_name, ', ' order by r.rule_name)
-        filter (where e.failures > 0),
-      case when bool_and(e.evaluated_at is not null)
+        filter (where r.failures > 0),
+      case when bool_and(r.evaluated_at is not null)
         then format('%s rules; the oldest answer is %s old', count(*),
-          agentdb._span(clock_timestamp() - min(e.evaluated_at)))
+          agentdb._span(clock_timestamp() - min(r.evaluated_at)))
         else format('%s of %s rules were never evaluated',
-          count(*) filter (where e.evaluated_at is null), count(*)) end
+          count(*) filter (where r.evaluated_at is null), count(*)) end
     )
   from agentdb.alert_rule as r
-  join agentdb.rule_evaluation as e on e.rule_name = r.rule_name
   where r.enabled
   union all
   select 'alerts',

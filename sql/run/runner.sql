@@ -141,7 +141,7 @@ begin
   -- One that ended on purpose leaves no row, only what it evaluated.
   v_silent_for := coalesce(
     v_silent_for,
-    clock_timestamp() - (select max(e.evaluated_at) from agentdb.rule_evaluation as e),
+    clock_timestamp() - (select max(r.evaluated_at) from agentdb.alert_rule as r),
     clock_timestamp() - (select min(a.registered_at) from agentdb.agent as a)
   );
   return nullif(greatest(v_silent_for, '30 seconds'), '30 seconds');

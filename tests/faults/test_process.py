@@ -42,7 +42,7 @@ def test_runner_killed_at_each_transition_loses_nothing(
         runner = scene.start(call, first=DIES, environment=environment)
         assert runner.wait() == -signal.SIGKILL
         scene.db.execute(
-            "update agentdb.rule_evaluation set next_evaluation_at = clock_timestamp()"
+            "update agentdb.alert_rule set next_evaluation_at = clock_timestamp()"
         )
         scene.make_due()
     last = scene.start()

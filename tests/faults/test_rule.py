@@ -57,7 +57,7 @@ def _view(scene: Scene, name: str, query: str) -> None:
 def _errors(scene: Scene) -> list[tuple[str, str]]:
     """Return the rules that failed and why."""
     return scene.db.execute(
-        "select rule_name, error from agentdb.rule_evaluation where error is not null"
+        "select rule_name, error from agentdb.alert_rule where error is not null"
     ).fetchall()
 
 
@@ -65,5 +65,5 @@ def test_rule_that_answers_too_much_is_truncated(scene: Scene) -> None:
     scene.db.execute("update agentdb.alert_rule set max_alerts = 3")
     scene.trouble(10)
     scene.start()
-    until(lambda: scene.value("select bool_or(truncated) from agentdb.rule_evaluation"))
+    until(lambda: scene.value("select bool_or(truncated) from agentdb.alert_rule"))
     assert scene.value("select count(*) from agentdb.alert") == 3

@@ -18,22 +18,18 @@ from ..render import page
 from .ask import Connection, Row, missing, one, rows
 
 RULES = """
-select r.rule_name, r.description, r.severity, r.action, r.enabled, e.evaluated_at,
-  e.evaluation_ms, e.failures, e.error, r.health,
+select r.rule_name, r.description, r.severity, r.action, r.enabled, r.evaluated_at,
+  r.evaluation_ms, r.failures, r.error, r.health,
   (
     select count(*) from agentdb.alert as a
     where a.rule_name = r.rule_name and a.state = 'firing'
   ) as firing
 from agentdb.alert_rule as r
-join agentdb.rule_evaluation as e on e.rule_name = r.rule_name
 order by r.rule_name
 """
 RULE = """
-select r.*, e.evaluated_at,
-  obj_description(to_regclass(r.view_name)) as what
-from agentdb.alert_rule as r
-join agentdb.rule_evaluation as e on e.rule_name = r.rule_name
-where r.rule_name = %(rule)s::text
+select r.*, obj_description(to_regclass(r.view_name)) as what
+from agentdb.alert_rule as r where r.rule_name = %(rule)s::text
 """
 SETTINGS = """
 select setting, reason,
