@@ -50,7 +50,7 @@ values ('mine', 'x', 'op.seen', 'warning', %s)
 """
 ALERT = """
 select agentdb.ingest('mine',
-  (select evaluation from agentdb.rule_evaluation where rule_name = 'mine'),
+  (select evaluation from agentdb.alert_rule where rule_name = 'mine'),
   '[{"labels": {"x": "y"}, "value": 1, "annotations": {"summary": "look at me"}}]')
 """
 

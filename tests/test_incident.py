@@ -220,7 +220,7 @@ def test_kill_ends_the_alert_at_once_and_says_who_and_why(
     ingest = (
         "select agentdb.ingest(rule_name, evaluation, jsonb_build_array("
         "jsonb_build_object('labels', a.labels, 'annotations', a.annotations)))"
-        " from agentdb.alert as a join agentdb.rule_evaluation as r using (rule_name)"
+        " from agentdb.alert as a join agentdb.alert_rule as r using (rule_name)"
     )
     db.execute(ingest.encode())
     evaluate(db)

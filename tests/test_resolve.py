@@ -105,7 +105,7 @@ def test_answer_that_names_not_all_proves_no_end(
     operator.execute(RESOLVE, [1, "known"])
     db.execute(
         "select agentdb.ingest(rule_name, evaluation, '[]', truncated => true)"
-        " from agentdb.rule_evaluation where rule_name = 'late'"
+        " from agentdb.alert_rule where rule_name = 'late'"
     )
     fire(db, "a")
     assert value(db, STATE, 1) == "resolved"

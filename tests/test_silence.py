@@ -292,14 +292,14 @@ def test_end_of_a_silence_is_announced_and_told(db: Connection, rule: None) -> N
     # No silence silences the notice of its own end.
     db.execute(
         "select agentdb.ingest(rule_name, evaluation, (select jsonb_agg(to_jsonb(v))"
-        " from agentdb.silence_ending as v)) from agentdb.rule_evaluation"
+        " from agentdb.silence_ending as v)) from agentdb.alert_rule"
         " where rule_name = 'silence_ending'"
     )
     (message,) = deliver(db)
     assert message["payload"]["rule"] == "silence_ending"
     later(db, "15 minutes")
     db.execute(
-        "select agentdb.ingest(rule_name, evaluation, '[]') from agentdb.rule_evaluation"
+        "select agentdb.ingest(rule_name, evaluation, '[]') from agentdb.alert_rule"
         " where rule_name = 'silence_ending'"
     )
     assert sorted(kinds(db)) == ["firing", "resolved"]
