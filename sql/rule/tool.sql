@@ -1,5 +1,5 @@
--- Rules about tool calls.  Counts come by the minute (activity/minute.sql), and from the
--- log only the failures of tools that have too many.
+-- Rules about tool calls.  Counts come by the minute (activity/minute.sql), and from
+-- the log only the failures of tools that have too many.
 
 create or replace function agentdb.rule_repeated_tool_call (as_of timestamptz)
   returns table (labels jsonb, value double precision, annotations jsonb)
