@@ -184,12 +184,13 @@ begin
     input := agentdb._apart(input, cached_input, cached_within);
   end if;
   v_cost := agentdb._total_cost(cost, input_cost, cached_input_cost, output_cost);
+  model := agentdb._clean_line(model, 200);
   v_run := agentdb._current_run(run);
   run_id := v_run.run_id;
   if v_run.capped then
     repeated := agentdb._count_usages(v_run.run_id, v_run.agent_id,
       jsonb_build_array(jsonb_build_object('input', input, 'output', output,
-        'cached_input', cached_input, 'model', agentdb._clean_line(model, 200),
+        'cached_input', cached_input, 'model', model,
         'cost', v_cost, 'input_cost', input_cost, 'output_cost', output_cost,
         'cached_input_cost', cached_input_cost, 'response_id', response_id))) = 0;
     advice := agentdb._cap_advice(v_run.agent_id, advice);
@@ -208,7 +209,7 @@ begin
   )
   values (
     v_run.run_id, v_run.agent_id, input, cached_input, output, reasoning, v_cost,
-    agentdb._clean_line(model, 200),
+    model,
     -- A part that is not given beside another is nothing.
     case when v_apart then coalesce(input_cost, 0) end,
     case when v_apart then coalesce(cached_input_cost, 0) end,

@@ -1,5 +1,5 @@
 -- The agent names its model with escapes.
--- Mutant: log_tokens: `agentdb._clean_line(model, 200)` -> `model`
+-- Mutant: log_tokens: `model := agentdb._clean_line(model, 200);` -> `model := model;`
 --@ a agent_a
 select run_id from agentdb.start_run();
 --@ a agent_a
