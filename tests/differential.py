@@ -9,7 +9,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -155,6 +155,7 @@ class History:
         self.states = [self.now()]
         self.writers: list[str] = []
         self.written: list[set[tuple[str, str]]] = []
+        self.moved: list[tuple[tuple[str, str], tuple[str, str]]] = []
         self.last = int(value(comparison.db, LAST))
 
     def now(self) -> State:
@@ -171,9 +172,17 @@ class History:
                 found[table, key] = {name: str(v) for name, v in each.items()}
         return found
 
-    def note(self, writer: str) -> None:
-        """Remember what somebody has just made of the rows."""
+    def note(self, writer: str, story: list[str]) -> None:
+        """Remember what somebody has just made of the rows, with which statements."""
         self.states.append(self.now())
+        if any("set k =" in each for each in story):
+            before, after = self.states[-2:]
+            self.moved += [
+                (old, new)
+                for old in before.keys() - after
+                for new in after.keys() - before
+                if old[0] == new[0] == "t"
+            ]
         self.writers.append(writer)
         self.written.append(
             {key_of(each) for each in rows(self.it.db, SINCE, self.last)}
@@ -195,6 +204,9 @@ class History:
                 hers |= changed | written
             else:
                 others |= changed & hers
+        # Who writes a row under its new key writes the one that had the former.
+        for old, new in reversed(self.moved):
+            others |= {old} if new in others else set()
         return others
 
     def restored(
@@ -236,13 +248,13 @@ def undo(comparison: Comparison, on_conflict: str) -> str:
     history = History(it)
     for _ in range(pick.randint(1, 5)):
         if pick.random() < 0.5:
-            state, _ = it.work(STAGING, it.world.story())
+            story = it.world.story()
+            state, _ = it.work(STAGING, story)
             if not state:
                 it.approve_all()
-            history.note("agent")
+            history.note("agent", story)
         else:
-            others(it)
-            history.note("others")
+            history.note("others", others(it))
     it.agent.execute("select agentdb.end_run()")
     now = history.now()
     written = "select count(*) from agentdb.audit_log where run_id = %s"
@@ -263,14 +275,13 @@ def undo(comparison: Comparison, on_conflict: str) -> str:
     return str(found["state"])
 
 
-def others(it: Comparison) -> None:
-    """Have somebody write the guarded tables directly."""
-    try:
-        with it.db.transaction():
-            it.db.execute("set local search_path = guarded")
-            it.db.execute(it.world.statement().encode(), prepare=False)
-    except psycopg.Error:
-        return
+def others(it: Comparison) -> list[str]:
+    """Have somebody write the guarded tables directly; return with which statement."""
+    statement = it.world.statement()
+    with suppress(psycopg.Error), it.db.transaction():
+        it.db.execute("set local search_path = guarded")
+        it.db.execute(statement.encode(), prepare=False)
+    return [statement]
 
 
 def check(history: History, found: Row, before: State, after: State) -> None:

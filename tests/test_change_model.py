@@ -333,6 +333,7 @@ class Changes(RuleBasedStateMachine):
 
     def contents(self, name: str = "item", session: Connection | None = None) -> Table:
         found = rows(session or self.db, f"select id, a, b from {name}")
+        assert len({each["id"] for each in found}) == len(found), found
         return {each["id"]: {"a": each["a"], "b": each["b"]} for each in found}
 
     def states(self) -> dict[int, str]:

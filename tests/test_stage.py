@@ -280,6 +280,32 @@ def test_later_change_builds_on_an_earlier_one(
     assert invoice(guarded, 1) == {"state": "void", "amount": 10, "note": "n"}
 
 
+@pytest.mark.parametrize("dropped", [[1], [2], [1, 2], [0, 1, 2], [3]])
+@pytest.mark.parametrize("moved", [False, True])
+def test_row_is_shown_once_where_a_change_between_was_rejected(
+    guarded: Connection,
+    agent: Connection,
+    reviewer: Connection,
+    dropped: list[int],
+    moved: bool,
+) -> None:
+    guarded.execute("delete from line where invoice = 1")
+    made = []
+    for said in (
+        "state = 'paid'",
+        "id = 77" if moved else "note = 'x'",
+        "note = 'y'",
+        "state = 'void', amount = 4",
+    ):
+        agent.execute(f"update invoice set {said} where id in (1, 77)".encode())
+        made.append(latest(guarded)["change_id"])
+    for each in dropped:
+        reviewer.execute("select agentdb.reject_change(%s, 'no')", [made[each]])
+    query = "select id, state, note from invoice where id in (1, 77)"
+    last = {"state": "paid" if dropped == [3] else "void", "note": "y"}
+    assert rows(agent, query) == [{"id": 77 if moved else 1, **last}]
+
+
 def test_child_of_a_staged_parent_can_be_staged(
     guarded: Connection, agent: Connection, reviewer: Connection
 ) -> None:

@@ -22,7 +22,7 @@ begin
   -- NULL for a person.
   v_agent_id := agentdb._known_writer();
   return query
-    with mine as materialized (
+    with recursive mine as materialized (
       select r.change_id, r.builds_on, coalesce(r.net_operation, r.operation) as what,
         r.row_key, coalesce(r.shown_key, r.row_key) as shown_key,
         coalesce(r.base_key, r.row_key) as base_key,
@@ -34,20 +34,30 @@ begin
         and c.agent_id is not distinct from v_agent_id
         and r.audit_target_id = target
         and r.operation <> 'check'
+    ),
+    continued as (
+      select m.builds_on as change_id, m.row_key as key from mine as m
+      where m.builds_on is not null
+      union
+      -- Of one that was rejected, what it continued itself.
+      select r.builds_on, r.row_key
+      from continued as d
+      join agentdb.change as c
+        on c.change_id = d.change_id and c.state not in ('open', 'pending', 'approved')
+      join agentdb.change_row as r
+        on jsonb_hash_extended(coalesce(r.shown_key, r.row_key), r.change_id)
+          = jsonb_hash_extended(d.key, d.change_id)
+        and r.change_id + 0 = d.change_id
+        and r.audit_target_id = target
+        and coalesce(r.shown_key, r.row_key) = d.key
+      where r.builds_on is not null
     )
-    select w.what, w.base_key, w.net_values
-    from (
-      select u.*, bool_or(u.what is null) over (partition by u.change_id, u.shown_key)
-        as continued
-      from (
-        select m.change_id, m.shown_key, m.what, m.base_key, m.net_values from mine as m
-        union all
-        select m.builds_on, m.row_key, null, null, null from mine as m
-        where m.builds_on is not null
-      ) as u
-    ) as w
+    select m.what, m.base_key, m.net_values
+    from mine as m
     -- What a later change continues is in that; a row that is gone stays so.
-    where w.what = 'delete' or w.what is not null and not w.continued;
+    where m.what = 'delete' or m.what is not null and not exists (
+      select from continued as d
+      where d.change_id = m.change_id and d.key = m.shown_key);
 end;
 $$;
 
