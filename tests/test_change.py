@@ -138,6 +138,21 @@ def test_deleted_and_inserted_rows_conflict(
     assert said == ["is gone", "exists already", "was changed"]
 
 
+def test_row_that_a_change_replaces_itself_is_no_conflict(
+    guarded: Connection, agent: Connection, reviewer: Connection
+) -> None:
+    with agent.transaction():
+        agent.execute("delete from invoice where id = 4")
+        agent.execute("insert into invoice (id, customer, amount) values (4, 1, 9)")
+        agent.execute("update invoice set note = 'x' where id = 5")
+    change = latest(guarded)["change_id"]
+    guarded.execute("update public.invoice set amount = 3 where id = 5")
+    found = value(reviewer, "select agentdb.change_conflicts(%s)", change)
+    assert [each["key"] for each in found] == [{"id": 5}]
+    named = approve(reviewer, change)["problem"]["conflicts"]
+    assert [each["key"] for each in named] == [{"id": 5}]
+
+
 def test_two_pairs_of_eyes(
     guarded: Connection, agent: Connection, reviewer: Connection, connect: Connect
 ) -> None:

@@ -9,7 +9,13 @@ create or replace function agentdb._current_sql (change bigint, target integer)
     $current$
     select i.place, i.operation, i.row_key, c.present,
       case
-        when i.operation = 'insert' and c.present is not null then 'exists already'
+        when i.operation = 'insert' and c.present is not null and not exists (
+          -- Unless it goes by the same change.
+          select from agentdb.change_row as o
+          where o.change_id = i.change_id and o.audit_target_id = i.audit_target_id
+            and o.row_key = i.row_key
+            and (o.operation = 'delete' or o.shown_key is not null))
+          then 'exists already'
         when i.operation <> 'insert' and c.present is null then 'is gone'
         when i.operation <> 'insert' and exists (
           select from jsonb_each(i.expected) as e
