@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -55,6 +56,8 @@ if (
 ):
     os.environ["TMPDIR"] = str(MEMORY)
     tempfile.tempdir = None
+
+NUMBERS = count(1)
 
 # Roles belong to the whole server, where other test processes may be at work.
 ROLES_LOCK = 7_263_001
@@ -102,20 +105,33 @@ def template(server: Server, admin: Connection) -> Iterator[str]:
     drop_database(admin, name)
 
 
+@pytest.fixture(scope="session")
+def spent(admin: Connection) -> Iterator[list[str]]:
+    """Databases of the test before.
+
+    Dropped right after its sessions were closed, each would wait for them.
+    """
+    names: list[str] = []
+    yield names
+    for name in names:
+        drop_database(admin, name)
+
+
 @pytest.fixture
-def make_database(admin: Connection) -> Iterator[MakeDatabase]:
-    """Create databases, owned by the installer, that are gone after the test."""
+def make_database(admin: Connection, spent: list[str]) -> Iterator[MakeDatabase]:
+    """Create databases, owned by the installer, that go after the test."""
     made: list[str] = []
 
     def make(template: str = "template1") -> str:
-        name = f"agentdb_test_{os.getpid()}_{len(made)}"
+        name = f"agentdb_test_{os.getpid()}_{next(NUMBERS)}"
         create_database(admin, name, template)
         made.append(name)
         return name
 
     yield make
-    for name in made:
+    for name in spent:
         drop_database(admin, name)
+    spent[:] = made
 
 
 @pytest.fixture
@@ -190,6 +206,26 @@ def serve(server: Server, db: Connection) -> Iterator[Serving]:
 
     with serving(server, db) as found:
         yield found
+
+
+@pytest.fixture(scope="session")
+def standing(
+    server: Server, admin: Connection, template: str
+) -> Iterator[tuple[Connection, Serving]]:
+    """The same beside a database of its own, for tests that only send it something.
+
+    It starts in a second, which hundreds of odd requests need not wait for each.
+    """
+    from .serving import serving
+
+    name = f"{template}_standing"
+    create_database(admin, name, template)
+    with (
+        psycopg.connect(server.dsn(database=name), autocommit=True) as connection,
+        serving(server, connection) as found,
+    ):
+        yield connection, found
+    drop_database(admin, name)
 
 
 @pytest.fixture

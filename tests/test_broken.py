@@ -11,6 +11,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import redirect_stderr, redirect_stdout
+from functools import cache
 from importlib.metadata import packages_distributions, requires
 from pathlib import Path
 
@@ -430,6 +431,7 @@ class Hiding(importlib.machinery.PathFinder):
         return importlib.machinery.PathFinder.find_spec(fullname, path, target)  # type: ignore[arg-type]
 
 
+@cache
 def of_extras() -> frozenset[str]:
     """Return the modules that only an extra of ours brings."""
     wanted = {

@@ -319,8 +319,9 @@ def test_without_a_token_nothing_is_believed_or_denied(
      b'{"hook_event_name": "Stop", "session_id": ""}'],
 )  # fmt: skip
 def test_what_is_no_event_is_said_and_kept(
-    db: Connection, serve: Serving, body: bytes
+    standing: tuple[Connection, Serving], body: bytes
 ) -> None:
+    _, serve = standing
     answer = serve.post("/hook", body)
     assert answer.status_code == 400
     assert "JSON" in answer.text or "is missing" in answer.text
@@ -334,12 +335,12 @@ def test_what_is_no_event_is_said_and_kept(
     "odd", [None, 5, [], {}, "\x00\ud800", "x" * 100_000, [[{}]], True]
 )
 def test_odd_values_are_no_fault(
-    db: Connection, serve: Serving, name: str, odd: Any
+    standing: tuple[Connection, Serving], name: str, odd: Any
 ) -> None:
     given = event(name, tool_name=odd, tool_input=odd, tool_use_id=odd, agent_id=odd,
                   tool_response=odd, error=odd, duration_ms=odd, tool_calls=odd,
                   reason=odd, agentdb_transcript=odd)  # fmt: skip
-    send(serve, given)
+    send(standing[1], given)
 
 
 def test_hooks_at_once_are_each_recorded(db: Connection, serve: Serving) -> None:

@@ -59,20 +59,21 @@ def count(db: Connection) -> int:
     ],
 )  # fmt: skip
 def test_status_is_clear(
-    db: Connection,
-    serve: Serving,
+    standing: tuple[Connection, Serving],
     content: bytes,
     kind: str,
     headers: dict[str, str],
     status: int,
 ) -> None:
+    db, serve = standing
+    before = count(db)
     answer = serve.post("/v1/traces", content, kind, **headers)
     assert answer.status_code == status, answer.text
     assert answer.content
     # It is there for the next one, and asks nobody to send that again.
     assert "retry-after" not in answer.headers
-    assert serve.send(traces(called(1))).json() == {}
-    assert count(db) == 1
+    assert serve.send(traces(called(1000 + before))).json() == {}
+    assert count(db) == before + 1
 
 
 def test_member_of_gzip_after_the_other(db: Connection, serve: Serving) -> None:

@@ -19,7 +19,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from .app import create_app
 from .identity import UID
 from .page.door.keeper import Keeper
-from .page.door.oidc import Issuer
 from .page.door.settings import DoorSettings
 from .settings import Settings
 
@@ -86,7 +85,12 @@ def serve(
 
 def make_keeper(dsn: str, door: DoorSettings) -> Keeper:
     """Return who keeps the door of the page."""
-    return Keeper(dsn, door, Issuer(door.oidc) if door.oidc else None)
+    if door.oidc is None:
+        return Keeper(dsn, door, None)
+    # A third of all that a start takes: only for who asks an issuer.
+    from .page.door.oidc import Issuer
+
+    return Keeper(dsn, door, Issuer(door.oidc))
 
 
 def make_pool(dsn: str) -> AsyncConnectionPool[Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ssl
 import subprocess
-import time
 from pathlib import Path
 
 from ..scene import Scene, until
@@ -27,12 +26,10 @@ def test_every_fault_of_a_receiver_gets_what_it_deserves(scene: Scene) -> None:
         "alter table agentdb.notification alter max_attempts set default 2"
     )
     scene.trouble()
-    began = time.monotonic()
-    runner = scene.start(deadline=2, lease=5)
+    runner = scene.start(deadline=4, lease=10)
     until(lambda: _done(scene) >= len(HOPELESS) + len(ANSWERED))
     size = _resident(runner.pid)
     until(lambda: scene.states()["queued"] == 0)
-    assert time.monotonic() - began < 20
     assert runner.stop() == 0
     rows = scene.db.execute(
         "select receiver_name, state, attempt::text from agentdb.notification"

@@ -20,6 +20,7 @@ from joserfc.jwk import KeySet
 
 from .carried import is_plain
 from .origin import is_token
+from .person import NoIdentity
 from .settings import Oidc
 
 logger = logging.getLogger("agentdb.serve")
@@ -34,10 +35,6 @@ PATIENCE = 5.0
 # How often keys are asked for anew, at the most, in seconds.
 AGAIN = 30.0
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "jwks_uri")
-
-
-class NoIdentity(Exception):
-    """The issuer has not said who it is, or not so that it can be believed."""
 
 
 @dataclass(frozen=True)

@@ -33,3 +33,7 @@ def rights(respond: bool, approve: bool) -> frozenset[str]:
     if approve:
         found.add("approve")
     return frozenset(found)
+
+
+class NoIdentity(Exception):
+    """An issuer has not said who it is, or not so that it can be believed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -17,10 +18,13 @@ from .failure import error_page
 from .form import Form, back, post
 from .keeper import Keeper
 from .middleware import UNKNOWN_ZONE
-from .oidc import Issuer, NoIdentity
 from .origin import local_path
 from .own import Own, is_wrong
+from .person import NoIdentity
 from .slow import TooMany
+
+if TYPE_CHECKING:
+    from .oidc import Issuer
 
 REDEEM = "select agentdb.redeem_web_link(%s) as subject"
 WRONG = "The role or the password is wrong, or the role may not log in."
