@@ -21,6 +21,7 @@
 \ir agent/suspended.sql
 \ir agent/identity.sql
 \ir activity/activity.sql
+\ir activity/durability.sql
 \ir activity/evidence.sql
 \ir activity/refused.sql
 \ir activity/unstored.sql

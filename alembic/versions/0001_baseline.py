@@ -135,6 +135,7 @@ create table agentdb.policy (
   deny_unknown_tools boolean not null default false,
   max_events_per_day bigint default 200000,
   max_event_bytes_per_day bigint default 1073741824,
+  events_wait_for_disk boolean not null default true,
   log_retention interval not null default '30 days',
   audit_retention interval not null default '90 days',
   constraint policy_pkey primary key (policy_name),
@@ -2463,6 +2464,9 @@ comment on column agentdb.policy.max_events_per_day is
   'a UTC day; what comes after is counted and not stored; NULL for any number.';
 comment on column agentdb.policy.max_event_bytes_per_day is
   'Rule event_cap: how many bytes its events may take a UTC day; NULL for any number.';
+comment on column agentdb.policy.events_wait_for_disk is
+  'Whether a batch of events (log_events, record_events) commits when it is on disk; '
+  'if not, a crash of the server may lose those of the last moment, and nothing else.';
 comment on column agentdb.policy.log_retention is
   'How long log rows are kept; the longest of all policies counts.';
 

@@ -225,6 +225,8 @@ begin
   events := agentdb._unquoted(events);
   perform agentdb._check_batch(events);
   v_events := agentdb._parse_events(events);
+  perform agentdb._commit_lightly(array(
+    select distinct e.agent_id from unnest(v_events) as e));
   begin
     v_events := agentdb._record(v_events, recorded_by);
   exception when lock_not_available then

@@ -191,6 +191,7 @@ begin
   select c.run_id, c.agent_id, c.advice, c.capped
     into log_events.run_id, v_agent_id, log_events.advice, v_capped
   from agentdb._current_run(log_events.run) as c;
+  perform agentdb._commit_lightly(array[v_agent_id]);
   if v_capped then
     select 0, i.repeated, i.refused,
       agentdb._cap_advice(v_agent_id, log_events.advice)
