@@ -108,6 +108,7 @@
 \ir change/guard.sql
 \ir change/stage_value.sql
 \ir change/key.sql
+\ir change/live.sql
 \ir change/open.sql
 \ir change/stage_right.sql
 \ir change/stage_repeat.sql

@@ -30,6 +30,8 @@ VALUES = st.integers(0, 2)
 COLUMN = st.sampled_from(["a", "b"])
 AGENTS = st.integers(0, 1)
 LIVE = ("pending", "approved")
+# What builds on another one waits in vain.
+COMING = (*LIVE, "applied")
 
 Fields = dict[str, int]
 Table = dict[int, Fields]
@@ -87,7 +89,10 @@ class Model:
         mine = [
             number
             for number, change in self.changes.items()
-            if change.who == who and change.state in LIVE and change.deeds[0].key == key
+            if change.who == who
+            and change.state in LIVE
+            and all(self.changes[n].state in COMING for n in change.builds_on)
+            and change.deeds[0].key == key
         ]
         return max(mine, default=None)
 

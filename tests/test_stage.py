@@ -280,30 +280,42 @@ def test_later_change_builds_on_an_earlier_one(
     assert invoice(guarded, 1) == {"state": "void", "amount": 10, "note": "n"}
 
 
-@pytest.mark.parametrize("dropped", [[1], [2], [1, 2], [0, 1, 2], [3]])
+@pytest.mark.parametrize(
+    ("dropped", "left"), [([1], 1), ([2], 2), ([1, 2], 1), ([0], 0), ([3], 3), ([], 4)]
+)
 @pytest.mark.parametrize("moved", [False, True])
-def test_row_is_shown_once_where_a_change_between_was_rejected(
+def test_view_goes_on_without_what_was_rejected_and_what_builds_on_it(
     guarded: Connection,
     agent: Connection,
     reviewer: Connection,
     dropped: list[int],
+    left: int,
     moved: bool,
 ) -> None:
     guarded.execute("delete from line where invoice = 1")
-    made = []
+    made, seen = [], []
+    query = "select id, state, note, amount from invoice where id in (1, 77)"
     for said in (
         "state = 'paid'",
         "id = 77" if moved else "note = 'x'",
         "note = 'y'",
         "state = 'void', amount = 4",
     ):
+        seen.append(rows(agent, query))
         agent.execute(f"update invoice set {said} where id in (1, 77)".encode())
         made.append(latest(guarded)["change_id"])
+    seen.append(rows(agent, query))
     for each in dropped:
         reviewer.execute("select agentdb.reject_change(%s, 'no')", [made[each]])
-    query = "select id, state, note from invoice where id in (1, 77)"
-    last = {"state": "paid" if dropped == [3] else "void", "note": "y"}
-    assert rows(agent, query) == [{"id": 77 if moved else 1, **last}]
+    assert rows(agent, query) == seen[left]
+    agent.execute("update invoice set note = 'z' where id in (1, 77)")
+    (now,) = rows(agent, query)
+    assert now == {**seen[left][0], "note": "z"}
+    for each in made[:left]:
+        assert approve(reviewer, each)["state"] == "applied"
+    last = latest(guarded)["change_id"]
+    assert approve(reviewer, last)["state"] == "applied"
+    assert invoice(guarded, now["id"])["note"] == "z"
 
 
 def test_child_of_a_staged_parent_can_be_staged(

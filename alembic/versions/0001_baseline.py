@@ -1091,6 +1091,7 @@ create table agentdb.change_fact (
   names text[],
   reached oid[] not null,
   others oid[] not null,
+  deep text,
   constraint change_fact_pkey primary key (change_fact_id)
 );
 
@@ -2772,6 +2773,8 @@ comment on column agentdb.change_fact.reached is
   'The tables that a write of it writes where no trigger does more.';
 comment on column agentdb.change_fact.others is
   'Extensions, operators and the like that it is made of.';
+comment on column agentdb.change_fact.deep is
+  'A trigger of these that asks for pg_trigger_depth().';
 comment on table agentdb.change_statement is
   'Statements that apply changes, for each form that their rows can have.';
 comment on column agentdb.change_statement.form is

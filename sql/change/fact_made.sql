@@ -74,6 +74,30 @@ comment on function agentdb._is_special (agentdb.change_fact) is
   'Whether a table has what most do not: types of users, rules, children.';
 
 
+-- Its condition is kept as a tree of nodes.
+create or replace function agentdb._deep_trigger (reached oid[])
+  returns text
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return (
+    select min(format('%I of %s', t.tgname, agentdb._table_name(t.tgrelid)))
+    from agentdb.application_trigger as a
+    join pg_trigger as t on t.tgrelid = a.table_oid and t.tgname = a.trigger_name
+    join pg_proc as p on p.oid = t.tgfoid
+    where a.table_oid = any (reached)
+      and (p.prosrc ~* 'pg_trigger_depth' or position(format(':funcid %s ',
+        'pg_trigger_depth()'::regprocedure::oid) in t.tgqual::text) > 0));
+end;
+$$;
+
+comment on function agentdb._deep_trigger (oid[]) is
+  'A trigger of some tables that asks how deep in triggers it is, itself or by its '
+  'WHEN; NULL where none does.';
+
+
 -- One statement, and so one moment: no fact is younger than its fingerprint.
 create or replace function agentdb._made_fact (target integer)
   returns agentdb.change_fact
@@ -117,6 +141,7 @@ begin
   v_fact.deferring := exists (
     select from pg_trigger as t
     where t.tgrelid = any (v_fact.relations) and t.tgdeferrable);
+  v_fact.deep := agentdb._deep_trigger(v_counted.reached || v_fact.relations);
   v_fact.path := agentdb._schemas_open(v_fact.table_oid);
   v_fact.written := case when agentdb._is_closed(v_counted.reached, v_fact.functions)
     then v_counted.reached end;

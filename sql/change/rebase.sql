@@ -22,7 +22,7 @@ begin
     return query
       select v_target, r.place, r.operation, r.row_key, r.new_values, f.present,
         case r.operation
-          when 'insert' then f.present is not null
+          when 'insert' then f.conflict = 'exists already'
           when 'delete' then f.present is null or f.conflict <> '-'
           else f.present is null or exists (
             select from jsonb_each(r.expected) as e
@@ -91,7 +91,7 @@ begin
         '=> ''override'', with a reason).');
   elsif on_conflict = 'override' and exists (
     select from agentdb._rebased_rows(change) as r
-    where r.crossed and (r.operation = 'insert') = (r.present is not null)
+    where r.crossed and (r.operation = 'insert' or r.present is null)
   ) then
     perform agentdb._refuse_rebase(change, agentdb._conflicts(change, 5, true),
       'A row that is gone cannot be written, nor one inserted that is there: keep '

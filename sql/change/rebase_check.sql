@@ -51,6 +51,31 @@ comment on function agentdb._check_proposer (bigint, name) is
   'Raises 42501 or ZA004 where the proposer of a change could not stage its rows now.';
 
 
+-- What was staged anew waits in the place of what it was.
+create or replace function agentdb._undecided_base (changes bigint[])
+  returns bigint
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with recursive base (change_id) as (
+    select unnest(changes)
+    union
+    select (c.rebased ->> 'as')::bigint
+    from base as b
+    join agentdb.change as c on c.change_id = b.change_id
+    where c.rebased ? 'as'
+  )
+  select min(c.change_id)
+  from base as b
+  join agentdb.change as c on c.change_id = b.change_id
+  where c.state in ('open', 'pending', 'approved');
+$$;
+
+comment on function agentdb._undecided_base (bigint[]) is
+  'The first of some changes, or of what they were staged anew as, that is undecided.';
+
+
 create or replace function agentdb._check_rebase (change bigint)
   returns void
   language plpgsql
@@ -58,6 +83,7 @@ create or replace function agentdb._check_rebase (change bigint)
 as $$
 declare
   v_change agentdb.change;
+  v_former bigint;
   v_table text;
 begin
   select c.* into v_change
@@ -77,15 +103,12 @@ begin
     perform agentdb._refuse(format('change %s was staged anew as change %s', change,
         v_change.rebased ->> 'as'),
       format('agentdb change show %s', v_change.rebased ->> 'as'));
-  elsif exists (
-    select from agentdb.change as c
-    where c.change_id = any (v_change.builds_on)
-      and c.state in ('open', 'pending', 'approved')
-  ) then
+  end if;
+  v_former := agentdb._undecided_base(v_change.builds_on);
+  if v_former is not null then
     perform agentdb._refuse(
       format('change %s builds on one that is not decided', change),
-      format('Decide it first: agentdb change show %s',
-        array_to_string(v_change.builds_on, ', ')));
+      format('Decide it first: agentdb change show %s', v_former));
   end if;
   -- Only its own session can say what row security lets a role write.
   select string_agg(t.table_name, ', ') into v_table

@@ -213,6 +213,24 @@ comment on function agentdb._rows_of (bigint) is
   'and whether some may be nothing.';
 
 
+-- The trial of a transaction without open_change() is made by a trigger, as it ends.
+create or replace function agentdb._refuse_depth (trigger text)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._refuse(format('trigger %s asks for pg_trigger_depth(), which is '
+      'another one where a change is tried as its transaction ends', trigger),
+    'Say when: select * from agentdb.open_change(reason => ''…''); then what is to be '
+      'staged, then select * from agentdb.submit_change();');
+end;
+$$;
+
+comment on function agentdb._refuse_depth (text) is
+  'Raises ZA004 for a trigger that would do something else in the trial than later.';
+
+
 create or replace function agentdb._note_tables (change bigint, targets integer[])
   returns void
   language plpgsql
@@ -225,6 +243,9 @@ declare
 begin
   foreach v_target in array targets loop
     v_fact := agentdb._kept_fact(v_target);
+    if v_fact.deep is not null and pg_trigger_depth() > 0 then
+      perform agentdb._refuse_depth(v_fact.deep);
+    end if;
     v_sound := v_sound and v_fact.hostile is null and v_fact.keyed;
     insert into agentdb.change_table (
       change_id, audit_target_id, table_oid, table_name, layout, columns, policies,
@@ -242,4 +263,4 @@ end;
 $$;
 
 comment on function agentdb._note_tables (bigint, integer[]) is
-  'Writes down what the tables of a change are now; raises ZA051.';
+  'Writes down what the tables of a change are now; raises ZA004 or ZA051.';

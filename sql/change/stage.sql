@@ -195,7 +195,7 @@ begin
         then coalesce(former.net_values, former.new_values) || new_values
       else new_values end,
     agentdb._statement(), new_key,
-    case when v_former = 'update'
+    case when v_former in ('insert', 'update')
       then nullif(coalesce(former.base_key, former.row_key), key) end
   );
 end;

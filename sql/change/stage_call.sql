@@ -22,42 +22,22 @@ begin
   -- NULL for a person.
   v_agent_id := agentdb._known_writer();
   return query
-    with recursive mine as materialized (
+    with mine as materialized (
       select r.change_id, r.builds_on, coalesce(r.net_operation, r.operation) as what,
         r.row_key, coalesce(r.shown_key, r.row_key) as shown_key,
         coalesce(r.base_key, r.row_key) as base_key,
         coalesce(r.net_values, r.new_values) as net_values
-      from agentdb.change as c
+      from agentdb._live_changes(session_user, v_agent_id) as c
       join agentdb.change_row as r on r.change_id = c.change_id
-      where c.proposed_by = session_user
-        and c.state in ('open', 'pending', 'approved')
-        and c.agent_id is not distinct from v_agent_id
-        and r.audit_target_id = target
+      where r.audit_target_id = target
         and r.operation <> 'check'
-    ),
-    continued as (
-      select m.builds_on as change_id, m.row_key as key from mine as m
-      where m.builds_on is not null
-      union
-      -- Of one that was rejected, what it continued itself.
-      select r.builds_on, r.row_key
-      from continued as d
-      join agentdb.change as c
-        on c.change_id = d.change_id and c.state not in ('open', 'pending', 'approved')
-      join agentdb.change_row as r
-        on jsonb_hash_extended(coalesce(r.shown_key, r.row_key), r.change_id)
-          = jsonb_hash_extended(d.key, d.change_id)
-        and r.change_id + 0 = d.change_id
-        and r.audit_target_id = target
-        and coalesce(r.shown_key, r.row_key) = d.key
-      where r.builds_on is not null
     )
     select m.what, m.base_key, m.net_values
     from mine as m
     -- What a later change continues is in that; a row that is gone stays so.
     where m.what = 'delete' or m.what is not null and not exists (
-      select from continued as d
-      where d.change_id = m.change_id and d.key = m.shown_key);
+      select from mine as l
+      where l.builds_on = m.change_id and l.row_key = m.shown_key);
 end;
 $$;
 

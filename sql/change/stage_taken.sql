@@ -76,6 +76,36 @@ comment on function agentdb._taken_sql (integer) is
   'unique value of it.';
 
 
+-- Both find the row in the table under the same key.
+create or replace function agentdb._is_moved_on (
+  staged agentdb.change_row,
+  agent bigint
+)
+  returns boolean
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  return exists (
+    select from agentdb._live_changes(session_user, agent) as c
+    join agentdb.change_row as r
+      on jsonb_hash_extended(coalesce(r.base_key, r.row_key), r.change_id)
+        = jsonb_hash_extended(coalesce(staged.base_key, staged.row_key), c.change_id)
+      and (r.shown_key is not null or r.base_key is not null)
+      and r.change_id + 0 = c.change_id
+    where r.audit_target_id = staged.audit_target_id
+      and r.builds_on = staged.change_id
+      and r.row_key = coalesce(staged.shown_key, staged.row_key)
+      and r.shown_key is not null);
+end;
+$$;
+
+comment on function agentdb._is_moved_on (agentdb.change_row, bigint) is
+  'Whether a later change of the session gives the row that a change staged another '
+  'key.';
+
+
 -- Of all that its own changes have for a key what was written last.
 create or replace function agentdb._staged_row (
   target integer,
@@ -92,17 +122,15 @@ declare
   v_row agentdb.change_row;
 begin
   select r.* into v_row
-  from agentdb.change as c
+  from agentdb._live_changes(session_user, agent) as c
   join agentdb.change_row as r
     on jsonb_hash_extended(coalesce(r.shown_key, r.row_key), r.change_id)
       = jsonb_hash_extended(key, c.change_id)
     -- Not by the index of this number: it has all other rows too.
     and r.change_id + 0 = c.change_id
-  where c.proposed_by = session_user
-    and c.agent_id is not distinct from agent
-    and c.state in ('open', 'pending', 'approved')
-    and r.audit_target_id = target
+  where r.audit_target_id = target
     and coalesce(r.shown_key, r.row_key) = key
+    and not agentdb._is_moved_on(r, agent)
     -- A key that a trigger has still to make names no row.
     and jsonb_strip_nulls(key) = key
   order by r.change_id = change desc, r.change_id desc, r.statement desc nulls last,
@@ -126,16 +154,13 @@ declare
   v_row agentdb.change_row;
 begin
   select r.* into v_row
-  from agentdb.change as c
+  from agentdb._live_changes(session_user, agent) as c
   join agentdb.change_row as r
     on jsonb_hash_extended(coalesce(r.base_key, r.row_key), r.change_id)
       = jsonb_hash_extended(key, c.change_id)
     and (r.shown_key is not null or r.base_key is not null)
     and r.change_id + 0 = c.change_id
-  where c.proposed_by = session_user
-    and c.agent_id is not distinct from agent
-    and c.state in ('open', 'pending', 'approved')
-    and r.audit_target_id = target
+  where r.audit_target_id = target
     and coalesce(r.base_key, r.row_key) = key
     and r.operation in ('update', 'delete')
   order by r.change_id desc, r.statement desc nulls last

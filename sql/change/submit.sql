@@ -91,9 +91,9 @@ create or replace function agentdb._earlier_changes (change bigint)
 as $$
   select coalesce(array_agg(o.change_id order by o.change_id), '{}')
   from agentdb.change as c
+  cross join lateral agentdb._live_changes(c.proposed_by, c.agent_id) as l
   join agentdb.change as o
-    on o.proposed_by = c.proposed_by
-    and o.agent_id is not distinct from c.agent_id
+    on o.change_id = l.change_id
     and o.change_id < c.change_id
     and o.state in ('pending', 'approved')
   where c.change_id = _earlier_changes.change;
