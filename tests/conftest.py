@@ -106,7 +106,7 @@ def template(server: Server, admin: Connection) -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def spent(admin: Connection) -> Iterator[list[str]]:
+def former_databases(admin: Connection) -> Iterator[list[str]]:
     """Databases of the test before.
 
     Dropped right after its sessions were closed, each would wait for them.
@@ -118,7 +118,9 @@ def spent(admin: Connection) -> Iterator[list[str]]:
 
 
 @pytest.fixture
-def make_database(admin: Connection, spent: list[str]) -> Iterator[MakeDatabase]:
+def make_database(
+    admin: Connection, former_databases: list[str]
+) -> Iterator[MakeDatabase]:
     """Create databases, owned by the installer, that go after the test."""
     made: list[str] = []
 
@@ -129,9 +131,9 @@ def make_database(admin: Connection, spent: list[str]) -> Iterator[MakeDatabase]
         return name
 
     yield make
-    for name in spent:
+    for name in former_databases:
         drop_database(admin, name)
-    spent[:] = made
+    former_databases[:] = made
 
 
 @pytest.fixture

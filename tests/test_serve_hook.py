@@ -366,7 +366,8 @@ def test_without_a_database_the_agent_is_told_to_go_on(
     db.execute("alter role intake_i nologin")
     try:
         db.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'intake_i'"
+            "select pg_terminate_backend(pid) from pg_stat_activity"
+            " where usename = 'intake_i' and datname = current_database()"
         )
         answer = serve.post("/hook", json.dumps(call("PreToolUse", 2)).encode())
         assert answer.status_code == 503
