@@ -10,15 +10,13 @@ from __future__ import annotations
 
 import sys
 from contextlib import ExitStack
-from typing import Any
-
-import psycopg
 
 from agentdb.local import LocalServer
-from agentdb.schema import install as installation
+from bench import build
+from bench.build import Connection
 
 from .batches import ARGS
-from .change import FILL, TABLES
+from .change import ROLES, STAGE, fill, prepare
 
 SIZE = """
 select sum(pg_total_relation_size(c.oid))::bigint from pg_class as c
@@ -49,52 +47,35 @@ EVENTS = {
     ),
     "recorded DELETE": "delete from public.account where id > 1000000",
 }
-STAGE = "update agentdb_stage.guarded set note = %s where id = %s"
 
 
 def measure(server: LocalServer, events: int) -> dict[str, int]:
     """Return the bytes that are kept of each kind of event."""
-    installation.install(server.dsn())
     with ExitStack() as stack:
-        admin, writer, reviewer = (
-            stack.enter_context(psycopg.connect(server.dsn(user=user), autocommit=True))
-            for user in prepare(server, events)
-        )
-        writer.execute("select agentdb.start_run()")
+        admin = build.connect(stack, server.dsn())
+        admin.execute(ROLES.encode())
+        desk = prepare(stack, admin, server, "capacity", build.ROOT)
+        desk.admin.execute("update agentdb.policy set max_events_per_day = null")
+        fill(desk.admin, "account", events)
         found = {}
         for kind, statement in EVENTS.items():
-            before = size(admin)
+            before = size(desk.admin)
             said = statement.format(events=events).encode()
-            (admin if "recorded" in kind else writer).execute(said, {"args": ARGS})
-            found[kind] = (size(admin) - before) // events
-        before, few = size(admin), min(events, 500)
+            (desk.admin if "recorded" in kind else desk.writer).execute(
+                said, {"args": ARGS}
+            )
+            found[kind] = (size(desk.admin) - before) // events
+        before, few = size(desk.admin), min(events, 500)
         for number in range(1, few + 1):
-            writer.execute(STAGE, [f"seen {number}", number])
-            approve(reviewer)
+            desk.writer.execute(STAGE.encode(), [f"seen {number}", number])
+            approve(desk.reviewer)
         found["change of one row, staged, approved and applied"] = (
-            size(admin) - before
+            size(desk.admin) - before
         ) // few
     return found
 
 
-def prepare(server: LocalServer, events: int) -> tuple[str, str, str]:
-    """Make the tables; return who is to log in: a superuser, an agent, a reviewer."""
-    with psycopg.connect(server.dsn(), autocommit=True) as admin:
-        for role in ("writer", "reviewer", "operator"):
-            admin.execute(f"create role {role} login".encode())
-        admin.execute(TABLES.encode())
-        for table in ("account", "guarded"):
-            admin.execute(FILL.format(table=table).encode(), [events])
-        admin.execute("select agentdb.register_agent('writer', 'writer')")
-        admin.execute("select agentdb.audit_table('account')")
-        admin.execute("select agentdb.guard_table('guarded')")
-        admin.execute("update agentdb.policy set max_events_per_day = null")
-        admin.execute("select agentdb.maintain()")
-        user = admin.info.user
-    return user, "writer", "reviewer"
-
-
-def approve(reviewer: psycopg.Connection[Any]) -> None:
+def approve(reviewer: Connection) -> None:
     """Approve what waits, which is applied."""
     reviewer.execute(
         "select agentdb.approve_change(w.change_id, w.digest)"
@@ -102,7 +83,7 @@ def approve(reviewer: psycopg.Connection[Any]) -> None:
     )
 
 
-def size(admin: psycopg.Connection[Any]) -> int:
+def size(admin: Connection) -> int:
     """Return the bytes of all tables of the pack, without what can be used again."""
     admin.execute("select agentdb.roll_up()")
     for (table,) in admin.execute(

@@ -1,4 +1,4 @@
-"""Events alone may commit without waiting for the disk; nothing else ever does."""
+"""Batches of events may commit without waiting for the disk, where nothing came before."""
 
 from __future__ import annotations
 

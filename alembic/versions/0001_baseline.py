@@ -2467,7 +2467,8 @@ comment on column agentdb.policy.max_event_bytes_per_day is
   'Rule event_cap: how many bytes its events may take a UTC day; NULL for any number.';
 comment on column agentdb.policy.events_wait_for_disk is
   'Whether a batch of events (log_events, record_events) commits when it is on disk; '
-  'if not, a crash of the server may lose those of the last moment, and nothing else.';
+  'if not, a crash of the server may lose the transactions of the last moment that '
+  'began with one.';
 comment on column agentdb.policy.log_retention is
   'How long log rows are kept; the longest of all policies counts.';
 

@@ -1,6 +1,7 @@
 -- Whether the commit of a batch of events waits until it is on disk
 -- (policy.events_wait_for_disk).  Where it does not, a crash of the server loses those
--- of the last moment (three times wal_writer_delay, 0.6 s), and nothing else.
+-- of the last moment (three times wal_writer_delay, 0.6 s), and what their transactions
+-- wrote after them.
 
 -- Of a transaction that has written something else the commit stays as it is asked for.
 create or replace function agentdb._commit_lightly (agents bigint[])
