@@ -118,6 +118,7 @@ grant execute on function
   agentdb.timeline, agentdb.run_marks, agentdb.evidence_query,
   agentdb.row_diff, agentdb.tool_diff,
   agentdb.explain_access, agentdb.row_history, agentdb.row_as_of, agentdb.table_as_of,
+  agentdb.exact_at,
   agentdb.run_changes, agentdb.seal_audit, agentdb.verify_audit
   to agentdb_auditor, agentdb_operator;
 
@@ -173,7 +174,10 @@ grant execute on function
   agentdb._gap_text, agentdb._unrecorded, agentdb._past, agentdb._past_sql,
   agentdb._check_past, agentdb._gaps, agentdb._record_missed, agentdb._in_place_now,
   agentdb._past_members, agentdb._children_of, agentdb._types_of,
-  agentdb._shape_now, agentdb._shape_at, agentdb._shape_columns,
+  agentdb._shape_now, agentdb._shape_at, agentdb._columns_between,
+  agentdb._since_sql, agentdb._name_periods, agentdb._renamed, agentdb._named_then,
+  agentdb._past_moment, agentdb._moments_around, agentdb._mark_named,
+  agentdb._doubt_sql, agentdb._open_sql, agentdb._read_at,
   agentdb._shape_difference, agentdb._rewind, agentdb._fits, agentdb._refuse_row,
   agentdb._equal_sql, agentdb._same_key_sql,
   agentdb._former_keys, agentdb._history_sql, agentdb._approved_by, agentdb._policies,
@@ -195,7 +199,7 @@ grant execute on function
   agentdb.register_agent, agentdb._register_agent, agentdb._watch_connection,
   agentdb._role_setting, agentdb.maintain, agentdb.maintain_tables, agentdb._maintain,
   agentdb._maintain_tables, agentdb._repair_tables, agentdb._is_agent, agentdb.roll_up,
-  agentdb.close_gone_runs,
+  agentdb.close_gone_runs, agentdb.mark, agentdb.note_moment,
   agentdb.refresh_normal, agentdb.unset_schedule, agentdb.set_due,
   agentdb.claim_rule, agentdb.next_evaluation_ms, agentdb.ingest, agentdb.fail_rule,
   agentdb.flush, agentdb.claim_notification, agentdb.mark_sent, agentdb.mark_failed,

@@ -95,6 +95,10 @@
 \ir audit/key.sql
 \ir audit/history.sql
 \ir audit/rewind.sql
+\ir audit/moment.sql
+\ir audit/renamed.sql
+\ir audit/since.sql
+\ir audit/past_moment.sql
 \ir audit/visible.sql
 \ir audit/past.sql
 \ir audit/seal.sql

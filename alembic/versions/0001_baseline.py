@@ -832,6 +832,21 @@ create table agentdb.record_fault (
 create unique index record_fault_audit_target_id_key
   on agentdb.record_fault (audit_target_id) where ended_at is null;
 
+create table agentdb.moment (
+  moment_id bigint generated always as identity,
+  snapshot pg_snapshot not null default pg_current_snapshot(),
+  began_at timestamptz not null default statement_timestamp(),
+  taken_at timestamptz not null default clock_timestamp(),
+  last_audit_log_id bigint,
+  mark text,
+  marked_by name,
+  constraint moment_pkey primary key (moment_id),
+  constraint moment_mark_key unique (mark),
+  constraint moment_marked_by_check check ((mark is null) = (marked_by is null))
+);
+
+create index moment_taken_at_idx on agentdb.moment (taken_at);
+
 create sequence agentdb.audit_statement_seq;
 
 create table agentdb.audit_log (
@@ -2659,6 +2674,19 @@ comment on column agentdb.audit_layout.first_at is
   'Since when the shape is known to have held.';
 comment on column agentdb.audit_layout.last_at is
   'When it was last seen to hold.';
+comment on table agentdb.moment is
+  'Snapshots by which the past is read: the runner''s, a second apart while anything is '
+  'written, and marks.';
+comment on column agentdb.moment.snapshot is
+  'What was committed at that time.';
+comment on column agentdb.moment.began_at is
+  'A time before the snapshot was taken.';
+comment on column agentdb.moment.taken_at is
+  'A time right after it was.';
+comment on column agentdb.moment.last_audit_log_id is
+  'The last number that a row of audit_log had drawn.';
+comment on column agentdb.moment.mark is
+  'The name that somebody gave it.';
 comment on table agentdb.audit_target is
   'Each attachment of the audit to a table, from audited_at to unaudited_at.';
 comment on column agentdb.audit_target.level is
@@ -3421,6 +3449,7 @@ drop table agentdb.guarded_table;
 drop table agentdb.seal;
 drop table agentdb.audit_log;
 drop sequence agentdb.audit_statement_seq;
+drop table agentdb.moment;
 drop table agentdb.record_fault;
 drop table agentdb.fence_target;
 drop table agentdb.audit_layout;

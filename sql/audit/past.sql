@@ -1,63 +1,19 @@
 -- The past: a table, or a row of it, as it was at a moment.  Present rows are read with
 -- the rights of the caller: who may not see a table cannot see it by its past.
 
--- The tables whose rows SELECT shows, each with its attachment and the columns that it
--- has beside those of the first.
-create or replace function agentdb._past_members (relation regclass)
-  returns table (target integer, table_oid oid, extra text[])
-  language plpgsql
-  stable
-  set search_path = pg_catalog, pg_temp
-as $$
-declare
-  v_child oid;
-begin
-  target := agentdb._target_of(relation);
-  table_oid := relation;
-  extra := '{}';
-  return next;
-  for v_child in select c.oid from agentdb._children_of(relation) as c (oid) loop
-    select t.audit_target_id into target
-    from agentdb.audit_target as t
-    where t.table_oid = v_child and t.unaudited_at is null;
-    if target is null or agentdb._key_sql(target, 'o')
-      <> agentdb._key_sql(agentdb._target_of(relation), 'o') then
-      perform agentdb._refuse_history(relation,
-        format('%s inherits from it, and %s', agentdb._table_name(v_child),
-          case when target is null then 'is not audited'
-            else 'has another primary key' end),
-        format('select * from agentdb.audit_table(%L);', agentdb._table_name(v_child)));
-    end if;
-    table_oid := v_child;
-    extra := array(
-      select a.attname::text from pg_attribute as a
-      where a.attrelid = v_child and a.attnum > 0
-      except
-      select a.attname::text from pg_attribute as a
-      where a.attrelid = relation and a.attnum > 0);
-    return next;
-  end loop;
-end;
-$$;
-
-comment on function agentdb._past_members (regclass) is
-  'A table and those that inherit from it, as they are recorded; raises ZA033 where '
-  'one is not.';
-
-
 -- The present rows and what happened since, put together by _rewind().
-create or replace function agentdb._past_sql (relation regclass, by_key boolean)
+create or replace function agentdb._past_sql (
+  relation regclass,
+  condition text,
+  by_key boolean
+)
   returns text
   language sql
   stable
   return (
     select format(
       $past$
-    with event as materialized (
-      select l.audit_target_id as target, l.audit_log_id, l.row_key, l.operation, l.xid,
-        l.recorded_at, l.old_values%1$s as old_values, l.new_values%1$s as new_values
-      from agentdb.audit_log as l
-      where l.audit_target_id = any (%2$L) and l.recorded_at > $1%3$s
+    with event as materialized (%1$s
     ),
     changed as (
       select e.target, e.row_key,
@@ -70,28 +26,24 @@ create or replace function agentdb._past_sql (relation regclass, by_key boolean)
       group by e.target, e.row_key
     ),
     present as (
-      select %4$s as target, %5$s as row_key, %6$s as row_values, o.tableoid
-      from %7$s as o%8$s
+      select %2$s as target, %3$s as row_key, %4$s as row_values, o.tableoid
+      from %5$s as o%6$s
     )
-    select v.row_key, v.row_values - $3 as row_values
+    select v.row_key, v.row_values
     from (
       select coalesce(p.row_key, c.row_key) as row_key,
         case when c.row_key is not null then
-            agentdb._rewind(%7$L, c.row_key, p.row_values, %9$L, c.operations, c.xids,
+            agentdb._rewind(%5$L, c.row_key, p.row_values, %7$L, c.operations, c.xids,
               c.moments, c.olds, c.news)
-          when p.tableoid = any ($4) then agentdb._refuse_row(%7$L, p.row_key,
+          when p.tableoid = any ($3) then agentdb._refuse_row(%5$L, p.row_key,
             'a partition was attached since, and nothing tells the past')
           else p.row_values end as row_values
       from present as p
       full join changed as c on c.target = p.target and c.row_key = p.row_key
       offset 0
     ) as v
-    where v.row_values is not null and %10$s$past$,
-      case when count(*) > 1 then ' - case l.audit_target_id '
-        || string_agg(format('when %s then %L::text[]', m.target, m.extra), ' ')
-        || ' end' else '' end,
-      array_agg(m.target),
-      case when by_key then ' and ' || agentdb._same_key_sql(relation) else '' end,
+    where v.row_values is not null and %8$s$past$,
+      agentdb._since_sql(relation, condition, by_key),
       case when count(*) > 1 then 'case o.tableoid '
         || string_agg(format('when %s then %s', m.table_oid, m.target), ' ')
         || ' end' else agentdb._target_of(relation)::text end,
@@ -107,9 +59,9 @@ create or replace function agentdb._past_sql (relation regclass, by_key boolean)
     from agentdb._past_members(relation) as m
   );
 
-comment on function agentdb._past_sql (regclass, boolean) is
-  'SQL text: the rows of a table, or those of key $2, as they were at $1, without the '
-  'columns $3; rows of the partitions $4 must have come since.';
+comment on function agentdb._past_sql (regclass, text, boolean) is
+  'SQL text: the rows of a table, or those of key $2, before what the log has where a '
+  'condition holds; rows of the partitions $3 must have come since.';
 
 
 create or replace function agentdb._gaps (target integer)
@@ -191,38 +143,56 @@ comment on function agentdb._check_past (regclass, timestamptz) is
 create or replace function agentdb._past (
   relation regclass,
   at timestamptz,
+  mark text,
   key jsonb
 )
-  returns table (row_key jsonb, row_values jsonb)
+  returns table (row_key jsonb, row_values jsonb, exact_at timestamptz)
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
 declare
-  v_shape jsonb;
-  v_now jsonb := agentdb._shape_now(agentdb._target_of(relation));
+  v_moment record;
   v_member record;
+  v_at timestamptz;
+  v_then jsonb;
+  v_now jsonb := agentdb._shape_now(agentdb._target_of(relation));
 begin
+  select * into v_moment from agentdb._past_moment(relation, at, mark, key) as m;
+  v_at := coalesce(v_moment.exact_at, at);
   for v_member in select m.table_oid from agentdb._past_members(relation) as m loop
-    perform agentdb._check_past(v_member.table_oid::regclass, at);
+    perform agentdb._check_past(v_member.table_oid::regclass, v_at);
   end loop;
-  select s.shape into v_shape
-  from agentdb._shape_at(agentdb._target_of(relation), at) as s;
-  return query execute agentdb._past_sql(relation, key is not null)
+  select s.shape into v_then
+  from agentdb._shape_at(agentdb._target_of(relation), v_at) as s;
+  if v_moment.exact_at is null then
+    raise notice 'no runner kept a snapshot at %: read by the clock of each write', at;
+  elsif v_moment.exact_at <> at then
+    raise notice 'exact at %: what was committed at % is not known', v_at, at;
+  end if;
+  return query execute format($named$
+    select agentdb._named_then(p.row_key, $7, $8),
+      agentdb._named_then(p.row_values, $7, $8), $9::timestamptz
+    from (%s) as p$named$,
+      agentdb._past_sql(relation, v_moment.condition, key is not null))
     using at, key,
-      array(select agentdb._shape_columns(v_now) except
-        select agentdb._shape_columns(v_shape)),
       array(select substr(n.name, 2)::oid from jsonb_object_keys(v_now) as n (name)
-        where n.name ~ '^p[0-9]' and not v_shape ? n.name);
+        where n.name ~ '^p[0-9]' and not v_then ? n.name),
+      v_moment.seen, v_moment.later, v_moment.open, v_now, v_then, v_moment.exact_at;
 end;
 $$;
 
-comment on function agentdb._past (regclass, timestamptz, jsonb) is
-  'The rows of a table, or those of a key, as they were at a moment; raises ZA033.';
+comment on function agentdb._past (regclass, timestamptz, text, jsonb) is
+  'The rows of a table, or those of a key, as they were at a moment; raises ZA004 or '
+  'ZA033.';
 
 
-create or replace function agentdb.table_as_of (relation regclass, at timestamptz)
-  returns table (row_key jsonb, row_values jsonb)
+create or replace function agentdb.table_as_of (
+  relation regclass,
+  at timestamptz default null,
+  mark text default null
+)
+  returns table (row_key jsonb, row_values jsonb, exact_at timestamptz)
   language plpgsql
   stable
   set search_path = pg_catalog, pg_temp
@@ -239,19 +209,22 @@ begin
       'it has no primary key, so its rows have no names',
       'Give it a primary key.');
   end if;
-  return query select * from agentdb._past(relation, at, null);
+  return query select * from agentdb._past(relation, at, mark, null);
 end;
 $$;
 
-comment on function agentdb.table_as_of (regclass, timestamptz) is
-  'All rows of a table as they were at a moment; (row_values ->> column)::type gives '
-  'a value back; raises ZA006 or ZA033.';
+comment on function agentdb.table_as_of (regclass, timestamptz, text) is
+  'All rows of a table as they were at a moment, or at a mark; (row_values ->> '
+  'column)::type gives a value back.  exact_at is the moment for which that is exactly '
+  'what a SELECT gave, NULL where no runner kept snapshots at the time; raises ZA004, '
+  'ZA006 or ZA033.';
 
 
 create or replace function agentdb.row_as_of (
   relation regclass,
   key jsonb,
-  at timestamptz
+  at timestamptz default null,
+  mark text default null
 )
   returns jsonb
   language plpgsql
@@ -268,11 +241,32 @@ declare
   v_row jsonb;
 begin
   select p.row_values into v_row
-  from agentdb._past(relation, at, agentdb._canonical_key(relation, key)) as p;
+  from agentdb._past(relation, at, mark, agentdb._canonical_key(relation, key)) as p;
   return v_row;
 end;
 $$;
 
-comment on function agentdb.row_as_of (regclass, jsonb, timestamptz) is
-  'A row as it was at a moment, NULL where it did not exist; raises ZA004, ZA006 or '
-  'ZA033.';
+comment on function agentdb.row_as_of (regclass, jsonb, timestamptz, text) is
+  'A row as it was at a moment, or at a mark, NULL where it did not exist; exact_at() '
+  'says for which moment; raises ZA004, ZA006 or ZA033.';
+
+
+create or replace function agentdb.exact_at (
+  relation regclass,
+  at timestamptz default null,
+  mark text default null,
+  key jsonb default null
+)
+  returns timestamptz
+  language sql
+  stable
+begin atomic
+  select m.exact_at
+  from agentdb._past_moment(relation, at, mark, case when key is not null
+    then agentdb._canonical_key(relation, key) end) as m;
+end;
+
+comment on function agentdb.exact_at (regclass, timestamptz, text, jsonb) is
+  'The moment for which the past of a table, or of a row, is exactly known when it is '
+  'asked for at another: the latest one before it of which a snapshot tells what was '
+  'committed; NULL where no runner kept snapshots at the time; raises ZA004 or ZA006.';

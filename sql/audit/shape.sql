@@ -71,6 +71,9 @@ begin atomic
       'collation', nullif(a.attcollation, 0)::regcollation::text,
       'expression', case when a.attgenerated <> '' then pg_get_expr(d.adbin, d.adrelid)
         end,
+      -- The same where a column that it names was renamed; not so after a restore.
+      'tree', case when a.attgenerated <> ''
+        then md5(regexp_replace(d.adbin::text, ':location -?\d+', '', 'g')) end,
       'recorded', case when c.excluded then 'not at all'
         when c.redacted then 'redacted' end))
     from agentdb.audit_column as c
@@ -155,13 +158,11 @@ begin atomic
       when f.key = 'key' then 'its primary key was another'
       when f.key ~ '^c[0-9]' and later -> f.key is null
         then format('column %s was dropped', f.value ->> 'name')
-      when f.key ~ '^c[0-9]' and later -> f.key -> 'name' <> f.value -> 'name'
-        then format('column %s was renamed to %s', f.value ->> 'name',
-          later -> f.key ->> 'name')
       when f.key ~ '^c[0-9]' then format('the %s of column %s was changed', (
           select string_agg(k.key, ' and ')
           from jsonb_each(later -> f.key || f.value) as k
           where f.value -> k.key is distinct from later -> f.key -> k.key
+            and k.key not in ('name', 'tree')
         ), f.value ->> 'name')
       when f.key ~ '^p[0-9]' then 'a partition was detached or dropped'
       when f.key = 'children' then 'a table that inherits from it was added or removed'
@@ -170,12 +171,39 @@ begin atomic
     end,
     ', ' order by f.key)
   from jsonb_each(former) as f
-  where later -> f.key is distinct from f.value;
+  where later -> f.key is distinct from f.value
+    -- What a column is called makes no difference to its values.
+    and case when f.key !~ '^c[0-9]' then true
+      when f.value -> 'tree' = later -> f.key -> 'tree'
+        then (later -> f.key) - 'name' - 'expression' is distinct from
+          f.value - 'name' - 'expression'
+      else (later -> f.key) - 'name' - 'tree'
+        is distinct from f.value - 'name' - 'tree' end;
 end;
 
 comment on function agentdb._shape_difference (jsonb, jsonb) is
   'Says what keeps values recorded under one shape from being read under a later one; '
   'NULL where nothing does.';
+
+
+create or replace function agentdb._columns_between (former jsonb, later jsonb)
+  returns text
+  language sql
+  stable
+begin atomic
+  select string_agg(
+    case when former -> n.key is null
+        then format('column %s was added', n.value ->> 'name')
+      else format('column %s was renamed to %s', former -> n.key ->> 'name',
+        n.value ->> 'name') end,
+    ', ' order by n.key)
+  from jsonb_each(later) as n
+  where n.key ~ '^c[0-9]'
+    and former -> n.key -> 'name' is distinct from n.value -> 'name';
+end;
+
+comment on function agentdb._columns_between (jsonb, jsonb) is
+  'Says which columns came, or got another name, between two shapes.';
 
 
 -- The shape of a moment, if the log from there to now reads the same everywhere.
@@ -205,11 +233,8 @@ begin
     fault := agentdb._shape_difference(v_layout.shape, v_later.shape);
     shape := v_layout.shape;
     if fault is null and v_layout.last_at < at
-      and exists (
-        select agentdb._shape_columns(v_later.shape)
-        except select agentdb._shape_columns(v_layout.shape))
       and (v_later.first_at is null or at < v_later.first_at) then
-      fault := 'a column was added';
+      fault := agentdb._columns_between(v_layout.shape, v_later.shape);
     end if;
     if fault is not null then
       since := v_later.first_at;
@@ -226,15 +251,3 @@ $$;
 comment on function agentdb._shape_at (integer, timestamptz) is
   'The shape of a table at a moment; or what was altered since, and since when its '
   'shape is known.';
-
-
-create or replace function agentdb._shape_columns (shape jsonb)
-  returns setof text
-  language sql
-  stable
-begin atomic
-  select c.value ->> 'name' from jsonb_each(shape) as c where c.key ~ '^c[0-9]';
-end;
-
-comment on function agentdb._shape_columns (jsonb) is
-  'The columns of a shape, by name.';

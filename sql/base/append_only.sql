@@ -52,6 +52,17 @@ create or replace trigger agentdb_append_only
   on agentdb.seal
   for each row execute function agentdb._refuse_rewrite();
 
+-- A moment goes when what it could answer for is gone.
+create or replace trigger agentdb_append_only
+  before update
+  on agentdb.moment
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.moment
+  for each statement execute function agentdb._refuse_rewrite();
+
 create or replace trigger agentdb_no_truncate
   before truncate
   on agentdb.audit_log

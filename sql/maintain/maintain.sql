@@ -54,7 +54,8 @@ begin
         (agentdb._forget_runs(greatest(v_keep, v_keep_audit)), 'runs'),
         (agentdb._forget_alerts(v_keep), 'alerts'),
         (agentdb._forget_changes(greatest(v_keep, v_keep_audit)), 'changes'),
-        (agentdb._forget_intake(v_keep), 'sessions of emitters')
+        (agentdb._forget_intake(v_keep), 'sessions of emitters'),
+        (agentdb._forget_moments(v_keep_audit), 'snapshots of the past')
     ) as f (count, what)
     where f.count > 0;
   perform agentdb._plan_statements();

@@ -1,4 +1,4 @@
-"""Wakes the send loop when any runner or session has made notifications."""
+"""Wakes the send loop when notifications were made, and keeps snapshots meanwhile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from ..loop import Loop
 from ..session import Session
 from ..state import State
 
-LONGEST = 5.0
+# The past of audited tables is known exactly once a second: see note_moment().
+LONGEST = 1.0
+NOTE = "select agentdb.note_moment()"
 
 
 class Listen(Loop):
@@ -39,7 +41,7 @@ class Listen(Loop):
         self.state.wake.set()
 
     async def lap(self, session: Session) -> None:
-        """Wait for a notification, then make sure that the server still answers."""
+        """Wait for a notification, then keep a snapshot where one is due."""
         if self._deaf:
             await self.state.pause(self._patience)
         else:
@@ -47,7 +49,7 @@ class Listen(Loop):
             with anyio.move_on_after(self._patience):
                 await anyio.wait_readable(session.connection.fileno())
         # Its answer brings what has been notified.
-        await session.value("select 1")
+        await session.value(NOTE)
         self._patience = LONGEST
 
     def _heard(self, _: psycopg.Notify) -> None:
