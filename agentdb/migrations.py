@@ -15,6 +15,7 @@
 A migration that alters such a table loses nothing, and the runner adapts to it within
 half a minute; `op.maintain()` at its end does so at once.  A column of a guarded table
 changes its type or goes between `op.drop_staging_view("refunds")` and `op.maintain()`.
+`op.mark("before 0042")` names the moment before it, at which the past is exact.
 
 Imported in your env.py, it keeps `alembic revision --autogenerate` from proposing to
 drop what belongs to agentdb.
@@ -63,6 +64,7 @@ DROP_STAGING_VIEW = """
 select agentdb.drop_staging_view(relation => {relation}::regclass)
 """
 MAINTAIN = "select agentdb.maintain_tables()"
+MARK = "select agentdb.mark(name => {name})"
 UNAUDIT = "select agentdb.unaudit_table(relation => {relation}::regclass)"
 
 
@@ -207,6 +209,19 @@ class Maintain(MigrateOperation):
         return Maintain()
 
 
+@Operations.register_operation("mark")
+class Mark(MigrateOperation):
+    """Name the moment before what the migration does."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @classmethod
+    def mark(cls, operations: Operations, name: str) -> None:
+        """Give the present moment a name: the past is known exactly at it."""
+        operations.invoke(cls(name))
+
+
 # Which of the two it is depends on the order, which differs between Alembic's versions:
 # before the comparison ours are left out of it, after it they leave its findings.
 @comparators.dispatch_for("schema")
@@ -227,6 +242,11 @@ def _drop_staging_view(operations: Operations, operation: DropStagingView) -> No
 @Operations.implementation_for(Maintain)
 def _maintain(operations: Operations, operation: Maintain) -> None:
     _run(operations, sql.Composed([sql.SQL(MAINTAIN)]))
+
+
+@Operations.implementation_for(Mark)
+def _mark(operations: Operations, operation: Mark) -> None:
+    _run(operations, sql.SQL(MARK).format(name=sql.Literal(operation.name)))
 
 
 @Operations.implementation_for(GuardTable)

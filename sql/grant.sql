@@ -175,6 +175,7 @@ grant execute on function
   agentdb._check_past, agentdb._gaps, agentdb._record_missed, agentdb._in_place_now,
   agentdb._past_members, agentdb._children_of, agentdb._types_of,
   agentdb._shape_now, agentdb._shape_at, agentdb._columns_between,
+  agentdb._column_names,
   agentdb._since_sql, agentdb._name_periods, agentdb._renamed, agentdb._named_then,
   agentdb._past_moment, agentdb._moments_around, agentdb._mark_named,
   agentdb._doubt_sql, agentdb._open_sql, agentdb._read_at,

@@ -54,6 +54,7 @@ ARGUMENTS = {
     "lock release": "{lock} --reason x --yes",
     "locks": "",
     "maintain": "",
+    "mark": "before",
     "mcp": "",
     "notify test": "{receiver} --wait 0",
     "outbox": "",
@@ -98,7 +99,7 @@ ARGUMENTS = {
 }
 # Other things that a command can be asked, which go other ways.
 MORE = [
-    "alerts --all", "audit customer --at now", "audit customer 1", "changes --all",
+    "alerts --all", "audit customer --at now", "audit customer --mark never", "audit customer 1", "changes --all",
     "kill --all --reason x --yes", "kill billing --reason x --yes", "locks --all",
     "outbox --dead", "rules lint", "runs --open", "undo 1 --row --dry-run",
     "silence agent=x --for 1h -m x", "verify", "why 1", "why billing",

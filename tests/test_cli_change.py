@@ -214,7 +214,9 @@ def test_audit_shows_numbers_as_they_are_and_any_json(
     db.execute(
         "create table public.figure (id int primary key, n numeric, j jsonb);"
         "select agentdb.audit_table('figure');"
-        "insert into figure values (1, 1234567890123.10, '{}');"
+        "insert into figure values (1, 1234567890123.10, '{}')"
+    )
+    db.execute(
         "update figure set n = 1234567890123.1;"
         "update figure set j = (repeat('[', 3000) || repeat(']', 3000))::jsonb"
     )

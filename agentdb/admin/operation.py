@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,19 @@ select coalesce(f.holder, 'nobody'), f.was from agentdb.force_release_lock(
   name => %(name)s::text, reason => %(reason)s::text, slot => %(slot)s::integer
 ) as f
 """
+
+MARK = "select m.marked_at from agentdb.mark(name => %(name)s::text) as m"
+
+
+def mark(dsn: str, name: str) -> datetime:
+    """Give the present moment a name, at which the past is exact; return when it is."""
+    with psycopg.connect(dsn, connect_timeout=10) as connection:
+        found = connection.execute(MARK, {"name": name}).fetchone()
+        with committing():
+            connection.commit()
+    assert found is not None
+    marked_at: datetime = found[0]
+    return marked_at
 
 
 def is_registered(dsn: str, name: str, *, role: str, policy: str, pooled: bool) -> bool:

@@ -42,6 +42,7 @@ COMMANDS = {
     "lock": "lock",
     "locks": "lock",
     "maintain": "install",
+    "mark": "audit",
     "mcp": "mcp",
     "notify": "outbox",
     "outbox": "outbox",

@@ -66,11 +66,14 @@ order by h.ordinality desc
 limit {limit}
 """
 ROW_AT = """
-select agentdb.row_as_of({table}::regclass, {key}::jsonb, {at}::timestamptz) as row
+select agentdb.row_as_of({table}::regclass, {key}::jsonb, {at}::timestamptz,
+    {mark}::text) as row,
+  agentdb.exact_at({table}::regclass, {at}::timestamptz, {mark}::text,
+    {key}::jsonb) as exact_at
 """
 TABLE_AT = """
-select row_key as key, row_values as row
-from agentdb.table_as_of({table}::regclass, {at}::timestamptz)
+select row_key as key, row_values as row, exact_at
+from agentdb.table_as_of({table}::regclass, {at}::timestamptz, {mark}::text)
 order by row_key
 limit {limit}
 """
@@ -102,6 +105,7 @@ MARKS = {"insert": "green", "delete": "red", "truncate": "red", "update": "yello
 @click.argument("key", required=False)
 @click.option("--by", "run", callback=_run, help="Only what this run changed.")
 @click.option("--at", metavar="TIME", help="What it was at this moment instead.")
+@click.option("--mark", metavar="NAME", help="What it was at this mark instead.")
 @limit
 def audit(
     dsn: str,
@@ -111,25 +115,27 @@ def audit(
     key: str | None,
     run: int | None,
     at: str | None,
+    mark: str | None,
     limit: int,
 ) -> None:
     """Show what changed in TABLE, or in its row KEY, newest first.
 
     KEY is the primary key: a bare value, or JSON where it has several columns.
     """
-    if at and run:
+    if sum(given is not None for given in (at, mark, run)) > 1:
         raise click.UsageError(
-            "--by and --at ask different questions: give one of them"
+            "--by, --at and --mark ask different questions: give one of them"
         )
     if not as_sql:
         _require(dsn, table)
-    values: dict[str, Any] = {"table": table, "run": run, "limit": limit, "at": at}
+    values: dict[str, Any] = {"table": table, "run": run, "limit": limit}
+    values |= {"at": at, "mark": mark}
     values["gaps"] = as_json or as_sql
     if key is not None:
         values["key"] = _as_json(key)
-    if at:
+    if at or mark:
         section = Section(
-            f"{table} at {at}", query(ROW_AT if key else TABLE_AT, **values)
+            f"{table} at {at or mark}", query(ROW_AT if key else TABLE_AT, **values)
         )
         show(dsn, [section], as_json=as_json, as_sql=as_sql)
         return
@@ -149,6 +155,19 @@ def audit(
             print_gap(gap)
     if not found:
         click.echo(f"{table}: no change is recorded")
+
+
+@click.command()
+@dsn
+@click.argument("name")
+def mark(dsn: str, name: str) -> None:
+    """Give this moment a NAME at which the past is exact.
+
+    Before a migration, for example; then `agentdb audit TABLE --mark NAME`.
+    """
+    from agentdb.admin.operation import mark as make
+
+    click.echo(f"{shown(name)} is marked: {shown(make(dsn, name))}")
 
 
 def _require(dsn: str, table: str) -> None:

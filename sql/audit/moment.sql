@@ -11,7 +11,8 @@ declare
   v_taken_at timestamptz;
 begin
   insert into agentdb.moment (mark, marked_by, last_audit_log_id)
-  values (_add_moment.mark, case when _add_moment.mark is not null then session_user end,
+  values (_add_moment.mark,
+    case when _add_moment.mark is not null then session_user end,
     pg_sequence_last_value('agentdb.audit_log_audit_log_id_seq'))
   returning taken_at into v_taken_at;
   return v_taken_at;
@@ -126,8 +127,8 @@ $$;
 
 comment on function agentdb.note_moment () is
   'Keeps the snapshot of now where anything may have been written since the last one, '
-  'else one a minute; returns its time, NULL where there was no need.  The runner calls '
-  'it every second.';
+  'else one a minute; returns its time, NULL where there was no need.  The runner '
+  'calls it every second.';
 
 
 create or replace function agentdb._forget_moments (keep interval)

@@ -144,7 +144,8 @@ create or replace function agentdb._past (
   relation regclass,
   at timestamptz,
   mark text,
-  key jsonb
+  key jsonb,
+  by_clock boolean
 )
   returns table (row_key jsonb, row_values jsonb, exact_at timestamptz)
   language plpgsql
@@ -158,22 +159,26 @@ declare
   v_then jsonb;
   v_now jsonb := agentdb._shape_now(agentdb._target_of(relation));
 begin
-  select * into v_moment from agentdb._past_moment(relation, at, mark, key) as m;
+  select * into v_moment
+  from agentdb._past_moment(relation, at, mark, key, by_clock) as m;
   v_at := coalesce(v_moment.exact_at, at);
   for v_member in select m.table_oid from agentdb._past_members(relation) as m loop
     perform agentdb._check_past(v_member.table_oid::regclass, v_at);
   end loop;
   select s.shape into v_then
   from agentdb._shape_at(agentdb._target_of(relation), v_at) as s;
-  if v_moment.exact_at is null then
+  if by_clock then
+    null;
+  elsif v_moment.exact_at is null then
     raise notice 'no runner kept a snapshot at %: read by the clock of each write', at;
   elsif v_moment.exact_at <> at then
     raise notice 'exact at %: what was committed at % is not known', v_at, at;
   end if;
-  return query execute format($named$
-    select agentdb._named_then(p.row_key, $7, $8),
-      agentdb._named_then(p.row_values, $7, $8), $9::timestamptz
-    from (%s) as p$named$,
+  return query execute format(
+      case when agentdb._column_names(v_now) = agentdb._column_names(v_then)
+        then 'select p.row_key, p.row_values, $9 from (%s) as p'
+      else 'select agentdb._named_then(p.row_key, $7, $8), agentdb._named_then('
+        'p.row_values, $7, $8), $9 from (%s) as p' end,
       agentdb._past_sql(relation, v_moment.condition, key is not null))
     using at, key,
       array(select substr(n.name, 2)::oid from jsonb_object_keys(v_now) as n (name)
@@ -182,7 +187,7 @@ begin
 end;
 $$;
 
-comment on function agentdb._past (regclass, timestamptz, text, jsonb) is
+comment on function agentdb._past (regclass, timestamptz, text, jsonb, boolean) is
   'The rows of a table, or those of a key, as they were at a moment; raises ZA004 or '
   'ZA033.';
 
@@ -190,7 +195,8 @@ comment on function agentdb._past (regclass, timestamptz, text, jsonb) is
 create or replace function agentdb.table_as_of (
   relation regclass,
   at timestamptz default null,
-  mark text default null
+  mark text default null,
+  by_clock boolean default false
 )
   returns table (row_key jsonb, row_values jsonb, exact_at timestamptz)
   language plpgsql
@@ -209,22 +215,24 @@ begin
       'it has no primary key, so its rows have no names',
       'Give it a primary key.');
   end if;
-  return query select * from agentdb._past(relation, at, mark, null);
+  return query select * from agentdb._past(relation, at, mark, null, by_clock);
 end;
 $$;
 
-comment on function agentdb.table_as_of (regclass, timestamptz, text) is
+comment on function agentdb.table_as_of (regclass, timestamptz, text, boolean) is
   'All rows of a table as they were at a moment, or at a mark; (row_values ->> '
   'column)::type gives a value back.  exact_at is the moment for which that is exactly '
-  'what a SELECT gave, NULL where no runner kept snapshots at the time; raises ZA004, '
-  'ZA006 or ZA033.';
+  'what a SELECT gave, NULL where no runner kept snapshots at the time.  by_clock asks '
+  'for what was written until then instead, committed at that time or later; raises '
+  'ZA004, ZA006 or ZA033.';
 
 
 create or replace function agentdb.row_as_of (
   relation regclass,
   key jsonb,
   at timestamptz default null,
-  mark text default null
+  mark text default null,
+  by_clock boolean default false
 )
   returns jsonb
   language plpgsql
@@ -241,12 +249,13 @@ declare
   v_row jsonb;
 begin
   select p.row_values into v_row
-  from agentdb._past(relation, at, mark, agentdb._canonical_key(relation, key)) as p;
+  from agentdb._past(relation, at, mark, agentdb._canonical_key(relation, key),
+    by_clock) as p;
   return v_row;
 end;
 $$;
 
-comment on function agentdb.row_as_of (regclass, jsonb, timestamptz, text) is
+comment on function agentdb.row_as_of (regclass, jsonb, timestamptz, text, boolean) is
   'A row as it was at a moment, or at a mark, NULL where it did not exist; exact_at() '
   'says for which moment; raises ZA004, ZA006 or ZA033.';
 
@@ -263,7 +272,7 @@ create or replace function agentdb.exact_at (
 begin atomic
   select m.exact_at
   from agentdb._past_moment(relation, at, mark, case when key is not null
-    then agentdb._canonical_key(relation, key) end) as m;
+    then agentdb._canonical_key(relation, key) end, false) as m;
 end;
 
 comment on function agentdb.exact_at (regclass, timestamptz, text, jsonb) is

@@ -118,6 +118,7 @@ create or replace function agentdb._past_moment (
   at timestamptz,
   mark text,
   key jsonb,
+  by_clock boolean,
   out condition text,
   out seen pg_snapshot,
   out later pg_snapshot,
@@ -136,6 +137,9 @@ begin
   if mark is not null then
     select m.seen, m.taken_at into _past_moment.seen, _past_moment.exact_at
     from agentdb._mark_named(mark, at) as m;
+    return;
+  elsif by_clock then
+    condition := 'l.recorded_at > $1';
     return;
   elsif at >= agentdb._read_at() then
     condition := 'false';
@@ -165,6 +169,8 @@ begin
 end;
 $$;
 
-comment on function agentdb._past_moment (regclass, timestamptz, text, jsonb) is
+comment on function agentdb._past_moment (
+  regclass, timestamptz, text, jsonb, boolean
+) is
   'SQL text: what of the log came after a moment, with the snapshots $4 and $5 and the '
   'transactions $6 that it names; and for which moment that is exact.';

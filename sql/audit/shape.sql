@@ -186,6 +186,19 @@ comment on function agentdb._shape_difference (jsonb, jsonb) is
   'NULL where nothing does.';
 
 
+create or replace function agentdb._column_names (shape jsonb)
+  returns jsonb
+  language sql
+  immutable
+begin atomic
+  select jsonb_object_agg(c.key, c.value -> 'name')
+  from jsonb_each(shape) as c where c.key ~ '^c[0-9]';
+end;
+
+comment on function agentdb._column_names (jsonb) is
+  'The names of the columns of a shape, by their places.';
+
+
 create or replace function agentdb._columns_between (former jsonb, later jsonb)
   returns text
   language sql

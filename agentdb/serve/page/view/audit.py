@@ -59,12 +59,14 @@ KEY = """
 select t.row_key as columns from agentdb.audited_table as t
 where t.table_name in (%(table)s::text, 'public.' || %(table)s::text)
 """
+# What each write left: a commit is offered by the time of its last one.
 ROW_AT = """
-select agentdb.row_as_of(%(table)s::regclass, %(key)s::jsonb, %(at)s::timestamptz) as it
+select agentdb.row_as_of(%(table)s::regclass, %(key)s::jsonb, %(at)s::timestamptz,
+  by_clock => true) as it
 """
 TABLE_AT = """
 select row_key, row_values
-from agentdb.table_as_of(%(table)s::regclass, %(at)s::timestamptz)
+from agentdb.table_as_of(%(table)s::regclass, %(at)s::timestamptz, by_clock => true)
 order by row_key
 limit %(most)s::integer
 """
