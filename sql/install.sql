@@ -76,6 +76,7 @@
 \ir audit/columns.sql
 \ir audit/virtual.sql
 \ir audit/shape.sql
+\ir audit/epoch.sql
 \ir audit/restored.sql
 \ir audit/capture.sql
 \ir audit/blast.sql

@@ -832,8 +832,18 @@ create table agentdb.record_fault (
 create unique index record_fault_audit_target_id_key
   on agentdb.record_fault (audit_target_id) where ended_at is null;
 
+create table agentdb.epoch (
+  epoch_id integer generated always as identity,
+  system_identifier text not null,
+  schema_oid oid not null,
+  first_audit_log_id bigint not null,
+  began_at timestamptz not null default clock_timestamp(),
+  constraint epoch_pkey primary key (epoch_id)
+);
+
 create table agentdb.moment (
   moment_id bigint generated always as identity,
+  epoch_id integer not null,
   snapshot pg_snapshot not null default pg_current_snapshot(),
   began_at timestamptz not null default statement_timestamp(),
   taken_at timestamptz not null default clock_timestamp(),
@@ -842,6 +852,7 @@ create table agentdb.moment (
   marked_by name,
   constraint moment_pkey primary key (moment_id),
   constraint moment_mark_key unique (mark),
+  constraint moment_epoch_id_fkey foreign key (epoch_id) references agentdb.epoch,
   constraint moment_marked_by_check check ((mark is null) = (marked_by is null))
 );
 
@@ -1570,6 +1581,7 @@ create index budget_refusal_minute_at_idx on agentdb.budget_refusal (minute_at);
 create table agentdb.roll_up_state (
   only_row boolean not null default true,
   counted pg_snapshot not null,
+  from_at timestamptz not null default '-infinity',
   rolled_at timestamptz not null,
   minutes_begin_at timestamptz not null,
   stop_passed bigint not null default 0,
@@ -2674,9 +2686,20 @@ comment on column agentdb.audit_layout.first_at is
   'Since when the shape is known to have held.';
 comment on column agentdb.audit_layout.last_at is
   'When it was last seen to hold.';
+comment on table agentdb.epoch is
+  'Since when which server numbers the transactions: a new epoch begins where a dump is '
+  'restored.';
+comment on column agentdb.epoch.system_identifier is
+  'The server, see pg_control_system().';
+comment on column agentdb.epoch.schema_oid is
+  'The schema agentdb, another one where it was restored within the same database.';
+comment on column agentdb.epoch.first_audit_log_id is
+  'The first number that a row of audit_log can have which is of this epoch.';
 comment on table agentdb.moment is
-  'Snapshots by which the past is read: the runner''s, a second apart while anything is '
-  'written, and marks.';
+  'Snapshots by which the past is read: the runner''s, a second apart while anything '
+  'is written, and marks.';
+comment on column agentdb.moment.epoch_id is
+  'The epoch whose transactions the snapshot names.';
 comment on column agentdb.moment.snapshot is
   'What was committed at that time.';
 comment on column agentdb.moment.began_at is
@@ -3450,6 +3473,7 @@ drop table agentdb.seal;
 drop table agentdb.audit_log;
 drop sequence agentdb.audit_statement_seq;
 drop table agentdb.moment;
+drop table agentdb.epoch;
 drop table agentdb.record_fault;
 drop table agentdb.fence_target;
 drop table agentdb.audit_layout;

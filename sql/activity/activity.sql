@@ -25,6 +25,16 @@ comment on function agentdb._counted_later () is
   'The transactions before that which were still open when the roll-ups counted.';
 
 
+create or replace function agentdb._counted_from ()
+  returns timestamptz
+  language sql
+  stable
+  return (select s.from_at from agentdb.roll_up_state as s);
+
+comment on function agentdb._counted_from () is
+  'Before when all is counted: the transactions are those of another server.';
+
+
 -- Four times the same.  What lies between two bounds that the planner does not know it
 -- expects to be little, at any time and whatever it knows of the table, and it asks the
 -- index: hence the bounds that exclude nothing.
@@ -35,10 +45,11 @@ create or replace function agentdb._uncounted_steps ()
 begin atomic
   select l.*
   from agentdb.progress_log as l
-  where l.xid between (select agentdb._counted_below())
-      and (select '18446744073709551615'::xid8)
-    or l.xid = any ((select agentdb._counted_later())::xid8[])
-      and l.xid between (select '0'::xid8) and (select agentdb._counted_below());
+  where (l.xid between (select agentdb._counted_below())
+        and (select '18446744073709551615'::xid8)
+      or l.xid = any ((select agentdb._counted_later())::xid8[])
+        and l.xid between (select '0'::xid8) and (select agentdb._counted_below()))
+    and l.recorded_at >= (select agentdb._counted_from());
 end;
 
 comment on function agentdb._uncounted_steps () is
@@ -52,10 +63,11 @@ create or replace function agentdb._uncounted_tool_calls ()
 begin atomic
   select l.*
   from agentdb.tool_call_log as l
-  where l.xid between (select agentdb._counted_below())
-      and (select '18446744073709551615'::xid8)
-    or l.xid = any ((select agentdb._counted_later())::xid8[])
-      and l.xid between (select '0'::xid8) and (select agentdb._counted_below());
+  where (l.xid between (select agentdb._counted_below())
+        and (select '18446744073709551615'::xid8)
+      or l.xid = any ((select agentdb._counted_later())::xid8[])
+        and l.xid between (select '0'::xid8) and (select agentdb._counted_below()))
+    and l.recorded_at >= (select agentdb._counted_from());
 end;
 
 comment on function agentdb._uncounted_tool_calls () is
@@ -69,10 +81,11 @@ create or replace function agentdb._uncounted_tokens ()
 begin atomic
   select l.*
   from agentdb.token_log as l
-  where l.xid between (select agentdb._counted_below())
-      and (select '18446744073709551615'::xid8)
-    or l.xid = any ((select agentdb._counted_later())::xid8[])
-      and l.xid between (select '0'::xid8) and (select agentdb._counted_below());
+  where (l.xid between (select agentdb._counted_below())
+        and (select '18446744073709551615'::xid8)
+      or l.xid = any ((select agentdb._counted_later())::xid8[])
+        and l.xid between (select '0'::xid8) and (select agentdb._counted_below()))
+    and l.recorded_at >= (select agentdb._counted_from());
 end;
 
 comment on function agentdb._uncounted_tokens () is
@@ -86,10 +99,11 @@ create or replace function agentdb._uncounted_writes ()
 begin atomic
   select l.*
   from agentdb.audit_log as l
-  where l.xid between (select agentdb._counted_below())
-      and (select '18446744073709551615'::xid8)
-    or l.xid = any ((select agentdb._counted_later())::xid8[])
-      and l.xid between (select '0'::xid8) and (select agentdb._counted_below());
+  where (l.xid between (select agentdb._counted_below())
+        and (select '18446744073709551615'::xid8)
+      or l.xid = any ((select agentdb._counted_later())::xid8[])
+        and l.xid between (select '0'::xid8) and (select agentdb._counted_below()))
+    and l.recorded_at >= (select agentdb._counted_from());
 end;
 
 comment on function agentdb._uncounted_writes () is
@@ -185,8 +199,9 @@ begin atomic
     select l.input_tokens, l.cached_input_tokens, l.output_tokens
     from agentdb.token_log as l
     where l.run_id = a.run_id
-      and l.xid < (select agentdb._counted_below())
-      and l.xid <> all ((select agentdb._counted_later())::xid8[])
+      and (l.xid < (select agentdb._counted_below())
+          and l.xid <> all ((select agentdb._counted_later())::xid8[])
+        or l.recorded_at < (select agentdb._counted_from()))
       and l.recorded_at <= as_of
     offset 0
   ) as t

@@ -244,6 +244,28 @@ comment on function agentdb._next_count (pg_snapshot) is
   'is committed, and not our own.';
 
 
+create or replace function agentdb._roll_up_all (seen pg_snapshot)
+  returns void
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
+  perform agentdb._roll_up_progress(seen);
+  perform agentdb._roll_up_evidence(seen);
+  perform agentdb._roll_up_tool_calls(seen);
+  perform agentdb._roll_up_tokens(seen);
+  perform agentdb._roll_up_cost(seen);
+  perform agentdb._roll_up_events(seen);
+  perform agentdb._roll_up_steps_of_minutes(seen);
+  perform agentdb._roll_up_calls_of_minutes(seen);
+  perform agentdb._roll_up_tokens_of_minutes(seen);
+end;
+$$;
+
+comment on function agentdb._roll_up_all (pg_snapshot) is
+  'Adds what a snapshot sees, and is not counted yet, to the roll-ups.';
+
+
 create or replace function agentdb.roll_up ()
   returns interval
   language plpgsql
@@ -260,15 +282,7 @@ begin
   if found then
     -- Taken after the lock: it sees all that the last one saw.
     v_seen := agentdb._next_count(v_counted);
-    perform agentdb._roll_up_progress(v_seen);
-    perform agentdb._roll_up_evidence(v_seen);
-    perform agentdb._roll_up_tool_calls(v_seen);
-    perform agentdb._roll_up_tokens(v_seen);
-    perform agentdb._roll_up_cost(v_seen);
-    perform agentdb._roll_up_events(v_seen);
-    perform agentdb._roll_up_steps_of_minutes(v_seen);
-    perform agentdb._roll_up_calls_of_minutes(v_seen);
-    perform agentdb._roll_up_tokens_of_minutes(v_seen);
+    perform agentdb._roll_up_all(v_seen);
     update agentdb.roll_up_state as s
     set counted = v_seen,
         rolled_at = clock_timestamp();

@@ -10,8 +10,8 @@ as $$
 declare
   v_taken_at timestamptz;
 begin
-  insert into agentdb.moment (mark, marked_by, last_audit_log_id)
-  values (_add_moment.mark,
+  insert into agentdb.moment (epoch_id, mark, marked_by, last_audit_log_id)
+  values (agentdb._epoch_now(), _add_moment.mark,
     case when _add_moment.mark is not null then session_user end,
     pg_sequence_last_value('agentdb.audit_log_audit_log_id_seq'))
   returning taken_at into v_taken_at;
@@ -59,6 +59,7 @@ begin
           'NULL')),
       'For example: select * from agentdb.mark(''before migration 0042'');');
   end if;
+  perform agentdb._draw_epoch();
   -- Before and after it: the shape of the moment is known.
   perform agentdb._note_shapes();
   mark := name;
@@ -106,7 +107,11 @@ as $$
 declare
   v_last agentdb.moment;
 begin
-  select * into v_last from agentdb.moment as m order by m.taken_at desc limit 1;
+  perform agentdb._draw_epoch();
+  select * into v_last from agentdb.moment as m
+  where m.epoch_id = agentdb._epoch_now()
+  order by m.taken_at desc
+  limit 1;
   if v_last.taken_at > clock_timestamp() - interval '0.5 seconds'
     or v_last.taken_at > clock_timestamp() - interval '1 minute'
     and v_last.last_audit_log_id is not distinct from

@@ -12,6 +12,7 @@ declare
   v_target integer;
   v_table oid;
 begin
+  perform agentdb._draw_epoch();
   -- An UPDATE would wait for locks even where nothing is to do.
   for v_target, v_table in
     select distinct t.audit_target_id, g.tgrelid

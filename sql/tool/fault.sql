@@ -58,6 +58,7 @@ declare
   v_below xid8 := pg_snapshot_xmax(v_done.checked);
   v_xid xid8 := coalesce(v_done.last_xid, '0');
   v_call bigint := coalesce(v_done.last_call, 0);
+  v_from timestamptz := agentdb._counted_from();
 begin
   max_calls := greatest(max_calls, 1);
   return query
@@ -67,6 +68,7 @@ begin
         from agentdb.tool_call_log as c
         where c.xid = any (v_late)
           and (c.xid, c.tool_call_log_id) > (v_xid, v_call)
+          and c.recorded_at >= v_from
           and pg_visible_in_snapshot(c.xid, v_seen)
         order by c.xid, c.tool_call_log_id
         limit max_calls
@@ -77,6 +79,7 @@ begin
         from agentdb.tool_call_log as c
         where c.xid >= greatest(v_below, v_xid)
           and (c.xid, c.tool_call_log_id) > (v_xid, v_call)
+          and c.recorded_at >= v_from
           and pg_visible_in_snapshot(c.xid, v_seen)
         order by c.xid, c.tool_call_log_id
         limit max_calls
