@@ -150,7 +150,9 @@ as $$
 declare
   v_since timestamptz := (
     select greatest(t.audited_at, clock_timestamp()
-      - (select max(p.audit_retention) from agentdb.policy as p))
+      - (select max(p.audit_retention) from agentdb.policy as p),
+      (select max(d.day + 1)::timestamp at time zone 'UTC'
+        from agentdb.removed_day as d))
     from agentdb.audit_target as t
     where t.audit_target_id = agentdb._target_of(relation)
   );
@@ -205,6 +207,7 @@ declare
 begin
   for v_member in select m.table_oid from agentdb._past_members(relation) as m loop
     perform agentdb._check_past(v_member.table_oid::regclass, at);
+    perform agentdb._check_erased(v_member.table_oid::regclass, at, key);
   end loop;
   select s.shape into v_shape
   from agentdb._shape_at(agentdb._target_of(relation), at) as s;

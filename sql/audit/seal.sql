@@ -15,14 +15,18 @@ create or replace function agentdb._sealed_rows (after pg_snapshot, upto pg_snap
   set "IntervalStyle" = 'postgres'
   set bytea_output = 'hex'
 as $$
+  -- Of an erased row the hash of its values is kept, see erased.sql.
   select l.recorded_at::date, count(*), sha256(string_agg(
-    sha256(convert_to(row(
+    sha256(sha256(convert_to(row(
       l.audit_log_id, l.recorded_at, l.transaction_at, l.xid, l.statement,
-      l.audit_target_id, l.operation, l.row_key, l.old_values, l.new_values,
-      l.session_role, l.agent_id, l.run_id, l.change_id, l.application_name,
-      l.client_addr
-    )::text, 'UTF8')), '' order by l.audit_log_id))
+      l.audit_target_id, l.operation, l.session_role, l.agent_id, l.run_id,
+      l.change_id, l.application_name, l.client_addr
+    )::text, 'UTF8')) || case when l.salt is null and e.leaf is not null then e.leaf
+      else agentdb._leaf(l.salt, l.row_key, l.old_values, l.new_values) end),
+    '' order by l.audit_log_id))
   from agentdb.audit_log as l
+  left join agentdb.erased_leaf as e
+    on e.audit_log_id = l.audit_log_id and e.recorded_at = l.recorded_at
   where l.xid >= coalesce(pg_snapshot_xmin(after), '0')
     and l.xid < pg_snapshot_xmax(upto)
     and pg_visible_in_snapshot(l.xid, upto)
@@ -111,11 +115,12 @@ comment on function agentdb.seal_audit () is
 
 
 -- Rows that went with their partition at the end of their retention cannot be hashed
--- again; their seals still hold the chain together.
+-- again; their seals still hold the chain together.  What is there is compared,
+-- whatever the retention is by now.
 create or replace function agentdb.verify_audit (root text default null)
   returns table (
     intact boolean, seals bigint, rows bigint, expired bigint, unsealed bigint,
-    broken_seal bigint, day date, sealed_at timestamptz, problem text
+    broken_seal bigint, day date, sealed_at timestamptz, problem text, removed text
   )
   language plpgsql
   stable
@@ -125,9 +130,12 @@ create or replace function agentdb.verify_audit (root text default null)
 as $$
 begin
   select count(distinct s.seal_id), coalesce(sum(s.rows), 0),
-         count(*) filter (where agentdb._is_expired(s.day))
-    into seals, verify_audit.rows, expired
-  from agentdb.seal as s;
+         count(d.day),
+         agentdb._removed_text(min(d.day), max(d.day), sum(s.rows)
+           filter (where d.day is not null), max(d.removed_at))
+    into seals, verify_audit.rows, expired, removed
+  from agentdb.seal as s
+  left join agentdb.removed_day as d on d.day = s.day;
   select count(*) into unsealed
   from agentdb.audit_log as l
   where not coalesce(pg_visible_in_snapshot(l.xid, (
@@ -136,6 +144,7 @@ begin
     into broken_seal, verify_audit.day, verify_audit.sealed_at, verify_audit.problem
   from agentdb._broken_seal() as b
   limit 1;
+  problem := coalesce(problem, agentdb._broken_erasure());
   if problem is null and verify_audit.root is not null and not exists (
     select from agentdb.seal as s where encode(s.root, 'hex') = verify_audit.root
   ) then
@@ -151,15 +160,34 @@ comment on function agentdb.verify_audit (text) is
   'changed; give a root from outside to know that the chain is the same.';
 
 
-create or replace function agentdb._is_expired (day date)
+create or replace function agentdb._is_removed (day date)
   returns boolean
   language sql
   stable
-  return day < (clock_timestamp() at time zone 'UTC')::date
-    - (select max(p.audit_retention) from agentdb.policy as p);
+  return exists (
+    select from agentdb.removed_day as d where d.day = _is_removed.day);
 
-comment on function agentdb._is_expired (date) is
-  'Whether the rows of a UTC day are past policy.audit_retention.';
+comment on function agentdb._is_removed (date) is
+  'Whether retention has removed the rows of a UTC day.';
+
+
+create or replace function agentdb._removed_text (
+  first_day date,
+  last_day date,
+  rows numeric,
+  removed_at timestamptz
+)
+  returns text
+  language sql
+  stable
+  set "DateStyle" = 'ISO, YMD'
+  return case when last_day is not null then
+    format('%s of %s%s: removed by retention on %s',
+      agentdb._how_many(rows::bigint, 'row'), first_day,
+      ' to ' || nullif(last_day, first_day), (removed_at at time zone 'UTC')::date) end;
+
+comment on function agentdb._removed_text (date, date, numeric, timestamptz) is
+  'Says what retention has removed and when last; NULL where it has removed nothing.';
 
 
 -- Whoever verifies for minutes is told how far it is: see agentdb seals.
@@ -226,9 +254,9 @@ begin atomic
   full join found as f on f.seal_id = c.seal_id and f.day = c.day
   left join span as p on p.seal_id = c.seal_id
   where c.seal_id is null
-    or f.seal_id is null and not agentdb._is_expired(c.day)
-    or f.rows <> c.rows and not agentdb._is_expired(c.day)
-    or f.digest <> c.digest and not agentdb._is_expired(c.day)
+    or f.seal_id is null and not agentdb._is_removed(c.day)
+    or f.rows <> c.rows and not agentdb._is_removed(c.day)
+    or f.digest <> c.digest and not agentdb._is_removed(c.day)
     or p.former_id is distinct from nullif(c.seal_id - 1, 0)
     or c.root <> agentdb._root(c.former, c.day, c.snapshot, c.rows, c.digest)
   order by 1, 2;
