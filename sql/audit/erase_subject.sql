@@ -57,26 +57,42 @@ comment on function agentdb._pattern (text[]) is
   'A pattern that finds texts as words of their own, the longest first.';
 
 
-create or replace function agentdb._values_of (ids bigint[])
-  returns table (name text, value text)
+-- A change has more of its row than the log has of an update.
+create or replace function agentdb._values_of (
+  relation regclass,
+  keys jsonb[],
+  ids bigint[]
+)
+  returns setof text
   language sql
   stable
   set search_path = pg_catalog, pg_temp
 as $$
-  select distinct m.key, v.value #>> '{}'
-  from agentdb.audit_log as l
-  cross join lateral (
-    select * from jsonb_each(l.old_values)
-    union all select * from jsonb_each(l.new_values)
-  ) as m
-  cross join lateral jsonb_path_query(m.value, 'strict $.**') as v (value)
-  where l.audit_log_id = any (ids)
-    and jsonb_typeof(v.value) in ('string', 'number')
+  select distinct v.value #>> '{}'
+  from (
+    select jsonb_build_array(l.old_values, l.new_values) as content
+    from agentdb.audit_log as l
+    where l.audit_log_id = any (ids)
+    union all
+    select jsonb_build_array(r.new_values, r.expected, r.net_values, r.seen, r.after)
+    from agentdb.change_row as r
+    join agentdb.audit_target as t
+      on t.audit_target_id = r.audit_target_id and t.table_oid = relation::oid
+    where array[r.row_key, r.shown_key, r.base_key] && keys
+    union all
+    select r.seen
+    from agentdb.change_read as r
+    join agentdb.audit_target as t
+      on t.audit_target_id = r.audit_target_id and t.table_oid = relation::oid
+    where r.row_key = any (keys)
+  ) as c
+  cross join lateral jsonb_path_query(c.content, 'strict $.**') as v (value)
+  where jsonb_typeof(v.value) in ('string', 'number')
     and agentdb._is_telling(v.value #>> '{}');
 $$;
 
-comment on function agentdb._values_of (bigint[]) is
-  'What rows of the log have in which column, that is long enough to be told by.';
+comment on function agentdb._values_of (regclass, jsonb[], bigint[]) is
+  'What the log and changes have of a row that is long enough to tell of it.';
 
 
 create or replace function agentdb._shared_values (
@@ -169,8 +185,7 @@ declare
   v_key text[] := array(
     select distinct k.value from unnest(keys) as n (key)
     cross join lateral jsonb_each_text(n.key) as k where agentdb._is_telling(k.value));
-  v_found text[] := array(select v.value from agentdb._values_of(ids) as v
-    where length(v.value) < 10000000);
+  v_found text[] := array(select agentdb._values_of(relation, keys, ids));
   v_shared text[];
   v_sure jsonb := agentdb._sure_names(relation, keys);
 begin

@@ -203,9 +203,9 @@ create or replace function agentdb._same_key_sql (relation regclass)
         'jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended($2, 0) '
         'and l.row_key = $2'
       -- A pseudonym is of no type.
-      else format('case when l.salt is null or agentdb._is_pseudonym($2) '
-        'then l.row_key = $2 else %s end', agentdb._equal_sql(relation,
-        '(l.row_key ->> %2$L)::%3$s', '($2 ->> %2$L)::%3$s')) end
+      else agentdb._equal_sql(relation,
+        '(case when l.salt is not null then l.row_key ->> %2$L end)::%3$s',
+        '(case when not agentdb._is_pseudonym($2) then $2 ->> %2$L end)::%3$s') end
     from agentdb.audit_column as c
     where c.audit_target_id = agentdb._target_of(relation) and c.key_place is not null
   );
