@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from .agents import age, evaluate, refusal, register, row, rows, start, value
+from .commands import run
 from .conftest import Connect, Connection
+from .servers import Server
 
 if TYPE_CHECKING:
     from typing_extensions import LiteralString
@@ -40,7 +42,7 @@ def verify(db: Connection, root: str | None = None) -> dict[str, Any]:
 
 
 def seal(db: Connection) -> str:
-    return value(db, "select root from agentdb.seal_audit()")
+    return str(value(db, "select root from agentdb.seal_audit()"))
 
 
 def tamper(db: Connection, statement: LiteralString) -> None:
@@ -65,9 +67,8 @@ def erase(
 
 
 def pseudonym(db: Connection) -> str:
-    return value(
-        db, "select pseudonym from agentdb.erasure_log order by erasure_id desc limit 1"
-    )
+    query = "select pseudonym from agentdb.erasure_log order by erasure_id desc limit 1"
+    return str(value(db, query))
 
 
 def everything(db: Connection) -> str:
@@ -103,7 +104,11 @@ def test_log_is_blanked_and_every_other_row_still_proves(people: Connection) -> 
     }  # fmt: skip
     assert found[1]["old_values"] == {"name": "[erased]", "city": "[erased]"}
     checked = verify(people, root)
-    assert (checked["intact"], checked["problem"], checked["unsealed"]) == (True, None, 1)
+    assert (checked["intact"], checked["problem"], checked["unsealed"]) == (
+        True,
+        None,
+        1,
+    )
     # The erasure is in the log itself, and sealed with it.
     assert value(people, "select rows from agentdb.seal_audit()") == 1
     assert verify(people, root)["intact"] is True
@@ -117,10 +122,10 @@ def test_log_is_blanked_and_every_other_row_still_proves(people: Connection) -> 
 
 
 ALTER: dict[str, LiteralString] = {
-    "another row": "update agentdb.audit_log set new_values = '{\"city\": \"Wien\"}'"
+    "another row": 'update agentdb.audit_log set new_values = \'{"city": "Wien"}\''
     " where new_values ->> 'city' = 'Linz'",
     "who wrote an erased row": "update agentdb.audit_log set run_id = 7 where salt is null",
-    "the blanks": "update agentdb.audit_log set new_values = '{\"name\": \"Carl\"}'"
+    "the blanks": 'update agentdb.audit_log set new_values = \'{"name": "Carl"}\''
     " where salt is null and operation = 'update'",
     "the names of the blanks": "update agentdb.audit_log set new_values"
     " = '{\"city\": \"[erased]\"}' where salt is null and operation = 'update'",
@@ -134,13 +139,13 @@ ALTER: dict[str, LiteralString] = {
     "a row that looks erased": "insert into agentdb.erased_leaf select audit_log_id,"
     " recorded_at, 1, agentdb._leaf(salt, row_key, old_values, new_values)"
     " from agentdb.audit_log where new_values ->> 'city' = 'Linz';"
-    "update agentdb.audit_log set salt = null, old_values = '{\"city\": \"[erased]\"}',"
-    " new_values = '{\"city\": \"[erased]\"}', row_key = '{\"id\": \"[erased]\"}'"
+    'update agentdb.audit_log set salt = null, old_values = \'{"city": "[erased]"}\','
+    ' new_values = \'{"city": "[erased]"}\', row_key = \'{"id": "[erased]"}\''
     " where new_values ->> 'city' = 'Linz'",
     "the same under an erasure of its own": "insert into agentdb.erased_leaf select"
     " audit_log_id, recorded_at, 99, agentdb._leaf(salt, row_key, old_values, new_values)"
     " from agentdb.audit_log where new_values ->> 'city' = 'Linz';"
-    "update agentdb.audit_log set salt = null, new_values = '{\"city\": \"Wien\"}'"
+    'update agentdb.audit_log set salt = null, new_values = \'{"city": "Wien"}\''
     " where new_values ->> 'city' = 'Linz'",
     "what was recorded of the erasure": "update agentdb.audit_log set new_values ="
     " new_values || '{\"reason\": \"x\"}' where operation = 'erase'",
@@ -178,7 +183,9 @@ def test_rows_not_sealed_yet_are_sealed_before(people: Connection) -> None:
     assert verify(people)["intact"] is False
 
 
-def test_copies_lose_her_and_keep_all_else(people: Connection, connect: Connect) -> None:
+def test_copies_lose_her_and_keep_all_else(
+    people: Connection, connect: Connect
+) -> None:
     register(people)
     agent = connect(people.info.dbname, "agent_a")
     start(agent, purpose="write to Anna Example", on_behalf_of=ANNA)
@@ -249,7 +256,7 @@ def test_copies_lose_her_and_keep_all_else(people: Connection, connect: Connect)
 
 
 HOSTILE = (
-    "O'Brien \"Q\" \\ 100% {x} [a-z]+ .* $1 \\1 & (?i)",
+    'O\'Brien "Q" \\ 100% {x} [a-z]+ .* $1 \\1 & (?i)',
     "***=abc",
     "\\mfoo\\M",
     "multi\nline\tname",
@@ -300,7 +307,11 @@ def test_json_in_json_and_deep_json_stay_json(db: Connection) -> None:
     deep = "[" * 100 + '"Anna Deepdown"' + "]" * 100
     db.execute(
         "insert into person values (1234567, %s, 39, null)",
-        [json.dumps({"tel": ["+43 1 234567", {"alias": "Anna Deepdown"}], "vip": True})],
+        [
+            json.dumps(
+                {"tel": ["+43 1 234567", {"alias": "Anna Deepdown"}], "vip": True}
+            )
+        ],
     )
     db.execute(
         "insert into agentdb.intake_problem (agent_name, path, emitter, reason, sample)"
@@ -579,7 +590,9 @@ def test_undo_names_the_erasure_and_takes_back_the_rest(
     )
     agent = connect(db.info.dbname, "agent_a")
     run = start(agent)
-    agent.execute("insert into customer values (42, 'Anna Example'), (7, 'Bert Sample')")
+    agent.execute(
+        "insert into customer values (42, 'Anna Example'), (7, 'Bert Sample')"
+    )
     xid = value(db, "select xid::text from agentdb.audit_log limit 1")
     agent.execute("select agentdb.end_run()")
     db.execute("delete from customer where id = 42")
@@ -600,7 +613,9 @@ def test_undo_names_the_erasure_and_takes_back_the_rest(
     erased = value(
         db, "select xid::text from agentdb.audit_log where operation = 'erase'"
     )
-    assert refusal(db, f"select agentdb.undo_transaction('{erased}')").sqlstate == "ZA056"
+    assert (
+        refusal(db, f"select agentdb.undo_transaction('{erased}')").sqlstate == "ZA056"
+    )
 
 
 def staged(db: Connection, connect: Connect) -> tuple[Connection, int]:
@@ -634,14 +649,18 @@ def test_change_that_waits_is_decided_first(db: Connection, connect: Connect) ->
     agent.execute("update agentdb_stage.place set name = 'w' where id = 42")
     done = erase(db)
     assert done["change_row"] == 1
-    assert "Anna Newname" not in str(value(db, "select json_agg(r) from agentdb.change_row as r"))
+    assert "Anna Newname" not in str(
+        value(db, "select json_agg(r) from agentdb.change_row as r")
+    )
     assert value(
         db, "select row_key from agentdb.change_row where change_id = %s", change
     ) == {"id": pseudonym(db)}  # fmt: skip
     assert value(
         db, "select row_key from agentdb.change_row where change_id > %s", change
     ) == {"id": 42}  # fmt: skip
-    waiting = row(db, "select change_id, digest from agentdb.change where state = 'pending'")
+    waiting = row(
+        db, "select change_id, digest from agentdb.change where state = 'pending'"
+    )
     reviewer = connect(db.info.dbname, "reviewer_r")
     assert value(
         reviewer, "select state from agentdb.approve_change(%s::bigint, %s::text)",
@@ -654,7 +673,9 @@ def test_change_of_another_row_that_tells_of_her_waits_too(
 ) -> None:
     agent, change = staged(db, connect)
     agent.execute("select agentdb.withdraw_change(%s)", [change])
-    agent.execute("update agentdb_stage.place set name = 'for Anna Example' where id = 42")
+    agent.execute(
+        "update agentdb_stage.place set name = 'for Anna Example' where id = 42"
+    )
     said = refusal(db, "select agentdb.erase_subject('customer', '42', 'x')")
     assert said.sqlstate == "ZA004"
     assert f"change {change + 1} is" in (said.message_primary or "")
@@ -679,7 +700,8 @@ def test_claims_name_the_pseudonym(db: Connection, connect: Connect) -> None:
     done = erase(db)
     assert done["claim"] == 2
     found = rows(
-        db, "select kind, target, expectation, state from agentdb.claim order by claim_id"
+        db,
+        "select kind, target, expectation, state from agentdb.claim order by claim_id",
     )
     assert found[0]["expectation"] == {
         "operation": "insert", "keys": [{"id": pseudonym(db)}],
@@ -692,7 +714,7 @@ def test_claims_name_the_pseudonym(db: Connection, connect: Connect) -> None:
 
 STEALING: dict[str, LiteralString] = {
     "update": "update agentdb.audit_log set salt = null, row_key ="
-    " '{\"id\": \"[erased]\"}', new_values = '{\"id\": \"[erased]\"}'",
+    ' \'{"id": "[erased]"}\', new_values = \'{"id": "[erased]"}\'',
     "pass": "insert into agentdb.erasure_pass (subject) values ('{}')",
     "leaf": "insert into agentdb.erased_leaf values (1, now(), 1, '')",
     "record": "insert into agentdb.erasure (reason) values ('x')",
@@ -717,13 +739,13 @@ def test_nobody_but_the_function_of_operators_erases(
 
 
 REWRITES: dict[str, LiteralString] = {
-    "values": "update agentdb.audit_log set salt = null, new_values = '{\"city\": \"Wien\"}'",
+    "values": 'update agentdb.audit_log set salt = null, new_values = \'{"city": "Wien"}\'',
     "who": "update agentdb.audit_log set salt = null, run_id = 7",
     "another salt": "update agentdb.audit_log set salt = gen_random_uuid()",
     "blank but salted": "update agentdb.audit_log set new_values ="
-    " '{\"id\": \"[erased]\"}' where new_values is not null",
+    ' \'{"id": "[erased]"}\' where new_values is not null',
     "added values": "update agentdb.audit_log set salt = null, old_values ="
-    " '{\"id\": \"[erased]\"}' where old_values is null",
+    ' \'{"id": "[erased]"}\' where old_values is null',
     "no values": "update agentdb.audit_log set salt = null, new_values = null",
     "delete": "delete from agentdb.audit_log",
     "a step": "update agentdb.progress_log set step = 'all is well'",
@@ -751,7 +773,7 @@ def test_owner_with_a_pass_can_write_blanks_and_nothing_else(
     with people.transaction(force_rollback=True):
         people.execute("set local role agentdb_owner")
         people.execute(
-            "insert into agentdb.erasure_pass (subject) values ('{\"seek\": \"Anna\","
+            'insert into agentdb.erasure_pass (subject) values (\'{"seek": "Anna",'
             ' "values": "Anna Example", "table": "x", "whole": [], "names": [],'
             ' "sure": [], "pseudonym": "erased-0123456789ab"}\')'
         )
@@ -770,9 +792,124 @@ def test_pass_of_another_transaction_is_worth_nothing(
     )
     said = refusal(
         people,
-        "update agentdb.audit_log set salt = null, row_key = '{\"id\": \"[erased]\"}',"
-        " new_values = '{\"city\": \"[erased]\"}', old_values = null",
+        'update agentdb.audit_log set salt = null, row_key = \'{"id": "[erased]"}\','
+        ' new_values = \'{"city": "[erased]"}\', old_values = null',
     )
     assert said.sqlstate == "ZA008"
     # Nor does it keep others from erasing.
     assert erase(people)["audit_log"] == 3
+
+
+def test_moving_rows_to_their_partition_keeps_the_erasure(people: Connection) -> None:
+    seal(people)
+    erase(people)
+    people.execute("select agentdb.maintain()")
+    assert value(people, "select count(*) from agentdb.audit_log_default") == 0
+    assert verify(people)["intact"] is True
+
+
+def test_retention_removes_what_was_erased(people: Connection) -> None:
+    age(people, "audit_log", "recorded_at", "91 days")
+    seal(people)
+    erase(people)
+    seal(people)
+    for _ in range(2):
+        people.execute("select agentdb.maintain()")
+    assert value(people, "select count(*) from agentdb.audit_log") == 1
+    found = verify(people)
+    assert (found["intact"], found["problem"]) == (True, None)
+    assert "removed by retention on" in found["removed"]
+
+
+# What names no row: numbers, words of ours, people who act, and places of things.
+ELSEWHERE = """
+agent agent_name os_user policy_name|agent_path path want|agent_tool tool_name
+alert dismissed_severity fingerprint rule_name severity state acknowledged_by
+ acknowledged_severity|alert_group group_key receiver_name route_name told
+alert_kin inhibition_name kin|alert_log from_state recorded_by rule_name to_state
+alert_rule action description ends_when error evidence_query group_by health remedy
+ rule_name severity view_name|audit_layout shape|audit_log application_name new_values
+ old_values operation row_key session_role|audit_target attached_name excluded guard
+ in_place layout level redacted table_name|baseline measure|budget_override scope
+budget_refusal conversation scope|change apply applied_by digest effects kind state undoes
+change_decision by_way_of decision digest|change_fact columns deep fingerprint hostile
+ layout names path policies table_name|change_row net_operation operation
+change_statement form statement|change_table columns layout policies table_name
+claim kind state|digest receiver_name time_zone|drift measure|erasure places pseudonym
+ reason|erasure_pass subject|event_day capped_by|event_unstored model|fence_target
+ lock_name table_name|fenced_write lock_name|group_alert state told told_severity
+guarded_table apply auto_approve columns context layout reads table_name validators
+ view_name|inhibition equal_labels inhibition_name source target|installation address
+ adopted_by refused_address site|intake_problem agent_name emitter path reason
+intake_session conversation emitter parent_thread recorded_by thread|lock lock_name outcome
+lock_denial lock_name|lock_log ended_by outcome|lock_waiter lock_name|message_channel
+ channel_name recipient_column relation_name sent_at_column text_column
+notification claimed_by former kind receiver_name state|policy change_binding denied_tools
+ description policy_name unbound_writes|progress_log recorded_by|question answered_by
+ urgency|quiet_hours max_severity receiver_name time_zone|receiver channel escalate_to
+ min_severity receiver_name secret_ref target|record_fault fault|refusal kind others
+refusal_count kind|route group_by matchers receiver_name route_name|run conversation
+ instance opened_by outcome|run_cost model|run_session how|run_stop kind stopped_by
+agent_stop kind stopped_by|runner host revision runner_name version|schedule cron error
+ time_zone|silence created_by ended_by only_agent only_rule|stop_log action stopped_by
+suspension end_reason lock_name reason table_name what|token_log model priced_by
+ recorded_by untold|token_reservation conversation|tool input_schema server tool_name
+ writes|tool_alias alias tool_name|tool_call call_id run_outcome tool|tool_call_log call_id
+ recorded_by tool|tool_day tool|tool_fault fault|tool_minute tool|unproven_log conversation
+ emitter kind recorded_by thread|verdict verdict|web_action action sqlstate subject
+web_person subject
+"""
+
+
+def test_every_text_is_looked_at_or_known_to_tell_of_nobody(db: Connection) -> None:
+    found = {
+        (each["relname"], each["attname"])
+        for each in rows(
+            db,
+            "select c.relname, a.attname from pg_class as c join pg_attribute as a"
+            " on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped"
+            " where c.relnamespace = 'agentdb'::regnamespace and c.relkind in ('r', 'p')"
+            " and not c.relispartition and c.relname <> 'alembic_version'"
+            " and a.atttypid in ('text'::regtype, 'jsonb'::regtype, 'text[]'::regtype)",
+        )
+    }
+    seen = {
+        (each["place"], column)
+        for each in rows(db, "select place, columns from agentdb._copies()")
+        for column in each["columns"]
+    }
+    known = set()
+    for group in ELSEWHERE.replace("\n ", " ").replace("\n", "|").split("|"):
+        table, *columns = group.split() or [""]
+        known |= {(table, column) for column in columns}
+    assert seen <= found
+    assert found - seen - known == set()
+    assert known - found == set()
+    assert known & seen == set()
+
+
+def test_command_asks_says_and_erases(
+    people: Connection, server: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = server.dsn(database=people.info.dbname)
+    typed = ["erase", "customer", "42", "--reason", "ticket 1", "--term", "Annie E."]
+    said = run(monkeypatch, typed, dsn)
+    assert said.code == 2
+    assert "--yes" in said.err
+    dry = run(monkeypatch, [*typed, "--dry-run"], dsn)
+    assert dry.code == 0
+    assert "audit_log: 3 rows" in dry.out
+    assert "nothing was changed" in dry.out
+    assert ANNA in everything(people)
+    assert value(people, "select count(*) from agentdb.erasure") == 0
+    done = run(monkeypatch, [*typed, "--yes"], dsn)
+    assert done.code == 0
+    assert pseudonym(people) in done.out
+    assert ANNA not in everything(people)
+    again = run(monkeypatch, [*typed[:5], "--yes"], dsn)
+    assert again.code == 1
+    assert "nothing is recorded of a row" in again.err
+    assert (
+        run(monkeypatch, ["erase", "nothing", "1", "--reason", "x", "--yes"], dsn).code
+        == 1
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 from ..terminal.diff import line, pair, text
 from ..terminal.output import Row, Section, connect, how, query, rows, show, shown
 from .failure import Failure
-from .options import dsn
+from .options import dsn, key_json
 from .read import limit, run_number
 
 if TYPE_CHECKING:
@@ -126,7 +125,7 @@ def audit(
     values: dict[str, Any] = {"table": table, "run": run, "limit": limit, "at": at}
     values["gaps"] = as_json or as_sql
     if key is not None:
-        values["key"] = _as_json(key)
+        values["key"] = key_json(key)
     if at:
         section = Section(
             f"{table} at {at}", query(ROW_AT if key else TABLE_AT, **values)
@@ -166,16 +165,6 @@ def _require(dsn: str, table: str) -> None:
             raise Failure(f"there is no table {table}", hint=hint)
         hint = f"select agentdb.audit_table({found['there']})"
         raise Failure(f"table {table} is not audited", hint=hint)
-
-
-def _as_json(key: str) -> str:
-    """Return a key as JSON: an object as it stands, anything else as a string."""
-    try:
-        if isinstance(json.loads(key), dict):
-            return key
-    except ValueError:
-        pass
-    return json.dumps(key)
 
 
 def print_change(change: Row) -> None:

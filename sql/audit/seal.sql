@@ -255,8 +255,8 @@ begin atomic
   left join span as p on p.seal_id = c.seal_id
   where c.seal_id is null
     or f.seal_id is null and not agentdb._is_removed(c.day)
-    or f.rows <> c.rows and not agentdb._is_removed(c.day)
-    or f.digest <> c.digest and not agentdb._is_removed(c.day)
+    or f.rows <> c.rows
+    or f.digest <> c.digest
     or p.former_id is distinct from nullif(c.seal_id - 1, 0)
     or c.root <> agentdb._root(c.former, c.day, c.snapshot, c.rows, c.digest)
   order by 1, 2;
