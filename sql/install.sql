@@ -93,11 +93,13 @@
 \ir audit/status.sql
 \ir audit/trigger.sql
 \ir audit/audit_table.sql
+\ir audit/removed.sql
 \ir audit/erased.sql
 \ir audit/key.sql
 \ir audit/history.sql
 \ir audit/rewind.sql
 \ir audit/visible.sql
+\ir audit/erased_past.sql
 \ir audit/past.sql
 \ir audit/seal.sql
 \ir audit/erase_subject.sql
