@@ -172,7 +172,9 @@ grant execute on function
   agentdb._refuse, agentdb._refuse_history, agentdb._canonical_key, agentdb._target_of,
   agentdb._codeless_type,
   agentdb._gap_text, agentdb._unrecorded, agentdb._past, agentdb._past_sql,
-  agentdb._check_past, agentdb._gaps, agentdb._record_missed, agentdb._in_place_now,
+  agentdb._check_past, agentdb._check_erased, agentdb._may_be_erased,
+  agentdb._erased_since, agentdb._is_pseudonym, agentdb._how_many, agentdb._utc,
+  agentdb._gaps, agentdb._record_missed, agentdb._in_place_now,
   agentdb._past_members, agentdb._children_of, agentdb._types_of,
   agentdb._shape_now, agentdb._shape_at, agentdb._columns_between,
   agentdb._column_names,
@@ -189,6 +191,9 @@ grant execute on function
   agentdb._hostile_part, agentdb._owners_of, agentdb._made_of, agentdb._attached,
   agentdb._read_with, agentdb._lasted, agentdb._diagnosis_text
   to agentdb_auditor, agentdb_operator;
+
+-- For good, so operators alone.
+grant execute on function agentdb.erase_subject to agentdb_operator;
 
 grant execute on function agentdb.changed_since to agentdb_auditor, agentdb_operator;
 

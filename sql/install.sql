@@ -3,6 +3,7 @@
 \ir base/text.sql
 \ir base/batch.sql
 \ir base/signature.sql
+\ir base/erase_text.sql
 \ir base/append_only.sql
 \ir base/rule.sql
 \ir base/partition.sql
@@ -93,6 +94,8 @@
 \ir audit/status.sql
 \ir audit/trigger.sql
 \ir audit/audit_table.sql
+\ir audit/removed.sql
+\ir audit/erased.sql
 \ir audit/key.sql
 \ir audit/history.sql
 \ir audit/rewind.sql
@@ -101,8 +104,12 @@
 \ir audit/since.sql
 \ir audit/past_moment.sql
 \ir audit/visible.sql
+\ir audit/erased_past.sql
 \ir audit/past.sql
 \ir audit/seal.sql
+\ir audit/erase_subject.sql
+\ir audit/erase_copy.sql
+\ir audit/erase.sql
 \ir claim/claim.sql
 \ir claim/deed.sql
 \ir claim/value.sql

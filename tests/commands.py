@@ -40,6 +40,7 @@ ARGUMENTS = {
     "costs": "",
     "demo": "",
     "doctor": "",
+    "erase": "{table} 1 --reason x --yes",
     "gateway": "-- cat",
     "hook check": "",
     "hook install": "--yes",

@@ -33,6 +33,7 @@ COMMANDS = {
     "demo": "demo",
     "digest": "installation",
     "doctor": "doctor",
+    "erase": "erase",
     "gateway": "mcp",
     "hook": "hook",
     "import": "import_",

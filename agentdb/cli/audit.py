@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import click
 from ..terminal.diff import line, pair, text
 from ..terminal.output import Row, Section, connect, how, query, rows, show, shown
 from .failure import Failure
-from .options import dsn
+from .options import dsn, key_json
 from .read import limit, run_number
 
 if TYPE_CHECKING:
@@ -132,7 +131,7 @@ def audit(
     values |= {"at": at, "mark": mark}
     values["gaps"] = as_json or as_sql
     if key is not None:
-        values["key"] = _as_json(key)
+        values["key"] = key_json(key)
     if at or mark:
         section = Section(
             f"{table} at {at or mark}", query(ROW_AT if key else TABLE_AT, **values)
@@ -185,16 +184,6 @@ def _require(dsn: str, table: str) -> None:
             raise Failure(f"there is no table {table}", hint=hint)
         hint = f"select agentdb.audit_table({found['there']})"
         raise Failure(f"table {table} is not audited", hint=hint)
-
-
-def _as_json(key: str) -> str:
-    """Return a key as JSON: an object as it stands, anything else as a string."""
-    try:
-        if isinstance(json.loads(key), dict):
-            return key
-    except ValueError:
-        pass
-    return json.dumps(key)
 
 
 def print_change(change: Row) -> None:

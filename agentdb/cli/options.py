@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar, cast
@@ -107,3 +108,13 @@ def number_of_run(text: str) -> int | None:
 def end_in_order(number: int, frame: object) -> None:
     """Handle SIGTERM as Ctrl-C is: what was started is stopped on the way out."""
     raise SystemExit(0)
+
+
+def key_json(key: str) -> str:
+    """Return a key as JSON: an object as it stands, anything else as a string."""
+    try:
+        if isinstance(json.loads(key), dict):
+            return key
+    except ValueError:
+        pass
+    return json.dumps(key)

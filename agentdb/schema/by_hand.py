@@ -101,7 +101,8 @@ where o.relrowsecurity or o.relforcerowsecurity
 union all
 select format('%s is unlogged: a crash empties it', o.oid::regclass)
 from own as o
-where o.relpersistence <> 'p' and o.relname not in ('fenced_write', 'refusal_count')
+where o.relpersistence <> 'p'
+  and o.relname not in ('erasure_pass', 'fenced_write', 'refusal_count')
 union all
 select format('%s, a child of %s, is not part of agentdb', i.inhrelid::regclass,
   o.oid::regclass)

@@ -877,9 +877,10 @@ create table agentdb.audit_log (
   change_id bigint,
   application_name text,
   client_addr inet,
+  salt uuid default gen_random_uuid(),
   constraint audit_log_pkey primary key (audit_log_id, recorded_at),
   constraint audit_log_operation_check
-    check (operation in ('insert', 'update', 'delete', 'truncate'))
+    check (operation in ('insert', 'update', 'delete', 'truncate', 'erase'))
 ) partition by range (recorded_at);
 
 create index audit_log_row_key_idx
@@ -892,12 +893,64 @@ create index audit_log_change_id_idx
 create table agentdb.seal (
   seal_id bigint not null,
   day date not null,
+  epoch_id integer not null,
   snapshot pg_snapshot not null,
   rows bigint not null,
   digest bytea not null,
   root bytea not null,
   sealed_at timestamptz not null default clock_timestamp(),
-  constraint seal_pkey primary key (seal_id, day)
+  constraint seal_pkey primary key (seal_id, day),
+  constraint seal_epoch_id_fkey foreign key (epoch_id) references agentdb.epoch
+);
+
+create table agentdb.removed_day (
+  day date not null,
+  removed_at timestamptz not null default clock_timestamp(),
+  retention interval not null,
+  constraint removed_day_pkey primary key (day),
+  -- policy.audit_retention is never less.
+  constraint removed_day_removed_at_check
+    check ((removed_at at time zone 'UTC')::date > day + 2)
+);
+
+create table agentdb.erasure (
+  erasure_id bigint generated always as identity,
+  erased_at timestamptz not null default clock_timestamp(),
+  erased_by name not null default session_user,
+  reason text not null,
+  audit_target_id integer not null,
+  pseudonym text not null,
+  log_rows bigint not null,
+  first_at timestamptz,
+  last_at timestamptz,
+  inserted boolean,
+  removed boolean,
+  epoch_id integer not null,
+  snapshot pg_snapshot not null,
+  places jsonb not null,
+  constraint erasure_pkey primary key (erasure_id),
+  constraint erasure_pseudonym_key unique (pseudonym),
+  constraint erasure_audit_target_id_fkey
+    foreign key (audit_target_id) references agentdb.audit_target,
+  constraint erasure_epoch_id_fkey foreign key (epoch_id) references agentdb.epoch
+);
+
+create table agentdb.erased_leaf (
+  audit_log_id bigint not null,
+  recorded_at timestamptz not null,
+  erasure_id bigint not null,
+  leaf bytea not null,
+  constraint erased_leaf_pkey primary key (audit_log_id, recorded_at),
+  constraint erased_leaf_erasure_id_fkey
+    foreign key (erasure_id) references agentdb.erasure
+);
+
+create index erased_leaf_erasure_id_idx on agentdb.erased_leaf (erasure_id);
+
+create unlogged table agentdb.erasure_pass (
+  xid xid8 not null default pg_current_xact_id(),
+  subject jsonb not null,
+  constraint erasure_pass_pkey primary key (xid)
 );
 
 create table agentdb.guarded_table (
@@ -2724,6 +2777,42 @@ comment on table agentdb.audit_log is
 comment on column agentdb.audit_log.old_values is
   'Only the changed columns of an update; (old_values ->> column)::type gives back '
   'a value exactly.';
+comment on column agentdb.audit_log.operation is
+  'insert, update, delete or truncate of a row; erase is the record of an erasure.';
+comment on column agentdb.audit_log.salt is
+  'What keeps the values from being guessed by their hash; NULL once they are erased.';
+comment on table agentdb.removed_day is
+  'The UTC days of audit_log that retention has removed; append-only.';
+comment on column agentdb.removed_day.retention is
+  'The policy.audit_retention that removed it.';
+comment on table agentdb.erasure is
+  'Who had what is recorded of a row erased, when and why; append-only.';
+comment on column agentdb.erasure.audit_target_id is
+  'The audit of the table whose row it was.';
+comment on column agentdb.erasure.pseudonym is
+  'What stands for the key of the row in all copies.';
+comment on column agentdb.erasure.log_rows is
+  'How many rows of audit_log were erased.';
+comment on column agentdb.erasure.first_at is
+  'When the first of them was recorded.';
+comment on column agentdb.erasure.last_at is
+  'When the last of them was.';
+comment on column agentdb.erasure.inserted is
+  'Whether the first of them was an insert: there was no row before.';
+comment on column agentdb.erasure.removed is
+  'Whether the last of them removed the row: there was none when it was erased.';
+comment on column agentdb.erasure.snapshot is
+  'What had been committed when the rows were looked for: what came later is not '
+  'erased.';
+comment on column agentdb.erasure.places is
+  'How many rows of each table were changed.';
+comment on table agentdb.erased_leaf is
+  'The part of the hash of each erased row of audit_log that its values and its salt '
+  'made, without which no seal since could be compared; append-only.';
+comment on table agentdb.erasure_pass is
+  'The transaction that is erasing, and what: logs let it blank that, and no more.';
+comment on column agentdb.erasure_pass.subject is
+  'As in _erase_text(); gone with the end of the erasure.';
 comment on table agentdb.guarded_table is
   'Tables that agents write only through approved changes, and how these are decided.';
 comment on column agentdb.guarded_table.view_name is
@@ -3469,6 +3558,10 @@ drop table agentdb.change;
 drop table agentdb.suspension;
 drop sequence agentdb.suspension_seq;
 drop table agentdb.guarded_table;
+drop table agentdb.erasure_pass;
+drop table agentdb.erased_leaf;
+drop table agentdb.erasure;
+drop table agentdb.removed_day;
 drop table agentdb.seal;
 drop table agentdb.audit_log;
 drop sequence agentdb.audit_statement_seq;

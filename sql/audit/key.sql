@@ -37,6 +37,8 @@ begin
       format('the key of %s is %s', agentdb._table_name(relation),
         array_to_string(v_columns, ', ')),
       'Give it as JSON: {"' || v_columns[1] || '": …}.');
+  elsif agentdb._is_pseudonym(v_key) then
+    return v_key;
   end if;
   begin
     execute format('select %s from (select %s) as o',
@@ -200,8 +202,10 @@ create or replace function agentdb._same_key_sql (relation regclass)
       when bool_and(c.exact) then
         'jsonb_hash_extended(l.row_key, 0) = jsonb_hash_extended($2, 0) '
         'and l.row_key = $2'
-      else agentdb._equal_sql(relation, '(l.row_key ->> %2$L)::%3$s',
-        '($2 ->> %2$L)::%3$s') end
+      -- A pseudonym is of no type.
+      else agentdb._equal_sql(relation,
+        '(case when l.salt is not null then l.row_key ->> %2$L end)::%3$s',
+        '(case when not agentdb._is_pseudonym($2) then $2 ->> %2$L end)::%3$s') end
     from agentdb.audit_column as c
     where c.audit_target_id = agentdb._target_of(relation) and c.key_place is not null
   );

@@ -102,7 +102,9 @@ as $$
 declare
   v_since timestamptz := (
     select greatest(t.audited_at, clock_timestamp()
-      - (select max(p.audit_retention) from agentdb.policy as p))
+      - (select max(p.audit_retention) from agentdb.policy as p),
+      (select max(d.day + 1)::timestamp at time zone 'UTC'
+        from agentdb.removed_day as d))
     from agentdb.audit_target as t
     where t.audit_target_id = agentdb._target_of(relation)
   );
@@ -164,6 +166,7 @@ begin
   v_at := coalesce(v_moment.exact_at, at);
   for v_member in select m.table_oid from agentdb._past_members(relation) as m loop
     perform agentdb._check_past(v_member.table_oid::regclass, v_at);
+    perform agentdb._check_erased(v_member.table_oid::regclass, v_at, key);
   end loop;
   select s.shape into v_then
   from agentdb._shape_at(agentdb._target_of(relation), v_at) as s;

@@ -4,7 +4,51 @@
 -- rewrites a row, DBA included, has to rewrite every seal since: the runner hands the
 -- root of each to the outside.
 
-create or replace function agentdb._sealed_rows (after pg_snapshot, upto pg_snapshot)
+-- In two parts, so that each finds its rows by an index.  What an epoch before has, and
+-- was not sealed in it, is sealed by the first seal of the next.
+create or replace function agentdb._newly_seen (
+  after pg_snapshot,
+  after_epoch integer,
+  upto pg_snapshot,
+  epoch integer
+)
+  returns setof agentdb.audit_log
+  language sql
+  stable
+begin atomic
+  select l.*
+  from agentdb.audit_log as l
+  where l.xid >= case when after_epoch = _newly_seen.epoch
+      then pg_snapshot_xmin(after) else '0' end
+    and l.xid < pg_snapshot_xmax(upto)
+    and l.audit_log_id between (
+        select s.first from agentdb.epoch_span as s where s.epoch_id = _newly_seen.epoch)
+      and (
+        select s.last from agentdb.epoch_span as s where s.epoch_id = _newly_seen.epoch)
+    and pg_visible_in_snapshot(l.xid, upto)
+    and not (after_epoch is not distinct from _newly_seen.epoch
+      and pg_visible_in_snapshot(l.xid, after))
+  union all
+  select l.*
+  from agentdb.audit_log as l
+  where after_epoch is distinct from _newly_seen.epoch
+    and l.audit_log_id < (
+      select s.first from agentdb.epoch_span as s where s.epoch_id = _newly_seen.epoch)
+    and not coalesce((
+      select agentdb._is_within(l.audit_log_id, l.xid, after, s.first, s.last)
+      from agentdb.epoch_span as s where s.epoch_id = after_epoch), false);
+end;
+
+comment on function agentdb._newly_seen (pg_snapshot, integer, pg_snapshot, integer) is
+  'The rows of audit_log that a snapshot of an epoch sees and the one before did not.';
+
+
+create or replace function agentdb._sealed_rows (
+  after pg_snapshot,
+  after_epoch integer,
+  upto pg_snapshot,
+  epoch integer
+)
   returns table (day date, rows bigint, digest bytea)
   language sql
   stable
@@ -15,22 +59,24 @@ create or replace function agentdb._sealed_rows (after pg_snapshot, upto pg_snap
   set "IntervalStyle" = 'postgres'
   set bytea_output = 'hex'
 as $$
+  -- Of an erased row the hash of its values is kept, see erased.sql.
   select l.recorded_at::date, count(*), sha256(string_agg(
-    sha256(convert_to(row(
+    sha256(sha256(convert_to(row(
       l.audit_log_id, l.recorded_at, l.transaction_at, l.xid, l.statement,
-      l.audit_target_id, l.operation, l.row_key, l.old_values, l.new_values,
-      l.session_role, l.agent_id, l.run_id, l.change_id, l.application_name,
-      l.client_addr
-    )::text, 'UTF8')), '' order by l.audit_log_id))
-  from agentdb.audit_log as l
-  where l.xid >= coalesce(pg_snapshot_xmin(after), '0')
-    and l.xid < pg_snapshot_xmax(upto)
-    and pg_visible_in_snapshot(l.xid, upto)
-    and not coalesce(pg_visible_in_snapshot(l.xid, after), false)
+      l.audit_target_id, l.operation, l.session_role, l.agent_id, l.run_id,
+      l.change_id, l.application_name, l.client_addr
+    )::text, 'UTF8')) || case when l.salt is null and e.leaf is not null then e.leaf
+      else agentdb._leaf(l.salt, l.row_key, l.old_values, l.new_values) end),
+    '' order by l.audit_log_id))
+  from agentdb._newly_seen(after, after_epoch, upto, epoch) as l
+  left join agentdb.erased_leaf as e
+    on e.audit_log_id = l.audit_log_id and e.recorded_at = l.recorded_at
   group by l.recorded_at::date;
 $$;
 
-comment on function agentdb._sealed_rows (pg_snapshot, pg_snapshot) is
+comment on function agentdb._sealed_rows (
+  pg_snapshot, integer, pg_snapshot, integer
+) is
   'Hashes of what became visible in audit_log from one snapshot to another, a UTC day'
   ' each.';
 
@@ -67,35 +113,32 @@ as $$
 declare
   v_part record;
   v_after pg_snapshot;
-  v_upto pg_snapshot;
+  v_after_epoch integer;
+  v_epoch integer;
   v_root bytea;
 begin
+  perform agentdb._draw_epoch();
+  v_epoch := agentdb._epoch_now();
   -- Before any statement that reads: its snapshot must be newer than the last seal's.
   lock table agentdb.seal in share row exclusive mode;
-  select s.seal_id, s.snapshot, s.root into seal_audit.seal_id, v_after, v_root
+  select s.seal_id, s.snapshot, s.epoch_id, s.root
+    into seal_audit.seal_id, v_after, v_after_epoch, v_root
   from agentdb.seal as s
   order by s.seal_id desc, s.day desc
   limit 1;
-  if pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(v_after) then
-    raise exception 'this server is at transaction %, the last seal at %',
-        pg_snapshot_xmax(pg_current_snapshot()), pg_snapshot_xmax(v_after)
-      using errcode = '55000',
-            hint = 'A dump was restored here, whose rows look newer than new ones.  '
-              'Raise the counter of this server past it, with pg_resetwal '
-              '--next-transaction-id; the seals go on from there.';
-  end if;
   seal_audit.seal_id := coalesce(seal_audit.seal_id, 0) + 1;
   rows := 0;
   for v_part in
     select pg_current_snapshot() as snapshot, d.*
-    from agentdb._sealed_rows(v_after, pg_current_snapshot()) as d
+    from agentdb._sealed_rows(v_after, v_after_epoch, pg_current_snapshot(), v_epoch)
+      as d
     order by d.day
   loop
     v_root := agentdb._root(
       v_root, v_part.day, v_part.snapshot, v_part.rows, v_part.digest);
     rows := rows + v_part.rows;
-    insert into agentdb.seal (seal_id, day, snapshot, rows, digest, root)
-    values (seal_audit.seal_id, v_part.day, v_part.snapshot, v_part.rows,
+    insert into agentdb.seal (seal_id, day, epoch_id, snapshot, rows, digest, root)
+    values (seal_audit.seal_id, v_part.day, v_epoch, v_part.snapshot, v_part.rows,
       v_part.digest, v_root);
   end loop;
   root := encode(v_root, 'hex');
@@ -111,11 +154,12 @@ comment on function agentdb.seal_audit () is
 
 
 -- Rows that went with their partition at the end of their retention cannot be hashed
--- again; their seals still hold the chain together.
+-- again; their seals still hold the chain together.  What is there is compared,
+-- whatever the retention is by now.
 create or replace function agentdb.verify_audit (root text default null)
   returns table (
     intact boolean, seals bigint, rows bigint, expired bigint, unsealed bigint,
-    broken_seal bigint, day date, sealed_at timestamptz, problem text
+    broken_seal bigint, day date, sealed_at timestamptz, problem text, removed text
   )
   language plpgsql
   stable
@@ -125,17 +169,25 @@ create or replace function agentdb.verify_audit (root text default null)
 as $$
 begin
   select count(distinct s.seal_id), coalesce(sum(s.rows), 0),
-         count(*) filter (where agentdb._is_expired(s.day))
-    into seals, verify_audit.rows, expired
-  from agentdb.seal as s;
+         count(d.day),
+         agentdb._removed_text(min(d.day), max(d.day), sum(s.rows)
+           filter (where d.day is not null), max(d.removed_at))
+    into seals, verify_audit.rows, expired, removed
+  from agentdb.seal as s
+  left join agentdb.removed_day as d on d.day = s.day;
   select count(*) into unsealed
   from agentdb.audit_log as l
-  where not coalesce(pg_visible_in_snapshot(l.xid, (
-    select s.snapshot from agentdb.seal as s order by s.seal_id desc limit 1)), false);
+  where not coalesce((
+    select agentdb._is_within(l.audit_log_id, l.xid, s.snapshot, e.first, e.last)
+    from agentdb.seal as s
+    join agentdb.epoch_span as e on e.epoch_id = s.epoch_id
+    order by s.seal_id desc
+    limit 1), false);
   select b.seal_id, b.day, b.sealed_at, b.problem
     into broken_seal, verify_audit.day, verify_audit.sealed_at, verify_audit.problem
   from agentdb._broken_seal() as b
   limit 1;
+  problem := coalesce(problem, agentdb._broken_erasure());
   if problem is null and verify_audit.root is not null and not exists (
     select from agentdb.seal as s where encode(s.root, 'hex') = verify_audit.root
   ) then
@@ -151,22 +203,13 @@ comment on function agentdb.verify_audit (text) is
   'changed; give a root from outside to know that the chain is the same.';
 
 
-create or replace function agentdb._is_expired (day date)
-  returns boolean
-  language sql
-  stable
-  return day < (clock_timestamp() at time zone 'UTC')::date
-    - (select max(p.audit_retention) from agentdb.policy as p);
-
-comment on function agentdb._is_expired (date) is
-  'Whether the rows of a UTC day are past policy.audit_retention.';
-
-
 -- Whoever verifies for minutes is told how far it is: see agentdb seals.
 create or replace function agentdb._hash_again (
   seal bigint,
   after pg_snapshot,
-  upto pg_snapshot
+  after_epoch integer,
+  upto pg_snapshot,
+  epoch integer
 )
   returns table (day date, rows bigint, digest bytea)
   language plpgsql
@@ -175,12 +218,14 @@ create or replace function agentdb._hash_again (
 as $$
 begin
   return query select d.day, d.rows, d.digest
-    from agentdb._sealed_rows(after, upto) as d;
+    from agentdb._sealed_rows(after, after_epoch, upto, epoch) as d;
   raise debug 'agentdb: seal % is hashed', seal;
 end;
 $$;
 
-comment on function agentdb._hash_again (bigint, pg_snapshot, pg_snapshot) is
+comment on function agentdb._hash_again (
+  bigint, pg_snapshot, integer, pg_snapshot, integer
+) is
   'Hashes what a seal has sealed, and says so at level DEBUG.';
 
 
@@ -191,12 +236,13 @@ create or replace function agentdb._broken_seal ()
 begin atomic
   with batch as (
     select s.seal_id, min(s.snapshot::text)::pg_snapshot as snapshot,
-      min(s.sealed_at) as sealed_at
+      min(s.epoch_id) as epoch, min(s.sealed_at) as sealed_at
     from agentdb.seal as s
     group by s.seal_id
   ),
   span as (
     select b.*, lag(b.snapshot) over (order by b.seal_id) as after,
+      lag(b.epoch) over (order by b.seal_id) as after_epoch,
       lag(b.seal_id) over (order by b.seal_id) as former_id
     from batch as b
   ),
@@ -207,7 +253,8 @@ begin atomic
   found as (
     select p.seal_id, p.sealed_at as batch_sealed_at, d.*
     from span as p
-    cross join lateral agentdb._hash_again(p.seal_id, p.after, p.snapshot) as d
+    cross join lateral agentdb._hash_again(p.seal_id, p.after, p.after_epoch,
+      p.snapshot, p.epoch) as d
   )
   select coalesce(c.seal_id, f.seal_id), coalesce(c.day, f.day),
     coalesce(c.sealed_at, f.batch_sealed_at),
@@ -226,9 +273,9 @@ begin atomic
   full join found as f on f.seal_id = c.seal_id and f.day = c.day
   left join span as p on p.seal_id = c.seal_id
   where c.seal_id is null
-    or f.seal_id is null and not agentdb._is_expired(c.day)
-    or f.rows <> c.rows and not agentdb._is_expired(c.day)
-    or f.digest <> c.digest and not agentdb._is_expired(c.day)
+    or f.seal_id is null and not agentdb._is_removed(c.day)
+    or f.rows <> c.rows
+    or f.digest <> c.digest
     or p.former_id is distinct from nullif(c.seal_id - 1, 0)
     or c.root <> agentdb._root(c.former, c.day, c.snapshot, c.rows, c.digest)
   order by 1, 2;

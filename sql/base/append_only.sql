@@ -7,6 +7,9 @@ create or replace function agentdb._refuse_rewrite ()
   set search_path = pg_catalog, pg_temp
 as $$
 begin
+  if tg_op = 'UPDATE' and agentdb._is_erasure(to_jsonb(old), to_jsonb(new)) then
+    return new;
+  end if;
   raise exception '% of agentdb.% refused: logs are append-only', tg_op, tg_table_name
     using errcode = 'ZA008',
           hint = 'Old rows leave with their partition; see policy.log_retention.';
@@ -14,7 +17,8 @@ end;
 $$;
 
 comment on function agentdb._refuse_rewrite () is
-  'Trigger function: refuses to change or remove rows of a log, also for its owner.';
+  'Trigger function: refuses to change or remove rows of a log, also for its owner, '
+  'but for what an erasure blanks.';
 
 
 create or replace trigger agentdb_append_only
@@ -52,6 +56,16 @@ create or replace trigger agentdb_append_only
   on agentdb.seal
   for each row execute function agentdb._refuse_rewrite();
 
+create or replace trigger agentdb_append_only
+  before update or delete
+  on agentdb.epoch
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.epoch
+  for each statement execute function agentdb._refuse_rewrite();
+
 -- A moment goes when what it could answer for is gone.
 create or replace trigger agentdb_append_only
   before update
@@ -61,6 +75,36 @@ create or replace trigger agentdb_append_only
 create or replace trigger agentdb_no_truncate
   before truncate
   on agentdb.moment
+  for each statement execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_append_only
+  before update or delete
+  on agentdb.removed_day
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_append_only
+  before update or delete
+  on agentdb.erasure
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_append_only
+  before update or delete
+  on agentdb.erased_leaf
+  for each row execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.removed_day
+  for each statement execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.erasure
+  for each statement execute function agentdb._refuse_rewrite();
+
+create or replace trigger agentdb_no_truncate
+  before truncate
+  on agentdb.erased_leaf
   for each statement execute function agentdb._refuse_rewrite();
 
 create or replace trigger agentdb_no_truncate

@@ -140,6 +140,8 @@ comment on function agentdb._add_partitions (text, integer) is
 
 
 -- Dropping locks the whole log: who waits for that lock makes every writer wait behind.
+-- Which days of the audit are gone stays known: their seals, the past and an undo must
+-- not take what retention removed for something else, whatever it is set to later.
 create or replace function agentdb._drop_partition (partition_name text)
   returns text
   language plpgsql
@@ -147,6 +149,12 @@ create or replace function agentdb._drop_partition (partition_name text)
   set lock_timeout = '100ms'
 as $$
 begin
+  insert into agentdb.removed_day (day, retention)
+  select p.day, (select max(y.audit_retention) from agentdb.policy as y)
+  from agentdb.log_partition as p
+  where p.log_name = 'audit_log'
+    and p.partition_name = _drop_partition.partition_name
+  on conflict on constraint removed_day_pkey do nothing;
   execute format('drop table agentdb.%I', partition_name);
   return 'dropped';
 exception when lock_not_available then
@@ -155,4 +163,5 @@ end;
 $$;
 
 comment on function agentdb._drop_partition (text) is
-  'Drops an old partition of a log, unless its lock cannot be had now.';
+  'Drops an old partition of a log, unless its lock cannot be had now; notes the day '
+  'where it is of the audit.';

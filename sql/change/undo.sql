@@ -186,7 +186,8 @@ as $$
 declare
   v_change_id bigint;
   v_fault text;
-  v_gap text := agentdb._unrecorded_part(scope, id);
+  v_gap text := coalesce(agentdb._unrecorded_part(scope, id),
+    agentdb._gone_from_record(scope, id));
 begin
   insert into agentdb.change as c (
     kind, state, automatic, proposed_by, reason, undoes, expires_at
