@@ -9,7 +9,7 @@ import pytest
 
 from agentdb.schema import install as installation
 
-from .agents import labels, refusal, register, row, rows, start, value
+from .agents import age, labels, refusal, register, row, rows, start, value
 from .conftest import INSTALLER, Connect, Connection
 from .servers import Server
 from .test_record import audit, kept, past
@@ -71,6 +71,13 @@ def test_disabled_and_enabled_between_two_looks_is_a_gap(table: Connection) -> N
         table.execute(MAINTAIN)
         assert "switched off or made again" in refused(table, at)
     assert [each["open"] for each in rows(table, GAPS)] == [False, False]
+    assert labels(table, "audit_gap") == []
+    assert labels(table, "record_gap") == [{"table": "public.t"}]
+    a_minute_ago = value(table, "select (now() - interval '1 minute')::text")
+    assert labels(table, "record_gap", a_minute_ago) == []
+    for column in ("began_at", "noticed_at", "ended_at"):
+        age(table, "record_fault", column, "61 minutes")
+    assert labels(table, "record_gap") == []
 
 
 def test_what_somebody_disabled_stays_disabled_and_is_reported(

@@ -2740,8 +2740,8 @@ comment on column agentdb.audit_layout.first_at is
 comment on column agentdb.audit_layout.last_at is
   'When it was last seen to hold.';
 comment on table agentdb.epoch is
-  'Since when which server numbers the transactions: a new epoch begins where a dump is '
-  'restored.';
+  'Since when which server numbers the transactions: a new epoch begins where a dump '
+  'is restored.';
 comment on column agentdb.epoch.system_identifier is
   'The server, see pg_control_system().';
 comment on column agentdb.epoch.schema_oid is

@@ -38,7 +38,8 @@ declare
   v_there boolean;
 begin
   select coalesce(bool_or(
-      agentdb._is_within(l.audit_log_id, l.xid, erased.snapshot, e.first, e.last)), false),
+      agentdb._is_within(l.audit_log_id, l.xid, erased.snapshot, e.first, e.last)),
+      false),
     (array_agg(l.operation order by l.audit_log_id))[1]
     into v_older, v_next
   from agentdb.row_history(relation, key) as h

@@ -42,8 +42,8 @@ create or replace function agentdb._unseen_sql (moment agentdb.moment, snapshot 
   ) end;
 
 comment on function agentdb._unseen_sql (agentdb.moment, text) is
-  'SQL text: whether a snapshot does not see a row l of the log; NULL where there is no '
-  'such moment.';
+  'SQL text: whether a snapshot does not see a row l of the log; NULL where there is '
+  'no such moment.';
 
 
 -- Of a transaction that a snapshot does not see nobody knows when it was committed: not

@@ -1,6 +1,6 @@
 -- Columns that were renamed: the log has each value under the name of its time.
 
--- {"first": …, "last": …, "names": {name of that time: name of now}}, the oldest first.
+-- {"first": …, "last": …, "names": {name of that time: name of now}}, in their order.
 -- Between two of them a table was altered, and nobody saw when.
 create or replace function agentdb._name_periods (target integer)
   returns jsonb

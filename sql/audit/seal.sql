@@ -10,7 +10,7 @@ create or replace function agentdb._newly_seen (
   after pg_snapshot,
   after_epoch integer,
   upto pg_snapshot,
-  epoch integer
+  upto_epoch integer
 )
   returns setof agentdb.audit_log
   language sql
@@ -18,22 +18,22 @@ create or replace function agentdb._newly_seen (
 begin atomic
   select l.*
   from agentdb.audit_log as l
-  where l.xid >= case when after_epoch = _newly_seen.epoch
+  where l.xid >= case when after_epoch = upto_epoch
       then pg_snapshot_xmin(after) else '0' end
     and l.xid < pg_snapshot_xmax(upto)
     and l.audit_log_id between (
-        select s.first from agentdb.epoch_span as s where s.epoch_id = _newly_seen.epoch)
+        select e.first from agentdb.epoch_span as e where e.epoch_id = upto_epoch)
       and (
-        select s.last from agentdb.epoch_span as s where s.epoch_id = _newly_seen.epoch)
+        select e.last from agentdb.epoch_span as e where e.epoch_id = upto_epoch)
     and pg_visible_in_snapshot(l.xid, upto)
-    and not (after_epoch is not distinct from _newly_seen.epoch
+    and not (after_epoch is not distinct from upto_epoch
       and pg_visible_in_snapshot(l.xid, after))
   union all
   select l.*
   from agentdb.audit_log as l
-  where after_epoch is distinct from _newly_seen.epoch
+  where after_epoch is distinct from upto_epoch
     and l.audit_log_id < (
-      select s.first from agentdb.epoch_span as s where s.epoch_id = _newly_seen.epoch)
+      select s.first from agentdb.epoch_span as s where s.epoch_id = upto_epoch)
     and not coalesce((
       select agentdb._is_within(l.audit_log_id, l.xid, after, s.first, s.last)
       from agentdb.epoch_span as s where s.epoch_id = after_epoch), false);
@@ -126,6 +126,14 @@ begin
   from agentdb.seal as s
   order by s.seal_id desc, s.day desc
   limit 1;
+  if v_after_epoch = v_epoch
+    and pg_snapshot_xmax(pg_current_snapshot()) < pg_snapshot_xmax(v_after) then
+    raise exception 'this transaction sees what was before transaction %, the last '
+        'seal what was before %', pg_snapshot_xmax(pg_current_snapshot()),
+        pg_snapshot_xmax(v_after)
+      using errcode = '55000',
+            hint = 'Call it in a transaction of its own, READ COMMITTED.';
+  end if;
   seal_audit.seal_id := coalesce(seal_audit.seal_id, 0) + 1;
   rows := 0;
   for v_part in

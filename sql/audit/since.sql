@@ -62,7 +62,7 @@ create or replace function agentdb._since_sql (
       where l.audit_target_id = any (%2$L) and (%4$s)%5$s$since$,
       case when bool_or(n.periods is not null) then format($renamed$(
         select l.audit_target_id, l.audit_log_id, l.operation, l.xid, l.recorded_at,
-          l.transaction_at, r.row_key, r.old_values, r.new_values
+          l.transaction_at, l.salt, r.row_key, r.old_values, r.new_values
         from agentdb.audit_log as l
         cross join lateral (select case l.audit_target_id %s end) as n (periods)
         cross join lateral (

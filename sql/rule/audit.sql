@@ -123,3 +123,61 @@ select agentdb._declare_rule(
   $$,
   group_by => '{rule}'
 );
+
+
+-- What came back before anybody looked: of a gap that stayed open audit_gap has spoken.
+create or replace function agentdb.rule_record_gap (as_of timestamptz)
+  returns table (labels jsonb, value double precision, annotations jsonb)
+  language sql
+  stable
+begin atomic
+  select
+    jsonb_build_object('table', t.table_name),
+    count(*)::double precision,
+    jsonb_build_object(
+      'summary', format('what was written to %s from %s to %s may not be recorded: %s',
+        t.table_name, agentdb._utc(min(f.began_at)), agentdb._utc(max(f.ended_at)),
+        left(string_agg(distinct f.fault, '; '), 500)),
+      'threshold', 0
+    )
+  from agentdb.record_fault as f
+  join agentdb.audit_target as t on t.audit_target_id = f.audit_target_id
+  where f.noticed_at <= as_of
+    and f.ended_at > as_of - interval '1 hour'
+    and f.ended_at <= as_of
+    and f.ended_at < f.noticed_at + interval '1 minute'
+  group by t.table_name;
+end;
+
+comment on function agentdb.rule_record_gap (timestamptz) is
+  'Audited tables that were not recorded for some time and are again.';
+
+
+create or replace view agentdb.record_gap as
+  select r.labels, r.value, r.annotations
+  from agentdb.rule_record_gap(statement_timestamp()) as r;
+
+comment on view agentdb.record_gap is
+  'Rule: audited tables that were not recorded for some time within the last hour.';
+
+select agentdb._declare_rule(
+  rule_name => 'record_gap',
+  severity => 'critical',
+  health => 'unaudited',
+  why => 'Somebody switched the record off and on again: what was written meanwhile is '
+    'in no history, and no question about the past is answered across it.',
+  evidence => $$
+    select g.table_name, g.began_at, g.ended_at, g.reason
+    from agentdb.recording_gap as g
+    where g.table_name = :labels ->> 'table'
+    order by g.began_at desc
+    limit 10
+  $$,
+  ends_when => 'an hour has passed since table {table} was recorded again',
+  remedy => $$
+    Find out who did it: the log of the server has the statement, if it logs DDL.
+    Compare the table with what is recorded of it.
+    agentdb audit {table}
+  $$,
+  group_by => '{rule}'
+);

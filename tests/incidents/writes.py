@@ -120,6 +120,25 @@ def audit_that_is_switched_off(play: Play) -> Wait:
     actor.end()
 
 
+@incident
+def audit_that_is_off_for_one_statement(play: Play) -> Wait:
+    """Somebody disables the triggers, writes, and enables them: it looks as before."""
+    actor = working(play)
+    table = play.table(actor, lines=5)
+    yield MINUTE
+    enable = [each["enable"] for each in found(play, AUDIT_TRIGGERS, table)]
+    if play.bad:
+        play.db.execute(f"alter table {table} disable trigger all".encode())
+    play.db.execute(f"update {table} set amount = amount + 1".encode())
+    if play.bad:
+        for statement in enable:
+            play.db.execute(statement.encode())
+    play.expect("record_gap", severity="critical", says=[table, "may not be recorded"])
+    yield MINUTE
+    actor.step("goes on")
+    actor.end()
+
+
 @healthy
 def nightly_import(play: Play) -> Wait:
     """An importer that is meant to inserts nine hundred rows in nine statements."""
