@@ -103,7 +103,7 @@ def test_day_that_could_not_be_removed_yet_is_not_noted(
 def test_row_of_a_day_that_was_removed_is_no_row_of_it(kept: Connection) -> None:
     root, xid = row(
         kept, "select (select encode(root, 'hex') from agentdb.seal where seal_id = 1),"
-        " (select min(xid)::text from agentdb.audit_log)"
+        " (select min(xid::text) from agentdb.audit_log)"
     ).values()  # fmt: skip
     remove(kept)
     assert value(kept, "select intact from agentdb.verify_audit(%s)", root) is True

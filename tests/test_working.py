@@ -33,9 +33,9 @@ create trigger sleep before update on public.t for each row
   execute function public.sleep();
 """
 SLOW_SEALS = """
-create or replace function agentdb._is_expired(day date) returns boolean
+create or replace function agentdb._broken_erasure() returns text
   language plpgsql stable set search_path = pg_catalog, pg_temp
-  as $$ begin perform pg_sleep(3600); return false; end $$;
+  as $$ begin perform pg_sleep(3600); return null; end $$;
 select from agentdb.seal_audit();
 """
 RULE = """
