@@ -115,7 +115,7 @@ revoke all on agentdb.agent_secret, agentdb.run_token, agentdb.spawn_token,
 
 -- What people read by calling it; a rule is one by its name.
 grant execute on function
-  agentdb.timeline, agentdb.run_marks, agentdb.evidence_query,
+  agentdb.timeline, agentdb.run_marks, agentdb.run_family, agentdb.evidence_query,
   agentdb.row_diff, agentdb.tool_diff,
   agentdb.explain_access, agentdb.row_history, agentdb.row_as_of, agentdb.table_as_of,
   agentdb.exact_at,
