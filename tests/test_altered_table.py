@@ -532,3 +532,26 @@ def test_writers_of_an_altered_table_never_wait_for_its_functions(
         assert not done.is_alive()
     query = "select count(*) from agentdb.audit where row_key = '{\"id\": 5}'"
     assert value(guarded, query) == 1
+
+
+def test_a_locked_table_with_a_virtual_column_keeps_no_other_waiting(
+    db: Connection, connect: Connect
+) -> None:
+    """Its expression is compared as it is stored: to spell it out takes a lock."""
+    if db.info.server_version < 180000:
+        pytest.skip("virtual columns came with PostgreSQL 18")
+    db.execute(
+        "create table held (id int primary key,"
+        " v int generated always as (id * 2) virtual);"
+        "create table t (id int primary key)"
+    )
+    db.execute("select agentdb.audit_table('held'), agentdb.audit_table('t')")
+    holder = connect(db.info.dbname)
+    with holder.transaction():
+        holder.execute("lock table held in access exclusive mode")
+        db.execute("alter table t add late int")
+        found = rows(db, "select * from agentdb.maintain_tables()")
+        assert {"action": "regenerated", "object": "public.t"} in found
+    db.execute("alter table held alter v set expression as (id * 3)")
+    waiting = "select table_name from agentdb.altered_table"
+    assert [each["table_name"] for each in rows(db, waiting)] == ["public.held"]

@@ -15,9 +15,10 @@ begin
       string_agg(
         concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation,
           nullif(a.attgenerated, ''),
-          -- Another expression rewrites no row and changes every value.
+          -- Another expression rewrites no row and changes every value.  What is stored:
+          -- to spell it out, PostgreSQL would lock the table.
           case when a.attgenerated = 'v' then (
-            select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef as d
+            select d.adbin from pg_attrdef as d
             where d.adrelid = a.attrelid and d.adnum = a.attnum) end),
         ',' order by a.attnum
       ),
