@@ -566,7 +566,9 @@ def test_a_locked_partition_keeps_nobody_waiting(
         "create table t (id int primary key)"
     )
     db.execute("select agentdb.audit_table('held'), agentdb.audit_table('t')")
-    db.execute("select agentdb.guard_table('t'), agentdb.fence_table('public.held', 'x')")
+    db.execute(
+        "select agentdb.guard_table('t'), agentdb.fence_table('public.held', 'x')"
+    )
     holder = connect(db.info.dbname)
     db.execute("set lock_timeout = '1s'")
     with holder.transaction():
