@@ -115,7 +115,7 @@ revoke all on agentdb.agent_secret, agentdb.run_token, agentdb.spawn_token,
 
 -- What people read by calling it; a rule is one by its name.
 grant execute on function
-  agentdb.timeline, agentdb.run_marks, agentdb.evidence_query,
+  agentdb.timeline, agentdb.run_marks, agentdb.run_family, agentdb.evidence_query,
   agentdb.row_diff, agentdb.tool_diff,
   agentdb.explain_access, agentdb.row_history, agentdb.row_as_of, agentdb.table_as_of,
   agentdb.exact_at,
@@ -286,7 +286,7 @@ grant usage on sequence agentdb.audit_statement_seq to agentdb_capture;
 grant select on sequence agentdb.suspension_seq to agentdb_capture;
 grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._check_blast,
-  agentdb._check_truncate, agentdb._capture_sql, agentdb._truncate_sql,
+  agentdb._check_overtaken, agentdb._check_truncate, agentdb._capture_sql, agentdb._truncate_sql,
   agentdb._is_suspended, agentdb._pass_suspended, agentdb._follow_restored,
   agentdb._is_trial
   to agentdb_capture;

@@ -266,6 +266,7 @@
 \ir maintain/retention.sql
 \ir maintain/maintain.sql
 \ir report/report.sql
+\ir report/tree.sql
 \ir report/timeline.sql
 \ir report/mark.sql
 \ir report/health.sql

@@ -532,3 +532,49 @@ def test_writers_of_an_altered_table_never_wait_for_its_functions(
         assert not done.is_alive()
     query = "select count(*) from agentdb.audit where row_key = '{\"id\": 5}'"
     assert value(guarded, query) == 1
+
+
+def test_a_locked_table_with_a_virtual_column_keeps_no_other_waiting(
+    db: Connection, connect: Connect
+) -> None:
+    """Its expression is compared as it is stored: to spell it out takes a lock."""
+    if db.info.server_version < 180000:
+        pytest.skip("virtual columns came with PostgreSQL 18")
+    db.execute(
+        "create table held (id int primary key,"
+        " v int generated always as (id * 2) virtual);"
+        "create table t (id int primary key)"
+    )
+    db.execute("select agentdb.audit_table('held'), agentdb.audit_table('t')")
+    holder = connect(db.info.dbname)
+    with holder.transaction():
+        holder.execute("lock table held in access exclusive mode")
+        db.execute("alter table t add late int")
+        found = rows(db, "select * from agentdb.maintain_tables()")
+        assert {"action": "regenerated", "object": "public.t"} in found
+    db.execute("alter table held alter v set expression as (id * 3)")
+    waiting = "select table_name from agentdb.altered_table"
+    assert [each["table_name"] for each in rows(db, waiting)] == ["public.held"]
+
+
+def test_a_locked_partition_keeps_nobody_waiting(
+    db: Connection, connect: Connect
+) -> None:
+    db.execute(
+        "create table held (id int primary key) partition by range (id);"
+        "create table part partition of held for values from (0) to (9);"
+        "create table t (id int primary key)"
+    )
+    db.execute("select agentdb.audit_table('held'), agentdb.audit_table('t')")
+    db.execute(
+        "select agentdb.guard_table('t'), agentdb.fence_table('public.held', 'x')"
+    )
+    holder = connect(db.info.dbname)
+    db.execute("set lock_timeout = '1s'")
+    with holder.transaction():
+        holder.execute("lock table part in access exclusive mode")
+        db.execute("alter table t add late int")
+        found = rows(db, "select * from agentdb.maintain_tables()")
+        assert {"action": "regenerated", "object": "public.t"} in found
+        for look in ("audited_table", "guarded_table", "fenced_table", "repairable"):
+            rows(db, f"select * from agentdb.{look}")

@@ -850,7 +850,7 @@ notification claimed_by former kind receiver_name state|policy change_binding de
  min_severity receiver_name secret_ref target|record_fault fault|refusal kind others
 refusal_count kind|route group_by matchers receiver_name route_name|run conversation
  instance opened_by outcome|run_cost model|run_session how|run_stop kind stopped_by
-agent_stop kind stopped_by|runner host revision runner_name version|schedule cron error
+agent_stop kind stopped_by|epoch system_identifier|moment mark|runner host revision runner_name version|schedule cron error
  time_zone|silence created_by ended_by only_agent only_rule|stop_log action stopped_by
 suspension end_reason lock_name reason table_name what|token_log model priced_by
  recorded_by untold|token_reservation conversation|tool input_schema server tool_name

@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 from .agents import refusal, row, rows, value
-from .conftest import Connection
+from .conftest import Connect, Connection
 
 Rows = list[dict[str, Any]]
 
@@ -318,3 +318,26 @@ def test_history_goes_on_under_a_renamed_key(db: Connection) -> None:
             "update",
         ]
         db.execute("select agentdb.maintain_tables()")
+
+
+@pytest.mark.parametrize("level", ["repeatable read", "serializable"])
+def test_truncate_by_an_old_snapshot_loses_no_row_unseen(
+    db: Connection, connect: Connect, level: str
+) -> None:
+    db.execute("create table t (id int primary key); insert into t values (1)")
+    audit(db)
+    old, between = connect(db.info.dbname), connect(db.info.dbname)
+    between.execute("begin; insert into t values (2)")
+    old.execute(f"begin isolation level {level}; select from t".encode())
+    between.execute("commit")
+    assert refusal(old, "truncate t").sqlstate == "40001"
+    old.execute("rollback")
+    old.execute(f"begin isolation level {level}; select from t".encode())
+    db.execute("insert into t values (3)")
+    assert refusal(old, "truncate t").sqlstate == "40001"
+    old.execute("rollback")
+    at, image = kept(db)
+    old.execute(f"begin isolation level {level}; insert into t values (4)".encode())
+    between.execute("begin; create temp table x (); rollback")
+    old.execute("truncate t; commit")
+    assert past(db, at) == image == [{"id": 1}, {"id": 2}, {"id": 3}]

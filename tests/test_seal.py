@@ -168,7 +168,7 @@ def test_only_operators_seal_and_agents_do_not_verify(
         assert refusal(agent, call).sqlstate == "42501"
 
 
-def test_server_behind_the_last_seal_is_told_so(sealed: Connection) -> None:
+def test_snapshot_behind_the_last_seal_is_refused(sealed: Connection) -> None:
     with sealed.transaction():
         sealed.execute("set local session_replication_role = replica")
         sealed.execute("update agentdb.seal set snapshot = '999999999:999999999:'")

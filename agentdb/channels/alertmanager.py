@@ -66,6 +66,7 @@ def alert(notification: Notification) -> dict[str, Any]:
         given["severity"] = str(payload.get("severity", "warning"))
     annotations = {
         "summary": plain(payload.get("summary", ""), 2 * LONGEST),
+        "says_it_works_for": plain(payload.get("on_behalf_of") or "", 100),
         "diagnosis": "\n".join(plain(x) for x in payload.get("diagnosis") or []),
         "remedy": "\n".join(plain(line) for line in payload.get("remedy") or []),
         "ends_when": plain(payload.get("ends_when") or ""),

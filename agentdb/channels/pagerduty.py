@@ -60,6 +60,7 @@ def event(notification: Notification, routing_key: str) -> dict[str, Any]:
                 "remedy": payload.get("remedy") or [],
                 "ends_when": payload.get("ends_when"),
                 "labels": payload.get("labels", {}),
+                "says_it_works_for": payload.get("on_behalf_of"),
             },
         }
         if link := payload.get("link"):

@@ -49,6 +49,10 @@ def subject(payload: dict[str, Any]) -> str:
     number = f"A-{payload['alert']}" if payload.get("alert") else payload.get("group")
     parts = [f"[{mark}]", rule, plain(number or "", 40)]
     parts += [f"{name}={text}" for name, text in _labels(payload)]
+    # What the agent said, and nobody knows.
+    if whom := payload.get("on_behalf_of"):
+        who = sum(name in ("agent", "run") for name in payload.get("labels") or {})
+        parts.insert(3 + who, f"(says it works for {plain(whom, 60)})")
     return " ".join(filter(None, parts))
 
 

@@ -41,7 +41,7 @@ select exists (
 CHANGES = """
 select recorded_at as at, operation, row_key as key, old_values as old,
   new_values as new, coalesce(agent_name, session_role) as who, run_id as run,
-  change_id as change, approved_by, table_name as "table"
+  on_behalf_of, change_id as change, approved_by, table_name as "table"
 from agentdb.audit
 where table_name in ({table}, 'public.' || {table})
   and ({run}::bigint is null or run_id = {run})
@@ -57,7 +57,7 @@ HISTORY = """
 select h.recorded_at as at, h.operation,
   agentdb._canonical_key({table}::regclass, {key}::jsonb) as key, h.old_values as old,
   h.new_values as new, coalesce(h.agent_name, h.session_role) as who, h.run_id as run,
-  h.change_id as change, h.approved_by
+  h.on_behalf_of, h.change_id as change, h.approved_by
 from agentdb.row_history({table}::regclass, {key}::jsonb) with ordinality as h
 where ({run}::bigint is null or h.run_id = {run})
   and ({gaps} or h.audit_log_id is not null)
@@ -81,7 +81,7 @@ limit {limit}
 # Values as their own text: a float would round them.
 TEXTS: LiteralString = """
 select c.at, c.operation, c.key::text as key, o.texts as old, n.texts as new, c.who,
-  c.run, c.change, c.approved_by
+  c.run, c.on_behalf_of, c.change, c.approved_by
 from ({changes}) as c
 cross join lateral (select jsonb_object_agg(v.key, v.value #>> '{{}}') as texts
   from jsonb_each(c.old) as v) as o
@@ -212,9 +212,10 @@ def print_gap(gap: Row) -> None:
 def _headline(change: Row) -> str:
     at: datetime = change["at"]
     by = f"run {change['run']} of " if change["run"] else ""
+    whom = f" for {shown(change['on_behalf_of'])}" if change["on_behalf_of"] else ""
     place = shown(change["key"])
     through = f", change {change['change']}" if change["change"] else ""
     if change["approved_by"]:
         through += f" approved by {shown(change['approved_by'])}"
-    who = f"{by}{shown(change['who'])}{through}"
+    who = f"{by}{shown(change['who'])}{whom}{through}"
     return f"{shown(at)}  {change['operation']} {place}  by {who}"

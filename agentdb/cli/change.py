@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from typing_extensions import LiteralString
 
 CHANGES = """
-select change_id as change, state, coalesce(agent_name, proposed_by) as who,
+select change_id as change, state,
+  concat(coalesce(agent_name, proposed_by), ' for ' || on_behalf_of) as who,
   run_id as run, tables, row_count as rows, approvals_missing as missing,
   expires_at as expires, reason
 from agentdb.change_summary

@@ -21,8 +21,9 @@ def print_head(found: Row) -> None:
     """Print who proposes what and why."""
     who = shown(found["agent_name"] or found["proposed_by"])
     run = f", run {found['run_id']}" if found["run_id"] else ""
+    whom = f", for {shown(found['on_behalf_of'])}" if found["on_behalf_of"] else ""
     state = shown(found["state"])
-    click.secho(f"change {found['change_id']} by {who}{run}: {state}", bold=True)
+    click.secho(f"change {found['change_id']} by {who}{run}{whom}: {state}", bold=True)
     click.echo(f"  why      {line(found['reason'])}")
     if found["effects"]:
         effects = ", ".join(f"{key} {n}" for key, n in sorted(found["effects"].items()))

@@ -18,6 +18,7 @@ select 'A-' || a.alert_id as alert, a.severity, a.state,
   a.rule_name as rule, coalesce(a.firing_at, a.active_at) as since,
   a.seen_at as last_seen,
   coalesce(a.annotations ->> 'summary', a.rule_name) as summary,
+  agentdb._for_whom(a.labels) as says_it_works_for,
   a.value, a.annotations -> 'threshold' as threshold,
   a.annotations ->> 'policy' as policy, a.annotations ->> 'setting' as setting,
   r.fire_after as fires_after, r.keep_firing, r.description as reason,
@@ -51,6 +52,15 @@ order by at desc
 limit 5
 """
 RUN = "select * from agentdb.run_summary where run_id = {run}"
+RUN_FAMILY = """
+select case sign(depth) when -1 then 'above' when 1 then 'below' else '' end as place,
+  run_id as run, parent_run_id as parent, parent_is, agent_name as agent, state,
+  on_behalf_of, purpose
+from agentdb.run_family({run})
+where (select count(*) > 1 from agentdb.run_family({run}))
+order by depth, run_id
+limit 50
+"""
 RUN_ALERTS = """
 select 'A-' || alert_id as alert, severity, state, rule_name as rule,
   coalesce(annotations ->> 'summary', rule_name) as summary
@@ -185,6 +195,12 @@ def _sections(
     if kind == "run":
         return [
             Section("run", query(RUN, run=number), card=True),
+            Section(
+                "tree",
+                query(RUN_FAMILY, run=number),
+                "no run started it, and it started none",
+                below="purpose",
+            ),
             Section("alerts", query(RUN_ALERTS, run=number), below="summary"),
             Section(
                 "diagnosis",

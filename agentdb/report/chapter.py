@@ -25,6 +25,7 @@ FACTS = {
     "summary": "What it says it did",
     "last_step": "Last step",
     "parent_run_id": "Started by run",
+    "parent_is": "Which is",
 }
 
 
@@ -86,7 +87,8 @@ def chapters(story: Story) -> Iterator[Chapter]:
             "Runs that belong together",
             story.tree,
             {
-                "run_id": "Run", "parent_run_id": "Started by", "agent_name": "Agent",
+                "run_id": "Run", "parent_run_id": "Started by", "parent_is": "Which is",
+                "agent_name": "Agent", "on_behalf_of": "On behalf of",
                 "state": "State", "started_at": "Began", "took": "Took",
             },
         )  # fmt: skip

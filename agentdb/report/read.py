@@ -65,7 +65,8 @@ with recursive above (run_id, parent_run_id, depth) as (
   join agentdb.run as r on r.run_id = a.parent_run_id
   where a.depth < 100
 )
-select s.run_id, s.parent_run_id, s.agent_name, s.state, s.started_at, s.took
+select s.run_id, s.parent_run_id, s.parent_is, s.agent_name, s.on_behalf_of, s.state,
+  s.started_at, s.took
 from (select a.run_id from above as a order by a.depth desc limit 1) as top
 cross join lateral agentdb.run_tree(top.run_id) as t
 join agentdb.run_summary as s on s.run_id = t.run_id

@@ -11,6 +11,19 @@ comment on function agentdb._labelled_run (jsonb) is
   'The run that labels name.';
 
 
+create or replace function agentdb._for_whom (labels jsonb)
+  returns text
+  language sql
+  stable
+  return (
+    select r.on_behalf_of from agentdb.run as r
+    where r.run_id = agentdb._labelled_run(labels)
+  );
+
+comment on function agentdb._for_whom (jsonb) is
+  'For whom the run that labels name works, as its agent said.';
+
+
 -- The holder whom the alert names; a tenure has a fence of its own.
 create or replace function agentdb._lock_end (alert agentdb.alert)
   returns text

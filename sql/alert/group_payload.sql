@@ -199,6 +199,8 @@ begin
       then agentdb._incident_payload(member, kind)
     else agentdb._digest_payload(member, kind)
   end;
+  v_payload := v_payload || jsonb_strip_nulls(
+    jsonb_build_object('on_behalf_of', agentdb._for_whom(v_payload -> 'labels')));
   -- At its end that is known: `ended_by`.
   if v_reason is not null and kind <> 'resolved' then
     v_payload := v_payload || jsonb_build_object('reason', left(v_reason, 300));

@@ -15,9 +15,10 @@ begin
       string_agg(
         concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation,
           nullif(a.attgenerated, ''),
-          -- Another expression rewrites no row and changes every value.
+          -- Another expression rewrites no row and changes every value.  What is stored:
+          -- to spell it out, PostgreSQL would lock the table.
           case when a.attgenerated = 'v' then (
-            select pg_get_expr(d.adbin, d.adrelid) from pg_attrdef as d
+            select d.adbin from pg_attrdef as d
             where d.adrelid = a.attrelid and d.adnum = a.attnum) end),
         ',' order by a.attnum
       ),
@@ -33,6 +34,46 @@ $$;
 comment on function agentdb._layout_now (oid) is
   'A fingerprint of the columns and the primary key of a table, looked up at every '
   'call.';
+
+
+-- A TRUNCATE also removes the rows that its snapshot does not see: those of whoever has
+-- committed since it was taken, which nobody here can read.
+create or replace function agentdb._check_overtaken (what text)
+  returns void
+  language plpgsql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_overtaken boolean;
+  v_next bigint := pg_snapshot_xmax(pg_current_snapshot())::text::bigint;
+begin
+  if current_setting('transaction_isolation') in (
+    'read committed', 'read uncommitted') then
+    return;
+  end if;
+  select coalesce(bool_or(pg_xact_status(x.xid) = 'committed'), false)
+    into v_overtaken
+  from pg_snapshot_xip(pg_current_snapshot()) as x (xid);
+  begin
+    while not v_overtaken loop
+      v_overtaken := pg_xact_status(v_next::text::xid8) = 'committed';
+      v_next := v_next + 1;
+    end loop;
+  exception when invalid_parameter_value then
+    -- That one has not begun: nobody else did.
+    return;
+  end;
+  raise exception 'truncate of audited % refused: rows may have been committed since '
+      'the snapshot of this transaction, and would go without a record', what
+    using errcode = '40001',
+          hint = 'Try the transaction again; or use READ COMMITTED, or DELETE.';
+end;
+$$;
+
+comment on function agentdb._check_overtaken (text) is
+  'Raises 40001 in a REPEATABLE READ or SERIALIZABLE transaction that others have '
+  'overtaken.';
 
 
 -- Declared immutable although it is not: the call is folded into the cached plan of a
@@ -207,7 +248,7 @@ begin
   where a.role_name = session_user
   for share of g;
   if current_setting('transaction_isolation') <> 'read committed' then
-    perform agentdb._check_snapshot();
+    perform agentdb._check_overtaken();
   end if;
   select s.kind, s.reason, 'agent ' || a.agent_name into v_kind, v_reason, v_what
   from agentdb.agent_stop as s

@@ -36,10 +36,9 @@ create or replace view agentdb.audit_fault as
           'agentdb_audit_delete'] end) as n (tgname)
       where c.oid is not null
       union all
-      select p.relid, x.tgname
-      from pg_partition_tree(t.table_oid) as p
+      select p.oid, x.tgname
+      from agentdb._parts_of(t.table_oid) as p (oid)
       cross join (values ('00_agentdb_audit'), ('agentdb_audit_truncate')) as x (tgname)
-      where p.relid <> t.table_oid
       union all
       select t.table_oid, 'agentdb_audit_truncate' where c.oid is not null
     ) as w (table_oid, tgname)

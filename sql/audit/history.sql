@@ -8,8 +8,8 @@ create or replace function agentdb._history_sql (relation regclass)
   stable
   return format($history$
     select h.recorded_at, h.operation, h.old_values, h.new_values, a.agent_name,
-      h.run_id, h.change_id, agentdb._approved_by(h.change_id), h.session_role,
-      h.statement, h.audit_log_id
+      h.run_id, r.on_behalf_of, h.change_id, agentdb._approved_by(h.change_id),
+      h.session_role, h.statement, h.audit_log_id
     from (
       select l.recorded_at, l.operation, l.old_values, l.new_values, l.agent_id,
         l.run_id, l.change_id, l.session_role, l.statement, l.audit_log_id
@@ -38,6 +38,7 @@ create or replace function agentdb._history_sql (relation regclass)
         and l.shape -> 'key' <> agentdb._shape_now(t.audit_target_id) -> 'key'
     ) as h
     left join agentdb.agent as a on a.agent_id = h.agent_id
+    left join agentdb.run as r on r.run_id = h.run_id
     -- By number, whatever the clock did; what has none is after what was before it.
     order by coalesce(h.audit_log_id,
         max(h.audit_log_id) over (order by h.recorded_at), 0),
@@ -57,8 +58,8 @@ comment on function agentdb._history_sql (regclass) is
 create or replace function agentdb.row_history (relation regclass, key jsonb)
   returns table (
     recorded_at timestamptz, operation text, old_values jsonb, new_values jsonb,
-    agent_name text, run_id bigint, change_id bigint, approved_by text,
-    session_role text, statement bigint, audit_log_id bigint
+    agent_name text, run_id bigint, on_behalf_of text, change_id bigint,
+    approved_by text, session_role text, statement bigint, audit_log_id bigint
   )
   language plpgsql
   stable

@@ -22,7 +22,7 @@ begin atomic
   cross join lateral (
     select t.table_oid
     union
-    select p.relid from pg_partition_tree(t.table_oid) as p
+    select p.oid from agentdb._parts_of(t.table_oid) as p (oid)
   ) as r (oid)
   join pg_class as c on c.oid = r.oid
   where t.audit_target_id = target;

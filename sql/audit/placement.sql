@@ -122,6 +122,7 @@ begin
               'on %1$I.%2$I for select to agentdb_capture using (true);',
               tg_table_schema, tg_table_name);
   end if;
+  perform agentdb._check_overtaken(format('%I.%I', tg_table_schema, tg_table_name));
   select w.* into v_writer from agentdb._writer() as w;
   execute agentdb._truncate_sql(tg_argv[0]::integer, tg_relid)
     using clock_timestamp(), nextval('agentdb.audit_statement_seq'), v_writer.agent_id,

@@ -64,13 +64,14 @@ comment on function agentdb._approved_by (bigint) is
 create or replace view agentdb.audit as
   select
     l.recorded_at, t.table_name, l.operation, l.row_key, l.old_values, l.new_values,
-    a.agent_name, l.run_id, l.change_id, agentdb._approved_by(l.change_id) as
-      approved_by,
+    a.agent_name, l.run_id, r.on_behalf_of, l.change_id,
+    agentdb._approved_by(l.change_id) as approved_by,
     l.session_role, l.application_name, l.client_addr, l.transaction_at, l.xid,
     l.statement, l.audit_log_id
   from agentdb.audit_log as l
   join agentdb.audit_target as t on t.audit_target_id = l.audit_target_id
   left join agentdb.agent as a on a.agent_id = l.agent_id
+  left join agentdb.run as r on r.run_id = l.run_id
   order by l.audit_log_id desc;
 
 comment on view agentdb.audit is
@@ -92,6 +93,8 @@ comment on column agentdb.audit.agent_name is
   'The agent that wrote it, or proposed the change that did.';
 comment on column agentdb.audit.run_id is
   'The run that wrote or proposed it, where it is known.';
+comment on column agentdb.audit.on_behalf_of is
+  'For whom that run works, as its agent said: a claim.';
 comment on column agentdb.audit.change_id is
   'The change that wrote it; NULL for a direct write.';
 comment on column agentdb.audit.approved_by is

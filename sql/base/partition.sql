@@ -165,3 +165,29 @@ $$;
 comment on function agentdb._drop_partition (text) is
   'Drops an old partition of a log, unless its lock cannot be had now; notes the day '
   'where it is of the audit.';
+
+
+-- pg_partition_tree() locks each of them: whoever holds one in a long transaction would
+-- hold up all who look at what is in place.
+create or replace function agentdb._parts_of (table_oid oid)
+  returns setof oid
+  language sql
+  stable
+begin atomic
+  with recursive part (oid) as (
+    select i.inhrelid
+    from pg_class as c
+    join pg_inherits as i on i.inhparent = c.oid
+    where c.oid = _parts_of.table_oid
+      and c.relkind = 'p'
+      and not i.inhdetachpending
+    union
+    select i.inhrelid
+    from part as p
+    join pg_inherits as i on i.inhparent = p.oid and not i.inhdetachpending
+  )
+  select p.oid from part as p;
+end;
+
+comment on function agentdb._parts_of (oid) is
+  'All partitions below a table.';

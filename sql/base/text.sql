@@ -9,14 +9,12 @@ create or replace function agentdb._clean_text (value text, max_length integer)
   language sql
   immutable
   parallel safe
-  return left(
-    regexp_replace(
-      value collate "C",
-      U&'[\0001-\0008\000B-\001F\007F-\009F\00AD\061C\180E\200B-\200F'
-        '\2028-\202E\2060-\206F\FEFF\FFF9-\FFFB]',
-      U&'\FFFD', 'g'
-    ),
-    max_length
+  -- Cut first: megabytes would be gone through for what is thrown away.
+  return regexp_replace(
+    left(value, max_length) collate "C",
+    U&'[\0001-\0008\000B-\001F\007F-\009F\00AD\061C\180E\200B-\200F'
+      '\2028-\202E\2060-\206F\FEFF\FFF9-\FFFB]',
+    U&'\FFFD', 'g'
   );
 
 comment on function agentdb._clean_text (text, integer) is

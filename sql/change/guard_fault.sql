@@ -35,7 +35,7 @@ create or replace view agentdb.guard_fault as
       from (
         select c.oid as relid where c.oid is not null
         union
-        select p.relid from pg_partition_tree(c.oid) as p
+        select p.oid from agentdb._parts_of(c.oid) as p (oid)
       ) as p
       cross join unnest(array['00_agentdb_guard', '00_agentdb_guard_truncate',
         '00_agentdb_guard_role', '00_agentdb_guard_truncate_role']) as n (tgname)

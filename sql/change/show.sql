@@ -2,7 +2,8 @@
 
 create or replace view agentdb.change_summary as
   select
-    c.change_id, c.state, c.kind, a.agent_name, c.run_id, c.proposed_by, c.reason,
+    c.change_id, c.state, c.kind, a.agent_name, c.run_id, u.on_behalf_of,
+    c.proposed_by, c.reason,
     (
       select string_agg(t.table_name, ', ' order by t.table_name)
       from agentdb.change_table as t where t.change_id = c.change_id
@@ -21,7 +22,8 @@ create or replace view agentdb.change_summary as
     c.apply, c.digest, c.opened_at, c.submitted_at, c.expires_at, c.closed_at,
     c.applied_by, c.applied_xid, c.problem, c.rebased
   from agentdb.change as c
-  left join agentdb.agent as a on a.agent_id = c.agent_id;
+  left join agentdb.agent as a on a.agent_id = c.agent_id
+  left join agentdb.run as u on u.run_id = c.run_id;
 
 comment on view agentdb.change_summary is
   'Changes, a row each: who proposes what, why, and how far it has come.';
@@ -35,6 +37,8 @@ comment on column agentdb.change_summary.agent_name is
   'The agent that proposes it; NULL for a person.';
 comment on column agentdb.change_summary.run_id is
   'The run that proposes it.';
+comment on column agentdb.change_summary.on_behalf_of is
+  'For whom that run works, as its agent said: a claim.';
 comment on column agentdb.change_summary.proposed_by is
   'The role that logged in.';
 comment on column agentdb.change_summary.reason is

@@ -11,9 +11,9 @@ create or replace view agentdb.fence_fault as
       case when t.oid is null then 'missing' when t.tgenabled <> 'A' then 'disabled'
         else 'replaced' end)
     from (
-      select f.table_oid, c.relkind = 'p' where c.oid is not null
+      select f.table_oid, c.relkind = 'p' or c.relispartition where c.oid is not null
       union
-      select p.relid, true from pg_partition_tree(c.oid) as p
+      select p.oid, true from agentdb._parts_of(c.oid) as p (oid)
     ) as r (oid, truncated)
     cross join unnest(array['agentdb_fence', 'agentdb_fence_truncate']) as n (tgname)
     left join pg_trigger as t on t.tgrelid = r.oid and t.tgname = n.tgname

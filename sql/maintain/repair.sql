@@ -51,7 +51,8 @@ create or replace view agentdb.repairable as
     where p.pronamespace = 'agentdb'::regnamespace
       and g.tgenabled = 'D'
       and (g.tgrelid = w.table_oid
-        or g.tgrelid in (select r.relid from pg_partition_tree(w.table_oid) as r)));
+        or g.tgrelid in (
+          select r.oid from agentdb._parts_of(w.table_oid) as r (oid))));
 
 comment on view agentdb.repairable is
   'Audits, guards and fences that lack a trigger, with the call that puts it in place.';

@@ -18,7 +18,10 @@ create or replace view agentdb.run_summary as
     coalesce(v.cached_input_cost, 0) as cached_input_cost,
     coalesce(v.output_cost, 0) as output_cost,
     r.summary, r.instance, r.parent_run_id, r.end_reason, r.released,
-    r.on_behalf_of
+    r.on_behalf_of,
+    -- A run that an emitter opened was started by whom that emitter says.
+    case when r.parent_run_id is null then null
+      when r.opened_by is null then 'proven' else 'claimed' end as parent_is
   from agentdb.run as r
   join agentdb.agent as a on a.agent_id = r.agent_id
   left join agentdb.run_activity as v on v.run_id = r.run_id;
@@ -76,14 +79,18 @@ comment on column agentdb.run_summary.summary is
 comment on column agentdb.run_summary.instance is
   'Which of the agent''s processes it is, as it said.';
 comment on column agentdb.run_summary.parent_run_id is
-  'The run that started it, proven by a spawn token.';
+  'The run that started it.';
 comment on column agentdb.run_summary.end_reason is
   'What was seen, or by whom, where it did not end itself.';
 comment on column agentdb.run_summary.released is
   'What its end released: count and names of locks, slots, calls, changes, questions '
   'and waits, reservations with their tokens; kept_locks stay until they expire.';
 comment on column agentdb.run_summary.on_behalf_of is
-  'For whom it works, as its agent said: a user, a ticket.';
+  'For whom it works, as its agent said, else for whom the run that started it, proven '
+  'by a spawn token: a user, a ticket.';
+comment on column agentdb.run_summary.parent_is is
+  'proven by a spawn token, or claimed by what reports the run: then one of the same '
+  'conversation, whose words are not inherited.';
 
 
 create or replace view agentdb.active_alert as
@@ -101,7 +108,8 @@ create or replace view agentdb.active_alert as
       join agentdb.silence as s on s.silence_id = m.silence_id
       where m.alert_id = a.alert_id
         and s.ends_at > clock_timestamp()
-    ) as silence_id
+    ) as silence_id,
+    agentdb._for_whom(a.labels) as on_behalf_of
   from agentdb.alert as a
   where a.state in ('pending', 'firing');
 
@@ -133,6 +141,8 @@ comment on column agentdb.active_alert.acknowledged_by is
   'Who sees to it.';
 comment on column agentdb.active_alert.silence_id is
   'The silence under which it fires.';
+comment on column agentdb.active_alert.on_behalf_of is
+  'For whom its run works, as the agent said: a claim.';
 
 
 -- The numbers of the calls that an alert names, and nothing else of its annotations.

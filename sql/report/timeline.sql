@@ -200,7 +200,9 @@ create or replace function agentdb._course (run bigint)
   language sql
   stable
 begin atomic
-  select r.started_at, 0::bigint, 'start', coalesce(r.purpose, 'run began'),
+  select r.started_at, 0::bigint, 'start',
+    concat(coalesce(r.purpose, 'run began'),
+      ' (says it works for ' || r.on_behalf_of || ')'),
     null::boolean, null::jsonb, r.opened_by
   from agentdb.run as r
   where r.run_id = run

@@ -204,7 +204,9 @@ begin
     agentdb._clean_line(_add_run.purpose, 500), _add_run.tick_interval,
     _add_run.tick_max,
     _add_run.instance, parent, agentdb._root_through(parent),
-    agentdb._clean_line(_add_run.on_behalf_of, 200),
+    -- Whoever is proven to work for another run works for whom that one does.
+    coalesce(nullif(btrim(agentdb._clean_line(_add_run.on_behalf_of, 200)), ''), (
+      select p.on_behalf_of from agentdb.run as p where p.run_id = parent)),
     agentdb._hash_secret(token),
     case when not _add_run.pooled then pg_backend_pid() end,
     not _add_run.pooled and agentdb._is_alone(_add_run.run_id),

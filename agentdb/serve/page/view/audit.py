@@ -24,8 +24,8 @@ limit 500
 # Of a table the last week: older rows are found by their key.
 CHANGES = """
 select a.recorded_at, a.operation, a.row_key, a.old_values, a.new_values,
-  coalesce(a.agent_name, a.session_role) as who, a.agent_name, a.run_id, a.change_id,
-  a.approved_by, a.table_name
+  coalesce(a.agent_name, a.session_role) as who, a.agent_name, a.run_id,
+  a.on_behalf_of, a.change_id, a.approved_by, a.table_name
 from agentdb.audit as a
 where (%(table)s::text is null
     or a.table_name in (%(table)s::text, 'public.' || %(table)s::text))
@@ -38,7 +38,7 @@ HISTORY = """
 select h.recorded_at, h.operation,
   agentdb._canonical_key(%(table)s::regclass, %(key)s::jsonb) as row_key, h.old_values,
   h.new_values, coalesce(h.agent_name, h.session_role) as who, h.agent_name, h.run_id,
-  h.change_id, h.approved_by, %(table)s::text as table_name
+  h.on_behalf_of, h.change_id, h.approved_by, %(table)s::text as table_name
 from agentdb.row_history(%(table)s::regclass, %(key)s::jsonb) with ordinality as h
 order by h.ordinality desc
 limit %(most)s::integer
@@ -46,8 +46,8 @@ limit %(most)s::integer
 # Who may not see the table reads of its row what the log has under this key.
 LOGGED = """
 select a.recorded_at, a.operation, a.row_key, a.old_values, a.new_values,
-  coalesce(a.agent_name, a.session_role) as who, a.agent_name, a.run_id, a.change_id,
-  a.approved_by, a.table_name
+  coalesce(a.agent_name, a.session_role) as who, a.agent_name, a.run_id,
+  a.on_behalf_of, a.change_id, a.approved_by, a.table_name
 from agentdb.audit as a
 where a.table_name in (%(table)s::text, 'public.' || %(table)s::text)
   and jsonb_hash_extended(a.row_key, 0) in (

@@ -27,8 +27,8 @@ from .ask import (
 from .difference import Cell, compared, is_cut, longest
 
 CHANGES = """
-select change_id, state, kind, agent_name, proposed_by, run_id, reason, tables,
-  row_count, approvals_missing, submitted_at, opened_at, expires_at, closed_at,
+select change_id, state, kind, agent_name, on_behalf_of, proposed_by, run_id, reason,
+  tables, row_count, approvals_missing, submitted_at, opened_at, expires_at, closed_at,
   decisions
 from agentdb.change_summary
 where change_id in (
@@ -43,12 +43,6 @@ CHANGE = "select * from agentdb.show_change(%(change)s::bigint)"
 ROWS = "select * from agentdb.show_change_rows(%(change)s::bigint, %(most)s::integer)"
 ALIKE = "select * from agentdb.change_alike(%(change)s::bigint)"
 CONFLICTS = "select agentdb.change_conflicts(%(change)s::bigint) as conflicts"
-PROPOSER = """
-select r.run_id, r.on_behalf_of, r.purpose, r.started_at, r.agent_name, r.role_name,
-  r.state
-from agentdb.run_summary as r
-where r.run_id = %(run)s::bigint
-"""
 BEFORE = """
 select m.at, m.kind, m.what, m.note
 from agentdb.run_marks(
@@ -78,7 +72,6 @@ MOST = 100
 STATEMENTS = 20
 # What a page leaves out for who may not read it.
 VEILED = {
-    "proposer": "for whom it is",
     "before": "what the run did before",
     "decisions": "what others said of it",
     "triggers": "the triggers of its tables",
@@ -120,7 +113,6 @@ async def change(request: Request) -> Response:
         asked = {
             name: await spared(connection, query, **binds)
             for name, query, binds in (
-                ("proposer", PROPOSER, {"run": run}),
                 ("before", BEFORE, {"run": run, "at": at}),
                 ("decisions", DECISIONS, {"change": key}),
                 ("triggers", TRIGGERS, {"change": key}),
@@ -134,7 +126,6 @@ async def change(request: Request) -> Response:
             "alike": _grouped(alike),
             "beyond": max((found["row_count"] or 0) - most, 0),
             "conflicts": await _conflicts(connection, found),
-            "proposer": next(iter(asked["proposer"] or []), None),
             "before": asked["before"],
             "decisions": asked["decisions"],
             "triggers": asked["triggers"],

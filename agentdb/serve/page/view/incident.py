@@ -24,6 +24,7 @@ ALERT = """
 select a.alert_id, a.rule_name, a.severity, a.state, a.labels, a.annotations, a.value,
   a.active_at, a.firing_at, a.seen_at, a.resolved_at, a.end_reason, a.episode,
   coalesce(a.annotations ->> 'summary', a.rule_name) as summary,
+  agentdb._for_whom(a.labels) as on_behalf_of,
   r.description, r.fire_after, r.keep_firing,
   case when a.acknowledged_until > clock_timestamp() then a.acknowledged_by end
     as acknowledged_by, a.acknowledge_comment,

@@ -27,8 +27,8 @@ order by urgency, since desc, agent_name
 """
 BOARD = "select * from agentdb.agent_board where agent_name = any (%(names)s::text[])"
 CHANGES = """
-select change_id, state, agent_name, proposed_by, reason, row_count, tables,
-  submitted_at, expires_at, approvals_missing
+select change_id, state, agent_name, on_behalf_of, proposed_by, reason, row_count,
+  tables, submitted_at, expires_at, approvals_missing
 from agentdb.change_summary
 where state in ('pending', 'approved')
 order by submitted_at
