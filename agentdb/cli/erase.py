@@ -36,8 +36,9 @@ def erase(
 ) -> None:
     """Erase what is recorded of a person, in all copies.
 
-    Of the row KEY of TABLE, for good.  KEY is the primary key: a bare value, or JSON where it has several
-    columns.  The row itself is its application's to delete, before.
+    Of the row KEY of TABLE, for good.  KEY is the primary key: a bare value, or JSON
+    where it has several columns.  The row itself is its application's to delete,
+    before.
     """
     from agentdb.admin import erasure
 
