@@ -18,8 +18,8 @@ def test_sizes_are_as_the_page_says() -> None:
         for number, what in ROW.findall(PAGE.read_text())
     }
     with LocalServer(fast=True) as server:
-        found = measure(server, 5_000)
+        found = measure(server, 20_000)
     assert said.keys() == found.keys()
     for what, size in found.items():
-        # Few events leave pages half empty.
+        # Few events leave pages half empty, and a table is extended by many at once.
         assert 0.7 < said[what] / size < 1.15, (what, size, said[what])

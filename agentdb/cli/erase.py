@@ -34,10 +34,11 @@ def erase(
     dry_run: bool,
     yes: bool,
 ) -> None:
-    """Erase what is recorded of the row KEY of TABLE, in all copies, for good.
+    """Erase what is recorded of a person, in all copies.
 
-    KEY is the primary key: a bare value, or JSON where it has several columns.  The
-    row itself is its application's to delete, before.
+    Of the row KEY of TABLE, for good.  KEY is the primary key: a bare value, or JSON
+    where it has several columns.  The row itself is its application's to delete,
+    before.
     """
     from agentdb.admin import erasure
 

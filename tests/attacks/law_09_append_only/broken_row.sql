@@ -1,5 +1,5 @@
 -- Somebody takes the trigger off, changes a row of the log and puts it back: the seal says which day.
--- Mutant: _sealed_rows: `l.row_key, l.old_values, l.new_values,` -> `l.row_key, l.old_values,`
+-- Mutant: _sealed_rows: `agentdb._leaf(l.salt, l.row_key, l.old_values, l.new_values)` -> `agentdb._leaf(l.salt, l.row_key, l.old_values, null)`
 --@ x app_user
 update app.orders set note = 'x' where id = 1;
 --@ p postgres
