@@ -20,10 +20,12 @@ from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime, timezone
 from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 from agentdb.local import LocalServer
 
@@ -132,6 +134,7 @@ where t.tgrelid = %s and not t.tgisinternal and t.tgname !~ 'agentdb' order by 1
 """
 # What a writer is told where a statement is none: constraints, locks, types.
 STEPS = 60
+NEVER = datetime(1, 1, 1, tzinfo=timezone.utc)
 REFUSED = ("22", "23", "40", "42", "55", "57", "21", "25", "27", "0A", "2B", "54")
 
 
@@ -152,8 +155,8 @@ class Table:
 class Moment:
     """What a SELECT gave at a moment: by table its columns' types and its rows."""
 
-    at: Any
-    step: int
+    at: datetime
+    when: int
     mark: str | None = None
     columns: dict[int, list[Row]] = field(default_factory=dict)
     copies: dict[int, list[tuple[str | None, ...]]] = field(default_factory=dict)
@@ -163,7 +166,7 @@ class Moment:
 class Alteration:
     """DDL that a table went through, and what the documentation says of it."""
 
-    step: int
+    when: int
     oid: int
     kind: str
 
@@ -192,12 +195,14 @@ class World:
         self.tables: list[Table] = []
         self.moments: list[Moment] = []
         self.alterations: list[Alteration] = []
+        # When somebody looked at the shapes of tables, and when at what is in place.
+        self.looked: list[int] = []
         self.maintained: list[int] = []
         self.refusals: list[str] = []
-        self.step = 0
+        # When what was committed: from, until, and whether by several at once.
+        self.commits: list[tuple[datetime, datetime, bool]] = []
+        self.now = 0
         self.made = 0
-        found = "select exists (select from pg_proc where proname = 'mark')"
-        self.has_marks = value(self.db, found)
         self.run(self.db, TYPES)
         for _ in range(pick.randint(1, 3)):
             self.add_table()
@@ -213,10 +218,19 @@ class World:
             each.execute("set search_path = w, pg_catalog; set timezone = 'UTC';"
                          " set lock_timeout = '40ms'; set extra_float_digits = 1")  # fmt: skip
 
+    def tick(self) -> int:
+        """Count what happens, for the order of it."""
+        self.now += 1
+        return self.now
+
     def run(self, session: Connection, statement: str, who: str = "--") -> None:
         """Do a statement, and note it for whoever has to reproduce what came."""
         self.script.append(f"{who}: {statement};")
+        begin = datetime.now(timezone.utc)
         session.execute(statement.encode(), prepare=False)
+        idle = session.info.transaction_status == TransactionStatus.IDLE
+        if idle and who != "--":
+            self.commits.append((begin, datetime.now(timezone.utc), False))
 
     # Tables
 
@@ -556,7 +570,6 @@ class World:
 
     def act(self, seed: int) -> None:
         """Let one thing happen."""
-        self.step += 1
         if not seed:
             return
         self.pick = pick = random.Random(seed)
@@ -570,6 +583,8 @@ class World:
             self.alter(writer)
         elif chance < 0.88:
             self.remember_mark()
+        elif chance < 0.9:
+            self.note()
         elif chance < 0.95:
             self.settle()
             self.remember()
@@ -614,7 +629,7 @@ class World:
         # Where a savepoint took some back, more is declared than was altered.
         self.alterations += writer.altered if how == "commit" else []
         for each in writer.altered:
-            each.step = self.step
+            each.when = self.tick()
         writer.altered, writer.open = [], False
 
     def write(self, writer: Writer) -> None:
@@ -622,7 +637,7 @@ class World:
         said = self.statement(self.reader, table)
         if self.attempt(writer, said) and said.startswith("truncate"):
             # What PostgreSQL empties along with its table looks as if by itself.
-            writer.altered.append(Alteration(self.step, table.oid, "truncate"))
+            writer.altered.append(Alteration(self.tick(), table.oid, "truncate"))
             self.altered(writer)
         self.counted["statements"] += 1
 
@@ -637,7 +652,7 @@ class World:
         if not self.attempt(writer, said):
             return
         self.counted[f"DDL {kind}"] += 1
-        writer.altered.append(Alteration(self.step, table.oid, kind))
+        writer.altered.append(Alteration(self.tick(), table.oid, kind))
         self.altered(writer)
 
     def altered(self, writer: Writer) -> None:
@@ -674,11 +689,18 @@ class World:
         """Have the runner look at the tables; it waits for nobody."""
         self.script.append("--: select agentdb.maintain_tables();")
         rows(self.db, "select * from agentdb.maintain_tables()")
-        if not any(each.open for each in self.writers):
-            self.maintained.append(self.step)
+        if not any(each.altered for each in self.writers):
+            self.maintained.append(self.tick())
+            self.looked.append(self.now)
+
+    def note(self) -> None:
+        """Have the runner keep a snapshot, whoever writes."""
+        self.script.append("--: select agentdb.note_moment();")
+        rows(self.db, "select agentdb.note_moment()")
 
     def rush(self) -> None:
         """Let all writers write at once, whoever waits for whom, and take marks."""
+        begin = datetime.now(timezone.utc)
         stories = [
             [
                 self.statement(self.reader, self.pick.choice(self.tables))
@@ -692,12 +714,14 @@ class World:
                 for writer, story in zip(self.writers, stories, strict=True)
             ]
             for _ in range(3):
-                self.remember_mark()
+                # What is visible at it nobody can say who reads a moment later.
+                self.note()
             for each in done:
                 self.counted.update(each.result())
+        self.commits.append((begin, datetime.now(timezone.utc), True))
         for table in self.tables:
             # Which of them emptied it is not known.
-            self.alterations.append(Alteration(self.step, table.oid, "truncate"))
+            self.alterations.append(Alteration(self.tick(), table.oid, "truncate"))
         self.remember()
 
     def work(self, writer: Writer, story: list[str]) -> Counter[str]:
@@ -719,7 +743,7 @@ class World:
     def remember(self) -> None:
         """Keep what a SELECT gives now, as nobody writes."""
         assert not any(each.open for each in self.writers)
-        moment = Moment(None, self.step)
+        moment = Moment(NEVER, self.tick())
         self.look(moment)
         moment.at = value(self.reader, "select clock_timestamp()")
         self.script.append(f"--: -- moment {len(self.moments)} is {moment.at}")
@@ -727,21 +751,21 @@ class World:
         self.remember_mark()
 
     def remember_mark(self) -> None:
-        """Keep what a snapshot shows, whoever writes; not where a table is locked."""
-        if not self.has_marks:
+        """Keep what is visible at a mark, whoever writes; not where a table is held."""
+        if any(each.altered for each in self.writers):
             return
-        moment = Moment(None, self.step, f"m{len(self.moments)}")
-        level = "begin isolation level repeatable read"
-        try:
-            self.reader.execute(level.encode())
-            self.reader.execute("select agentdb.mark(%s)", [moment.mark])
+        moment = Moment(NEVER, 0, f"m{len(self.moments)}")
+        self.run(self.reader, f"select agentdb.mark('{moment.mark}')")
+        moment.at = value(
+            self.reader,
+            "select marked_at from agentdb.marked_moment where mark = %s",
+            moment.mark,
+        )
+        moment.when = self.tick()
+        self.looked.append(moment.when)
+        with suppress(psycopg.errors.LockNotAvailable):
             self.look(moment)
-            self.reader.execute("commit")
-        except psycopg.errors.LockNotAvailable:
-            self.reader.execute("rollback")
-            return
-        self.script.append(f"--: select agentdb.mark('{moment.mark}');")
-        self.moments.append(moment)
+            self.moments.append(moment)
 
     def look(self, moment: Moment) -> None:
         """Keep what every table has."""
@@ -771,9 +795,10 @@ class World:
         )
         return in_order(self.reader.execute(query, prepare=False).fetchall())
 
-    def past(self, table: Table, moment: Moment) -> list[tuple[Any, ...]]:
+    def past(
+        self, table: Table, moment: Moment, columns: list[Row], exact_at: Any
+    ) -> list[tuple[Any, ...]]:
         """Return what the record says of a moment, every value as its type spells it."""
-        columns = moment.columns[table.oid]
         names = [each["name"] for each in columns]
         texts = [
             sql.SQL(
@@ -787,7 +812,7 @@ class World:
         ]
         query = sql.SQL(
             "select {}, array(select jsonb_object_keys(p.row_values)), p.row_key,"
-            " p.row_values from agentdb.table_as_of({}::oid::regclass, {}) as p"
+            " p.row_values, p.exact_at from agentdb.table_as_of({}::oid::regclass, {}) as p"
         ).format(
             sql.SQL(", ").join(texts),
             sql.Literal(table.oid),
@@ -796,65 +821,103 @@ class World:
             else sql.Literal(moment.at),
         )
         found = self.reader.execute(query, prepare=False).fetchall()
+        assert {each[-1] for each in found} <= {exact_at}
         for each in found:
-            assert sorted(each[-3]) == names, (each[-3], names)
-        if found and not moment.mark:
-            self.check_row(table, moment, *self.pick.choice(found)[-2:])
-        return in_order([each[:-3] for each in found])
+            assert sorted(each[-4]) == names, (each[-4], names)
+        if found:
+            self.check_row(table, moment, *self.pick.choice(found)[-3:-1])
+        return in_order([each[:-4] for each in found])
 
     def check_row(self, table: Table, moment: Moment, key: Any, image: Any) -> None:
         """Ask for one row of a moment: it is as among all of them."""
         if set(key) <= {each["name"] for each in rows(self.reader, COLUMNS, table.oid)}:
             found = value(
                 self.reader,
-                "select agentdb.row_as_of(%s::oid::regclass, %s::jsonb, %s)",
+                "select agentdb.row_as_of(%s::oid::regclass, %s::jsonb, %s, %s)",
                 table.oid,
                 json.dumps(key),
-                moment.at,
+                None if moment.mark else moment.at,
+                moment.mark,
             )
             assert found == image, (key, found, image)
 
+    def exact(self, table: Table, moment: Moment) -> datetime | None:
+        """Return for which moment the answer for another one is exact."""
+        query = "select agentdb.exact_at(%s::oid::regclass, %s, %s)"
+        at = None if moment.mark else moment.at
+        found: datetime | None = value(self.reader, query, table.oid, at, moment.mark)
+        return found
+
+    def state_at(self, at: datetime) -> Moment | None:
+        """Return a copy of what was at a moment; none where somebody wrote meanwhile."""
+        kept = max(
+            (each for each in self.moments if each.at <= at),
+            key=lambda each: each.at,
+            default=None,
+        )
+        if kept is None or any(
+            kept.at < end <= at or (crowd and begin <= at <= end)
+            for begin, end, crowd in self.commits
+        ):
+            return None
+        return kept
+
     def check(self, table: Table, number: int) -> None:
         """Compare what is said of a table at a moment with what it was."""
-        moment = self.moments[number]
-        expected = moment.copies[table.oid]
+        moment = was = self.moments[number]
         kind = " at marks" if moment.mark else ""
+        exact_at = self.exact(table, moment)
+        if exact_at not in (None, moment.at):
+            # What was written just before it may have been committed just after it.
+            assert exact_at is not None and exact_at < moment.at, exact_at
+            self.counted["shifted" + kind] += 1
+            kept = self.state_at(exact_at)
+            if kept is None:
+                return
+            was, kind = kept, " when shifted"
+        columns = was.columns[table.oid]
         try:
-            found = self.past(table, moment)
+            found = self.past(table, moment, columns, exact_at)
         except (psycopg.Error, AssertionError) as error:
             if getattr(error, "sqlstate", "") != "ZA033":
                 raise AssertionError(self.story(table, number, str(error))) from error
-            declared = self.declared(table, moment)
+            declared = was is not moment or self.declared(table, moment)
             self.counted[("refused as declared" if declared else "refused") + kind] += 1
             if not declared:
                 said = f"undeclared refusal: {error}"
                 self.refusals.append(self.story(table, number, said))
             return
+        expected = was.copies[table.oid]
         self.counted[("right" if found == expected else "wrong") + kind] += 1
         if found != expected:
-            names = [each["name"] for each in moment.columns[table.oid]]
-            said = f"wrong at {names}\n  was  {expected}\n  says {found}"
+            names = [each["name"] for each in columns]
+            said = (
+                f"wrong{kind}, exact at {exact_at}, at {names}\n  was  {expected}"
+                f"\n  says {found}"
+            )
             raise AssertionError(self.story(table, number, said))
 
     def declared(self, table: Table, moment: Moment) -> bool:
         """Tell whether the documentation refuses the past of a table at a moment."""
         for each in self.alterations:
-            # It is known to be so again once somebody has looked.
-            looked = min((s for s in self.maintained if s > each.step), default=10**6)
-            if each.oid != table.oid or moment.step > looked:
+            if each.oid != table.oid:
                 continue
-            if each.kind in ("rename", "drop", "type", "detach", "attach"):
-                return True
-            before = max((s for s in self.maintained if s <= each.step), default=-1)
-            if each.kind == "truncate" and any(
-                other.kind in ("part", "attach")
-                and other.oid == table.oid
-                and before < other.step <= each.step
-                for other in self.alterations
-            ):
-                return True
-            if each.kind in ("add", "add default") and moment.step >= before:
-                return True
+            before, after = around(self.looked, each.when)
+            if each.kind in ("drop", "type", "detach", "attach"):
+                if moment.when < after:
+                    return True
+            elif each.kind in ("add", "add default", "rename"):
+                if before < moment.when < after:
+                    return True
+            elif each.kind == "truncate":
+                before, after = around(self.maintained, each.when)
+                if moment.when < after and any(
+                    other.kind in ("part", "attach")
+                    and other.oid == table.oid
+                    and before < other.when
+                    for other in self.alterations
+                ):
+                    return True
         return False
 
     def story(self, table: Table, number: int, said: str) -> str:
@@ -887,6 +950,12 @@ class World:
         return self.counted
 
 
+def around(looked: list[int], when: int) -> tuple[int, int]:
+    """Return the last look before something and the first one after it."""
+    before = max((each for each in looked if each < when), default=-1)
+    return before, min((each for each in looked if each > when), default=10**9)
+
+
 def quoted(name: str) -> str:
     """Return a name as SQL spells it."""
     return '"' + name.replace('"', '""') + '"'
@@ -899,8 +968,8 @@ def in_order(found: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
 
 def shares(counted: Counter[str]) -> str:
     """Return what was answered, and how."""
-    names = ("right", "refused as declared", "refused", "right at marks",
-             "refused as declared at marks", "refused at marks")  # fmt: skip
+    names = ("right", "refused as declared", "refused", "shifted", "right when shifted",
+             "right at marks", "refused as declared at marks", "refused at marks")  # fmt: skip
     return ", ".join(f"{name} {counted[name]}" for name in names)
 
 
@@ -909,7 +978,8 @@ def main() -> None:
     seconds, seed = float(sys.argv[1]), int(sys.argv[2])
     end, counted = time.monotonic() + seconds, Counter[str]()
     with (
-        LocalServer(fast=True) as server,
+        # Without it what was written just before a moment may have come just after it.
+        LocalServer(fast=True, settings={"track_commit_timestamp": "on"}) as server,
         psycopg.connect(server.dsn(), autocommit=True) as admin,
     ):
         create_roles(admin)
