@@ -22,6 +22,12 @@ from .scene import Scene, until
 from .servers import Server
 
 CANARY = "canary-91c4"
+SEEN = """
+select exists (
+  select from agentdb.moment
+  where pg_visible_in_snapshot((
+    select xid from agentdb.audit_log order by audit_log_id desc limit 1), snapshot))
+"""
 
 
 def test_logged_event_reaches_the_receiver(scene: Scene, connect: Connect) -> None:
@@ -240,4 +246,26 @@ def test_loop_that_only_fails_reports_nothing(scene: Scene) -> None:
     runner = scene.start()
     until(lambda: len(scene.beats()) == 4)
     assert "evaluated_at" not in scene.beats()
+    assert runner.stop() == 0
+
+
+def test_the_past_is_exact_a_moment_after_it_was_written(scene: Scene) -> None:
+    """A snapshot that sees a write, and one before it, are the runner's own doing."""
+
+    def wait_for_a_snapshot() -> str:
+        """Wait until one sees what was written last; return a moment after it."""
+        until(lambda: scene.value(SEEN) is True)
+        return str(scene.value("select clock_timestamp()::text"))
+
+    scene.db.execute("create table public.book (id int primary key, page int)")
+    scene.db.execute("select agentdb.audit_table('public.book')")
+    runner = scene.start()
+    scene.db.execute("insert into public.book values (1, 1)")
+    at = wait_for_a_snapshot()
+    scene.db.execute("update public.book set page = 2")
+    wait_for_a_snapshot()
+    asked = f"'public.book', at => '{at}'"
+    assert scene.value(f"select agentdb.exact_at({asked}) = '{at}'::timestamptz")
+    page = f"select (row_values ->> 'page')::int from agentdb.table_as_of({asked})"
+    assert scene.value(page) == 1
     assert runner.stop() == 0
