@@ -134,6 +134,10 @@ where t.tgrelid = %s and not t.tgisinternal and t.tgname !~ 'agentdb' order by 1
 """
 # What a writer is told where a statement is none: constraints, locks, types.
 STEPS = 60
+# DDL before which the past is not known.
+ALTERED = ("drop", "type", "detach", "attach")
+# What gives a partition another file, which looks like a TRUNCATE where no trigger is yet.
+NEW_FILE = ("truncate", "type", "add default")
 NEVER = datetime(1, 1, 1, tzinfo=timezone.utc)
 REFUSED = ("22", "23", "40", "42", "55", "57", "21", "25", "27", "0A", "2B", "54")
 
@@ -915,26 +919,29 @@ class World:
             )
             raise AssertionError(self.story(table, number, said))
 
+    def has_new_part(self, table: Table, since: int) -> bool:
+        """Tell whether a table has a partition without the trigger of TRUNCATE."""
+        return any(
+            each.kind in ("part", "attach") and each.oid == table.oid
+            for each in self.alterations
+            if each.when > since
+        )
+
     def declared(self, table: Table, moment: Moment) -> bool:
         """Tell whether the documentation refuses the past of a table at a moment."""
         for each in self.alterations:
             if each.oid != table.oid:
                 continue
             before, after = around(self.looked, each.when)
-            if each.kind in ("drop", "type", "detach", "attach"):
-                if moment.when < after:
-                    return True
-            elif each.kind in ("add", "add default", "rename"):
-                if before < moment.when < after:
-                    return True
-            elif each.kind == "truncate":
+            if each.kind in ("add", "add default", "rename"):
+                gone = before < moment.when < after
+            else:
+                gone = each.kind in ALTERED and moment.when < after
+            if gone:
+                return True
+            if each.kind in NEW_FILE:
                 before, after = around(self.maintained, each.when)
-                if moment.when < after and any(
-                    other.kind in ("part", "attach")
-                    and other.oid == table.oid
-                    and before < other.when
-                    for other in self.alterations
-                ):
+                if moment.when < after and self.has_new_part(table, before):
                     return True
         return False
 
