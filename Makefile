@@ -90,11 +90,13 @@ drivers: .venv/drivers
 
 # 20 minutes of random faults, or AGENTDB_SOAK seconds: nothing lost, nothing twice
 # without cause.  Then as long random tables, rights, statements and undos: what is staged
-# does what it does directly, and an undo takes back nothing else.  Then a day's calls of
+# does what it does directly, and an undo takes back nothing else; and an hour of histories
+# whose past has to be what a SELECT gave.  Then a day's calls of
 # one program, which must not grow; and new calls of every function.  Not part of `check`.
 soak: .venv/installed
 	$(BIN)/python -m tests.faults.soak
 	$(BIN)/python -m tests.differential $${AGENTDB_SOAK:-1200} $${AGENTDB_SEED:-1}
+	$(BIN)/python -m tests.pasts $${AGENTDB_SOAK:-3600} $${AGENTDB_SEED:-1}
 	AGENTDB_TRAFFIC=$${AGENTDB_TRAFFIC:-400000} \
 	  $(BIN)/python -m pytest tests/test_client_growth.py
 	AGENTDB_FUZZ=20 $(BIN)/python -m pytest -n 2 tests/attacks -k fuzz
