@@ -2,7 +2,24 @@
 -- back by an update, so that what refers to the row follows it, as it did before.
 
 -- Several changed keys of one statement are told apart by all else that is in their
--- rows.
+-- rows.  What moves to another partition fires the triggers of both, one right after
+-- the other: there a part of the key is the same, or all else is.
+create or replace function agentdb._is_same_row (
+  old_key jsonb,
+  old_values jsonb,
+  new_key jsonb,
+  new_values jsonb
+)
+  returns boolean
+  language sql
+  immutable
+  return old_values - array(select jsonb_object_keys(old_key))
+    = new_values - array(select jsonb_object_keys(new_key));
+
+comment on function agentdb._is_same_row (jsonb, jsonb, jsonb, jsonb) is
+  'Whether two rows are the same but for their keys.';
+
+
 create or replace function agentdb._key_changes (scope text, id text)
   returns table (target integer, old_key jsonb, new_key jsonb)
   language sql
@@ -11,26 +28,32 @@ create or replace function agentdb._key_changes (scope text, id text)
 as $$
   with recursive record as materialized (
     select r.*,
+      case when c.relkind = 'p' then lead(r.audit_log_id) over (
+        partition by r.target, r.xid order by r.audit_log_id) end as next_id,
       min(r.audit_log_id) over (partition by r.target, r.row_key) as first_id,
       max(r.audit_log_id) over (partition by r.target, r.row_key) as last_id,
       count(*) over (partition by r.statement, r.target, r.operation) as among
     from agentdb._undo_record(scope, id) as r
+    join agentdb.audit_target as t on t.audit_target_id = r.target
+    left join pg_class as c on c.oid = t.table_oid
   ),
   pair as materialized (
     select o.target, o.row_key as old_key, n.row_key as new_key, o.statement,
-      o.among = 1 and n.among = 1 as only,
+      o.among = 1 and n.among = 1 or n.audit_log_id = o.next_id as only,
       count(*) over (partition by o.audit_log_id) as for_old,
       count(*) over (partition by n.audit_log_id) as for_new
     from record as o
     join record as n
-      on n.statement = o.statement and n.target = o.target and n.operation = 'insert'
+      on n.target = o.target and n.operation = 'insert'
+      and (n.statement = o.statement or n.audit_log_id = o.next_id)
     where o.operation = 'delete'
       and o.audit_log_id = o.last_id
       and n.audit_log_id = n.first_id
       and o.row_key <> n.row_key
-      and (o.among = 1 and n.among = 1
-        or o.old_values - array(select jsonb_object_keys(o.row_key))
-          = n.new_values - array(select jsonb_object_keys(n.row_key)))
+      and (n.statement = o.statement and o.among = 1 and n.among = 1
+        or agentdb._is_same_row(o.row_key, o.old_values, n.row_key, n.new_values)
+        or n.statement <> o.statement and exists (
+          select from jsonb_each(o.row_key) as k where n.row_key -> k.key = k.value))
   ),
   chain as (
     select p.target, p.old_key, p.new_key, p.statement

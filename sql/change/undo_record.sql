@@ -4,7 +4,7 @@
 create or replace function agentdb._undo_record (scope text, id text)
   returns table (
     audit_log_id bigint, statement bigint, target integer, row_key jsonb,
-    operation text, old_values jsonb, new_values jsonb
+    operation text, old_values jsonb, new_values jsonb, xid xid8
   )
   language plpgsql
   stable
@@ -15,7 +15,7 @@ begin
   -- A condition for each scope, so that each reads by its own index.
   return query execute format($record$
     select l.audit_log_id, l.statement, p.target, l.row_key, l.operation, l.old_values,
-      l.new_values
+      l.new_values, l.xid
     from agentdb.audit_log as l
     join (
       -- Of a table that was attached anew the present attachment.

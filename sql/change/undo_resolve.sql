@@ -208,8 +208,17 @@ as $$
       on k.confrelid = n.table_oid and k.contype = 'f' and k.confdeltype in ('n', 'd')
     where n.operation = 'delete'
   ),
+  -- What moves to another partition is deleted and inserted.
+  moved as materialized (
+    select n.table_name as name, (effects ->> (n.table_name || ' inserted'))::bigint
+      - coalesce(sum(n.count) filter (where n.operation = 'insert'), 0) as count
+    from named as n
+    join pg_class as c on c.oid = n.table_oid and c.relkind = 'p'
+    group by n.table_name
+  ),
   written (name, operation, count) as (
-    select left(e.key, -8), 'delete', e.value::bigint
+    select left(e.key, -8), 'delete', e.value::bigint - coalesce((
+      select m.count from moved as m where m.name = left(e.key, -8)), 0)
     from jsonb_each_text(effects) as e
     where e.key like '% deleted'
     union all
