@@ -286,9 +286,9 @@ grant usage on sequence agentdb.audit_statement_seq to agentdb_capture;
 grant select on sequence agentdb.suspension_seq to agentdb_capture;
 grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._check_blast,
-  agentdb._check_overtaken, agentdb._check_truncate, agentdb._capture_sql, agentdb._truncate_sql,
-  agentdb._is_suspended, agentdb._pass_suspended, agentdb._follow_restored,
-  agentdb._is_trial
+  agentdb._check_overtaken, agentdb._check_truncate, agentdb._capture_sql,
+  agentdb._truncate_sql, agentdb._is_suspended, agentdb._pass_suspended,
+  agentdb._follow_restored, agentdb._is_trial
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.

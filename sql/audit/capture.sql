@@ -15,8 +15,8 @@ begin
       string_agg(
         concat_ws(' ', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attcollation,
           nullif(a.attgenerated, ''),
-          -- Another expression rewrites no row and changes every value.  What is stored:
-          -- to spell it out, PostgreSQL would lock the table.
+          -- Another expression rewrites no row and changes every value.  As it is
+          -- stored: to spell it out, PostgreSQL would lock the table.
           case when a.attgenerated = 'v' then (
             select d.adbin from pg_attrdef as d
             where d.adrelid = a.attrelid and d.adnum = a.attnum) end),
