@@ -203,7 +203,6 @@ class World:
         self.alterations: list[Alteration] = []
         # When somebody looked at the shapes of tables, and when at what is in place.
         self.looked: list[int] = []
-        self.widths: dict[int, int] = {}
         self.maintained: list[int] = []
         self.refusals: list[str] = []
         # When what was committed: from, until, and whether by several at once.
@@ -219,7 +218,6 @@ class World:
         self.tables.append(Table("told", "told", told, ["1", "2"]))
         for table in self.tables:
             self.audit(table)
-            self.widths[table.oid] = 0
         sessions = [open_session(user) for user in ("", "app_user", "")]
         self.writers = [Writer(each, f"s{n}") for n, each in enumerate(sessions)]
         for each in (self.db, self.reader, *sessions):
@@ -523,9 +521,6 @@ class World:
             first = rows(session, COLUMNS, table.oid)[0]["name"]
             said = f"{at} rename {quoted(first)} to k{self.made}"
             kind = "rename"
-        elif kind == "drop" and one and one["place"] > self.widths[table.oid]:
-            # What comes and goes between two looks is in no shape that is known.
-            return "", ""
         elif kind == "drop" and one:
             said = f"{at} drop {quoted(one['name'])}"
         elif kind == "type" and one:
@@ -707,9 +702,6 @@ class World:
     def look_at_shapes(self) -> None:
         """Remember that the shape of each table is known now."""
         self.looked.append(self.now)
-        for table in self.tables:
-            places = [each["place"] for each in rows(self.reader, COLUMNS, table.oid)]
-            self.widths[table.oid] = max(places)
 
     def note(self) -> None:
         """Have the runner keep a snapshot, whoever writes."""

@@ -60,9 +60,16 @@ def history(first: LocalServer, images: dict[str, Any]) -> str:
             " commit; end loop; end $$"
         )
         register(db)
-        db.execute("create table t (id int primary key, v int)")
+        # A dump has no dropped columns: those after them are counted anew.
+        db.execute("create table t (id int primary key, gone int, v int)")
+        db.execute("alter table t drop gone")
+        db.execute("create table vault (gone int, id int primary key, pin text, n int)")
+        db.execute("alter table vault drop gone")
         db.execute("grant select, insert, update, delete on t to agent_a")
         audit(db)
+        audit(db, "vault", redact=["pin"], exclude=["n"])
+        db.execute("alter table vault rename pin to code")
+        db.execute("alter table vault rename n to noise")
         run = start(agent)
         events(agent, 3)
         for number, write in enumerate(
@@ -81,6 +88,8 @@ def history(first: LocalServer, images: dict[str, Any]) -> str:
         agent.execute("update t set v = 9 where id = 5")
         events(agent, 2)
         operator.execute("select agentdb.kill_run(%s, 'enough')", (run,))
+        # Nobody looks at it any more before the dump.
+        db.execute("alter table vault rename code to hush")
     assert isinstance(root, str)
     return root
 
@@ -134,6 +143,15 @@ def test_history_goes_on_where_a_dump_is_restored(moved: Moved) -> None:
     for mark, image in moved.images.items():
         assert at_mark(db, mark) == image, mark
     assert value(db, "select count(*) from agentdb.epoch") == 2
+
+
+def test_what_is_not_recorded_stays_so(moved: Moved) -> None:
+    moved.db.execute("insert into vault values (1, 'secret', 5)")
+    moved.db.execute("select agentdb.maintain_tables()")
+    moved.db.execute("update vault set hush = 'other secret', noise = 6")
+    said = "select new_values from agentdb.audit where table_name = 'public.vault'"
+    written = [each["new_values"] for each in rows(moved.db, said)]
+    assert written == [{"hush": "[redacted]"}, {"id": 1, "hush": "[redacted]"}]
 
 
 def operator_who_reads(moved: Moved) -> Connection:

@@ -306,3 +306,30 @@ def test_snapshots_go_with_the_log(table: Connection) -> None:
     table.execute("select agentdb.mark('new')")
     table.execute("select agentdb.maintain()")
     assert rows(table, "select mark from agentdb.marked_moment") == [{"mark": "new"}]
+
+
+def test_a_column_that_came_and_went_unseen_is_told(table: Connection) -> None:
+    table.execute("alter table t add short int default 5")
+    at, _ = kept(table)
+    table.execute("update t set short = 6 where id = 1")
+    table.execute("alter table t drop short")
+    for _ in range(2):
+        said = refusal(table, "select agentdb.table_as_of('t', %s)", at)
+        assert said.sqlstate == "ZA033"
+        assert "a column came and went" in (said.message_primary or "")
+        table.execute("select agentdb.maintain_tables()")
+
+
+def test_a_mark_does_not_wait_for_a_table_that_somebody_holds(
+    table: Connection, connect: Connect
+) -> None:
+    """By a lock that would be refused at once, if it waited at all."""
+    other = connect(table.info.dbname, "postgres")
+    table.execute("create table held (id int primary key, v int, w int generated always"
+                  " as (v + 1) stored)")  # fmt: skip
+    audit(table, "held")
+    _, image = kept(table)
+    with other.transaction():
+        other.execute("alter table held add x int")
+        table.execute("select agentdb.mark('meanwhile')")
+    assert at_mark(table, "meanwhile") == image

@@ -23,19 +23,35 @@ comment on function agentdb._add_moment (text) is
   'Keeps the snapshot of now, as a mark or without a name; returns its time.';
 
 
+-- What somebody holds, nobody can read: there is nothing to know of it.
 create or replace function agentdb._note_shapes ()
   returns void
-  language sql
-begin atomic
-  select agentdb._note_shape(t.audit_target_id)
-  from agentdb.audit_target as t
-  join pg_class as c on c.oid = t.table_oid
-  where t.unaudited_at is null
-  order by t.audit_target_id;
+  language plpgsql
+  set search_path = pg_catalog, pg_temp
+  set lock_timeout = '200ms'
+as $$
+declare
+  v_target integer;
+begin
+  for v_target in
+    select t.audit_target_id
+    from agentdb.audit_target as t
+    join pg_class as c on c.oid = t.table_oid
+    where t.unaudited_at is null
+    order by t.audit_target_id
+  loop
+    begin
+      perform agentdb._note_shape(v_target);
+    exception when lock_not_available then
+      null;
+    end;
+  end loop;
 end;
+$$;
 
 comment on function agentdb._note_shapes () is
-  'Notes that the shape of each audited table holds now.';
+  'Notes that the shape of each audited table holds now, but for those that are '
+  'locked.';
 
 
 -- What the caller itself has written and not committed is not in it: nobody else could

@@ -100,10 +100,17 @@ begin atomic
     where t.audit_target_id = target and y.oid >= 16384
     group by y.oid
     union all
-    select 'p' || p.relid::oid, '{}'
+    select 'p' || p.oid, '{}'
     from agentdb.audit_target as t
-    cross join lateral pg_partition_tree(t.table_oid) as p
-    where t.audit_target_id = target and p.isleaf
+    cross join lateral agentdb._parts_of(t.table_oid) as p (oid)
+    join pg_class as c on c.oid = p.oid and c.relkind <> 'p'
+    where t.audit_target_id = target
+    union all
+    -- With those that are dropped.
+    select 'places', to_jsonb(c.relnatts)
+    from agentdb.audit_target as t
+    join pg_class as c on c.oid = t.table_oid
+    where t.audit_target_id = target
     union all
     select 'children', coalesce(jsonb_agg(m.oid::bigint order by m.oid), '[]')
     from agentdb.audit_target as t
@@ -172,6 +179,7 @@ begin atomic
     ', ' order by f.key)
   from jsonb_each(former) as f
   where later -> f.key is distinct from f.value
+    and f.key <> 'places'
     -- What a column is called makes no difference to its values.
     and case when f.key !~ '^c[0-9]' then true
       when f.value -> 'tree' = later -> f.key -> 'tree'
@@ -191,12 +199,13 @@ create or replace function agentdb._column_names (shape jsonb)
   language sql
   immutable
 begin atomic
-  select jsonb_object_agg(c.key, c.value -> 'name')
-  from jsonb_each(shape) as c where c.key ~ '^c[0-9]';
+  select jsonb_object_agg(c.key, coalesce(c.value -> 'name', c.value))
+  from jsonb_each(shape) as c where c.key ~ '^(c[0-9]|places$)';
 end;
 
 comment on function agentdb._column_names (jsonb) is
-  'The names of the columns of a shape, by their places.';
+  'The names of the columns of a shape by their places, and how many places there '
+  'are.';
 
 
 create or replace function agentdb._columns_between (former jsonb, later jsonb)
@@ -204,19 +213,26 @@ create or replace function agentdb._columns_between (former jsonb, later jsonb)
   language sql
   stable
 begin atomic
-  select string_agg(
-    case when former -> n.key is null
-        then format('column %s was added', n.value ->> 'name')
-      else format('column %s was renamed to %s', former -> n.key ->> 'name',
-        n.value ->> 'name') end,
-    ', ' order by n.key)
-  from jsonb_each(later) as n
-  where n.key ~ '^c[0-9]'
-    and former -> n.key -> 'name' is distinct from n.value -> 'name';
+  with changed as (
+    select n.key, former -> n.key ->> 'name' as was, n.value ->> 'name' as is
+    from jsonb_each(later) as n
+    where n.key ~ '^c[0-9]'
+      and former -> n.key -> 'name' is distinct from n.value -> 'name'
+  )
+  select string_agg(c.what, ', ')
+  from (
+    select case when n.was is null then format('column %s was added', n.is)
+      else format('column %s was renamed to %s', n.was, n.is) end as what
+    from changed as n
+    union all
+    select 'a column came and went'
+    where (later -> 'places')::integer - (former -> 'places')::integer
+      > (select count(*) from changed as n where n.was is null)
+  ) as c;
 end;
 
 comment on function agentdb._columns_between (jsonb, jsonb) is
-  'Says which columns came, or got another name, between two shapes.';
+  'Says which columns came, went again or got another name between two shapes.';
 
 
 -- The shape of a moment, if the log from there to now reads the same everywhere.
