@@ -178,10 +178,12 @@ grant execute on function
   agentdb._past_members, agentdb._children_of, agentdb._types_of,
   agentdb._shape_now, agentdb._shape_at, agentdb._columns_between,
   agentdb._column_names,
-  agentdb._since_sql, agentdb._name_periods, agentdb._renamed, agentdb._named_then,
+  agentdb._since_sql, agentdb._former_key_sql, agentdb._name_periods,
+  agentdb._renamed, agentdb._named_then,
   agentdb._past_moment, agentdb._unseen_sql, agentdb._mark_named, agentdb._is_within,
   agentdb._epoch_now,
   agentdb._doubt_sql, agentdb._open_sql, agentdb._read_at,
+  agentdb._recorded_names, agentdb._whole,
   agentdb._shape_difference, agentdb._rewind, agentdb._fits, agentdb._refuse_row,
   agentdb._equal_sql, agentdb._same_key_sql,
   agentdb._former_keys, agentdb._history_sql, agentdb._approved_by, agentdb._policies,
@@ -288,7 +290,7 @@ grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._check_blast,
   agentdb._check_overtaken, agentdb._check_truncate, agentdb._capture_sql,
   agentdb._truncate_sql, agentdb._is_suspended, agentdb._pass_suspended,
-  agentdb._follow_restored, agentdb._is_trial
+  agentdb._follow_restored, agentdb._is_elsewhere, agentdb._is_trial
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.

@@ -14,12 +14,17 @@ create or replace function agentdb._history_sql (relation regclass)
       select l.recorded_at, l.operation, l.old_values, l.new_values, l.agent_id,
         l.run_id, l.change_id, l.session_role, l.statement, l.audit_log_id
       from agentdb.audit_log as l
-      where l.audit_target_id in (
-          select t.audit_target_id from agentdb.audit_target as t
-          where t.table_oid = $1)
-        and (jsonb_hash_extended(l.row_key, 0) in (
+      join (
+        select t.audit_target_id, agentdb._name_periods(t.audit_target_id) as periods
+        from agentdb.audit_target as t
+        where t.table_oid = $1
+      ) as p on p.audit_target_id = l.audit_target_id
+      where (jsonb_hash_extended(l.row_key, 0) in (
             select jsonb_hash_extended(k.key, 0) from unnest($3) as k (key))
           and l.row_key = any ($3)%s)
+        -- Another column may have had the name.
+        and case when p.periods is null then true
+          else agentdb._renamed(l.row_key, l.recorded_at, p.periods, $1) = $2 end
       union all
       select g.began_at, 'not recorded', null,
         jsonb_build_object('reason', g.reason, 'until', g.ended_at), null, null, null,

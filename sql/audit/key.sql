@@ -235,6 +235,7 @@ begin atomic
   from shape as s
   cross join lateral (
     select jsonb_object_agg(s.shape -> ('c' || p.place) ->> 'name', p.value)
+      filter (where s.shape ? ('c' || p.place))
     from present as p
     having count(*) = count(s.shape -> ('c' || p.place))
   ) as k (key);

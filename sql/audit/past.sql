@@ -142,6 +142,25 @@ comment on function agentdb._check_past (regclass, timestamptz) is
   'a gap in its record does, or its columns were others.';
 
 
+-- A column that was renamed twice, or came and went, before anybody looked is found by
+-- what a row lacks, or has too much.
+create or replace function agentdb._whole (
+  relation regclass,
+  row_key jsonb,
+  content jsonb,
+  names text[]
+)
+  returns jsonb
+  language sql
+  stable
+  return case when content ?& names and content - names = '{}' then content
+    else agentdb._refuse_row(relation, row_key,
+      'columns were altered before anybody looked, and nothing tells all values') end;
+
+comment on function agentdb._whole (regclass, jsonb, jsonb, text[]) is
+  'A row of the past that has the columns of its moment; raises ZA033 for another.';
+
+
 create or replace function agentdb._past (
   relation regclass,
   at timestamptz,
@@ -177,16 +196,19 @@ begin
   elsif v_moment.exact_at <> at then
     raise notice 'exact at %: what was committed at % is not known', v_at, at;
   end if;
-  return query execute format(
-      case when agentdb._column_names(v_now) = agentdb._column_names(v_then)
-        then 'select p.row_key, p.row_values, $9 from (%s) as p'
-      else 'select agentdb._named_then(p.row_key, $7, $8), agentdb._named_then('
-        'p.row_values, $7, $8), $9 from (%s) as p' end,
-      agentdb._past_sql(relation, v_moment.condition, key is not null))
+  return query execute format('select w.row_key, agentdb._whole(%L, %s, '
+      'w.row_values, $10), $9 from (%s) as w', relation,
+      case when row_security_active(relation) then 'null' else 'w.row_key' end,
+      format(case when agentdb._column_names(v_now) = agentdb._column_names(v_then)
+        then 'select p.row_key, p.row_values from (%s) as p'
+      else 'select agentdb._named_then(p.row_key, $7, $8) as row_key, '
+        'agentdb._named_then(p.row_values, $7, $8) as row_values from (%s) as p' end,
+      agentdb._past_sql(relation, v_moment.condition, key is not null)))
     using at, key,
       array(select substr(n.name, 2)::oid from jsonb_object_keys(v_now) as n (name)
         where n.name ~ '^p[0-9]' and not v_then ? n.name),
-      v_moment.seen, v_moment.later, v_moment.open, v_now, v_then, v_moment.exact_at;
+      v_moment.seen, v_moment.later, v_moment.open, v_now, v_then, v_moment.exact_at,
+      agentdb._recorded_names(v_then);
 end;
 $$;
 

@@ -106,8 +106,8 @@ create or replace function agentdb._read_at ()
   returns timestamptz
   language sql
   stable
-  return case current_setting('transaction_isolation')
-    when 'read committed' then statement_timestamp() else transaction_timestamp() end;
+  return case when current_setting('transaction_isolation') like 'read %'
+    then statement_timestamp() else transaction_timestamp() end;
 
 comment on function agentdb._read_at () is
   'A time after which all that the session reads was taken.';
@@ -144,6 +144,11 @@ begin
     condition := 'l.recorded_at > $1';
     return;
   elsif at >= agentdb._read_at() then
+    if current_setting('transaction_isolation') not like 'read %' then
+      perform agentdb._refuse(format('this transaction is %s: it sees nothing that was '
+          'committed since it began', upper(current_setting('transaction_isolation'))),
+        'Ask for a moment before that, or in a READ COMMITTED transaction.');
+    end if;
     condition := 'false';
     exact_at := least(at, clock_timestamp());
     return;

@@ -124,6 +124,10 @@ begin
   end if;
   perform agentdb._check_overtaken(format('%I.%I', tg_table_schema, tg_table_name));
   select w.* into v_writer from agentdb._writer() as w;
+  -- Restored from a dump it has another number.
+  if agentdb._is_elsewhere(tg_argv[0]::integer, tg_relid) then
+    perform agentdb._follow_restored();
+  end if;
   execute agentdb._truncate_sql(tg_argv[0]::integer, tg_relid)
     using clock_timestamp(), nextval('agentdb.audit_statement_seq'), v_writer.agent_id,
       v_writer.run_id, v_writer.change_id, current_setting('application_name'),

@@ -1,5 +1,24 @@
 -- Tables that came back from a dump.
 
+create or replace function agentdb._is_elsewhere (target integer, table_oid oid)
+  returns boolean
+  language sql
+  stable
+  security definer
+  set search_path = pg_catalog, pg_temp
+as $$
+  select t.table_oid <> _is_elsewhere.table_oid
+    and not exists (
+      select from pg_partition_ancestors(_is_elsewhere.table_oid) as a
+      where a.relid = t.table_oid)
+  from agentdb.audit_target as t
+  where t.audit_target_id = target;
+$$;
+
+comment on function agentdb._is_elsewhere (integer, oid) is
+  'Whether a table with the trigger of an attachment is not the one that it knows.';
+
+
 -- A table restored from a dump has another number, and so have its partitions; its
 -- trigger knows which it is.
 

@@ -208,6 +208,21 @@ comment on function agentdb._column_names (jsonb) is
   'are.';
 
 
+create or replace function agentdb._recorded_names (shape jsonb)
+  returns text[]
+  language sql
+  immutable
+begin atomic
+  select array_agg(c.value ->> 'name')
+  from jsonb_each(shape) as c
+  where c.key ~ '^c[0-9]'
+    and c.value ->> 'recorded' is distinct from 'not at all';
+end;
+
+comment on function agentdb._recorded_names (jsonb) is
+  'The names of the columns of a shape that are recorded, if only by [redacted].';
+
+
 create or replace function agentdb._columns_between (former jsonb, later jsonb)
   returns text
   language sql

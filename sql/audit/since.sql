@@ -44,6 +44,25 @@ comment on function agentdb._past_members (regclass) is
   'one is not.';
 
 
+-- An index finds these; which of them are of the key, their names tell then.
+create or replace function agentdb._former_key_sql (relation regclass)
+  returns text
+  language sql
+  stable
+  return (
+    select case when bool_and(c.exact) then format(
+      ' and jsonb_hash_extended(l.row_key, 0) = any (array(select '
+      'jsonb_hash_extended(k.key, 0) from unnest(agentdb._former_keys(%L, $2)) as k '
+      '(key)))', relation) else '' end
+    from agentdb.audit_column as c
+    where c.audit_target_id = agentdb._target_of(relation) and c.key_place is not null
+  );
+
+comment on function agentdb._former_key_sql (regclass) is
+  'SQL text: whether a row l of the log may have key $2, under any names of its '
+  'columns.';
+
+
 -- The log since a moment; where columns were renamed since, under the names of now.
 create or replace function agentdb._since_sql (
   relation regclass,
@@ -72,9 +91,10 @@ create or replace function agentdb._since_sql (
             agentdb._renamed(l.new_values, l.recorded_at, n.periods, %2$L)
               as new_values
           offset 0) as r
-        where l.audit_target_id = any (%3$L) and (%4$s))$renamed$,
+        where l.audit_target_id = any (%3$L) and (%4$s)%5$s)$renamed$,
           string_agg(format('when %s then %L::jsonb', m.target, n.periods), ' '),
-          relation::oid, array_agg(m.target), condition)
+          relation::oid, array_agg(m.target), condition,
+          case when by_key and count(*) = 1 then agentdb._former_key_sql(relation) end)
         else 'agentdb.audit_log' end,
       array_agg(m.target),
       case when count(*) > 1 then ' - case l.audit_target_id '

@@ -213,7 +213,8 @@ begin
     perform agentdb._choose_rows(v_change_id, include, keep);
     v_fault := case when exists (
       select from agentdb.change_row as r where r.change_id = v_change_id)
-      then agentdb._undo_fault(v_change_id)
+      then coalesce(agentdb._undo_fault(v_change_id),
+        agentdb._renamed_since(scope, id))
       else 'no row that it wrote is recorded, or all are as they were before' end;
   end if;
   if v_fault is not null then

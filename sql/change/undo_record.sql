@@ -37,6 +37,39 @@ comment on function agentdb._undo_record (text, text) is
   'What is recorded of the rows that an undo takes back, but for those erased.';
 
 
+-- What other undos compare with is under the names of its time.
+create or replace function agentdb._renamed_since (scope text, id text)
+  returns text
+  language sql
+  stable
+  set search_path = pg_catalog, pg_temp
+as $$
+  with record as materialized (
+    select r.target, l.recorded_at, coalesce(r.row_key, '{}')
+      || coalesce(r.old_values, '{}') || coalesce(r.new_values, '{}') as content
+    from agentdb._undo_record(scope, id) as r
+    join agentdb.audit_log as l
+      on l.audit_log_id = r.audit_log_id and l.audit_target_id = r.target
+  )
+  select string_agg(
+    format('columns of %s were renamed since', t.table_name),
+    '; ' order by t.table_name)
+  from (select distinct r.target from record as r) as d
+  join agentdb.audit_target as t on t.audit_target_id = d.target
+  cross join lateral agentdb._name_periods(d.target) as n (periods)
+  where n.periods is not null
+    and exists (
+      select from record as r
+      where r.target = d.target
+        and r.content <> agentdb._renamed(r.content, r.recorded_at, n.periods,
+          t.table_oid::regclass));
+$$;
+
+comment on function agentdb._renamed_since (text, text) is
+  'Names the tables whose columns are called otherwise than in what is to be taken '
+  'back; NULL where all are called the same.';
+
+
 -- Of a run it is also known that it began before the days that retention has removed.
 create or replace function agentdb._gone_from_record (scope text, id text)
   returns text
