@@ -54,7 +54,6 @@ def test_no_undo_writes_a_value_into_another_column(
     [
         ("rename id to x", "delete from t where x = 2", "rename x to item"),
         ("rename v to x", "delete from t where id = 2", "rename x to w"),
-        ("add x int default 3", "delete from t where id = 2", "drop x"),
     ],
 )
 def test_names_that_nobody_saw_are_refused(
@@ -71,6 +70,21 @@ def test_names_that_nobody_saw_are_refused(
     assert said.sqlstate == "ZA033"
     assert "before anybody looked" in (said.message_primary or "")
     assert at_mark(db, "after") == image
+
+
+def test_a_column_that_came_and_went_is_not_shown_before_it_came(
+    db: Connection,
+) -> None:
+    db.execute("create table t (id int primary key, v int)")
+    db.execute("insert into t values (1, 10), (2, 20)")
+    audit(db)
+    _, image = kept(db)
+    db.execute("select agentdb.mark('before')")
+    db.execute("alter table t add x int default 3; delete from t where id = 2")
+    db.execute("alter table t drop x")
+    for _ in range(2):
+        assert at_mark(db, "before") == image
+        db.execute(LOOK)
 
 
 def test_a_key_whose_columns_exchanged_their_names_is_of_one_row(
