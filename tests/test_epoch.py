@@ -94,8 +94,8 @@ def history(first: LocalServer, images: dict[str, Any]) -> str:
     return root
 
 
-@pytest.fixture(scope="module")
-def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
+@pytest.fixture
+def moved() -> Iterator[Moved]:
     images: dict[str, Any] = {}
     with ExitStack() as stack:
         first, second = (stack.enter_context(LocalServer(fast=True)) for _ in range(2))
@@ -129,8 +129,7 @@ def moved(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Moved]:
         yield Moved(db, agent, operator, images, root)
 
 
-def test_history_goes_on_where_a_dump_is_restored(moved: Moved) -> None:
-    """In one test: each step is what happens after the one before."""
+def history_goes_on_where_a_dump_is_restored(moved: Moved) -> None:
     db, operator = moved.db, moved.operator
     # The first of all is a write, before anybody maintains anything.
     db.execute("update t set v = 100 where id = 1")
@@ -145,7 +144,7 @@ def test_history_goes_on_where_a_dump_is_restored(moved: Moved) -> None:
     assert value(db, "select count(*) from agentdb.epoch") == 2
 
 
-def test_what_is_not_recorded_stays_so(moved: Moved) -> None:
+def what_is_not_recorded_stays_so(moved: Moved) -> None:
     moved.db.execute("insert into vault values (1, 'secret', 5)")
     moved.db.execute("select agentdb.maintain_tables()")
     moved.db.execute("update vault set hush = 'other secret', noise = 6")
@@ -159,7 +158,7 @@ def operator_who_reads(moved: Moved) -> Connection:
     return moved.operator
 
 
-def test_events_are_counted_once_and_go_on(moved: Moved) -> None:
+def events_are_counted_once_and_go_on(moved: Moved) -> None:
     operator, agent = moved.operator, moved.agent
     operator.execute("select agentdb.maintain()")
     assert set(row(moved.db, NOW).values()) == {True}
@@ -173,7 +172,7 @@ def test_events_are_counted_once_and_go_on(moved: Moved) -> None:
     assert rows(moved.db, COUNTED) == rows(moved.db, RUNS)
 
 
-def test_the_chain_of_seals_goes_on(moved: Moved) -> None:
+def the_chain_of_seals_goes_on(moved: Moved) -> None:
     operator = moved.operator
     sealed = row(operator, "select seal_id, rows from agentdb.seal_audit()")
     assert sealed["seal_id"] == 2
@@ -186,16 +185,26 @@ def test_the_chain_of_seals_goes_on(moved: Moved) -> None:
     assert value(moved.db, "select sum(rows) from agentdb.seal") == total
 
 
-def test_stops_work_as_before(moved: Moved) -> None:
+def stops_work_as_before(moved: Moved) -> None:
     run = value(moved.db, "select max(run_id) from agentdb.run where ended_at is null")
     moved.operator.execute("select agentdb.kill_run(%s, 'enough')", (run,))
     said = refusal(moved.agent, "select agentdb.log_progress('on')")
     assert said.sqlstate == "ZA040"
 
 
-def test_a_moment_of_now_is_known_here(moved: Moved) -> None:
+def a_moment_of_now_is_known_here(moved: Moved) -> None:
     moved.operator.execute("select agentdb.mark('last')")
     at, image = kept(moved.db)
     moved.db.execute("truncate t")
     assert past(moved.db, at) == image
     assert at_mark(moved.db, "last") == image
+
+
+def test_all_goes_on_where_a_dump_is_restored(moved: Moved) -> None:
+    """Each step is what happens after the one before."""
+    history_goes_on_where_a_dump_is_restored(moved)
+    what_is_not_recorded_stays_so(moved)
+    events_are_counted_once_and_go_on(moved)
+    the_chain_of_seals_goes_on(moved)
+    stops_work_as_before(moved)
+    a_moment_of_now_is_known_here(moved)

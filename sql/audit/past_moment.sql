@@ -149,7 +149,8 @@ begin
           'committed since it began', upper(current_setting('transaction_isolation'))),
         'Ask for a moment before that, or in a READ COMMITTED transaction.');
     end if;
-    condition := 'false';
+    -- What was committed while the statement went on.
+    condition := 'l.recorded_at > $1';
     exact_at := least(at, clock_timestamp());
     return;
   end if;
