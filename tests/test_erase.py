@@ -913,3 +913,20 @@ def test_command_asks_says_and_erases(
         run(monkeypatch, ["erase", "nothing", "1", "--reason", "x", "--yes"], dsn).code
         == 1
     )
+
+
+def test_erasure_after_a_later_transaction_keeps_the_seals(
+    db: Connection, connect: Connect
+) -> None:
+    """Its own transaction is open when it seals, though a later one is over."""
+    db.execute("create table person (id int primary key, name text)")
+    db.execute("select agentdb.audit_table('person')")
+    db.execute("insert into person values (1, 'Anna Example'), (2, 'Bert Sample')")
+    other = connect(db.info.dbname, "postgres")
+    with db.transaction():
+        db.execute("create table something (id int)")
+        other.execute("update person set name = 'Bert S.' where id = 2")
+        db.execute("select agentdb.erase_subject('person', '1', 'ticket 9')")
+    other.execute("select agentdb.seal_audit()")
+    said = row(other, "select intact, problem from agentdb.verify_audit()")
+    assert said == {"intact": True, "problem": None}

@@ -333,3 +333,16 @@ def test_a_mark_does_not_wait_for_a_table_that_somebody_holds(
         other.execute("alter table held add x int")
         table.execute("select agentdb.mark('meanwhile')")
     assert at_mark(table, "meanwhile") == image
+
+
+def test_a_mark_has_none_of_its_own_transaction(
+    table: Connection, connect: Connect
+) -> None:
+    """Also where a later transaction of somebody else is over."""
+    other = connect(table.info.dbname, "postgres")
+    with table.transaction():
+        table.execute("update t set v = 1 where id = 1")
+        other.execute("update t set v = 2 where id = 2")
+        _, image = kept(other)
+        table.execute("select agentdb.mark('own')")
+    assert at_mark(other, "own") == image

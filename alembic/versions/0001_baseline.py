@@ -844,7 +844,7 @@ create table agentdb.epoch (
 create table agentdb.moment (
   moment_id bigint generated always as identity,
   epoch_id integer not null,
-  snapshot pg_snapshot not null default pg_current_snapshot(),
+  snapshot pg_snapshot not null,
   began_at timestamptz not null default statement_timestamp(),
   taken_at timestamptz not null default clock_timestamp(),
   last_audit_log_id bigint,

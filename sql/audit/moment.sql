@@ -10,8 +10,10 @@ as $$
 declare
   v_taken_at timestamptz;
 begin
-  insert into agentdb.moment (epoch_id, mark, marked_by, last_audit_log_id)
-  values (agentdb._epoch_now(), _add_moment.mark,
+  insert into agentdb.moment (
+    epoch_id, snapshot, mark, marked_by, last_audit_log_id
+  )
+  values (agentdb._epoch_now(), agentdb._snapshot_now(), _add_moment.mark,
     case when _add_moment.mark is not null then session_user end,
     pg_sequence_last_value('agentdb.audit_log_audit_log_id_seq'))
   returning taken_at into v_taken_at;

@@ -137,9 +137,10 @@ begin
   seal_audit.seal_id := coalesce(seal_audit.seal_id, 0) + 1;
   rows := 0;
   for v_part in
-    select pg_current_snapshot() as snapshot, d.*
-    from agentdb._sealed_rows(v_after, v_after_epoch, pg_current_snapshot(), v_epoch)
-      as d
+    select n.snapshot, d.*
+    from agentdb._snapshot_now() as n (snapshot)
+    cross join lateral
+      agentdb._sealed_rows(v_after, v_after_epoch, n.snapshot, v_epoch) as d
     order by d.day
   loop
     v_root := agentdb._root(
