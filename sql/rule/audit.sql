@@ -145,7 +145,11 @@ begin atomic
   where f.noticed_at <= as_of
     and f.ended_at > as_of - interval '1 hour'
     and f.ended_at <= as_of
-    and f.ended_at < f.noticed_at + interval '1 minute'
+    and not exists (
+      select from agentdb.alert as a
+      where a.rule_name = 'audit_gap'
+        and a.labels ->> 'table' = t.table_name
+        and a.firing_at between f.began_at and f.ended_at)
   group by t.table_name;
 end;
 
