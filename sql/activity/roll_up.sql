@@ -216,6 +216,31 @@ comment on function agentdb._roll_up_evidence (pg_snapshot) is
   'Moves run_activity.evidence_at to the last evidence of new transactions.';
 
 
+-- PostgreSQL leaves the asker's own transaction out of the list, and it counts as over
+-- once a later one is.
+create or replace function agentdb._snapshot_now ()
+  returns pg_snapshot
+  language sql
+  stable
+  return (
+    select case
+      when o.own is null or o.own >= pg_snapshot_xmax(o.now) then o.now
+      else format('%s:%s:%s', least(o.own, pg_snapshot_xmin(o.now)),
+        pg_snapshot_xmax(o.now), (
+          select string_agg(x.xid::text, ',' order by x.xid)
+          from (select pg_snapshot_xip(o.now) union select o.own) as x (xid)
+        ))::pg_snapshot
+    end
+    from (
+      select pg_current_snapshot() as now, pg_current_xact_id_if_assigned() as own
+    ) as o
+  );
+
+comment on function agentdb._snapshot_now () is
+  'What others see as committed now: the snapshot of the statement, with the own '
+  'transaction among the open ones.';
+
+
 -- Bounded, so that a long pause is caught up with in steps that all succeed.  Our own
 -- transaction may write events after this: it counts as open.
 create or replace function agentdb._next_count (counted pg_snapshot)
@@ -231,11 +256,7 @@ create or replace function agentdb._next_count (counted pg_snapshot)
       select least(pg_snapshot_xmax(pg_current_snapshot()),
         (pg_snapshot_xmax(counted)::text::bigint + 500000)::text::xid8) as below
     ) as b
-    left join (
-      select * from pg_snapshot_xip(pg_current_snapshot())
-      union
-      select pg_current_xact_id_if_assigned()
-    ) as o (xid) on o.xid < b.below
+    left join pg_snapshot_xip(agentdb._snapshot_now()) as o (xid) on o.xid < b.below
     group by b.below
   );
 

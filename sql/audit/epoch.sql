@@ -18,31 +18,6 @@ comment on function agentdb._place_now () is
   'Where this installation is: on which server, and in what schema of it.';
 
 
--- PostgreSQL leaves the asker's own transaction out of the list, and it counts as over
--- once a later one is.
-create or replace function agentdb._snapshot_now ()
-  returns pg_snapshot
-  language sql
-  stable
-  return (
-    select case
-      when o.own is null or o.own >= pg_snapshot_xmax(o.now) then o.now
-      else format('%s:%s:%s', least(o.own, pg_snapshot_xmin(o.now)),
-        pg_snapshot_xmax(o.now), (
-          select string_agg(x.xid::text, ',' order by x.xid)
-          from (select pg_snapshot_xip(o.now) union select o.own) as x (xid)
-        ))::pg_snapshot
-    end
-    from (
-      select pg_current_snapshot() as now, pg_current_xact_id_if_assigned() as own
-    ) as o
-  );
-
-comment on function agentdb._snapshot_now () is
-  'What others see as committed now: the snapshot of the statement, with the own '
-  'transaction among the open ones.';
-
-
 -- What of the logs no roll-up has counted is counted now, and what is recorded from now
 -- on goes by the transactions of this server.
 create or replace function agentdb._settle_logs ()

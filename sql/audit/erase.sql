@@ -22,7 +22,7 @@ begin
     select from unnest(terms) as t where coalesce(length(btrim(t)) < 4, true)
   ) then
     perform agentdb._refuse('a term has at least 4 characters',
-      'Name what tells of this person alone, such as an address or a whole name.');
+      'Name what points to this person alone, such as an address or a whole name.');
   elsif exists (
     select from unnest(terms) as t
     where t ~* '^[\s[]*(erased|redacted)' or length(t) > 1000) then

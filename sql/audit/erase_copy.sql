@@ -136,7 +136,7 @@ begin
   end loop;
   if v_changes <> '{}' then
     perform agentdb._refuse(
-      format('change %s is not decided yet and tells of it', (
+      format('change %s is not decided yet and mentions it', (
         select string_agg(distinct c::text, ', ') from unnest(v_changes) as c)),
       'Reject, withdraw or apply it first: select * from agentdb.waiting_changes();');
   end if;
@@ -144,7 +144,7 @@ end;
 $$;
 
 comment on function agentdb._check_undecided (regclass, jsonb[], jsonb) is
-  'Raises ZA004 where a change that waits tells of a subject.';
+  'Raises ZA004 where a change that waits mentions a subject.';
 
 
 create or replace function agentdb._blanked (

@@ -4,7 +4,8 @@
 create or replace function agentdb._undo_record (scope text, id text)
   returns table (
     audit_log_id bigint, statement bigint, target integer, row_key jsonb,
-    operation text, old_values jsonb, new_values jsonb, xid xid8
+    operation text, old_values jsonb, new_values jsonb, xid xid8,
+    recorded_at timestamptz
   )
   language plpgsql
   stable
@@ -15,7 +16,7 @@ begin
   -- A condition for each scope, so that each reads by its own index.
   return query execute format($record$
     select l.audit_log_id, l.statement, p.target, l.row_key, l.operation, l.old_values,
-      l.new_values, l.xid
+      l.new_values, l.xid, l.recorded_at
     from agentdb.audit_log as l
     join (
       -- Of a table that was attached anew the present attachment.
@@ -45,11 +46,7 @@ create or replace function agentdb._renamed_since (scope text, id text)
   set search_path = pg_catalog, pg_temp
 as $$
   with record as materialized (
-    select r.target, l.recorded_at, coalesce(r.row_key, '{}')
-      || coalesce(r.old_values, '{}') || coalesce(r.new_values, '{}') as content
-    from agentdb._undo_record(scope, id) as r
-    join agentdb.audit_log as l
-      on l.audit_log_id = r.audit_log_id and l.audit_target_id = r.target
+    select r.* from agentdb._undo_record(scope, id) as r
   )
   select string_agg(
     format('columns of %s were renamed since', t.table_name),
@@ -60,8 +57,12 @@ as $$
   where n.periods is not null
     and exists (
       select from record as r
+      cross join lateral (
+        select coalesce(r.row_key, '{}') || coalesce(r.old_values, '{}')
+          || coalesce(r.new_values, '{}')
+      ) as w (content)
       where r.target = d.target
-        and r.content <> agentdb._renamed(r.content, r.recorded_at, n.periods,
+        and w.content <> agentdb._renamed(w.content, r.recorded_at, n.periods,
           t.table_oid::regclass));
 $$;
 
