@@ -228,14 +228,10 @@ def test_terminal_counts_the_seals_as_the_server_hashes_them(
     for number in range(4):
         busy.execute("update t set v = %s where id = 2", [number])
         busy.execute("select from agentdb.seal_audit()")
-    body = value(busy, "select prosrc from pg_proc where proname = '_hash_again'")
-    slow = body.replace("return query", "perform pg_sleep(0.2); return query")
-    busy.execute(
-        "create or replace function agentdb._hash_again("
-        "seal bigint, after pg_snapshot, upto pg_snapshot)"
-        " returns table (day date, rows bigint, digest bytea) language plpgsql stable"
-        f" set search_path = pg_catalog, pg_temp as $${slow}$$".encode()
-    )
+    hashing = value(busy, "select pg_get_functiondef('agentdb._hash_again'::regproc)")
+    assert hashing.count("return query") == 1
+    slow = hashing.replace("return query", "perform pg_sleep(0.2); return query")
+    busy.execute(slow.encode())
     shown = on_terminal(["seals"], server, busy.info.dbname)
     assert {f"{done}/4" for done in (1, 2, 3, 4)} <= set(re.findall(r"\d/4", shown))
     assert "agentdb: seal" not in shown
