@@ -1,5 +1,5 @@
 -- An auditor in another time zone asks for the past of a table; a row's values are those that were there.
--- Mutant: sql: alter function agentdb.row_as_of (regclass, jsonb, timestamptz) reset "TimeZone"
+-- Mutant: sql: alter function agentdb.row_as_of (regclass, jsonb, timestamptz, text, boolean) reset "TimeZone"
 --@ p postgres
 create table app.weird (id int primary key, at timestamptz, n int);
 insert into app.weird values (1, '2026-06-01 12:00Z', 1);

@@ -14,7 +14,7 @@ set local session_replication_role = replica;
 update agentdb.audit_log set new_values = '{}' where audit_log_id = (select min(audit_log_id) from agentdb.audit_log);
 update agentdb.seal as s set (digest, root) = (
   select d.digest, agentdb._root(null, s.day, s.snapshot, s.rows, d.digest)
-  from agentdb._sealed_rows(null, s.snapshot) as d)
+  from agentdb._sealed_rows(null, null, s.snapshot, s.epoch_id) as d)
 where seal_id = 1;
 commit;
 --@ u auditor_u value=False must
