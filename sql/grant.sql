@@ -290,7 +290,8 @@ grant execute on function
   agentdb._layout, agentdb._layout_now, agentdb._writer, agentdb._check_blast,
   agentdb._check_overtaken, agentdb._check_truncate, agentdb._capture_sql,
   agentdb._truncate_sql, agentdb._is_suspended, agentdb._pass_suspended,
-  agentdb._follow_restored, agentdb._is_elsewhere, agentdb._is_trial
+  agentdb._follow_restored, agentdb._is_elsewhere, agentdb._is_trial,
+  agentdb._pin_output
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.

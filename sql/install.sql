@@ -82,6 +82,7 @@
 \ir audit/capture.sql
 \ir audit/blast.sql
 \ir audit/suspended.sql
+\ir audit/output.sql
 \ir audit/statement.sql
 \ir audit/function.sql
 \ir audit/placement.sql

@@ -39,7 +39,7 @@ ATTACKS = (
     "select agentdb._capture_1()",
     "create temp table mine (id int); create trigger t after insert on mine"
     " for each row execute function agentdb._capture_1()",
-    "select agentdb._place_capture(1, 'begin return null; end')",
+    "select agentdb._place_capture(1, 'begin return null; end', '')",
     "select agentdb._lend_capture(1, 'agent_a')",
     "select agentdb._capture_truncate()",
     "select agentdb._writer()",

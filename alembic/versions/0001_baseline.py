@@ -878,9 +878,7 @@ create table agentdb.audit_log (
   application_name text,
   client_addr inet,
   salt uuid default gen_random_uuid(),
-  constraint audit_log_pkey primary key (audit_log_id, recorded_at),
-  constraint audit_log_operation_check
-    check (operation in ('insert', 'update', 'delete', 'truncate', 'erase'))
+  constraint audit_log_pkey primary key (audit_log_id, recorded_at)
 ) partition by range (recorded_at);
 
 create index audit_log_row_key_idx

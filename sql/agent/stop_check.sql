@@ -153,10 +153,14 @@ comment on function agentdb._last_run_of (bigint, boolean) is
   'The run that an agent, or an emitter in its name, worked for last.';
 
 
+-- Its plan is kept: it is asked at each write of an agent without a run.
 create or replace function agentdb._last_run (agent bigint)
   returns bigint
-  language sql
+  language plpgsql
   stable
+  set search_path = pg_catalog, pg_temp
+as $$
+begin
   return (
     select case
       when t.run_id is null
@@ -169,6 +173,8 @@ create or replace function agentdb._last_run (agent bigint)
     left join agentdb._last_run_of(agent, false) as o on true
     left join agentdb._last_run_of(agent, true) as t on true
   );
+end;
+$$;
 
 comment on function agentdb._last_run (bigint) is
   'The run that an agent worked for last, as far as its writes go by it.';

@@ -76,9 +76,9 @@ comment on function agentdb._check_overtaken (text) is
   'overtaken.';
 
 
--- Declared immutable although it is not: the call is folded into the cached plan of a
--- query on a transition table, which PostgreSQL drops when the table is altered.  So
--- the generated code learns of every change of layout, at no cost.
+-- Declared immutable although it is not: the call is folded into the cached plan of an
+-- expression that names the table as a regclass constant, which PostgreSQL drops when
+-- that is altered.  So the generated code learns of every change of layout, at no cost.
 create or replace function agentdb._layout (table_oid oid)
   returns text
   language plpgsql
@@ -156,14 +156,21 @@ begin
       return;
     end if;
   end if;
-  select o.run_id, o.agent_id, o.stop_seen
-    into _writer.run_id, _writer.agent_id, v_stop_seen
-  from agentdb._lone_run() as o;
-  if found then
-    perform from agentdb.run_gate as g where g.run_id = _writer.run_id for share;
-    if agentdb._is_unstopped(v_stop_seen) then
-      return;
-    end if;
+  if current_setting('agentdb.session_token', true) <> '' then
+    select h.run_id, h.agent_id, h.stop_seen
+      into _writer.run_id, _writer.agent_id, v_stop_seen
+    from agentdb._held_run() as h
+    join agentdb.run_gate as g on g.run_id = h.run_id
+    for share of g;
+  else
+    select o.run_id, o.agent_id, o.stop_seen
+      into _writer.run_id, _writer.agent_id, v_stop_seen
+    from agentdb._lone_run() as o
+    join agentdb.run_gate as g on g.run_id = o.run_id
+    for share of g;
+  end if;
+  if found and agentdb._is_unstopped(v_stop_seen) then
+    return;
   end if;
   select w.agent_id, w.run_id into _writer.agent_id, _writer.run_id
   from agentdb._any_writer() as w;
@@ -186,10 +193,12 @@ declare
   v_pooled boolean;
   v_outcome text;
 begin
-  select r.run_id, r.agent_id into _any_writer.run_id, _any_writer.agent_id
-  from agentdb.run as r
-  where r.run_id = v_bound and r.role_name = session_user;
-  if not found then
+  if v_bound is not null then
+    select r.run_id, r.agent_id into _any_writer.run_id, _any_writer.agent_id
+    from agentdb.run as r
+    where r.run_id = v_bound and r.role_name = session_user;
+  end if;
+  if _any_writer.run_id is null then
     select a.agent_id, a.pooled into _any_writer.agent_id, v_pooled
     from agentdb.agent as a
     where a.role_name = session_user

@@ -5,23 +5,23 @@ grant create on schema agentdb to agentdb_capture;
 grant usage on schema agentdb to agentdb_capture;
 set local role agentdb_capture;
 
-create or replace function agentdb._place_capture (target integer, body text)
+create or replace function agentdb._place_capture (
+  target integer,
+  body text,
+  settings text
+)
   returns void
   language plpgsql
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
 begin
-  -- Settings that turn rows into text are pinned: a session's own would blur the log.
   execute format(
     'create or replace function agentdb.%1$I () returns trigger
        language plpgsql security definer
-       set search_path = pg_catalog, pg_temp
-       set extra_float_digits = 1 set "TimeZone" = ''UTC''
-       set "DateStyle" = ''ISO, YMD'' set "IntervalStyle" = ''postgres''
-       set bytea_output = ''hex'' set lc_monetary = ''C''
+       set search_path = pg_catalog, pg_temp %3$s
        as %2$L',
-    '_capture_' || target, body);
+    '_capture_' || target, body, settings);
   execute format('revoke all on function agentdb.%I from public',
     '_capture_' || target);
   -- Without it `revoke … on all functions` would stop at this one.
@@ -32,7 +32,7 @@ begin
 end;
 $$;
 
-comment on function agentdb._place_capture (integer, text) is
+comment on function agentdb._place_capture (integer, text, text) is
   'Creates the capture function of an attachment, as agentdb_capture.';
 
 
@@ -220,7 +220,8 @@ begin
         where c.audit_target_id = target and c.redacted)
   where t.audit_target_id = target;
   grant create on schema agentdb to agentdb_capture;
-  perform agentdb._place_capture(target, agentdb._capture_function(target));
+  perform agentdb._place_capture(target, agentdb._capture_function(target),
+    agentdb._output_sql(target));
   revoke create on schema agentdb from agentdb_capture;
   perform agentdb._note_shape(target);
 end;

@@ -135,7 +135,8 @@ create or replace function agentdb._context_sql ()
   language sql
   immutable
   return 'capture.v_now, capture.v_statement, session_user, capture.v_agent_id, '
-    'capture.v_run_id, capture.v_change_id, capture.v_application, capture.v_address';
+    'capture.v_run_id, capture.v_change_id, current_setting(''application_name''), '
+    'inet_client_addr()';
 
 comment on function agentdb._context_sql () is
   'SQL text: who, when and from where, the same for all rows of a statement.';
