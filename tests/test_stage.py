@@ -222,6 +222,8 @@ def test_call_stages_a_row(
     for operation, key, values in (
         ("update", '{"id": 1}', '{"note": "n", "amount": 3.5}'),
         ("insert", None, '{"id": 60, "customer": 2, "amount": "7"}'),
+        ("insert", '{"id": 61}', '{"customer": 2, "amount": "8"}'),
+        ("insert", '{"id": 62}', '{"id": 62, "customer": 2, "amount": "9"}'),
         ("delete", '{"id": 2}', None),
     ):
         change = value(agent, call, operation, key, values, "as agreed on the phone")
@@ -229,7 +231,7 @@ def test_call_stages_a_row(
         assert latest(guarded)["reason"] == "as agreed on the phone"
         assert approve(reviewer, change)["state"] == "applied"
     assert invoice(guarded, 1) == {"state": "open", "amount": 3.5, "note": "n"}
-    assert invoice(guarded, 60)["amount"] == 7
+    assert [invoice(guarded, id)["amount"] for id in (60, 61, 62)] == [7, 8, 9]
     assert value(guarded, "select count(*) from public.invoice where id = 2") == 0
 
 
@@ -243,6 +245,12 @@ def test_call_with_wrong_arguments_says_what_is_right(agent: Connection) -> None
         ("'update', '{}', '{\"note\": \"y\"}'", "ZA004", "JSON"),
         ("'update', '[1]', '{\"note\": \"y\"}'", "ZA004", "JSON"),
         ("'delete'", "ZA004", "JSON"),
+        (
+            "'insert', '{\"id\": 1}', '{\"id\": 2, \"customer\": 1}'",
+            "ZA004",
+            "another one",
+        ),
+        ("'insert', '{\"nothing\": 1}', '{\"id\": 2}'", "ZA004", "nothing"),
         ("'update', '{\"id\": 1}', '{\"amount\": \"x\"}'", "22P02", "x"),
         ("'update', '{\"id\": 1}', '{\"amount\": \"Infinity\"}'", "22003", ""),
         ("'update', '{\"id\": 1}', '{\"note\": \"y\"}', ''", "ZA004", "reason"),

@@ -120,14 +120,16 @@ comment on function agentdb._applied_change () is
 -- writes one.
 create or replace function agentdb._is_trial ()
   returns boolean
-  language sql
+  language plpgsql
   stable
   security definer
   set search_path = pg_catalog, pg_temp
 as $$
-  select exists (
+begin
+  return exists (
     select from agentdb.change_pass as p
     where p.xid = pg_current_xact_id_if_assigned() and p.trial);
+end;
 $$;
 
 comment on function agentdb._is_trial () is

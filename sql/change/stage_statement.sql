@@ -23,16 +23,26 @@ begin
       'Say insert, update or delete.');
   end if;
   perform agentdb._check_names(v_target, new_values, operation = 'delete');
+  if operation <> 'insert' or key is not null then
+    perform agentdb._check_names(v_target, key, false);
+  end if;
   if operation = 'insert' then
+    if coalesce(new_values || key <> key || new_values, false) then
+      perform agentdb._refuse(
+        format('key is %s, and new_values have another one', key),
+        'Leave key out for an insert, or give its columns in one of both.');
+    end if;
     return (
       select format('insert into %s (%s) select %s', v_view,
         string_agg(format('%I', c.column_name), ', ' order by c.place),
-        string_agg(agentdb._typed_sql('$2', c.column_name, c.type_name),
+        string_agg(
+          agentdb._typed_sql('(coalesce($1, ''{}'') || $2)', c.column_name,
+            c.type_name),
           ', ' order by c.place))
       from agentdb.change_column as c
-      where c.audit_target_id = v_target and new_values ? c.column_name);
+      where c.audit_target_id = v_target
+        and (coalesce(key, '{}') || new_values) ? c.column_name);
   end if;
-  perform agentdb._check_names(v_target, key, false);
   select string_agg(format('s.%I = %s', c.column_name,
       agentdb._typed_sql('$1', c.column_name, c.type_name)), ' and ')
     into v_where
