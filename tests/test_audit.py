@@ -159,6 +159,35 @@ def test_write_belongs_to_the_only_open_run(
     ]
 
 
+def test_each_session_writes_for_its_own_run_among_many(
+    orders: Connection, connect: Connect
+) -> None:
+    register(orders)
+    sessions = [connect(orders.info.dbname, "agent_a") for _ in range(4)]
+    runs = [start(session) for session in sessions[:3]]
+    token = value(sessions[0], "select current_setting('agentdb.session_token')")
+    write = "update orders set state = state || 'x' where id = 1"
+    for _ in range(2):
+        for session, run in zip(sessions, runs, strict=False):
+            session.execute(write.encode())
+            assert value(session, "select run_id from agentdb.log_progress('s')") == run
+    written = "select run_id from agentdb.audit_log order by audit_log_id"
+    assert [each["run_id"] for each in rows(orders, written)] == runs * 2
+    # A token that was only set by hand makes nobody this run.
+    sessions[3].execute(
+        "select set_config('agentdb.session_token', %s, false)", [token]
+    )
+    for query in (write, "select agentdb.log_progress('s')"):
+        assert refusal(sessions[3], query).sqlstate == "ZA001"
+    orders.execute("select agentdb.kill_run(%s, 'wrong')", [runs[1]])
+    assert refusal(sessions[1], write).sqlstate == "ZA040"
+    sessions[1].close()
+    sessions[2].execute("select agentdb.end_run()")
+    assert refusal(sessions[2], write).sqlstate == "ZA001"
+    sessions[0].execute(write.encode())
+    assert [each["run_id"] for each in rows(orders, written)] == [*runs * 2, runs[0]]
+
+
 def test_bound_token_chooses_among_runs(orders: Connection, connect: Connect) -> None:
     secret = register(orders, "p", "agent_pool", pooled=True)
     pool = connect(orders.info.dbname, "agent_pool")

@@ -128,19 +128,20 @@ declare
   v_ended_at timestamptz;
 begin
   if run is null then
-    if current_setting('agentdb.session_token', true) <> '' then
+    select o.run_id, o.agent_id, o.advice, o.unstored_until > clock_timestamp()
+      into _current_run.run_id, _current_run.agent_id, _current_run.advice,
+        _current_run.capped
+    from agentdb._lone_run() as o;
+    if found then
+      return;
+    elsif current_setting('agentdb.session_token', true) <> '' then
       select h.run_id, h.agent_id, h.advice, h.unstored_until > clock_timestamp()
         into _current_run.run_id, _current_run.agent_id, _current_run.advice,
           _current_run.capped
       from agentdb._held_run() as h;
-    else
-      select o.run_id, o.agent_id, o.advice, o.unstored_until > clock_timestamp()
-        into _current_run.run_id, _current_run.agent_id, _current_run.advice,
-          _current_run.capped
-      from agentdb._lone_run() as o;
-    end if;
-    if found then
-      return;
+      if found then
+        return;
+      end if;
     end if;
   end if;
   v_bound := agentdb._bound_run();
