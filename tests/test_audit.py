@@ -175,10 +175,21 @@ def test_each_session_writes_for_its_own_run_among_many(
     assert [each["run_id"] for each in rows(orders, written)] == runs * 2
     # A token that was only set by hand makes nobody this run.
     sessions[3].execute(
-        "select set_config('agentdb.session_token', %s, false)", [token]
+        "select set_config('agentdb.session_token', %s, false),"
+        " set_config('agentdb.session_run', %s, false)",
+        [token, str(runs[0])],
     )
     for query in (write, "select agentdb.log_progress('s')"):
         assert refusal(sessions[3], query).sqlstate == "ZA001"
+    # What it sets in its own session is its own: it stays its own run, or none.
+    for hostile in (str(runs[1]), "x", "9" * 18, "-1", "9" * 40, "1 or true"):
+        sessions[0].execute(
+            "select set_config('agentdb.session_run', %s, false)", [hostile]
+        )
+        assert (
+            value(sessions[0], "select run_id from agentdb.log_progress('s')")
+            == (runs[0])
+        )
     orders.execute("select agentdb.kill_run(%s, 'wrong')", [runs[1]])
     assert refusal(sessions[1], write).sqlstate == "ZA040"
     sessions[1].close()

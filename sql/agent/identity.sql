@@ -83,7 +83,8 @@ comment on function agentdb._lone_run () is
   'The run of this session where nothing else is to be asked, else no row.';
 
 
--- The same of a session that keeps the token of one among several runs of its role.
+-- The same where a session has started a run: its number only says where to look, the
+-- token is what is believed, and only from the process that has drawn it.
 create or replace function agentdb._held_run ()
   returns table (
     run_id bigint, agent_id bigint, stop_seen bigint, advice text,
@@ -93,13 +94,16 @@ create or replace function agentdb._held_run ()
   stable
 begin atomic
   select r.run_id, r.agent_id, r.stop_seen, r.advice, r.unstored_until
-  from agentdb.run_token as t
-  join agentdb.run as r on r.run_id = t.run_id and r.token_hash = t.token_hash
-  where t.token_hash = sha256(
+  from agentdb.run as r
+  where r.run_id = case
+      when current_setting('agentdb.session_run', true) ~ '^[0-9]{1,18}$'
+        then current_setting('agentdb.session_run', true)::bigint
+    end
+    and r.token_hash = sha256(
       convert_to(current_setting('agentdb.session_token', true), 'UTF8'))
+    and r.pid = pg_backend_pid()
     and r.role_name = session_user
     and not r.pooled
-    and r.pid = pg_backend_pid()
     and r.ended_at is null
     and agentdb._is_unstopped(r.stop_seen);
 end;
@@ -128,20 +132,19 @@ declare
   v_ended_at timestamptz;
 begin
   if run is null then
-    select o.run_id, o.agent_id, o.advice, o.unstored_until > clock_timestamp()
-      into _current_run.run_id, _current_run.agent_id, _current_run.advice,
-        _current_run.capped
-    from agentdb._lone_run() as o;
-    if found then
-      return;
-    elsif current_setting('agentdb.session_token', true) <> '' then
+    if current_setting('agentdb.session_run', true) <> '' then
       select h.run_id, h.agent_id, h.advice, h.unstored_until > clock_timestamp()
         into _current_run.run_id, _current_run.agent_id, _current_run.advice,
           _current_run.capped
       from agentdb._held_run() as h;
-      if found then
-        return;
-      end if;
+    else
+      select o.run_id, o.agent_id, o.advice, o.unstored_until > clock_timestamp()
+        into _current_run.run_id, _current_run.agent_id, _current_run.advice,
+          _current_run.capped
+      from agentdb._lone_run() as o;
+    end if;
+    if found then
+      return;
     end if;
   end if;
   v_bound := agentdb._bound_run();

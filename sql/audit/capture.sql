@@ -158,16 +158,17 @@ begin
       return;
     end if;
   end if;
-  select o.run_id, o.agent_id, o.stop_seen
-    into _writer.run_id, _writer.agent_id, v_stop_seen
-  from agentdb._lone_run() as o
-  join agentdb.run_gate as g on g.run_id = o.run_id
-  for share of g;
-  if not found and current_setting('agentdb.session_token', true) <> '' then
+  if current_setting('agentdb.session_run', true) <> '' then
     select h.run_id, h.agent_id, h.stop_seen
       into _writer.run_id, _writer.agent_id, v_stop_seen
     from agentdb._held_run() as h
     join agentdb.run_gate as g on g.run_id = h.run_id
+    for share of g;
+  else
+    select o.run_id, o.agent_id, o.stop_seen
+      into _writer.run_id, _writer.agent_id, v_stop_seen
+    from agentdb._lone_run() as o
+    join agentdb.run_gate as g on g.run_id = o.run_id
     for share of g;
   end if;
   if found and agentdb._is_unstopped(v_stop_seen) then

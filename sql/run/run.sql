@@ -43,6 +43,7 @@ begin
   if not v_agent.pooled then
     perform agentdb._join_run(start_run.run_id, 'started');
     perform set_config('agentdb.session_token', start_run.token, false);
+    perform set_config('agentdb.session_run', start_run.run_id::text, false);
   end if;
   return next;
 end;
