@@ -1,7 +1,8 @@
 -- Columns that were renamed: the log has each value under the name of its time.
 
--- {"first": …, "last": …, "names": {name of that time: name of now}}, in their order.
--- Between two of them a table was altered, and nobody saw when.
+-- {"first": …, "last": …, "names": {name of that time: name of now}}, in their order;
+-- all have since when the names are surely those of now.  Between two of them a table
+-- was altered, and nobody saw when.
 create or replace function agentdb._name_periods (target integer)
   returns jsonb
   language sql
@@ -12,21 +13,26 @@ begin atomic
     from jsonb_each(agentdb._shape_now(target)) as c where c.key ~ '^c[0-9]'
   ),
   period as (
-    select l.audit_layout_id, l.first_at, l.last_at,
+    select l.audit_layout_id as place, l.first_at, l.last_at,
       (select jsonb_object_agg(c.value ->> 'name', n.name)
         from jsonb_each(l.shape) as c
         join now as n on n.place = c.key) as names
     from agentdb.audit_layout as l
     where l.audit_target_id = target
     union all
-    select null, clock_timestamp(), 'infinity',
+    select 9223372036854775807, clock_timestamp(), 'infinity',
       (select jsonb_object_agg(n.name, n.name) from now as n)
+  ),
+  other as (
+    select max(p.place) as last_place from period as p
+    where exists (
+      select from jsonb_each_text(p.names) as n where n.key <> n.value)
   )
-  select case when bool_or(exists (
-      select from jsonb_each_text(p.names) as n where n.key <> n.value))
-    then jsonb_agg(jsonb_build_object('first', p.first_at, 'last', p.last_at, 'names',
-      p.names) order by p.audit_layout_id) end
-  from period as p;
+  select case when max(o.last_place) is not null then jsonb_agg(jsonb_build_object(
+      'first', p.first_at, 'last', p.last_at, 'names', p.names,
+      'same', (select min(s.first_at) from period as s where s.place > o.last_place))
+    order by p.place) end
+  from period as p cross join other as o;
 end;
 
 comment on function agentdb._name_periods (integer) is
@@ -49,8 +55,8 @@ declare
   v_names jsonb;
   v_later jsonb;
 begin
-  if recorded is null then
-    return null;
+  if recorded is null or at >= (periods -> 0 ->> 'same')::timestamptz then
+    return recorded;
   end if;
   select max(p.ordinality) into v_place
   from jsonb_array_elements(periods) with ordinality as p (period, ordinality)
