@@ -1,5 +1,5 @@
 -- A write of the killed run is in flight; a kill that says it is drained would be wrong.
--- Mutant: _writer: `perform from agentdb.run_gate as g where g.run_id = _writer.run_id for share;` -> `perform from agentdb.run_gate as g where g.run_id = _writer.run_id;`
+-- Mutant: sql: do $$ begin execute replace(pg_get_functiondef('agentdb._writer'::regproc), 'for share of g', ''); end $$
 --@ a agent_a save=run
 select run_id from agentdb.start_run();
 --@ a agent_a
