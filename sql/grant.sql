@@ -291,7 +291,7 @@ grant execute on function
   agentdb._check_overtaken, agentdb._check_truncate, agentdb._capture_sql,
   agentdb._truncate_sql, agentdb._is_suspended, agentdb._pass_suspended,
   agentdb._follow_restored, agentdb._is_elsewhere, agentdb._is_trial,
-  agentdb._pin_output
+  agentdb._output_settings, agentdb._pin_output
   to agentdb_capture;
 
 -- A table's owner has it audited, with its own rights.

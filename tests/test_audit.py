@@ -186,10 +186,8 @@ def test_each_session_writes_for_its_own_run_among_many(
         sessions[0].execute(
             "select set_config('agentdb.session_run', %s, false)", [hostile]
         )
-        assert (
-            value(sessions[0], "select run_id from agentdb.log_progress('s')")
-            == (runs[0])
-        )
+        told = value(sessions[0], "select run_id from agentdb.log_progress('s')")
+        assert told == runs[0]
     orders.execute("select agentdb.kill_run(%s, 'wrong')", [runs[1]])
     assert refusal(sessions[1], write).sqlstate == "ZA040"
     sessions[1].close()

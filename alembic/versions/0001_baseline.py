@@ -860,6 +860,7 @@ create index moment_taken_at_idx on agentdb.moment (taken_at);
 
 create sequence agentdb.audit_statement_seq;
 
+-- No CHECK: PostgreSQL reads it anew for each statement that is recorded.
 create table agentdb.audit_log (
   audit_log_id bigint generated always as identity,
   recorded_at timestamptz not null default clock_timestamp(),

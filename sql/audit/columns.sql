@@ -68,21 +68,6 @@ comment on function agentdb._is_exact (oid, integer, oid) is
   'Whether two values of a type that are equal are also identical.';
 
 
-create or replace function agentdb._is_plain (type oid)
-  returns boolean
-  language sql
-  immutable
-  return type in (
-    'bool'::regtype, 'int2'::regtype, 'int4'::regtype, 'int8'::regtype, 'oid'::regtype,
-    'numeric'::regtype, 'text'::regtype, 'varchar'::regtype, 'bpchar'::regtype,
-    'name'::regtype, 'uuid'::regtype, 'jsonb'::regtype, 'date'::regtype,
-    'timestamp'::regtype, 'timestamptz'::regtype);
-
-comment on function agentdb._is_plain (oid) is
-  'Whether values of a type become the same JSON whatever is set, but for the time '
-  'zone of a timestamptz.';
-
-
 create or replace view agentdb.audit_column as
   select
     t.audit_target_id,

@@ -27,7 +27,7 @@ declare
   v_new record;
   v_old_values jsonb;
   v_new_values jsonb;
-  v_output text[];
+  v_output jsonb;
   -- One test that costs next to nothing spares nearly all statements what follows
   -- from it: nothing is suspended, no change is applied, and nobody is an agent.
   v_special boolean := pg_sequence_last_value('agentdb.suspension_seq') > 0
